@@ -111,7 +111,7 @@ describe('networks and nodes', () => {
     expect(await answer('network list', { columns: 80 })).toMatchInlineSnapshot(`
       "NAME    STATE                     VNI  BRIDGE  PREFIX                    MEMBERS
       manage  ready                     456  br456   fd42:2345:1234:9abc::/64        3
-      blue    pending: host0 has not …   77  br77    fd42:0:0:b::/64                 2
+      blue    waiting: host0 has not …   77  br77    fd42:0:0:b::/64                 2
       "
     `);
   });
@@ -121,7 +121,7 @@ describe('networks and nodes', () => {
     expect(await answer('network list')).toMatchInlineSnapshot(`
       "NAME    STATE                                      VNI  BRIDGE  PREFIX                    MEMBERS
       manage  ready                                      456  br456   fd42:2345:1234:9abc::/64        3
-      blue    pending: host0 has not answered in it yet   77  br77    fd42:0:0:b::/64                 2
+      blue    waiting: host0 has not answered in it yet   77  br77    fd42:0:0:b::/64                 2
       "
     `);
   });
@@ -232,14 +232,14 @@ describe('this machine', () => {
       kernel   42 items, all in place
 
       NETWORK  STATE    BRIDGE  ADDRESS                                 MEMBERS
-      blue     pending  br77    fd42::b:fbab:92f7:488a:1e17                   2
+      blue     waiting  br77    fd42::b:fbab:92f7:488a:1e17                   2
       manage   ready    br456   fd42:2345:1234:9abc:7647:6b77:cff:6931        3
 
-      blue    host0, node1; pending: host0 has not answered in it yet
+      blue    host0, node1; waiting: host0 has not answered in it yet
       manage  host0, node1, node2
 
       Healthy: nothing needs attention.
-      "
+      [exit 1]"
     `);
   });
 
@@ -252,13 +252,13 @@ describe('this machine', () => {
       agent     0.1.0, up 3 min
       host0     0.1.0, here, up 2 h 5 min, 2 nodes online, member list 5f1e.12
       segments  10.11.0.0/24 on eth1
-      kernel    42 items, 3 pending, 1 failed
+      kernel    42 items, 3 being made, 1 failed
 
       NETWORK  STATE    BRIDGE  ADDRESS                                 MEMBERS
-      blue     pending  br77    fd42::b:fbab:92f7:488a:1e17                   2
+      blue     waiting  br77    fd42::b:fbab:92f7:488a:1e17                   2
       manage   ready    br456   fd42:2345:1234:9abc:7647:6b77:cff:6931        3
 
-      blue    host0, node1; pending: host0 has not answered in it yet
+      blue    host0, node1; waiting: host0 has not answered in it yet
       manage  host0, node1, node2
 
       error MESH_KERNEL_VNI_BUSY vxlan77: VNI 77 is taken by vx-old, which is not ours

@@ -167,6 +167,20 @@ describe('what the system refuses', () => {
   });
 
   test.each([
+    // Room for no file, and room for a file but not for its content.
+    'size=1m,nr_inodes=3',
+    'size=4k',
+  ])('a /run that is full (%s), for `mesh agent run`', async (limits) => {
+    const mount = `mkdir -p run; mount -t tmpfs -o ${limits} none run; mkdir run/meshwork`;
+    const fill = 'echo full >run/filler; head -c 9999 /dev/zero >>run/filler 2>/dev/null';
+    const { stderr, code } = await shell(`${mount}; ${fill}; mesh agent run --host0 192.0.2.9`);
+    expect(stderr).toMatch(/^error: .*no space is left \[MESH_DISK_REFUSED\]$/m);
+    expect(stderr).toMatch(/^ {2}remedy: Make room on the disk\.$/m);
+    expect(stderr).not.toContain('    at ');
+    expect(code).toBe(5);
+  });
+
+  test.each([
     'system start',
     'node adopt 10eff964 node1',
     'system image node',

@@ -10,7 +10,7 @@ export const AGENT_AWAY: Finding = {
   severity: 'error',
   object: 'agent',
   message: "host0's own agent is not connected: changes do not reach this machine's kernel",
-  remedy: 'Start it with `mesh agent run`, and see `mesh system logview` for why it ended.',
+  remedy: 'Start it with `mesh system start`, and see `mesh system logview` for why it ended.',
 };
 
 /** No NIC of host0 is a segment. @param joins the NICs that have an address */

@@ -13,6 +13,7 @@ import { machineId } from '../machine/machine-id.ts';
 import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
+import { startRemedy } from '../protocol/http/service-manager.ts';
 
 /** What the agent has before its source: name, clock, journal, kernel and transport. */
 export interface AgentSourceInput
@@ -38,7 +39,9 @@ export async function openAgentSource(
 ): Promise<{ readonly machine: MachineWord; readonly source: Source }> {
   const { clock, kernel, paths, options } = input;
   if (options['on-host0']) {
-    return { machine: 'host0', source: new Host0Source({ ...input, controlSock: paths.controlSock }) };
+    const { controlSock, root } = paths;
+    const source = new Host0Source({ ...input, controlSock, startRemedy: startRemedy('host0', root) });
+    return { machine: 'host0', source };
   }
   const { id: machine } = machineId({
     root: options.root,

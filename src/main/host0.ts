@@ -12,6 +12,7 @@ import { underlaySegments } from '../boot/nics/segments.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
+import { SettingsWatch } from '../controller/settings-watch.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
@@ -31,6 +32,7 @@ import { VERSION } from '../model/version.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
+import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
@@ -100,7 +102,15 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
-  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint]) controller.addHealthOf(part);
+  const settingsWatch = new SettingsWatch({
+    inForce: settings,
+    read: () => readHost0Conf(paths.host0Conf),
+    restart: restartCommand('host0', paths.root, process.pid),
+    clock,
+  });
+  settingsWatch.start();
+  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint, settingsWatch])
+    controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
@@ -116,6 +126,7 @@ async function main(): Promise<void> {
     boot: machines.service.segments,
     boots: machines.boots,
     stuck: storage.stuck,
+    beforeStatus: () => settingsWatch.look(),
   });
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,

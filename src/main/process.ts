@@ -1,5 +1,4 @@
 /** The one start, the log and the end of a long-running process, the same for host0's daemon and the agent. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../formats/error-text.ts';
 import { explained } from '../formats/system-error.ts';
@@ -7,10 +6,12 @@ import { lockFile } from '../kernel/file-lock.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
-import { type DaemonName, stopCommand, TITLES } from '../protocol/http/service-manager.ts';
+import { type DaemonName, lockPath, stopCommand, TITLES } from '../protocol/http/service-manager.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Log } from '../protocol/journal/log.ts';
 import { openLogOutput } from '../protocol/journal/log-output.ts';
+import { writePidFile } from '../services/process/pid-file.ts';
+import { processMarkOf } from '../services/process/process-mark.ts';
 
 /** A process that was killed may hold its lock for a moment: a thread of it may wait in the kernel. */
 const LOCK_PATIENCE_MS = 2_000;
@@ -22,8 +23,7 @@ const LOCK_POLL_MS = 50;
  * @throws MESH_ALREADY_RUNNING
  */
 export async function claimProcess(daemon: DaemonName, { root, state }: Paths): Promise<void> {
-  // In /run, people and programs tidy up.
-  const path = join(state, `${daemon}.lock`);
+  const path = lockPath(state, daemon);
   for (const deadline = performance.now() + LOCK_PATIENCE_MS; isLockedByAnother(path); await sleep(LOCK_POLL_MS)) {
     if (performance.now() < deadline) continue;
     throw new MeshError('MESH_ALREADY_RUNNING', `${TITLES[daemon]} runs already`, {
@@ -32,6 +32,11 @@ export async function claimProcess(daemon: DaemonName, { root, state }: Paths): 
       rule: 'One of each kind runs on a machine.',
       remedy: `Stop it first (${stopCommand(daemon, root)}), or give this one another --root.`,
     });
+  }
+  try {
+    writePidFile(path, processMarkOf(process.pid));
+  } catch {
+    // The lock holds on a full disk, too.
   }
 }
 

@@ -58,6 +58,7 @@ export const ERRORS = {
   MESH_NET_DEVICE_TWICE: conflict('Two networks would need devices of the same name.'),
   MESH_SEGMENT_UNNAMED: conflict('host0 cannot tell whether nodes are on the network of a NIC; a warning.'),
   MESH_HOST0_CONF_INVALID: input('A setting of host0.conf is wrong.'),
+  MESH_HOST0_CONF_PENDING: conflict('A setting of host0.conf is not in force before host0 is restarted; a warning.'),
   MESH_MANIFEST_INVALID: input('A line of a manifest is wrong.'),
   MESH_MANIFEST_SOURCE: input('A manifest names a file that host0 does not have, or cannot read.'),
   MESH_MANIFEST_TARGET: input('A manifest puts something where it cannot be, or where it would lock host0 out.'),

@@ -26,6 +26,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'image',
         'controller',
         'agent',
+        'services',
         'store',
         'disk',
         'kernel',

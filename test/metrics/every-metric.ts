@@ -63,6 +63,6 @@ function agentAtRest(clock: Clock): Agent {
     echo: async () => undefined,
     ports: new ForeignPorts({ plugged: [], unplugging: [] }, clock),
     keepPorts: async () => undefined,
-    source: new Host0Source({ controlSock: '', clock, transport: httpTransport }),
+    source: new Host0Source({ controlSock: '', startRemedy: '', clock, transport: httpTransport }),
   });
 }

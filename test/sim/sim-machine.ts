@@ -145,7 +145,7 @@ export class SimMachine implements Station {
     const { world } = this;
     if (this.word === 'host0') {
       const transport = new ControlSocket(clock, world.host0);
-      return new Host0Source({ controlSock: 'control.sock', transport, clock });
+      return new Host0Source({ controlSock: 'control.sock', startRemedy: '', transport, clock });
     }
     const machine = this.word;
     const transport = new SimTransport({ ...world, station: this, machine, clock, server: world.host0 });

@@ -154,12 +154,14 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
   return undefined;
 }
 
-/** A deaf daemon gives no answer, and its agent knows why. */
+/** A daemon that is deaf, or does not run, gives no answer, and its agent knows that. */
 function healthOf(ofAgent: readonly Finding[], ofDaemon: readonly Finding[]): Finding[] {
-  const deaf = ofAgent.some(({ code }) => code === 'MESH_HOST0_DEAF');
+  const isSilent = ofAgent.some(
+    ({ code, object }) => code === 'MESH_HOST0_DEAF' || (code === 'MESH_NOT_RUNNING' && object === 'host0'),
+  );
   return [
     ...ofAgent,
-    ...ofDaemon.filter(({ code }) => !deaf || (code !== 'MESH_NOT_RUNNING' && code !== 'MESH_HOST0_DEAF')),
+    ...ofDaemon.filter(({ code }) => !isSilent || (code !== 'MESH_NOT_RUNNING' && code !== 'MESH_HOST0_DEAF')),
   ];
 }
 

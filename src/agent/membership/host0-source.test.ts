@@ -33,7 +33,7 @@ async function agent() {
       return { close: () => undefined };
     },
   };
-  const source = new Host0Source({ controlSock: 'control.sock', clock, transport });
+  const source = new Host0Source({ controlSock: 'control.sock', startRemedy: 'Start it.', clock, transport });
   await source.start(sourceAgent());
   const tell = (networks: readonly Network[], nics: readonly UnderlayNic[] = []) => {
     const members = Object.fromEntries(networks.map((network) => [network.id, membersOf(network)]));

@@ -23,6 +23,8 @@ import type { EventSubscription, Transport } from './transport.ts';
 /** What host0's source needs: the path of the daemon's control socket, and how to reach it. */
 export interface Host0SourceInput {
   readonly controlSock: string;
+  /** What to do while the daemon does not run, as a sentence. */
+  readonly startRemedy: string;
   readonly clock: Clock;
   readonly transport: Transport;
 }
@@ -67,9 +69,18 @@ export class Host0Source implements Source {
     return this.#segments.map((segment) => segment.ipv4);
   }
 
-  /** Those of a daemon that cannot tell them itself. It reads the network files, and has the findings of these. */
+  /** An error while the daemon is away; else what the daemon cannot tell itself. It has the findings of the network files. */
   get findings(): readonly Finding[] {
-    return this.#findings;
+    if (this.#error === undefined) return this.#findings;
+    return [
+      {
+        code: 'MESH_NOT_RUNNING',
+        severity: 'error',
+        object: 'host0',
+        message: `host0's daemon does not answer: networks carry what they carried before, and no node can join (${this.#error.message})`,
+        remedy: this.#input.startRemedy,
+      },
+    ];
   }
 
   async start(agent: SourceAgent): Promise<void> {

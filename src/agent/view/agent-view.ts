@@ -89,18 +89,19 @@ const NETWORKS_UNKNOWN: Finding = {
  * audit.
  */
 export function healthOf(agent: Agent): Finding[] {
-  const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
+  const { name, machine } = agent.input;
+  const ofSource = agent.source.findings;
+  const findings: Finding[] = agent.source.known || ofSource.length > 0 ? [] : [NETWORKS_UNKNOWN];
   const underlay = underlayFindings(agent);
   const links = new Set(underlay.map(({ object }) => object));
-  findings.push(...underlay, ...host0IsHere(agent), ...agent.source.findings);
-  const { name, machine } = agent.input;
+  findings.push(...underlay, ...host0IsHere(agent), ...ofSource);
   for (const { network, members } of agent.source.attachments()) {
     findings.push(...nameTaken({ name, machine, network, members }));
   }
   for (const network of agent.source.networks) {
     const state = agent.stateOf(network);
     if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));
-    else if (state.phase === 'pending') {
+    else if (state.phase === 'pending' && machine !== 'host0') {
       const error = agent.source.errorOf(network.id);
       // host0 is not to blame while nothing can come in.
       if (error?.code === 'MESH_HOST0_UNREACHABLE' && underlay.length > 0) continue;

@@ -55,6 +55,8 @@ export interface ControlApiInput {
   readonly boots: Boots;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
+  /** Brings findings up to date that only a look at a disk gives. */
+  readonly beforeStatus: () => Promise<void>;
 }
 
 /**
@@ -69,7 +71,10 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   answerErrors(app, 'MESH_USAGE');
   app.addHook('onRequest', async ({ headers }) => mustBeOwnRequest(headers));
   timeAnswers(app, 'control', input.metrics);
-  app.get('/v1/status', () => controller.status());
+  app.get('/v1/status', async () => {
+    await input.beforeStatus();
+    return controller.status();
+  });
   app.get('/v1/nodes', () => controller.nodes());
   app.get('/v1/networks', () => controller.networks());
   app.get('/v1/boot', () => boot.view());

@@ -1,12 +1,13 @@
 /** `mesh status`: the state of this machine on one screen, with a remedy for each finding. */
 import { Command } from 'commander';
 import type { Finding } from '../../protocol/documents/finding.ts';
+import { readinessOf } from '../../protocol/documents/readiness.ts';
 import type { AgentStatus, Host0Status, JoinReason, JoinView, NetworkView } from '../../protocol/documents/views.ts';
 import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
 import { inOrder } from '../print/member-order.ts';
-import { stateText, stateTone } from '../print/network-state.ts';
+import { stateText, stateTone, stateWord } from '../print/network-state.ts';
 import { printable } from '../print/printable.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
@@ -17,12 +18,18 @@ const MEMBERS_SHOWN = 8;
 
 export function statusCommand(context: Context): Command {
   return new Command('status')
-    .addHelpText('after', '\nExit code 1 when a finding is an error, else 0.\n\nExample:\n  $ mesh status')
+    .addHelpText(
+      'after',
+      '\nExit code 0 when all is in place and host0 answers, 1 when something is not, 3 when the agent does not run.\n' +
+        'A network that waits goes on carrying what it carried.\n\nExample:\n  $ mesh status',
+    )
     .action(async () => {
       const agent = await agentClient(context.paths).ask('GET /v1/status');
       const host0 = await fetchHost0(context, agent);
       const health = [...agent.health, ...(host0?.health ?? [])];
-      if (health.some((finding) => finding.severity === 'error')) context.exitCode = 1;
+      // The answer of `/ready`, so that scripts and load balancers never disagree.
+      const isReady = [agent, ...(host0 === undefined ? [] : [host0])].every((status) => readinessOf(status).ready);
+      if (!isReady) context.exitCode = 1;
       context.answer({ agent, ...(host0 && { host0 }) }, () => statusText(agent, host0, health, context));
     });
 }
@@ -37,7 +44,7 @@ async function fetchHost0({ paths }: Context, { health }: AgentStatus): Promise<
 
 const NETWORK_COLUMNS: readonly Column<NetworkView>[] = [
   { title: 'NETWORK', text: ({ network }) => network.name },
-  { title: 'STATE', text: ({ state }) => state.phase, tone: ({ state }) => stateTone(state) },
+  { title: 'STATE', text: ({ state }) => stateWord(state), tone: ({ state }) => stateTone(state) },
   { title: 'BRIDGE', text: ({ network }) => network.devices.bridge },
   { title: 'ADDRESS', text: ({ self }) => self.ipv6 },
   { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
@@ -70,7 +77,7 @@ function statusText(
   context: Context,
 ): string {
   const { owned, pending, failed } = agent.items;
-  const unwell = [pending > 0 ? `${pending} pending` : '', failed > 0 ? `${failed} failed` : ''].filter(Boolean);
+  const unwell = [pending > 0 ? `${pending} being made` : '', failed > 0 ? `${failed} failed` : ''].filter(Boolean);
   const about = properties(
     [
       ['node', agent.node],

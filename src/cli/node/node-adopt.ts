@@ -1,10 +1,11 @@
 /** `mesh node adopt`: gives a machine a name, and with it a folder of its own; tells host0 which network cards it has. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { createDurable } from '../../disk/durable-file.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import { nearest } from '../../formats/conf/nearest.ts';
 import { type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { FOLDER_NAME_RULE, isFolderName } from '../../formats/host0/tree-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
@@ -13,6 +14,7 @@ import { MeshError } from '../../model/error.ts';
 import { type MachineId, machineIdOf, parseMachineId } from '../../model/machine.ts';
 import { type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
+import { fetchFromHost0 } from './node-list.ts';
 
 export function nodeAdoptCommand(context: Context): Command {
   return new Command('adopt')
@@ -50,12 +52,14 @@ async function adopt(
   const card = wantedCard === undefined ? undefined : cardOf(wantedCard);
   requireRoot('adopt a machine', 'Its files decide what a machine runs, and its network cards who gets its secrets.');
   const { paths } = context;
+  mustBeHost0(paths.host0);
   const { machines } = readHost0Tree(paths.host0);
   const owner = machines.find((folder) => folder.machine === machine);
   const folder = join(paths.host0, 'machines', owner?.name ?? name ?? '');
   if (name === undefined) mustBeAdopted(machine, owner, card);
   else mustBeNew(machine, name, folder, owner);
   const host0 = host0Client(paths);
+  const unseen = name === undefined ? '' : await unseenText(host0, machine, folder);
   // Before the folder: without host0's daemon, nothing is done.
   const present = card === undefined ? await cardsOf(host0, machine) : await addCard(host0, machine, card);
   // A machine that is named by its MAC may boot from this card, even if host0 has heard of another one first.
@@ -63,15 +67,46 @@ async function adopt(
   if (name !== undefined) await makeFolder(paths.host0, machine, name, folder, machines);
   const title = owner?.name ?? name;
   const next = name === undefined ? '' : `Machine ${machine} is ${name} now.\n`;
-  context.answer({ machine, name: title, folder, ...(cards !== undefined && { cards }) }, () =>
-    [
-      next,
-      cards === undefined || cards.length === 0 ? '' : `${title} boots from: ${cards.join(', ')}\n`,
-      name === undefined ? '' : 'Next: mesh system configure\n',
-    ].join(''),
+  context.answer(
+    { machine, name: title, folder, ...(unseen !== '' && { seen: false }), ...(cards !== undefined && { cards }) },
+    () =>
+      [
+        next,
+        cards === undefined || cards.length === 0 ? '' : `${title} boots from: ${cards.join(', ')}\n`,
+        unseen,
+        name === undefined ? '' : 'Next: mesh system configure\n',
+      ].join(''),
   );
 }
 
+/**
+ * On another machine the folder would make a second host0: a machine that has host0's directory runs its daemon.
+ * @throws MESH_OBJECT_UNKNOWN
+ */
+function mustBeHost0(directory: string): void {
+  if (existsSync(directory)) return;
+  throw new MeshError('MESH_OBJECT_UNKNOWN', `this machine is not host0: there is no directory ${directory}`, {
+    operation: 'adopt a machine',
+    object: directory,
+    rule: 'host0 has the folders of all machines.',
+    remedy: 'Run the command on host0. If this is host0, see that the drive with the directory is mounted.',
+  });
+}
+
+const IDS_SHOWN = 5;
+
+/** A warning if host0 has never seen the machine: the id may be mistyped. Empty where host0's daemon does not answer. */
+async function unseenText(host0: ControlClient<'host0'>, machine: MachineId, folder: string): Promise<string> {
+  const known = await fetchFromHost0(host0).catch(() => undefined);
+  if (known === undefined) return '';
+  const ids = known.flatMap((node) => (node.machine === undefined ? [] : [node.machine]));
+  if (ids.includes(machine)) return '';
+  const near = ids.filter((id) => nearest(machine, [id]) !== undefined);
+  const unnamed = known.filter((node) => node.name === undefined).flatMap((node) => node.machine ?? []);
+  const [title, shown] = near.length > 0 ? ['Similar', near] : ['Seen, and without a name', unnamed];
+  const others = shown.length === 0 ? '' : ` ${title}: ${shown.slice(0, IDS_SHOWN).join(', ')}.`;
+  return `host0 has never seen a machine ${machine}.${others}\nIf the id is mistyped, remove ${folder}.\n`;
+}
 /** A MAC as people write it; no machine id has this form. */
 const MAC = /^[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}$/;
 

@@ -2,13 +2,18 @@
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Tone } from './color.ts';
 
-/** `ready`, `pending: WHY` or `failed: CODE`. */
+/** The phase in a word. A network that waits for host0 goes on carrying traffic, so that it is not called pending. */
+export function stateWord({ phase }: NetworkState): string {
+  return phase === 'pending' ? 'waiting' : phase;
+}
+
+/** `ready`, `waiting: WHY` or `failed: CODE`. */
 export function stateText(state: NetworkState): string {
   switch (state.phase) {
     case 'ready':
       return 'ready';
     case 'pending':
-      return `pending: ${state.why}`;
+      return `waiting: ${state.why}`;
     case 'failed':
       return `failed: ${state.error.code}`;
   }

@@ -2,7 +2,7 @@
  * Starts and stops one of the two daemons. The daemon runs in a session of its own and writes into a log file. Its pid is
  * recorded together with its start time, so that another process with a recycled pid is never taken for the daemon.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
@@ -10,6 +10,7 @@ import type { Paths } from '../../protocol/documents/paths.ts';
 import { type ControlClient, clientOf } from '../../protocol/http/control-client.ts';
 import {
   type DaemonName,
+  lockPath,
   type ServiceManager,
   serviceManager,
   serviceName,
@@ -18,6 +19,7 @@ import {
 } from '../../protocol/http/service-manager.ts';
 import { launch } from '../../services/process/launch.ts';
 import { nodeOptionsOf } from '../../services/process/node-options.ts';
+import { runningIn, writePidFile } from '../../services/process/pid-file.ts';
 import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
 import type { Context } from '../context.ts';
 import { hasEnded, isCommanded, isServiceWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
@@ -47,8 +49,7 @@ export class Daemon {
 
   /** The recorded pid; undefined unless the recorded process still runs. */
   pid(): number | undefined {
-    const mark = this.#recorded();
-    return mark !== undefined && isRunning(mark) ? mark.pid : undefined;
+    return this.#running()?.pid;
   }
 
   /**
@@ -113,14 +114,10 @@ export class Daemon {
    * @throws MESH_PROCESS_NOT_ENDED
    */
   async stop(): Promise<number | undefined> {
-    const mark = this.#recorded();
+    const mark = this.#running();
     const { manager } = this;
-    if (isCommanded(manager) && (await isServiceWanted(manager, this.name))) {
-      const wasRunning = mark !== undefined && isRunning(mark);
-      await stopService(manager, this.name);
-      if (wasRunning && !isRunning(mark)) return mark.pid;
-    }
-    if (mark === undefined || !isRunning(mark)) return undefined;
+    if (isCommanded(manager) && (await isServiceWanted(manager, this.name))) await stopService(manager, this.name);
+    if (mark === undefined) return undefined;
     const { pid } = mark;
     signalProcess(mark, 'SIGTERM');
     const deadline = performance.now() + STOP_DEADLINE_MS;
@@ -149,14 +146,14 @@ export class Daemon {
     return [process.execPath, ...options, this.#entry, ...directories, ...flags];
   }
 
-  #record({ pid, startTime }: ProcessMark): void {
+  #record(mark: ProcessMark): void {
     mkdirSync(this.#paths.run, { recursive: true, mode: 0o750 });
-    writeFileSync(this.#pidFile, `${pid} ${startTime}\n`, { mode: 0o640 });
+    writePidFile(this.#pidFile, mark);
   }
 
-  #recorded(): ProcessMark | undefined {
-    const [, pid, startTime] = /^(\d+) (\d+)\n$/.exec(readIfThere(this.#pidFile) ?? '') ?? [];
-    return pid === undefined || startTime === undefined ? undefined : { pid: Number(pid), startTime };
+  /** The process writes its mark into its lock, too, where it stays when /run is tidied up. */
+  #running(): ProcessMark | undefined {
+    return runningIn(this.#pidFile) ?? runningIn(lockPath(this.#paths.state, this.name));
   }
 
   /** @throws MESH_ALREADY_RUNNING when the recorded process runs, or another one answers */

@@ -204,8 +204,38 @@ test('without its directory host0 serves what was compiled before', async () => 
   expect(await readFile(join(state(), 'overlays/index.json'), 'utf8')).toBe(before);
 });
 
+test('mesh node adopt on a node is refused, and does not make the node a host0', async () => {
+  await expect(answer('node adopt 10eff964 node1')).rejects.toMatchObject({
+    code: 'MESH_OBJECT_UNKNOWN',
+    remedy: expect.stringMatching(/^Run the command on host0\./),
+  });
+  expect(existsSync(inHost0(''))).toBe(false);
+});
+
 describe('mesh node adopt', () => {
   beforeEach(() => answer('system init'));
+
+  test.each([
+    ['10eff965', 'Similar: 10eff964.'],
+    ['00000000', 'Seen, and without a name: 2b1c0d3e.'],
+  ])('says that host0 has never seen %s', async (id, others) => {
+    const common = { hardware: {}, firstSeen: '2026-11-21T06:12:01.000Z', cards: [] };
+    const seen = [
+      { machine: '10eff964', name: 'node1', ...common },
+      { machine: '2b1c0d3e', ...common },
+    ];
+    const daemon = new FakeDaemon({ 'GET /v1/machines': seen, 'GET /v1/nodes': [] });
+    await daemon.listen(pathsBelow(root).controlSock);
+    try {
+      expect(await answer(`node adopt ${id} node7`)).toBe(
+        `Machine ${id} is node7 now.\nhost0 has never seen a machine ${id}. ${others}\n` +
+          'If the id is mistyped, remove /host0/machines/node7.\nNext: mesh system configure\n',
+      );
+      expect(await answer('node adopt 2b1c0d3e node2')).not.toContain('never');
+    } finally {
+      await daemon.close();
+    }
+  });
 
   test('gives a machine a folder with the groups of the default one', async () => {
     expect(await answer('node adopt 10eff964 node1')).toMatchInlineSnapshot(`

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { host0Status } from '../../../test/cli/documents.ts';
 import { type Answers, FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { mesh } from '../../../test/cli/mesh.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -114,9 +115,19 @@ test('with boot off: how to begin; without a segment: why there is none', async 
   expect((await off('system boot')).stdout).toMatchInlineSnapshot(`
     "boot  off
 
-    host0 boots no machines here: write boot="auto" into host0.conf.
+    host0 boots no machines here: write boot="auto" into host0.conf, and restart host0.
     "
   `);
+  // boot="auto" is written already: only the restart is missing.
+  const pending = { code: 'MESH_HOST0_CONF_PENDING', severity: 'warning', object: 'host0.conf' };
+  const health = [{ ...pending, message: 'boot is not in force yet', remedy: 'Restart host0: `systemctl …`.' }];
+  const asked = {
+    'GET /v1/boot': { ...BOOT, boot: 'off', segments: [] },
+    'GET /v1/status': { ...host0Status, health },
+  };
+  expect((await (await host0(asked))('system boot')).stdout).toBe(
+    'boot  off\n\nhost0 boots no machines here.\n\nboot is not in force yet.\n→ Restart host0: `systemctl …`.\n',
+  );
   const bare = await host0({ 'GET /v1/boot': { ...BOOT, segments: [] } });
   expect((await bare('system boot')).stdout).toContain('No NIC has a carrier');
 });

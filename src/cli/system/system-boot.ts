@@ -2,7 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { BootView, LeaseView, ScanView, SegmentView } from '../../protocol/documents/boot-views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import { host0Client } from '../../protocol/http/control-client.ts';
+import { restartCommand } from '../../protocol/http/service-manager.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { durationText } from '../print/duration.ts';
@@ -12,6 +14,8 @@ import { properties } from '../print/properties.ts';
 import { scanSvg, scanText } from '../print/scan-picture.ts';
 import { type Column, table } from '../print/table.ts';
 import { unwritable } from '../print/unwritable.ts';
+import { Daemon } from './daemon.ts';
+import { pendingSettings } from './pending-settings.ts';
 
 /** A scan of a thousand NICs takes less. */
 const SCAN_TIMEOUT_MS = 30_000;
@@ -51,11 +55,12 @@ export function addBoot(system: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  $ mesh system boot')
     .action(async () => {
       const view = await host0Client(context.paths).ask('GET /v1/boot');
-      context.answer(view, () => bootText(view, context));
+      const pending = await pendingSettings(context);
+      context.answer(view, () => bootText(view, pending, context));
     });
 }
 
-function bootText({ boot, installation, segments }: BootView, context: Context): string {
+function bootText({ boot, installation, segments }: BootView, pending: readonly Finding[], context: Context): string {
   const about = properties(
     [
       ['boot', boot === 'dry' ? 'dry: nothing is answered' : boot],
@@ -63,10 +68,18 @@ function bootText({ boot, installation, segments }: BootView, context: Context):
     ],
     context.paint,
   );
-  if (boot === 'off') return `${about}\nhost0 boots no machines here: write boot="auto" into host0.conf.\n`;
-  if (segments.length === 0) return `${about}\nNo NIC has a carrier, or the first scan is under way.\n`;
+  const changed = pending.map(({ message, remedy }) => `\n${message}.\n→ ${remedy}\n`).join('');
+  if (boot === 'off')
+    return `${about}\nhost0 boots no machines here${changed === '' ? bootRemedy(context) : '.'}\n${changed}`;
+  if (segments.length === 0) return `${about}${changed}\nNo NIC has a carrier, or the first scan is under way.\n`;
   const details = segments.map((segment) => segmentText(segment, context)).join('');
-  return `${about}\n${table(segments, SEGMENT_COLUMNS, context.page)}${details}`;
+  return `${about}${changed}\n${table(segments, SEGMENT_COLUMNS, context.page)}${details}`;
+}
+
+function bootRemedy(context: Context): string {
+  const pid = new Daemon('host0', context).pid();
+  const restart = pid === undefined ? '' : `: ${restartCommand('host0', context.paths.root, pid)}`;
+  return `: write boot="auto" into host0.conf, and restart host0${restart}.`;
 }
 
 const TONES: Readonly<Record<SegmentView['mode'], Tone>> = {

@@ -15,6 +15,7 @@ import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { Stages } from '../print/stages.ts';
 import { type Column, table } from '../print/table.ts';
+import { pendingSettings } from './pending-settings.ts';
 
 /** `mesh system configure`: checks the tree, and compiles an overlay for each machine. */
 export function systemConfigureCommand(context: Context): Command {
@@ -83,7 +84,10 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
     );
   }
   stages.end();
-  const warnings = [...compilation.warnings, ...(await linkFaults(join(paths.host0, 'isos')))];
+  const pending = (await pendingSettings(context)).map(
+    ({ code, message, object, remedy }) => new MeshError(code, message, { object, remedy }),
+  );
+  const warnings = [...compilation.warnings, ...(await linkFaults(join(paths.host0, 'isos'))), ...pending];
   context.answer({ ok: true, changes, warnings }, () => {
     const text = check
       ? `All is sound: ${machinesText(machines.length)}.\n`

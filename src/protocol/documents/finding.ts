@@ -6,7 +6,7 @@
  */
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 
-/** `error`: something does not work now, and `mesh status` ends with 1. `warning`: something may not work soon. */
+/** `error`: something does not work now, and `mesh status` ends with 1. `warning`: something is not as it should be. */
 export type Severity = 'warning' | 'error';
 
 /** One thing that is not well, with what to do about it. Code and object together identify a finding while it lasts. */

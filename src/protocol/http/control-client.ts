@@ -207,8 +207,8 @@ export class ControlClient<D extends DaemonName = DaemonName> {
     if (code === 'EACCES') {
       return new MeshError('MESH_NOT_ROOT', `you may not talk to ${TITLES[this.daemon]}`, {
         object: this.sock,
-        rule: 'Its control socket is for root and for the group that owns it.',
-        remedy: `Run the command as root, or join the group that \`stat -c %G ${this.sock}\` names.`,
+        rule: 'Its control socket is for root, since who may use it may change the networks of this machine.',
+        remedy: 'Run the command as root, for example with sudo.',
         cause: error,
       });
     }

@@ -20,6 +20,11 @@ const UNIT_DIRECTORIES = ['etc', 'run', 'usr/local/lib', 'usr/lib', 'lib'].map((
 /** Its init is told to keep the agent running (image/node/scripts/inittab). */
 const BOOTED_NODE = 'usr/lib/meshwork/boot/agent';
 
+/** The file that a running process has locked, with its pid. It is in the state directory: in /run, people tidy up. */
+export function lockPath(state: string, daemon: DaemonName): string {
+  return join(state, `${daemon}.lock`);
+}
+
 /** The name of the service of a process, for systemctl, journalctl and rc-service. */
 export function serviceName(daemon: DaemonName): string {
   return `meshwork-${daemon}`;

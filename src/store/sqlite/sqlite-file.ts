@@ -174,7 +174,7 @@ export class SqliteFile {
     if (format > FORMAT) throw new LaterFile(`it has format ${format}, and this version knows format ${FORMAT}`);
     if (format !== FORMAT) throw new DamagedFile(`it is damaged: it has format ${format}`);
     const verdict = this.#pragma('quick_check');
-    if (verdict !== 'ok') throw new DamagedFile(`it is damaged: ${String(verdict).replaceAll("\n", " ")}`);
+    if (verdict !== 'ok') throw new DamagedFile(`it is damaged: ${String(verdict).replaceAll('\n', ' ')}`);
   }
 
   #pragma(name: string): SQLOutputValue | undefined {

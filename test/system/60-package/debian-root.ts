@@ -1,6 +1,7 @@
 /**
  * A Debian machine to install packages on: this machine's own files under an overlay that takes all changes and is
- * discarded, in a mount namespace that ends with its last process. Its systemctl only logs its arguments.
+ * discarded, in a mount namespace that ends with its last process. Its systemctl only logs its arguments, and calls
+ * every unit inactive.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,10 +17,13 @@ mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none "$1/root"
 mount --rbind /proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
+# What runs on this machine itself has its marks there: a removal of the package would end it.
+mount -t tmpfs none "$1/root/run"
+rm -rf "$1/root/var/lib/meshwork"
 mkdir -p "$1/root$2" "$1/root/run/systemd/system"
 mount --bind "$2" "$1/root$2"
 rm -f "$1/root/usr/bin/systemctl"
-printf '#!/bin/sh\\necho "$*" >>/systemctl.log\\n' >"$1/root/usr/bin/systemctl"
+printf '#!/bin/sh\\n[ "$1" = show ] && exec echo inactive\\necho "$*" >>/systemctl.log\\n' >"$1/root/usr/bin/systemctl"
 chmod 755 "$1/root/usr/bin/systemctl"
 : >"$1/root/systemctl.log"
 echo ready

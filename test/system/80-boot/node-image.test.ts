@@ -165,6 +165,8 @@ test('a node with an old processor boots, takes its overlay and secrets, joins, 
   await machine.until('SSH', 30_000, () => ctl('true').status === 0);
   expect(ssh('mesh genid machine 8; hostname; cat /run/mark').split('\n')).toEqual([MACHINE, 'node-a', 'done']);
   expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ agent: { machine: MACHINE, node: 'node-a' } });
+  // The doctor finds taps for guests.
+  expect(ssh('mesh doctor')).not.toContain('«tun»');
   expect(
     ssh(
       "stat -c '%a %u %n' / /tmp /tmp/job /var/tmp /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key",

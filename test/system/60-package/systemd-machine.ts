@@ -1,0 +1,131 @@
+/**
+ * A Debian machine that systemd runs: this machine's own files under an overlay that is discarded, a network with one NIC,
+ * and namespaces that end with its systemd. Its cgroups are below one of its own.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type Outcome, runCommand } from '../../cli/mesh.ts';
+import { until } from '../until.ts';
+
+/** $1 is where all of it is mounted, $2 a directory that is visible inside, $3 the group of the machine's processes. */
+const SCRIPT = `
+set -e
+mkdir "$3"
+echo $$ >"$3/cgroup.procs"
+exec unshare --pid --fork --mount --net --uts --ipc --cgroup --kill-child sh -c '
+set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+root=$1/root
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sys "$root/sys"
+mount -t cgroup2 cgroup "$root/sys/fs/cgroup"
+for directory in run dev etc/systemd/system; do mount -t tmpfs none "$root/$directory"; done
+mkdir -p "$root/dev/pts" "$root/dev/shm" "$root/dev/net" "$root$2"
+for device in null zero full random urandom tty net/tun; do
+  : >"$root/dev/$device"
+  mount --bind "/dev/$device" "$root/dev/$device"
+done
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+mount --bind "$2" "$root$2"
+rm -rf "$root/host0" "$root/var/lib/meshwork" "$root/var/log/meshwork" "$root/var/log/journal"
+printf "[Unit]\\nWants=systemd-journald.service\\n" >"$root/etc/systemd/system/machine.target"
+: >"$root/etc/fstab"
+ip link set lo up
+ip link add eth0 type veth peer name far0
+ip address add 10.11.0.1/24 dev eth0
+ip link set eth0 up
+ip link set far0 up
+exec chroot "$root" /usr/bin/env -i container=lxc PATH=/usr/sbin:/usr/bin /lib/systemd/systemd --system \\
+  --unit=machine.target --show-status=no </dev/null
+' sh "$1" "$2"
+`;
+
+const START_DEADLINE_MS = 60_000;
+
+/** The machine, while its systemd runs. */
+export class SystemdMachine implements AsyncDisposable {
+  readonly #holder: ChildProcess;
+  readonly #mountPoint: string;
+  readonly #group: string;
+  /** The pid of its systemd outside. */
+  #init = 0;
+
+  private constructor(holder: ChildProcess, mountPoint: string, group: string) {
+    this.#holder = holder;
+    this.#mountPoint = mountPoint;
+    this.#group = group;
+  }
+
+  /** Starts the machine. @param shared a directory of this machine that is visible inside at the same path */
+  static async open(shared: string): Promise<SystemdMachine> {
+    const mountPoint = mkdtempSync(join(tmpdir(), 'mw-systemd-'));
+    const group = join(cgroup2(), basename(mountPoint));
+    const holder = spawn('sh', ['-c', SCRIPT, 'sh', mountPoint, shared, group], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const machine = new SystemdMachine(holder, mountPoint, group);
+    try {
+      await until('systemd runs', START_DEADLINE_MS, () => machine.#isUp());
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      throw error;
+    }
+    return machine;
+  }
+
+  async #isUp(): Promise<boolean> {
+    const { pid, exitCode } = this.#holder;
+    if (exitCode !== null) throw new Error('no systemd: see above');
+    this.#init = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim() || 0);
+    if (this.#init === 0) return false;
+    return (await this.run('systemctl', 'is-active', 'machine.target').catch(() => undefined))?.stdout === 'active\n';
+  }
+
+  /** Runs a command inside, whatever its exit code. */
+  run(...argv: readonly string[]): Promise<Outcome> {
+    const { PATH, LANG } = process.env;
+    const words = ['-i', `PATH=${PATH}`, `LANG=${LANG ?? 'C.UTF-8'}`, 'HOME=/root', ...argv];
+    const target = ['--target', String(this.#init), '--all', '--root', '--wd'];
+    return runCommand('nsenter', [...target, '--', '/usr/bin/env', ...words]);
+  }
+
+  /** Runs a command inside. @returns its output @throws Error if it fails */
+  async mustRun(...argv: readonly string[]): Promise<string> {
+    const { stdout, stderr, code } = await this.run(...argv);
+    if (code !== 0) throw new Error(`${argv.join(' ')} ends with ${code}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Ends all its processes, and removes what was made for them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#holder.exitCode === null) {
+      const exit = once(this.#holder, 'exit');
+      // Its kernel ends all processes of the machine with it.
+      if (this.#init > 0) process.kill(this.#init, 'SIGKILL');
+      else this.#holder.kill('SIGKILL');
+      await exit;
+    }
+    const isGone = () => {
+      try {
+        execFileSync('find', [this.#group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', '+'], { stdio: 'ignore' });
+        rmdirSync(this.#mountPoint);
+        return true;
+      } catch {
+        // The last processes are still ending.
+        return false;
+      }
+    };
+    await until('the machine is gone', START_DEADLINE_MS, isGone);
+  }
+}
+
+/** Where this machine has the cgroups of version 2. */
+function cgroup2(): string {
+  return execFileSync('findmnt', ['-n', '-t', 'cgroup2', '-o', 'TARGET'], { encoding: 'utf8' }).split('\n')[0] ?? '';
+}
