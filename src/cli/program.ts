@@ -190,8 +190,8 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
  */
 export async function runProgram({ command, context }: MeshProgram, words: readonly string[]): Promise<number> {
   if (asksForVersion(words)) {
-    const json = ownWords(words).includes('--json');
-    context.print(json ? `${terminalJson(versionView(), 2)}\n` : `${versionText()}\n`);
+    const text = ownWords(words).includes('--json') ? terminalJson(versionView(), 2) : versionText();
+    context.print(`${text}\n`);
     return 0;
   }
   try {

@@ -20,6 +20,7 @@ export interface VersionView extends Partial<Build> {
   readonly version: string;
 }
 
+/** The version, and in a package the build. */
 export function versionView(): VersionView {
   return { name: 'meshwork', version: VERSION, ...build };
 }

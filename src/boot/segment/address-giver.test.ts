@@ -67,7 +67,7 @@ class Segment {
     return macs.map((mac) => this.hosts.get(mac));
   }
 
-  see(message: DhcpMessage, mac: Mac, address: Ipv4, ours: boolean): void {
+  see(message: DhcpMessage, mac: Mac, address: Ipv4, ours = false): void {
     this.giver.see({ kind: 'dhcp', atMs: this.clock.nowMs(), device: 'eth1', message, mac, port: 67, address, ours });
   }
 
@@ -83,7 +83,7 @@ test('24 machines that ask at one moment get 24 addresses, each checked with two
   const given = await segment.ask(...machines);
   expect(new Set(given).size).toBe(24);
   expect(given).not.toContain(undefined);
-  expect(segment.asked).toHaveLength(48);
+  expect([segment.asked.length, segment.reloads]).toEqual([48, 2]);
   expect(segment.asked).toContain(`0.0.0.0 ${given[0]}`);
   expect(segment.asked).toContain(`${HOST0} ${given[0]}`);
   // dnsmasq is asked again while it does not answer, then the machine has to.
@@ -106,7 +106,7 @@ test('an answer of dnsmasq ends the repeats, and a second question begins no sec
   segment.giver.asked(machine(1), Buffer.from('second'));
   await segment.clock.pass(300);
   await segment.clock.pass(50);
-  expect([segment.repeated, segment.asked.length]).toEqual([['second'], 2]);
+  expect([segment.reloads, segment.repeated, segment.asked.length]).toEqual([2, ['second'], 2]);
   segment.see('OFFER', machine(1), segment.hosts.get(machine(1)) ?? HOST0, true);
   await segment.clock.pass(2000);
   expect(segment.repeated).toEqual(['second']);
@@ -140,7 +140,8 @@ test('a device that takes the address of a machine: the machine gets another one
   segment.devices.set(first, STRANGER);
   const [second = HOST0] = await segment.ask(machine(1));
   expect([second === first, segment.giver.used.get(first)]).toEqual([false, STRANGER]);
-  segment.see('DECLINE', machine(1), second, false);
+  segment.see('DECLINE', machine(1), second);
+  await segment.clock.pass(10);
   expect(segment.hosts.has(machine(1))).toBe(false);
   const [third] = await segment.ask(machine(1));
   expect([first, second]).not.toContain(third);
@@ -155,6 +156,19 @@ test('a machine keeps its address beyond its lease, and when addresses run out, 
   expect(await segment.ask(machine(1))).toEqual(['10.11.0.2']);
   // What was offered a moment ago is not taken away.
   expect(await segment.ask(machine(4))).toEqual([undefined]);
+});
+
+test('a machine that runs keeps its address when host0 has lost its files, unless another device has it', async () => {
+  const segment = new Segment(126);
+  segment.devices.set('10.11.0.77', machine(1)).set('10.11.0.78', STRANGER);
+  // Its renewal, which dnsmasq refuses; then it asks anew.
+  segment.see('REQUEST', machine(1), '10.11.0.77' as Ipv4);
+  segment.see('REQUEST', machine(2), '10.11.0.78' as Ipv4);
+  segment.see('DISCOVER', machine(3), '192.168.1.9' as Ipv4);
+  const [one, two, three] = await segment.ask(machine(1), machine(2), machine(3));
+  expect(one).toBe('10.11.0.77');
+  expect(two).not.toBe('10.11.0.78');
+  expect(three).toMatch(/^10\.11\.0\./);
 });
 
 test('leases of an earlier version are kept, also against the file', () => {
@@ -173,5 +187,6 @@ test('the file is for dnsmasq’s user, is overwritten in place, and says when i
   rmSync(segment.directory, { recursive: true });
   segment.giver.asked(machine(2), Buffer.from(''));
   await segment.clock.pass(300);
+  await segment.clock.pass(50);
   expect([existsSync(segment.file), segment.giver.error?.message]).toEqual([false, expect.stringContaining('ENOENT')]);
 });

@@ -41,12 +41,16 @@ export interface AddressGiverInput {
 const ASK_AGAIN_MS = 100;
 /** A device on the segment answers ARP within a few milliseconds; one that sleeps, or is busy, within this time. */
 const ANSWER_MS = 300;
+/** How long after a change the file is written: the machines of a rack ask at the same moment. */
+const COALESCE_MS = 10;
 /** After these times dnsmasq has read the file, unless the machine is very busy. After the last one the machine asks again. */
 const REPEATS_MS = [50, 250, 1000];
 /** How often a used address is asked for again, to find out whether it is free now. */
 const LOOK_AGAIN_MS = 60_000;
 /** The most machines that are chosen for at the same time. A stranger can make up any number of machines. */
 const CHOICES_MAX = 256;
+/** The most machines whose own address is remembered until they ask for one. */
+const WISHES_MAX = 4096;
 
 interface Choice {
   readonly ipv4: Ipv4;
@@ -62,12 +66,15 @@ export class AddressGiver {
   readonly #reservations: Reservations;
   /** The machines for which an address is being checked. */
   readonly #choices = new Map<Mac, Choice>();
+  /** The addresses that machines without a reservation have, as they say. */
+  readonly #wishes = new Map<Mac, Ipv4>();
   /** The machines whose question is repeated until dnsmasq has answered. */
   readonly #unanswered = new Map<Mac, Buffer>();
   /** Of the used addresses: those that have answered in this round. */
   readonly #answered = new Set<Ipv4>();
   #error: MeshError | undefined;
   #look: Alarm | undefined;
+  #writing: Alarm | undefined;
   #closed = false;
 
   /** Takes over the reservations of the file and the leases in force, and writes the file. */
@@ -102,18 +109,28 @@ export class AddressGiver {
       return;
     }
     const reserved = this.#reservations.of(mac);
-    const ipv4 = reserved ?? this.#reservations.candidate(mac, clock.nowMs(), (address) => this.#isTaken(address));
-    if (ipv4 === undefined || this.#choices.size >= CHOICES_MAX) return;
+    if (this.#choices.size >= CHOICES_MAX) return;
+    const wish = this.#wishes.get(mac);
+    const ipv4 = reserved ?? this.#reservations.candidate(mac, clock.nowMs(), this.#taken(), wish);
+    if (ipv4 === undefined) return;
     if (reserved !== undefined) this.#reservations.reserve(mac, reserved, clock.nowMs());
     // dnsmasq answers a machine that it knows at once. Its address is checked all the same, for the next question.
     this.#check(mac, { ipv4, message: Buffer.from(message) });
   }
 
-  /** dnsmasq has answered, or the machine says that another device uses the address that it got. */
-  see({ message, mac, ours, address }: DhcpSighting): void {
+  /**
+   * dnsmasq has answered, or the machine says that another device uses the address that it got. A machine that host0 does not
+   * know may name the address that it has: after the loss of host0's files, the machines that run keep their addresses.
+   */
+  see({ message, mac, ours, address, server }: DhcpSighting): void {
     if (ours === true) this.#unanswered.delete(mac);
-    if (message !== 'DECLINE' || address === undefined || this.#reservations.of(mac) !== address) return;
-    this.#findUsed({ ipv4: address, mac: undefined }, mac);
+    if (address === undefined) return;
+    const reserved = this.#reservations.of(mac);
+    const isOurs = (server ?? this.#input.host0) === this.#input.host0;
+    if (reserved === undefined && (message === 'DISCOVER' || (message === 'REQUEST' && isOurs))) {
+      if (this.#wishes.size < WISHES_MAX) this.#wishes.set(mac, address);
+    }
+    if (message === 'DECLINE' && reserved === address) this.#findUsed({ ipv4: address, mac: undefined }, mac);
   }
 
   /** A device has answered an ARP request. */
@@ -124,14 +141,15 @@ export class AddressGiver {
 
   close(): void {
     this.#closed = true;
+    if (this.#writing !== undefined) {
+      this.#writing.cancel();
+      this.#write();
+    }
     this.#look?.cancel();
   }
 
-  #isTaken(ipv4: Ipv4): boolean {
-    return (
-      [...this.#choices.values()].some((choice) => choice.ipv4 === ipv4) ||
-      this.#input.leases.inForce().some((lease) => lease.ipv4 === ipv4)
-    );
+  #taken(): ReadonlySet<Ipv4> {
+    return new Set([...this.#choices.values(), ...this.#input.leases.inForce()].map(({ ipv4 }) => ipv4));
   }
 
   #check(mac: Mac, choice: Choice): void {
@@ -156,7 +174,8 @@ export class AddressGiver {
     }
     if (this.#reservations.of(mac) === ipv4) return;
     this.#reservations.reserve(mac, ipv4, this.#input.clock.nowMs());
-    this.#write();
+    this.#wishes.delete(mac);
+    this.#writeSoon();
     this.#repeat(mac, message);
   }
 
@@ -166,7 +185,7 @@ export class AddressGiver {
     this.#answered.add(ipv4);
     if (this.#reservations.of(from) === ipv4) {
       this.#reservations.release(from);
-      this.#write();
+      this.#writeSoon();
     }
     if (mac !== undefined) this.#input.onUsed({ ipv4, mac });
     this.#lookAgain();
@@ -184,7 +203,12 @@ export class AddressGiver {
     });
   }
 
+  #writeSoon(): void {
+    this.#writing ??= this.#input.clock.after(COALESCE_MS, () => this.#write());
+  }
+
   #write(): void {
+    this.#writing = undefined;
     try {
       writeHostFile(this.#input.file, this.#reservations.all);
       this.#error = undefined;

@@ -47,14 +47,16 @@ export class Reservations {
 
   /**
    * An address for a machine that has none: a free one, else that of the machine that asked longest ago and has no lease.
-   * @param isTaken whether another machine has the address now: by a lease, or because it is being offered
+   * @param taken the addresses that other machines have now: by a lease, or because they are being checked
+   * @param wish the address that the machine had, as it says itself
    */
-  candidate(mac: Mac, nowMs: number, isTaken: (ipv4: Ipv4) => boolean): Ipv4 | undefined {
+  candidate(mac: Mac, nowMs: number, taken: ReadonlySet<Ipv4>, wish?: Ipv4): Ipv4 | undefined {
     // A device that had the address before host0 knew it, and asks for one now, keeps it.
-    for (const [ipv4, by] of this.#used) if (by === mac && !isTaken(ipv4)) return ipv4;
+    for (const [ipv4, by] of this.#used) if (by === mac && !taken.has(ipv4)) return ipv4;
     const [first, last] = [ipv4ToNumber(this.#range.first), ipv4ToNumber(this.#range.last)];
     const size = last - first + 1;
-    const can = (ipv4: Ipv4) => !this.#used.has(ipv4) && !isTaken(ipv4);
+    const can = (ipv4: Ipv4) => !this.#used.has(ipv4) && !taken.has(ipv4);
+    if (wish !== undefined && this.#isInRange(wish) && !this.#byIpv4.has(wish) && can(wish)) return wish;
     // The same machine begins at the same address on each host0, so it often gets its address again if the file is lost.
     const start = hashOf(mac) % size;
     for (let step = 0; step < size; step++) {

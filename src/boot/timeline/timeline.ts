@@ -210,13 +210,13 @@ function foreignBootFile(server: Ipv4, bootFile: string): BootTrouble {
 }
 
 /** Files that boot loaders look for, and do without: iPXE's own script, and what shim adds to Secure Boot. */
-const OPTIONAL = /(?:^|\/)(?:autoexec\.ipxe|revocations(?:_sbat|_sku)?\.efi|shim_certificate\w*\.efi)$/i;
+const OPTIONAL = /(?:^|[/ ])(?:autoexec\.ipxe|revocations(?:_sbat|_sku)?\.efi|shim_certificate\w*\.efi)(?: |$)/i;
 
-/** A refusal does not name its file: it belongs to the file that was asked for last. */
+/** A refusal has no field for its file, and belongs to the file that was asked for last. dnsmasq names the file in its text. */
 function takeTftp(timeline: Timeline, { atMs, file, outcome }: TftpSighting): Timeline {
   const name = outcome.type === 'asked' ? file : (timeline.tftpFile ?? file);
   const asking = { ...timeline, tftpFile: name };
-  if (OPTIONAL.test(name)) return asking;
+  if (OPTIONAL.test(name) || (outcome.type === 'refused' && OPTIONAL.test(outcome.why))) return asking;
   const reached = reach(asking, 'tftp', atMs, name);
   if (outcome.type === 'asked' || stageOf(reached) !== 'tftp') return reached;
   return { ...reached, trouble: tftpRefused(name, outcome.why) };

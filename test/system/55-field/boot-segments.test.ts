@@ -57,9 +57,26 @@ test('a port that just came up: host0 listens first, hears the office server, an
     'eth1: observe → proxy',
     'eth2: observe → server',
   ]);
-  const [offer] = await early.discover('bios');
-  expect(offer?.from.ipv4).toBe('10.77.0.1');
   early.close();
+});
+
+test('a file that loaders do without is no trouble, and the name of another one is told as it came', async () => {
+  const client = BootClient.on(machine);
+  const [offer] = await client.discover('bios');
+  if (offer === undefined) throw new Error('no offer');
+  ip(machine, `address add ${offer.yiaddr}/26 dev eth0`);
+  for (const file of ['undionly.kpxe', 'autoexec.ipxe', 'undionly.kpxe\xff']) {
+    client.readTftp(file, offer.yiaddr, offer.from);
+  }
+  // dnsmasq answers one after the other: a refusal of the second would have been told before that of the third.
+  const { trouble, stages } = await until('the refusal', DEADLINE_MS, async () =>
+    (await host.boots()).find(({ mac, trouble: told }) => mac === client.mac && told?.stage === 'tftp'),
+  );
+  expect(trouble?.cause).toMatch(/^TFTP refused undionly\.kpxe\\xff: error 1 /);
+  expect(stages.at(-1)).toMatchObject({ stage: 'tftp', detail: 'undionly.kpxe\\xff' });
+  const told = host.events().filter(({ kind, message }) => kind === 'boot stuck' && message.includes('TFTP'));
+  expect(told).toHaveLength(1);
+  client.close();
 });
 
 test('DHCP of a VLAN reaches neither the mode of the native network nor a timeline', async () => {
