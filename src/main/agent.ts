@@ -18,6 +18,7 @@ import type { Echo } from '../agent/kernel/kernel-port.ts';
 import { SystemKernel } from '../agent/kernel/system-kernel.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
+import { MemberWatch } from '../agent/ping/member-watch.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
@@ -129,14 +130,17 @@ async function main(): Promise<void> {
   const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
-  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint]) agent.addHealthOf(part);
+  const memberWatch = new MemberWatch(agent);
+  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
+  memberWatch.start();
   surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
+    memberWatch.stop();
     metricsEndpoint.close();
     inventory.close();
     endpoints.close();

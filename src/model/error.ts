@@ -86,6 +86,7 @@ export const ERRORS = {
   MESH_MEMBER_FORGED: denied(
     'A machine reports or asks from addresses that are not those of the identity that it claims.',
   ),
+  MESH_MEMBER_SILENT: away('host0 lists a member, and no packets pass between it and this node.'),
   MESH_MEMBER_MOVING: conflict('host0 cannot tell yet at which underlay address a member is.'),
   MESH_MEMBER_NOT_ADMITTED: denied('The mesh does not admit this machine.'),
   MESH_MEMBER_UNPROVEN: denied('A node must prove with a new nonce of host0 that it has its token.'),

@@ -18,6 +18,11 @@ interface AddressedLink {
   readonly subnet: Ipv4Cidr;
 }
 
+/** The agent, as far as its links and its segments are concerned. */
+interface UnderlayOwner extends Pick<Agent, 'cache'> {
+  readonly source: Pick<Agent['source'], 'networks' | 'host0Stance'>;
+}
+
 /** The code of these findings. */
 export const UNDERLAY_CODE = 'MESH_UNDERLAY_UNFIT';
 /** NICs that a message names. */
@@ -27,7 +32,7 @@ const NAMED = 4;
  * One finding for each link to the underlay that carries no packets, or a single one if this machine has lost its address
  * there.
  */
-export function underlayFindings({ source, cache }: Pick<Agent, 'source' | 'cache'>): Finding[] {
+export function underlayFindings({ source, cache }: UnderlayOwner): Finding[] {
   if (source.networks.length === 0) return [];
   const stance = source.host0Stance();
   const all = addressedLinks(cache);

@@ -78,7 +78,12 @@ describe('the underlay', () => {
 
   test('an underlay card in a mesh, named by status, plan, trace and doctor, and taken off by the remedy', async () => {
     await node1.run('ip', 'link', 'set', 'eth0', 'master', 'br456');
-    ward.after(() => node1.run('ip', 'link', 'set', 'eth0', 'nomaster'));
+    ward.after(async () => {
+      await node1.run('ip', 'link', 'set', 'eth0', 'nomaster');
+      // VXLAN packets came in by the bridge, which counts for two minutes. A new network namespace begins at 0.
+      await ward.lab.rebootHost(node1.host);
+      await isReady(node1.host);
+    });
     const cause = "eth0 is a port of br456, a mesh's bridge";
     const finding = await until('it is found', DEADLINE_MS, () => node1.finding('own-underlay'));
     expect(finding).toContain(cause);
@@ -88,9 +93,6 @@ describe('the underlay', () => {
     }
     await node1.type(remedyIn(finding));
     await until('it is over', DEADLINE_MS, async () => !(await node1.complaints()).includes('own-underlay'));
-    // VXLAN packets came in by the bridge, which counts for two minutes. A new network namespace begins at 0.
-    await ward.lab.rebootHost(node1.host);
-    await isReady(node1.host);
   });
 
   test('a switch that keeps its ports apart', async () => {

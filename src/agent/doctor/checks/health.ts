@@ -6,8 +6,8 @@ import { doubleMachine, host0Address } from './identity.ts';
 import { kernelFeatures, stolenDevices } from './kernel.ts';
 import { vxlanPort } from './underlay.ts';
 
-/** Codes whose findings have a check of their own. */
-const OTHERS: ReadonlySet<string> = new Set([UNDERLAY_CODE, 'MESH_HOST0_DEAF']);
+/** Codes whose findings have a check of their own. The doctor itself has just pinged the members. */
+const OTHERS: ReadonlySet<string> = new Set([UNDERLAY_CODE, 'MESH_HOST0_DEAF', 'MESH_MEMBER_SILENT']);
 
 /** Passes on the findings of the agent and the daemon, except those that another check explains better. */
 export const health: Check = {

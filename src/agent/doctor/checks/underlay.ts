@@ -85,10 +85,11 @@ export const pathMtu: Check = {
 /** Finds ports of guests that take larger packets than their network carries. */
 export const portMtu: Check = {
   name: 'port-mtu',
-  find: ({ ports, networks }) =>
+  find: ({ ports, networks, underlay }) =>
     networks.flatMap(({ network: { id, name, fabric } }) => {
       const { mtuBytes } = fabric;
       return ports
+        .filter((port) => !underlay.some(({ link }) => link.name === port.interface))
         .filter((port) => port.network === id && (port.mtuBytes ?? 0) > mtuBytes)
         .map((port) => ({
           code: 'MESH_MACHINE_UNFIT' as const,
