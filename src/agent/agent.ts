@@ -15,6 +15,7 @@ import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
+import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
@@ -232,9 +233,11 @@ export class Agent implements SourceAgent {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
+    const priority = firstRule(cache.rules.values());
     this.#desired.update({
       machine: this.input.machine,
       routes,
+      ...(priority !== undefined && { firstRule: priority }),
       onLink: this.#sharedSubnets(cache),
       host0,
       attachments: source
@@ -289,6 +292,7 @@ export class Agent implements SourceAgent {
       case 'neighbour':
         return this.source.settled(item.network);
       case 'route':
+      case 'rule':
         return this.source.networks.every((network) => this.source.settled(network.id));
       case 'link':
       case 'address':

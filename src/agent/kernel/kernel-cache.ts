@@ -14,6 +14,7 @@ import type {
   LinkConf,
   Neighbour,
   Route,
+  Rule,
 } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
@@ -36,7 +37,7 @@ interface CacheChanges {
 }
 
 /**
- * Links, addresses, routes, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a
+ * Links, addresses, routes, rules, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a
  * cache; views and checks read it, or make their own from a dump.
  */
 export class KernelCache {
@@ -47,6 +48,8 @@ export class KernelCache {
   readonly #ports = new Map<number, Set<number>>();
   readonly addresses = new Map<string, Address>();
   readonly routes = new Map<string, Route>();
+  /** IPv4 routing rules. Empty on a kernel that has none: such a kernel keeps all routes in the main table. */
+  readonly rules = new Map<string, Rule>();
   readonly neighbours = new Map<string, Neighbour>();
   /** Without the learnt entries of addresses that are not followed. */
   readonly fdb = new Map<string, FdbEntry>();
@@ -73,6 +76,7 @@ export class KernelCache {
     for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) cache.routes.set(routeKey(route), route);
+    for (const rule of dump.rules ?? []) cache.rules.set(ruleKey(rule), rule);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
     for (const entry of dump.fdb) cache.#putEntry(entry, false);
     cache.#others = dump.otherFdb ?? [];
@@ -140,6 +144,10 @@ export class KernelCache {
       case 'route':
         this.#topologyChanged = true;
         put(this.routes, routeKey(event.route), event.route, event.removed);
+        return true;
+      case 'rule':
+        this.#topologyChanged = true;
+        put(this.rules, ruleKey(event.rule), event.rule, event.removed);
         return true;
       case 'neighbour':
         this.#entries.push(event.neighbour);
@@ -252,6 +260,10 @@ function addressKey({ link, address, length }: Address): string {
 
 function routeKey({ family, table, destination, metric, link, gateway }: Route): string {
   return `${family} ${table} ${destination} ${metric} ${link} ${gateway}`;
+}
+
+function ruleKey({ priority, table, protocol, udp }: Rule): string {
+  return `${priority} ${table} ${protocol} ${udp?.from} ${udp?.to}`;
 }
 
 function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): string {

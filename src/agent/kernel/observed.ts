@@ -8,6 +8,7 @@ import { type Item, type ItemMap, itemKey, itemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
+import { MAIN_TABLE, VXLAN_TABLE } from '../items/route.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /** One of our links, with its device kind and its network. */
@@ -16,9 +17,6 @@ export interface OwnLink {
   readonly device: DeviceKind;
   readonly network: NetworkId;
 }
-
-/** The main routing table (rtnetlink.h, RT_TABLE_MAIN). */
-const MAIN_TABLE = 254;
 
 /** Our links by index. */
 export type OwnLinks = ReadonlyMap<number, OwnLink>;
@@ -158,8 +156,14 @@ function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem |
 function routeItems(cache: KernelCache): Item[] {
   const items: Item[] = [];
   for (const { family, table, protocol, destination, gateway } of cache.routes.values()) {
-    if (family !== 4 || table !== MAIN_TABLE || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
-    items.push({ kind: 'route', destination: destination as Ipv4Cidr, gateway: gateway as Ipv4 });
+    if (family !== 4 || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
+    if (table !== MAIN_TABLE && table !== VXLAN_TABLE) continue;
+    const common = { destination: destination as Ipv4Cidr, gateway: gateway as Ipv4 };
+    items.push({ kind: 'route', ...common, table: cache.rules.size === 0 ? VXLAN_TABLE : table });
+  }
+  for (const { priority, table, protocol, udp } of cache.rules.values()) {
+    if (protocol !== OUR_PROTOCOL || table !== VXLAN_TABLE) continue;
+    items.push({ kind: 'rule', priority, table, ...(udp !== undefined && { udp }) });
   }
   return items;
 }

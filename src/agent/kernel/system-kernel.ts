@@ -3,7 +3,7 @@
 import { inNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
-import type { FdbEntry, KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Route, Rule } from '../../kernel/rtnl/objects.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Reaper } from '../../kernel/rtnl/reaper.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -12,9 +12,13 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
+import { VXLAN_TABLE } from '../items/route.ts';
 import { TABLE } from '../items/ruleset.ts';
 import { withRoom } from './crowded-table.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
+
+/** The routing tables besides the main one that the agent reads. */
+const TABLES = [VXLAN_TABLE];
 
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
 export class SystemKernel implements KernelPort {
@@ -42,7 +46,7 @@ export class SystemKernel implements KernelPort {
     options: { readonly netns?: string } = {},
   ): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(options), Nft.open(options)]);
-    const monitor = KernelMonitor.open({ ...options, ownPortIds: () => [rtnl.portId] });
+    const monitor = KernelMonitor.open({ ...options, ownPortIds: () => [rtnl.portId], tables: TABLES });
     return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), options.netns);
   }
 
@@ -124,26 +128,37 @@ export class SystemKernel implements KernelPort {
   }
 
   async dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump> {
-    const [links, addresses, routes, neighbours, fdb] = await Promise.all([
+    const [links, addresses, routes, rules, neighbours, fdb] = await Promise.all([
       this.#rtnl.links(),
       this.#rtnl.addresses(),
-      this.#rtnl.routes(),
+      this.#rtnl.routes(TABLES),
+      this.#rules(),
       this.#rtnl.neighbours(),
       this.#rtnl.fdbWhere(matters),
     ]);
-    return { links, addresses, routes, neighbours, fdb: fdb.entries, otherFdb: fdb.others };
+    return { links, addresses, routes, rules, neighbours, fdb: fdb.entries, otherFdb: fdb.others };
+  }
+
+  /** None where the kernel has no rules (CONFIG_IP_MULTIPLE_TABLES): it has three of its own otherwise. */
+  async #rules(): Promise<Rule[]> {
+    try {
+      return await this.#rtnl.rules();
+    } catch (error) {
+      if (['EAFNOSUPPORT', 'EOPNOTSUPP'].includes(MeshError.from(error).errno ?? '')) return [];
+      throw error;
+    }
   }
 
   routes(): Promise<readonly Route[]> {
-    return this.#rtnl.routes();
+    return this.#rtnl.routes(TABLES);
   }
 
   drainEvents(): void {
     this.#monitor.drain();
   }
 
-  routeTo(destination: Ipv4): Promise<Route> {
-    return this.#rtnl.routeTo(destination);
+  routeTo(destination: Ipv4, udpPort?: number): Promise<Route> {
+    return this.#rtnl.routeTo(destination, udpPort);
   }
 
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined> {

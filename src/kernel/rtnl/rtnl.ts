@@ -10,11 +10,12 @@ import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbEntry, writeFdbDump, writeFdbGet } from './fdb.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route } from './objects.ts';
+import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route, Rule } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne } from './request.ts';
-import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
+import { RT_TABLE_MAIN, RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
 import { type Read, RtnlChannel } from './rtnl-channel.ts';
+import { RTM_NEWRULE, readRule, writeRuleDump } from './rule.ts';
 
 /** The table that an entry is in, and the remote VTEP that it leads to. */
 interface EntryTable extends Omit<EntryCount, 'count'> {
@@ -65,20 +66,32 @@ export class Rtnl {
     return this.#dump('addresses', writeAddressDump, RTM_NEWADDR, readAddress);
   }
 
-  /** All routes of the main table, both families. */
-  async routes(): Promise<Route[]> {
-    const families = [AF_INET, AF_INET6] as const;
+  /**
+   * All routes of the main table, both families.
+   * @param more further tables whose IPv4 routes are read
+   */
+  async routes(more: readonly number[] = []): Promise<Route[]> {
+    const tables = [
+      [AF_INET, RT_TABLE_MAIN],
+      [AF_INET6, RT_TABLE_MAIN],
+      ...more.map((table) => [AF_INET, table] as const),
+    ] as const;
     const routes = await Promise.all(
-      families.map((family) =>
+      tables.map(([family, table]) =>
         this.#dump(
           'routes',
-          (writer) => writeRouteDump(writer, family),
+          (writer) => writeRouteDump(writer, family, table),
           RTM_NEWROUTE,
           (message) => readRoute(message),
         ),
       ),
     );
     return routes.flat();
+  }
+
+  /** All IPv4 routing rules. */
+  rules(): Promise<Rule[]> {
+    return this.#dump('rules', writeRuleDump, RTM_NEWRULE, readRule);
   }
 
   /** All neighbour entries, both families. */
@@ -124,10 +137,11 @@ export class Rtnl {
 
   /**
    * The route that a packet to `destination` takes: gateway, link and source address.
+   * @param udpPort the UDP port that the packet goes to, since rules may be for it
    * @throws MESH_KERNEL_REFUSED with ENETUNREACH when there is no route
    */
-  async routeTo(destination: Ip): Promise<Route> {
-    const request = encodeOne((writer) => writeRouteTo(writer, destination));
+  async routeTo(destination: Ip, udpPort?: number): Promise<Route> {
+    const request = encodeOne((writer) => writeRouteTo(writer, destination, udpPort));
     const { objects, refusal, unreadable } = await this.#channel.ask(request, (message) => readRoute(message, true));
     if (refusal !== undefined) throw errnoError(refusal.errno, 'find route to', destination, undefined, refusal.text);
     if (unreadable !== undefined) throw unreadable;
