@@ -28,6 +28,7 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
@@ -78,6 +79,8 @@ export class Agent implements SourceAgent {
   readonly ports: PortCommands;
   /** What the ports of this node were refused. */
   readonly refusals: PortRefusals;
+  /** On host0: whose VXLAN packets are dropped. */
+  readonly outsiders: Outsiders;
   /** The ports that this machine itself needs. */
   readonly unfitPorts: UnfitPorts;
   /** The features that the kernel lacks; tested when a step keeps failing. */
@@ -116,6 +119,7 @@ export class Agent implements SourceAgent {
     });
     this.refusals = new PortRefusals(input);
     this.unfitPorts = new UnfitPorts(input);
+    this.outsiders = new Outsiders(input);
     this.ports = new PortCommands({
       ...input,
       refusals: this.refusals,
@@ -125,7 +129,7 @@ export class Agent implements SourceAgent {
       networkCalled: (name) => this.networkCalled(name),
     });
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    this.reconciler.audits.subscribe(() => void this.refusals.read());
+    this.reconciler.audits.subscribe(() => void this.readCounts());
     this.reconciler.passes.subscribe(() => this.#onPass());
   }
 
@@ -142,6 +146,11 @@ export class Agent implements SourceAgent {
       (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
     if (underlay) this.#underlayChanges.emit();
     if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
+  }
+
+  /** Reads what the kernel has counted for findings. Never rejects. */
+  async readCounts(): Promise<void> {
+    await Promise.all([this.refusals.read(), ...(this.input.machine === 'host0' ? [this.outsiders.read()] : [])]);
   }
 
   /** Adds the findings of another part of the agent's process to those of the agent. */

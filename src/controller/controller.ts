@@ -257,7 +257,7 @@ export class Controller {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
-      ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State.joins)] : []),
+      ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State)] : []),
       ...this.host0State.findings,
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),

@@ -291,6 +291,7 @@ function rulesetInput(input: DesiredInput): RulesetInput {
     openTo: segments.flatMap(({ device, also = [], subnet }) =>
       [device, ...also].map((nic) => ({ device: nic, subnet })),
     ),
+    countsOutsiders: host0.role === 'host0',
     segments: segments.length > 1 ? segments : [],
     underlay: segments.map(({ device }) => device),
     networks: attachments.map(({ network }) => ({ network, own: memberAddresses(network, machine) })),

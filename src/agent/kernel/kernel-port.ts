@@ -60,6 +60,8 @@ export interface KernelPort {
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined>;
   /** A set of our bridge table in nft's text, with the counters of its elements; empty when there is none. */
   listBridgeSet(name: string): Promise<string>;
+  /** The same of our inet table. */
+  listInetSet(name: string): Promise<string>;
   /** The value of a file below /proc/sys; undefined when there is no such file. */
   readSysctl(path: readonly string[]): Promise<string | undefined>;
   close(): Promise<void>;

@@ -169,6 +169,10 @@ export class SystemKernel implements KernelPort {
     return this.#nft.listSet('bridge', TABLE, name);
   }
 
+  listInetSet(name: string): Promise<string> {
+    return this.#nft.listSet('inet', TABLE, name);
+  }
+
   /** The text of all nft tables of this namespace, ours and others'. */
   ruleset(): Promise<string> {
     return this.#nft.ruleset();

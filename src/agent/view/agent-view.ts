@@ -105,6 +105,7 @@ export function healthOf(agent: Agent): Finding[] {
   findings.push(...tableFindings(agent));
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   findings.push(...portFindings(agent));
+  if (agent.source.known) findings.push(...agent.outsiders.findings(agent.cache, agent.source.host0Stance()));
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',
