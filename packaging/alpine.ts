@@ -3,7 +3,7 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { installationTree } from './tree.ts';
+import { EPOCH, installationTree } from './tree.ts';
 
 const HERE = import.meta.dirname;
 
@@ -22,7 +22,8 @@ export async function alpineTree(directory: string, version: string): Promise<vo
 }
 
 /**
- * The contents of .PKGINFO, in the order of abuild. koffi's native code for musl needs libstdc++. This format has no
+ * The contents of .PKGINFO. No package of Alpine is called libnftables: that library is in nftables. koffi's native code for
+ * musl needs libstdc++, and the package's scripts need a shell. This format has no
  * field for recommended packages that apk-tools reads: docs/install.md lists what host0 needs besides.
  */
 function packageInfo(version: string, bytes: number): string {
@@ -32,8 +33,11 @@ pkgdesc = private cloud network on bare machines
 arch = x86_64
 size = ${bytes}
 license = Apache-2.0
+builddate = ${EPOCH}
+origin = meshwork
+depend = /bin/sh
 depend = nodejs>=24
-depend = libnftables
+depend = so:libnftables.so.1
 depend = libstdc++
 depend = setpriv
 `;

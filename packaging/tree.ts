@@ -1,13 +1,26 @@
 /** The files of an installation, at the paths where the package puts them. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { manualPages } from '../src/cli/pages/manual.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { VERSION } from '../src/model/version.ts';
 import { bundle, TOP } from './bundle.ts';
-import { licences } from './licences.ts';
+import { copyrightFile } from './licences.ts';
+
+/** The time stamp of all files in a package, in seconds since 1970: the same source gives the same bytes. */
+export const EPOCH = process.env.SOURCE_DATE_EPOCH ?? '1767225600';
 
 /** The directory of files that only Meshwork uses. */
 export const HOME = 'usr/lib/meshwork';
@@ -17,6 +30,11 @@ const COMPLETIONS = {
   zsh: 'usr/share/zsh/vendor-completions/_mesh',
   fish: 'usr/share/fish/vendor_completions.d/mesh.fish',
 };
+
+/** With the same links between them as in the checkout. */
+const DOCUMENTATION = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'SECURITY.md', 'docs'];
+
+const FORMATS = join(TOP, 'docs/reference/formats');
 
 /** A directory that is filled from empty, with file modes that do not depend on the umask. Paths are relative to it. */
 export class Tree {
@@ -69,11 +87,14 @@ export async function installationTree(directory: string, commonLicences?: strin
   const packages = await bundle(join(directory, HOME, 'dist'));
   tree.copy(`${HOME}/bin/mesh`, join(TOP, 'bin/mesh'), 0o755);
   tree.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');
-  for (const [name, page] of await manual()) tree.write(`usr/share/man/man1/${name}.gz`, compressed(page));
+  for (const [name, page] of await manual()) {
+    tree.write(`usr/share/man/man${name.at(-1)}/${name}.gz`, compressed(page));
+  }
+  for (const page of DOCUMENTATION) tree.copy(`usr/share/doc/meshwork/${page}`, join(TOP, page));
   for (const [shell, path] of Object.entries(COMPLETIONS)) tree.write(path, mesh(tree, 'complete', shell));
   tree.copy('usr/share/meshwork/grafana/meshwork.json', join(TOP, 'packaging/grafana/meshwork.json'));
   tree.copy('usr/share/meshwork/prometheus/meshwork.rules.yml', join(TOP, 'packaging/prometheus/meshwork.rules.yml'));
-  tree.write('usr/share/doc/meshwork/copyright', licences(packages, commonLicences));
+  tree.write('usr/share/doc/meshwork/copyright', copyrightFile(packages, commonLicences));
   return tree;
 }
 
@@ -92,5 +113,11 @@ async function manual(): Promise<Map<string, string>> {
   const silent = { write: () => {} };
   const host = { stdout: silent, stderr: silent, entries: { host0: '', agent: '' } };
   const { command } = await createProgram(host, ['complete']);
-  return manualPages(command, VERSION);
+  return manualPages(command, VERSION, formatPages());
+}
+
+/** The pages of the file formats, by their names without `.md`, in the order of their names. */
+function formatPages(): Map<string, string> {
+  const files = readdirSync(FORMATS).sort();
+  return new Map(files.map((file) => [basename(file, '.md'), readFileSync(join(FORMATS, file), 'utf8')]));
 }

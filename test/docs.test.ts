@@ -3,6 +3,9 @@ import { globSync, readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
+import { parseMeshConf } from '../src/formats/conf/mesh-conf.ts';
+import { HOST0_KEYS, parseHost0Conf } from '../src/formats/host0/host0-conf.ts';
+import { parseManifest } from '../src/formats/host0/manifest.ts';
 import { meshCommands, missingLine, shownCommands } from './cli/console-block.ts';
 import { wholeTree } from './cli/mesh.ts';
 
@@ -63,6 +66,44 @@ test('docs/install.md names exactly the capabilities of the services', () => {
     const unit = readFileSync(`${TOP}packaging/systemd/${name}.service`, 'utf8');
     expect(told.get(name), name).toEqual(/^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' '));
   }
+});
+
+describe('docs/reference/formats', () => {
+  const termsOf = (page: string) =>
+    [...readFileSync(`${TOP}docs/reference/formats/${page}.md`, 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(
+      ([, term]) => term,
+    );
+
+  test('has every setting of host0.conf, and no other', () => {
+    expect(termsOf('mesh-host0.conf').toSorted()).toEqual(HOST0_KEYS.toSorted());
+  });
+
+  test('has the examples that are taken without a fault', () => {
+    const example = (page: string) =>
+      Buffer.from(
+        /```\w+\n([\s\S]*?)```/.exec(readFileSync(`${TOP}docs/reference/formats/${page}.md`, 'utf8'))?.[1] ?? '',
+      );
+    expect(parseHost0Conf('x', example('mesh-host0.conf')).errors).toEqual([]);
+    expect(parseMeshConf('x', example('mesh-network.conf')).errors).toEqual([]);
+    expect(parseManifest('x', example('mesh-manifest')).errors).toEqual([]);
+  });
+});
+
+test('the licence names its holder, and so does package.json', () => {
+  expect(readFileSync(`${TOP}LICENSE`, 'utf8')).toMatch(new RegExp(`^ *Copyright \\d{4} ${manifest.author}$`, 'm'));
+});
+
+test('every page is linked from the README, or from a page that is', () => {
+  const reached = new Set(['README.md']);
+  for (const page of reached) {
+    const targets = readFileSync(TOP + page, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g);
+    for (const [, target = ''] of targets) {
+      const path = new URL(target, `file:///${page}`).pathname.slice(1);
+      if (path.endsWith('.md') || path.endsWith('.svg')) reached.add(path);
+    }
+  }
+  const pages = globSync(['docs/**/*.{md,svg}', '*.md'], { cwd: TOP });
+  expect(pages.filter((page) => !reached.has(page))).toEqual([]);
 });
 
 test('the map in CONTRIBUTING.md has every room', () => {

@@ -3,7 +3,7 @@
  */
 
 import type { Feature } from '../kernel/probe.ts';
-import type { KernelEvent } from '../kernel/rtnl/objects.ts';
+import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
@@ -65,6 +65,12 @@ interface LinkSnapshot {
   readonly routes: boolean;
 }
 
+/** What was derived from the machine's addresses. It holds until the links or the addresses change. */
+interface SubnetSnapshot extends Pick<LinkSnapshot, 'cache' | 'linksRevision'> {
+  readonly addressesRevision: number;
+  readonly shared: readonly OnLinkSubnet[];
+}
+
 /** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
 export type ItemState = 'ready' | 'pending' | 'failed';
 
@@ -87,11 +93,11 @@ export class Agent implements SourceAgent {
   readonly missingFeatures: MissingFeatures;
   readonly obstruction: Obstruction;
   readonly #stateChanges = new Signal<void>();
-  readonly #underlayChanges = new Signal<void>();
+  readonly #underlayChanges = new Signal<Route | undefined>();
   readonly #linkChanges = new Signal<void>();
   readonly #networkChanges = new Signal<void>();
   readonly stateChanges: Subscribable<void> = this.#stateChanges;
-  readonly underlayChanges: Subscribable<void> = this.#underlayChanges;
+  readonly underlayChanges: Subscribable<Route | undefined> = this.#underlayChanges;
   /** Emits when links have changed, or may have changed because events were lost. */
   readonly linkChanges: Subscribable<void> = this.#linkChanges;
   /** Emits when a pass has applied a changed set of networks. */
@@ -99,6 +105,7 @@ export class Agent implements SourceAgent {
   readonly #desired = new DesiredItems();
   readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
   #linkSnapshot: LinkSnapshot | undefined;
+  #subnets: SubnetSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
@@ -129,7 +136,11 @@ export class Agent implements SourceAgent {
       networkCalled: (name) => this.networkCalled(name),
     });
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    this.reconciler.audits.subscribe(() => void this.readCounts());
+    this.reconciler.audits.subscribe(() => {
+      void this.readCounts();
+      // An audit follows lost events, too.
+      this.#underlayChanges.emit(undefined);
+    });
     this.reconciler.passes.subscribe(() => this.#onPass());
   }
 
@@ -142,9 +153,10 @@ export class Agent implements SourceAgent {
 
   /** The reconciler subscribed first, so its cache already has the event. */
   #onKernelEvent(event: KernelEvent): void {
-    const underlay =
-      (event.type === 'address' && event.address.family === 4) || (event.type === 'route' && event.route.family === 4);
-    if (underlay) this.#underlayChanges.emit();
+    if (event.type === 'route' && event.route.family === 4) this.#underlayChanges.emit(event.route);
+    const mayLoseRoutes = event.type === 'link' && !event.link.up;
+    if (mayLoseRoutes || (event.type === 'address' && event.address.family === 4))
+      this.#underlayChanges.emit(undefined);
     if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
   }
 
@@ -288,7 +300,13 @@ export class Agent implements SourceAgent {
 
   /** The subnets that several NICs are on. A NIC whose name rules cannot hold is left out. */
   #sharedSubnets(cache: KernelCache): readonly OnLinkSubnet[] {
-    return sharedSubnets(cache).filter(({ device }) => isNftName(device));
+    const { linksRevision, addressesRevision } = cache;
+    const known = this.#subnets;
+    const same = known?.cache === cache && known.linksRevision === linksRevision;
+    if (same && known.addressesRevision === addressesRevision) return known.shared;
+    const shared = sharedSubnets(cache).filter(({ device }) => isNftName(device));
+    this.#subnets = { cache, linksRevision, addressesRevision, shared };
+    return shared;
   }
 
   /**

@@ -23,6 +23,7 @@ import { Scanner } from './nics/scanner.ts';
 import { type BootSegment, segmentFindings, segmentState, segmentView } from './segment/boot-segment.ts';
 import { dryAnswer } from './segment/dry-answer.ts';
 import { Leases } from './segment/leases.ts';
+import { SegmentMemory } from './segment/segment-memory.ts';
 import { unfitFinding } from './segment/segment-note.ts';
 import { leaseFile } from './segment/segment-service.ts';
 import { SegmentWatch } from './segment/segment-watch.ts';
@@ -59,18 +60,22 @@ export class BootSegments {
   readonly endpointChanges: Subscribable<void> = this.#endpointChanges;
   readonly #installation: Installation;
   readonly #serving: Serving;
+  readonly #memory: SegmentMemory;
   readonly #scanner: Scanner;
   readonly #startedMs: number;
   #segments: readonly BootSegment[] = [];
+  /** Since when host0 listens on the segment of each NIC, by ifindex. A NIC without a carrier is not in it. */
+  readonly #heardSinceMs = new Map<number, number>();
   /** The first scan is over. Services of an earlier process that belong to no segment are stopped only from then on. */
   #settled = false;
   #closed = false;
 
-  private constructor(input: BootSegmentsInput, installation: Installation, serving: Serving) {
+  private constructor(input: BootSegmentsInput, installation: Installation, serving: Serving, memory: SegmentMemory) {
     const { clock, journal, links, settings } = input;
     this.#input = input;
     this.#installation = installation;
     this.#serving = serving;
+    this.#memory = memory;
     this.#scanner = new Scanner({
       clock,
       journal,
@@ -85,11 +90,12 @@ export class BootSegments {
   /** Adopts the dnsmasq processes of an earlier host0 process, and plans the first scan. @throws MESH_DISK_REFUSED */
   static async open(input: BootSegmentsInput): Promise<BootSegments> {
     const { directory, settings } = input;
-    const [installation, serving] = await Promise.all([
+    const [installation, serving, memory] = await Promise.all([
       settings.boot === 'off' ? NO_INSTALLATION : installationAt(join(directory, 'installation')),
       Serving.open(input),
+      SegmentMemory.open(join(directory, 'servers.json')),
     ]);
-    const opened = new BootSegments(input, installation, serving);
+    const opened = new BootSegments(input, installation, serving, memory);
     serving.tellNics(opened.#nics());
     opened.linksChanged();
     return opened;
@@ -124,7 +130,8 @@ export class BootSegments {
   /** The mode of the segment that a NIC is on, with the reason; `off` for a NIC that is on no segment. */
   segmentStateOf(device: string): SegmentState {
     const segment = this.#segmentOf(device);
-    if (segment !== undefined) return segmentState(segment, this.#surroundingsOf(segment));
+    if (segment !== undefined)
+      return segmentState(segment, { clock: this.#input.clock, ...this.#surroundingsOf(segment) });
     return { mode: 'off', why: this.#input.settings.boot === 'off' ? 'boot is off' : 'the NIC has no carrier' };
   }
 
@@ -148,6 +155,7 @@ export class BootSegments {
     const { missing } = this.#serving;
     return [
       ...(missing === undefined ? [] : [findingOf(missing, { object: 'boot' })]),
+      ...this.#serving.bookFindings,
       ...this.#allNics().flatMap(({ name }) => (isServable(name) ? [] : [unfitFinding(name)])),
       ...this.#segments.flatMap((segment) =>
         segmentFindings(segment, this.#surroundingsOf(segment), this.#serving.unmetWish(segment.nics)),
@@ -169,7 +177,7 @@ export class BootSegments {
     this.#closed = true;
     for (const segment of this.#segments) end(segment);
     this.#segments = [];
-    await this.#scanner.close();
+    await Promise.all([this.#scanner.close(), this.#memory.saved()]);
   }
 
   #segmentOf(device: string): BootSegment | undefined {
@@ -177,7 +185,9 @@ export class BootSegments {
   }
 
   #surroundingsOf({ watch }: BootSegment) {
-    return { dry: this.#input.settings.boot === 'dry', service: this.#serving.serviceOf(watch.input.device) };
+    const { device } = watch.input;
+    const [service, giver] = [this.#serving.serviceOf(device), this.#serving.giverOf(device)];
+    return { dry: this.#input.settings.boot === 'dry', service, giver };
   }
 
   /** All NICs that machines may boot on, also those whose name dnsmasq cannot take. */
@@ -218,7 +228,17 @@ export class BootSegments {
     this.#segments = segments;
     this.#settled = true;
     for (const { watch } of segments) if (watch.state.mode !== 'off' && !watch.listens) watch.start();
+    this.#noteHearing(running);
     this.#serve();
+  }
+
+  /** Notes on which NICs host0 began to listen to their segment: through one NIC, host0 hears the segment of all in a group. */
+  #noteHearing(running: readonly BootNic[]): void {
+    const heard = new Set(this.#segments.flatMap(({ nics, watch }) => (watch.listens ? nics : [])));
+    const now = running.filter(({ names }) => names.some((name) => heard.has(name)));
+    for (const { index } of now) {
+      if (!this.#heardSinceMs.has(index)) this.#heardSinceMs.set(index, this.#input.clock.nowMs());
+    }
   }
 
   /** Which NIC serves a segment: the one that had the subnet before, else one with an address, else the first. */
@@ -236,6 +256,7 @@ export class BootSegments {
     const { clock, journal, links, directory, settings } = this.#input;
     // Only before the first scan: a process that still runs after it is being stopped, and its mode must not be taken over.
     const serving = this.#settled ? undefined : this.#serving.serviceOf(device)?.running?.label;
+    const heardSinceMs = this.#heardSinceMs.get(index) ?? clock.nowMs();
     const leases = new Leases(leaseFile(directory, device), clock);
     const dryAnswers: string[] = [];
     const watch: SegmentWatch = new SegmentWatch({
@@ -243,7 +264,12 @@ export class BootSegments {
       link: index,
       mac,
       wanted,
-      ...((serving === 'proxy' || serving === 'server') && { serving }),
+      known: {
+        settlesMs: heardSinceMs + settings.portSettleSec * 1000,
+        ...((serving === 'proxy' || serving === 'server') && { serving }),
+        // A carrier that was lost may be of another segment now. Only over a restart the servers are remembered.
+        ...(!this.#settled && { servers: this.#memory.serversOn(nics) }),
+      },
       clock,
       journal,
       installation: this.#installation,
@@ -254,9 +280,15 @@ export class BootSegments {
       onSighting: (sighting) => {
         leases.see(sighting);
         this.#sightings.emit(sighting);
+        if (sighting.kind === 'dhcp') this.#serving.giverOf(device)?.see(sighting);
         if (settings.boot === 'dry') this.#noteDryAnswer(watch, sighting, dryAnswers);
       },
-      onChange: () => this.#serve(),
+      onQuestion: (machine, message) => this.#serving.giverOf(device)?.asked(machine, message),
+      onArpReply: (holder) => this.#serving.giverOf(device)?.hear(holder),
+      onChange: () => {
+        this.#memory.note(device, watch.state);
+        this.#serve();
+      },
       // Two groups are one segment after all: a scan probe got lost, or a switch did not forward it yet.
       onOwnProbe: () => this.#scanner.soon(),
     });
@@ -267,6 +299,7 @@ export class BootSegments {
   /** Ends the segments whose NIC has lost its carrier: when the carrier returns, the NIC may be on another segment. */
   #endLostSegments(): void {
     const alive = new Set(this.#nics().flatMap(({ index, running }) => (running ? [index] : [])));
+    for (const index of this.#heardSinceMs.keys()) if (!alive.has(index)) this.#heardSinceMs.delete(index);
     const lost = this.#segments.filter(({ watch }) => !alive.has(watch.input.link));
     for (const segment of lost) {
       end(segment);

@@ -36,10 +36,18 @@ async function serviceWithBootOff(): Promise<BootService> {
     attempts: await AttemptRecords.load({ store, clock, journal, seal: join(state, 'tokens.sealed') }),
     catalogue: { image: none, overlay: none },
     images: join(state, 'images'),
-    registry: { isKnown: () => false, mayBoot: () => undefined, boots: none, byCard: () => undefined },
+    registry: {
+      isKnown: () => false,
+      isNamedWith: () => false,
+      namedByMac: () => undefined,
+      mayBoot: () => undefined,
+      boots: none,
+      byCard: () => undefined,
+    },
     secretsOf: none,
     nameOf: () => undefined,
     meshesOf: () => [],
+    refusalOf: () => undefined,
   });
 }
 

@@ -42,7 +42,7 @@ interface CardRegistry extends BootRegistry {
 export interface BootServiceInput
   extends Pick<BootSegmentsInput, 'setNics'>,
     Pick<BootSiteInput, 'attempts' | 'catalogue' | 'images' | 'secretsOf'>,
-    Pick<BootLogInput, 'nameOf' | 'meshesOf'> {
+    Pick<BootLogInput, 'nameOf' | 'meshesOf' | 'refusalOf'> {
   readonly settings: Host0Settings;
   readonly paths: Pick<Paths, 'state' | 'host0'>;
   readonly clock: Clock;
@@ -80,6 +80,7 @@ export class BootService {
     });
     const site = new BootSite({
       ...input,
+      sharedIds: input.settings.sharedIds,
       loadLimiter: new BootLoadLimiter(LOADING_MAX, clock),
       neighbour: async (device, address) => (await neighbours.neighbour(device, address))?.mac,
       leasedTo: (device, address) => segments.leasedTo(device, address),

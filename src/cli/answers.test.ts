@@ -421,15 +421,29 @@ describe('this machine', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(documents.host0Events);
   });
 
+  test('the last events, and the events since a time', async () => {
+    await agent();
+    await host0();
+    expect(await answer('events -n 1')).toMatch(/^Nov 21 06:12:03.*\n$/);
+    expect(await answer('events -n 0')).toBe('');
+    expect(await answer('events -n 1 --level warning')).toMatch(/^Nov 21 06:12:02/);
+    expect(await answer('events --since 2026-11-21T06:12:02.500Z')).toMatch(/^Nov 21 06:12:03.*\n$/);
+    expect(await answer('events --since 1min')).toBe('');
+    await expect(answer('events --since yesterday')).rejects.toThrow('2026-11-30T08:15');
+    await expect(answer('events --follow --since 1h')).rejects.toThrow('--follow');
+  });
+
   test('metrics of both processes, without zeros and buckets', async () => {
     await agent();
     await host0();
     expect(await answer('metrics')).toMatchInlineSnapshot(`
-      "PROCESS  METRIC                                         VALUE
-      host0    meshwork_members{network="manage"}                 3
-      agent    meshwork_members{network="manage"}                 3
-      agent    meshwork_reconcile_duration_seconds_sum    0.0123457
-      agent    meshwork_reconcile_duration_seconds_count          2
+      "PROCESS  METRIC                                                  VALUE
+      host0    meshwork_members{network="manage"}                          3
+      agent    meshwork_members{network="manage"}                          3
+      agent    meshwork_reconcile_duration_seconds     2 times, 6.17 ms each
+      agent    meshwork_http_request_duration_seconds      3 times, 1 s each
+      agent    meshwork_state_directory_free_bytes                   3.0 GiB
+      agent    process_start_time_seconds                    Nov 21 06:12:00
       "
     `);
   });
@@ -445,9 +459,9 @@ describe('ports', () => {
   test('a list', async () => {
     await agent();
     expect(await answer('port list')).toMatchInlineSnapshot(`
-      "INTERFACE  NETWORK  STATE    REFUSED
-      tap0       manage   plugged  1204 member-mac, 3 router
-      tap1       manage   wanted   –
+      "INTERFACE  NETWORK  STATE    MTU          REFUSED
+      tap0       manage   plugged  1500 > 1380  1204 member-mac, 3 router
+      tap1       manage   wanted   –            –
       "
     `);
   });

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { type Paths, pathsBelow } from '../protocol/documents/paths.ts';
 import { terminalJson } from '../protocol/documents/terminal-text.ts';
-import type { DaemonName } from '../protocol/http/control-client.ts';
+import type { DaemonName } from '../protocol/http/service-manager.ts';
 import { type ColorStream, type Paint, paintFor } from './print/color.ts';
 import type { Page } from './print/table.ts';
 

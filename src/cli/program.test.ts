@@ -22,6 +22,7 @@ beforeAll(async () => {
   agent = new FakeDaemon({
     'GET /v1/networks': documents.networks,
     'GET /v1/drift': documents.drift,
+    'GET /v1/ports': documents.ports,
     'GET /v1/events?follow=0': Array.from({ length: 5000 }, () => documents.agentEvents[1]),
   });
   await agent.listen(pathsBelow(root).agentSock);
@@ -38,6 +39,43 @@ describe('the command line', () => {
   test('--version is the version of the package', async () => {
     expect(await run('--version')).toEqual({ stdout: `meshwork ${manifest.version}\n`, stderr: '', code: 0 });
     expect(VERSION).toBe(manifest.version);
+  });
+
+  test.each([
+    '-v',
+    'version',
+    '--root . --version',
+  ])('`mesh %s` prints the version, with --json as a document', async (line) => {
+    const words = line.split(' ');
+    expect(await run(...words)).toMatchObject({ stdout: `meshwork ${manifest.version}\n`, code: 0 });
+    const { stdout } = await run(...words, '--json');
+    expect(JSON.parse(stdout)).toEqual({ name: 'meshwork', version: manifest.version });
+  });
+
+  test('help for a command that does not exist says so', async () => {
+    for (const line of ['help nosuch', 'nosuch --help', 'nosuch help'])
+      expect(await run(...line.split(' ')), line).toMatchObject({
+        stdout: '',
+        stderr: expect.stringContaining("unknown command 'nosuch'"),
+        code: 2,
+      });
+    expect(await run('help', 'netwrok')).toMatchObject({ stderr: expect.stringContaining('network?'), code: 2 });
+    for (const line of ['network nosuch --help', 'help network nosuch', 'network help nosuch'])
+      expect(await run(...line.split(' ')), line).toMatchObject({
+        stderr: expect.stringContaining('See `mesh network --help`.'),
+        code: 2,
+      });
+  });
+
+  test('help for a command in the forms of other programs', async () => {
+    const { stdout } = await run('network', 'show', '--help');
+    expect(stdout).toContain('Usage: mesh network show');
+    for (const line of ['help network show', 'network help show', 'network show -h'])
+      expect(await run(...line.split(' ')), line).toEqual({ stdout, stderr: '', code: 0 });
+  });
+
+  test('`ls` lists', async () => {
+    expect(await run('network', 'ls')).toEqual(await run('network', 'list'));
   });
 
   test('an unknown noun, verb or option suggests the nearest one; exit code 2', async () => {
@@ -236,6 +274,53 @@ describe('completion', () => {
     expect(await completions('events', '--level', 'w')).toEqual(['warning']);
   });
 
+  test('shells: those whose scripts are tried, and no others', async () => {
+    expect(await completions('complete', '')).toEqual(['bash', 'zsh', 'fish']);
+    expect((await run('complete', '--', 'comp')).stdout).toContain('complete\tPrint the completion script');
+    expect(await run('complete', 'powershell')).toMatchObject({ code: 2 });
+  });
+
+  test('directories behind --root, before and after the noun', async () => {
+    expect((await run('complete', '--', '--root', '')).stdout).toBe(':0\n');
+    expect((await run('complete', '--', 'network', 'list', '--root', '/t')).stdout).toBe(':0\n');
+  });
+
+  test('objects that can be explained', async () => {
+    expect(await completions('explain', 'b')).toEqual(['br456', 'blue', 'br77']);
+    expect(await completions('explain', 'node')).toEqual(['node1', 'node2']);
+  });
+
+  test('members of a list behind --nodes, without those that it has', async () => {
+    expect(await completions('capture', 'manage', '--nodes', 'node1,')).toEqual(['node1,host0', 'node1,node2']);
+  });
+
+  test('plugged ports for unplug; for plug the interfaces without an IPv4 address that are not plugged', async () => {
+    expect(await completions('port', 'unplug', '')).toEqual(['tap0', 'tap1']);
+    const links =
+      'ip link add br456 type bridge; ip link add tap0 type bridge; ip link add tap2 type bridge; ' +
+      'ip link add eth0 type bridge; ip addr add 10.11.0.9/24 dev eth0; ip link set eth0 up';
+    const { stdout } = await runCommand(
+      'unshare',
+      ['--net', 'sh', '-c', `${links}; ${BIN} complete -- port plug manage ''`],
+      { cwd: root, env: { MESH_ROOT: root } },
+    );
+    expect(stdout.split('\t')[0]).toBe('tap2');
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  test('labs, and the hosts of the lab that is named', async () => {
+    const record = { name: 'try', nodes: 2, segments: 1, kept: true, owner: { pid: 2, startTime: '1' } };
+    const inLab = async (line: string) => {
+      const place = 'mount -t tmpfs none /run; mkdir -p /run/meshwork-lab/try';
+      const script = `${place}; echo '${JSON.stringify(record)}' > /run/meshwork-lab/try/lab.json; ${BIN} complete -- ${line}`;
+      const { stdout } = await runCommand('unshare', ['--mount', 'sh', '-c', script], { cwd: root });
+      return stdout.split('\n').flatMap((each) => (each === '' || each.startsWith(':') ? [] : [each.split('\t')[0]]));
+    };
+    expect(await inLab("lab status --name ''")).toEqual(['try']);
+    expect(await inLab("lab exec --name try ''")).toEqual(['host0', 'node1', 'node2']);
+    expect(await inLab("lab exec ''")).toEqual([]);
+  });
+
   test('networks and nodes', async () => {
     expect(await completions('network', 'show', '')).toEqual(['manage', 'blue']);
     expect(await completions('ping', 'manage', 'n')).toEqual(['node1', 'node2']);
@@ -246,14 +331,14 @@ describe('completion', () => {
     const { stdout, stderr } = await run('complete', '--', 'network', 'check', '');
     expect({ stdout, stderr }).toEqual({ stdout: ':0\n', stderr: '' });
     expect((await run('complete', '--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
-    expect((await run('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':4\n');
+    expect((await run('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':36\n');
   });
 
   test('without a running process: no names and no error', async () => {
     const { stdout, stderr } = await meshProcess(['complete', '--', 'network', 'show', ''], {
       env: { MESH_ROOT: '/nowhere' },
     });
-    expect({ stdout, stderr }).toEqual({ stdout: ':4\n', stderr: '' });
+    expect({ stdout, stderr }).toEqual({ stdout: ':36\n', stderr: '' });
   });
 });
 

@@ -4,9 +4,11 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { MeshError } from '../model/error.ts';
-import { VERSION } from '../model/version.ts';
+import { versionText, versionView } from '../model/version.ts';
+import { terminalJson } from '../protocol/documents/terminal-text.ts';
 import { Context, type GlobalOptions, type Host } from './context.ts';
-import { withSeparator } from './own-words.ts';
+import { asksForVersion, helpRequest, operandsOf } from './help-request.ts';
+import { ownWords, withSeparator } from './own-words.ts';
 
 interface Noun {
   readonly name: string;
@@ -126,6 +128,7 @@ const NOUNS: readonly Noun[] = [
 ];
 
 const COMPLETE = 'complete';
+const COMPLETE_DESCRIPTION = 'Print the completion script of a shell: bash, zsh or fish';
 
 /** The command tree, and the context that its actions share. */
 export interface MeshProgram {
@@ -140,7 +143,7 @@ export interface MeshProgram {
 export async function createProgram(host: Host, words: readonly string[]): Promise<MeshProgram> {
   const program = new Command('mesh')
     .description('Meshwork turns a box of bare machines into a private cloud network.')
-    .version(`meshwork ${VERSION}`, '-V, --version', 'print the version')
+    .version(versionText(), '-V, --version', 'print the version')
     .addOption(new Option('--root <dir>', 'the directory that all files are below').env('MESH_ROOT').default('/'))
     .addOption(
       new Option('--host0-dir <dir>', "host0's directory, if it is not /host0 below the root").env('MESH_HOST0_DIR'),
@@ -171,12 +174,12 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
   inheritSettings(program);
   if (wanted === COMPLETE) {
     const { addCompletion } = await import('./complete.ts');
-    addCompletion(program, context, words);
+    addCompletion(program, context, words, COMPLETE_DESCRIPTION);
   } else {
     program.command(COMPLETE);
   }
   const complete = program.commands.find((command) => command.name() === COMPLETE);
-  complete?.description('Print the completion script of a shell: bash, zsh or fish').helpGroup(TOOLS);
+  complete?.description(COMPLETE_DESCRIPTION).helpGroup(TOOLS);
   return { command: program, context };
 }
 
@@ -186,8 +189,13 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
  * @throws MESH_USAGE for a wrong command line, and what the command throws
  */
 export async function runProgram({ command, context }: MeshProgram, words: readonly string[]): Promise<number> {
+  if (asksForVersion(words)) {
+    const text = ownWords(words).includes('--json') ? terminalJson(versionView(), 2) : versionText();
+    context.print(`${text}\n`);
+    return 0;
+  }
   try {
-    await command.parseAsync(withSeparator(words), { from: 'user' });
+    await command.parseAsync(withSeparator(helpRequest(command, words)), { from: 'user' });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, nearestCommand(command, words));
@@ -221,9 +229,8 @@ function nearestCommand(program: Command, words: readonly string[]): string {
 
 /** The noun: the first word that is neither an option nor an option's value, or the word after `help`. */
 function wantedNoun(words: readonly string[]): string | undefined {
-  const isValue = (index: number) => ['--root', '--host0-dir'].includes(words[index - 1] ?? '');
-  const operands = words.filter((word, index) => !word.startsWith('-') && !isValue(index));
-  return operands[0] === 'help' ? operands[1] : operands[0];
+  const [first, second] = operandsOf(words);
+  return first?.word === 'help' ? second?.word : first?.word;
 }
 
 /**

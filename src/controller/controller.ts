@@ -4,10 +4,12 @@ import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
+import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
+import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
@@ -16,6 +18,7 @@ import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
 import { Proofs, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
+import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
@@ -38,6 +41,8 @@ export interface ControllerInput {
   readonly journal: Journal;
   readonly verification: SourceVerification;
   readonly watch?: MembershipWatch;
+  /** Looks at the file descriptors of host0's daemon. Absent: it always has enough. */
+  readonly descriptors?: Omit<DescriptorWatchInput, 'members'>;
 }
 
 /** The network files of a directory, read and judged (disk/network-directory.ts). */
@@ -62,6 +67,7 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
@@ -72,6 +78,10 @@ export class Controller {
     this.#proofs = new Proofs(input);
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
+    const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
+    this.#descriptors = input.descriptors && new DescriptorWatch({ ...input.descriptors, members });
+    // A deaf host0 answers no command, but its agent hears it.
+    this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
       if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
       this.#feed.renew();
@@ -135,6 +145,11 @@ export class Controller {
   nodes(): readonly NodeView[] {
     const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
     return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
+  }
+
+  /** Why a mesh refused a report of the machine in the last nine seconds; undefined if none did. */
+  refusalOf(machine: MachineId): MeshError | undefined {
+    return this.meshes.map((mesh) => mesh.refusalOf(machine)).find((error) => error !== undefined);
   }
 
   /**
@@ -217,6 +232,7 @@ export class Controller {
       mustProve: this.#input.admission === 'token',
       machines: () => this.host0State.machineNames.keys(),
       machineNamed: (name) => this.host0State.machineNamed(name),
+      hears: () => this.#descriptors?.hears() ?? true,
       elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
@@ -241,10 +257,11 @@ export class Controller {
     await mesh.forget().catch((thrown: unknown) => journal.failure('members not forgotten', thrown, { network: id }));
   }
 
-  #assignment() {
+  #assignment(): Assignment | undefined {
     const { meshes } = this;
     if (!this.#networksKnown || meshes.some(({ loaded }) => !loaded)) return undefined;
-    return assignmentOf(this.#version(), meshes, this.host0State.segments, this.host0State.nics);
+    const findings = this.#descriptors?.health().filter(({ severity }) => severity === 'error') ?? [];
+    return { ...assignmentOf(this.#version(), meshes, this.host0State.segments, this.host0State.nics), findings };
   }
 
   #version(): MembershipVersion {
@@ -259,6 +276,7 @@ export class Controller {
       ...this.#fileFindings,
       ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State)] : []),
       ...this.host0State.findings,
+      ...(this.#descriptors?.health() ?? []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
       ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),

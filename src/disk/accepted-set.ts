@@ -3,53 +3,52 @@
  * become invalid.
  */
 
-import { readFile } from 'node:fs/promises';
-import { errnoOf } from '../formats/conf/conf-reader.ts';
 import type { NetworkFile } from '../formats/conf/network-set.ts';
-import { MeshError } from '../model/error.ts';
-import { readDocument } from '../protocol/shapes/document.ts';
+import type { MeshError } from '../model/error.ts';
 import * as form from '../protocol/shapes/form.ts';
-import { writeDurable } from './durable-file.ts';
+import { StateFile, type StateForm } from './state-file.ts';
 
 interface AcceptedDocument {
-  readonly version: 1;
   readonly files: readonly { readonly file: string; readonly text: string }[];
 }
 
 const FILES_MAX = 16_384;
-const AcceptedShape: form.Shape<AcceptedDocument> = form.object({
-  version: form.literal(1),
-  files: form.listOf(form.object({ file: form.string({ max: 4_096 }), text: form.string() }), FILES_MAX),
-});
+const ACCEPTED_FILE: StateForm<AcceptedDocument> = {
+  version: 1,
+  shape: form.object({
+    files: form.listOf(form.object({ file: form.string({ max: 4_096 }), text: form.string() }), FILES_MAX),
+  }),
+  holds: 'the network files of before',
+  remedy: 'Correct the network files, if any has an error: the file is written anew when all are right.',
+  comesBack: true,
+};
 
-/**
- * Reads the set at `path`; empty when none was ever written.
- * @throws MESH_STATE_DAMAGED when the file exists and cannot be used
- */
-export async function readAcceptedSet(path: string): Promise<readonly NetworkFile[]> {
-  try {
-    const { document, fault } = readDocument(AcceptedShape, await readFile(path, 'utf8'));
-    if (fault !== undefined) throw new TypeError(`it ${fault}`);
-    return document.files.map(({ file, text }) => ({ file, bytes: Buffer.from(text) }));
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return [];
-    throw new MeshError('MESH_STATE_DAMAGED', `${path} cannot be read: ${MeshError.from(cause).message}`, {
-      operation: 'read file',
-      object: path,
-      remedy: 'Correct the file or its permissions, or remove it',
-      cause,
+/** The file `networks.accepted.json`. Read it once before the first write. */
+export class AcceptedSet {
+  readonly #file: StateFile<AcceptedDocument>;
+
+  constructor(path: string) {
+    this.#file = new StateFile(path, ACCEPTED_FILE);
+  }
+
+  /** The set; empty when there is no file that can be used. Never rejects. */
+  async read(): Promise<readonly NetworkFile[]> {
+    const { files = [] } = (await this.#file.read()) ?? {};
+    return files.map(({ file, text }) => ({ file, bytes: Buffer.from(text) }));
+  }
+
+  /**
+   * Replaces the set; durable when it resolves.
+   * @throws MESH_DISK_REFUSED, MESH_STATE_DAMAGED, MESH_STATE_LATER
+   */
+  async write(files: readonly NetworkFile[]): Promise<void> {
+    await this.#file.write({
+      files: files.map(({ file, bytes }) => ({ file, text: Buffer.from(bytes).toString('utf8') })),
     });
   }
-}
 
-/**
- * Replaces the set at `path`; durable when it resolves.
- * @throws MESH_DISK_REFUSED
- */
-export async function writeAcceptedSet(path: string, files: readonly NetworkFile[]): Promise<void> {
-  const document: AcceptedDocument = {
-    version: 1,
-    files: files.map(({ file, bytes }) => ({ file, text: Buffer.from(bytes).toString('utf8') })),
-  };
-  await writeDurable(path, `${JSON.stringify(document, undefined, 2)}\n`);
+  /** Why the file cannot be used; undefined when all is well. */
+  get trouble(): MeshError | undefined {
+    return this.#file.trouble;
+  }
 }

@@ -1,7 +1,7 @@
 /** Files that are either old or new after a power cut at any byte, never a mixture. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
@@ -40,12 +40,24 @@ export async function createDurable(path: string, makeText: () => string, permis
 }
 
 /**
- * Writes a file that is named by its content, unless it exists: an existing one has the same content. Its name is
- * durable only after `syncDirectory`, so that many files cost one sync.
+ * Writes a file that is named by its content. One that exists has the same content: it gets the present time, so that
+ * nobody takes it for garbage. The name is durable only after `syncDirectory`, so that many files cost one sync.
  * @throws MESH_DISK_REFUSED
  */
 export async function writeNamedByContent(path: string, content: Uint8Array, permissions: number): Promise<void> {
-  if (!existsSync(path)) await refusing(path, () => put(path, content, permissions, rename));
+  const now = new Date();
+  if (await ifThere(utimes(path, now, now).then(() => true))) return;
+  await refusing(path, () => put(path, content, permissions, rename));
+}
+
+/** What `work` on a file gives; undefined when the file is not there, or not any more: another process may have removed it. */
+export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
 }
 
 /**
@@ -110,12 +122,7 @@ async function sweep(path: string): Promise<void> {
  * @throws an error of the file system
  */
 export async function textAt(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return await ifThere(readFile(path, 'utf8'));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Network files that are added, changed, broken and removed while they are watched, and at a restart. */
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -187,6 +187,30 @@ test('a damaged state file is a warning, and is written again', async () => {
 
   await rm(join(machine.directory, 'bad.conf'));
   expect((await machine.reload()).warnings).toEqual([]);
+});
+
+test('a damaged state file is told also if the files are right, and it is written again at once', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await mkdir(join(machine.root, 'state/networks.accepted.json'), { recursive: true });
+  const outcome = await machine.start();
+  expect(namesOf(outcome)).toEqual(['blue']);
+  expect(outcome.warnings).toMatchObject([
+    { code: 'MESH_STATE_DAMAGED', message: expect.stringContaining('is no plain file') },
+  ]);
+  expect((await machine.reload()).warnings).toEqual([]);
+});
+
+test('a state file of a later version is a warning, and stays as it is', async () => {
+  const machine = await Machine.make();
+  await machine.put('blue.conf', meshText('blue', 1));
+  await mkdir(join(machine.root, 'state'));
+  const file = join(machine.root, 'state/networks.accepted.json');
+  await writeFile(file, '{"version":2,"networks":[]}');
+  expect((await machine.start()).warnings).toMatchObject([{ code: 'MESH_STATE_LATER', object: file }]);
+  await machine.put('red.conf', meshText('red', 2));
+  expect(await machine.reload()).toMatchObject({ warnings: [{ code: 'MESH_STATE_LATER' }] });
+  expect(await readFile(file, 'utf8')).toBe('{"version":2,"networks":[]}');
 });
 
 test('a state file that cannot be written is a warning, and the set is taken nevertheless', async () => {

@@ -16,7 +16,7 @@ import type { Network, NetworkId } from '../model/network/network.ts';
 import { internNetworks } from '../model/network/network-equality.ts';
 import type { UnderlayPrefix } from '../model/network/underlay-prefix.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
-import { readAcceptedSet, writeAcceptedSet } from './accepted-set.ts';
+import { AcceptedSet } from './accepted-set.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 
 /** Where a machine has its networks. */
@@ -58,6 +58,7 @@ export class NetworkDirectory {
   #inForce = NOTHING;
   /** The set that the state file holds. */
   #kept: readonly NetworkFile[] = [];
+  readonly #state: AcceptedSet;
   /** Why the state file could not be read or written. */
   #stateFault: MeshError | undefined;
   /** The outcome that was emitted last. */
@@ -67,6 +68,7 @@ export class NetworkDirectory {
 
   constructor(init: NetworkDirectoryInit) {
     this.#init = init;
+    this.#state = new AcceptedSet(init.stateFile);
     this.#watch = new DirectoryWatch(init.directory, init.clock, () => void this.reload());
   }
 
@@ -81,12 +83,9 @@ export class NetworkDirectory {
    */
   async start(underlay: UnderlayReader): Promise<NetworkOutcome> {
     this.#underlay = underlay;
-    try {
-      this.#kept = await readAcceptedSet(this.#init.stateFile);
-      this.#inForce = judgeNetworks(this.#kept);
-    } catch (error) {
-      this.#stateFault = MeshError.from(error);
-    }
+    this.#kept = await this.#state.read();
+    this.#inForce = judgeNetworks(this.#kept);
+    this.#stateFault = this.#state.trouble;
     this.#watch.start();
     return this.reload();
   }
@@ -115,6 +114,8 @@ export class NetworkDirectory {
     const judged = judgeNetworks(files, { underlay, inForce });
     const errors = [...unreadable, ...judged.errors];
     if (missing && inForce.length > 0) errors.push(directoryMissing(directory));
+    // A state file that was damaged is told in the first outcome, also if it is written anew before that.
+    const firstFault = this.#outcome === undefined ? this.#stateFault : undefined;
     if (errors.length === 0) {
       this.#inForce = judged;
       await this.#keep(files);
@@ -123,14 +124,14 @@ export class NetworkDirectory {
     }
     const { accepted, warnings } = this.#inForce;
     const all = [...underlayFaults(accepted, underlay), ...warnings];
-    this.#announce(outcomeOf({ accepted, warnings: all }, errors, this.#stateFault));
+    this.#announce(outcomeOf({ accepted, warnings: all }, errors, this.#stateFault ?? firstFault));
     return this.current;
   }
 
   async #keep(files: readonly NetworkFile[]): Promise<void> {
     if (this.#stateFault === undefined && sameFiles(files, this.#kept)) return;
     try {
-      await writeAcceptedSet(this.#init.stateFile, files);
+      await this.#state.write(files);
       this.#kept = files;
       this.#stateFault = undefined;
     } catch (error) {

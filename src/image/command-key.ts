@@ -8,6 +8,7 @@ import { createDurable, makeDirectory, writeDurable } from '../disk/durable-file
 import { newPrivateKey, publicKeyOf } from '../formats/binary/openssh-key.ts';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
+import { findingOf, type HealthSource } from '../protocol/documents/finding.ts';
 
 const COMMENT = 'meshwork-host0';
 /** Only root may read keys, and list the machines that have keys. */
@@ -30,6 +31,27 @@ export async function makeCommandKey(stateDirectory: string): Promise<void> {
   if (key === undefined) throw damagedKey(file, 'the nodes take the new one when they boot the next time');
   const line = `${key}\n`;
   if ((await createDurable(`${file}.pub`, () => line, SHOWN)) !== line) await writeDurable(`${file}.pub`, line);
+}
+
+/** Makes the pair unless it exists. Never rejects: without its key, host0 still boots machines, but cannot command them. */
+export async function commandKeyHealth(stateDirectory: string): Promise<HealthSource> {
+  try {
+    await makeCommandKey(stateDirectory);
+    return { health: () => [] };
+  } catch (thrown) {
+    const file = commandKeyIn(stateDirectory);
+    const finding = findingOf(unusableKey(file, thrown), { object: file, severity: 'warning' });
+    return { health: () => [finding] };
+  }
+}
+
+function unusableKey(file: string, thrown: unknown): MeshError {
+  const error = MeshError.from(thrown);
+  if (error.code !== 'MESH_INTERNAL') return error;
+  return new MeshError('MESH_KEY_DAMAGED', `${file} cannot be read: ${error.message}`, {
+    remedy: `Look at ${file} (\`ls -ld\`), move it away or let root read it, and restart host0.`,
+    cause: thrown,
+  });
 }
 
 /** Lines for an `authorized_keys`; empty until host0 has made its key. */

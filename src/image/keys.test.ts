@@ -2,15 +2,16 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseMachineId } from '../model/machine.ts';
-import { authorizedKeysIn, commandKeyIn, makeCommandKey } from './command-key.ts';
+import { authorizedKeysIn, commandKeyHealth, commandKeyIn, makeCommandKey } from './command-key.ts';
 import { hostKeyOf, removeSecrets, secretsOf } from './overlay/machine-secrets.ts';
 import { MachineTokens } from './overlay/machine-tokens.ts';
+import { TokenSecret } from './overlay/token-secret.ts';
 
 const [ONE, TWO] = [parseMachineId('10eff964'), parseMachineId('2b1c0d3e')];
 let state: string;
@@ -102,6 +103,52 @@ describe('a token', () => {
     await tokens().used(TWO, await tokens().offer(TWO));
     await removeSecrets(state, TWO);
     expect(await tokens().of(TWO)).toEqual([]);
+  });
+
+  test('that is damaged is a finding, until the machine has booted again', async () => {
+    const source = tokens();
+    await source.used(ONE, await source.offer(ONE));
+    const file = join(state, `keys/machines/${ONE}`);
+    await writeFile(file, (await readFile(file, 'utf8')).slice(0, 30));
+    expect(await source.of(ONE)).toEqual([]);
+    expect(source.health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', severity: 'warning', object: file }]);
+    await source.used(ONE, await source.offer(ONE));
+    expect(await source.of(ONE)).toHaveLength(1);
+    expect(source.health()).toEqual([]);
+  });
+
+  test.each([
+    ['cut', (secret: string) => secret.slice(0, 20)],
+    ['changed in one digit', (secret: string) => secret.replace('a', 'b')],
+    ['emptied', () => ''],
+  ])('of an older host0 are told, if their secret was %s', async (_, damage) => {
+    const secret = 'a'.repeat(64);
+    await makeCommandKey(state);
+    const file = join(state, 'keys/tokens');
+    await writeFile(file, secret, { mode: 0o600 });
+    expect((await TokenSecret.check(state)).health()).toEqual([]);
+    expect((await TokenSecret.check(state)).health()).toEqual([]);
+    await writeFile(file, damage(secret));
+    expect((await TokenSecret.check(state)).health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', object: file }]);
+    expect(await tokens().of(ONE)).toEqual([]);
+    expect(await tokens().of(TWO)).toEqual([]);
+    // As the remedy says.
+    await writeFile(file, secret);
+    await rm(`${file}.damaged`);
+    expect((await TokenSecret.check(state)).health()).toEqual([]);
+    expect(await tokens().of(ONE)).toEqual([derived(secret, ONE)]);
+  });
+
+  test('a command key that is damaged is a finding, and the remedy heals', async () => {
+    await makeCommandKey(state);
+    const file = join(state, 'keys/command');
+    await writeFile(file, 'x');
+    expect((await commandKeyHealth(state)).health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', object: file }]);
+    await rm(file);
+    await mkdir(file);
+    expect((await commandKeyHealth(state)).health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', object: file }]);
+    await rm(file, { recursive: true });
+    expect((await commandKeyHealth(state)).health()).toEqual([]);
   });
 
   test('of an older host0 holds until the machine has used another', async () => {

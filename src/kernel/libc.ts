@@ -76,6 +76,7 @@ export const libc = {
   unshare: process_.func('int unshare(int flags)'),
   getsockopt: process_.func('int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)'),
   memfd_create: process_.func('int memfd_create(const char *name, unsigned int flags)'),
+  flock: process_.func('int flock(int fd, int operation)'),
   ioctl: process_.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
 };
 

@@ -1,7 +1,7 @@
 /** The name that a machine goes by in member lists: that of `--name`, else its host name as far as it can be one. */
 
 import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
-import { checkNodeName, NODE_NAME } from '../protocol/documents/membership.ts';
+import { checkNodeName, NODE_NAME, NODE_NAME_MAX_LENGTH, nearestNodeName } from '../protocol/documents/membership.ts';
 
 /** Where a process has its name from. */
 export interface NodeNameInput {
@@ -13,8 +13,6 @@ export interface NodeNameInput {
   readonly process: 'the agent' | "host0's daemon";
 }
 
-/** The longest name in a member list. */
-const NAME_MAX_LENGTH = 63;
 /** For a host name without a letter or digit, and for `(none)`, which Linux shows when no host name was set. */
 const NAMELESS = 'node';
 
@@ -51,21 +49,14 @@ export class NodeName implements HealthSource {
       {
         ...common,
         message: `the host name ${JSON.stringify(present)} cannot stand in a member list; here the node is ${this.name}`,
-        remedy: `Give the machine a host name of at most ${NAME_MAX_LENGTH} letters, digits, dots and hyphens (\`hostnamectl hostname ${wanted}\`)${given}; then restart ${process}.`,
+        remedy: `Give the machine a host name of at most ${NODE_NAME_MAX_LENGTH} letters, digits, dots and hyphens (\`hostnamectl hostname ${wanted}\`)${given}; then restart ${process}.`,
       },
     ];
   }
 }
 
-/** The host name, or the nearest name that can stand in a member list: `node_2` becomes `node-2`, `ü` becomes `u`. */
+/** The host name, or the nearest name that can stand in a member list. */
 function nameFrom(hostName: string): string {
   if (NODE_NAME.test(hostName)) return hostName;
-  if (hostName === '(none)') return NAMELESS;
-  const word = hostName
-    .normalize('NFD')
-    .replace(/\p{M}/gu, '')
-    .replace(/[_\s]/gu, '-')
-    .replace(/[^A-Za-z0-9.-]/g, '')
-    .replace(/^[.-]+/, '');
-  return word.slice(0, NAME_MAX_LENGTH) || NAMELESS;
+  return hostName === '(none)' ? NAMELESS : (nearestNodeName(hostName) ?? NAMELESS);
 }

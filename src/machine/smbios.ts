@@ -10,21 +10,18 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DUMMY_UUIDS: ReadonlyMap<string, string> = new Map([
   ['00000000-0000-0000-0000-000000000000', 'all zero: the maker set none (SMBIOS 3.7, 7.2.1)'],
   ['ffffffff-ffff-ffff-ffff-ffffffffffff', 'all f: not set yet (SMBIOS 3.7, 7.2.1)'],
-  ['fefefefe-fefe-fefe-fefe-fefefefefefe', 'a fill pattern'],
-  ['01010101-0101-0101-0101-010101010101', 'a fill pattern'],
-  ['00010203-0405-0607-0809-0a0b0c0d0e0f', 'bytes counted up'],
   ['03000200-0400-0500-0006-000700080009', 'the template of AMI firmware'],
   ['03d40274-0435-05dc-8506-010700080009', 'the template of AMI firmware, half filled in'],
   ['12345678-1234-5678-90ab-cddeefaabbcc', 'a template of board makers'],
+  ['12345678-1234-1234-1234-123456789abc', 'an example'],
   ['11111111-2222-3333-4444-555555555555', 'an example'],
-  ['deadbeef-dead-beef-dead-beefdeadbeef', 'an example'],
+  ['f81d4fae-7dec-11d0-a765-00a0c91e6bf6', 'the example of RFC 4122'],
+  ['4c4c4544-0000-2010-8020-80c04f202020', "Dell's form of a UUID, around a serial of blanks"],
   ['6ab5b300-538d-1014-9fb5-b0684d007b53', 'shared by a whole series of boards'],
 ]);
 
 /** Serials that many machines share, in lower case. */
 const DUMMY_SERIALS: ReadonlySet<string> = new Set([
-  'to be filled by o.e.m.',
-  'to be filled by oem',
   'default string',
   'default_string',
   'none',
@@ -32,12 +29,21 @@ const DUMMY_SERIALS: ReadonlySet<string> = new Set([
   'null',
   '(null string)',
   'empty',
+  'default',
   'invalid',
+  'na',
+  'serial',
+  'sn',
+  'system serial',
+  'board serial',
+  'tbd',
+  'undefined',
+  'unspecified',
   'unknown',
   'unknow',
   'standard',
   'oem',
-  'o.e.m.',
+  'o.e.m',
   'not specified',
   'not applicable',
   'not available',
@@ -52,15 +58,7 @@ const DUMMY_SERIALS: ReadonlySet<string> = new Set([
   'tulip computers',
   'eval',
   'iatpass',
-  '0123456789',
-  '12345',
-  '123456',
-  '1234567',
-  '12345678',
-  '123456789',
-  '1234567890',
   '123456789000',
-  '12345678901234567',
   'sn-12345',
   'sn-1234567890',
   'mb-1234567890',
@@ -70,18 +68,34 @@ const DUMMY_SERIALS: ReadonlySet<string> = new Set([
 ]);
 
 const ONE_CHARACTER = /^(.)\1*$/;
+/** What makers tell the builder of a machine to do: `To be filled by O.E.M.`, `Enter Serial`. */
+const INSTRUCTION = /^(?:to be (?:filled|set)|please|enter|insert|type|fill in)\b/;
+const COUNTED_UP = '1234567890'.repeat(6);
 
 /** Why a UUID, given in lower case, identifies no machine; undefined when it may identify one. */
 export function uuidFault(uuid: string): string | undefined {
   if (!UUID.test(uuid)) return 'not a UUID';
-  return DUMMY_UUIDS.get(uuid) ?? DUMMY_UUIDS.get(swapUuid(uuid));
+  const orders = [uuid, swapUuid(uuid)];
+  const known = orders.map((order) => DUMMY_UUIDS.get(order)).find((why) => why !== undefined);
+  return known ?? orders.map(patternOf).find((why) => why !== undefined);
+}
+
+/** The pattern that somebody filled the 16 bytes with. A random UUID has none, except once in 2^64. */
+function patternOf(uuid: string): string | undefined {
+  const bytes = [...Buffer.from(uuid.replaceAll('-', ''), 'hex')];
+  const at = (index: number): number => bytes[index % bytes.length] ?? 0;
+  if ([1, 2, 4, 8].some((period) => bytes.every((byte, index) => byte === at(index + period)))) return 'a fill pattern';
+  const step = (index: number): number => (at(index + 1) - at(index) + 256) % 256;
+  return bytes.slice(1).every((_, index) => step(index) === step(0)) ? 'bytes counted up or down' : undefined;
 }
 
 /** Why a serial identifies no machine; undefined when it may identify one. */
 export function serialFault(serial: string): string | undefined {
-  if (serial === '') return 'empty';
-  if (ONE_CHARACTER.test(serial)) return 'one character, repeated';
-  return DUMMY_SERIALS.has(serial.toLowerCase()) ? 'a text that makers leave in' : undefined;
+  const text = serial.toLowerCase().replace(/^\s+|[\s.]+$/g, '');
+  if (text === '') return serial === '' ? 'empty' : 'one character, repeated';
+  if (ONE_CHARACTER.test(text)) return 'one character, repeated';
+  if (INSTRUCTION.test(text) || DUMMY_SERIALS.has(text)) return 'a text that makers leave in';
+  return text.length > 3 && COUNTED_UP.includes(text) ? 'digits counted up' : undefined;
 }
 
 /**

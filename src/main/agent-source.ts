@@ -5,8 +5,8 @@ import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
 import { Host0Source } from '../agent/membership/host0-source.ts';
 import { NodeSource, type NodeSourceInput } from '../agent/membership/node-source.ts';
 import type { Source } from '../agent/membership/source.ts';
-import { textAt, writeDurable } from '../disk/durable-file.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
+import { textOnDisk } from '../disk/state-file.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
@@ -47,13 +47,12 @@ export async function openAgentSource(
     ...(options.machine !== undefined && { override: options.machine }),
   });
   const token = readSystemFile(paths.tokenFile);
-  const knownFile = join(paths.state, 'members.json');
   const source = new NodeSource({
     ...input,
     machine,
     ...(token !== undefined && { token }),
     host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
-    lastKnown: { path: knownFile, read: () => textAt(knownFile), write: (text) => writeDurable(knownFile, text) },
+    lastKnown: textOnDisk(join(paths.state, 'members.json')),
     directory: new NetworkDirectory({
       directory: paths.nodeNetworks,
       stateFile: join(paths.state, 'networks.accepted.json'),

@@ -20,7 +20,7 @@ import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
-import { NO_PORTS, readPlugged, writePlugged } from '../agent/ports/plugged-ports.ts';
+import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { probeKernel } from '../kernel/probe.ts';
@@ -41,7 +41,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { openAgentSource } from './agent-source.ts';
-import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
+import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 async function main(): Promise<void> {
   // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
@@ -61,6 +61,7 @@ async function main(): Promise<void> {
   requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
   const paths = pathsBelow(options.root);
   await claimPrivateDirectories(paths);
+  await claimProcess('agent', paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'agent', name);
   const registry = new Registry();
@@ -74,17 +75,14 @@ async function main(): Promise<void> {
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source } = await openAgentSource({ ...common, paths, options });
-  const portsFile = join(paths.state, 'ports.json');
-  const plugged = await readPlugged(portsFile).catch((thrown: unknown) => {
-    journal.faults.tell('plugged ports', thrown);
-    return NO_PORTS;
-  });
+  const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
+  const plugged = await portsFile.read();
   const agent = new Agent({
     ...common,
     machine,
     source,
     ports: new ForeignPorts(plugged, clock),
-    keepPorts: (ports) => writePlugged(portsFile, ports.record),
+    keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
   });
   addAgentMetrics(registry, agent);
@@ -131,7 +129,7 @@ async function main(): Promise<void> {
   const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
-  for (const part of [nodeName, endpoints, metricsEndpoint]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   surviveFaults(journal);
@@ -141,7 +139,6 @@ async function main(): Promise<void> {
     server.close();
     metricsEndpoint.close();
     inventory.close();
-    server.closeAllConnections();
     endpoints.close();
     await agent.stop();
     await kernel.close();

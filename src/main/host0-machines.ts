@@ -7,12 +7,13 @@ import type { Controller } from '../controller/controller.ts';
 import { MachineRegistry } from '../controller/machines/machine-registry.ts';
 import { machineViews } from '../controller/machines/machine-views.ts';
 import { OnlineNodes } from '../controller/machines/online-nodes.ts';
-import { makeCommandKey } from '../image/command-key.ts';
+import { commandKeyHealth } from '../image/command-key.ts';
 import { Generations } from '../image/node/generations.ts';
 import { StoredBootCatalogue } from '../image/overlay/boot-catalogue.ts';
 import { removeSecrets, secretsOf } from '../image/overlay/machine-secrets.ts';
 import { OverlayStore } from '../image/overlay/overlay-store.ts';
 import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
+import { TokenSecret } from '../image/overlay/token-secret.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Inventory } from '../protocol/documents/inventory.ts';
@@ -39,8 +40,7 @@ export interface Machines {
 export async function openMachines(input: MachinesInput): Promise<Machines> {
   const { paths, clock, journal, store, rtnl, controller } = input;
   const { state } = paths;
-  // Without its key, host0 still boots machines, but cannot run commands on them.
-  await makeCommandKey(state).catch((thrown: unknown) => journal.failure('no command key', thrown, { level: 'error' }));
+  const keys = [await commandKeyHealth(state), await TokenSecret.check(state)];
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
   overlays.looks.subscribe((names) => controller.host0State.setMachineNames(names));
@@ -72,8 +72,9 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
+    refusalOf: (machine) => controller.refusalOf(machine),
   });
-  for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
+  for (const part of [...keys, service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;
   return {
     service,

@@ -16,6 +16,7 @@ import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { MachineTokens } from '../image/overlay/machine-tokens.ts';
+import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
 import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
@@ -31,11 +32,10 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
-import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
-import { TimedStore } from '../store/timed-store.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openMachines } from './host0-machines.ts';
-import { endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
+import { openStore } from './host0-store.ts';
+import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -55,6 +55,7 @@ async function main(): Promise<void> {
   requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
   const paths = pathsBelow(values.root, values['host0-dir']);
   await claimPrivateDirectories(paths);
+  await claimProcess('host0', paths);
   const clock = systemClock;
   const { journal, log } = openJournal(clock, 'host0', name);
   const registry = new Registry();
@@ -65,21 +66,23 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [disk, { rtnl, monitor, verification, links }] = await Promise.all([
-    SqliteStore.open(join(paths.state, 'store.db')),
+  const [storage, { rtnl, monitor, verification, links }] = await Promise.all([
+    openStore(paths.state, clock, watch.committed),
     openHost0Kernel(clock, journal),
   ]);
-  const store = new TimedStore(disk, () => clock.nowMs(), watch.committed);
+  const { store } = storage;
+  const tokens = new MachineTokens(paths.state);
   const controller = new Controller({
     name,
     version: VERSION,
     admission: settings.admission,
-    tokens: new MachineTokens(paths.state),
+    tokens,
     clock,
     store,
     journal,
     verification,
     watch,
+    descriptors: { hasDescriptor, limit: descriptorLimit, pid: process.pid },
   });
   addControllerMetrics(registry, controller);
   const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
@@ -97,7 +100,7 @@ async function main(): Promise<void> {
     port: METRICS_PORTS.host0,
     openListener: boundListener,
   });
-  for (const part of [nodeName, endpoints, metricsEndpoint]) controller.addHealthOf(part);
+  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint]) controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(followMeshes);
@@ -112,7 +115,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
-    stuck: () => store.stuck,
+    stuck: storage.stuck,
   });
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
@@ -137,7 +140,7 @@ async function main(): Promise<void> {
     await control.close();
     await machines.close();
     await controller.close();
-    await Promise.all([rtnl.close(), store.close()]);
+    await Promise.all([rtnl.close(), storage.close()]);
     log.close();
   });
 }

@@ -1,11 +1,48 @@
-/** The log and the end of a long-running process, the same for host0's daemon and the agent. */
+/** The one start, the log and the end of a long-running process, the same for host0's daemon and the agent. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../formats/error-text.ts';
 import { explained } from '../formats/system-error.ts';
+import { lockFile } from '../kernel/file-lock.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
+import { type DaemonName, stopCommand, TITLES } from '../protocol/http/service-manager.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Log } from '../protocol/journal/log.ts';
 import { openLogOutput } from '../protocol/journal/log-output.ts';
+
+/** A process that was killed may hold its lock for a moment: a thread of it may wait in the kernel. */
+const LOCK_PATIENCE_MS = 2_000;
+const LOCK_POLL_MS = 50;
+
+/**
+ * Makes sure that no other process of this kind runs on the machine. The control socket alone does not: its file may be
+ * removed, or not be made yet.
+ * @throws MESH_ALREADY_RUNNING
+ */
+export async function claimProcess(daemon: DaemonName, { root, state }: Paths): Promise<void> {
+  // In /run, people and programs tidy up.
+  const path = join(state, `${daemon}.lock`);
+  for (const deadline = performance.now() + LOCK_PATIENCE_MS; isLockedByAnother(path); await sleep(LOCK_POLL_MS)) {
+    if (performance.now() < deadline) continue;
+    throw new MeshError('MESH_ALREADY_RUNNING', `${TITLES[daemon]} runs already`, {
+      operation: 'start',
+      object: path,
+      rule: 'One of each kind runs on a machine.',
+      remedy: `Stop it first (${stopCommand(daemon, root)}), or give this one another --root.`,
+    });
+  }
+}
+
+function isLockedByAnother(path: string): boolean {
+  try {
+    return !lockFile(path);
+  } catch {
+    // A disk that is full or read-only is no reason to leave a mesh without its agent.
+    return false;
+  }
+}
 
 /** Opens a journal whose events are written to standard output, one line each. @param source `host0` or `agent` */
 export function openJournal(

@@ -58,7 +58,7 @@ export function addProcessMetrics(
   registry.counted(
     {
       name: 'meshwork_log_suppressed_lines_total',
-      help: 'Log lines that were not written, since the same event had been logged many times in that minute.',
+      help: 'Log lines that were not written, since the same event had been logged many times before.',
     },
     () => [{ value: log.suppressed }],
   );

@@ -1,4 +1,5 @@
-/** Measures how long the transactions of a store take. */
+/** Measures how long the transactions of a store take, and knows whether the last one failed. */
+import { MeshError } from '../model/error.ts';
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from './store.ts';
 
 /** A busy disk takes seconds; a disk that takes longer than this will not answer any more. */
@@ -13,6 +14,7 @@ export class TimedStore implements Store {
   readonly #nowMs: () => number;
   readonly #report: (outcome: TxnOutcome, durationMs: number) => void;
   readonly #underWay = new Set<{ readonly startMs: number }>();
+  #refusal: MeshError | undefined;
 
   constructor(store: Store, nowMs: () => number, report: (outcome: TxnOutcome, durationMs: number) => void) {
     this.#store = store;
@@ -31,6 +33,11 @@ export class TimedStore implements Store {
     return 'the disk has not taken a change for half a minute';
   }
 
+  /** Why the store takes no changes; undefined after a transaction that it took. */
+  get refusal(): MeshError | undefined {
+    return this.#refusal;
+  }
+
   get(key: string): Promise<Entry | undefined> {
     return this.#store.get(key);
   }
@@ -46,7 +53,13 @@ export class TimedStore implements Store {
     try {
       const result = await this.#store.txn(compare, then, otherwise);
       outcome = result.succeeded ? 'done' : 'conflict';
+      // A comparison that does not hold may have written nothing.
+      if (result.succeeded && then.length > 0) this.#refusal = undefined;
       return result;
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      if (error.code === 'MESH_STORE_BROKEN') this.#refusal = noChanges(error);
+      throw thrown;
     } finally {
       this.#underWay.delete(txn);
       this.#report(outcome, this.#nowMs() - txn.startMs);
@@ -65,4 +78,10 @@ export class TimedStore implements Store {
   close(): Promise<void> {
     return this.#store.close();
   }
+}
+
+function noChanges(cause: MeshError): MeshError {
+  const { code, message, remedy } = cause;
+  const text = `the store takes no changes, and no machine can join: ${message}`;
+  return new MeshError(code, text, { cause, ...(remedy !== undefined && { remedy }) });
 }

@@ -69,8 +69,12 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
   },
   'manual pages': {
     sign: /\\\\f[BI]|[`']\.(?:TH|SH|SS|TP)\b|\\\\-/,
-    files: { 'cli/pages/manual.ts': '`roff`' },
-    inserted: [/^roff\(/, /^(?:title|version|code)$/],
+    files: {
+      'cli/pages/manual.ts': '`roff`',
+      'cli/pages/format-manual.ts': '`roff`',
+      'cli/pages/roff.ts': '`roff`',
+    },
+    inserted: [/^roff\(/, /^(?:title|version|section|code)$/],
   },
   "Prometheus' text": {
     sign: /# (?:HELP|TYPE|UNIT) /,

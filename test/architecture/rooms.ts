@@ -191,6 +191,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
     folders: {
       items: {},
+      firewall: {},
       kernel: { items: 'the kernel’s state is read as items' },
       loop: { items: 'a plan compares items', kernel: 'the loop observes and changes a kernel' },
       desired: {
@@ -219,7 +220,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       view: {
         '.': 'views are built from the agent’s state',
-        desired: 'a table is full at the limit that was asked for',
+        desired: 'a table is full at the limit that was asked for, and a stance says which links are the underlay',
         kernel: 'full tables are counted',
         items: 'an item is explained by what it prints',
         loop: 'a plan is shown by its steps',
@@ -227,6 +228,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
         '.': 'the state of this agent',
+        firewall: 'other programs’ rules are on the path',
         items: 'hops compare items',
         kernel: 'hops compare with the kernel',
         loop: 'what is wanted and what is there differ as in a plan',
@@ -241,6 +243,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       doctor: {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
+        firewall: 'other programs’ rules drop packets',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -265,7 +268,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   store: {
     what: 'host0’s memory: revisions, transactions, watches',
-    may: { model: 'errors, the clock and randomness', disk: 'directories that survive a power cut' },
+    may: {
+      model: 'errors, the clock and randomness',
+      disk: 'directories that survive a power cut, and files that are moved aside',
+      protocol: 'what is not well with a store is a finding',
+    },
     folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
   },
   disk: {
@@ -306,7 +313,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       '.': {},
       conf: { '.': 'what the system refuses is said in words' },
-      host0: { conf: 'host0.conf is a file of `key=value` lines' },
+      host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       capture: {},
       binary: {},
     },

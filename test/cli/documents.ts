@@ -238,6 +238,7 @@ export const ports: readonly PortView[] = [
     interface: 'tap0',
     network: manage.id,
     state: 'plugged',
+    mtuBytes: 1500,
     refused: [
       { kind: 'member-mac', frames: 1204, macs: ['02:2f:55:d5:07:f4'] },
       { kind: 'router', frames: 3, macs: ['52:54:00:00:00:01'] },
@@ -327,7 +328,31 @@ export const metrics: Family[] = [
     help: 'Full dumps.',
     samples: [{ suffix: '', labels: {}, value: 0 }],
   },
+  {
+    name: 'meshwork_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'Answers.',
+    samples: [
+      { suffix: '_sum', labels: { route: '/v1/status' }, value: 3 },
+      { suffix: '_count', labels: { route: '/v1/status' }, value: 2 },
+      { suffix: '_sum', labels: { route: '/v1/ports' }, value: 0 },
+      { suffix: '_count', labels: { route: '/v1/ports' }, value: 1 },
+    ],
+  },
+  {
+    name: 'meshwork_state_directory_free_bytes',
+    type: 'gauge',
+    help: 'Free.',
+    samples: [{ suffix: '', labels: {}, value: 3_221_225_472 }],
+  },
+  {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'Start.',
+    samples: [{ suffix: '', labels: {}, value: 1_795_241_520 }],
+  },
 ];
+
 function traceEnd({ name, ipv6, mac, ipv4 }: Member): TraceEnd {
   return { member: name, memberIpv6: ipv6, guest: false, mac, ipv6, ipv4 };
 }

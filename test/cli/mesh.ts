@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
-import type { DaemonName } from '../../src/protocol/http/control-client.ts';
+import type { DaemonName } from '../../src/protocol/http/service-manager.ts';
 
 /** The path of `bin/mesh`. */
 export const BIN = fileURLToPath(new URL('../../bin/mesh', import.meta.url));

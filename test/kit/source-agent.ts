@@ -9,7 +9,7 @@ export function sourceAgent(): SourceAgent {
     cache: new KernelCache(),
     stateOf: () => ({ phase: 'ready' }),
     stateChanges: new Signal<void>(),
-    underlayChanges: new Signal<void>(),
+    underlayChanges: new Signal<undefined>(),
     takeUp: async () => undefined,
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Host0Stance } from '../../src/agent/desired/assignment.ts';
 import { desiredItems } from '../../src/agent/desired/desired.ts';
+import { parseChains } from '../../src/agent/firewall/chain.ts';
 import type { ItemMap } from '../../src/agent/items/item.ts';
 import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
 import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
@@ -10,7 +11,9 @@ import { observedItems } from '../../src/agent/kernel/observed.ts';
 import type { PathState } from '../../src/agent/trace/path-state.ts';
 import type { Address, FdbEntry, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
+import type { MeshError } from '../../src/model/error.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
 import { manage, member } from './networks.ts';
@@ -45,6 +48,12 @@ export interface Spoilt {
   readonly firewall?: (table: string) => string | undefined;
   readonly firewallDrift?: string;
   readonly routes?: (routes: Map<Ipv4, Route>) => void;
+  /** The nft tables of other programs, as nft prints them. */
+  readonly foreign?: string;
+  /** Members that answer no ping. */
+  readonly silent?: readonly Ipv6[];
+  /** The kernel refuses every item for this reason. */
+  readonly failure?: MeshError;
   readonly members?: (members: readonly Member[]) => readonly Member[];
 }
 
@@ -89,6 +98,9 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
     kernel,
     firewall: spoilt.firewall === undefined ? table : spoilt.firewall(table),
     firewallDrift: spoilt.firewallDrift ?? '',
+    failureOf: () => spoilt.failure,
+    foreign: parseChains(spoilt.foreign ?? ''),
+    silent: new Set(spoilt.silent ?? []),
     routes,
   };
 }

@@ -58,6 +58,12 @@ export class ProcessKernel implements KernelPort {
     return routes;
   }
 
+  async ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]> {
+    const routes = [...this.#kernel.routes.values()].filter((route) => route.family === 4 && matters(route));
+    await this.#read();
+    return routes;
+  }
+
   drainEvents(): void {
     for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
       this.#events.emit(event);

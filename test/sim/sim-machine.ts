@@ -3,11 +3,11 @@ import { Agent } from '../../src/agent/agent.ts';
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
-import type { DurableText } from '../../src/agent/membership/last-known.ts';
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
 import type { Source } from '../../src/agent/membership/source.ts';
 import { ForeignPorts, type PortRecord } from '../../src/agent/ports/foreign-ports.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
+import type { StateText } from '../../src/disk/state-file.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
@@ -164,7 +164,7 @@ export class SimMachine implements Station {
     });
   }
 
-  #disk(): DurableText {
+  #disk(): StateText {
     return {
       path: 'members.json',
       read: async () => this.#kept,

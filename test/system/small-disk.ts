@@ -26,6 +26,11 @@ export class SmallDisk {
     if (spawnSync('mountpoint', ['-q', this.#directory]).status === 0) run('umount', '--lazy', this.#directory);
   }
 
+  /** Makes it read-only, or writable again. */
+  remount(options: 'ro' | 'rw'): void {
+    run('mount', '-o', `remount,${options}`, this.#directory);
+  }
+
   /** Fills the disk, and leaves `roomBytes` free. */
   fill(roomBytes = 0): void {
     try {

@@ -2,7 +2,7 @@
  * The agent's control socket: HTTP with JSON, for the command line on the same machine. The routes are described in
  * protocol/documents/views.ts.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -13,7 +13,7 @@ import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { TraceRequest } from '../../protocol/documents/trace.ts';
 import type { PingRequest } from '../../protocol/documents/views.ts';
-import { CONTROL_TIMES, claimControlSocket, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
+import { CONTROL_TIMES, ControlSocket, claimControlSocket } from '../../protocol/http/control-socket.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { requestListener } from '../../protocol/http/request-handler.ts';
@@ -57,11 +57,17 @@ export interface AgentSocketInput {
   readonly captures: Captures;
 }
 
+/** The socket while the agent answers there. */
+export interface AgentSocket {
+  /** Ends the listening and all connections. */
+  close(): void;
+}
+
 /**
- * Listens at the path, and resolves when it does. Close the server to end.
+ * Listens at the path, and resolves when it does.
  * @throws MESH_ALREADY_RUNNING when another agent answers at the path
  */
-export async function serveAgentSocket(input: AgentSocketInput): Promise<Server> {
+export async function serveAgentSocket(input: AgentSocketInput): Promise<AgentSocket> {
   const { path, agent } = input;
   await claimControlSocket(path);
   const startMs = agent.input.clock.nowMs();
@@ -71,8 +77,15 @@ export async function serveAgentSocket(input: AgentSocketInput): Promise<Server>
   });
   const server = createServer(CONTROL_TIMES, listener);
   // The group of this socket may do the same as root here: plug ports, and read everything.
-  await listenOnControlSocket(server, path);
-  return server;
+  const { clock, journal } = agent.input;
+  const socket = await ControlSocket.open({ path, server, clock, journal });
+  agent.addHealthOf(socket);
+  return {
+    close: () => {
+      socket.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
 async function answer(

@@ -4,21 +4,27 @@
 import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { HealthShape } from '../../protocol/shapes/parts.ts';
 import type { Agent } from '../agent.ts';
+import { parseChains } from '../firewall/chain.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
-import type { DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
-import { parseChains } from './filter-chain.ts';
+import { type AddressProbeInput, sharedAddresses } from './address-probe.ts';
+import type { Counters, DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
-import { readCounters, readTableFulls, runningRivals } from './proc.ts';
+import { readTableFulls, runningRivals } from './proc.ts';
+
+/** For an answer to an ARP request. */
+const ARP_TIMEOUT_MS = 500;
+const ARP_BYTES = 56;
 
 /** Where the evidence comes from. */
 export interface CollectionInput {
@@ -26,11 +32,11 @@ export interface CollectionInput {
   readonly echo: SizedEcho;
   /** Resolves with every nft table of the machine, as nft prints them. */
   readonly ruleset: () => Promise<string>;
-  /** Resolves with `Evidence.fromElsewhere`. */
-  readonly fromElsewhere: () => Promise<number>;
+  readonly counters: () => Promise<Counters>;
   /** Tries out the kernel's features. */
   readonly probe: () => Promise<Feature[]>;
   readonly askUnderlay: Host0Search['askUnderlay'];
+  readonly probeAddresses: AddressProbeInput['probe'];
   readonly stateDirectory: string;
   /** The control socket of host0's daemon; used only on host0. */
   readonly controlSock: string;
@@ -53,42 +59,33 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     cache,
     machine: agent.input.machine,
     known: agent.source.host0,
+    nextHop: async (ipv4: Ipv4) => (await routerTo(agent, ipv4)) ?? ipv4,
+    ping: (ipv4: Ipv4) => input.echo(ipv4, ARP_TIMEOUT_MS, ARP_BYTES).catch(() => undefined),
     askUnderlay: input.askUnderlay,
   };
-  const [
-    paths,
-    others,
-    ruleset,
-    counters,
-    fromElsewhere,
-    tableFulls,
-    rivals,
-    disk,
-    features,
-    aheadOfHost0Ms,
-    daemonHealth,
-  ] = await Promise.all([
-    probePaths(networks, input.echo),
-    otherHost0s(search),
-    input.ruleset(),
-    readCounters(),
-    input.fromElsewhere(),
-    readTableFulls(),
-    runningRivals(),
-    diskOf(input.stateDirectory),
-    input.probe(),
-    role === 'node' ? aheadOfHost0(agent) : undefined,
-    role === 'host0' ? healthOfDaemon(input.controlSock) : [],
-  ]);
+  const [paths, others, shared, ruleset, counters, tableFulls, rivals, disk, features, aheadOfHost0Ms, daemonHealth] =
+    await Promise.all([
+      probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
+      otherHost0s(search),
+      sharedAddresses({ networks, underlay, cache, probe: input.probeAddresses }),
+      input.ruleset(),
+      input.counters(),
+      readTableFulls(),
+      runningRivals(),
+      diskOf(input.stateDirectory),
+      input.probe(),
+      role === 'node' ? aheadOfHost0(agent) : undefined,
+      role === 'host0' ? healthOfDaemon(input.controlSock) : [],
+    ]);
   return {
     role,
     networks,
     links: [...cache.links.values()],
+    ports: agent.ports.list(),
     neighbours: [...cache.neighbours.values()],
     underlay,
     setting: readSetting,
     counters,
-    fromElsewhere,
     tableFulls,
     chains: parseChains(ruleset).filter(({ table }) => table !== TABLE),
     rivals,
@@ -96,9 +93,11 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     nodeVersion: process.versions.node,
     features,
     failures: agent.reconciler.lastingFailures(),
-    health: [...statusView(agent, 0).health, ...daemonHealth],
+    health: healthOf(statusView(agent, 0).health, daemonHealth),
     paths,
     otherHost0s: others,
+    knownHost0: agent.source.host0,
+    sharedAddresses: shared,
     aheadOfHost0Ms,
   };
 }
@@ -116,15 +115,20 @@ function readSetting(name: string): string | undefined {
 function underlayLinks({ source, reconciler: { cache } }: Agent): UnderlayLinkEvidence[] {
   const stance = source.host0Stance();
   if (stance.role === 'host0') {
-    return stance.segments.flatMap(({ device, ipv4 }) => {
+    return stance.segments.flatMap(({ device, ipv4, subnet }) => {
       const link = cache.linkNamed(device);
-      return link === undefined ? [] : [{ link, ipv4 }];
+      return link === undefined ? [] : [{ link, ipv4, subnet }];
     });
   }
   return [...cache.addresses.values()].flatMap(({ address, link: index }) => {
     const link = cache.links.get(index);
     return link === undefined || address !== stance.local ? [] : [{ link, ipv4: stance.local }];
   });
+}
+
+async function routerTo({ input }: Agent, ipv4: Ipv4): Promise<Ipv4 | undefined> {
+  const route = await input.kernel.routeTo(ipv4).catch(() => undefined);
+  return route?.gateway !== undefined && isIpv4(route.gateway) ? route.gateway : undefined;
 }
 
 async function diskOf(directory: string): Promise<DiskEvidence> {
@@ -148,6 +152,15 @@ async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number
     }
   }
   return undefined;
+}
+
+/** A deaf daemon gives no answer, and its agent knows why. */
+function healthOf(ofAgent: readonly Finding[], ofDaemon: readonly Finding[]): Finding[] {
+  const deaf = ofAgent.some(({ code }) => code === 'MESH_HOST0_DEAF');
+  return [
+    ...ofAgent,
+    ...ofDaemon.filter(({ code }) => !deaf || (code !== 'MESH_NOT_RUNNING' && code !== 'MESH_HOST0_DEAF')),
+  ];
 }
 
 async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {

@@ -3,22 +3,27 @@
  */
 import type { DoctorFinding, DoctorView, Setting } from '../../protocol/documents/views.ts';
 import { clockSkew } from './checks/clock.ts';
-import { bridgedPackets, firewalld } from './checks/firewall.ts';
+import { bridgedPackets, firewalld, forwardFilter } from './checks/firewall.ts';
 import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwarding.ts';
 import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
 import { health } from './checks/health.ts';
-import { disk, nodeRuntime } from './checks/host.ts';
-import { doubleMac, doubleMachine, twoHost0s } from './checks/identity.ts';
+import { disk, nodeRuntime, openFiles } from './checks/host.ts';
+import { doubleAddress, doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
 import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
-import { linkMtu, pathMtu, vxlanPort } from './checks/underlay.ts';
+import { ownUnderlay, silentMember } from './checks/reach.ts';
+import { linkMtu, pathMtu, portMtu, vxlanPort } from './checks/underlay.ts';
 import type { Check, Evidence } from './evidence.ts';
 
 const CHECKS: readonly Check[] = [
+  ownUnderlay,
+  silentMember,
   vxlanPort,
   linkMtu,
   pathMtu,
+  portMtu,
+  host0Address,
   twoHost0s,
   neighbourTable,
   unlimitedTable,
@@ -27,14 +32,17 @@ const CHECKS: readonly Check[] = [
   segmentForwarding,
   ipv6Disabled,
   bridgedPackets,
+  forwardFilter,
   firewalld,
   checksums,
   clockSkew,
   doubleMachine,
   doubleMac,
+  doubleAddress,
   kernelFeatures,
   stolenDevices,
   disk,
+  openFiles,
   nodeRuntime,
   health,
 ];

@@ -2,20 +2,23 @@
 
 import type { Feature } from '../../kernel/probe.ts';
 import type { Link, Neighbour } from '../../kernel/rtnl/objects.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { DoctorFinding, NetworkView } from '../../protocol/documents/views.ts';
+import type { DoctorFinding, NetworkView, PortView } from '../../protocol/documents/views.ts';
+import type { Chain } from '../firewall/chain.ts';
 import type { ItemKey } from '../items/item-kind.ts';
-import type { Chain } from './filter-chain.ts';
 
 /** Everything that the checks know about the machine. */
 export interface Evidence {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
   readonly links: readonly Link[];
+  /** The ports on bridges of networks. */
+  readonly ports: readonly PortView[];
   readonly neighbours: readonly Neighbour[];
   readonly tableFulls: TableFulls;
   /** The links that VXLAN packets come and go through: one on a node, one for each segment on host0. */
@@ -23,11 +26,6 @@ export interface Evidence {
   /** The value of a setting by its path below /proc/sys; undefined when there is none. */
   readonly setting: (name: string) => string | undefined;
   readonly counters: Counters;
-  /**
-   * VXLAN packets that were dropped since they came in by another NIC than the one that the route to their sender uses;
-   * counted since the rules were last written as a whole.
-   */
-  readonly fromElsewhere: number;
   /** The chains of every nft table except Meshwork's. */
   readonly chains: readonly Chain[];
   /** Names of the running programs that configure networks. */
@@ -41,8 +39,11 @@ export interface Evidence {
   /** The findings of the agent and, on host0, of the daemon. */
   readonly health: readonly Finding[];
   readonly paths: readonly PathEvidence[];
-  /** Other machines that answer as host0 of a network, by their underlay addresses. */
-  readonly otherHost0s: readonly { readonly network: Network; readonly ipv4: Ipv4 }[];
+  /** Other underlay addresses that answer as host0 of a network. */
+  readonly otherHost0s: readonly OtherHost0[];
+  /** The underlay addresses of host0 that this node was told, or of this host0 on its segments. */
+  readonly knownHost0: readonly Ipv4[];
+  readonly sharedAddresses: readonly SharedAddress[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
 }
@@ -51,13 +52,21 @@ export interface Evidence {
 export interface UnderlayLinkEvidence {
   readonly link: Link;
   readonly ipv4: Ipv4;
+  /** The subnet of the segment; only on host0. */
+  readonly subnet?: Ipv4Cidr;
 }
 
-/** Packets since boot, in this network namespace. */
+/** Packets in this network namespace. */
 export interface Counters {
-  /** Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
+  /** Since boot. Dropped by rp_filter: the route to the sender uses another interface than the packet came in on. */
   readonly reversePathDrops: number;
+  /** In the last two minutes. */
   readonly checksumErrors: number;
+  /**
+   * In the last two minutes: VXLAN packets that were dropped since they came in by another NIC than the one that the route
+   * to their sender uses.
+   */
+  readonly fromElsewhere: number;
 }
 
 /** How often the kernel's neighbour table of a family was full, since boot; undefined in a namespace that is not told. */
@@ -76,6 +85,23 @@ export interface DiskEvidence {
   readonly freeInodes: number;
 }
 
+/** An underlay address that answers as host0 of a network, and is none of host0's known ones. */
+export interface OtherHost0 {
+  readonly network: Network;
+  readonly ipv4: Ipv4;
+  /** It is another address of the machine that has a known one. */
+  readonly isKnownMachine: boolean;
+}
+
+/** An underlay address of this machine or of a member that several network cards have. */
+export interface SharedAddress {
+  readonly ipv4: Ipv4;
+  /** Name of the link to the segment. */
+  readonly device: string;
+  /** Of the cards that answer for the address, this machine's first. */
+  readonly macs: readonly Mac[];
+}
+
 /** The result of the echoes to one member. */
 export interface PathEvidence {
   readonly network: Network;
@@ -86,6 +112,8 @@ export interface PathEvidence {
   readonly mesh: boolean;
   /** The largest packet that came back unfragmented; 0 if the mesh did not answer. */
   readonly provedBytes: number;
+  /** The router on the way to its underlay address; undefined for a member on this machine's segment. */
+  readonly via?: Ipv4;
 }
 
 /** A finding of one check. Without `message`, `saw` is the message. */

@@ -11,6 +11,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
+import { parseChains } from '../firewall/chain.ts';
 import { findings } from './doctor.ts';
 import type { Evidence } from './evidence.ts';
 
@@ -45,11 +46,11 @@ const WELL: Evidence = {
   role: 'node',
   networks: view(members(3)),
   links: [eth0],
+  ports: [],
   neighbours: [],
   underlay: [{ link: eth0, ipv4: member(2).ipv4 }],
   setting: (name) => SETTINGS[name],
-  counters: { reversePathDrops: 0, checksumErrors: 0 },
-  fromElsewhere: 0,
+  counters: { reversePathDrops: 0, checksumErrors: 0, fromElsewhere: 0 },
   tableFulls: { ipv4: 0, ipv6: 0 },
   chains: [],
   rivals: [],
@@ -60,6 +61,8 @@ const WELL: Evidence = {
   health: [],
   paths: [{ network: manage, member: member(1), underlay: true, mesh: true, provedBytes: 1380 }],
   otherHost0s: [],
+  knownHost0: ['10.11.0.250' as Ipv4],
+  sharedAddresses: [],
   aheadOfHost0Ms: 400,
 };
 
@@ -121,6 +124,16 @@ describe('the IPv6 neighbour table', () => {
   });
 });
 
+test('a port that takes larger packets than its network carries', () => {
+  const port = { interface: 'tap0', network: manage.id, state: 'plugged' } as const;
+  const ports = [
+    { ...port, mtuBytes: 1500 },
+    { ...port, interface: 'tap1', mtuBytes: 1380 },
+    { ...port, interface: 'tap2' },
+  ];
+  expect(complaints({ ports })).toEqual(['warning port-mtu: tap0 has an MTU of 1500 bytes, and manage carries 1380']);
+});
+
 test('a VXLAN device of an earlier version has no limit of entries', () => {
   const vxlan = { vni: manage.fabric.vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
   const link = portLink(3, manage.devices.vxlan, { kind: 'vxlan', vxlan });
@@ -131,8 +144,8 @@ test('a VXLAN device of an earlier version has no limit of entries', () => {
 });
 
 test('VXLAN packets from another NIC than their sender is on', () => {
-  expect(complaints({ fromElsewhere: 12 })).toEqual([
-    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped',
+  expect(complaints({ counters: { ...WELL.counters, fromElsewhere: 12 } })).toEqual([
+    'warning wrong-nic: 12 VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped, in the last two minutes',
   ]);
 });
 
@@ -152,6 +165,95 @@ test('blocked VXLAN packets explain an unreachable host0', () => {
   expect(complaints({ health: [unreachable] })).toEqual([
     'error health: host0 does not answer [MESH_HOST0_UNREACHABLE]',
   ]);
+});
+
+describe('members that do not answer at all', () => {
+  const path = (number: number, more: Partial<Evidence['paths'][number]> = {}): Evidence['paths'][number] => ({
+    network: manage,
+    member: number === 0 ? memberOf(manage, 'host0', '10.11.0.250', 'host0') : member(number),
+    underlay: false,
+    mesh: false,
+    provedBytes: 0,
+    ...more,
+  });
+  const host0 = path(0, { underlay: true, mesh: true, provedBytes: 1380 });
+  const remedyOf = (fault: Partial<Evidence>) => findings({ ...WELL, ...fault })[0]?.remedy;
+
+  test('while host0 answers, it is an error', () => {
+    const paths = [host0, path(1), path(3)];
+    expect(complaints({ paths })).toEqual([
+      'error silent-member: no answer from node1 (10.11.0.1), node3 (10.11.0.3) to 2 pings each, neither on the underlay nor in manage; host0 answers, and lists them',
+    ]);
+    expect(remedyOf({ paths })).toContain('keeps its ports apart');
+    expect(complaints({ role: 'host0', paths: [path(1)] })).toEqual([expect.stringMatching(/^error silent-member/)]);
+  });
+
+  test('behind host0 they cannot be pinged on the underlay', () => {
+    const paths = [host0, path(1, { via: '10.11.0.250' as Ipv4 })];
+    expect(remedyOf({ paths })).toContain('host0 forwards nothing but VXLAN');
+    expect(remedyOf({ paths })).toContain('`mesh trace manage host0 node1`');
+  });
+
+  test('with host0, they are a warning, and host0 is told of once', () => {
+    const away = {
+      code: 'MESH_HOST0_UNREACHABLE',
+      severity: 'warning',
+      object: 'manage',
+      message: 'host0 does not answer',
+      remedy: 'Check it.',
+    } as const;
+    expect(complaints({ paths: [path(0), path(1)], health: [away] })).toEqual([
+      'warning silent-member: no answer from node1 (10.11.0.1) to 2 pings each, neither on the underlay nor in manage; host0 is silent, too',
+      'warning health: host0 does not answer [MESH_HOST0_UNREACHABLE]',
+    ]);
+    expect(complaints({ paths: [path(0)], health: [away] })).toEqual([expect.stringMatching(/^warning health/)]);
+  });
+
+  test('while this machine’s own card is down, only the card is named', () => {
+    const down = {
+      code: 'MESH_UNDERLAY_UNFIT',
+      severity: 'error',
+      object: 'eth0',
+      message: '10.11.0.2 gets no packets: eth0 is down',
+      remedy: 'Take it up: `ip link set eth0 up`.',
+    } as const;
+    const paths = [path(0), path(1), path(3, { underlay: true })];
+    expect(complaints({ paths, health: [down] })).toEqual([
+      'error own-underlay: 10.11.0.2 gets no packets: eth0 is down',
+    ]);
+  });
+
+  test('a firewall of this machine that drops their packets is named', () => {
+    const chains = parseChains(
+      'table ip edge {\nchain in {\ntype filter hook input priority 0; policy drop;\nip saddr 10.11.0.250 accept\n}\n}',
+    );
+    expect(remedyOf({ paths: [host0, path(1)], chains })).toContain(
+      '`nft insert rule ip edge in udp dport 4789 accept`',
+    );
+    expect(complaints({ paths: [host0], chains })).toEqual([]);
+  });
+});
+
+test('a chain of another program that drops what host0 forwards', () => {
+  const underlay = [eth0, { ...eth0, index: 3, name: 'eth1' }].map((link) => ({ link, ipv4: member(1).ipv4 }));
+  const docker = (rule: string) =>
+    parseChains(`table ip filter {
+      chain FORWARD {
+        type filter hook forward priority 0; policy drop;
+        counter packets 1 bytes 2 jump DOCKER-USER
+      }
+      chain DOCKER-USER {
+        ${rule}
+      }
+    }`);
+  const chains = docker('return');
+  expect(complaints({ role: 'host0', underlay, chains })).toEqual([
+    'error forward-filter: ip filter FORWARD: policy drop drops VXLAN packets that host0 forwards from eth0 to eth1, from eth1 to eth0',
+  ]);
+  const [finding] = findings({ ...WELL, role: 'host0', underlay, chains });
+  const rule = /`nft insert rule ip filter DOCKER-USER ([^`]*)`/.exec(finding?.remedy ?? '')?.[1];
+  expect(complaints({ role: 'host0', underlay, chains: docker(rule ?? '') })).toEqual([]);
+  expect(complaints({ underlay, chains })).toEqual([]);
 });
 
 test('host0 with several segments must forward', () => {
@@ -185,6 +287,21 @@ test('two members, or a member and this machine, with one Ethernet address', () 
   expect(complaints({ neighbours: [neighbour('10.11.9.8' as Ipv4, mac), neighbour(one, mac)] })).toEqual([]);
 });
 
+test('two network cards with one IPv4 address', () => {
+  const macs = ['06:00:00:00:00:08', '06:00:00:00:00:09'] as Mac[];
+  expect(
+    complaints({
+      sharedAddresses: [
+        { ipv4: member(2).ipv4, device: 'eth0', macs },
+        { ipv4: member(1).ipv4, device: 'eth0', macs },
+      ],
+    }),
+  ).toEqual([
+    'error double-address: 2 network cards on the segment behind eth0 have the address of this machine, 10.11.0.2: 06:00:00:00:00:08 and 06:00:00:00:00:09',
+    'error double-address: 2 network cards on the segment behind eth0 have the address of node1, 10.11.0.1: 06:00:00:00:00:08 and 06:00:00:00:00:09',
+  ]);
+});
+
 test.each([
   [4_900, []],
   [3_600_000, ["warning clock: this machine's clock is 3600 s ahead of host0's"]],
@@ -192,6 +309,54 @@ test.each([
   [undefined, []],
 ])('a clock that is %s ms ahead', (aheadOfHost0Ms, expected) => {
   expect(complaints({ aheadOfHost0Ms })).toEqual(expected);
+});
+
+describe('another address that answers as host0', () => {
+  const told = memberOf(manage, 'host0', '10.11.0.250', 'host0');
+  const other = { network: manage, ipv4: '10.11.0.1' as Ipv4 };
+  const path = (underlay: boolean, mesh: boolean) => ({
+    network: manage,
+    member: told,
+    underlay,
+    mesh,
+    provedBytes: mesh ? 1380 : 0,
+  });
+  const away = {
+    code: 'MESH_HOST0_UNREACHABLE',
+    severity: 'warning',
+    object: 'manage',
+    message: 'host0 does not answer',
+    remedy: 'Check it.',
+  } as const;
+
+  test.each([
+    [
+      'of the machine that this node was told of',
+      true,
+      [true, false],
+      'host0-address: host0 answers in manage from 10.11.0.1, and this node was told that host0 is at 10.11.0.250',
+    ],
+    [
+      'of another card, while the address that this node was told answers pings',
+      false,
+      [true, false],
+      'host0-address: 10.11.0.1 answers as host0 of manage, and 10.11.0.250, where',
+    ],
+    ['of another machine', false, [true, true], 'two-host0s: 10.11.0.1 answers as host0 of manage too'],
+    [
+      'of another machine, while host0 is away',
+      false,
+      [false, false],
+      'two-host0s: 10.11.0.1 answers as host0 of manage too',
+    ],
+    ['of the same machine, which answers from both', true, [true, true], undefined],
+  ] as const)('%s', (_name, isKnownMachine, [underlay, mesh], expected) => {
+    const health = mesh ? [] : [away];
+    const found = complaints({ otherHost0s: [{ ...other, isKnownMachine }], paths: [path(underlay, mesh)], health });
+    const errors = found.filter((line) => line.startsWith('error'));
+    expect(errors).toEqual(expected === undefined ? [] : [expect.stringContaining(`error ${expected}`)]);
+    if (expected?.startsWith('host0-address')) expect(found).toEqual(errors);
+  });
 });
 
 test('a missing feature is reported with its consequence', () => {

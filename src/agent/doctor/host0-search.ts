@@ -23,6 +23,10 @@ export interface Host0Search {
   /**
    * Broadcasts a neighbour solicitation inside a VXLAN packet, and resolves with the underlay addresses that answered.
    */
+  /** The next machine on the way to an underlay address: a router, or the machine itself. */
+  readonly nextHop: (ipv4: Ipv4) => Promise<Ipv4>;
+  /** Makes the kernel look up the Ethernet address of a machine on a segment. */
+  readonly ping: (ipv4: Ipv4) => Promise<unknown>;
   readonly askUnderlay: (link: InquiryLink, solicitation: Solicitation) => Promise<readonly Ipv4[]>;
 }
 
@@ -39,10 +43,23 @@ export async function otherHost0s(search: Host0Search): Promise<Evidence['otherH
       const question = { vni: network.fabric.vni, from: { mac, ipv6 }, target };
       // A link that is down sends nothing, and no other host0 can be reached through it.
       const answers = await search.askUnderlay(link, question).catch(() => []);
-      return answers.filter((ipv4) => !search.known.includes(ipv4)).map((ipv4) => ({ network, ipv4 }));
+      const others = answers.filter((ipv4) => !search.known.includes(ipv4));
+      return Promise.all(
+        others.map(async (ipv4) => ({ network, ipv4, isKnownMachine: await isKnownMachine(ipv4, link, search) })),
+      );
     });
   });
   return (await Promise.all(found)).flat();
+}
+
+/** Whether an address on the link is another one of the known host0, as the Ethernet addresses of both tell. */
+async function isKnownMachine(ipv4: Ipv4, { index }: InquiryLink, search: Host0Search): Promise<boolean> {
+  const hops = await Promise.all(search.known.map(search.nextHop));
+  if (hops.includes(ipv4)) return true;
+  await Promise.all([ipv4, ...hops].map(search.ping));
+  const macOf = (address: Ipv4) => search.cache.neighbourOn(index, address)?.mac;
+  const mac = macOf(ipv4);
+  return mac !== undefined && hops.some((hop) => macOf(hop) === mac);
 }
 
 /**

@@ -1,6 +1,8 @@
 /** Reads from /proc the counters of this network namespace, and the running programs that configure networks. */
 import { readdir, readFile } from 'node:fs/promises';
-import type { Counters, TableFulls } from './evidence.ts';
+import type { Counters as EvidenceCounters, TableFulls } from './evidence.ts';
+
+type Counters = Omit<EvidenceCounters, 'fromElsewhere'>;
 
 /** Process names as in /proc/PID/comm, which the kernel cuts to 15 characters (proc_pid_comm(5)). */
 const RIVALS: ReadonlySet<string> = new Set([

@@ -1,8 +1,11 @@
-/** Which FDB entries a cache keeps: made-up Ethernet addresses must not fill the memory of an agent. */
+/** What a cache keeps, and what counts as a change: strangers must not fill the memory of an agent, nor keep it busy. */
 import { expect, test } from 'vitest';
-import type { FdbEntry } from '../../kernel/rtnl/objects.ts';
+import { portLink } from '../../../test/kit/trace-cluster.ts';
+import type { FdbEntry, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
 import { KernelCache } from './kernel-cache.ts';
 
 const MEMBER = '02:00:00:00:00:01' as Mac;
@@ -52,4 +55,46 @@ test('an entry that a stranger takes over is seen, also when its address is not 
   expect(take(cache, moved, true)).toBe(true);
   expect(take(cache, moved)).toBe(false);
   expect(cache.fdb.size).toBe(0);
+});
+
+function route(destination: string, more: Partial<Route> = {}): Route {
+  return { family: 4, destination, link: 2, table: 254, protocol: 186, scope: 0, metric: 0, ...more };
+}
+
+function takeRoute(cache: KernelCache, changed: Route): boolean {
+  return cache.take({ type: 'route', removed: false, route: changed, echo: false });
+}
+
+test('the routes of a router are not kept, and are no change', () => {
+  const cache = new KernelCache();
+  cache.takeChanges();
+  for (let i = 0; i < 20_000; i++) {
+    expect(takeRoute(cache, route(`20.${i >> 8}.${i & 255}.0/24`))).toBe(false);
+    expect(takeRoute(cache, route(`2001:db8:${i}::/48`, { family: 6 }))).toBe(false);
+  }
+  expect(cache.routes.size).toBe(0);
+  expect(cache.takeChanges().topology).toBe(false);
+});
+
+test('a route of ours is gone when another one has taken its place', () => {
+  const ours = route('10.12.0.0/24', { protocol: OUR_PROTOCOL, gateway: '10.11.0.1' as Ipv4 });
+  const cache = KernelCache.of({ links: [], addresses: [], routes: [ours], neighbours: [], fdb: [] });
+  cache.takeChanges();
+  expect(takeRoute(cache, route('10.12.0.0/24', { metric: 5, replaces: true }))).toBe(false);
+  expect(cache.routes.size).toBe(1);
+  expect(takeRoute(cache, route('10.12.0.0/24', { link: 1, replaces: true }))).toBe(true);
+  expect(cache.routes.size).toBe(0);
+  expect(cache.takeChanges().topology).toBe(true);
+});
+
+test('neighbours and IPv6 addresses of other links are no change', () => {
+  const cache = KernelCache.of({ links: [portLink(2, 'eth2')], addresses: [], routes: [], neighbours: [], fdb: [] });
+  cache.takeChanges();
+  const address = 'fd00::1' as Ipv6;
+  const plain = { family: 6, link: 2, address } as const;
+  const neighbour = { ...plain, state: 'reachable', externLearn: false, protocol: 0 } as const;
+  expect(cache.take({ type: 'neighbour', removed: false, neighbour, echo: false })).toBe(false);
+  const added = { ...plain, length: 64, scope: 'global', tentative: false, nodad: false, protocol: 0 } as const;
+  expect(cache.take({ type: 'address', removed: false, address: added, echo: false })).toBe(false);
+  expect(cache.takeChanges()).toEqual({ topology: false, entries: [] });
 });

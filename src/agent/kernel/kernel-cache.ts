@@ -5,6 +5,14 @@
  * Any machine in a mesh makes learnt FDB entries, by sending from made-up Ethernet addresses. Learnt entries of addresses
  * that the agent does not follow are counted, and not kept.
  */
+import {
+  addressKey,
+  type EntryIdentity,
+  entryKey,
+  neighbourKey,
+  routeKey,
+  ruleKey,
+} from '../../kernel/rtnl/object-keys.ts';
 import type {
   Address,
   EntryCount,
@@ -17,15 +25,26 @@ import type {
   Rule,
 } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
-import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelDump } from './kernel-port.ts';
 
-/** The fields that identify an FDB entry. */
-type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
+/** A route to more than a mesh's /64 comes after the mesh's own. */
+const MESH_PREFIX_LENGTH = 64;
 
 /** Whether the kernel made the entry itself, from the frames of a sender. */
 export function isLearned({ externLearn, state }: Pick<FdbEntry, 'externLearn' | 'state'>): boolean {
   return !externLearn && state === 'dynamic';
+}
+
+/**
+ * Whether the cache keeps a route: our own, and IPv6 routes that can lead a part of a mesh elsewhere. A router has
+ * hundreds of thousands of others.
+ */
+export function isKeptRoute({ family, protocol, destination }: Route): boolean {
+  // Of other IPv4 routes only the default ones matter: the links that have them cannot be ports.
+  if (family === 4) return protocol === OUR_PROTOCOL || destination === '0.0.0.0/0';
+  return destination === '::/0' || Number(destination.slice(destination.indexOf('/') + 1)) >= MESH_PREFIX_LENGTH;
 }
 
 /** What has changed in a cache. */
@@ -47,6 +66,7 @@ export class KernelCache {
   readonly #byName = new Map<string, number>();
   readonly #ports = new Map<number, Set<number>>();
   readonly addresses = new Map<string, Address>();
+  /** Those of `isKeptRoute`. */
   readonly routes = new Map<string, Route>();
   /** IPv4 routing rules. Empty on a kernel that has none: such a kernel keeps all routes in the main table. */
   readonly rules = new Map<string, Rule>();
@@ -63,6 +83,7 @@ export class KernelCache {
   #topologyChanged = true;
   #entries: (FdbEntry | Neighbour)[] = [];
   #linksRevision = 0;
+  #addressesRevision = 0;
 
   /** @param isFollowed whether learnt entries of an Ethernet address are kept; by default, those of all are */
   constructor(isFollowed: (mac: Mac) => boolean = () => true) {
@@ -75,7 +96,7 @@ export class KernelCache {
     const cache = new KernelCache(isFollowed);
     for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
-    for (const route of dump.routes) cache.routes.set(routeKey(route), route);
+    for (const route of dump.routes) if (isKeptRoute(route)) cache.routes.set(routeKey(route), route);
     for (const rule of dump.rules ?? []) cache.rules.set(ruleKey(rule), rule);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourKey(neighbour), neighbour);
     for (const entry of dump.fdb) cache.#putEntry(entry, false);
@@ -108,10 +129,15 @@ export class KernelCache {
     return this.#linksRevision;
   }
 
+  /** Grows whenever an address is added, changed or removed. */
+  get addressesRevision(): number {
+    return this.#addressesRevision;
+  }
+
   replaceRoutes(routes: readonly Route[]): void {
     this.#topologyChanged = true;
     this.routes.clear();
-    for (const route of routes) this.routes.set(routeKey(route), route);
+    for (const route of routes) if (isKeptRoute(route)) this.routes.set(routeKey(route), route);
   }
 
   linkNamed(name: string): Link | undefined {
@@ -129,7 +155,8 @@ export class KernelCache {
 
   /**
    * Applies an event to the cache. An `overflow` or `nft` event changes nothing here.
-   * @returns false for an event about a learnt entry that is not kept
+   * @returns false for an event that can change none of our items: about a learnt entry that is not kept, a route of
+   * another program, or the addresses and neighbours of a link that is no bridge
    */
   take(event: KernelEvent): boolean {
     switch (event.type) {
@@ -138,20 +165,22 @@ export class KernelCache {
         else this.#putLink(event.link);
         return true;
       case 'address':
-        this.#topologyChanged = true;
         put(this.addresses, addressKey(event.address), event.address, event.removed);
+        this.#addressesRevision++;
+        // IPv4 addresses of NICs are items of host0.
+        if (event.address.family === 6 && !this.#mayBeOurs(event.address.link)) return false;
+        this.#topologyChanged = true;
         return true;
       case 'route':
-        this.#topologyChanged = true;
-        put(this.routes, routeKey(event.route), event.route, event.removed);
-        return true;
+        return this.#takeRoute(event.route, event.removed);
       case 'rule':
         this.#topologyChanged = true;
         put(this.rules, ruleKey(event.rule), event.rule, event.removed);
         return true;
       case 'neighbour':
-        this.#entries.push(event.neighbour);
         put(this.neighbours, neighbourKey(event.neighbour), event.neighbour, event.removed);
+        if (!this.#mayBeOurs(event.neighbour.link)) return false;
+        this.#entries.push(event.neighbour);
         return true;
       case 'fdb':
         if (this.#keeps(event.entry)) {
@@ -171,6 +200,30 @@ export class KernelCache {
     }
   }
 
+  /** Our addresses and neighbour entries are on bridges. An unknown link may be one that was made just now. */
+  #mayBeOurs(index: number): boolean {
+    const kind = this.links.get(index)?.kind;
+    return kind === undefined || kind === 'bridge';
+  }
+
+  /** @returns whether the routes have changed that are kept */
+  #takeRoute(route: Route, removed: boolean): boolean {
+    let changed = false;
+    if (route.replaces === true) {
+      for (const [key, before] of this.routes) {
+        const isSame = before.family === route.family && before.destination === route.destination;
+        if (isSame && before.metric === route.metric && before.table === route.table)
+          changed ||= this.routes.delete(key);
+      }
+    }
+    if (isKeptRoute(route)) {
+      put(this.routes, routeKey(route), route, removed);
+      changed = true;
+    }
+    if (changed) this.#topologyChanged = true;
+    return changed;
+  }
+
   #keeps(entry: FdbEntry): boolean {
     return !isLearned(entry) || this.#macs.has(entry.mac) || this.#isFollowed(entry.mac);
   }
@@ -185,6 +238,7 @@ export class KernelCache {
     const scope = address.startsWith('fe80:') ? 'link' : 'global';
     const noted: Address = { family: 6, link, address, length, scope, tentative: false, nodad: true, protocol: 0 };
     this.#topologyChanged = true;
+    this.#addressesRevision++;
     this.addresses.set(addressKey(noted), noted);
   }
 
@@ -242,6 +296,7 @@ export class KernelCache {
   /** Removes a link with all that is on it: the kernel does not announce each entry that goes with a link. */
   #forgetLink(index: number): void {
     this.#dropLink(index);
+    this.#addressesRevision++;
     for (const [key, { link }] of this.addresses) if (link === index) this.addresses.delete(key);
     for (const [key, { link }] of this.neighbours) if (link === index) this.neighbours.delete(key);
     for (const entry of this.fdb.values()) if (entry.link === index) this.#putEntry(entry, true);
@@ -252,27 +307,4 @@ export class KernelCache {
 function put<T>(map: Map<string, T>, key: string, value: T, removed: boolean): void {
   if (removed) map.delete(key);
   else map.set(key, value);
-}
-
-function addressKey({ link, address, length }: Address): string {
-  return `${link} ${address}/${length}`;
-}
-
-function routeKey({ family, table, destination, metric, link, gateway }: Route): string {
-  return `${family} ${table} ${destination} ${metric} ${link} ${gateway}`;
-}
-
-function ruleKey({ priority, table, protocol, udp }: Rule): string {
-  return `${priority} ${table} ${protocol} ${udp?.from} ${udp?.to}`;
-}
-
-function neighbourKey({ link, address }: Pick<Neighbour, 'link' | 'address'>): string {
-  return `${link} ${address}`;
-}
-
-/**
- * Only flood entries are identified by their remote VTEP. Another entry keeps its key when it moves to another VTEP.
- */
-function entryKey({ link, table, mac, remoteVtep }: EntryIdentity): string {
-  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
 }

@@ -15,11 +15,11 @@ import type { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 
-/** All objects of a network namespace, ours and others'. */
+/** The objects of a network namespace, ours and others', without routes and FDB entries that do not matter. */
 export interface KernelDump {
   readonly links: readonly Link[];
   readonly addresses: readonly Address[];
-  /** Of the main table and of the table for VXLAN packets. */
+  /** At least those of `isKeptRoute`: of the main table, and of the table for VXLAN packets. */
   readonly routes: readonly Route[];
   /** IPv4 routing rules. Absent: none. */
   readonly rules?: readonly Rule[];
@@ -46,8 +46,10 @@ export interface KernelPort {
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
   /** @param matters which FDB entries the dump has; the others are counted */
   dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump>;
-  /** The routes alone. */
+  /** The routes alone, as a dump has them. */
   routes(): Promise<readonly Route[]>;
+  /** The IPv4 routes of all programs. @param matters which of them to keep */
+  ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]>;
   /** Emits at once the events that the kernel has already sent, so that operations just applied are in the cache. */
   drainEvents(): void;
   /**
@@ -58,6 +60,8 @@ export interface KernelPort {
   routeTo(destination: Ipv4, udpPort?: number): Promise<Route>;
   /** Our table's text as nft prints it; undefined when there is no table. */
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined>;
+  /** Every nft table of the machine, as nft prints them. Absent in a simulated kernel, which has no foreign tables. */
+  ruleset?(): Promise<string>;
   /** A set of our bridge table in nft's text, with the counters of its elements; empty when there is none. */
   listBridgeSet(name: string): Promise<string>;
   /** The same of our inet table. */

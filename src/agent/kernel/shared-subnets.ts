@@ -1,5 +1,5 @@
 /** Subnets that several NICs of this machine are on. The route to such a subnet uses one of them. */
-import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /** A subnet that a NIC is on: its machines send to this host by that NIC. */
@@ -14,19 +14,34 @@ export interface OnLinkSubnet {
  * packets of such a subnet come in by any of them.
  */
 export function sharedSubnets({ addresses, links }: Pick<KernelCache, 'addresses' | 'links'>): OnLinkSubnet[] {
-  const all = [...addresses.values()].flatMap(({ family, scope, link, address, length }) => {
+  // A machine with containers can have thousands of addresses, so no subnet is compared with each other one.
+  const nicsOf = new Map<Ipv4Cidr, Set<string>>();
+  for (const { family, scope, link, address, length } of addresses.values()) {
     const device = links.get(link)?.name;
-    if (family !== 4 || scope !== 'global' || length === 32 || device === undefined) return [];
-    const ipv4 = address as Ipv4;
-    return [{ link, device, ipv4, subnet: ipv4Subnet(ipv4, length) }];
-  });
-  return all
-    .filter((one) =>
-      all.some(
-        (other) =>
-          other.link !== one.link && (ipv4InSubnet(other.ipv4, one.subnet) || ipv4InSubnet(one.ipv4, other.subnet)),
-      ),
-    )
-    .map(({ device, subnet }) => ({ device, subnet }))
-    .toSorted((a, b) => (`${a.device} ${a.subnet}` < `${b.device} ${b.subnet}` ? -1 : 1));
+    if (family !== 4 || scope !== 'global' || length === 32 || device === undefined) continue;
+    const subnet = ipv4Subnet(address as Ipv4, length);
+    const nics = nicsOf.get(subnet);
+    if (nics === undefined) nicsOf.set(subnet, new Set([device]));
+    else nics.add(device);
+  }
+  const lengths = [...new Set(Array.from(nicsOf.keys(), lengthOf))];
+  const shared = new Map<string, OnLinkSubnet>();
+  const put = (subnet: Ipv4Cidr) => {
+    for (const device of nicsOf.get(subnet) ?? []) shared.set(`${device} ${subnet}`, { device, subnet });
+  };
+  for (const [subnet, nics] of nicsOf) {
+    for (const length of lengths) {
+      // Two subnets overlap when one is a part of the other.
+      const wider = length <= lengthOf(subnet) ? ipv4Subnet(subnet.split('/')[0] as Ipv4, length) : undefined;
+      const others = wider === undefined ? undefined : nicsOf.get(wider);
+      if (wider === undefined || others === undefined || others.union(nics).size === 1) continue;
+      put(subnet);
+      put(wider);
+    }
+  }
+  return [...shared].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, subnet]) => subnet);
+}
+
+function lengthOf(subnet: Ipv4Cidr): number {
+  return Number(subnet.slice(subnet.indexOf('/') + 1));
 }

@@ -15,6 +15,7 @@ import type { Operation } from '../items/item-kind.ts';
 import { VXLAN_TABLE } from '../items/route.ts';
 import { TABLE } from '../items/ruleset.ts';
 import { withRoom } from './crowded-table.ts';
+import { isKeptRoute } from './kernel-cache.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
 
 /** The routing tables besides the main one that the agent reads. */
@@ -131,7 +132,7 @@ export class SystemKernel implements KernelPort {
     const [links, addresses, routes, rules, neighbours, fdb] = await Promise.all([
       this.#rtnl.links(),
       this.#rtnl.addresses(),
-      this.#rtnl.routes(TABLES),
+      this.routes(),
       this.#rules(),
       this.#rtnl.neighbours(),
       this.#rtnl.fdbWhere(matters),
@@ -150,7 +151,11 @@ export class SystemKernel implements KernelPort {
   }
 
   routes(): Promise<readonly Route[]> {
-    return this.#rtnl.routes(TABLES);
+    return this.#rtnl.routes(isKeptRoute, TABLES);
+  }
+
+  ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]> {
+    return this.#rtnl.ipv4Routes(matters);
   }
 
   drainEvents(): void {

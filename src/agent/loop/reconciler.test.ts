@@ -17,6 +17,7 @@ const emptyKernel: KernelPort = {
   apply: async (operations) => operations.map(() => undefined),
   dump: async () => ({ links: [], addresses: [], routes: [], neighbours: [], fdb: [] }),
   routes: async () => [],
+  ipv4Routes: async () => [],
   drainEvents: () => undefined,
   routeTo: async (destination: Ipv4): Promise<Route> => {
     throw new Error(`there is no route to ${destination}`);

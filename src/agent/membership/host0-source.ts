@@ -41,6 +41,7 @@ export class Host0Source implements Source {
   #networks: readonly Network[] = [];
   #segments: readonly Segment[] = [];
   #nics: readonly UnderlayNic[] = [];
+  #findings: readonly Finding[] = [];
   #known = false;
   #stream: EventSubscription | undefined;
   #streamSinceMs: number | undefined;
@@ -66,9 +67,9 @@ export class Host0Source implements Source {
     return this.#segments.map((segment) => segment.ipv4);
   }
 
-  /** Always empty: the daemon reads the network files and has their findings. */
+  /** Those of a daemon that cannot tell them itself. It reads the network files, and has the findings of these. */
   get findings(): readonly Finding[] {
-    return [];
+    return this.#findings;
   }
 
   async start(agent: SourceAgent): Promise<void> {
@@ -143,6 +144,7 @@ export class Host0Source implements Source {
           this.#stream = undefined;
           this.#streamSinceMs = undefined;
           this.#error = reason;
+          this.#findings = [];
           if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.#connect(agent));
         },
       },
@@ -167,7 +169,7 @@ export class Host0Source implements Source {
     if (news === 'snapshot') this.#tellStates(agent);
   }
 
-  #snapshot({ version, networks, members, segments, nics }: Assignment): void {
+  #snapshot({ version, networks, members, segments, nics, findings = [] }: Assignment): void {
     const nowMs = this.#input.clock.nowMs();
     this.#known = true;
     const before = new Map(this.#networks.map((network) => [network.id, network]));
@@ -179,6 +181,7 @@ export class Host0Source implements Source {
     this.#networks = internNetworks(this.#networks, networks);
     this.#segments = segments;
     this.#nics = nics;
+    this.#findings = findings;
     for (const id of now.keys())
       this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
   }

@@ -116,7 +116,8 @@ function unreachable(target: Target, cause: unknown): MeshError {
   return new MeshError('MESH_HOST0_UNREACHABLE', `host0 does not answer at ${where}: ${reason}`, {
     cause,
     retryable: true,
-    remedy: 'Check that host0 is up (`mesh system status` there) and that UDP 4789 passes between the machines.',
+    remedy:
+      'Check that host0 is up (`mesh system status` there) and that UDP 4789 passes between the machines; `mesh doctor` here looks for the cause.',
   });
 }
 

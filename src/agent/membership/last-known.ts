@@ -4,18 +4,17 @@
  * Where the kernel still has an FDB entry of an earlier run of this agent, that entry is newer than the file.
  */
 
+import { StateFile, type StateForm, type StateText } from '../../disk/state-file.ts';
 import { type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import { ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { isUnicastMac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
-import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import { formatMemberLine, MEMBERS_MAX, parseMemberLine } from '../../protocol/documents/membership.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import {
   Ipv6CidrShape,
@@ -43,20 +42,16 @@ interface RememberedMesh extends Omit<KnownMesh, 'network'> {
   readonly network: MeshIdentity;
 }
 
-/** A text file that is written atomically: after a power cut it holds either the old text or the new one. */
-export interface DurableText {
-  /** For people who look for the file. */
-  readonly path: string;
-  /** Undefined when there is no file. */
-  readonly read: () => Promise<string | undefined>;
-  readonly write: (text: string) => Promise<void>;
+/** The file as it is written. */
+interface MembersDocument {
+  readonly meshes: readonly (Omit<KnownMesh, 'members'> & { readonly members: readonly string[] })[];
 }
 
 /** What the last known members need. */
 export interface LastKnownInput {
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly text: DurableText;
+  readonly text: StateText;
   /** The meshes to write, as they are now. */
   readonly now: () => readonly KnownMesh[];
 }
@@ -71,34 +66,31 @@ const RETRY_MS = 60_000;
 export class LastKnown {
   readonly #input: LastKnownInput;
   #meshes: readonly RememberedMesh[] = [];
-  #text: string | undefined;
   #soon: Alarm | undefined;
   #writing: Promise<void> = Promise.resolve();
   /** Whether the present write failure is in the journal already. */
   #told = false;
-  /** Why the file could not be used; until the file is written anew. */
-  #error: MeshError | undefined;
+  /** What is read, and what is written: a member is a line of the member list. */
+  readonly #file: StateFile<{ readonly meshes: readonly RememberedMesh[] }, MembersDocument>;
 
   constructor(input: LastKnownInput) {
     this.#input = input;
+    this.#file = new StateFile(input.text, MEMBERS_FILE);
   }
 
   /** Reads the file of an earlier run. A file that cannot be used is a finding, and then treated as absent. */
   async load(): Promise<void> {
-    const { text, journal } = this.#input;
-    try {
-      this.#text = await text.read();
-      if (this.#text !== undefined) this.#meshes = parse(this.#text, text.path);
-    } catch (error) {
-      this.#error = MeshError.from(error);
-      journal.failure('members not remembered', error);
+    const document = await this.#file.read();
+    this.#meshes = document?.meshes ?? [];
+    for (const { code, message, object, remedy } of this.findings) {
+      const kind = 'members not remembered';
+      this.#input.journal.record({ level: 'warning', kind, message, object, code, remedy });
     }
   }
 
   /** A finding while the file on disk cannot be used. */
   get findings(): readonly Finding[] {
-    if (this.#error === undefined) return [];
-    return [findingOf(this.#error, { object: this.#input.text.path, severity: 'warning' })];
+    return this.#file.health();
   }
 
   /** The mesh as it was last known; undefined when the file has no mesh of this identity. */
@@ -134,16 +126,12 @@ export class LastKnown {
 
   /** Never rejects. */
   async #writeNow(): Promise<void> {
-    const { text, now, journal } = this.#input;
+    const { now, journal } = this.#input;
     const meshes = now();
     this.#meshes = meshes;
-    const document = format(meshes);
-    if (document === this.#text) return;
     try {
-      await text.write(document);
-      this.#text = document;
+      await this.#file.write(documentOf(meshes));
       this.#told = false;
-      this.#error = undefined;
     } catch (error) {
       if (!this.#told) journal.failure('members not kept', error);
       this.#told = true;
@@ -166,26 +154,14 @@ export function asKernelHas({ network, members }: KnownMesh, cache: KernelCache)
   });
 }
 
-function format(meshes: readonly KnownMesh[]): string {
-  const document = {
-    version: 1,
+function documentOf(meshes: readonly KnownMesh[]): MembersDocument {
+  return {
     meshes: meshes.map(({ network, segments, members }) => ({
       network,
       segments,
       members: members.map(formatMemberLine),
     })),
   };
-  return `${JSON.stringify(document, undefined, 1)}\n`;
-}
-
-/** @throws MESH_STATE_DAMAGED for a text that `format` did not write */
-function parse(text: string, path: string): readonly RememberedMesh[] {
-  const { document, fault } = readDocument(Meshes, text);
-  if (fault === undefined) return document.meshes;
-  throw new MeshError('MESH_STATE_DAMAGED', `${path} ${fault}`, {
-    object: path,
-    remedy: 'The agent writes it anew as soon as host0 lists the members. Look at the disk if this happens again.',
-  });
 }
 
 /** Of a network only its identity is read: other parts may have changed since. */
@@ -201,7 +177,15 @@ const Mesh: form.Shape<RememberedMesh> = form.refined(
   }),
   ({ network, members }) => members.every((member) => isMemberOf(network, member)),
 );
-const Meshes = form.object({ version: form.literal(1), meshes: form.listOf(Mesh, NETWORKS_MAX) });
+
+/** The file `members.json`. */
+const MEMBERS_FILE: StateForm<{ readonly meshes: readonly RememberedMesh[] }> = {
+  version: 1,
+  shape: form.object({ meshes: form.listOf(Mesh, NETWORKS_MAX) }),
+  holds: 'the last known members',
+  remedy: 'The agent writes the file anew as soon as host0 lists the members. Look at the disk if this happens again.',
+  comesBack: true,
+};
 
 function isMemberOf({ fabric }: MeshIdentity, { ipv4, mac, ipv6 }: Member): boolean {
   return isUnderlayAddress(ipv4) && isUnicastMac(mac) && ipv6InSubnet(ipv6, fabric.prefix);

@@ -4,7 +4,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage, manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/networks.ts';
 import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { NetworkOutcome } from '../../disk/network-directory.ts';
-import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
+import type { KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, parseIpv4Cidr, parseIpv4Interface } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -20,6 +20,7 @@ const KERNEL: KernelPort = {
   apply: async () => [],
   dump: async () => ({ links: [], addresses: [], routes: [], neighbours: [], fdb: [] }),
   routes: async () => [],
+  ipv4Routes: async () => [],
   drainEvents: () => undefined,
   routeTo: async (destination) => ({
     family: 4,
@@ -42,7 +43,7 @@ const KERNEL: KernelPort = {
 async function node(disk?: string) {
   const clock = new ManualClock();
   const reports: SelfReport[] = [];
-  const state = { streams: 0, openStreams: 0, disk, segments: ['10.11.0.0/24'] };
+  const state = { streams: 0, openStreams: 0, disk, segments: ['10.11.0.0/24'], looks: 0, routes: [] as Route[] };
   let hear: (data: string) => void = () => undefined;
   const changes = new Signal<NetworkOutcome>();
   const directory = {
@@ -84,7 +85,13 @@ async function node(disk?: string) {
     journal: new Journal(clock, 'agent', 'node9'),
     echo: async () => 1,
     transport,
-    kernel: KERNEL,
+    kernel: {
+      ...KERNEL,
+      ipv4Routes: async (matters) => {
+        state.looks++;
+        return state.routes.filter(matters);
+      },
+    },
     host0: ['10.11.0.1' as Ipv4],
     directory,
     lastKnown: {
@@ -95,7 +102,8 @@ async function node(disk?: string) {
       },
     },
   });
-  const agent = sourceAgent();
+  const underlayChanges = new Signal<Route | undefined>();
+  const agent = { ...sourceAgent(), underlayChanges };
   for (const [link, address] of ['10.11.0.2/24', '172.17.0.1/16'].entries()) {
     const interfaceAddress = parseIpv4Interface(address);
     agent.cache.take({
@@ -114,7 +122,7 @@ async function node(disk?: string) {
   };
   const goodbyes = () => reports.filter(({ leaving }) => leaving === true).length;
   const names = () => source.attachments()[0]?.members.map(({ name }) => name);
-  return { clock, source, state, change, goodbyes, names, hear: (data: string) => hear(data) };
+  return { clock, source, state, change, goodbyes, names, underlayChanges, hear: (data: string) => hear(data) };
 }
 
 function outcomeOf(...networks: Network[]): NetworkOutcome {
@@ -202,4 +210,37 @@ test('a file of members that is damaged is a finding until it is written anew', 
   await clock.pass(20_000);
   expect(state.disk).toContain('node2');
   expect(source.findings).toEqual([]);
+});
+
+/** A route of a routing daemon. */
+function bgpRoute(destination: string): Route {
+  const plain = { family: 4, link: 2, table: 254, protocol: 186, scope: 0, metric: 20 } as const;
+  return { ...plain, destination, gateway: '10.11.0.254' as Ipv4 };
+}
+
+test('5,000 addresses that come and go at once cause one look at the underlay', async () => {
+  const { clock, state, underlayChanges } = await node();
+  const before = state.looks;
+  for (let change = 0; change < 10_000; change++) underlayChanges.emit(undefined);
+  await clock.pass(2_000);
+  expect(state.looks - before).toBe(1);
+});
+
+test('20,000 routes that lead past the segments cause no look, and a route to a segment causes one', async () => {
+  const { clock, source, state, underlayChanges } = await node();
+  state.segments = ['10.11.0.0/24', '10.12.0.0/24'];
+  await clock.pass(5_000);
+  expect(source.host0Stance()).toMatchObject({
+    segments: state.segments,
+    reachable: expect.not.arrayContaining(['10.12.0.0/24']),
+  });
+  const before = state.looks;
+  for (let i = 0; i < 20_000; i++) underlayChanges.emit(bgpRoute(`20.${i >> 8}.${i & 255}.0/24`));
+  await clock.pass(2_000);
+  expect(state.looks - before).toBe(0);
+  state.routes = [bgpRoute('20.1.2.0/24'), bgpRoute('10.12.0.0/24')];
+  for (const route of state.routes) underlayChanges.emit(route);
+  await clock.pass(2_000);
+  expect(state.looks - before).toBe(1);
+  expect(source.host0Stance()).toMatchObject({ reachable: expect.arrayContaining(['10.12.0.0/24']) });
 });

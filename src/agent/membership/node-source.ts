@@ -1,10 +1,12 @@
 /** The source of a node's agent: its own network files and, for each mesh in them, a membership client. */
 
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
+import type { StateText } from '../../disk/state-file.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
-import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
+import { Lookout } from '../../model/lookout.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
@@ -12,10 +14,17 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
-import { asKernelHas, type DurableText, type KnownMesh, LastKnown } from './last-known.ts';
+import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source, SourceAgent } from './source.ts';
-import { type JudgedSegments, judgeSegments, lookAtUnderlay, sameUnderlay, type UnderlayState } from './underlay.ts';
+import {
+  concernsSegments,
+  type JudgedSegments,
+  judgeSegments,
+  lookAtUnderlay,
+  sameUnderlay,
+  type UnderlayState,
+} from './underlay.ts';
 
 /** What a node's source needs: its identity, files, kernel, and how to reach host0. */
 export interface NodeSourceInput
@@ -25,7 +34,7 @@ export interface NodeSourceInput
   > {
   readonly directory: Pick<NetworkDirectory, 'current' | 'changes' | 'start' | 'close'>;
   /** The file of the last known members. */
-  readonly lastKnown: DurableText;
+  readonly lastKnown: StateText;
   /** host0's underlay addresses in order of preference; at least one. */
   readonly host0: readonly Ipv4[];
   readonly kernel: KernelPort;
@@ -51,6 +60,8 @@ export class NodeSource implements Source {
   #networks: readonly Network[] | undefined;
   #underlay: UnderlayState | undefined;
   #change: Promise<void> = Promise.resolve();
+  /** Looks at the underlay after changes of IPv4 addresses and routes. */
+  #looks: Lookout | undefined;
 
   constructor(input: NodeSourceInput) {
     this.#input = input;
@@ -78,9 +89,14 @@ export class NodeSource implements Source {
   }
 
   async start(agent: SourceAgent): Promise<void> {
-    const { directory, journal } = this.#input;
-    agent.underlayChanges.subscribe(() => {
-      this.#lookAtUnderlay(agent).catch((thrown: unknown) => journal.faults.tell('look at the underlay', thrown));
+    const { directory, journal, clock } = this.#input;
+    this.#looks = new Lookout({
+      clock,
+      look: () => this.#lookAtUnderlay(agent),
+      onError: (thrown) => journal.faults.tell('look at the underlay', thrown),
+    });
+    agent.underlayChanges.subscribe((route) => {
+      if (route === undefined || concernsSegments(route, this.#listedSegments())) this.#looks?.soon();
     });
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
@@ -116,6 +132,7 @@ export class NodeSource implements Source {
       if (mesh !== undefined) mesh.network = network;
       else joining.push(this.#takePartIn(network, agent));
     }
+    if (!this.#haveLookedForAll()) await this.#lookAtUnderlay(agent);
     this.#networks = networks;
     this.#lastKnown.changed();
     await agent.takeUp();
@@ -133,6 +150,7 @@ export class NodeSource implements Source {
       state: () => agent.stateOf(now()),
       onChange: () => {
         this.#lastKnown.changed();
+        if (!this.#haveLookedForAll()) this.#looks?.soon();
         void agent.takeUp();
       },
       onJoined: () => this.#joins.emit(now()),
@@ -167,10 +185,20 @@ export class NodeSource implements Source {
   }
 
   /** The segments that host0 lists in any mesh. */
+  #listedSegments(): Ipv4Cidr[] {
+    return [...new Set([...this.#meshes.values()].flatMap(({ client }) => client.segments))];
+  }
+
+  #haveLookedForAll(): boolean {
+    return this.#listedSegments().every((segment) => this.#underlay?.segments.includes(segment));
+  }
+
+  /** The listed segments, judged. A new one waits until the look at the underlay that looks for it, too. */
   #segments(): JudgedSegments {
-    const listed = new Set([...this.#meshes.values()].flatMap(({ client }) => client.segments));
-    if (this.#underlay === undefined) return { taken: [], refused: [] };
-    return judgeSegments([...listed], this.#underlay);
+    const underlay = this.#underlay;
+    if (underlay === undefined) return { taken: [], refused: [] };
+    const known = this.#listedSegments().filter((segment) => underlay.segments.includes(segment));
+    return judgeSegments(known, underlay);
   }
 
   /**
@@ -217,6 +245,7 @@ export class NodeSource implements Source {
   }
 
   async stop(): Promise<void> {
+    this.#looks?.close();
     await this.#input.directory.close();
     await this.#change;
     await this.#lastKnown.close();
@@ -225,7 +254,7 @@ export class NodeSource implements Source {
 
   async #lookAtUnderlay(agent: SourceAgent): Promise<void> {
     const { host0, kernel } = this.#input;
-    const now = await lookAtUnderlay(host0, agent.cache, kernel);
+    const now = await lookAtUnderlay(host0, this.#listedSegments(), agent.cache, kernel);
     // Between the loss of an address and the next one, the old one is kept: a change to none would need a new VXLAN
     // device.
     const local = now.local ?? this.#underlay?.local;

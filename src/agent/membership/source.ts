@@ -3,6 +3,7 @@
  * host0, the controller (Host0Source).
  */
 
+import type { Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
@@ -18,8 +19,8 @@ export interface SourceAgent {
   stateOf(network: Network): NetworkState;
   /** Emits when the phase of a network's state has changed. The source then reports the new state to host0. */
   readonly stateChanges: Subscribable<void>;
-  /** Emits when IPv4 addresses or routes have changed. */
-  readonly underlayChanges: Subscribable<void>;
+  /** Emits when IPv4 addresses or routes may have changed: the changed route, or undefined for anything else. */
+  readonly underlayChanges: Subscribable<Route | undefined>;
   /**
    * Reconciles the kernel with the present networks and members of the source; resolves when nothing is left to do.
    * Never rejects.

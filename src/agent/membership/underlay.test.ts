@@ -10,6 +10,7 @@ const UNDERLAY: UnderlayState = {
   host0: '10.11.0.1' as Ipv4,
   local: '10.11.0.7' as Ipv4,
   onLink: true,
+  segments: [],
   reachable: cidrs('10.11.0.0/24', '172.17.0.0/16', '10.50.0.0/16'),
   own: cidrs('10.11.0.0/24', '172.17.0.0/16', '10.50.0.0/16', '192.0.2.1/32'),
 };

@@ -18,6 +18,8 @@ export interface UnderlayState {
   readonly device?: string;
   /** Whether host0 is reached without a gateway. */
   readonly onLink: boolean;
+  /** The segments that were looked for. How the node stands to others is not known. */
+  readonly segments: readonly Ipv4Cidr[];
   /**
    * Subnets that the node reaches without Meshwork's routes: its own subnets, and those with a route from another
    * program.
@@ -50,21 +52,32 @@ export function judgeSegments(segments: readonly Ipv4Cidr[], { host0, reachable,
 }
 
 /**
- * Reads the underlay state from the cache, and asks the kernel for the route to host0.
+ * Whether a route of another program may decide how the node stands to a segment: it leads to a part of the segment, or to
+ * more, or it is the default route. A router has hundreds of thousands of others.
+ */
+export function concernsSegments({ family, protocol, destination }: Route, segments: readonly Ipv4Cidr[]): boolean {
+  if (family !== 4 || protocol === OUR_PROTOCOL) return false;
+  return destination === DEFAULT || segments.some((segment) => ipv4Overlap(destination as Ipv4Cidr, segment));
+}
+
+/**
+ * Reads the underlay state from the cache, and asks the kernel for the route to host0 and for those that concern the
+ * segments.
  * @param candidates host0's underlay addresses in order of preference
  * @throws TypeError when there is no candidate
  */
 export async function lookAtUnderlay(
   candidates: readonly Ipv4[],
+  segments: readonly Ipv4Cidr[],
   cache: KernelCache,
   kernel: KernelPort,
 ): Promise<UnderlayState> {
   const subnets = ownSubnets(cache);
   const host0 = candidates.find((address) => subnets.some((subnet) => ipv4InSubnet(address, subnet))) ?? candidates[0];
   if (host0 === undefined) throw new TypeError('a node needs an address of host0');
-  const foreign = foreignRoutes(cache);
+  const foreign = await kernel.ipv4Routes((route) => concernsSegments(route, segments));
   const destinations = foreign.map(({ destination }) => destination as Ipv4Cidr);
-  const reachable = [...subnets, ...destinations.filter((destination) => destination !== DEFAULT)];
+  const reachable = [...new Set([...subnets, ...destinations.filter((destination) => destination !== DEFAULT)])];
   const own = [...new Set([...subnets, ...foreign.flatMap(ownPart)])];
   try {
     const route = await kernel.routeTo(host0);
@@ -73,6 +86,7 @@ export async function lookAtUnderlay(
     return {
       host0,
       onLink: route.gateway === undefined,
+      segments,
       reachable,
       own,
       ...(device !== undefined && { device }),
@@ -80,18 +94,16 @@ export async function lookAtUnderlay(
     };
   } catch {
     // There is no route now. A kernel event announces it when there is one.
-    return { host0, onLink: false, reachable, own };
+    return { host0, onLink: false, segments, reachable, own };
   }
 }
 
 function ownSubnets(cache: KernelCache): Ipv4Cidr[] {
-  return [...cache.addresses.values()]
-    .filter(({ family, scope }) => family === 4 && scope === 'global')
-    .map(({ address, length }) => ipv4Subnet(address as Ipv4, length));
-}
-
-function foreignRoutes(cache: KernelCache): Route[] {
-  return [...cache.routes.values()].filter(({ family, protocol }) => family === 4 && protocol !== OUR_PROTOCOL);
+  const subnets = new Set<Ipv4Cidr>();
+  for (const { family, scope, address, length } of cache.addresses.values()) {
+    if (family === 4 && scope === 'global') subnets.add(ipv4Subnet(address as Ipv4, length));
+  }
+  return [...subnets];
 }
 
 /** The destination of a route without a gateway, as a tunnel has it; else the gateway. */

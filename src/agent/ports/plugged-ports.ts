@@ -1,16 +1,17 @@
 /**
- * The record of the plugged ports on disk, so that they are plugged again after a reboot. The file is a list:
+ * The record of the plugged ports on disk, so that they are plugged again after a reboot. The file is a list behind its version
+ * and checksum (sealed-document.ts):
  *
- *     [{"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"}]
+ *     [{"version": 1, …}, {"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"}]
  *
- * The second entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such
- * an agent the port is a guest that belongs to no network: the port stays where it is, under the rules for guests.
+ * The last entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such an agent
+ * the port is a guest that belongs to no network: the port stays where it is, under the rules for guests. The first entry is
+ * such a port to an older agent, too.
  */
 
-import { textAt, writeDurable } from '../../disk/durable-file.ts';
-import { MeshError } from '../../model/error.ts';
+import { StateFile, type StateForm } from '../../disk/state-file.ts';
 import type { NetworkId } from '../../model/network/network.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, NetworkIdShape } from '../../protocol/shapes/parts.ts';
 import type { ForeignPort, PortRecord } from './foreign-ports.ts';
@@ -25,34 +26,46 @@ const Port = form.object({
 });
 const Ports = form.listOf(Port, PORTS_MAX);
 
-/** The record of a machine where no port was plugged. */
-export const NO_PORTS: PortRecord = { plugged: [], unplugging: [] };
+type PortList = form.TypeOf<typeof Ports>;
 
-/**
- * Reads the file; a missing file is an empty record.
- * @throws MESH_STATE_DAMAGED when the file is not such a list
- */
-export async function readPlugged(path: string): Promise<PortRecord> {
-  const text = await textAt(path);
-  if (text === undefined) return NO_PORTS;
-  const { document, fault } = readDocument(Ports, text);
-  if (fault === undefined) return recordOf(document);
-  throw new MeshError('MESH_STATE_DAMAGED', `${path} does not hold the plugged ports: the file ${fault}`, {
-    object: path,
-    remedy: 'Plug the ports in again with `mesh port plug`, which writes the file anew.',
-  });
+const PORTS_FILE: StateForm<PortList> = {
+  version: 1,
+  shape: Ports,
+  skipped: { link: '-', network: '' },
+  holds: 'the plugged ports',
+  remedy: 'Plug the ports in again with `mesh port plug`.',
+  comesBack: false,
+};
+
+/** The file `ports.json`. Read it once before the first write. */
+export class PluggedPortsFile implements HealthSource {
+  readonly #file: StateFile<PortList>;
+
+  constructor(path: string) {
+    this.#file = new StateFile(path, PORTS_FILE);
+  }
+
+  /** The record; empty when there is no file that can be used. Never rejects. */
+  async read(): Promise<PortRecord> {
+    return recordOf((await this.#file.read()) ?? []);
+  }
+
+  /**
+   * Writes the record; resolves when it is durable.
+   * @throws MESH_DISK_REFUSED, MESH_STATE_DAMAGED, MESH_STATE_LATER
+   */
+  async write({ plugged, unplugging }: PortRecord): Promise<void> {
+    const leaving = unplugging.map(({ link, network }) => ({ link, network: '' as const, unpluggedFrom: network }));
+    await this.#file.write([...plugged, ...leaving]);
+  }
+
+  /** A finding while the file cannot be used, or while its ports are lost. */
+  health(): readonly Finding[] {
+    return this.#file.health();
+  }
 }
 
-/**
- * Writes the file; resolves when it is durable.
- * @throws MESH_DISK_REFUSED
- */
-export async function writePlugged(path: string, { plugged, unplugging }: PortRecord): Promise<void> {
-  const leaving = unplugging.map(({ link, network }) => ({ link, network: '', unpluggedFrom: network }));
-  await writeDurable(path, `${JSON.stringify([...plugged, ...leaving])}\n`);
-}
-
-function recordOf(ports: form.TypeOf<typeof Ports>): PortRecord {
+function recordOf(ports: PortList): PortRecord {
   const portOf = (link: string, network: NetworkId | '' | undefined): ForeignPort[] =>
     network === '' || network === undefined ? [] : [{ link, network }];
   return {

@@ -143,7 +143,8 @@ export class PortCommands {
     const refused = refusals.counts
       .filter(({ port }) => port === link)
       .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
-    return { interface: link, network, state, refused };
+    const mtuBytes = this.#input.reconciler.cache.linkNamed(link)?.mtuBytes;
+    return { interface: link, network, state, refused, ...(mtuBytes !== undefined && { mtuBytes }) };
   }
 }
 

@@ -13,20 +13,19 @@ export function fine(node: string, subject: HopSubject, held: string): TraceHop 
  * A hop that is not as wanted.
  * @param held what the kernel holds
  * @param wanted what it should hold
- * @param remedy what the user can do; by default, that the agent repairs it
+ * @param remedy what the user can do
  */
-export function differs(
-  node: string,
-  subject: HopSubject,
-  held: string,
-  wanted: string,
-  remedy: string = agentRepairs(node),
-): TraceHop {
+export function differs(node: string, subject: HopSubject, held: string, wanted: string, remedy: string): TraceHop {
   return { node, subject, state: 'differs', held, wanted, remedy };
 }
 
-/** The remedy for an item that the agent owns: a running agent restores it, unless another program undoes that. */
-function agentRepairs(node: string): string {
+/** What is to be done about an item that is not as wanted. The agent puts back only what it wants and can have. */
+export function remedyOf({ node, desired, failureOf }: PathState, key: ItemKey): string {
+  if (!desired.has(key)) return `${node}'s agent does not want this now: \`mesh status\` on ${node} shows why.`;
+  const failure = failureOf(key);
+  if (failure !== undefined) {
+    return `${node}'s agent cannot put this back: ${failure.message}. See \`mesh status\` on ${node}.`;
+  }
   return `${node}'s agent puts this back within a second. If it stays: \`mesh drift\` and \`mesh events\` on ${node} show what prevents that.`;
 }
 

@@ -2,7 +2,7 @@
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { linkKey } from '../items/link.ts';
 import type { DeviceKind } from '../items/mark.ts';
-import { differs, fine, itemDifferences } from './hop.ts';
+import { differs, fine, itemDifferences, remedyOf } from './hop.ts';
 import type { PathState } from './path-state.ts';
 
 export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
@@ -11,12 +11,13 @@ export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
   const link = kernel.linkNamed(name);
   const key = linkKey(device, network.id);
   const wanted = `${name} is up and as \`mesh explain ${name}\` shows`;
-  if (link === undefined) return differs(node, device, `there is no ${name}`, wanted);
+  if (link === undefined) return differs(node, device, `there is no ${name}`, wanted, remedyOf(pathState, key));
   if (!desired.has(key)) {
     return differs(node, device, `the agent does not own ${name}`, wanted, `See \`mesh status\` on ${node}.`);
   }
   const differences = itemDifferences(pathState, key);
-  if (differences.length > 0) return differs(node, device, `${name}: ${differences.join(', ')}`, wanted);
+  if (differences.length > 0)
+    return differs(node, device, `${name}: ${differences.join(', ')}`, wanted, remedyOf(pathState, key));
   const detail =
     link.vxlan === undefined
       ? `${link.mac}, MTU ${link.mtuBytes}`

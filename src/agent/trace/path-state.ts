@@ -6,15 +6,23 @@ import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
+import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
+import { type Chain, parseChains } from '../firewall/chain.ts';
 import type { ItemMap } from '../items/item.ts';
+import type { ItemKey } from '../items/item-kind.ts';
+import { TABLE } from '../items/ruleset.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { stepDifferences } from '../loop/plan.ts';
 import { membersOf } from '../view/agent-view.ts';
+
+/** An answer takes a millisecond, and seconds on a busy machine. The asker of a path waits for four seconds. */
+const PING_TIMEOUT_MS = 800;
+const PINGS = 2;
 
 /** All input of `pathView`: the desired items, a fresh dump of the kernel, the nft table, and the routes. */
 export interface PathState {
@@ -36,6 +44,12 @@ export interface PathState {
   readonly firewall: string | undefined;
   /** How that table differs from the one that the agent wants; empty when it does not. */
   readonly firewallDrift: string;
+  /** Why the kernel refuses an item again and again, or one that the item waits for; undefined when it does not. */
+  readonly failureOf: (key: ItemKey) => MeshError | undefined;
+  /** The chains of the other programs' nft tables. */
+  readonly foreign: readonly Chain[];
+  /** Members at the other end of the path that answered no ping of this node. */
+  readonly silent: ReadonlySet<Ipv6>;
   /** The kernel's routes to the outer addresses of both ends; no entry for an address without a route. */
   readonly routes: ReadonlyMap<Ipv4, Route>;
 }
@@ -47,11 +61,16 @@ export interface PathState {
 export async function collectPathState(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathState> {
   const { kernel } = agent.input;
   const guestMacs = new Set([from, to].flatMap(({ guest }) => guest?.mac ?? []));
-  const [firewall, drift] = await Promise.all([kernel.listRuleset('inet'), agent.reconciler.drift(guestMacs)]);
+  const self = memberAddresses(network, agent.input.machine);
+  const [firewall, foreign, silent, drift] = await Promise.all([
+    kernel.listRuleset('inet'),
+    kernel.ruleset?.() ?? '',
+    silentEnd(agent, self.ipv6, { from, to }),
+    agent.reconciler.drift(guestMacs),
+  ]);
   const { kernel: fresh, observed } = drift;
   const rules = drift.steps.find(({ item }) => item.kind === 'ruleset' && item.family === 'inet');
   const { desired } = agent.reconciler;
-  const { bridgeMac: mac, ipv6 } = memberAddresses(network, agent.input.machine);
   const members = membersOf(agent, network);
   const host0 = agent.source.host0Stance();
   const outer = new Set([from, to].flatMap((point) => outerAddresses(point, network, members, fresh)));
@@ -65,15 +84,35 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
     role: host0.role,
     segments: host0.role === 'host0' ? host0.segments : [],
     network,
-    self: { mac, ipv6 },
+    self: { mac: self.bridgeMac, ipv6: self.ipv6 },
     members,
     desired,
     observed,
     kernel: fresh,
     firewall,
     firewallDrift: rules === undefined ? '' : stepDifferences(rules).join(', ') || rules.action,
+    failureOf: (key) => failureOf(agent, key),
+    foreign: parseChains(foreign).filter(({ table }) => table !== TABLE),
+    silent,
     routes,
   };
+}
+
+/** The other end, if this node is one end and the other answers no ping of this node. */
+async function silentEnd({ input }: Agent, own: Ipv6, { from, to }: PathQuery): Promise<ReadonlySet<Ipv6>> {
+  const other = from.member === own ? to.member : from.member;
+  if (other === own || (from.member !== own && to.member !== own)) return new Set();
+  for (let sent = 0; sent < PINGS; sent++) {
+    // Without a route the kernel refuses to send, which the hops show.
+    const rttMs = await input.echo(other, PING_TIMEOUT_MS).catch(() => undefined);
+    if (rttMs !== undefined) return new Set();
+  }
+  return new Set([other]);
+}
+
+function failureOf({ reconciler }: Agent, key: ItemKey): MeshError | undefined {
+  const cause = reconciler.waitsFor(key);
+  return reconciler.failureOf(key) ?? (cause === undefined ? undefined : reconciler.failureOf(cause));
 }
 
 /** The underlay address of the member by this node's list, and the remote VTEPs of the kernel's FDB entries for it. */

@@ -1,12 +1,13 @@
 /** The receiver's part of a path: from the segment to the receiver's bridge, and to the guest's port. Pure. */
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
+import { widePortRemedy } from '../view/port-findings.ts';
 import { type End, linksOf, portOf } from './end.ts';
-import { receivingHop } from './firewall-hop.ts';
-import { differs, fine } from './hop.ts';
+import { foreignHops, receivingHop } from './firewall-hop.ts';
+import { differs, fine, remedyOf } from './hop.ts';
 import { linkHop } from './link-hop.ts';
 import type { PathState } from './path-state.ts';
 import { unlisted } from './sender.ts';
-import { linkWith, ownIpv4s, underlayHop } from './underlay-hop.ts';
+import { linkWith, outerOf, ownIpv4s, underlayHop } from './underlay-hop.ts';
 
 /** The receiver's hops. @param own this node's end: the node itself, or a guest on its bridge */
 export function receiverPart(pathState: PathState, from: End, own: End): PathPart {
@@ -19,11 +20,26 @@ export function receiverPart(pathState: PathState, from: End, own: End): PathPar
     linkWith(pathState, own.member?.ipv4);
   const hops: TraceHop[] = [underlayHop(pathState, underlayLink)];
   if (local !== undefined && !ownIpv4s(pathState).some((address) => address === local)) {
-    hops.push(differs(pathState.node, 'underlay', `no link has ${local}`, `${local} is an address of this machine`));
+    hops.push(
+      differs(
+        pathState.node,
+        'underlay',
+        `no link has ${local}`,
+        `${local} is an address of this machine`,
+        addressRemedy(pathState, local),
+      ),
+    );
   }
-  hops.push(receivingHop(pathState, ipv4), linkHop(pathState, 'vxlan'), linkHop(pathState, 'bridge'));
+  const packet = { ...(underlayLink !== undefined && { from: underlayLink.name }), ...outerOf(ipv4, own.member?.ipv4) };
+  hops.push(receivingHop(pathState, ipv4), ...foreignHops(pathState, packet, 'input'));
+  hops.push(linkHop(pathState, 'vxlan'), linkHop(pathState, 'bridge'));
   hops.push(own.guest ? guestHop(pathState, own) : addressHop(pathState));
   return { hops, receivesAt: ownIpv4s(pathState), receivesFrom: ipv4 };
+}
+
+/** The agent follows a changed address of its machine, and gives no address back. */
+function addressRemedy({ node }: PathState, address: string): string {
+  return `Give ${node} the address ${address} again, or another one on that segment, which its agent follows: \`mesh status\` on ${node} shows its network cards.`;
 }
 
 /** The last hop to a guest on this node's own bridge. */
@@ -37,6 +53,16 @@ export function guestHop(pathState: PathState, { mac }: End): TraceHop {
   }
   const state = port.up && port.running ? 'up' : 'down';
   const held = `${mac} is behind ${port.name}, which is ${state}, MTU ${port.mtuBytes}`;
+  const { mtuBytes } = network.fabric;
+  if (state === 'up' && port.mtuBytes > mtuBytes) {
+    return differs(
+      node,
+      'port',
+      held,
+      `MTU ${mtuBytes} at most, which ${network.name} carries`,
+      `On ${node}: ${widePortRemedy(port.name, mtuBytes)}`,
+    );
+  }
   if (state === 'up') return fine(node, 'port', held);
   return differs(node, 'port', held, wanted, `Take it up on ${node}: \`ip link set ${port.name} up\`.`);
 }
@@ -48,7 +74,14 @@ function addressHop(pathState: PathState): TraceHop {
     ({ address, link, tentative }) => address === self.ipv6 && link === bridge?.index && !tentative,
   );
   const wanted = `${self.ipv6} is on ${network.devices.bridge}`;
+  const key = `address:${network.devices.bridge} ${self.ipv6}/64`;
   return has
     ? fine(node, 'address', wanted)
-    : differs(node, 'address', `${network.devices.bridge} does not have ${self.ipv6}`, wanted);
+    : differs(
+        node,
+        'address',
+        `${network.devices.bridge} does not have ${self.ipv6}`,
+        wanted,
+        remedyOf(pathState, key),
+      );
 }

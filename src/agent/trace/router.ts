@@ -3,11 +3,11 @@ import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import type { End } from './end.ts';
-import { forwardingHop } from './firewall-hop.ts';
+import { foreignHops, forwardingHop } from './firewall-hop.ts';
 import { differs, fine } from './hop.ts';
 import type { PathState } from './path-state.ts';
 import { unlisted } from './sender.ts';
-import { routeText, underlayHop } from './underlay-hop.ts';
+import { outerOf, routeText, underlayHop } from './underlay-hop.ts';
 
 /** host0's hops for packets from one end to the other, by its routes to both. */
 export function routerPart(pathState: PathState, from: End, to: End): PathPart {
@@ -16,7 +16,11 @@ export function routerPart(pathState: PathState, from: End, to: End): PathPart {
   const goesOut = linkTo(pathState, to.member?.ipv4);
   const hops: TraceHop[] = [underlayHop(pathState, comesIn)];
   if (comesIn !== undefined) hops.push(settingHop(pathState, comesIn));
-  if (comesIn !== undefined && goesOut !== undefined) hops.push(forwardingHop(pathState, [comesIn.name, goesOut.name]));
+  if (comesIn !== undefined && goesOut !== undefined) {
+    hops.push(forwardingHop(pathState, [comesIn.name, goesOut.name]));
+    const packet = { from: comesIn.name, to: goesOut.name, ...outerOf(from.member?.ipv4, to.member?.ipv4) };
+    hops.push(...foreignHops(pathState, packet, 'forward'), ...foreignHops(pathState, packet, 'postrouting'));
+  }
   hops.push(routeHop(pathState, to.member?.ipv4), underlayHop(pathState, goesOut));
   return { hops };
 }

@@ -2,13 +2,15 @@
 import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';
-import { differs, fine, itemDifferences, wantedItem } from './hop.ts';
+import { foreignHops } from './firewall-hop.ts';
+import { differs, fine, itemDifferences, remedyOf, wantedItem } from './hop.ts';
 import { linkHop } from './link-hop.ts';
 import type { PathState } from './path-state.ts';
-import { linkWith, routeText, underlayHop } from './underlay-hop.ts';
+import { linkWith, outerOf, routeText, underlayHop } from './underlay-hop.ts';
 
 /** The sender's hops. @param own this node's end: the node itself, or a guest on its bridge */
 export function senderPart(pathState: PathState, own: End, to: End): PathPart {
@@ -28,12 +30,26 @@ export function senderPart(pathState: PathState, own: End, to: End): PathPart {
   const sendsFrom = localOf(pathState) ?? route.source;
   const underlayLink = route.link === undefined ? undefined : pathState.kernel.links.get(route.link);
   if (!underlayLink?.loopback) hops.push(underlayHop(pathState, underlayLink ?? linkWith(pathState, member.ipv4)));
+  const packet = { ...(underlayLink !== undefined && { to: underlayLink.name }), ...outerOf(undefined, sendsTo) };
+  hops.push(...foreignHops(pathState, packet, 'output'));
+  if (pathState.silent.has(member.ipv6)) hops.push(silentHop(pathState, member));
   return {
     hops,
     sendsTo,
     ...(sendsFrom !== undefined && isIpv4(sendsFrom) && { sendsFrom }),
     ...(route.gateway !== undefined && isIpv4(route.gateway) && { via: route.gateway }),
   };
+}
+
+/** The tables may all be as wanted, and a switch or a firewall between the machines drop the packets. */
+function silentHop({ node, network }: PathState, { name, ipv4 }: Member): TraceHop {
+  return differs(
+    node,
+    'agent',
+    `${name} answers no ping of ${node} in ${network.name}`,
+    `${name} answers`,
+    `If every other hop is as wanted, the packets are lost between ${node} and ${name} (${ipv4}): \`mesh doctor\` on both; \`mesh capture ${network.name} --nodes ${node},${name}\` on host0 shows which side sends what.`,
+  );
 }
 
 /** The only hop when this node does not know the member of an end. */
@@ -73,7 +89,13 @@ function neighbourHop(pathState: PathState, to: End): TraceHop {
   if (item === undefined && (held === undefined || held.mac === undefined) && held?.state !== 'failed') {
     return fine(node, 'neighbour', `${text}: the kernel asks for it when needed`);
   }
-  return differs(node, 'neighbour', text, `${to.ipv6} is at ${to.mac} on ${link}`);
+  return differs(
+    node,
+    'neighbour',
+    text,
+    `${to.ipv6} is at ${to.mac} on ${link}`,
+    item === undefined ? askedInVain(node, network, to) : remedyOf(pathState, itemKey(item)),
+  );
 }
 
 function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHop {
@@ -87,7 +109,22 @@ function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHo
   }
   const held = `there is no entry for ${mac}`;
   if (guest) return fine(node, 'bridge entry', `${held}: frames go to every port`);
-  return differs(node, 'bridge entry', held, `${mac} is behind ${vxlan}`);
+  return differs(
+    node,
+    'bridge entry',
+    held,
+    `${mac} is behind ${vxlan}`,
+    remedyOf(pathState, `fdb:${vxlan} master ${mac}`),
+  );
+}
+
+function askedInVain(node: string, { name }: Network, to: End): string {
+  return `The kernel of ${node} asks for it and gets no answer: \`mesh doctor\` on ${node}, and \`mesh ping ${name} ${to.member?.name ?? to.memberIpv6}\` there.`;
+}
+
+/** The entry was learnt from frames, and the next frame of the guest changes it. */
+function movedGuest(node: string, { name }: Network): string {
+  return `${node} has seen frames of this guest from there. If the guest has moved, its next frame changes that; else \`mesh capture ${name}\` shows who sends as it.`;
 }
 
 /** The remote VTEP that the VXLAN device's FDB has for an Ethernet address. */
@@ -103,15 +140,18 @@ function vxlanEntry(pathState: PathState, mac: Mac): Ipv4 | undefined {
 function vxlanEntryHop(pathState: PathState, member: Member, to: End, entry: Ipv4 | undefined): TraceHop {
   const { node, network } = pathState;
   const wanted = `${to.mac} leads to ${member.ipv4}`;
+  const key = `fdb:${network.devices.vxlan} self ${to.mac}`;
   if (entry === undefined) {
     const held = `there is no entry for ${to.mac}`;
     if (to.guest) return fine(node, 'vxlan entry', `${held}: frames go to every member`);
-    return differs(node, 'vxlan entry', held, wanted);
+    return differs(node, 'vxlan entry', held, wanted, remedyOf(pathState, key));
   }
-  const differences = to.guest ? [] : itemDifferences(pathState, `fdb:${network.devices.vxlan} self ${to.mac}`);
+  const differences = to.guest ? [] : itemDifferences(pathState, key);
   const held = `${to.mac} leads to ${entry}`;
-  if (entry !== member.ipv4) return differs(node, 'vxlan entry', held, wanted);
-  if (differences.length > 0) return differs(node, 'vxlan entry', `${held} (${differences.join(', ')})`, wanted);
+  if (entry !== member.ipv4)
+    return differs(node, 'vxlan entry', held, wanted, to.guest ? movedGuest(node, network) : remedyOf(pathState, key));
+  if (differences.length > 0)
+    return differs(node, 'vxlan entry', `${held} (${differences.join(', ')})`, wanted, remedyOf(pathState, key));
   return fine(node, 'vxlan entry', held);
 }
 
@@ -123,21 +163,32 @@ function floodEntryHop(pathState: PathState, { ipv4, name }: Member): TraceHop {
   const { node, network } = pathState;
   const key = `fdb:${network.devices.vxlan} self ${FLOOD_MAC} ${ipv4}`;
   if (pathState.observed.has(key)) return fine(node, 'flood entry', `flooded frames go to ${ipv4} too`);
-  return differs(node, 'flood entry', `flooded frames do not go to ${name}`, `they go to ${ipv4}`);
+  return differs(
+    node,
+    'flood entry',
+    `flooded frames do not go to ${name}`,
+    `they go to ${ipv4}`,
+    remedyOf(pathState, key),
+  );
 }
 
 function routeHop(pathState: PathState, to: Ipv4): TraceHop {
   const { node, routes, desired } = pathState;
   const route = routes.get(to);
-  const gateway = [...desired.values()]
+  const item = [...desired.values()]
     .filter((item) => item.kind === 'route')
-    .find(({ destination }) => ipv4InSubnet(to, destination))?.gateway;
+    .find(({ destination }) => ipv4InSubnet(to, destination));
+  const gateway = item?.gateway;
   const wanted = gateway === undefined ? `there is a route to ${to}` : `${to} goes via ${gateway}`;
   if (route === undefined) {
-    const remedy = gateway === undefined ? `Give ${node} a route to ${to}.` : undefined;
+    const remedy =
+      item === undefined
+        ? `Give ${node} a route to ${to}: \`mesh status\` there shows its network cards.`
+        : remedyOf(pathState, itemKey(item));
     return differs(node, 'route', `there is no route to ${to}`, wanted, remedy);
   }
   const held = `${to} ${routeText(pathState, route)}`;
-  if (gateway !== undefined && route.gateway !== gateway) return differs(node, 'route', held, wanted);
+  if (item !== undefined && route.gateway !== gateway)
+    return differs(node, 'route', held, wanted, remedyOf(pathState, itemKey(item)));
   return fine(node, 'route', held);
 }

@@ -1,23 +1,31 @@
 /** The underlay link of a path: whether it is up, and wide enough for the VXLAN packets. */
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { type Ipv4, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
 import type { TraceHop } from '../../protocol/documents/trace.ts';
+import type { Packet } from '../firewall/packet.ts';
+import { linkFault } from '../kernel/link-fault.ts';
 import { differs, fine } from './hop.ts';
 import type { PathState } from './path-state.ts';
 
 /** @param link the link that the route uses; undefined when it is gone from the kernel */
-export function underlayHop({ node, network, kernel }: PathState, link: Link | undefined): TraceHop {
+export function underlayHop(pathState: PathState, link: Link | undefined): TraceHop {
+  const { node, network, kernel } = pathState;
   if (link === undefined) {
     return differs(node, 'underlay', 'the underlay link is gone', 'it is up', `See \`ip link\` on ${node}.`);
   }
   const neededBytes = network.fabric.mtuBytes + VXLAN_OVERHEAD_BYTES;
   const held = `${link.name} is ${stateOf(link)}, MTU ${link.mtuBytes}`;
-  if (!link.up || !link.running) {
-    const remedy = link.up
-      ? `See the cable of ${link.name} on ${node}, and what is at its other end.`
-      : `Take it up on ${node}: \`ip link set ${link.name} up\`.`;
-    return differs(node, 'underlay', held, `${link.name} is up`, remedy);
+  const fault = linkFault(kernel, link);
+  if (fault !== undefined) {
+    const wanted = link.up && link.running ? `${link.name} takes packets for its own addresses` : `${link.name} is up`;
+    return differs(
+      node,
+      'underlay',
+      link.up && link.running ? fault.message : held,
+      wanted,
+      `On ${node}: ${fault.remedy}`,
+    );
   }
   if (link.mtuBytes < neededBytes) {
     const remedy = `On ${node}: \`ip link set ${link.name} mtu ${neededBytes}\`, if the network behind it carries packets of this size; see \`mesh doctor\`.`;
@@ -26,12 +34,27 @@ export function underlayHop({ node, network, kernel }: PathState, link: Link | u
   const addresses = [...kernel.addresses.values()].filter(
     ({ family, link: index }) => family === 4 && index === link.index,
   );
+  if (ownIpv4s(pathState).length === 0) {
+    const remedy = `Give it one on ${node}: \`mesh status\` there shows its network cards. The agent gives none.`;
+    return differs(node, 'underlay', `${held}, and this machine has no IPv4 address`, `it has one`, remedy);
+  }
   return fine(node, 'underlay', `${held}, ${addresses.map(({ address }) => address).join(', ')}`);
 }
 
 function stateOf({ up, running }: Link): string {
   if (!up) return 'down';
   return running ? 'up' : 'up without a carrier';
+}
+
+/** The outer addresses of VXLAN packets, as far as they are known. */
+export function outerOf(
+  source: Ipv4 | undefined,
+  destination: Ipv4 | undefined,
+): Pick<Packet, 'source' | 'destination'> {
+  return {
+    ...(source !== undefined && { source: ipv4Subnet(source, 32) }),
+    ...(destination !== undefined && { destination: ipv4Subnet(destination, 32) }),
+  };
 }
 
 /** The IPv4 addresses of this machine with global scope. */

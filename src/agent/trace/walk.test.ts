@@ -7,6 +7,7 @@ import { BRIDGE, type HostName, memberOf, portLink, type Spoilt, stateAt } from 
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
 import type { PathPoint, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
 import type { KernelDump } from '../kernel/kernel-port.ts';
 import { pathView } from './path-view.ts';
@@ -158,6 +159,36 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
     { host0: { firewall: (table) => table.replace('elements = { "eth1",', 'elements = {') } },
     'forth: host0 firewall: the set segments lacks eth1: VXLAN from eth1 to eth2 is dropped | table inet meshwork lets VXLAN through from eth1 to eth2',
   ],
+  "Docker's policy on host0": [
+    {
+      host0: {
+        foreign:
+          'table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n',
+      },
+    },
+    'forth: host0 firewall: ip filter FORWARD: policy drop drops VXLAN packets at the forward hook | they pass',
+  ],
+  "another program's rule at the receiver": [
+    {
+      node2: {
+        foreign:
+          'table inet edge {\n\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tip saddr 10.11.0.2 drop\n\t}\n}\n',
+      },
+    },
+    'forth: node2 firewall: inet edge in: ip saddr 10.11.0.2 drop drops VXLAN packets at the input hook | they pass',
+  ],
+  'an underlay card that is a port of the mesh': [
+    { node1: links((link) => (link.name === 'eth0' ? { ...link, master: BRIDGE } : link)) },
+    "forth: node1 underlay: eth0 is a port of br456, a mesh's bridge, which takes all packets that come in on eth0 | eth0 takes packets for its own addresses",
+  ],
+  'an address that is gone': [
+    { node1: { dump: (dump) => ({ ...dump, addresses: dump.addresses.filter(({ family }) => family === 6) }) } },
+    'forth: node1 underlay: eth0 is up, MTU 1500, and this machine has no IPv4 address | it has one',
+  ],
+  'a receiver that is silent, with all tables as wanted': [
+    { node1: { silent: [node2.ipv6] } },
+    'forth: node1 agent: node2 answers no ping of node1 in manage | node2 answers',
+  ],
   "the receiver not on the sender's list": [
     { node1: { members: (members) => members.filter(({ name }) => name !== 'node2') } },
     `forth: node1 member list: ${node2.ipv6} is not on the list of node1 | it is a member`,
@@ -175,6 +206,16 @@ const named: Readonly<Record<string, readonly [spoilt: Partial<Record<HostName, 
 
 test.each(Object.entries(named))('%s', (_name, [spoilt, first]) => {
   expect(faults(walked(spoilt))[0]).toBe(first);
+});
+
+test('no hop promises that the agent puts back what it does not want or cannot have', () => {
+  const gone = links((link) => (link.name === 'br456' ? undefined : link));
+  const remedies = (spoilt: Spoilt) => walked({ node1: spoilt }).forth.flatMap(({ remedy }) => remedy ?? []);
+  expect(remedies(gone)[0]).toContain("node1's agent puts this back within a second");
+  const failure = new MeshError('MESH_KERNEL_REFUSED', 'no memory');
+  expect(remedies({ ...gone, failure })[0]).toContain("node1's agent cannot put this back: no memory");
+  const addressless = { dump: (dump: KernelDump) => ({ ...dump, addresses: [] }) };
+  for (const remedy of remedies(addressless)) expect(remedy).not.toContain('puts this back');
 });
 
 test('a wrong entry is reported once, and not again at the receiver', () => {
@@ -202,17 +243,20 @@ test('an agent that does not answer is an unknown hop', () => {
 test('a guest: its FDB entry, and the state of its port', () => {
   const mac = '52:54:00:00:00:07' as Mac;
   const guest = { member: node2.ipv6, guest: { mac } };
-  const port = (up: boolean): Spoilt => ({
+  const port = (up: boolean, mtuBytes = 1380): Spoilt => ({
     dump: (dump) => ({
       ...dump,
-      links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE, up, running: up })],
+      links: [...dump.links, portLink(20, 'tap0', { master: BRIDGE, up, running: up, mtuBytes })],
       fdb: [...dump.fdb, { table: 'master', link: 20, mac, state: 'dynamic', externLearn: false, sticky: false }],
     }),
   });
   const well = walked({ node2: port(true) }, guest);
   expect(faults(well)).toEqual([]);
-  expect(well.forth.at(-1)).toMatchObject({ subject: 'port', held: `${mac} is behind tap0, which is up, MTU 1500` });
+  expect(well.forth.at(-1)).toMatchObject({ subject: 'port', held: `${mac} is behind tap0, which is up, MTU 1380` });
   expect(faults(walked({ node2: port(false) }, guest))[0]).toBe(
-    `forth: node2 port: ${mac} is behind tap0, which is down, MTU 1500 | ${mac} is behind a port of br456 that is up`,
+    `forth: node2 port: ${mac} is behind tap0, which is down, MTU 1380 | ${mac} is behind a port of br456 that is up`,
+  );
+  expect(faults(walked({ node2: port(true, 1500) }, guest))[0]).toBe(
+    `forth: node2 port: ${mac} is behind tap0, which is up, MTU 1500 | MTU 1380 at most, which manage carries`,
   );
 });

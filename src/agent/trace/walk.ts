@@ -35,14 +35,18 @@ function oneWay(direction: 'forth' | 'back', parts: readonly (TracePart | undefi
   const sends = sender?.view?.[direction];
   const receives = receiver?.view?.[direction];
   const hops: TraceHop[] = [];
-  if (sender !== undefined) hops.push(...hopsOf(sender, direction));
+  // What explains that the receiver does not answer comes before that.
+  const isAnswer = ({ subject, state }: TraceHop) => subject === 'agent' && state === 'differs';
+  const sent = sender === undefined ? [] : hopsOf(sender, direction);
+  hops.push(...sent.filter((hop) => !isAnswer(hop)));
   if (between !== undefined && sends?.via !== undefined) hops.push(...hopsOf(between, direction));
   if (receiver !== undefined) {
     hops.push(...hopsOf(receiver, direction));
     // Wrong entries of the sender are reported by its own hops, so the two ends are compared only when there are none.
-    if (sends?.hops.every(({ state }) => state === 'ok') && receives !== undefined)
+    if (sends?.hops.every((hop) => hop.state === 'ok' || isAnswer(hop)) && receives !== undefined)
       hops.push(...disagreements(sender?.node ?? '', sends, receiver.node, receives));
   }
+  hops.push(...sent.filter(isAnswer));
   return hops;
 }
 

@@ -23,6 +23,7 @@ import { fullTableFinding, fullTables } from './full-tables.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 import { portFindings } from './port-findings.ts';
+import { underlayFindings } from './underlay-findings.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number): AgentStatus {
@@ -89,7 +90,9 @@ const NETWORKS_UNKNOWN: Finding = {
  */
 export function healthOf(agent: Agent): Finding[] {
   const findings: Finding[] = agent.source.known ? [] : [NETWORKS_UNKNOWN];
-  findings.push(...host0IsHere(agent), ...agent.source.findings);
+  const underlay = underlayFindings(agent);
+  const links = new Set(underlay.map(({ object }) => object));
+  findings.push(...underlay, ...host0IsHere(agent), ...agent.source.findings);
   const { name, machine } = agent.input;
   for (const { network, members } of agent.source.attachments()) {
     findings.push(...nameTaken({ name, machine, network, members }));
@@ -99,12 +102,15 @@ export function healthOf(agent: Agent): Finding[] {
     if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));
     else if (state.phase === 'pending') {
       const error = agent.source.errorOf(network.id);
+      // host0 is not to blame while nothing can come in.
+      if (error?.code === 'MESH_HOST0_UNREACHABLE' && underlay.length > 0) continue;
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
   findings.push(...tableFindings(agent));
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
-  findings.push(...portFindings(agent));
+  // A port that is this machine's link to the underlay has a finding already.
+  findings.push(...portFindings(agent).filter(({ code, object }) => code !== 'MESH_PORT_UNFIT' || !links.has(object)));
   if (agent.source.known) findings.push(...agent.outsiders.findings(agent.cache, agent.source.host0Stance()));
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
@@ -127,7 +133,7 @@ function tableFindings(agent: Agent): Finding[] {
 /** `GET /v1/plan`: the steps that a pass would take now. Only reads; nothing is applied. */
 export async function planView(agent: Agent): Promise<PlanView> {
   const { steps } = await agent.reconciler.drift();
-  return { steps: steps.map(stepView) };
+  return { steps: steps.map(stepView), findings: underlayFindings(agent) };
 }
 
 /** `GET /v1/drift`: the same steps as `planView`, and how many items of the cache differ from the kernel. */

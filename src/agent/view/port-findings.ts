@@ -62,3 +62,8 @@ function remedyOf(agent: Agent, port: string, counts: readonly RefusalCount[]): 
   if (bridge === undefined || !counts.every(({ kind }) => OF_ROUTERS.has(kind))) return off;
   return `${off} A router of yours goes there without rules for guests: then \`ip link set ${port} master ${bridge}\`.`;
 }
+
+/** What to do about a port that takes larger packets than its network carries. */
+export function widePortRemedy(port: string, mtuBytes: number): string {
+  return `Give the guest this MTU (\`ip link set eth0 mtu ${mtuBytes}\` in it, or \`<mtu size='${mtuBytes}'/>\` in libvirt's definition), and its port here: \`ip link set ${port} mtu ${mtuBytes}\`.`;
+}

@@ -5,11 +5,12 @@ import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
+import type { Clock } from '../../model/clock.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
-import { CONTROL_TIMES, listenOnControlSocket } from '../../protocol/http/control-socket.ts';
+import { CONTROL_TIMES, ControlSocket } from '../../protocol/http/control-socket.ts';
 import { EventStream } from '../../protocol/http/event-stream.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
@@ -45,6 +46,7 @@ export interface ControlApiInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
+  readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
   readonly registry: Registry;
@@ -85,9 +87,11 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   streamEvents(app, input);
   streamAssignment(app, controller);
   await app.ready();
-  await listenOnControlSocket(app.server, path);
+  const socket = await ControlSocket.open({ path, server: app.server, clock: input.clock, journal: input.journal });
+  controller.addHealthOf(socket);
   return {
     close: async () => {
+      socket.close();
       const closed = app.close();
       // Streams do not end on their own, and fastify closes only connections that it has accepted itself.
       app.server.closeAllConnections();

@@ -1,9 +1,10 @@
 /**
  * A packet filter that takes only the packets of a network boot: DHCP, PXE's second UDP port (4011), TFTP requests and
- * errors, and IPv6 router solicitations.
+ * errors, IPv6 router solicitations, and the answers to host0's ARP requests.
  */
 import { ETHERTYPE, IP_PROTOCOL } from '../../kernel/sockets/ethernet.ts';
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
+import { ARP_REPLY } from './arp-packet.ts';
 import { SOLICITATION } from './router-answer.ts';
 
 const TO_TFTP = { yes: 'tftp' } as const;
@@ -16,6 +17,7 @@ const TO_TAKE = { yes: 'take' } as const;
 export const BOOT_FILTER: readonly FilterStep[] = [
   { load: 'half', offset: 12 },
   { equal: ETHERTYPE.ipv6, yes: 'ipv6' },
+  { equal: ETHERTYPE.arp, yes: 'arp' },
   { equal: ETHERTYPE.ipv4, no: 'drop' },
   { load: 'byte', offset: 23 },
   { equal: IP_PROTOCOL.udp, no: 'drop' },
@@ -41,7 +43,9 @@ export const BOOT_FILTER: readonly FilterStep[] = [
   { at: 'ipv6', load: 'byte', offset: 20 },
   { equal: IP_PROTOCOL.icmpv6, no: 'drop' },
   { load: 'byte', offset: 54 },
-  { equal: SOLICITATION, no: 'drop' },
+  { equal: SOLICITATION, yes: 'take', no: 'drop' },
+  { at: 'arp', load: 'half', offset: 20 },
+  { equal: ARP_REPLY, no: 'drop' },
   { at: 'take', take: true },
   { at: 'drop', take: false },
 ];

@@ -16,6 +16,7 @@ export const OPTION = {
   messageType: 53,
   serverId: 54,
   parameterList: 55,
+  message: 56,
   maxSize: 57,
   vendorClass: 60,
   bootFile: 67,

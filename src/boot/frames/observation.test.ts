@@ -40,6 +40,26 @@ function said(type: number, fields: Partial<DhcpFields>, options: readonly Optio
 
 const text = (code: number, value: string): Option => [code, Buffer.from(value, 'latin1')];
 
+test('firmware that leaves option 93 out names its architecture in its class', () => {
+  expect(asked(text(OPTION.vendorClass, 'PXEClient:Arch:00007:UNDI:003016'))).toMatchObject({ architecture: 7 });
+  expect(asked(text(OPTION.vendorClass, 'HTTPClient:Arch:00016'))).toMatchObject({ architecture: 16 });
+  expect(asked(text(OPTION.vendorClass, 'PXEClient'))).not.toHaveProperty('architecture');
+});
+
+test('a refusal tells why, and a question is given on as it came, unless this host or a relay asks', () => {
+  expect(said(6, {}, [text(OPTION.message, 'address in use')], true)?.sighting).toMatchObject({
+    message: 'NAK',
+    ours: true,
+    why: 'address in use',
+  });
+  const fields = { op: 1, chaddr: CLIENT.mac, options: [[OPTION.messageType, Uint8Array.of(1)]] } as const;
+  const to = { ...ALL_HOSTS, port: 67 };
+  const question = encodeDhcp(fields);
+  expect(seen(CLIENT, to, question)?.question).toEqual(question);
+  expect(seen(CLIENT, to, question, true)).toBeUndefined();
+  expect(seen(CLIENT, to, encodeDhcp({ ...fields, giaddr: '10.9.0.1' as Ipv4 }))?.question).toBeUndefined();
+});
+
 test('the kind of client: firmware, iPXE in either spelling, HTTP boot, a system', () => {
   const pxe = text(OPTION.vendorClass, 'PXEClient:Arch:00007:UNDI:003016');
   expect(asked(pxe, [OPTION.clientArchitecture, Uint8Array.of(0, 7)])).toEqual({
@@ -120,4 +140,11 @@ test('two host0s agree on which of them is senior', () => {
   expect(isSenior(mark('bbbbbbbb', 1500), mark('aaaaaaaa', 1000))).toBe(false);
   expect(isSenior(mark('aaaaaaaa', 1000), mark('bbbbbbbb', 1500))).toBe(true);
   expect(isSenior(mark('bbbbbbbb', 9000, true), mark('aaaaaaaa', 1000))).toBe(false);
+});
+
+test('the name of a file by TFTP is shown as it came', () => {
+  const read = (name: Buffer) =>
+    seen(CLIENT, { ...SERVER, port: 69 }, Buffer.concat([Buffer.of(0, 1), name, Buffer.from('\0octet\0')]))?.sighting;
+  expect(read(Buffer.from('undionly.kpxe\xff', 'latin1'))).toMatchObject({ file: 'undionly.kpxe\\xff' });
+  expect(read(Buffer.from('a\\b\x1b[2J'))).toMatchObject({ file: 'a\\x5cb\\x1b[2J' });
 });

@@ -26,6 +26,8 @@ export interface HeardServer {
 export interface Observation {
   /** For the timeline of the machine. Absent for the probes of host0s, which boot nothing. */
   readonly sighting?: DhcpSighting | TftpSighting;
+  /** A machine on this segment asks for an address: the DHCP message as it came. */
+  readonly question?: Buffer;
   /** The foreign server that sent the frame. */
   readonly server?: HeardServer;
   /** The mark of another host0 that sent the frame. */
@@ -67,20 +69,23 @@ function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean,
   const port = frame.from.port === PXE_PORT || frame.to.port === PXE_PORT ? PXE_PORT : 67;
   const common = { kind: 'dhcp', atMs: ear.nowMs, device: ear.device, message, mac: packet.chaddr, port } as const;
   const bootFile = textOf(packet.options.get(OPTION.bootFile) ?? Buffer.alloc(0)) || packet.file;
+  // host0 repeats questions of machines to its own dnsmasq, and may be a client of another server itself.
+  if (packet.op === 1 && outgoing) return undefined;
   if (packet.op === 1) {
     const address = addressOption(packet, OPTION.requestedAddress) ?? given(packet.ciaddr);
-    const architecture = packet.options.get(OPTION.clientArchitecture);
+    const architecture = architectureOf(packet);
     const uuid = uuidOf(packet.options.get(OPTION.machineId));
     const server = addressOption(packet, OPTION.serverId);
     const sighting: DhcpSighting = {
       ...common,
       client: clientKind(packet),
-      ...(architecture !== undefined && architecture.length >= 2 && { architecture: architecture.readUInt16BE(0) }),
+      ...(architecture !== undefined && { architecture }),
       ...(uuid !== undefined && { uuid }),
       ...(server !== undefined && { server }),
       ...(address !== undefined && { address }),
     };
-    return { sighting };
+    const isQuestion = message === 'DISCOVER' && given(packet.giaddr) === undefined;
+    return { sighting, ...(isQuestion && { question: frame.payload }) };
   }
   const server = addressOption(packet, OPTION.serverId) ?? given(frame.from.ipv4);
   const address = given(packet.yiaddr);
@@ -90,6 +95,7 @@ function dhcpObservation(packet: DhcpPacket, frame: UdpFrame, outgoing: boolean,
     ...(server !== undefined && { server }),
     ...(address !== undefined && { address }),
     ...(bootFile !== '' && { bootFile }),
+    ...(message === 'NAK' && { why: textOf(packet.options.get(OPTION.message) ?? Buffer.alloc(0)) }),
   };
   if (outgoing || server === undefined) return { sighting };
   return { sighting, server: heardServer(packet, message, server, frame.from.mac) };
@@ -127,6 +133,15 @@ function clientKind({ options }: DhcpPacket): DhcpClientKind {
   const vendorClass = options.get(OPTION.vendorClass)?.toString('latin1') ?? '';
   if (vendorClass.startsWith('HTTPClient')) return 'http boot';
   return vendorClass.startsWith('PXEClient') ? 'firmware' : 'system';
+}
+
+/** The client's processor and firmware: option 93 or, for firmware that leaves the option out, as its class says it. */
+function architectureOf({ options }: DhcpPacket): number | undefined {
+  const value = options.get(OPTION.clientArchitecture);
+  if (value !== undefined && value.length >= 2) return value.readUInt16BE(0);
+  const vendorClass = options.get(OPTION.vendorClass)?.toString('latin1') ?? '';
+  const digits = /^(?:PXE|HTTP)Client:Arch:(\d{5})/.exec(vendorClass)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** Reads option 97: type 0 and a GUID whose first three fields are little-endian. Prints it as Linux does (SMBIOS 2.6). */

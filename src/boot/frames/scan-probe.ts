@@ -4,9 +4,11 @@
  * frame of 60 bytes has anyway, carries the scan and the number of the NIC that sent it. So no NIC is mistaken for another,
  * whatever their names and number.
  */
-import { BROADCAST_MAC, ETHERNET_BYTES, ETHERTYPE, encodeEthernet } from '../../kernel/sockets/ethernet.ts';
+import { ARP_FRAME_BYTES, encodeArpProbe } from '../../kernel/sockets/arp.ts';
+import { ETHERTYPE } from '../../kernel/sockets/ethernet.ts';
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
-import { type Mac, macToBytes } from '../../model/address/mac.ts';
+import { ipv4FromBytes } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 
 /** What the padding of a probe says. */
 export interface ScanProbe {
@@ -17,10 +19,8 @@ export interface ScanProbe {
 }
 
 const FRAME_BYTES = 60;
-const TRAILER_AT = 42;
+const TRAILER_AT = ARP_FRAME_BYTES;
 const MAGIC = 0x4d577363;
-/** Hardware type Ethernet, protocol IPv4, addresses of 6 and 4 bytes, operation request. */
-const ARP_REQUEST = Buffer.from('0001080006040001', 'hex');
 const TARGETS = 254;
 
 /** A packet filter that takes scan probes and no other frame. */
@@ -37,15 +37,12 @@ export const SCAN_FILTER: readonly FilterStep[] = [
 
 /** Encodes a probe as a whole Ethernet frame. @param mac the sending NIC's */
 export function encodeScanProbe(mac: Mac, { scan, nic }: ScanProbe): Buffer {
-  const arp = Buffer.alloc(FRAME_BYTES - ETHERNET_BYTES);
-  ARP_REQUEST.copy(arp);
-  arp.set(macToBytes(mac), 8);
-  arp.set([203, 0, 113, (nic % TARGETS) + 1], 24);
-  const trailer = arp.subarray(TRAILER_AT - ETHERNET_BYTES);
+  const frame = encodeArpProbe(mac, ipv4FromBytes(Uint8Array.of(203, 0, 113, (nic % TARGETS) + 1)), FRAME_BYTES);
+  const trailer = frame.subarray(TRAILER_AT);
   trailer.writeUInt32BE(MAGIC, 0);
   trailer.writeBigUInt64BE(scan, 4);
   trailer.writeUInt32BE(nic, 12);
-  return encodeEthernet({ from: mac, to: BROADCAST_MAC, type: ETHERTYPE.arp }, arp);
+  return frame;
 }
 
 /** Decodes a captured frame. @returns undefined for any frame that is not a probe */

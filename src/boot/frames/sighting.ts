@@ -32,7 +32,7 @@ export interface DhcpSighting extends Sighting {
   readonly port: 67 | 4011;
   /** Only in messages from a client. */
   readonly client?: DhcpClientKind;
-  /** Option 93: the client's processor and firmware (RFC 4578 §2.1). */
+  /** Option 93, or the number in option 60: the client's processor and firmware (RFC 4578 §2.1). */
   readonly architecture?: number;
   /** Option 97: the SMBIOS product UUID, as Linux prints it. */
   readonly uuid?: string;
@@ -43,6 +43,8 @@ export interface DhcpSighting extends Sighting {
   /** The address that is offered, asked for or given; a proxy gives none. */
   readonly address?: Ipv4;
   readonly bootFile?: string;
+  /** Option 56 of a NAK: why the server refuses; may be empty. */
+  readonly why?: string;
 }
 
 /** A TFTP request of a machine, or an error that ended a transfer. */

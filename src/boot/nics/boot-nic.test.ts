@@ -13,7 +13,7 @@ function link(index: number, name: string, extra: Partial<NicLink> = {}): NicLin
 
 const LINKS = [
   link(1, 'lo', { loopback: true }),
-  link(3, 'eth1', { kind: 'veth' }),
+  link(3, 'eth1'),
   link(2, 'eth0', { up: false }),
   link(5, 'eth3', { master: 6 }),
   link(6, 'br0', { kind: 'bridge' }),
@@ -23,6 +23,8 @@ const LINKS = [
   link(10, 'eth4', { master: 9 }),
   link(11, 'docker0', { kind: 'bridge' }),
   link(12, 'veth1a2b', { kind: 'veth', master: 11 }),
+  link(13, 'cali0', { kind: 'veth' }),
+  link(14, 'tap1', { kind: 'tun' }),
 ];
 const names = (links: readonly NicLink[]) => links.map(({ name }) => name);
 
@@ -37,6 +39,15 @@ test('machines boot on NICs that are in no bridge, and on bridges with a card an
   expect(names(bootNics(LINKS, [at(6, 32), at(9), at(11)], undefined))).toEqual(['eth1', 'eth0']);
 });
 
+test('veth ends and taps lead to guests of this machine, unless the settings name them, or there is no card at all', () => {
+  expect(names(bootNics(LINKS, [at(13), at(14)], undefined))).toEqual(['eth1', 'eth0']);
+  expect(names(bootNics(LINKS, [], ['cali0', 'tap1']))).toEqual(['cali0', 'tap1']);
+  const inContainer = LINKS.filter(({ kind, loopback }) => kind !== '' || loopback);
+  expect(names(bootNics(inContainer, [], undefined))).toEqual(['cali0']);
+  const crowd = Array.from({ length: 512 }, (_, pod) => link(100 + pod, `veth${pod}`, { kind: 'veth' }));
+  expect(names(bootNics([...LINKS, ...crowd], [], undefined))).toEqual(['eth1', 'eth0']);
+});
+
 test('a device that the settings name is taken as it is; a port of a bridge means the bridge', () => {
   expect(names(bootNics(LINKS, [], ['br0', 'eth1']))).toEqual(['eth1', 'br0']);
   expect(bootNics(LINKS, [], ['eth3'])).toMatchObject([{ name: 'br0', names: ['br0', 'eth3'] }]);
@@ -45,8 +56,11 @@ test('a device that the settings name is taken as it is; a port of a bridge mean
 
 test('a scan covers foreign bridges too, with their ports, and no link of Meshwork', () => {
   const scanned = (named?: string[]) => names(scanNics(LINKS, bootNics(LINKS, [], named)));
-  expect(scanned()).toEqual(['eth0', 'eth1', 'eth3', 'br0', 'docker0', 'veth1a2b']);
-  expect(scanned(['eth4'])).toEqual(['eth3', 'br0', 'eth4', 'docker0', 'veth1a2b']);
+  expect(scanned()).toEqual(['eth0', 'eth1', 'eth3', 'br0']);
+  expect(scanned(['eth4'])).toEqual(['eth3', 'br0', 'eth4']);
+  // In a lab or container, where a bridge has veth ends as cards, it is scanned with these.
+  const inLab = [link(11, 'docker0', { kind: 'bridge' }), link(12, 'veth1a2b', { kind: 'veth', master: 11 })];
+  expect(names(scanNics(inLab, []))).toEqual(['docker0', 'veth1a2b']);
 });
 
 test('of settings that contradict each other the most careful one wins', () => {

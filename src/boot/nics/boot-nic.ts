@@ -23,7 +23,7 @@ const OUR_ALIAS = 'meshwork:';
 /**
  * Chooses the links on which host0 takes part in a segment, up or down.
  * - With `named`: these links.
- * - Without `named`: network cards and veth ends that are in no bridge, and foreign bridges that have a network card as a port
+ * - Without `named`: network cards (`physicalAmong`) that are in no bridge, and foreign bridges that have a network card as a port
  *   and an address of this host. A bridge with virtual ports only, as containers and virtual machines use, is not a segment.
  *
  * A port of a foreign bridge is never chosen, because the bridge sends and receives for the port. If `named` has such a port,
@@ -36,6 +36,7 @@ export function bootNics(
 ): BootNic[] {
   const all = [...links];
   const bridges = foreignBridges(all);
+  const isPhysical = physicalAmong(all);
   const withCard = new Set(all.filter(isCard).map(({ master }) => master));
   const withAddress = new Set([...addresses].filter(isUnderlay).map(({ link }) => link));
   const isChosen = (link: NicLink, names: readonly string[]) => {
@@ -55,6 +56,7 @@ export function bootNics(
 export function scanNics(links: readonly NicLink[], boot: readonly BootNic[]): NicLink[] {
   const chosen = new Set(boot.map(({ index }) => index));
   const bridges = foreignBridges(links);
+  const isPhysical = physicalAmong(links);
   const ports = links.filter((link) => isPhysical(link) && bridges.has(link.master));
   for (const { index, master } of ports) chosen.add(index).add(master);
   return links.filter(({ index }) => chosen.has(index)).sort((a, b) => a.index - b.index);
@@ -71,9 +73,13 @@ function isCard({ loopback, kind }: NicLink): boolean {
   return !loopback && kind === '';
 }
 
-/** A network card, or a foreign veth end: the NICs of labs and containers are veth ends. */
-function isPhysical(link: NicLink): boolean {
-  return (isCard(link) || link.kind === 'veth') && !isOurs(link);
+/**
+ * Which of these links lead to other machines: the network cards. On a machine, a veth end leads to a container or pod of the
+ * same machine. Only in a namespace without any card, as that of a lab or of a container, the veth ends are the cards.
+ */
+function physicalAmong(links: readonly NicLink[]): (link: NicLink) => boolean {
+  const hasCards = links.some(isCard);
+  return (link) => isCard(link) || (!hasCards && link.kind === 'veth' && !isOurs(link));
 }
 
 /** Whether Meshwork made the link. */

@@ -19,7 +19,7 @@ function ipv4(index: number, address: string, length = 24, scope: LinkAddress['s
 
 const links = [
   link(1, 'lo', { loopback: true }),
-  link(3, 'eth1', { kind: 'veth' }),
+  link(3, 'eth1'),
   link(2, 'eth0'),
   link(4, 'eth2', { up: false }),
   link(5, 'eth3', { master: 6 }),

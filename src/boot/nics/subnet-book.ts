@@ -3,10 +3,10 @@
  * gets its old address.
  */
 
-import { readFile } from 'node:fs/promises';
-import { writeDurable } from '../../disk/durable-file.ts';
+import { StateFile, type StateForm } from '../../disk/state-file.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Range } from '../../model/address/ipv4.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, Ipv4CidrShape } from '../../protocol/shapes/parts.ts';
 import { bestFit, poolExhausted } from './subnet-pool.ts';
@@ -25,8 +25,16 @@ const AllocationShape: form.Shape<Allocation> = form.object({
   origin: form.oneOf(['manual', 'dynamic']),
   ports: form.listOf(DeviceShape, 1_024),
 });
-/** An entry that is spoilt is left out. */
-const Book = form.listOf(form.otherwise(AllocationShape, undefined), ALLOCATIONS_MAX);
+type Book = readonly (Allocation | undefined)[];
+
+const BOOK_FILE: StateForm<Book> = {
+  version: 1,
+  // An entry that is spoilt is left out.
+  shape: form.listOf(form.otherwise(AllocationShape, undefined), ALLOCATIONS_MAX),
+  holds: 'the subnets of the segments',
+  remedy: 'host0 gives out subnets anew, perhaps others. Boot the nodes again that host0 does not reach any more.',
+  comesBack: false,
+};
 
 /** An entry of `manual_subnets` for the segment of one NIC: a subnet, or the length of its prefix. */
 interface SubnetWish {
@@ -48,13 +56,13 @@ export function host0AddressIn(subnet: Ipv4Cidr): Ipv4 {
 }
 
 /** The subnets that host0 has allocated to its segments. Allocation is immediate; the file follows (`saved`). */
-export class SubnetBook {
-  readonly #file: string;
+export class SubnetBook implements HealthSource {
+  readonly #file: StateFile<Book>;
   readonly #rules: SubnetRules;
   #allocations: readonly Allocation[];
   #written: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, rules: SubnetRules, allocations: readonly Allocation[]) {
+  private constructor(file: StateFile<Book>, rules: SubnetRules, allocations: readonly Allocation[]) {
     this.#file = file;
     this.#rules = rules;
     this.#allocations = allocations;
@@ -64,10 +72,19 @@ export class SubnetBook {
    * Reads the book, without the entries that the settings no longer allow. An unreadable book counts as empty. No subnet is given
    * out twice even then, because `allocate` is also told the subnets of the addresses on the NICs.
    */
-  static async open(file: string, rules: SubnetRules): Promise<SubnetBook> {
-    const text = await readFile(file, 'utf8').catch(() => '[]');
-    const kept = parseBook(text).filter((allocation) => isStillAllowed(allocation, rules));
-    return new SubnetBook(file, rules, kept);
+  static async open(path: string, rules: SubnetRules): Promise<SubnetBook> {
+    const file = new StateFile(path, BOOK_FILE);
+    const allocations = ((await file.read()) ?? []).flatMap((allocation) => allocation ?? []);
+    return new SubnetBook(
+      file,
+      rules,
+      allocations.filter((allocation) => isStillAllowed(allocation, rules)),
+    );
+  }
+
+  /** A finding while the book cannot be used, or while its allocations are lost. */
+  health(): readonly Finding[] {
+    return this.#file.health();
   }
 
   get allocations(): readonly Allocation[] {
@@ -133,8 +150,14 @@ export class SubnetBook {
   }
 
   #write(): void {
-    const text = `${JSON.stringify(this.#allocations, undefined, 2)}\n`;
-    const written = this.#written.catch(() => {}).then(() => writeDurable(this.#file, text));
+    const allocations = this.#allocations;
+    const written = this.#written
+      .catch(() => {})
+      .then(() => this.#file.write(allocations))
+      .catch((thrown: unknown) => {
+        // A file that stays as it is, is a finding, and no reason to give out no addresses.
+        if (MeshError.from(thrown).code === 'MESH_DISK_REFUSED') throw thrown;
+      });
     this.#written = written;
     // `saved` reports the error.
     written.catch(() => {});
@@ -149,8 +172,4 @@ function isStillAllowed({ subnet, origin, ports }: Allocation, { pools, defaultL
   const wish = wishes.find(({ port }) => ports.includes(port))?.subnet;
   if (origin === 'manual' || typeof wish === 'string') return wish === subnet;
   return ipv4Length(subnet) === (wish ?? defaultLength) && pools.some((pool) => ipv4Overlap(pool, subnet));
-}
-
-function parseBook(text: string): Allocation[] {
-  return readDocument(Book, text).document?.flatMap((allocation) => allocation ?? []) ?? [];
 }

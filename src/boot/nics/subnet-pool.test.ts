@@ -1,5 +1,5 @@
 /** How subnets are found in pools, and how the book of allocations keeps them. `MESH_SEED=N` repeats a random run. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -142,15 +142,33 @@ test('a wish is a subnet or a size; a subnet that overlaps is reported, and one 
   await book.saved();
 });
 
-test('a spoilt book counts as empty', async () => {
+test('a spoilt book counts as empty, and is told', async () => {
   const file = await bookFile();
-  for (const text of [
-    '',
-    '[{"subnet":',
-    '{}',
-    '[null, {"subnet": "10.11.0.7/25", "origin": "dynamic", "ports": ["eth1"]}]',
-  ]) {
+  for (const text of ['', '[{"subnet":', '{}']) {
     await writeFile(file, text);
-    expect((await SubnetBook.open(file, RULES)).allocations).toEqual([]);
+    const book = await SubnetBook.open(file, RULES);
+    expect(book.allocations).toEqual([]);
+    expect(book.health()).toMatchObject([{ code: 'MESH_STATE_DAMAGED', object: file }]);
   }
+});
+
+test('of a book of an earlier version, only the spoilt entries are left out', async () => {
+  const file = await bookFile();
+  await writeFile(
+    file,
+    '[null, {"subnet": "10.11.0.7/25"}, {"subnet":"192.168.0.0/25","origin":"dynamic","ports":["eth1"]}]',
+  );
+  const book = await SubnetBook.open(file, RULES);
+  expect(book.allocations).toMatchObject([{ subnet: '192.168.0.0/25' }]);
+  expect(book.health()).toEqual([]);
+});
+
+test('over a book of a later version nothing is written, and subnets are given out', async () => {
+  const file = await bookFile();
+  await writeFile(file, '[{"version":2,"checksum":"x"}]');
+  const book = await SubnetBook.open(file, RULES);
+  expect(book.allocate(['eth1'], []).subnet).toBe('192.168.0.0/25');
+  await book.saved();
+  expect(book.health()).toMatchObject([{ code: 'MESH_STATE_LATER', object: file }]);
+  expect(await readFile(file, 'utf8')).toBe('[{"version":2,"checksum":"x"}]');
 });

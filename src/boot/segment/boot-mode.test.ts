@@ -7,6 +7,7 @@ import type { BootMode, WantedMode } from '../../protocol/documents/boot-views.t
 import type { Installation } from '../frames/host0-mark.ts';
 import {
   FIRST_PROBES,
+  type Foreknowledge,
   firstState,
   judge,
   type ModeEvent,
@@ -15,6 +16,7 @@ import {
   PARTING_PROBES,
   QUIET_MS,
   RIVAL_MS,
+  settlesInSec,
 } from './boot-mode.ts';
 
 const SERVER: ModeEvent = {
@@ -65,8 +67,8 @@ class Walk {
   isGuest = false;
   notes: string[] = [];
 
-  constructor(wanted: WantedMode, serving?: 'proxy' | 'server') {
-    this.state = firstState(wanted, 0, serving);
+  constructor(wanted: WantedMode, known: Foreknowledge = {}) {
+    this.state = firstState(wanted, 0, known);
   }
 
   after(ms: number, event: ModeEvent, times = 1): this {
@@ -88,6 +90,31 @@ test('no server answers: host0 is a server after three probes, not before', () =
   const walk = new Walk('auto').after(1500, SILENCE, FIRST_PROBES - 1);
   expect(walk.mode).toBe('observe');
   expect(walk.after(1500, SILENCE).mode).toBe('server');
+});
+
+test('a port that just came up: silence counts once the port passes frames', () => {
+  const walk = new Walk('auto', { settlesMs: 35_000 }).after(1500, SILENCE, 20);
+  expect([walk.mode, walk.state.reason, settlesInSec(walk.state, walk.nowMs)]).toEqual(['observe', 'probing', 5]);
+  expect(walk.after(5_000, { type: 'look' }).mode).toBe('observe');
+  expect(walk.after(10, SILENCE).mode).toBe('server');
+  expect(settlesInSec(walk.state, walk.nowMs)).toBe(0);
+  // A fixed mode waits as well, since it fixes no more than what host0 does alone; a proxy gives no addresses.
+  expect(new Walk('server', { settlesMs: 35_000 }).after(1500, SILENCE, 20).mode).toBe('observe');
+  expect(new Walk('proxy', { settlesMs: 35_000 }).after(1500, SILENCE, 3).mode).toBe('proxy');
+  expect(new Walk('auto', { settlesMs: 35_000 }).after(31_000, SERVER).mode).toBe('proxy');
+});
+
+test('the servers that an earlier host0 process knew are not replaced at once', () => {
+  const { heard } = SERVER as Extract<ModeEvent, { type: 'server' }>;
+  const walk = new Walk('auto', { servers: [heard] });
+  expect([walk.mode, walk.state.reason]).toEqual(['proxy', 'as before']);
+  expect(walk.after(MINUTE, SILENCE, PARTING_PROBES - 1).mode).toBe('proxy');
+  expect(walk.after(MINUTE, SILENCE).mode).toBe('server');
+  expect(new Walk('observe', { servers: [heard] }).mode).toBe('observe');
+  expect(new Walk('server', { servers: [heard], serving: 'server' }).mode).toBe('proxy');
+  expect(new Walk('auto', { servers: [{ ...heard, gives: 'boot files' }] }).after(1500, SILENCE, 3).mode).toBe(
+    'server',
+  );
 });
 
 test('a server answers: host0 is a proxy at once', () => {
@@ -162,11 +189,11 @@ test.each([
 });
 
 test('the mode of an earlier host0 process is kept until an event speaks against it', () => {
-  expect(new Walk('auto', 'server').after(1, { type: 'look' }).mode).toBe('server');
-  expect(new Walk('auto', 'server').after(1, SERVER).mode).toBe('proxy');
-  expect(new Walk('auto', 'proxy').after(1500, SILENCE, 3).mode).toBe('proxy');
-  expect(new Walk('observe', 'server').mode).toBe('observe');
-  expect(new Walk('proxy', 'server').mode).toBe('observe');
+  expect(new Walk('auto', { serving: 'server' }).after(1, { type: 'look' }).mode).toBe('server');
+  expect(new Walk('auto', { serving: 'server' }).after(1, SERVER).mode).toBe('proxy');
+  expect(new Walk('auto', { serving: 'proxy' }).after(1500, SILENCE, 3).mode).toBe('proxy');
+  expect(new Walk('observe', { serving: 'server' }).mode).toBe('observe');
+  expect(new Walk('proxy', { serving: 'server' }).mode).toBe('observe');
 });
 
 const ALLOWED: Readonly<Record<WantedMode, readonly BootMode[]>> = {
@@ -186,7 +213,8 @@ test('a random walk is never a server within the quiet time after another one wa
   for (let run = 0; run < 300; run++) {
     const wanted = pick(random, ['auto', 'auto', 'server', 'proxy', 'observe', 'off'] as const);
     const serving = pick(random, ['nothing', 'nothing', 'proxy', 'server'] as const);
-    const walk = new Walk(wanted, serving === 'nothing' ? undefined : serving);
+    const settlesMs = pick(random, [0, 35_000]);
+    const walk = new Walk(wanted, { ...(serving !== 'nothing' && { serving }), settlesMs });
     const talkative = random();
     let lastHeardMs = -Infinity;
     let lastSeniorMs = -Infinity;
@@ -203,6 +231,7 @@ test('a random walk is never a server within the quiet time after another one wa
       const right =
         !(server && walk.nowMs - lastHeardMs < QUIET_MS) &&
         !(server && walk.nowMs - lastSeniorMs < RIVAL_MS) &&
+        !(server && serving !== 'server' && walk.nowMs < settlesMs) &&
         ALLOWED[wanted].includes(walk.mode);
       if (!right) wrong.push(`${walk.mode} with ${wanted} at step ${step} of run ${run}`);
       seen.set(walk.mode, (seen.get(walk.mode) ?? 0) + 1);

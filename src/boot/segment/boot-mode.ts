@@ -15,7 +15,7 @@ import type {
 import type { Installation } from '../frames/host0-mark.ts';
 import type { HeardMark, HeardServer } from '../frames/observation.ts';
 
-/** After this many unanswered probes, a segment counts as one without a DHCP server. */
+/** After this many unanswered probes, a segment counts as one without a DHCP server, once its ports have settled. */
 export const FIRST_PROBES = 3;
 /** After this many unanswered probes, one a minute, a server that was heard counts as gone. */
 export const PARTING_PROBES = 10;
@@ -52,6 +52,10 @@ export interface ModeState {
   readonly mode: BootMode;
   readonly sinceMs: number;
   readonly reason: ModeReason;
+  /** From then on, the switch passes frames: before, silence says nothing about DHCP servers. */
+  readonly settlesMs: number;
+  /** A probe after `settlesMs` got no answer. */
+  readonly settled: boolean;
   /** How many probes in a row got no answer. */
   readonly silentProbes: number;
   /** When another server that gives addresses was last heard; absent if never. */
@@ -90,16 +94,34 @@ interface ModeJudgement {
   readonly notes: readonly ModeNote[];
 }
 
-/**
- * The state at the start.
- * @param serving the mode of the dnsmasq that an earlier host0 process left running on the segment: the mode is kept until an
- * event speaks against it
- */
-export function firstState(wanted: WantedMode, nowMs: number, serving?: 'proxy' | 'server'): ModeState {
-  const blank = { wanted, sinceMs: nowMs, foreign: new Map(), rivals: new Map() };
+/** What is known of a segment when its watch begins. */
+export interface Foreknowledge {
+  /** When the switch passes frames. Absent: now. */
+  readonly settlesMs?: number;
+  /**
+   * The mode of the dnsmasq that an earlier host0 process left running on the segment: the mode is kept until an event speaks
+   * against it.
+   */
+  readonly serving?: 'proxy' | 'server';
+  /** The other servers that an earlier host0 process knew there: they count as heard now. */
+  readonly servers?: readonly HeardServer[];
+}
+
+/** The state at the start. */
+export function firstState(
+  wanted: WantedMode,
+  nowMs: number,
+  { settlesMs = nowMs, serving, servers = [] }: Foreknowledge = {},
+): ModeState {
+  const foreign = new Map(servers.map((heard) => [heard.server, { ...heard, intruded: false, lastMs: nowMs }]));
+  const blank = { wanted, sinceMs: nowMs, settlesMs, settled: false, foreign, rivals: new Map() };
+  const isBeside = servers.some(({ gives }) => gives === 'addresses');
   if (wanted === 'off') return { ...blank, mode: 'off', reason: 'configured', silentProbes: 0 };
+  if (isBeside && wanted !== 'observe') {
+    return { ...blank, mode: 'proxy', reason: 'as before', silentProbes: 0, lastForeignMs: nowMs };
+  }
   if (serving === 'server' && (wanted === 'auto' || wanted === 'server')) {
-    return { ...blank, mode: 'server', reason: 'as before', silentProbes: FIRST_PROBES };
+    return { ...blank, mode: 'server', reason: 'as before', settled: true, silentProbes: FIRST_PROBES };
   }
   if (serving === 'proxy' && wanted !== 'observe') {
     return { ...blank, mode: 'proxy', reason: 'as before', silentProbes: 0, lastForeignMs: nowMs };
@@ -148,6 +170,7 @@ function takeEvent(before: ModeState, event: ModeEvent, nowMs: number, notes: Mo
 function probed(state: ModeState, answered: boolean, nowMs: number, notes: ModeNote[]): ModeState {
   if (answered) return { ...state, silentProbes: 0 };
   const silentProbes = state.silentProbes + 1;
+  const settled = state.settled || nowMs >= state.settlesMs;
   const isGone = silentProbes >= PARTING_PROBES;
   const foreign = new Map(state.foreign);
   for (const [address, server] of foreign) {
@@ -155,7 +178,7 @@ function probed(state: ModeState, answered: boolean, nowMs: number, notes: ModeN
     if (server.gives === 'addresses' && silentProbes === 2) notes.push({ note: 'server silent', server });
     if (isGone && nowMs - server.lastMs >= QUIET_MS) foreign.delete(address);
   }
-  return { ...state, silentProbes, foreign };
+  return { ...state, silentProbes, settled, foreign };
 }
 
 function heardServer(state: ModeState, heard: HeardServer, nowMs: number, notes: ModeNote[]): ModeState {
@@ -180,6 +203,7 @@ function decide(state: ModeState, nowMs: number, { isGuest }: Surroundings): { m
     // No other server was heard, but too few probes were sent to be sure.
     if (silentProbes < FIRST_PROBES) return { mode: 'observe', reason: 'probing' };
     if (wanted === 'proxy') return { mode: 'proxy', reason: 'configured' };
+    if (!state.settled) return { mode: 'observe', reason: 'probing' };
     return { mode: 'server', reason: wanted === 'server' ? 'configured' : 'nobody else answers' };
   }
   if (wanted === 'proxy') return { mode: 'proxy', reason: 'configured' };
@@ -209,6 +233,12 @@ export function rivalViews(state: ModeState, nowMs: number): RivalView[] {
     heardSecAgo: Math.floor((nowMs - lastMs) / 1000),
     ...(ipv4 !== undefined && { ipv4 }),
   }));
+}
+
+/** For how many seconds more host0 only listens on the segment, since its ports may pass nothing yet. 0: no longer. */
+export function settlesInSec({ mode, reason, settled, settlesMs }: ModeState, nowMs: number): number {
+  if (mode !== 'observe' || reason !== 'probing' || settled) return 0;
+  return Math.max(0, Math.ceil((settlesMs - nowMs) / 1000));
 }
 
 /** The subnets in which other servers give addresses, as far as these are known. */

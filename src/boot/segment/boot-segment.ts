@@ -7,9 +7,10 @@ import type { SegmentView, SubnetView } from '../../protocol/documents/boot-view
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Service } from '../../services/process/service.ts';
 import type { SegmentState } from '../timeline/boot-trouble.ts';
-import { foreignViews, rivalViews } from './boot-mode.ts';
+import type { AddressGiver } from './address-giver.ts';
+import { foreignViews, rivalViews, settlesInSec } from './boot-mode.ts';
 import type { Leases } from './leases.ts';
-import { leasesFinding, modeFindings, unmetFinding } from './segment-note.ts';
+import { leasesFinding, modeFindings, SETTLING, unmetFinding, usedFinding } from './segment-note.ts';
 import { leaseRange } from './segment-service.ts';
 import type { SegmentWatch } from './segment-watch.ts';
 
@@ -34,19 +35,22 @@ interface SegmentSurroundings {
   readonly dry: boolean;
   /** The dnsmasq of the segment's NIC. */
   readonly service: Service | undefined;
+  /** The choice of its addresses, where host0 gives them. */
+  readonly giver: AddressGiver | undefined;
 }
 
 /** The segment as a document. Reads the lease file. */
 export async function segmentView(
   segment: BootSegment,
-  { clock, dry, service }: SegmentSurroundings,
+  { clock, dry, service, giver }: SegmentSurroundings,
 ): Promise<SegmentView> {
   const { nics, watch, leases, dryAnswers, subnet, problem } = segment;
   const { device, wanted } = watch.input;
   const { state } = watch;
   const nowMs = clock.nowMs();
   const serves = subnet !== undefined && problem === undefined;
-  const [error] = errorsOf(segment, service);
+  const settling = settlesInSec(state, nowMs);
+  const [error] = errorsOf(segment, service, giver);
   return {
     nics,
     device,
@@ -54,6 +58,7 @@ export async function segmentView(
     mode: state.mode,
     reason: state.reason,
     sinceSec: Math.floor((nowMs - state.sinceMs) / 1000),
+    ...(settling > 0 && { settlesInSec: settling }),
     ...(serves && { service: serviceView(dry, service) }),
     ...(subnet !== undefined && { subnet }),
     leases: state.mode === 'server' && !dry ? await leases.read() : [],
@@ -68,31 +73,34 @@ export async function segmentView(
 /** What is wrong on a segment. @param unmetWish the subnet that the settings wish for it, if that was not free */
 export function segmentFindings(
   segment: BootSegment,
-  { dry, service }: Omit<SegmentSurroundings, 'clock'>,
+  { dry, service, giver }: Omit<SegmentSurroundings, 'clock'>,
   unmetWish: Ipv4Cidr | undefined,
 ): Finding[] {
   const { watch, subnet } = segment;
   const { device } = watch.input;
-  const full = dry ? undefined : fullFinding(segment);
+  const full = dry ? undefined : fullFinding(segment, giver);
+  const used = subnet && giver && usedFinding(device, leaseRange(subnet), giver.used);
   return [
     ...modeFindings(device, watch.state),
-    ...errorsOf(segment, service).map((error) => findingOf(error, { object: device })),
+    ...(used === undefined ? [] : [used]),
+    ...errorsOf(segment, service, giver).map((error) => findingOf(error, { object: device })),
     ...(full === undefined ? [] : [full]),
     ...(unmetWish === undefined ? [] : [unmetFinding(device, unmetWish, subnet)]),
   ];
 }
 
 /** What a booting machine can expect on the segment; the boot log explains the machine's silence with this. */
-export function segmentState(segment: BootSegment, { dry, service }: Omit<SegmentSurroundings, 'clock'>): SegmentState {
+export function segmentState(segment: BootSegment, { clock, dry, service, giver }: SegmentSurroundings): SegmentState {
   const { problem, watch } = segment;
   if (problem !== undefined) {
     const { message, remedy } = problem;
     return { mode: 'observe', why: message, ...(remedy !== undefined && { remedy }) };
   }
   const { mode, reason } = watch.state;
+  if (settlesInSec(watch.state, clock.nowMs()) > 0) return { mode, ...SETTLING };
   if (dry) return { mode: 'dry', why: reason };
-  const [failed] = errorsOf(segment, service).map((error) => findingOf(error, { object: watch.input.device }));
-  const full = fullFinding(segment);
+  const [failed] = errorsOf(segment, service, giver).map((error) => findingOf(error, { object: watch.input.device }));
+  const full = fullFinding(segment, giver);
   const isRefusing = full?.severity === 'error' && service?.running !== undefined;
   const silence = isRefusing ? full : failed;
   return {
@@ -104,14 +112,18 @@ export function segmentState(segment: BootSegment, { dry, service }: Omit<Segmen
   };
 }
 
-function errorsOf({ watch, problem }: BootSegment, service: Service | undefined): MeshError[] {
-  return [watch.error, problem, service?.error].filter((error) => error !== undefined);
+function errorsOf(
+  { watch, problem }: BootSegment,
+  service: Service | undefined,
+  giver: AddressGiver | undefined,
+): MeshError[] {
+  return [watch.error, problem, service?.error, giver?.error].filter((error) => error !== undefined);
 }
 
-function fullFinding({ watch, subnet, leases }: BootSegment): Finding | undefined {
+function fullFinding({ watch, subnet, leases }: BootSegment, giver: AddressGiver | undefined): Finding | undefined {
   if (watch.state.mode !== 'server' || subnet === undefined) return undefined;
   const range = leaseRange(subnet);
-  return leasesFinding(watch.input.device, subnet, range, leases.room(range));
+  return leasesFinding(watch.input.device, subnet, range, leases.room(range, giver?.used.size));
 }
 
 function serviceView(dry: boolean, service: Service | undefined): NonNullable<SegmentView['service']> {

@@ -2,6 +2,7 @@
  * The addresses that host0 has given out on a segment, and whether one is left. dnsmasq writes its lease file before it answers.
  * So DHCP packets on the segment say when to read the file again, and it is not read while no packet is seen.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Ipv4, ipv4ToNumber } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -57,21 +58,34 @@ export class Leases {
     }
   }
 
+  /** Reads the lease file at once: before host0 gives addresses on the segment. @returns the machine and address of each lease */
+  readNow(): (readonly [Mac, Ipv4])[] {
+    try {
+      this.#known = parseLeases(readFileSync(this.#file, 'utf8'), this.#clock.wallTime());
+    } catch {
+      // There is no file before the first lease.
+    }
+    return this.#known.map(({ mac, ipv4 }) => [mac, ipv4] as const);
+  }
+
   /** Reads the lease file. @returns the leases in force now; none if there is no file */
   async read(): Promise<readonly LeaseView[]> {
     this.#known = parseLeases(await readFile(this.#file, 'utf8').catch(() => ''), this.#clock.wallTime());
     return this.#known;
   }
 
-  /** How full a range is: counts the leases of the last reading that have not expired since. */
-  room({ first, last }: LeaseRange): LeaseRoom {
-    const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
+  /** The leases of the last reading that have not expired since. */
+  inForce(): readonly LeaseView[] {
     const now = this.#clock.wallTime();
-    const given = this.#known.filter(
-      ({ ipv4, expires }) => from <= ipv4ToNumber(ipv4) && ipv4ToNumber(ipv4) <= to && new Date(expires) > now,
-    );
+    return this.#known.filter(({ expires }) => new Date(expires) > now);
+  }
+
+  /** How full a range is. @param used how many of its addresses other devices use */
+  room({ first, last }: LeaseRange, used = 0): LeaseRoom {
+    const [from, to] = [ipv4ToNumber(first), ipv4ToNumber(last)];
+    const given = this.inForce().filter(({ ipv4 }) => from <= ipv4ToNumber(ipv4) && ipv4ToNumber(ipv4) <= to);
     const addresses = to - from + 1;
-    const free = addresses - given.length;
+    const free = Math.max(0, addresses - given.length - used);
     const { mac, atMs = Number.NEGATIVE_INFINITY } = this.#asked ?? {};
     const isRefused =
       free === 0 && this.#clock.nowMs() - atMs < REFUSED_MS && !given.some((lease) => lease.mac === mac);

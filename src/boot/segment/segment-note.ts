@@ -1,14 +1,26 @@
 /** What happens on a segment in words: events for the journal, and findings with remedies for `mesh status`. */
 
-import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { EventInit } from '../../protocol/journal/event.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
+import type { ArpHolder } from '../frames/arp-packet.ts';
 import type { Foreign, ModeNote, ModeState, Rival } from './boot-mode.ts';
 import type { LeaseRange, LeaseRoom } from './leases.ts';
 
 const RULE_OF_ONE = 'Only one DHCP server may give out addresses on a segment.';
+
+/** Why a machine gets no answer while a segment's ports settle, and what to do about that. */
+export const SETTLING = {
+  why:
+    'its port has just come up, and a switch may pass nothing for half a minute after that (spanning tree): host0 listens for ' +
+    'another DHCP server first',
+  remedy:
+    'Wait, and boot the machine again if it has given up by then: `mesh system boot` shows how long it takes. If your ' +
+    'switches forward at once, write port_settle_sec="0" in host0.conf, and restart host0.',
+} as const;
 
 /** The journal's event for a note. @param state after the change */
 export function noteEvent(device: string, note: ModeNote, state: ModeState): EventInit {
@@ -99,6 +111,38 @@ export function leasesFinding(
     object: device,
     message: `${amount} of the addresses that host0 gives out on ${device} (${first} to ${last}) is left${failure}`,
     remedy: `${larger} An address is free again an hour after its machine has gone.`,
+  };
+}
+
+/** At most this many used addresses are named. */
+const USED_SHOWN = 4;
+
+/** The finding for addresses that host0 would give out, but that other devices use. @returns undefined if there are none */
+export function usedFinding(
+  device: string,
+  { first, last }: LeaseRange,
+  used: ReadonlyMap<Ipv4, Mac | undefined>,
+): Finding | undefined {
+  if (used.size === 0) return undefined;
+  const named = [...used].slice(0, USED_SHOWN).map(([ipv4, mac]) => `${ipv4} (${mac ?? 'as a machine says'})`);
+  const more = used.size > USED_SHOWN ? ` and ${used.size - USED_SHOWN} more` : '';
+  return {
+    code: 'MESH_BOOT_ADDRESS_USED',
+    severity: 'warning',
+    object: device,
+    message: `other devices on ${device} use addresses of those that host0 gives out there (${first} to ${last}): ${named.join(', ')}${more}`,
+    remedy: `host0 leaves these addresses alone. Give the devices others outside ${first} to ${last}, or let them ask by DHCP.`,
+  };
+}
+
+/** The journal's event for an address that another device uses. */
+export function usedEvent(device: string, { ipv4, mac }: ArpHolder): EventInit {
+  return {
+    level: 'warning',
+    kind: 'address in use',
+    object: device,
+    message: `${device}: ${mac} uses ${ipv4}, which host0 would have given to another machine`,
+    code: 'MESH_BOOT_ADDRESS_USED',
   };
 }
 

@@ -24,7 +24,8 @@ import { type Allocation, host0AddressIn } from '../nics/subnet-book.ts';
 
 /** Long enough to bridge a while without host0, and short enough for another server to take over within an hour. */
 const LEASE_SEC = 3600;
-const DHCP_PORT = 67;
+/** Where DHCP servers listen. */
+export const DHCP_PORT = 67;
 const PROGRAM = 'dnsmasq';
 /** Where packages install dnsmasq when it is not in PATH. */
 const PROGRAM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -98,7 +99,8 @@ export function serviceSpec(
     tftpRoot,
     leaseFile: leaseFile(directory, device),
     ignoredClass: PROBE_CLASS,
-    mode: mode === 'proxy' ? { name: mode } : { name: mode, ...leaseRange(subnet), leaseSec: LEASE_SEC },
+    mode:
+      mode === 'proxy' ? { name: mode } : { name: mode, hostFile: hostFile(directory, device), leaseSec: LEASE_SEC },
   };
   const conf = dnsmasqConf(service);
   const file = join(directory, `${device}.conf`);
@@ -137,6 +139,11 @@ function refuseOtherServer(device: string): void {
 /** Where dnsmasq keeps the leases of a device. @param directory `<state>/boot` */
 export function leaseFile(directory: string, device: string): string {
   return join(directory, `${device}.leases`);
+}
+
+/** Where the address of each machine of a device's segment is. @param directory `<state>/boot` */
+export function hostFile(directory: string, device: string): string {
+  return join(directory, `${device}.hosts`);
 }
 
 /** The path of dnsmasq. @throws MESH_BOOT_FILES_MISSING if it is not installed */

@@ -10,12 +10,21 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { WantedMode } from '../../protocol/documents/boot-views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { type ArpHolder, decodeArpReply } from '../frames/arp-packet.ts';
 import { BOOT_FILTER } from '../frames/boot-filter.ts';
 import { encodeProbe, type Host0Mark, type Installation, isSenior } from '../frames/host0-mark.ts';
 import { type HeardMark, observe } from '../frames/observation.ts';
 import { ROUTERS_MAC, RouterAnswer, solicitorOf } from '../frames/router-answer.ts';
 import type { BootSighting } from '../frames/sighting.ts';
-import { FIRST_PROBES, firstState, foreignSubnets, judge, type ModeEvent, type ModeState } from './boot-mode.ts';
+import {
+  FIRST_PROBES,
+  type Foreknowledge,
+  firstState,
+  foreignSubnets,
+  judge,
+  type ModeEvent,
+  type ModeState,
+} from './boot-mode.ts';
 import { noteEvent } from './segment-note.ts';
 
 /** What a `SegmentWatch` works with. The callbacks may be called at any time until `close`. */
@@ -26,8 +35,8 @@ export interface SegmentWatchInput {
   readonly link: number;
   readonly mac: Mac;
   readonly wanted: WantedMode;
-  /** The mode of the dnsmasq that an earlier host0 process left running there. */
-  readonly serving?: 'proxy' | 'server';
+  /** What host0 knows of the segment already. */
+  readonly known: Foreknowledge;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly installation: Installation;
@@ -40,6 +49,10 @@ export interface SegmentWatchInput {
   /** Whether the NIC has an address in one of these subnets that host0 did not allocate. */
   readonly isGuestIn: (subnets: readonly Ipv4Cidr[]) => boolean;
   readonly onSighting: (sighting: BootSighting) => void;
+  /** Called when a machine asks for an address. @param message its DISCOVER */
+  readonly onQuestion: (mac: Mac, message: Buffer) => void;
+  /** Called when a device answers an ARP request of host0. */
+  readonly onArpReply: (holder: ArpHolder) => void;
   /** Called when the mode, the known servers or host0s, or `error` have changed. */
   readonly onChange: () => void;
   /** Called when a probe of this host0 is heard: another NIC of host0 is on this segment, too. */
@@ -48,7 +61,12 @@ export interface SegmentWatchInput {
 
 /** The time between the first probes, and for their answers. */
 const FIRST_PROBE_MS = 1_500;
-/** The time between later probes. */
+/** The time between probes while ports settle: the time for an answer. */
+const SETTLING_PROBE_MS = 4_000;
+/** The time between probes in the first minutes: servers and switches that came back with the power follow host0. */
+const EARLY_PROBE_MS = 10_000;
+const EARLY_MS = 300_000;
+/** The time between later probes, and between all beside another server. */
 const PROBE_MS = 60_000;
 /** The time for the answer to a later probe. Some servers check for 3 s whether an address is free before they offer it. */
 const ANSWER_MS = 4_000;
@@ -70,8 +88,8 @@ export class SegmentWatch {
   constructor(input: SegmentWatchInput) {
     this.input = input;
     const { mac, clock } = input;
-    this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.#send(frame) });
-    this.#state = firstState(input.wanted, input.clock.nowMs(), input.serving);
+    this.#router = new RouterAnswer({ mac, clock, send: (frame) => this.send(frame) });
+    this.#state = firstState(input.wanted, input.clock.nowMs(), input.known);
   }
 
   get state(): ModeState {
@@ -127,14 +145,21 @@ export class SegmentWatch {
   /** Sends a probe, notes after a while whether it was answered, and plans the next one: soon at first, then every minute. */
   #ask(): void {
     const { clock } = this.input;
-    const { silentProbes, lastForeignMs } = this.#state;
-    const first = silentProbes < FIRST_PROBES && lastForeignMs === undefined;
+    const nextMs = this.#probePauseMs();
     this.#heardSinceProbe = false;
     this.#probe(false);
-    this.#answerDue = clock.after(first ? FIRST_PROBE_MS : ANSWER_MS, () => {
+    this.#answerDue = clock.after(Math.min(nextMs, ANSWER_MS), () => {
       this.#apply({ type: 'probed', answered: this.#heardSinceProbe });
     });
-    this.#next = clock.after(first ? FIRST_PROBE_MS : PROBE_MS, () => this.#ask());
+    this.#next = clock.after(nextMs, () => this.#ask());
+  }
+
+  #probePauseMs(): number {
+    const { silentProbes, lastForeignMs, settled, settlesMs } = this.#state;
+    if (lastForeignMs !== undefined) return PROBE_MS;
+    if (silentProbes < FIRST_PROBES) return FIRST_PROBE_MS;
+    if (!settled) return SETTLING_PROBE_MS;
+    return this.input.clock.nowMs() - settlesMs < EARLY_MS ? EARLY_PROBE_MS : PROBE_MS;
   }
 
   #probe(reply: boolean): void {
@@ -148,10 +173,11 @@ export class SegmentWatch {
       passive: dry || wanted === 'observe' || reason === 'another host0',
       ...(address !== undefined && { ipv4: address }),
     };
-    this.#send(encodeProbe(mac, randomInt(2 ** 32 - 1), mark));
+    this.send(encodeProbe(mac, randomInt(2 ** 32 - 1), mark));
   }
 
-  #send(frame: Buffer): void {
+  /** Sends a frame, unless the device is going down. */
+  send(frame: Buffer): void {
     try {
       this.#socket?.send(frame);
     } catch {
@@ -163,10 +189,10 @@ export class SegmentWatch {
     const { device, clock, onSighting } = this.input;
     const observation = observe(bytes, outgoing, { device, nowMs: clock.nowMs() });
     if (observation === undefined) {
-      if (!outgoing) this.#hearSolicitation(bytes);
+      if (!outgoing) this.#hearOther(bytes);
       return;
     }
-    const { sighting, server, mark } = observation;
+    const { sighting, question, server, mark } = observation;
     if (mark !== undefined) this.#hearHost0(mark);
     if (server !== undefined && ![...this.#state.rivals.values()].some(({ ipv4 }) => ipv4 === server.server)) {
       if (server.gives === 'addresses') this.#heardSinceProbe = true;
@@ -175,10 +201,16 @@ export class SegmentWatch {
     if (sighting === undefined) return;
     this.#router.see(sighting);
     onSighting(sighting);
+    if (question !== undefined) this.input.onQuestion(sighting.mac, question);
   }
 
-  /** Tells an iPXE that asks for an IPv6 router that there is none, so that it does not wait for one (router-answer.ts). */
-  #hearSolicitation(bytes: Buffer): void {
+  /** Takes an ARP answer, or tells an iPXE that asks for an IPv6 router that there is none (router-answer.ts). */
+  #hearOther(bytes: Buffer): void {
+    const holder = decodeArpReply(bytes);
+    if (holder !== undefined) {
+      this.input.onArpReply(holder);
+      return;
+    }
     const { mode } = this.#state;
     if (this.input.dry || (mode !== 'server' && mode !== 'proxy')) return;
     const solicitor = solicitorOf(bytes);

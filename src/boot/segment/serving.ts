@@ -5,20 +5,34 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import { type BroadcastLink, sendBroadcast } from '../../kernel/sockets/broadcast.ts';
 import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Service } from '../../services/process/service.ts';
+import { BROADCAST_IPV4 } from '../frames/udp-frame.ts';
 import { type BootNic, wantedMode } from '../nics/boot-nic.ts';
 import { type AddressBook, addressesOf, type NicAddress, subnetsHere } from '../nics/nic-address.ts';
 import { type Allocation, host0AddressIn, SubnetBook } from '../nics/subnet-book.ts';
+import { AddressGiver } from './address-giver.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
 import { foreignSubnets } from './boot-mode.ts';
 import type { BootSegment } from './boot-segment.ts';
-import { dnsmasqProgram, guestAddress, noGuestAddress, serviceSpec, subnetOf } from './segment-service.ts';
+import { usedEvent } from './segment-note.ts';
+import {
+  DHCP_PORT,
+  dnsmasqProgram,
+  guestAddress,
+  hostFile,
+  leaseRange,
+  noGuestAddress,
+  serviceSpec,
+  subnetOf,
+} from './segment-service.ts';
 
 interface ServingInput {
   readonly settings: Host0Settings;
@@ -40,6 +54,7 @@ export class Serving {
   readonly #book: SubnetBook;
   readonly #files: BootFiles;
   readonly #services = new Map<string, Service>();
+  readonly #givers = new Map<string, AddressGiver>();
   #program: string | undefined;
 
   private constructor(input: ServingInput, book: SubnetBook, files: BootFiles) {
@@ -66,9 +81,19 @@ export class Serving {
     return this.#files.missing;
   }
 
+  /** What is not well with the record of allocations. */
+  get bookFindings(): readonly Finding[] {
+    return this.#book.health();
+  }
+
   /** The dnsmasq of a NIC, even if an earlier host0 process started it. */
   serviceOf(device: string): Service | undefined {
     return this.#services.get(device);
+  }
+
+  /** The choice of addresses on the segment of a NIC; undefined where host0 gives none. */
+  giverOf(device: string): AddressGiver | undefined {
+    return this.#givers.get(device);
   }
 
   /** The allocation of the segment that has one of these NICs. */
@@ -93,6 +118,8 @@ export class Serving {
         segment.problem = MeshError.from(error);
       }
     }
+    const giving = new Set(segments.filter(isGiving).map(({ watch }) => watch.input.device));
+    for (const device of this.#givers.keys()) if (!giving.has(device)) this.#endGiver(device);
   }
 
   /** Stops the dnsmasq of each NIC that no segment is served through. */
@@ -120,11 +147,13 @@ export class Serving {
 
   /** Stops all dnsmasq processes. Resolves when they have ended. */
   async stop(): Promise<void> {
+    for (const device of this.#givers.keys()) this.#endGiver(device);
     await Promise.all([...this.#services.values()].map((service) => service.stop()));
   }
 
   /** Leaves the dnsmasq processes running, for the next host0 process. Resolves when everything is on disk. */
   async release(): Promise<void> {
+    for (const device of this.#givers.keys()) this.#endGiver(device);
     await Promise.all([...this.#services.values()].map((service) => service.release()));
     await this.#book.saved().catch(() => {});
   }
@@ -162,8 +191,39 @@ export class Serving {
     this.#program ??= dnsmasqProgram();
     const setting = { program: this.#program, device, directory, tftpRoot: this.#files.root };
     const spec = serviceSpec(setting, mode, segment.subnet);
-    void (this.#services.get(device) ?? this.#makeService(device)).run(spec);
+    const service = this.#services.get(device) ?? this.#makeService(device);
+    if (mode === 'server') this.#keepGiver(segment, segment.subnet, service);
+    void service.run(spec);
     return true;
+  }
+
+  /** Chooses the addresses of a segment from now on, or goes on with that. */
+  #keepGiver({ watch, leases }: BootSegment, subnet: SubnetView, service: Service): void {
+    const { device, mac } = watch.input;
+    const { clock, journal, directory } = this.#input;
+    const host0 = subnet.ipv4;
+    const range = leaseRange(subnet);
+    const present = this.#givers.get(device);
+    if (present?.fits({ watch, range, host0 }) === true) return;
+    this.#endGiver(device);
+    const giver = new AddressGiver({
+      clock,
+      file: hostFile(directory, device),
+      range,
+      mac,
+      host0,
+      leases,
+      watch,
+      reload: () => service.reload(),
+      repeat: (message) => repeatQuestion({ device, ipv4: host0, broadcast: BROADCAST_IPV4 }, message),
+      onUsed: (holder) => journal.record(usedEvent(device, holder)),
+    });
+    this.#givers.set(device, giver);
+  }
+
+  #endGiver(device: string): void {
+    this.#givers.get(device)?.close();
+    this.#givers.delete(device);
   }
 
   /** The subnet of a segment where host0 is a server; allocates one if needed. @throws MESH_BOOT_POOL_EXHAUSTED */
@@ -182,6 +242,20 @@ export class Serving {
     const used = [...subnetsHere(this.#input.links, this.#book.allocations), ...foreign];
     const dry = this.#input.settings.boot === 'dry';
     return subnetOf([], dry ? this.#book.propose(inOrder, used) : this.#book.allocate(inOrder, used));
+  }
+}
+
+/** Whether host0 gives addresses on a segment. */
+function isGiving({ watch, served }: BootSegment): boolean {
+  return watch.state.mode === 'server' && served === true;
+}
+
+/** Puts a machine's question to the dnsmasq of this host. */
+function repeatQuestion(link: BroadcastLink, message: Buffer): void {
+  try {
+    sendBroadcast(link, DHCP_PORT, message);
+  } catch {
+    // The device is going down, or its address was removed. The machine asks again.
   }
 }
 

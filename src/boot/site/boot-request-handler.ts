@@ -10,7 +10,7 @@ import type { BootSighting } from '../frames/sighting.ts';
 import type { Attempts } from './attempts.ts';
 import type { BootLoadLimiter } from './boot-load-limiter.ts';
 import { type Hardware, hardwareName, modelOf } from './hardware.ts';
-import { identifyMachine } from './identification.ts';
+import { identifyMachine, type KnownIds } from './identification.ts';
 import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 
 /** What machines boot; image/overlay/boot-catalogue.ts implements it. */
@@ -38,9 +38,7 @@ export interface BootOverlay {
 }
 
 /** Which machines there are; the controller implements it. */
-export interface BootRegistry {
-  /** Whether the administrator or an earlier boot has named this id. */
-  isKnown(machine: MachineId): boolean;
+export interface BootRegistry extends KnownIds {
   /**
    * Checks that the machine may boot from the card now.
    * @param device host0's NIC on the segment of the card
@@ -78,6 +76,8 @@ export interface BootRequestHandlerInput {
   readonly loadLimiter: BootLoadLimiter;
   readonly catalogue: BootCatalogue;
   readonly registry: BootRegistry;
+  /** UUIDs and serials that identify no machine, besides those that Meshwork knows, in lower case. */
+  readonly sharedIds: readonly string[];
   /** The MAC in the kernel's neighbour entry for an address. */
   readonly neighbour: (device: string, address: Ipv4) => Promise<Mac | undefined>;
   /** host0's addresses in the order in which nodes on `device` should try them, the nearest first. */
@@ -113,7 +113,7 @@ export class BootRequestHandler {
    * asks again.
    */
   async answer(hardware: Hardware, source: BootRequestSource): Promise<BootAnswer> {
-    const { machine } = identifyMachine(hardware, (id) => this.#input.registry.isKnown(id));
+    const { machine } = identifyMachine(hardware, this.#input.registry, this.#input.sharedIds);
     try {
       return await this.#admit(machine, hardware, source);
     } catch (thrown) {

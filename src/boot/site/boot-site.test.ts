@@ -2,10 +2,12 @@
 
 import { once } from 'node:events';
 import {
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -33,6 +35,7 @@ import type { BootSighting } from '../frames/sighting.ts';
 import { Attempts } from './attempts.ts';
 import { BootLoadLimiter } from './boot-load-limiter.ts';
 import { BootSite } from './boot-site.ts';
+import { linkFaults } from './published-path.ts';
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
 const machine = machineIdOf(UUID);
@@ -64,6 +67,7 @@ beforeEach(async () => {
   writeFileSync(join(directory, 'tftp/ipxe.efi'), 'MZ');
   writeFileSync(join(directory, 'secret'), 'not to be had');
   symlinkSync('../secret', join(directory, 'isos/out'));
+  lchownSync(join(directory, 'isos/out'), 1000, 1000);
   symlinkSync('deep', join(directory, 'isos/in'));
   writeFileSync(join(directory, 'overlay'), 'overlay of 10eff964');
   [there, leasedTo, noOverlay, double, sightings, events] = [mac, undefined, undefined, undefined, [], []];
@@ -85,12 +89,15 @@ beforeEach(async () => {
     },
     registry: {
       isKnown: () => false,
+      isNamedWith: () => false,
+      namedByMac: () => undefined,
       mayBoot: () => {
         if (double !== undefined) throw double;
         return 'node1';
       },
       boots: (_machine, _hardware, _device, begin) => begin('node1'),
     },
+    sharedIds: [],
     neighbour: async () => there,
     leasedTo: async () => leasedTo,
     secretsOf: async () => Buffer.from('secrets'),
@@ -135,7 +142,7 @@ function word(script: string, name: string): string {
 test('a machine gets its first script, its kernel, its overlay and its secrets', async () => {
   const entry = await (await get('/boot.ipxe')).text();
   expect(entry).toMatch(
-    `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&boardSerial=\${smbios/2.7.0:uristring}`,
+    `chain --replace http://${HOST0}/boot/\${netX/mac:hexhyp}.ipxe?uuid=\${uuid}&architecture=\${buildarch}&platform=\${platform}&boardSerialHex=\${smbios/2.7.0:hexraw}`,
   );
   const script = await (await askScript()).text();
   expect(script.split('\n').slice(0, 3)).toEqual(['#!ipxe', `echo Meshwork: machine ${machine}, node1`, 'imgfree']);
@@ -152,7 +159,8 @@ test('a machine gets its first script, its kernel, its overlay and its secrets',
   const overlay = await get(word(script, 'mesh.overlay').replace(`http://${HOST0}`, ''));
   expect(await overlay.text()).toBe('overlay of 10eff964');
   expect(overlay.headers.get('content-length')).toBe('19');
-  expect(await (await get(`/secrets/${word(script, 'mesh.token')}`)).text()).toBe('secrets');
+  const secrets = await get(`/secrets/${word(script, 'mesh.token')}`);
+  expect([secrets.headers.get('content-type'), await secrets.text()]).toEqual(['application/x-tar', 'secrets']);
   expect(sightings).toContainEqual(
     expect.objectContaining({ kind: 'identified', machine, attempt, ipv4: '127.0.0.1' }),
   );
@@ -342,7 +350,60 @@ test('no path leads out of the published directories', async () => {
   ]) {
     expect(await raw(path), path).toMatch(/^HTTP\/1.1 404 /);
   }
-  expect((await fetch(`http://127.0.0.1:${port}/boot.ipxe`, { method: 'PUT' })).status).toBe(404);
+  const put = await fetch(`http://127.0.0.1:${port}/boot.ipxe`, { method: 'PUT' });
+  expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+});
+
+test('a link leads out of isos if it is root’s, and what other links do not is told once, and by a check', async () => {
+  const at = (name: string) => join(directory, 'isos', name);
+  mkdirSync(join(directory, 'big'));
+  writeFileSync(join(directory, 'big/debian.iso'), 'debian');
+  symlinkSync('../secret', join(directory, 'big/theirs'));
+  lchownSync(join(directory, 'big/theirs'), 1000, 1000);
+  symlinkSync(join(directory, 'big'), at('big'));
+  symlinkSync(join(directory, 'big/debian.iso'), at('debian.iso'));
+  symlinkSync('../../big', at('deep/again'));
+  symlinkSync('loop', at('loop'));
+  symlinkSync('gone', at('dangling'));
+  expect(await raw('/isos/debian.iso')).toMatch(/\r\n\r\ndebian$/);
+  expect(await raw('/isos/big/debian.iso')).toMatch(/\r\n\r\ndebian$/);
+  expect(await raw('/isos/deep/again/debian.iso')).toMatch(/\r\n\r\ndebian$/);
+  for (const path of ['out', 'big/theirs', 'out', 'loop', 'dangling', 'big']) {
+    expect(await raw(`/isos/${path}`), path).toMatch(/^HTTP\/1.1 404 /);
+  }
+  const told = events.map(({ code, object }) => `${code} ${object?.replace(directory, '')}`);
+  expect(told).toEqual([
+    'MESH_BOOT_LINK_REFUSED /isos/out',
+    'MESH_BOOT_LINK_REFUSED /big/theirs',
+    'MESH_BOOT_LINK_REFUSED /isos/loop',
+  ]);
+  const faults = (await linkFaults(join(directory, 'isos'))).map(({ message }) => message.replaceAll(directory, ''));
+  expect(faults.toSorted()).toEqual([
+    '/isos/dangling is not published: the link leads to no file',
+    '/isos/loop is not published: the link leads to no file',
+    '/isos/out is not published: the link leads out of the directory and does not belong to root',
+  ]);
+  // The remedy heals.
+  lchownSync(at('out'), 0, 0);
+  expect(await raw('/isos/out')).toMatch(/not to be had$/);
+  // Images and boot loaders are never elsewhere.
+  symlinkSync('../../secret', join(directory, 'images/abc1/initrd.img.new'));
+  renameSync(join(directory, 'images/abc1/initrd.img.new'), join(directory, 'images/abc1/initrd.img'));
+  expect(await raw('/image/abc1/initrd.img')).toMatch(/^HTTP\/1.1 404 /);
+});
+
+test('a client that has the file already is told so, whatever it writes', async () => {
+  const etag = (await get('/image/abc1/vmlinuz')).headers.get('etag') ?? '';
+  for (const [known, status] of [
+    [etag, 304],
+    [`W/${etag}`, 304],
+    [`"other", W/${etag}`, 304],
+    ['*', 304],
+    ['"other"', 200],
+    [etag.replaceAll('"', ''), 200],
+  ] as const) {
+    expect((await get('/image/abc1/vmlinuz', { 'if-none-match': known })).status, known).toBe(status);
+  }
 });
 
 test('random paths never reach a file outside, and never break the server', async () => {

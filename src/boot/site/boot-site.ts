@@ -53,12 +53,15 @@ type Route = readonly [RegExp, (visit: Visit, part: string, rest: string) => Pro
 
 const DETAIL_MAX = 400;
 const REASON_MAX = 200;
+const REFUSED_LINKS_MAX = 100;
 
 /** Answers the HTTP requests of booting machines. */
 export class BootSite {
   readonly #input: BootSiteInput;
   readonly #requestHandler: BootRequestHandler;
   readonly #shared: SharedFiles;
+  /** The links that the journal has told of. */
+  readonly #refusedLinks = new Set<string>();
   readonly #routes: readonly Route[] = [
     [/^\/boot\.ipxe$/, (visit) => sendText(visit, entryScript(visit.host0))],
     [/^\/boot\/([\da-f]{2}(?:-[\da-f]{2}){5})\.ipxe$/i, (visit, mac) => this.#script(visit, mac)],
@@ -66,7 +69,7 @@ export class BootSite {
     [/^\/stage\/([\da-f]{16})\/([a-z-]{1,20})$/, (visit, attempt, stage) => this.#stage(visit, attempt, stage)],
     [/^\/overlay\/([\da-f]{16})\/[\da-f]{64}\.apkovl\.tar\.gz$/, (visit, attempt) => this.#overlay(visit, attempt)],
     [/^\/secrets\/([\da-f]{32})$/, (visit, token) => this.#secrets(visit, token)],
-    [/^\/isos\/(.+)$/, (visit, path) => this.#file(visit, this.#input.isos, path)],
+    [/^\/isos\/(.+)$/, (visit, path) => this.#iso(visit, path)],
     [/^\/tftp\/([\w.-]+)$/, (visit, path) => this.#file(visit, this.#input.bootFiles, path)],
   ];
 
@@ -90,7 +93,11 @@ export class BootSite {
       this.#see(source, path, askedMs, writableFinished ? { type: 'answered', status } : ended);
     });
     try {
-      if (request.method !== 'GET' && request.method !== 'HEAD') throw unknownPath(path);
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        // RFC 9110 §15.5.6.
+        response.writeHead(405, { allow: 'GET, HEAD', 'content-length': 0 }).end();
+        return;
+      }
       await this.#find(path)({ ...source, request, response, query: new URLSearchParams(search) });
     } catch (thrown) {
       this.#fail(response, MeshError.from(thrown), peer);
@@ -149,11 +156,22 @@ export class BootSite {
     const secrets = owner === undefined ? new Uint8Array() : await secretsOf(owner);
     await attempts.spend(token, asker);
     response.writeHead(200, {
-      'content-type': 'application/gzip',
+      'content-type': 'application/x-tar',
       'content-length': secrets.length,
       'cache-control': 'no-store',
     });
     response.end(secrets);
+  }
+
+  /** A file below `isos`, where links of root may lead elsewhere. A link that is not followed is told once. */
+  async #iso({ request, response }: Visit, path: string): Promise<void> {
+    const file = await openBelow(this.#input.isos, path, 'root', ({ code, message, object = '', remedy }) => {
+      if (this.#refusedLinks.has(object) || this.#refusedLinks.size >= REFUSED_LINKS_MAX) return;
+      this.#refusedLinks.add(object);
+      const event = { level: 'warning', kind: 'link refused', message, object, code } as const;
+      this.#input.journal.record({ ...event, ...(remedy !== undefined && { remedy }) });
+    });
+    await sendFile(request, response, file, path, this.#shared);
   }
 
   async #file({ request, response }: Visit, directory: string, path: string): Promise<void> {

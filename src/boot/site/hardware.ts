@@ -20,19 +20,31 @@ export interface Hardware {
   readonly platform?: string;
 }
 
-/**
- * The iPXE setting that fills each key of the query. SMBIOS type 2 (board), string 7, is the board's serial. Texts are
- * percent-encoded. The UUID must not be, because `:uristring` would encode its 16 bytes instead of their text.
- */
-export const HARDWARE_SETTINGS = {
+type Fact = Exclude<keyof Hardware, 'mac'>;
+
+/** The facts that are texts of manufacturers, with the iPXE setting of each. SMBIOS type 2 (board), string 7, is its serial. */
+const TEXTS = {
+  boardSerial: 'smbios/2.7.0',
+  serial: 'serial',
+  manufacturer: 'manufacturer',
+  product: 'product',
+} as const satisfies Partial<Record<Fact, string>>;
+const WORDS = {
   uuid: 'uuid',
-  boardSerial: 'smbios/2.7.0:uristring',
-  serial: 'serial:uristring',
-  manufacturer: 'manufacturer:uristring',
-  product: 'product:uristring',
-  architecture: 'buildarch:uristring',
-  platform: 'platform:uristring',
-} as const satisfies Record<Exclude<keyof Hardware, 'mac'>, string>;
+  architecture: 'buildarch',
+  platform: 'platform',
+} as const satisfies Partial<Record<Fact, string>>;
+/** What the key of a text ends with when its value is in hexadecimal digits. */
+const HEX = 'Hex';
+
+/**
+ * The iPXE setting that fills each key of the query. Texts are sent in hexadecimal digits: iPXE's `:uristring` leaves `+`, `&`,
+ * `=`, `;` and `#` as they are, so that a text with one of these would be cut or changed.
+ */
+export const HARDWARE_SETTINGS: Readonly<Record<string, string>> = {
+  ...WORDS,
+  ...Object.fromEntries(Object.entries(TEXTS).map(([fact, setting]) => [`${fact}${HEX}`, `${setting}:hexraw`])),
+};
 
 /** SMBIOS strings are short; a longer value does not come from SMBIOS. */
 const VALUE_MAX = 128;
@@ -45,12 +57,17 @@ const PRINTABLE = /^[\x20-\x7e]+$/;
  */
 export function parseHardware(mac: string, query: URLSearchParams): Hardware {
   const hardware: Record<string, string> = {};
-  for (const key of Object.keys(HARDWARE_SETTINGS)) {
-    const value = query.get(key)?.trim() ?? '';
+  for (const key of [...Object.keys(WORDS), ...Object.keys(TEXTS)]) {
+    // The plain key: a script of an earlier version still runs on the machine.
+    const value = (hexText(query.get(`${key}${HEX}`)) ?? query.get(key))?.trim() ?? '';
     if (value.length > VALUE_MAX || !PRINTABLE.test(value)) continue;
     hardware[key] = key === 'uuid' ? value.toLowerCase() : value;
   }
   return { ...hardware, mac: parseMac(mac.replaceAll('-', ':').toLowerCase()) };
+}
+
+function hexText(digits: string | null): string | undefined {
+  return digits === null ? undefined : Buffer.from(digits, 'hex').toString('latin1');
 }
 
 /** The machine as messages name it: `QEMU Standard PC (52:54:00:12:34:56)`. */

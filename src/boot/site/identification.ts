@@ -1,8 +1,10 @@
 /**
  * Finds out which machine asks for its boot script. The rule is the one by which a running node finds its own id
- * (machine/machine-id.ts). host0 passes the result to the node as `mesh.machine=`, so that both always agree.
+ * (machine/machine-id.ts), except where an administrator has told boxes with one UUID apart. host0 passes the result to the
+ * node as `mesh.machine=`, so that both always agree.
  */
 import { serialFault, swapUuid, uuidFault } from '../../machine/smbios.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import { type MachineId, machineIdOf } from '../../model/machine.ts';
 import type { Hardware } from './hardware.ts';
 
@@ -16,28 +18,58 @@ export interface Identification {
   readonly passedOver: readonly string[];
 }
 
+/** What host0 knows of ids and cards; the registry of machines implements it. */
+export interface KnownIds {
+  /** Whether an administrator or an earlier boot has named the id. */
+  isKnown(machine: MachineId): boolean;
+  /** Whether an administrator has named the id, and the card is one of that machine. */
+  isNamedWith(machine: MachineId, mac: Mac): boolean;
+  /**
+   * The machine that an administrator has named by the MAC of this card, or by that of another card of the same machine;
+   * undefined if there is none.
+   */
+  namedByMac(mac: Mac): MachineId | undefined;
+}
+
 /**
  * Derives the machine's id from the best source that it has: product UUID, board serial, MAC.
- * @param isKnown whether an administrator or an earlier boot has named the id. iPXE and Linux may read the same UUID in
- *   different byte orders. The order whose id is known wins; otherwise the one that iPXE shows, which Linux shows, too, for
- *   SMBIOS ≥ 2.6
+ *
+ * A text that several machines share identifies none. A machine that was adopted before the text was known as shared keeps
+ * its id, as long as it boots from its own cards.
+ * @param shared further UUIDs and serials that identify no machine, in lower case (`shared_ids` in host0.conf)
  */
 export function identifyMachine(
   { uuid, boardSerial, mac }: Hardware,
-  isKnown: (machine: MachineId) => boolean,
+  known: KnownIds,
+  shared: readonly string[] = [],
 ): Identification {
+  const byMac = known.namedByMac(mac);
+  if (byMac !== undefined) {
+    const passedOver = ['product uuid and board serial: the administrator named the machine by its network card'];
+    return { machine: byMac, from: 'boot nic mac', hardware: mac, passedOver };
+  }
+  const isAdopted = (text: string) => known.isNamedWith(machineIdOf(text), mac);
   const passedOver: string[] = [];
-  const uuidWrong = uuid === undefined ? 'not there' : uuidFault(uuid);
-  if (uuid !== undefined && uuidWrong === undefined) {
+  if (uuid !== undefined) {
+    // iPXE and Linux may read one UUID in different byte orders. The order that is known wins; otherwise the one that iPXE
+    // shows, which Linux shows, too, for SMBIOS ≥ 2.6.
     const orders = [uuid, swapUuid(uuid)];
-    const hardware = orders.find((order) => isKnown(machineIdOf(order))) ?? uuid;
-    return { machine: machineIdOf(hardware), from: 'product uuid', hardware, passedOver };
-  }
-  passedOver.push(`product uuid: ${uuidWrong}`);
-  const serialWrong = boardSerial === undefined ? 'not there' : serialFault(boardSerial);
-  if (boardSerial !== undefined && serialWrong === undefined) {
-    return { machine: machineIdOf(boardSerial), from: 'board serial', hardware: boardSerial, passedOver };
-  }
-  passedOver.push(`board serial: ${serialWrong}`);
+    const fault = uuidFault(uuid) ?? (orders.some((order) => shared.includes(order)) ? SHARED : undefined);
+    const hardware =
+      fault === undefined
+        ? (orders.find((order) => known.isKnown(machineIdOf(order))) ?? uuid)
+        : orders.find(isAdopted);
+    if (hardware !== undefined) return { machine: machineIdOf(hardware), from: 'product uuid', hardware, passedOver };
+    passedOver.push(`product uuid: ${fault}`);
+  } else passedOver.push('product uuid: not there');
+  if (boardSerial !== undefined) {
+    const fault = serialFault(boardSerial) ?? (shared.includes(boardSerial.toLowerCase()) ? SHARED : undefined);
+    if (fault === undefined || isAdopted(boardSerial)) {
+      return { machine: machineIdOf(boardSerial), from: 'board serial', hardware: boardSerial, passedOver };
+    }
+    passedOver.push(`board serial: ${fault}`);
+  } else passedOver.push('board serial: not there');
   return { machine: machineIdOf(mac), from: 'boot nic mac', hardware: mac, passedOver };
 }
+
+const SHARED = 'host0.conf says that several machines have it';

@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { constants, type FileHandle, open, realpath } from 'node:fs/promises';
+import { constants, type FileHandle, open, readlink, realpath } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isAbsolute, join, relative, resolve } from 'node:path';
 import { finished, pipeline } from 'node:stream/promises';
 import { MeshError } from '../../model/error.ts';
+import { isBelow, publishedFile } from './published-path.ts';
 import type { SharedFiles } from './shared-files.ts';
 
 /** The first and the last byte of a range, counted from 0; both are included. */
@@ -31,20 +31,29 @@ const TYPES: Readonly<Record<string, string>> = {
 /**
  * Opens the file below `directory` that a path from the network names.
  * @param path as in the URL, percent-encoded, without a leading slash
+ * @param links `inside`: links may lead to files below `directory` only; `root`: those of root also out of it
+ * @param refused called with the reason if a link is not followed
  * @throws MESH_BOOT_PATH_UNKNOWN also if the file exists outside `directory`, so that a client cannot find out
  */
-export async function openBelow(directory: string, path: string): Promise<FileHandle> {
+export async function openBelow(
+  directory: string,
+  path: string,
+  links: 'inside' | 'root' = 'inside',
+  refused: (error: MeshError) => void = () => {},
+): Promise<FileHandle> {
   try {
-    const inside = resolve(directory, decodePath(path));
-    const [root, real] = await Promise.all([realpath(directory), realpath(inside)]);
-    const way = relative(root, real);
-    if (way === '' || way.startsWith('..') || isAbsolute(way)) throw unknownPath(path);
-    // Opens the resolved path: a symbolic link may have replaced a part of it since it was checked.
-    const file = await open(join(root, way), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if ((await file.stat()).isFile()) return file;
+    const names = decodePath(path).split('/');
+    const real = await publishedFile(directory, names);
+    if (links === 'inside' && !isBelow(await realpath(directory), real)) throw unknownPath(path);
+    const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    // A symbolic link may have replaced a part of the path since it was checked.
+    const isSame = (await readlink(`/proc/self/fd/${file.fd}`)) === real;
+    if (isSame && (await file.stat()).isFile()) return file;
     await file.close();
-  } catch {
+  } catch (error) {
     // The client learns no reason.
+    const { code } = MeshError.from(error);
+    if (code === 'MESH_BOOT_LINK_REFUSED') refused(MeshError.from(error));
   }
   throw unknownPath(path);
 }
@@ -90,8 +99,11 @@ export async function sendFile(
     response.setHeader('etag', etag);
     response.setHeader('accept-ranges', 'bytes');
     response.setHeader('last-modified', stat.mtime.toUTCString());
-    response.setHeader('content-type', TYPES[path.split('.').at(-1) ?? ''] ?? 'application/octet-stream');
-    if (request.headers['if-none-match'] === etag) {
+    response.setHeader(
+      'content-type',
+      TYPES[path.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream',
+    );
+    if (isKnown(request.headers['if-none-match'], etag)) {
       response.writeHead(304).end();
       return;
     }
@@ -128,6 +140,15 @@ export async function sendFile(
 function etagOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
   const text = `${dev} ${ino} ${size} ${mtimeNs}`;
   return `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"`;
+}
+
+/** Whether a client has this version already: If-None-Match is `*`, or a list of ETags that may be weak (RFC 9110 §13.1.2). */
+function isKnown(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return (
+    header.trim() === '*' ||
+    (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some((known) => known.replace(/^W\//, '') === etag)
+  );
 }
 
 /** The range to serve. If a client asks for several, the whole file is served (RFC 9110 §14.2); no boot loader does. */

@@ -4,11 +4,12 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { BOOT_STAGES } from '../../protocol/documents/timeline-view.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import type { BootSighting, DhcpSighting, HttpSighting } from '../frames/sighting.ts';
+import type { BootSighting, DhcpSighting, HttpSighting, TftpSighting } from '../frames/sighting.ts';
 import { BootLog } from './boot-log.ts';
 import type { SegmentState } from './boot-trouble.ts';
 import { ModelTimes } from './model-times.ts';
@@ -32,11 +33,13 @@ let events: MeshEvent[];
 let askedMs: number;
 /** The model of the card at earlier boots. */
 let knownAs: string | undefined;
+/** Why host0 refuses the reports of the machine. */
+let refusal: MeshError | undefined;
 
 beforeEach(async () => {
   clock = new ManualClock();
   segment = { mode: 'server', why: 'no other server answers' };
-  [meshes, events, knownAs] = [[], [], undefined];
+  [meshes, events, knownAs, refusal] = [[], [], undefined, undefined];
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
   log = new BootLog({
@@ -45,6 +48,7 @@ beforeEach(async () => {
     segmentStateOf: () => segment,
     nameOf: () => 'node1',
     meshesOf: () => meshes,
+    refusalOf: (refused) => (refused === machine ? refusal : undefined),
     modelOf: () => knownAs,
     times: await ModelTimes.open(new MemoryStore()),
   });
@@ -171,6 +175,106 @@ test('trouble that a packet shows is reported at once, and cleared when the mach
   expect(boot()?.trouble?.cause).toBe('TFTP refused ipxe.efi: no such file');
 });
 
+test('a file that loaders do without is no trouble, and other names are told as they came', async () => {
+  const tftp = (file: string, outcome: TftpSighting['outcome']) => see({ kind: 'tftp', mac, file, outcome });
+  const missing = { type: 'refused', why: 'error 1 file not found' } as const;
+  await bootUntil('tftp');
+  for (const file of ['autoexec.ipxe', '/boot/AUTOEXEC.IPXE', 'revocations_sbat.efi', 'shim_certificate_0.efi']) {
+    tftp(file, asked);
+    tftp('', missing);
+    expect([boot()?.state, boot()?.stages.at(-1)?.detail]).toEqual(['booting', 'ipxe.efi']);
+  }
+  tftp('undionly.kpxe\\xff', asked);
+  tftp('', missing);
+  expect(boot()?.trouble).toMatchObject({
+    cause: 'TFTP refused undionly.kpxe\\xff: error 1 file not found',
+    remedy: expect.stringMatching(/^The firmware asks for another name than undionly\.kpxe/),
+  });
+  tftp('pxelinux.0', asked);
+  tftp('', missing);
+  expect(boot()?.trouble?.remedy).toMatch('take the name out of the server that told it');
+  tftp('ipxe.efi', asked);
+  tftp('', missing);
+  expect(boot()?.trouble?.remedy).toMatch('reinstall the package ipxe');
+  // A machine that is further on asks once more for a file of its own: nothing of the boot changes.
+  await bootUntil('kernel');
+  tftp('grub.cfg', asked);
+  tftp('', missing);
+  expect([boot()?.state, stages()?.at(-1)]).toEqual(['booting', 'kernel']);
+});
+
+test('a refused address is told as such while the machine is silent, and is over with the next offer', async () => {
+  await bootUntil('offer');
+  dhcp('REQUEST', { client: 'firmware', server: HOST0, address: ipv4 });
+  dhcp('NAK', { ...fromHost0, why: 'address in use' });
+  expect(boot()?.state).toBe('booting');
+  expect((await silence(12))?.cause).toBe(
+    'host0 refused 10.11.0.7 that the machine asked for (NAK: "address in use"), and the machine has not asked again',
+  );
+  dhcp('DISCOVER', { client: 'firmware' });
+  dhcp('OFFER', { ...fromHost0, address: ipv4, bootFile: 'ipxe.efi' });
+  expect(boot()?.trouble?.cause).toMatch('but asks for no file');
+});
+
+test('firmware that does not say its architecture gets no boot file, and is told so', async () => {
+  dhcp('DISCOVER', { client: 'firmware' });
+  dhcp('OFFER', { ...fromHost0, address: ipv4 });
+  expect((await silence(12))?.cause).toMatch('the firmware does not say what it is');
+  expect(boot()?.trouble?.code).toBe('MESH_BOOT_ARCHITECTURE');
+});
+
+test.each([
+  'script',
+  'initrd',
+])('a machine in stage %s that is a member, and reports no stages, is no boot that is stuck', async (stage) => {
+  await bootUntil(stage);
+  // Its earlier run is a member for some seconds.
+  meshes = ['manage'];
+  await clock.pass(10_000);
+  expect(boot()?.state).not.toBe('member');
+  await clock.pass(10_000);
+  expect(boot()).toMatchObject({ state: 'member' });
+});
+
+test('a machine that joins after host0 has given it up is a member all the same', async () => {
+  await bootUntil('initrd');
+  await clock.pass(700_000);
+  expect(boot()?.state).toBe('stuck');
+  meshes = ['manage'];
+  expect(boot()?.state).toBe('member');
+});
+
+test.each([
+  'script',
+  'initrd',
+  'overlay',
+])('a system that fetches its files in stage %s, and reports nothing, is not stuck', async (stage) => {
+  await bootUntil(stage);
+  see({ kind: 'http', ipv4, path: '/isos/alpine/main/x86_64/APKINDEX.tar.gz', askedMs: clock.nowMs(), outcome: asked });
+  expect(await silence(200)).toBeUndefined();
+  expect(boot()?.state).toBe('booting');
+  see({ kind: 'stage', machine, attempt, stage: 'agent' });
+  expect((await silence(30))?.cause).toMatch('4789');
+});
+
+test('a refusal of its reports is the cause for a machine that does not become a member, until it does', async () => {
+  await bootUntil('agent');
+  refusal = new MeshError('MESH_MEMBER_NOT_ADMITTED', `machine ${machine} has no folder on host0`, {
+    remedy: `Name it with \`mesh node adopt ${machine} NAME\`.`,
+  });
+  await clock.pass(20_000);
+  expect(boot()?.trouble).toEqual({
+    code: 'MESH_MEMBER_NOT_ADMITTED',
+    stage: 'agent',
+    cause: `the agent runs, and host0 refuses its reports: machine ${machine} has no folder on host0`,
+    remedy: `Name it with \`mesh node adopt ${machine} NAME\`.`,
+  });
+  [refusal, meshes] = [undefined, ['manage']];
+  await clock.pass(1_000);
+  expect(boot()).toMatchObject({ state: 'member' });
+  expect(boot()?.trouble).toBeUndefined();
+});
+
 test('a refusal, a missing kernel and reports of the machine itself are named with their remedy', async () => {
   await bootUntil('ipxe');
   const error = { code: 'MESH_BOOT_NO_OVERLAY', message: 'no overlay for it', remedy: 'Configure.' } as const;
@@ -190,6 +294,9 @@ test('a refusal, a missing kernel and reports of the machine itself are named wi
   expect(boot()?.trouble).toMatchObject({ stage: 'initrd', cause: expect.stringContaining('secrets: 403 shown') });
   see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 1: no such file' });
   expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
+  expect(boot()?.trouble?.remedy).toMatch('agent.log');
+  see({ kind: 'stage', machine, attempt, stage: 'agent', detail: 'ended with 137: Out of memory: Killed process' });
+  expect(boot()?.trouble?.remedy).toMatch('needs 2 GB');
   see({ kind: 'stage', machine, attempt, stage: 'agent' });
   expect(boot()?.state).toBe('booting');
 });

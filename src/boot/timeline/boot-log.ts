@@ -10,7 +10,7 @@ import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
-import { dueOf, isGivenUp, type SegmentState, troubleOf } from './boot-trouble.ts';
+import { dueOf, isGivenUp, type ReportRefusal, type SegmentState, troubleOf } from './boot-trouble.ts';
 import type { ModelTimes } from './model-times.ts';
 import { advance, begin, beginsBoot, stageOf, type Timeline } from './timeline.ts';
 
@@ -24,6 +24,8 @@ export interface BootLogInput {
   readonly nameOf: (machine: MachineId) => string | undefined;
   /** Names of the meshes that the machine is in now. */
   readonly meshesOf: (machine: MachineId) => readonly string[];
+  /** Why host0 refused the last report of the machine; undefined if it took the report, or has heard none for nine seconds. */
+  readonly refusalOf: (machine: MachineId) => ReportRefusal | undefined;
   /** The model of the machine that has this card, if the card has booted before. */
   readonly modelOf: (mac: Mac) => string | undefined;
   readonly times: Pick<ModelTimes, 'silencesOf' | 'learn'>;
@@ -75,6 +77,7 @@ export class BootLog {
 
   /** All remembered boots, the newest first. */
   views(): readonly TimelineView[] {
+    for (const mac of this.#boots.keys()) this.#joined(mac);
     return [...this.#boots.values()].map((boot) => this.#view(boot)).reverse();
   }
 
@@ -134,15 +137,21 @@ export class BootLog {
     for (const [mac, { timeline }] of this.#boots) {
       if (stageOf(timeline) === 'mesh' || isGivenUp(timeline, clock.nowMs())) continue;
       underWay = true;
-      const [mesh] = timeline.machine === undefined ? [] : this.#input.meshesOf(timeline.machine);
-      if (mesh !== undefined && timeline.machine !== undefined && mayHaveJoined(timeline, clock.nowMs())) {
-        const { machine, device } = timeline;
-        this.take({ kind: 'member', atMs: clock.nowMs(), device, machine, mesh });
-      } else {
-        this.#judge(mac);
-      }
+      if (!this.#joined(mac)) this.#judge(mac);
     }
     if (underWay) this.#check ??= clock.after(CHECK_MS, () => this.#checkAll());
+  }
+
+  /** Ends a boot whose machine is a member now, in whatever stage it is: a system may join that reports no stages. */
+  #joined(mac: Mac): boolean {
+    const { timeline } = this.#boots.get(mac) ?? {};
+    if (timeline?.machine === undefined || stageOf(timeline) === 'mesh') return false;
+    const { machine, device } = timeline;
+    const atMs = this.#input.clock.nowMs();
+    const [mesh] = this.#input.meshesOf(machine);
+    if (mesh === undefined || !mayHaveJoined(timeline, atMs)) return false;
+    this.take({ kind: 'member', atMs, device, machine, mesh });
+    return true;
   }
 
   /** Reports what is new about a boot: stages and trouble to subscribers, trouble and the successful end to the journal. */
@@ -182,11 +191,12 @@ export class BootLog {
   }
 
   #view({ timeline, began }: Boot): TimelineView {
-    const { clock, nameOf, segmentStateOf, times } = this.#input;
+    const { clock, nameOf, refusalOf, segmentStateOf, times } = this.#input;
     const { mac, device, machine, ipv4, attempt, stages, beganMs, model } = timeline;
     const stage = stageOf(timeline);
     const due = dueOf(timeline, model === undefined ? undefined : times.silencesOf(model));
-    const trouble = troubleOf(timeline, segmentStateOf(device), clock.nowMs(), due?.atMs);
+    const refusal = machine === undefined ? undefined : refusalOf(machine);
+    const trouble = troubleOf(timeline, segmentStateOf(device), clock.nowMs(), due?.atMs, refusal);
     const name = machine === undefined ? undefined : nameOf(machine);
     const endMs = stage === 'mesh' ? (stages.at(-1)?.atMs ?? beganMs) : clock.nowMs();
     return {
@@ -216,6 +226,5 @@ export class BootLog {
  * earlier run until it was silent for MEMBER_SILENCE_MS.
  */
 function mayHaveJoined(timeline: Timeline, nowMs: number): boolean {
-  const stage = stageOf(timeline);
-  return stage === 'agent' || (stage === 'packages' && nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS);
+  return stageOf(timeline) === 'agent' || nowMs - timeline.beganMs > 2 * MEMBER_SILENCE_MS;
 }

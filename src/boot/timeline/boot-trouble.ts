@@ -3,7 +3,8 @@
  * it has not, the most likely cause is derived from what was seen so far.
  */
 
-import type { ErrorCode } from '../../model/error.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { ErrorCode, MeshError } from '../../model/error.ts';
 import type { BootStage, BootTrouble } from '../../protocol/documents/timeline-view.ts';
 import { BOOT_ARCHITECTURES } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import { type OwnTime, ownTime, type Silences } from './own-time.ts';
@@ -23,15 +24,37 @@ export interface SegmentState {
 /** A machine that was silent for this long has been switched off, or boots from its disk. */
 const GIVEN_UP_SEC = 600;
 
+/** Why host0 refuses the reports of the machine's agent. */
+export type ReportRefusal = Pick<MeshError, 'code' | 'message' | 'rule' | 'remedy'>;
+
 type Judge = (
   timeline: Timeline,
   segment: SegmentState,
+  refusal: ReportRefusal | undefined,
 ) => Pick<BootTrouble, 'cause' | 'remedy'> & { readonly code?: ErrorCode };
 
 const NO_SCRIPT = {
   cause: 'iPXE got its address, and has not asked host0 for a boot script: HTTP does not get through',
   remedy: 'Check that TCP port 80 of host0 is not filtered on the way, and that `mesh system boot` shows it listening.',
 };
+
+const NO_ARCHITECTURE = {
+  code: 'MESH_BOOT_ARCHITECTURE',
+  cause:
+    'host0 gave the firmware an address and no boot file: the firmware does not say what it is (options 93 and 60)',
+  remedy: 'Update the firmware of the network card, or boot iPXE from a USB stick: host0 boots every iPXE.',
+} as const;
+
+/** What a NAK means: the machine starts over with a DISCOVER, or some firmware gives up and boots from the disk. */
+function refused({ server, ours, why }: NonNullable<Timeline['refusal']>, wants: Ipv4 | undefined) {
+  const reason = why === '' ? '' : `: "${why}"`;
+  return {
+    cause: `${ours ? 'host0' : `the server ${server}`} refused ${wants ?? 'the address'} that the machine asked for (NAK${reason}), and the machine has not asked again`,
+    remedy:
+      'Boot the machine again: it gets another address. If it happens again, another DHCP server on the segment offered the ' +
+      'address: see `mesh system boot`.',
+  };
+}
 
 /** The cause of a silence in each stage. */
 const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
@@ -57,7 +80,8 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         'Wait until host0 has looked for other servers, or fix the mode with boot_mode="NIC=server" in host0.conf.',
     };
   },
-  offer: ({ offer, client, takes }, { mode, why, remedy, silence }) => {
+  offer: ({ offer, client, takes, wants, refusal }, { mode, why, remedy, silence }) => {
+    if (refusal !== undefined) return refused(refusal, wants);
     if (silence !== undefined && offer?.ours !== true) return silence;
     if (mode !== 'server' && mode !== 'proxy') {
       const server = offer?.server ?? 'another server';
@@ -76,6 +100,7 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
         remedy: `Take the boot file out of ${takes} (options 66 and 67), and check that UDP ports 69 and 4011 of host0 are not filtered.`,
       };
     }
+    if (offer?.ours === true && offer.bootFile === undefined) return NO_ARCHITECTURE;
     return {
       cause: 'the firmware got an offer, but asks for no file: it does not take the offer, or TFTP is filtered',
       remedy: 'Check that UDP port 69 of host0 is not filtered, and that the firmware boots from this card by IPv4.',
@@ -83,7 +108,7 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
   },
   tftp: (timeline, segment) => {
     const { client, stages, unanswered } = timeline;
-    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, segment) : NO_SCRIPT;
+    if (client === 'ipxe') return unanswered > 0 ? CAUSES.discover(timeline, segment, undefined) : NO_SCRIPT;
     return {
       cause: `${stages.at(-1)?.detail ?? 'the boot file'} was asked for by TFTP, but iPXE has not started from it`,
       remedy:
@@ -119,21 +144,31 @@ const CAUSES: Readonly<Record<Exclude<BootStage, 'mesh'>, Judge>> = {
     cause: 'the machine is set up, but its agent has not started',
     remedy: 'Look at its console, and at /var/log/meshwork/agent.log there.',
   }),
-  agent: () => ({
-    cause: 'the agent runs, but has not joined a mesh: UDP port 4789 is filtered, or the overlay has no network file',
-    remedy: 'Run `mesh doctor` on host0, and `mesh node preview` to see that a file goes to /var/pxen/networks.',
-  }),
+  agent: (_timeline, _segment, refusal) =>
+    refusal === undefined
+      ? {
+          cause:
+            'the agent runs, but has not joined a mesh: UDP port 4789 is filtered, or the overlay has no network file',
+          remedy: 'Run `mesh doctor` on host0, and `mesh node preview` to see that a file goes to /var/pxen/networks.',
+        }
+      : {
+          code: refusal.code,
+          cause: `the agent runs, and host0 refuses its reports: ${refusal.message}`,
+          remedy: refusal.remedy ?? refusal.rule ?? 'See `mesh status` on host0.',
+        },
 };
 
 /**
  * What is wrong with a boot now; undefined while it proceeds normally.
  * @param dueMs after this time a silence is trouble (`dueOf`)
+ * @param refusal of the machine's last report
  */
 export function troubleOf(
   timeline: Timeline,
   segment: SegmentState,
   nowMs: number,
   dueMs: number | undefined,
+  refusal?: ReportRefusal,
 ): BootTrouble | undefined {
   const stage = stageOf(timeline);
   if (stage === 'mesh') return undefined;
@@ -141,7 +176,7 @@ export function troubleOf(
   const foreign = unbootable(timeline);
   if (foreign !== undefined) return foreign;
   if (dueMs === undefined || nowMs < dueMs) return undefined;
-  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, segment) };
+  return { code: 'MESH_BOOT_SILENT', stage, ...CAUSES[stage](timeline, segment, refusal) };
 }
 
 /** The names of option 93's numbers that occur in practice (RFC 4578 §2.1 and IANA's registry). */

@@ -6,6 +6,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../../protocol/documents/timeline-view.ts';
+import { LOADERS } from '../../services/dnsmasq/dnsmasq-conf.ts';
 import {
   type BootSighting,
   type DhcpClientKind,
@@ -13,6 +14,7 @@ import {
   type HttpSighting,
   STALL_SEC,
   type StageSighting,
+  type TftpSighting,
 } from '../frames/sighting.ts';
 import type { Wait } from './own-time.ts';
 
@@ -45,6 +47,14 @@ export interface Timeline {
   readonly offer?: { readonly server: Ipv4; readonly ours: boolean; readonly bootFile?: string };
   /** The server whose address the client takes, as its REQUEST says. */
   readonly takes?: Ipv4;
+  /** The address that the client asked for last, as its REQUEST says. */
+  readonly wants?: Ipv4;
+  /** The server that refused the address (NAK), and why; absent after a further offer. */
+  readonly refusal?: { readonly server: Ipv4; readonly ours: boolean; readonly why: string };
+  /** The file that was asked for last by TFTP. */
+  readonly tftpFile?: string;
+  /** What the running system fetched last of `/isos/`: an installer or another system, which reports no stages. */
+  readonly fetched?: string;
   /** How many DISCOVERs were heard since the last answer. */
   readonly unanswered: number;
   /** Start of the download in progress; absent if there is none. Cleared by its `answered` or `broken off` sighting. */
@@ -64,11 +74,14 @@ export function stageOf({ stages }: Timeline): BootStage {
   return stages.at(-1)?.stage ?? 'discover';
 }
 
-/** What a boot waits for now, and since when it has been silent; undefined during a download, and for a member. */
+/**
+ * What a boot waits for now, and since when it has been silent; undefined during a download, for a member, and for a system
+ * that fetches from host0 and reports nothing.
+ */
 export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly sinceMs: number } | undefined {
   const stage = stageOf(timeline);
   // A download in progress ends with a sighting, also if it stands still.
-  if (stage === 'mesh' || timeline.loadingSinceMs !== undefined) return undefined;
+  if (stage === 'mesh' || timeline.loadingSinceMs !== undefined || timeline.fetched !== undefined) return undefined;
   const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
   // A machine that asks for an address again and again is heard, but makes no progress: these count from the stage on.
   const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
@@ -108,19 +121,8 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
   switch (sighting.kind) {
     case 'dhcp':
       return takeDhcp(heard, sighting);
-    case 'tftp': {
-      const reached = reach(heard, 'tftp', sighting.atMs, sighting.file);
-      if (sighting.outcome.type === 'asked') return reached;
-      return {
-        ...reached,
-        trouble: {
-          code: 'MESH_BOOT_PATH_UNKNOWN',
-          stage: 'tftp',
-          cause: `TFTP refused ${sighting.file}: ${sighting.outcome.why}`,
-          remedy: 'See `mesh system boot` for the boot files that host0 serves, and reinstall the package ipxe.',
-        },
-      };
-    }
+    case 'tftp':
+      return takeTftp(heard, sighting);
     case 'http':
       return sighting.askedMs < timeline.beganMs ? timeline : takeHttp(heard, sighting);
     case 'identified': {
@@ -170,7 +172,7 @@ function withSilence(timeline: Timeline, untilMs: number): Timeline {
 }
 
 function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {
-  const { atMs, message, client, architecture, server, ours = false, address, bootFile } = sighting;
+  const { atMs, message, client, architecture, server, ours = false, address, bootFile, why = '' } = sighting;
   if (client === 'system') return timeline;
   if (message === 'DISCOVER') {
     return {
@@ -180,13 +182,18 @@ function takeDhcp(timeline: Timeline, sighting: DhcpSighting): Timeline {
       ...(architecture !== undefined && { architecture }),
     };
   }
-  if (message === 'REQUEST') return server === undefined ? timeline : { ...timeline, takes: server };
+  if (message === 'REQUEST') {
+    const wants = address === undefined ? {} : { wants: address };
+    return server === undefined ? { ...timeline, ...wants } : { ...timeline, ...wants, takes: server };
+  }
+  if (message === 'NAK' && server !== undefined) return { ...timeline, refusal: { server, ours, why } };
   if ((message !== 'OFFER' && message !== 'ACK') || server === undefined) return timeline;
   const offer = { server, ours, ...(bootFile !== undefined && { bootFile }) };
   // Of several answers, host0's own counts most, then one with a boot file.
   const better = timeline.offer === undefined || ours || (bootFile !== undefined && !timeline.offer.ours);
   const detail = `${address ?? 'a boot file'} from ${server}${ours ? '' : ', a foreign server'}`;
-  const reached = reach(timeline, 'offer', atMs, detail);
+  const { refusal, ...accepted } = timeline;
+  const reached = reach(accepted, 'offer', atMs, detail);
   const answered = { ...reached, unanswered: 0, ...(better && { offer }) };
   return message === 'ACK' && !ours && bootFile !== undefined && stageOf(reached) === 'offer'
     ? { ...answered, trouble: foreignBootFile(server, bootFile) }
@@ -202,9 +209,44 @@ function foreignBootFile(server: Ipv4, bootFile: string): BootTrouble {
   };
 }
 
+/** Files that boot loaders look for, and do without: iPXE's own script, and what shim adds to Secure Boot. */
+const OPTIONAL = /(?:^|[/ ])(?:autoexec\.ipxe|revocations(?:_sbat|_sku)?\.efi|shim_certificate\w*\.efi)(?: |$)/i;
+
+/** A refusal has no field for its file, and belongs to the file that was asked for last. dnsmasq names the file in its text. */
+function takeTftp(timeline: Timeline, { atMs, file, outcome }: TftpSighting): Timeline {
+  const name = outcome.type === 'asked' ? file : (timeline.tftpFile ?? file);
+  const asking = { ...timeline, tftpFile: name };
+  if (OPTIONAL.test(name) || (outcome.type === 'refused' && OPTIONAL.test(outcome.why))) return asking;
+  const reached = reach(asking, 'tftp', atMs, name);
+  if (outcome.type === 'asked' || stageOf(reached) !== 'tftp') return reached;
+  return { ...reached, trouble: tftpRefused(name, outcome.why) };
+}
+
+function tftpRefused(file: string, why: string): BootTrouble {
+  const loader = Object.values(LOADERS).find((name) => file.startsWith(name));
+  return {
+    code: 'MESH_BOOT_PATH_UNKNOWN',
+    stage: 'tftp',
+    cause: `TFTP refused ${file}: ${why}`,
+    remedy:
+      loader === file
+        ? 'See `mesh system boot` for the boot files that host0 serves, and reinstall the package ipxe.'
+        : loader !== undefined
+          ? `The firmware asks for another name than ${loader}, which it was told: update the firmware, or choose UEFI in its setup.`
+          : `host0 serves by TFTP only ${Object.values(LOADERS).join(' and ')}: take the name out of the server that told it (option 67), or out of the firmware setup.`,
+  };
+}
+
+/** An installer or another system, which fetches its files from host0 and reports no stages. */
+const SYSTEM_FILES = '/isos/';
+
 const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
 
 function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSighting): Timeline {
+  if (path.startsWith(SYSTEM_FILES)) {
+    const isLater = BOOT_STAGES.indexOf(stageOf(timeline)) >= BOOT_STAGES.indexOf('script');
+    return isLater ? { ...timeline, fetched: path } : timeline;
+  }
   const file = path.split('/').at(-1) ?? '';
   const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
   if (stage === undefined) return timeline;
@@ -266,9 +308,16 @@ const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
   agent: 'The agent is started again every two seconds. Its log on the machine is /var/log/meshwork/agent.log.',
 };
 
+/** How programs and the kernel say that memory is short; the files of a node are in memory, too. */
+const NO_MEMORY = /out of memory|cannot allocate memory|ENOMEM|ENOSPC|no space left/i;
+
 function saidByNode(stage: BootStage, detail: string): BootTrouble {
   const remedy =
-    NODE_REMEDIES[stage] ?? 'This is the message of the machine itself. Its console shows what came before.';
+    (NO_MEMORY.test(detail)
+      ? 'Give the machine more memory, or fewer packages and files: it needs 2 GB.'
+      : undefined) ??
+    NODE_REMEDIES[stage] ??
+    'This is the message of the machine itself. Its console shows what came before.';
   return { code: 'MESH_BOOT_FAILED', stage, cause: `the machine reports from stage ${stage}: ${detail}`, remedy };
 }
 
@@ -305,7 +354,7 @@ function reach(timeline: Timeline, stage: BootStage, atMs: number, detail: strin
   if (wanted < present) return timeline;
   const reached = { stage, atMs, ...(detail !== undefined && { detail }) };
   if (wanted > present) {
-    const { loadingSinceMs, queuedUntilMs, ...rest } = withoutTrouble(timeline);
+    const { loadingSinceMs, queuedUntilMs, fetched, ...rest } = withoutTrouble(timeline);
     return { ...rest, stages: [...timeline.stages, reached] };
   }
   const firstMs = timeline.stages.at(-1)?.atMs ?? atMs;

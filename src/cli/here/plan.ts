@@ -1,6 +1,6 @@
 /** `mesh plan` and `mesh drift`: what the agent is about to do, and what is not as it should be. */
 import { Command } from 'commander';
-import type { DriftView, StepView } from '../../protocol/documents/views.ts';
+import type { DriftView, PlanView, StepView } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import type { Paint, Tone } from '../print/color.ts';
@@ -10,11 +10,7 @@ import { printable } from '../print/printable.ts';
 export function planCommand(context: Context): Command {
   return new Command('plan').addHelpText('after', '\nExample:\n  $ mesh plan').action(async () => {
     const plan = await agentClient(context.paths).ask('GET /v1/plan');
-    context.answer(plan, () =>
-      plan.steps.length === 0
-        ? 'Nothing to do: everything is as it should be.\n'
-        : `${stepsText(plan.steps, context.paint)}\n${countOf(plan.steps)} to do.\n`,
-    );
+    context.answer(plan, () => planText(plan, context.paint));
   });
 }
 
@@ -27,6 +23,15 @@ export function driftCommand(context: Context): Command {
       if (drift.steps.length > 0) context.exitCode = 1;
       context.answer(drift, () => driftText(drift, context.paint));
     });
+}
+
+function planText({ steps, findings = [] }: PlanView, paint: Paint): string {
+  const mends = findings.map(
+    ({ message, remedy }) => `${paint('bad', 'error')} ${printable(message)}\n  → ${printable(remedy)}\n`,
+  );
+  if (steps.length > 0) return `${stepsText(steps, paint)}\n${countOf(steps)} to do.\n${mends.join('')}`;
+  if (mends.length > 0) return `Nothing that the agent can do.\n${mends.join('')}`;
+  return 'Nothing to do: everything is as it should be.\n';
 }
 
 const MARKS: Record<StepView['action'], { readonly mark: string; readonly tone: Tone }> = {

@@ -19,15 +19,18 @@ export function statusCommand(context: Context): Command {
   return new Command('status')
     .addHelpText('after', '\nExit code 1 when a finding is an error, else 0.\n\nExample:\n  $ mesh status')
     .action(async () => {
-      const [agent, host0] = await Promise.all([agentClient(context.paths).ask('GET /v1/status'), fetchHost0(context)]);
+      const agent = await agentClient(context.paths).ask('GET /v1/status');
+      const host0 = await fetchHost0(context, agent);
       const health = [...agent.health, ...(host0?.health ?? [])];
       if (health.some((finding) => finding.severity === 'error')) context.exitCode = 1;
       context.answer({ agent, ...(host0 && { host0 }) }, () => statusText(agent, host0, health, context));
     });
 }
 
-/** Undefined where host0's daemon does not run. That is no finding: it runs on one machine, and the agents judge its health. */
-async function fetchHost0({ paths }: Context): Promise<Host0Status | undefined> {
+/** Undefined where host0's daemon does not run, or accepts no connections. That is no finding: it runs on one machine, and the agents judge its health. */
+async function fetchHost0({ paths }: Context, { health }: AgentStatus): Promise<Host0Status | undefined> {
+  // It would keep the command waiting. Its agent has its finding.
+  if (health.some(({ code }) => code === 'MESH_HOST0_DEAF')) return undefined;
   const host0 = host0Client(paths);
   return (await host0.answers()) ? host0.ask('GET /v1/status') : undefined;
 }

@@ -4,6 +4,7 @@ import type { Pair } from '../../lab/checks/pairs.ts';
 import type { Examination } from '../../lab/cluster/examination.ts';
 import { EXAMPLE_MESH } from '../../lab/hosts/example-mesh.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
+import { inOrder } from '../print/member-order.ts';
 import { type Column, type Page, table } from '../print/table.ts';
 
 /** With more hosts the table of pairs does not fit a terminal, and only the summary is printed. */
@@ -17,7 +18,7 @@ export function labReportText({ memberList, pairs, throughput }: Examination, to
   if (memberList !== undefined) {
     const host0 = pairs.find(({ to }) => to.role === 'host0')?.to.member.ipv6;
     parts.push(
-      `Members, as http://[${host0}]:${MEMBERSHIP_PORT}/ lists them to ${memberList.from.name}:\n${memberList.text}`,
+      `Members, as http://[${host0}]:${MEMBERSHIP_PORT}/ lists them to ${memberList.from.name}:\n${sorted(memberList.text)}`,
     );
   }
   const title = `Round trips over ${EXAMPLE_MESH.devices.bridge} in ms, from the row to the column:\n`;
@@ -26,6 +27,15 @@ export function labReportText({ memberList, pairs, throughput }: Examination, to
     throughput && `${throughput.from.name} → ${throughput.to.name} carries ${throughput.gbps} Gbit/s over the mesh.\n`;
   parts.push(`${pairSummary(pairs)}${carried ?? ''}In all ${(tookMs / 1000).toFixed(1)} s.\n`);
   return parts.join('\n');
+}
+
+/** The member list in the order in which people look for names; host0 stays first. */
+function sorted(memberList: string): string {
+  const lines = memberList.trimEnd().split('\n');
+  const named = lines.map((line) => ({ name: line.split(' ', 1)[0] ?? '', line }));
+  return inOrder(named)
+    .map(({ line }) => `${line}\n`)
+    .join('');
 }
 
 function pairTable(names: readonly string[], pairs: readonly Pair[], page: Page): string {

@@ -61,6 +61,7 @@ export function labCommand(context: Context): Command {
     .action((options: LabName) => down(context, options));
   lab
     .command('list')
+    .alias('ls')
     .description('List the labs of this machine')
     .addHelpText('after', '\nExample:\n  $ mesh lab list')
     .action(() => list(context));
@@ -127,8 +128,11 @@ async function up(context: Context, { keep = false, ...options }: UpOptions): Pr
     if (!kept) {
       stages.show('taking the lab down');
       await lab.down();
+      stages.end();
     }
   }
+  if (!kept && context.exitCode === 0)
+    context.stderr.write('Add --keep to leave the lab running, and to look around in it.\n');
   if (kept) context.stderr.write(keptText(lab));
 }
 
@@ -157,11 +161,14 @@ function unfit(option: string, rule: string, remedy: string): MeshError {
   return new MeshError('MESH_USAGE', `${option} does not go with this driver`, { operation: 'lab up', rule, remedy });
 }
 
-async function run(lab: Lab, stages: Stages, { paint }: Context, signal: AbortSignal): Promise<Examination> {
+async function run(lab: Lab, stages: Stages, { paint, stderr }: Context, signal: AbortSignal): Promise<Examination> {
   signal.throwIfAborted();
   const before = new Map<string, TimelineView>();
   const onBoot = (view: TimelineView): void => {
-    const news = newsText(view, before.get(view.mac), paint);
+    const news = newsText(view, before.get(view.mac), {
+      paint,
+      page: { width: stderr.isTTY ? stderr.columns : undefined },
+    });
     before.set(view.mac, view);
     stages.aside(news);
   };
@@ -184,6 +191,7 @@ function keptText({ name, topology }: Lab): string {
     ...(isFound ? [] : [`  PATH=${commandDirectory}:$PATH`]),
     `  mesh lab exec${option} node1 -- mesh status`,
     ...(topology.machines === undefined ? [] : [`  mesh lab exec${option} host0 -- mesh node info node1`]),
+    `  mesh lab status${option}`,
     `  mesh lab down${option}`,
     '',
   ].join('\n');

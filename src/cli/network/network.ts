@@ -17,6 +17,7 @@ export function networkCommand(context: Context): Command {
 
   network
     .command('list')
+    .alias('ls')
     .description('List the networks with their state')
     .addHelpText('after', '\nExample:\n  $ mesh network list')
     .action(async () => {

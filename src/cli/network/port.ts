@@ -35,25 +35,45 @@ export function portCommand(context: Context): Command {
 
   port
     .command('list')
+    .alias('ls')
     .description('List the plugged interfaces')
     .addHelpText('after', '\nExample:\n  $ mesh port list')
     .action(async () => {
       const agent = agentClient(context.paths);
       const [ports, networks] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/networks')]);
-      const names = new Map(networks.map(({ network }) => [network.id, network.name]));
-      const rows = ports.map((view) => ({ ...view, name: names.get(view.network) ?? view.network }));
+      const rows = ports.map((view) => {
+        const network = networks.find((candidate) => candidate.network.id === view.network)?.network;
+        return { ...view, name: network?.name ?? view.network, carriesBytes: network?.fabric.mtuBytes };
+      });
       context.answer(ports, () => table(rows, COLUMNS, context.page) || 'Nothing is plugged.\n');
     });
 
   return port;
 }
 
-const COLUMNS: readonly Column<PortView & { readonly name: string }>[] = [
+interface PortRow extends PortView {
+  readonly name: string;
+  /** The MTU of the network; undefined when it is not known. */
+  readonly carriesBytes: number | undefined;
+}
+
+const COLUMNS: readonly Column<PortRow>[] = [
   { title: 'INTERFACE', text: (port) => port.interface },
   { title: 'NETWORK', text: (port) => port.name },
   { title: 'STATE', text: (port) => port.state, tone: (port) => (port.state === 'plugged' ? 'good' : 'warning') },
+  { title: 'MTU', text: mtuText, tone: (port) => (isWide(port) ? 'warning' : undefined) },
   { title: 'REFUSED', text: refusedText, tone: (port) => (port.refused?.length ? 'warning' : undefined) },
 ];
+
+function isWide({ mtuBytes = 0, carriesBytes = Number.POSITIVE_INFINITY }: PortRow): boolean {
+  return mtuBytes > carriesBytes;
+}
+
+/** `1380`, or `1500 > 1380`: the guest may send larger packets than the network carries. */
+function mtuText(port: PortRow): string {
+  if (port.mtuBytes === undefined) return '–';
+  return isWide(port) ? `${port.mtuBytes} > ${port.carriesBytes}` : String(port.mtuBytes);
+}
 
 /** What the rules for guests refused: `12 router, 3 tagged`. */
 function refusedText({ refused = [] }: PortView): string {

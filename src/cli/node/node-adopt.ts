@@ -1,21 +1,23 @@
 /** `mesh node adopt`: gives a machine a name, and with it a folder of its own; tells host0 which network cards it has. */
+import { statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { createDurable } from '../../disk/durable-file.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
-import { FOLDER_NAME_RULE, isFolderName, type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
+import { type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
+import { FOLDER_NAME_RULE, isFolderName } from '../../formats/host0/tree-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { isUnicastMac, type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import { type MachineId, parseMachineId } from '../../model/machine.ts';
+import { type MachineId, machineIdOf, parseMachineId } from '../../model/machine.ts';
 import { type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 
 export function nodeAdoptCommand(context: Context): Command {
   return new Command('adopt')
     .description('Give a machine a name, and with it a folder of its own in /host0/machines')
-    .argument('<machine>', 'its id, as `mesh node list` shows it')
+    .argument('<machine>', 'its id, as `mesh node list` shows it; or the MAC of its network card')
     .argument('[name]', 'the name of the folder, and the host name of the machine')
     .option('--card <mac>', 'a network card that the machine may boot from, besides those that host0 knows')
     .addHelpText(
@@ -23,7 +25,10 @@ export function nodeAdoptCommand(context: Context): Command {
       '\nThe folder begins with the groups of the default machine and an empty manifest.\n' +
         'A machine with a folder boots from its own network cards only: those that host0 knows now,\n' +
         'those that it reports as a member, and those that --card names.\n' +
-        '\nExamples:\n  $ mesh node adopt 10eff964 node1\n  $ mesh node adopt 10eff964 --card 52:54:00:12:34:56',
+        '\nSome makers give several machines one UUID, and with it one id. A machine that is named by the MAC\n' +
+        'of its network card is told apart from the others: its id comes from that MAC.\n' +
+        '\nExamples:\n  $ mesh node adopt 10eff964 node1\n  $ mesh node adopt 10eff964 --card 52:54:00:12:34:56\n' +
+        '  $ mesh node adopt 52:54:00:12:34:57 node2',
     )
     .action((machine: string, name: string | undefined, { card }: { readonly card?: string }) =>
       adopt(context, machine, name, card),
@@ -40,7 +45,8 @@ async function adopt(
   name: string | undefined,
   wantedCard: string | undefined,
 ): Promise<void> {
-  const machine = parseMachineId(wanted);
+  const own = MAC.test(wanted) ? cardOf(wanted) : undefined;
+  const machine = own === undefined ? parseMachineId(wanted) : machineIdOf(own);
   const card = wantedCard === undefined ? undefined : cardOf(wantedCard);
   requireRoot('adopt a machine', 'Its files decide what a machine runs, and its network cards who gets its secrets.');
   const { paths } = context;
@@ -51,7 +57,9 @@ async function adopt(
   else mustBeNew(machine, name, folder, owner);
   const host0 = host0Client(paths);
   // Before the folder: without host0's daemon, nothing is done.
-  const cards = card === undefined ? await cardsOf(host0, machine) : await addCard(host0, machine, card);
+  const present = card === undefined ? await cardsOf(host0, machine) : await addCard(host0, machine, card);
+  // A machine that is named by its MAC may boot from this card, even if host0 has heard of another one first.
+  const cards = own === undefined || present === undefined ? present : await addCard(host0, machine, own);
   if (name !== undefined) await makeFolder(paths.host0, machine, name, folder, machines);
   const title = owner?.name ?? name;
   const next = name === undefined ? '' : `Machine ${machine} is ${name} now.\n`;
@@ -63,6 +71,9 @@ async function adopt(
     ].join(''),
   );
 }
+
+/** A MAC as people write it; no machine id has this form. */
+const MAC = /^[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}$/;
 
 function cardOf(text: string): Mac {
   const mac = parseMac(text.toLowerCase().replaceAll('-', ':'));
@@ -120,7 +131,8 @@ async function makeFolder(
   await mkdir(join(host0, 'machines'), { recursive: true });
   await mkdir(folder).catch((error: unknown) => {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    throw new MeshError('MESH_ALREADY_MADE', `there is a folder ${folder} already`, {
+    const what = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? 'a folder' : 'something else';
+    throw new MeshError('MESH_ALREADY_MADE', `there is ${what} at ${folder} already`, {
       object: folder,
       remedy: 'Choose another name.',
     });

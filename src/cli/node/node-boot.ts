@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import type { Paint, Tone } from '../print/color.ts';
 import { durationText } from '../print/duration.ts';
 import { printable } from '../print/printable.ts';
-import { type Column, table } from '../print/table.ts';
+import { type Column, type Page, table } from '../print/table.ts';
 
 /** `mesh node boot`: one machine or all of them, once or with --follow. Exit code 1 when the one machine is stuck. */
 export function nodeBootCommand(context: Context): Command {
@@ -77,29 +77,46 @@ export async function followBoots(context: Context, wanted: readonly string[] | 
     if ((wanted !== undefined && word === undefined) || view.began < since) continue;
     const before = shown.get(view.mac);
     shown.set(view.mac, view);
-    context.emit(view, () => newsText(view, before, context.paint));
+    context.emit(view, () => newsText(view, before, context));
     if (word !== undefined && view.state === 'member') arrived.add(word);
     if (arrived.size === wanted?.length) return;
   }
 }
 
+/** Where the news of a boot are printed. */
+interface NewsPage extends Pick<Context, 'paint'> {
+  /** Its width is undefined where this is no terminal: nobody watches, so a stage is one line, when it is reached. */
+  readonly page: Pick<Page, 'width'>;
+}
+
 /** One line for each thing that is new since `before`: stages, trouble, membership. Empty if nothing is. */
-export function newsText(view: TimelineView, before: TimelineView | undefined, paint: Paint): string {
+export function newsText(view: TimelineView, before: TimelineView | undefined, { paint, page }: NewsPage): string {
   const again = before?.began === view.began ? before : undefined;
   const who = printable(view.name ?? view.machine ?? view.mac);
-  const fresh = view.stages.slice(Math.max(0, (again?.stages.length ?? 0) - 1)).filter((reached, index) => {
-    const old = again?.stages.at(-1);
-    return index > 0 || again === undefined || !isDeepStrictEqual(old, reached);
-  });
-  const lines = fresh.map(
-    (reached) => `${who}  ${stageText(reached, reached.detail === 'loading' ? 'warning' : 'good', paint)}`,
-  );
+  const old = again?.stages.at(-1);
+  const isLive = page.width !== undefined;
+  const lines = view.stages
+    .slice(Math.max(0, (again?.stages.length ?? 0) - 1))
+    .filter((reached) => isNews(reached, old?.stage === reached.stage ? old : undefined, isLive))
+    .map((reached) => `${who}  ${stageText(reached, isLoading(reached) ? 'warning' : 'good', paint)}`);
   const { trouble } = view;
   if (trouble !== undefined && trouble.cause !== again?.trouble?.cause) lines.push(troubleText(view, paint).trimEnd());
   if (view.state === 'member' && again?.state !== 'member') {
     lines.push(paint('good', `${who} is a member after ${seconds(view.ageMs)}`));
   }
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function isLoading({ detail }: ReachedStage): boolean {
+  return detail === 'loading';
+}
+
+/** @param before the same stage as it was printed before; undefined if it was not */
+function isNews(reached: ReachedStage, before: ReachedStage | undefined, isLive: boolean): boolean {
+  if (isLoading(reached)) return isLive && before === undefined;
+  if (before === undefined || isLoading(before)) return true;
+  // The machine reports a stage that host0 has seen already: that the file was loaded, and now that it runs.
+  return reached.detail !== undefined && !isDeepStrictEqual(before, reached);
 }
 
 /** One boot in full: the machine, every stage with its time, and what is wrong. */

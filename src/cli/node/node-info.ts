@@ -4,6 +4,7 @@ import type { Inventory } from '../../protocol/documents/inventory.ts';
 import type { CardView, MachineView } from '../../protocol/documents/machine-view.ts';
 import type { NodeView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
+import { bytesText } from '../print/bytes.ts';
 import { durationText } from '../print/duration.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
@@ -112,7 +113,7 @@ function partsOf({ inventory, cards }: MachineView): readonly Part[] {
   return [
     ...(inventory?.disks ?? []).map(({ name, bytes, rotates, model }) => ({
       name,
-      what: [bytesText(bytes, 1000), rotates ? 'rotating' : 'solid', model ?? ''].join(' ').trim(),
+      what: [bytesText(bytes, 1000), kindOfDisk(name, rotates), model ?? ''].join(' ').trim(),
       more: '',
     })),
     ...nics.map(({ name, mac, driver = '' }) => ({ name, what: `${mac} ${driver}`.trim(), more: segmentStateOf(mac) })),
@@ -122,17 +123,12 @@ function partsOf({ inventory, cards }: MachineView): readonly Part[] {
   ];
 }
 
-function segmentText(segment: CardView['segment']): string {
-  return segment === undefined ? '' : `on the segment of host0's ${segment.join(', ')}`;
+/** Linux calls every disk of virtio rotating, since nobody has told it otherwise. */
+function kindOfDisk(name: string, rotates: boolean): string {
+  if (name.startsWith('vd')) return 'virtual';
+  return rotates ? 'rotating' : 'solid';
 }
 
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-const BINARY_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-
-/** @param step 1000 for disks, 1024 for memory, as is usual */
-function bytesText(bytes: number, step: 1000 | 1024): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log(Math.max(1, bytes)) / Math.log(step)));
-  const value = bytes / step ** power;
-  const digits = value >= 100 || power === 0 ? 0 : 1;
-  return `${value.toFixed(digits)} ${(step === 1000 ? UNITS : BINARY_UNITS)[power]}`;
+function segmentText(segment: CardView['segment']): string {
+  return segment === undefined ? '' : `on the segment of host0's ${segment.join(', ')}`;
 }

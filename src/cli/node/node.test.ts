@@ -9,7 +9,7 @@ import { mesh, STAND_INS } from '../../../test/cli/mesh.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import { Context } from '../context.ts';
-import { followBoots } from './node-boot.ts';
+import { followBoots, newsText } from './node-boot.ts';
 
 let root: string;
 let daemon: FakeDaemon;
@@ -209,6 +209,36 @@ test('machines that reboot are followed from their new boots on, until all are m
     'node2 ✓ discover 0.0 s',
     'node2 is a member after 31.4 s',
   ]);
+});
+
+describe('the news of a boot', () => {
+  const [stuck] = documents.boots as [TimelineView];
+  const { trouble, ...sound } = stuck;
+  const [first, offer, script] = sound.stages;
+  if (first === undefined || offer === undefined || script === undefined) throw new Error('the boot has three stages');
+  const initrd = { stage: 'initrd' as const, atMs: offer.atMs, time: offer.time };
+  // host0 sees that the file is asked for and that it has been sent; then the machine reports that the initrd runs.
+  const views = [
+    [first],
+    [first, { ...initrd, detail: 'loading' }],
+    [first, { ...initrd, detail: 'loaded' }],
+    [first, initrd],
+    [first, initrd, { ...script, stage: 'overlay' as const }],
+  ].map((stages): TimelineView => ({ ...sound, state: 'booting', stages }));
+  const news = (width: number | undefined) =>
+    views.map((view, index) => newsText(view, views[index - 1], { paint: (_, text) => text, page: { width } }));
+  const marks = (width: number | undefined) =>
+    news(width)
+      .join('')
+      .match(/[✓▸] \w+/g);
+
+  test('are one line for each stage where nobody watches', () => {
+    expect(marks(undefined)).toEqual(['✓ discover', '✓ initrd', '✓ overlay']);
+  });
+
+  test('on a terminal say also that a file is loading', () => {
+    expect(marks(80)).toEqual(['✓ discover', '▸ initrd', '✓ initrd', '✓ overlay']);
+  });
 });
 
 describe('commands on nodes', () => {

@@ -17,6 +17,7 @@ export function nodeCommand(context: Context): Command {
 
   node
     .command('list')
+    .alias('ls')
     .description('List the nodes, host0 first, and the machines that were seen but are no nodes')
     .addHelpText(
       'after',

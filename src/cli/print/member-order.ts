@@ -1,9 +1,7 @@
 /** The order in which people look for members: host0 first, then by name, with `node2` before `node10`. */
-import type { Member } from '../../model/network/member.ts';
-
 const byName = new Intl.Collator('en', { numeric: true });
 
 /** Sorts a member list, which always begins with host0. */
-export function inOrder([host0, ...others]: readonly Member[]): readonly Member[] {
+export function inOrder<M extends { readonly name: string }>([host0, ...others]: readonly M[]): readonly M[] {
   return host0 === undefined ? [] : [host0, ...others.sort((a, b) => byName.compare(a.name, b.name))];
 }

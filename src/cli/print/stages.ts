@@ -25,7 +25,7 @@ export class Stages implements Disposable {
     if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
   };
 
-  /** Prints lines while the stage goes on. Where lines are not rewritten, the line of the stage comes first. */
+  /** Prints lines while the stage goes on. Where lines are not rewritten, the line of the stage comes first, and only then. */
   aside(lines: string): void {
     if (lines === '') return;
     const { isTTY } = this.#stream;
@@ -40,7 +40,8 @@ export class Stages implements Disposable {
   end(): void {
     if (this.#current === undefined) return;
     const tookMs = performance.now() - this.#current.startedMs;
-    const line = tookMs < this.#patienceMs ? '' : `${this.#line()}, ${(tookMs / 1000).toFixed(2)} s\n`;
+    const isTold = this.#current.told || tookMs < this.#patienceMs;
+    const line = isTold ? '' : `${this.#line()}, ${(tookMs / 1000).toFixed(2)} s\n`;
     this.#stream.write(`${this.#stream.isTTY ? ERASE_LINE : ''}${line}`);
     this.#current = undefined;
   }

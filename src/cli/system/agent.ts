@@ -34,14 +34,14 @@ export function agentCommand(context: Context): Command {
       'serve metrics to the members of this network; without it, only on the control socket',
     )
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
-    .action(({ host0, machine, name, onHost0, metrics }: RunOptions) => {
+    .action(async ({ host0, machine, name, onHost0, metrics }: RunOptions) => {
       requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
       const beside = onHost0 ?? (host0 === undefined && isHost0Machine(context));
       const flags = beside ? ['--on-host0'] : host0Flags(host0);
       if (machine !== undefined) flags.push('--machine', machine);
       if (name !== undefined) flags.push('--name', name);
       if (metrics !== undefined) flags.push('--metrics', metrics);
-      new Daemon('agent', context).become(flags);
+      await new Daemon('agent', context).become(flags);
     });
 
   return agent;

@@ -7,14 +7,26 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
-import { type ControlClient, clientOf, type DaemonName, TITLES } from '../../protocol/http/control-client.ts';
+import { type ControlClient, clientOf } from '../../protocol/http/control-client.ts';
+import {
+  type DaemonName,
+  type ServiceManager,
+  serviceManager,
+  serviceName,
+  stopCommand,
+  TITLES,
+} from '../../protocol/http/service-manager.ts';
 import { launch } from '../../services/process/launch.ts';
 import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
 import type { Context } from '../context.ts';
+import { hasEnded, isCommanded, isWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
+import { lastJournalLines, linesOfProcesses } from './service-log.ts';
 
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_MS = 50;
+/** An error is a few lines. */
+const LAST_WORDS_LINES = 20;
 
 /** host0's daemon or the agent. Its pid file is `NAME.pid` in the run directory. */
 export class Daemon {
@@ -40,23 +52,22 @@ export class Daemon {
 
   /**
    * Starts the process in the background, and does not wait until it answers.
-   * @returns its pid
    * @throws MESH_PROCESS_NOT_STARTED
    */
-  start(flags: readonly string[]): number {
+  #start(flags: readonly string[]): void {
     mkdirSync(this.#paths.logs, { recursive: true, mode: 0o750 });
     const mark = launch({ argv: this.#commandLine(flags), logFile: this.logFile });
     if (mark === undefined)
       throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`);
     this.#record(mark);
-    return mark.pid;
   }
 
   /**
    * Replaces this process by the daemon (execve), in the foreground. The pid stays; the memory of the command line is freed.
-   * @throws MESH_PROCESS_NOT_STARTED when Node has no execve
+   * @throws MESH_ALREADY_RUNNING, and MESH_PROCESS_NOT_STARTED when Node has no execve
    */
-  become(flags: readonly string[]): never {
+  async become(flags: readonly string[]): Promise<never> {
+    await this.#mustBeAlone();
     this.#record(processMarkOf(process.pid));
     const [node, ...args] = this.#commandLine(flags);
     process.execve?.(node, [node, ...args], process.env);
@@ -65,22 +76,49 @@ export class Daemon {
     });
   }
 
-  /** @throws MESH_NOT_RUNNING when the process ends, or does not answer within START_DEADLINE_MS */
-  async untilItAnswers(): Promise<void> {
+  /**
+   * Starts the process, unless it runs: as a service where the machine has its service, else in the background. Resolves when
+   * the process answers.
+   * @param flags for a process that is no service
+   * @throws MESH_NOT_RUNNING when the process ends, or does not answer within START_DEADLINE_MS; MESH_PROCESS_NOT_STARTED
+   */
+  async run(flags: readonly string[]): Promise<void> {
+    const { manager } = this;
+    const isStarting = this.pid() !== undefined || (await this.client.answers());
+    if (!isStarting && isCommanded(manager)) await startService(manager, this.name);
+    else if (!isStarting && manager === 'none') this.#start(flags);
     const deadline = performance.now() + START_DEADLINE_MS;
     while (!(await this.client.answers())) {
-      if (this.pid() === undefined) throw this.#failed('ended while it was starting');
-      if (performance.now() > deadline) throw this.#failed(`does not answer after ${START_DEADLINE_MS / 1000} s`);
+      if (await this.#hasEnded()) throw await this.#failed('ended while it was starting');
+      if (performance.now() > deadline) throw await this.#failed(`does not answer after ${START_DEADLINE_MS / 1000} s`);
       await delay(POLL_MS);
     }
   }
 
+  async #hasEnded(): Promise<boolean> {
+    const { manager } = this;
+    if (this.pid() !== undefined || manager === 'init') return false;
+    return manager === 'none' || (await hasEnded(manager, this.name));
+  }
+
+  /** The service manager that the process belongs to on this machine. */
+  get manager(): ServiceManager {
+    return serviceManager(this.name, this.#paths.root);
+  }
+
   /**
+   * Stops the process. A service is stopped by its service manager, which would start the process again otherwise.
    * @returns the pid of the process that was stopped, undefined if none ran
    * @throws MESH_PROCESS_NOT_ENDED
    */
   async stop(): Promise<number | undefined> {
     const mark = this.#recorded();
+    const { manager } = this;
+    if (isCommanded(manager) && (await isWanted(manager, this.name))) {
+      const wasRunning = mark !== undefined && isRunning(mark);
+      await stopService(manager, this.name);
+      if (wasRunning && !isRunning(mark)) return mark.pid;
+    }
     if (mark === undefined || !isRunning(mark)) return undefined;
     const { pid } = mark;
     signalProcess(mark, 'SIGTERM');
@@ -119,14 +157,32 @@ export class Daemon {
     return pid === undefined || startTime === undefined ? undefined : { pid: Number(pid), startTime };
   }
 
-  #failed(what: string): MeshError {
-    const lines = (readIfThere(this.logFile) ?? '').trimEnd().split('\n');
-    // Indented lines belong to the error above them.
-    const lastWords = lines.findLast((line) => !line.startsWith(' ')) ?? '';
-    return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.name]} ${what}`, {
+  /** @throws MESH_ALREADY_RUNNING when the recorded process runs, or another one answers */
+  async #mustBeAlone(): Promise<void> {
+    const pid = this.pid();
+    if ((pid === undefined || pid === process.pid) && !(await this.client.answers())) return;
+    throw new MeshError('MESH_ALREADY_RUNNING', `${TITLES[this.name]} runs already${pid ? ` (pid ${pid})` : ''}`, {
       operation: 'start',
-      object: this.logFile,
-      remedy: `It last said: ${JSON.stringify(lastWords.slice(0, 200))}. See \`mesh system logview --process ${this.name}\`.`,
+      object: this.client.sock,
+      rule: 'One of each kind runs on a machine.',
+      remedy: `Stop it first (${stopCommand(this.name, this.#paths.root)}), or give this one another --root.`,
+    });
+  }
+
+  async #failed(what: string): Promise<MeshError> {
+    const { manager, name } = this;
+    const service = serviceName(name);
+    const lines =
+      manager === 'systemd'
+        ? await lastJournalLines(linesOfProcesses(service), LAST_WORDS_LINES)
+        : (readIfThere(this.logFile) ?? '').trimEnd().split('\n');
+    // Indented lines belong to the error above them.
+    const lastWords = lines.findLast((line) => line !== '' && !line.startsWith(' ')) ?? '';
+    const options = isCommanded(manager) && name === 'agent' ? ` Its options are in ${OPTIONS_FILES[manager]}.` : '';
+    return new MeshError('MESH_NOT_RUNNING', `${TITLES[name]} ${what}`, {
+      operation: 'start',
+      object: manager === 'systemd' ? service : this.logFile,
+      remedy: `It last said: ${JSON.stringify(lastWords.slice(0, 200))}.${options} See \`mesh system logview --process ${name}\`.`,
     });
   }
 }

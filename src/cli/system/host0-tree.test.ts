@@ -1,6 +1,6 @@
 /** The administrator's steps from an empty /host0 to what a machine boots with, and what each step refuses. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -10,6 +10,7 @@ import { mesh } from '../../../test/cli/mesh.ts';
 import { HOST0_DEFAULTS, readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { authorizedKeysIn } from '../../image/command-key.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import { machineIdOf } from '../../model/machine.ts';
 import type { BootView } from '../../protocol/documents/boot-views.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 
@@ -92,7 +93,7 @@ describe('mesh system configure', () => {
     const planned = await answer('system configure --plan');
     expect(planned).toMatchInlineSnapshot(`
       "NAME     MACHINE  OVERLAY  FILES
-      default  default  new         26
+      default  default  new         17
 
       Nothing was changed: \`mesh system configure\` makes these changes.
       "
@@ -113,6 +114,14 @@ describe('mesh system configure', () => {
       "Nothing changes: /host0 is in force, for 1 machine.
       "
     `);
+  });
+
+  test('--check tells of links below isos that no machine can follow', async () => {
+    await mkdir(inHost0('isos'), { recursive: true });
+    await symlink('/srv/big/debian.iso', inHost0('isos/debian.iso'));
+    const checked = await answer('system configure --check');
+    expect(checked).toContain('/isos/debian.iso is not published: the link leads to no file [MESH_BOOT_LINK_REFUSED]');
+    expect(checked).toContain('All is sound: 1 machine.');
   });
 
   test('with one fault nothing is compiled, and the fault is shown with its place', async () => {
@@ -262,6 +271,13 @@ describe('mesh node adopt', () => {
     } finally {
       await daemon.close();
     }
+  });
+
+  test('by the MAC of its network card, a machine is told apart from others with its UUID', async () => {
+    const id = machineIdOf('52:54:00:12:34:57');
+    expect(await answer('node adopt 52-54-00-12-34-57 node2')).toMatch(`Machine ${id} is node2 now.`);
+    expect(await readFile(inHost0('machines/node2/UUID'), 'utf8')).toBe(`${id}\n`);
+    await expect(answer('node adopt 01:00:5e:00:00:01 node3')).rejects.toMatchObject({ code: 'MESH_USAGE' });
   });
 
   test.each([

@@ -36,6 +36,7 @@ export function imageCommand(context: Context): Command {
 
   image
     .command('list')
+    .alias('ls')
     .description('List the images of this host0; machines boot the current one')
     .addHelpText('after', '\nExample:\n  $ mesh system image list')
     .action(() => list(context));

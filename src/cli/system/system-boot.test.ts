@@ -43,6 +43,7 @@ const BOOT: BootView = {
         },
       ],
     },
+    { ...SEGMENT, nics: ['eth5'], device: 'eth5', mode: 'observe', reason: 'probing', sinceSec: 12, settlesInSec: 23 },
     {
       ...SEGMENT,
       nics: ['eth4'],
@@ -89,10 +90,11 @@ test('the mode of each segment, and its reason', async () => {
     "boot          auto
     installation  cb3ecd97
 
-    NIC   ALSO  MODE     SINCE  WHY                                      SUBNET        HOST0      LEASES
-    eth1  eth2  server   1 min  nobody else answers                      10.11.0.0/25  10.11.0.1       1
-    eth3  -     observe  1 min  another host0                            -             -               0
-    eth4  -     proxy    1 min  another server answers (wanted: server)  -             -               0
+    NIC   ALSO  MODE     SINCE  WHY                                            SUBNET        HOST0      LEASES
+    eth1  eth2  server   1 min  nobody else answers                            10.11.0.0/25  10.11.0.1       1
+    eth3  -     observe  1 min  another host0                                  -             -               0
+    eth5  -     observe  12 s   probing, its port just came up: for 23 s more  -             -               0
+    eth4  -     proxy    1 min  another server answers (wanted: server)        -             -               0
 
     NIC   MAC                IPV4        NAME  UNTIL
     eth1  52:54:00:12:34:56  10.11.0.34  -     Nov 21 10:50:17

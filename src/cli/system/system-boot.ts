@@ -81,7 +81,7 @@ const SEGMENT_COLUMNS: readonly Column<SegmentView>[] = [
   { title: 'ALSO', text: ({ device, nics }) => nics.filter((nic) => nic !== device).join(' ') || '-' },
   { title: 'MODE', text: ({ mode }) => mode, tone: ({ mode }) => TONES[mode] },
   { title: 'SINCE', text: ({ sinceSec }) => durationText(sinceSec) },
-  { title: 'WHY', text: ({ reason, wanted }) => (wanted === 'auto' ? reason : `${reason} (wanted: ${wanted})`) },
+  { title: 'WHY', text: whyText },
   { title: 'SUBNET', text: ({ subnet }) => subnet?.subnet ?? '-' },
   { title: 'HOST0', text: ({ subnet }) => subnet?.ipv4 ?? '-' },
   { title: 'LEASES', text: ({ leases }) => String(leases.length), align: 'right' },
@@ -94,6 +94,11 @@ const LEASE_COLUMNS: readonly Column<LeaseView & { readonly device: string }>[] 
   { title: 'NAME', text: ({ name }) => name ?? '-', flexible: true },
   { title: 'UNTIL', text: ({ expires }) => localTime(expires) },
 ];
+
+function whyText({ reason, wanted, settlesInSec }: SegmentView): string {
+  const settling = settlesInSec === undefined ? '' : `, its port just came up: for ${durationText(settlesInSec)} more`;
+  return `${reason}${settling}${wanted === 'auto' ? '' : ` (wanted: ${wanted})`}`;
+}
 
 /** What the table of segments has no room for: servers, other host0s, errors, dry answers and leases. */
 function segmentText(

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { linkFaults } from '../../boot/site/published-path.ts';
 import { errorText } from '../../formats/error-text.ts';
 import { authorizedKeysIn, makeCommandKey } from '../../image/command-key.ts';
 import { type Compilation, type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
@@ -87,7 +88,7 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
     );
   }
   stages.end();
-  const { warnings } = compilation;
+  const warnings = [...compilation.warnings, ...(await linkFaults(join(paths.host0, 'isos')))];
   context.answer({ ok: true, changes, warnings }, () => {
     const text = check
       ? `All is sound: ${machinesText(machines.length)}.\n`

@@ -5,12 +5,16 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { MESH_WITH_STAND_INS, mesh } from '../../../test/cli/mesh.ts';
+import { systemClock } from '../../model/clock.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import { isRunning, processMarkOf } from '../../services/process/process-mark.ts';
+import { Service } from '../../services/process/service.ts';
 import { lastLines, newLines } from './log-file.ts';
 
 let root: string;
@@ -31,6 +35,10 @@ afterEach(async () => {
 async function system(line: string) {
   const { stdout, code } = await mesh(['--root', root, 'system', ...line.split(' ')]);
   return { stdout: stdout.replaceAll(/pid \d+/g, 'pid N'), code };
+}
+
+function noJournal(): Journal {
+  return new Journal(systemClock, 'host0', 'host0');
 }
 
 function recordedPid(name: string): number {
@@ -87,7 +95,7 @@ test('another address than that of the running agent is refused, and so is any a
   await expect(system('start --host0 10.12.0.1')).rejects.toMatchObject({
     code: 'MESH_ALREADY_RUNNING',
     message: 'the agent runs already, and knows host0 at 10.11.0.1, 10.11.1.1',
-    remedy: 'To use 10.12.0.1, stop the agent first: `mesh system stop`, or its service.',
+    remedy: 'To use 10.12.0.1, stop the agent first: `mesh system stop`.',
   });
   mkdirSync(join(root, 'host0'));
   await expect(system('start --host0 10.11.0.1')).rejects.toMatchObject({ code: 'MESH_USAGE' });
@@ -110,6 +118,31 @@ test('stop ends the processes, and says that forwarding goes on', async () => {
   // The process table may keep the entry until pid 1 reaps it.
   expect(isRunning(mark)).toBe(false);
   expect(await system('stop')).toEqual({ stdout: 'Nothing was running here.\n', code: 0 });
+});
+
+test('a second process in the foreground is refused, and takes nothing from the first', async () => {
+  await system('start --host0 10.11.0.1');
+  const pid = recordedPid('agent');
+  const words = [MESH_WITH_STAND_INS, '--root', root, 'agent', 'run', '--host0', '10.11.0.1'];
+  const second = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const said = text(second.stderr);
+  expect(await once(second, 'exit')).toEqual([1, null]);
+  expect(await said).toContain('the agent runs already (pid ');
+  expect(recordedPid('agent')).toBe(pid);
+  expect((await system('stop')).stdout).toContain('Stopped the agent');
+});
+
+test('stop ends the programs that a daemon left when it was killed', async () => {
+  const directory = join(pathsBelow(root).state, 'boot');
+  const service = new Service({ name: 'dnsmasq-eth1', directory, clock: systemClock, journal: noJournal() });
+  await service.run({ argv: ['sleep', '60'], fingerprint: 'a', label: 'a', prepare: () => {} });
+  const program = processMarkOf(service.running?.pid ?? 0);
+  await service.release();
+  expect(await system('stop --left-over')).toEqual({
+    stdout: "Ended what host0's daemon had left running: dnsmasq-eth1 (pid N).\n",
+    code: 0,
+  });
+  expect(isRunning(program)).toBe(false);
 });
 
 test('stop leaves a process that another program started', async () => {

@@ -1,12 +1,15 @@
 /** `mesh system`: the processes of this machine (host0's daemon on host0, and the agent), and what machines boot. */
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { host0Addresses, requireOthers } from '../../machine/host0-addresses.ts';
 import { MeshError } from '../../model/error.ts';
-import { agentClient, type DaemonName, host0Client, TITLES } from '../../protocol/http/control-client.ts';
+import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
+import { type DaemonName, serviceManager, serviceName, TITLES } from '../../protocol/http/service-manager.ts';
+import { endLeftOver } from '../../services/process/left-over.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -16,6 +19,8 @@ import { host0Flags, host0Option, isHost0Machine } from './agent.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { imageCommand } from './image.ts';
 import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
+import { isCommanded, OPTIONS_FILES } from './service.ts';
+import { lastJournalLines, linesOfUnit, newJournalLines } from './service-log.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 
@@ -28,10 +33,10 @@ export function systemCommand(context: Context): Command {
     .command('run')
     .description("Run host0's daemon in the foreground, for a service manager")
     .addHelpText('after', '\nExample:\n  $ mesh system run')
-    .action(() => {
+    .action(async () => {
       requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
       if (!isHost0Machine(context)) throw noHost0Directory(context.paths.host0);
-      new Daemon('host0', context).become([]);
+      await new Daemon('host0', context).become([]);
     });
 
   system
@@ -41,6 +46,7 @@ export function systemCommand(context: Context): Command {
     .addHelpText(
       'after',
       "\nA machine with a host0 directory runs host0's daemon and the agent; any other machine runs only the agent.\n" +
+        'Where the package has made them services, systemd or OpenRC starts them, with the options of their files.\n' +
         '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1',
     )
     .action(async ({ host0 }: { host0?: string }) => {
@@ -50,9 +56,17 @@ export function systemCommand(context: Context): Command {
 
   system
     .command('stop')
-    .description('Stop the processes that `mesh system start` started; networks keep carrying traffic')
-    .addHelpText('after', '\nExample:\n  $ mesh system stop')
-    .action(() => stop(context));
+    .description('Stop the processes of this machine; networks keep carrying traffic')
+    .option(
+      '--left-over',
+      "end only the programs that a daemon which is gone has left running, such as host0's dnsmasq",
+    )
+    .addHelpText(
+      'after',
+      '\nA service is stopped by systemd or OpenRC. It starts again at the next boot if it is enabled.\n' +
+        '\nExample:\n  $ mesh system stop',
+    )
+    .action((options: StopOptions) => stop(context, options));
 
   system
     .command('status')
@@ -68,7 +82,7 @@ export function systemCommand(context: Context): Command {
 
   system
     .command('logview')
-    .description('Show what the processes wrote into their logs')
+    .description('Show what the processes wrote into their logs, or into the journal of systemd')
     .option('-f, --follow', 'go on with new lines, until Ctrl-C')
     .addOption(new Option('-n, --lines <n>', 'show this many of the last lines').default(50).argParser(wholeNumber(0)))
     .addOption(new Option('--process <name>', 'only this process').choices(PROCESSES))
@@ -99,13 +113,16 @@ interface Started {
 
 /** Starts host0's daemon first, since the agent of this machine takes its assignment from it. */
 async function start(context: Context, host0: string | undefined): Promise<void> {
-  const flags = isHost0Machine(context) ? ['--on-host0'] : host0Flags(host0);
   if (host0 !== undefined) await checkHost0(context, host0);
+  const { manager } = new Daemon('agent', context);
+  // A service has the address in its own options.
+  const flags = isHost0Machine(context) ? ['--on-host0'] : manager === 'none' ? host0Flags(host0) : [];
   const started: Started[] = [];
   for (const daemon of daemonsOf(context)) {
     const wasRunning = await daemon.client.answers();
-    const pid = daemon.pid() ?? (wasRunning ? undefined : daemon.start(daemon.name === 'agent' ? flags : []));
-    await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]}`, daemon.untilItAnswers());
+    const running = daemon.run(daemon.name === 'agent' ? flags : []);
+    await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]}`, running);
+    const pid = daemon.pid();
     started.push({ process: daemon.name, wasRunning, ...(pid !== undefined && { pid }) });
   }
   context.answer(started, () => started.map(startedText).join(''));
@@ -128,7 +145,7 @@ async function checkHost0(context: Context, host0: string): Promise<void> {
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
   requireOthers(wanted, own);
   const agent = agentClient(context.paths);
-  if (!(await agent.answers())) return;
+  if (!(await agent.answers())) return mustTakeOptions(context, wanted.join());
   const { host0: present } = await agent.ask('GET /v1/status');
   if (present.join() === wanted.join()) return;
   throw new MeshError(
@@ -136,9 +153,20 @@ async function checkHost0(context: Context, host0: string): Promise<void> {
     `the agent runs already, and knows host0 at ${present.join(', ') || 'no address'}`,
     {
       operation: 'start the agent',
-      remedy: `To use ${wanted.join(', ')}, stop the agent first: \`mesh system stop\`, or its service.`,
+      remedy: `To use ${wanted.join(', ')}, stop the agent first: \`mesh system stop\`.`,
     },
   );
+}
+
+/** @throws MESH_USAGE where the agent is a service, which takes its options from a file */
+function mustTakeOptions(context: Context, host0: string): void {
+  const { manager } = new Daemon('agent', context);
+  if (!isCommanded(manager)) return;
+  throw new MeshError('MESH_USAGE', `${manager} starts the agent here, with options of its own`, {
+    operation: 'start the agent',
+    object: OPTIONS_FILES[manager],
+    remedy: `Write AGENT_OPTIONS="--host0 ${host0}" into ${OPTIONS_FILES[manager]}, then \`mesh system start\`.`,
+  });
 }
 
 function startedText({ process, pid, wasRunning }: Started): string {
@@ -148,24 +176,31 @@ function startedText({ process, pid, wasRunning }: Started): string {
 }
 
 interface Stopped {
-  readonly process: DaemonName;
+  /** Also the name of a program that host0's daemon had started, such as `dnsmasq-eth1`. */
+  readonly process: string;
   readonly pid: number;
 }
 
+interface StopOptions {
+  readonly leftOver?: boolean;
+}
+
 /** Stops the agent first, so that it does not report that host0's daemon has gone. */
-async function stop(context: Context): Promise<void> {
+async function stop(context: Context, { leftOver }: StopOptions): Promise<void> {
+  requireRoot('stop the daemons', 'Only root may end them.');
+  const daemons = leftOver ? [] : PROCESSES.toReversed().map((name) => new Daemon(name, context));
   const stopped: Stopped[] = [];
   const foreign: Daemon[] = [];
-  for (const daemon of PROCESSES.toReversed().map((name) => new Daemon(name, context))) {
-    // This also stops what host0's daemon runs (dnsmasq). When a service manager restarts the daemon, that goes on running.
-    if (daemon.name === 'host0' && daemon.pid() !== undefined)
-      await host0Client(context.paths)
-        .ask('POST /v1/boot/stop', { body: {} })
-        .catch(() => {});
-    const pid = await withProgress(context.stderr, `Waiting for ${TITLES[daemon.name]} to end`, daemon.stop());
+  for (const daemon of daemons) {
+    const pid = await withProgress(
+      context.stderr,
+      `Waiting for ${TITLES[daemon.name]} to end`,
+      stopDaemon(daemon, context),
+    );
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
     else if (await daemon.client.answers()) foreign.push(daemon);
   }
+  const left = await endPrograms(context);
   const [other] = foreign;
   if (other !== undefined) {
     throw new MeshError(
@@ -178,15 +213,38 @@ async function stop(context: Context): Promise<void> {
       },
     );
   }
-  context.answer(stopped, () => stoppedText(stopped));
+  context.answer([...stopped, ...left], () => stoppedText(stopped, left, context));
 }
 
-function stoppedText(stopped: readonly Stopped[]): string {
-  if (stopped.length === 0) return 'Nothing was running here.\n';
-  const names = stopped.map(({ process, pid }) => `${TITLES[process]} (pid ${pid})`).join(' and ');
+/** Also stops what host0's daemon runs (dnsmasq). When a service manager restarts the daemon, that goes on running. */
+async function stopDaemon(daemon: Daemon, { paths }: Context): Promise<number | undefined> {
+  if (daemon.name === 'host0' && daemon.pid() !== undefined) {
+    await host0Client(paths)
+      .ask('POST /v1/boot/stop', { body: {} })
+      .catch(() => {});
+  }
+  return await daemon.stop();
+}
+
+/** Ends the programs of a daemon that was killed or has crashed. They would serve machines that boot for ever. */
+async function endPrograms({ paths }: Context): Promise<Stopped[]> {
+  if (await host0Client(paths).answers()) return [];
+  const ended = await endLeftOver(join(paths.state, 'boot'));
+  return ended.map(({ name, pid }) => ({ process: name, pid }));
+}
+
+function stoppedText(stopped: readonly Stopped[], left: readonly Stopped[], context: Context): string {
+  if (stopped.length + left.length === 0) return 'Nothing was running here.\n';
+  const named = (list: readonly Stopped[], titleOf: (process: string) => string) =>
+    list.map(({ process, pid }) => `${titleOf(process)} (pid ${pid})`).join(' and ');
+  const programs =
+    left.length === 0 ? '' : `Ended what host0's daemon had left running: ${named(left, (name) => name)}.\n`;
+  if (stopped.length === 0) return programs;
+  const { manager } = new Daemon('agent', context);
   return (
-    `Stopped ${names}.\n` +
-    'Forwarding stays in the kernel: the networks keep working, but changes and faults are not seen until the next start.\n'
+    `Stopped ${named(stopped, (name) => (name === 'host0' ? TITLES.host0 : TITLES.agent))}.\n${programs}` +
+    'Forwarding stays in the kernel: the networks keep working, but changes and faults are not seen until the next start.\n' +
+    (manager === 'init' ? 'The init of this node starts the agent again within seconds.\n' : '')
   );
 }
 
@@ -233,22 +291,32 @@ interface LogviewOptions {
 
 async function showLogs(context: Context, { follow, lines, process }: LogviewOptions): Promise<void> {
   const { paths, paint, json } = context;
-  const files = PROCESSES.filter((name) => process === undefined || name === process).map((name) =>
-    logFileOf(paths, name),
-  );
+  const names = PROCESSES.filter((name) => process === undefined || name === process);
+  const files = names.map((name) => logFileOf(paths, name));
+  const units = names
+    .filter((name) => serviceManager(name, paths.root) === 'systemd')
+    .map((name) => linesOfUnit(serviceName(name)));
   const show = (line: string) => context.print(json ? logJson(line) : logLine(line, paint));
-  if (!existsSync(paths.logs)) {
+  const hasFiles = existsSync(paths.logs);
+  if (!hasFiles && units.length === 0) {
     throw new MeshError('MESH_NOT_RUNNING', 'there are no logs here yet', {
       object: paths.logs,
       remedy: 'The processes that `mesh system start` starts write logs.',
     });
   }
-  const past = mergedLines(await Promise.all(files.map((file) => lastLines(file, lines))));
+  // A process that a person started beside its service writes into the file.
+  const past = mergedLines(
+    await Promise.all([
+      ...files.map((file) => lastLines(file, lines)),
+      ...units.map((unit) => lastJournalLines(unit, lines)),
+    ]),
+  );
   past.slice(Math.max(0, past.length - lines)).forEach(show);
   if (!follow) return;
+  const added = [...(hasFiles ? files.map((file) => newLines(file, paths.logs)) : []), ...units.map(newJournalLines)];
   await Promise.all(
-    files.map(async (file) => {
-      for await (const line of newLines(file, paths.logs)) show(line);
+    added.map(async (lines) => {
+      for await (const line of lines) show(line);
     }),
   );
 }

@@ -41,6 +41,7 @@ export function mustBeItsCard({ machine, name, mac, device }: BootClaim, cards: 
       rule: 'An adopted machine boots from the network cards that it had when it was adopted, or has reported as a member.',
       remedy:
         `If the card is in ${name ?? machine}: \`mesh node adopt ${machine} --card ${mac}\`. ` +
+        `If it is in another machine of yours, which has the same UUID: \`mesh node adopt ${mac} NAME\`, then \`mesh system configure\`. ` +
         `If not, another host on the segment of ${device} pretends to be this machine: take it off the segment.`,
     },
   );
@@ -62,7 +63,7 @@ export function mustBeOneBox({ machine, mac, device }: BootClaim, { isOnline, bo
       object: machine,
       rule: 'Each machine has a hardware id of its own. Two machines have the same id when their manufacturer gave both the same UUID or serial, or when one of them pretends to be the other.',
       remedy:
-        'If both are yours, give one of them a UUID of its own in its firmware setup. ' +
+        `If both are yours, tell this one apart by its network card: \`mesh node adopt ${mac} NAME\`, then \`mesh system configure\`. ` +
         'If it is one machine with another network card, switch it off, wait two minutes, and boot it again.',
     },
   );

@@ -4,7 +4,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import type { MachineId } from '../../model/machine.ts';
+import { type MachineId, machineIdOf } from '../../model/machine.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
@@ -73,6 +73,31 @@ test('a machine that has booted is known, also after a restart', async () => {
   const [record] = (await open()).machines;
   expect(record).toMatchObject({ machine, facts: { product: 'Box' }, cards: [second, first] });
   expect(Date.parse(record?.lastBoot ?? '') - Date.parse(record?.firstSeen ?? '')).toBe(60_000);
+});
+
+test('a second box with the same UUID is told apart by the MAC of its card, also when it boots from another of its cards', async () => {
+  const { names, online, booting, open } = world();
+  const registry = await open();
+  names.set(machine, 'node1');
+  await boot(registry, first);
+  online.add(machine);
+  await expect(boot(registry, second)).rejects.toMatchObject({
+    code: 'MESH_BOOT_CARD_UNKNOWN',
+    remedy: expect.stringContaining(`\`mesh node adopt ${second} NAME\`, then \`mesh system configure\``),
+  });
+  expect(registry.namedByMac(second)).toBeUndefined();
+  // What the command of the remedy does.
+  const apart = machineIdOf(second);
+  names.set(apart, 'node2');
+  expect(registry.namedByMac(second)).toBe(apart);
+  expect(await boot(registry, second, apart)).toBe('node2');
+  await registry.takeInventory(apart, inventoryWith(second, third), second);
+  booting.clear();
+  expect(registry.namedByMac(third)).toBe(apart);
+  expect((await open()).namedByMac(third)).toBe(apart);
+  // The first box stays what it was.
+  expect(registry.namedByMac(first)).toBeUndefined();
+  expect([registry.isNamedWith(machine, first), registry.isNamedWith(machine, second)]).toEqual([true, false]);
 });
 
 test('while one card boots or lives as a machine, any other card is refused, known or not', async () => {

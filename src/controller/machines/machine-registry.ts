@@ -13,7 +13,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { MachineId } from '../../model/machine.ts';
+import { type MachineId, machineIdOf } from '../../model/machine.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
@@ -135,6 +135,24 @@ export class MachineRegistry {
   /** Whether the machine has a name, or has booted or been a member before. */
   isKnown(machine: MachineId): boolean {
     return this.#input.names().has(machine) || this.#records.has(machine);
+  }
+
+  /** Whether the machine has a name, and the card is one of its own. */
+  isNamedWith(machine: MachineId, mac: Mac): boolean {
+    return this.#input.names().has(machine) && this.#records.get(machine)?.cards.includes(mac) === true;
+  }
+
+  /**
+   * The machine that was named by the MAC of this card, or by that of another card of the same machine: its id comes from the
+   * MAC. So an administrator tells boxes apart to which their maker gave one UUID.
+   */
+  namedByMac(mac: Mac): MachineId | undefined {
+    const named = this.#input.names();
+    const own = machineIdOf(mac);
+    if (named.has(own)) return own;
+    const record = this.#byCard.get(mac);
+    const isByMac = record?.cards.some((card) => machineIdOf(card) === record.machine) === true;
+    return isByMac && named.has(record.machine) ? record.machine : undefined;
   }
 
   /**

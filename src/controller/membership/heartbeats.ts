@@ -48,24 +48,31 @@ const WATCH_MS = 1_000;
 /** An alarm that is later than this was not delayed by load: the process, or the machine, was stopped. */
 const LATE_MS = 500;
 
+/** What the heartbeats of one mesh work with. */
+interface HeartbeatsInput {
+  readonly clock: Clock;
+  /** Called for each silent member, and again later if it rejects. */
+  readonly drop: (ipv6: Ipv6) => Promise<void>;
+  /** Called with the reason of a rejection. */
+  readonly failed: (error: unknown) => void;
+  /** Whether host0 can accept a connection now. Asked about once a second. */
+  readonly hears: () => boolean;
+}
+
 /** Keeps the heartbeats of one mesh, and drops silent members. */
 export class Heartbeats {
+  readonly #input: HeartbeatsInput;
   readonly #clock: Clock;
-  readonly #drop: (ipv6: Ipv6) => Promise<void>;
-  readonly #failed: (error: unknown) => void;
   readonly #heartbeats = new Map<Ipv6, Heartbeat>();
+  /** When host0 last found that it accepts no connections. */
+  #deafMs = Number.NEGATIVE_INFINITY;
   #hearing = false;
   #alarm: Alarm | undefined;
   #dueMs = 0;
 
-  /**
-   * @param drop is called for each silent member, and again later if it rejects
-   * @param failed is called with the reason of a rejection
-   */
-  constructor(clock: Clock, drop: (ipv6: Ipv6) => Promise<void>, failed: (error: unknown) => void) {
-    this.#clock = clock;
-    this.#drop = drop;
-    this.#failed = failed;
+  constructor(input: HeartbeatsInput) {
+    this.#input = input;
+    this.#clock = input.clock;
   }
 
   /**
@@ -116,14 +123,15 @@ export class Heartbeats {
   /** Whether a member is silent for too long, at a time when reports can arrive. */
   silent(ipv6: Ipv6): boolean {
     const heartbeat = this.#heartbeats.get(ipv6);
-    return this.#hearing && heartbeat !== undefined && this.#clock.nowMs() - heartbeat.heardMs >= MEMBER_SILENCE_MS;
+    if (!this.#hearing || heartbeat === undefined) return false;
+    return this.#clock.nowMs() - Math.max(heartbeat.heardMs, this.#deafMs) >= MEMBER_SILENCE_MS;
   }
 
   /** Sets the alarm for the first member whose time may run out, but no later than WATCH_MS from now. */
   #arm(atLeastMs = 0): void {
     if (!this.#hearing || this.#alarm !== undefined || this.#heartbeats.size === 0) return;
     let firstMs = Number.POSITIVE_INFINITY;
-    for (const { heardMs } of this.#heartbeats.values()) firstMs = Math.min(firstMs, heardMs);
+    for (const { heardMs } of this.#heartbeats.values()) firstMs = Math.min(firstMs, Math.max(heardMs, this.#deafMs));
     const delayMs = Math.min(Math.max(firstMs + MEMBER_SILENCE_MS - this.#clock.nowMs(), atLeastMs), WATCH_MS);
     this.#dueMs = this.#clock.nowMs() + delayMs;
     this.#alarm = this.#clock.after(delayMs, () => void this.#sweep());
@@ -143,9 +151,12 @@ export class Heartbeats {
   /** Never rejects. */
   async #sweep(): Promise<void> {
     this.#excuseOwnAbsence();
-    const dropping = [...this.#heartbeats.keys()].filter((ipv6) => this.silent(ipv6)).map((ipv6) => this.#drop(ipv6));
+    if (!this.#input.hears()) this.#deafMs = this.#clock.nowMs();
+    const dropping = [...this.#heartbeats.keys()]
+      .filter((ipv6) => this.silent(ipv6))
+      .map((ipv6) => this.#input.drop(ipv6));
     const failure = (await Promise.allSettled(dropping)).find((result) => result.status === 'rejected');
-    if (failure !== undefined) this.#failed(failure.reason);
+    if (failure !== undefined) this.#input.failed(failure.reason);
     this.#alarm = undefined;
     this.#arm(failure === undefined ? 0 : DROP_RETRY_MS);
   }

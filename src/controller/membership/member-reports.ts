@@ -85,6 +85,11 @@ export class MemberReports {
     return this.#refusals.current(this.#input.clock.nowMs());
   }
 
+  /** Why a report that named this machine was refused in the last nine seconds; undefined if none was. */
+  refusalOf(machine: MachineId): MeshError | undefined {
+    return this.#refusals.ofMachine(machine, this.#input.clock.nowMs());
+  }
+
   /**
    * An agent's report. When this resolves, all news of the report are in the store.
    * @param asker source address of the request, from the socket
@@ -95,7 +100,7 @@ export class MemberReports {
     const { machine, name, instance, state } = report;
     const proof = await this.#check(asker, report);
     this.#beatIfKnown(asker, report, proof);
-    await this.#refusing(asker, async () => {
+    await this.#refusing(asker, machine, async () => {
       const { mac, ipv4 } = await this.#identify(asker, machine);
       const proven = proof === 'good' && { proven: true };
       const claim: MemberRecord = { name, ipv4: report.ipv4, mac, ipv6: asker, machine, instance, ...proven };
@@ -113,7 +118,7 @@ export class MemberReports {
 
   /** `GET /?name=`: the report of a node without an agent. Throws what `report` throws. */
   async poll(asker: Ipv6, name: string, claimed?: MachineId): Promise<void> {
-    await this.#refusing(asker, async () => {
+    await this.#refusing(asker, claimed, async () => {
       const { memberTable, machines } = this.#input;
       memberTable.mustBeLoaded();
       const machine = claimed ?? machineOfPoller(this.#network, asker, memberTable.get(asker), machines());
@@ -239,18 +244,18 @@ export class MemberReports {
   }
 
   /** Runs `work`, and records a lasting refusal in the journal, once. */
-  async #refusing(asker: Ipv6, work: () => Promise<void>): Promise<void> {
+  async #refusing(asker: Ipv6, machine: MachineId | undefined, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (thrown) {
       const error = MeshError.from(thrown);
-      if (!error.retryable) this.#tell(asker, error);
+      if (!error.retryable) this.#tell(asker, error, machine);
       throw error;
     }
   }
 
-  #tell(asker: Ipv6, error: MeshError): void {
+  #tell(asker: Ipv6, error: MeshError, machine?: MachineId): void {
     const { journal, clock } = this.#input;
-    if (this.#refusals.note(asker, error, clock.nowMs())) journal.refused(asker, error);
+    if (this.#refusals.note(asker, error, clock.nowMs(), machine)) journal.refused(asker, error);
   }
 }

@@ -270,6 +270,8 @@ test('a second machine with the same id is refused while the first lives, and th
   expect(more).toEqual([]);
   expect(cause).toContain('a at 10.11.0.10, heard since 2030-01-01T00:00:00.000Z, and copy at 10.11.0.99');
   expect(host.mesh.refusals()[0]?.remedy).toContain('/etc/meshwork/machine');
+  expect(host.mesh.refusalOf(a.machine)?.code).toBe('MESH_MEMBER_DOUBLE');
+  expect(host.mesh.refusalOf(b.machine)).toBeUndefined();
 });
 
 test('the first of two doubles stays alive while the second pulls the FDB entry to itself', async () => {

@@ -46,6 +46,8 @@ export interface MembershipInput
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
   /** The underlay subnets that host0 forwards VXLAN between. */
   readonly subnets: () => readonly Ipv4Cidr[];
+  /** Whether host0 can accept a connection now. Absent: always. While it cannot, no member is dropped. */
+  readonly hears?: () => boolean;
   /** Called for each change, before the subscribers. */
   readonly onChange: (change: MembershipChange) => void;
   /** Called when the members have been read: at the start, and again after the store's watch was lost. */
@@ -91,11 +93,12 @@ export class Membership {
       revision: () => this.#memberTable.version.revision,
       first: input.onChange,
     });
-    this.#heartbeats = new Heartbeats(
-      input.clock,
-      (ipv6) => this.#drop(ipv6),
-      (error) => this.#journal.notDropped(error),
-    );
+    this.#heartbeats = new Heartbeats({
+      clock: input.clock,
+      drop: (ipv6) => this.#drop(ipv6),
+      failed: (error) => this.#journal.notDropped(error),
+      hears: () => input.hears?.() ?? true,
+    });
     this.#memberTable = new MemberTable({
       ...input,
       onChange: (change, record, before) => this.#changed(change, record, before),
@@ -210,6 +213,11 @@ export class Membership {
   /** The reports that were refused in the last nine seconds, each as its error. */
   refusals(): readonly MeshError[] {
     return this.#reports.refusals();
+  }
+
+  /** Why a report that named this machine was refused in the last nine seconds; undefined if none was. */
+  refusalOf(machine: MachineId): MeshError | undefined {
+    return this.#reports.refusalOf(machine);
   }
 
   /**

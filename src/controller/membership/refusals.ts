@@ -3,6 +3,7 @@
  * is a finding as long as the sender keeps trying. Causes that a sender makes up do not fill the journal.
  */
 import type { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 
 /** How many refusals are remembered: senders can make up identities. */
@@ -12,6 +13,8 @@ const RECORDED = 20;
 
 interface Refusal {
   readonly error: MeshError;
+  /** The machine that the sender says it is. */
+  readonly machine: MachineId | undefined;
   readonly lastMs: number;
 }
 
@@ -22,13 +25,14 @@ export class Refusals {
 
   /**
    * Notes a refusal of the sender `who`. Two refusals have one cause if their codes and objects are the same.
+   * @param machine the machine that the sender says it is
    * @returns whether the journal should have it: the cause is new in the last nine seconds, and one of few
    */
-  note(who: string, error: MeshError, nowMs: number): boolean {
+  note(who: string, error: MeshError, nowMs: number, machine?: MachineId): boolean {
     const key = `${error.code} ${error.object ?? who}`;
     const known = this.#refusals.get(key);
     this.#refusals.delete(key);
-    this.#refusals.set(key, { error, lastMs: nowMs });
+    this.#refusals.set(key, { error, machine, lastMs: nowMs });
     const oldest = this.#refusals.keys().next().value;
     if (this.#refusals.size > REMEMBERED && oldest !== undefined) this.#refusals.delete(oldest);
     if (known !== undefined && nowMs - known.lastMs < MEMBER_SILENCE_MS) return false;
@@ -40,8 +44,15 @@ export class Refusals {
 
   /** The refusals of the last nine seconds. */
   current(nowMs: number): readonly MeshError[] {
-    return [...this.#refusals.values()]
-      .filter(({ lastMs }) => nowMs - lastMs < MEMBER_SILENCE_MS)
-      .map(({ error }) => error);
+    return this.#recent(nowMs).map(({ error }) => error);
+  }
+
+  /** The last refusal of a machine within nine seconds; undefined if there is none. */
+  ofMachine(machine: MachineId, nowMs: number): MeshError | undefined {
+    return this.#recent(nowMs).findLast((refusal) => refusal.machine === machine)?.error;
+  }
+
+  #recent(nowMs: number): readonly Refusal[] {
+    return [...this.#refusals.values()].filter(({ lastMs }) => nowMs - lastMs < MEMBER_SILENCE_MS);
   }
 }

@@ -23,6 +23,8 @@ boot=auto
 boot_mode="eth1=server" eth2=off
 manual_subnets="eth1=10.20.0.0/24" "eth2=26"
 join_groups="eth1 eth2" "eth3 eth4 eth5"
+port_settle_sec=0
+shared_ids="4C4C4544-0000-2010-8020-80C04F202020" "EVAL 1"
 metrics="manage"
 member_subnets="10.20.0.0/16" 192.168.9.7/32
 `;
@@ -47,6 +49,8 @@ member_subnets="10.20.0.0/16" 192.168.9.7/32
         ['eth1', 'eth2'],
         ['eth3', 'eth4', 'eth5'],
       ],
+      portSettleSec: 0,
+      sharedIds: ['4c4c4544-0000-2010-8020-80c04f202020', 'eval 1'],
       metricsNetwork: 'manage',
     },
     defaultNetworksPlace: expect.objectContaining({ line: 5, column: 18 }),
@@ -80,6 +84,15 @@ test('a pool that is not a subnet', () => {
         |              ^
       rule: A pool is an IPv4 network, as in 10.11.0.0/16.
       write: subnet_pool="10.11.0.0/16""
+  `);
+});
+test('a time that is too long', () => {
+  expect(complaints('port_settle_sec="301"')).toMatchInlineSnapshot(`
+    "host0.conf:1:18: error: port_settle_sec "301" is not a time [MESH_HOST0_CONF_INVALID]
+      1 | port_settle_sec="301"
+        |                  ^
+      rule: A time is a number of seconds, from 0 (the switches forward at once) to 300.
+      write: port_settle_sec="35""
   `);
 });
 test('a subnet size out of range', () => {
@@ -179,7 +192,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_CONF_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, boot_mode, manual_subnets, join_groups and metrics.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

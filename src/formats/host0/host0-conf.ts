@@ -10,8 +10,10 @@
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a NIC
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its prefix length, of the segment of a NIC
  *     join_groups="eth1 eth2"                       # NICs on one segment, even if they do not hear each other
+ *     port_settle_sec="35"                          # how long host0 listens after a port came up, before it gives addresses
  *     admission="known"                             # who may join: open (all machines), known (machines with a folder), token;
  *                                                   # by default, open until the first machine has a folder, then known
+ *     shared_ids="4c4c4544-0000-2010-8020-80c04f202020" "EVAL 1"   # UUIDs and serials that several machines have
  *     metrics="manage"                              # the network that metrics are served in; by default, in none
  */
 
@@ -68,6 +70,10 @@ export interface Host0Settings {
   readonly manualSubnets: readonly PortSubnet[];
   /** Groups of NICs that are on one segment, even if a scan does not find so. */
   readonly joinGroups: readonly (readonly string[])[];
+  /** How long the port of a switch may pass nothing after it came up: host0 gives no addresses before. */
+  readonly portSettleSec: number;
+  /** UUIDs and board serials that several machines have, so that they identify none; in lower case. */
+  readonly sharedIds: readonly string[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;
 }
@@ -85,6 +91,10 @@ export const HOST0_DEFAULTS: Host0Settings = {
   bootModes: [],
   manualSubnets: [],
   joinGroups: [],
+  // A switch with spanning tree forwards nothing for 30 s after a link came up (IEEE 802.1D §8.10: twice 15 s), and 5 s more
+  // let host0 ask once the switch forwards.
+  portSettleSec: 35,
+  sharedIds: [],
   metricsNetwork: undefined,
 };
 
@@ -100,6 +110,8 @@ export const HOST0_KEYS = [
   'boot_mode',
   'manual_subnets',
   'join_groups',
+  'port_settle_sec',
+  'shared_ids',
   'metrics',
 ] as const;
 
@@ -142,6 +154,8 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     bootModes: keys.optional('boot_mode', listOf(parseNicMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', listOf(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
     joinGroups: keys.optional('join_groups', listOf(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
+    portSettleSec: keys.optional('port_settle_sec', oneOf(parseSettleSec)) ?? HOST0_DEFAULTS.portSettleSec,
+    sharedIds: keys.optional('shared_ids', listOf(parseSharedId)) ?? HOST0_DEFAULTS.sharedIds,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
@@ -187,11 +201,26 @@ function parseSize(word: string): number | Fault {
   return { fault: `${quoted(word)} is not a subnet size`, rule, example: String(HOST0_DEFAULTS.defaultSubnetSize) };
 }
 
+/** The longest time that `port_settle_sec` takes: the largest timers of spanning tree make 60 s. */
+const SETTLE_MAX_SEC = 300;
+
+function parseSettleSec(word: string): number | Fault {
+  if (/^\d{1,3}$/.test(word) && Number(word) <= SETTLE_MAX_SEC) return Number(word);
+  const rule = `A time is a number of seconds, from 0 (the switches forward at once) to ${SETTLE_MAX_SEC}.`;
+  return { fault: `${quoted(word)} is not a time`, rule, example: String(HOST0_DEFAULTS.portSettleSec) };
+}
+
 function parseNic(word: string): string | Fault {
   // A device name that the kernel accepts (net/core/dev.c, dev_valid_name).
   if (/^[^\s/:]{1,15}$/.test(word) && word !== '.' && word !== '..') return word;
   const rule = 'A NIC is the name of a network device, 1 to 15 characters without blanks, slashes and colons.';
   return { fault: `${quoted(word)} is not the name of a device`, rule, example: 'eth1' };
+}
+
+function parseSharedId(word: string): string | Fault {
+  if (/^[\x20-\x7e]{1,128}$/.test(word)) return word.trim().toLowerCase();
+  const rule = 'A shared id is the UUID or the board serial of a machine, as its firmware shows it.';
+  return { fault: `${quoted(word)} is no UUID or serial`, rule, example: '4c4c4544-0000-2010-8020-80c04f202020' };
 }
 
 function parseNetworkName(word: string): string | Fault {

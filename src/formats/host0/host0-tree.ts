@@ -11,13 +11,15 @@
  *
  * The tree is read synchronously: for a thousand small files, this takes a tenth of the time.
  */
-import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
-import { errnoOf } from '../conf/conf-reader.ts';
 import { nearest } from '../conf/nearest.ts';
 import { type ManifestAction, parseManifest } from './manifest.ts';
+import { packageFault } from './package-word.ts';
+import { foldersIn, isThere, readList, readTreeFile } from './tree-files.ts';
+import { unusedNames } from './unused-names.ts';
 
 /** A folder of `groups/`: what all machines of the group get. */
 export interface GroupFolder {
@@ -43,15 +45,9 @@ export interface Host0Tree {
   /** Packages for the mirror in addition to those of machines and groups. */
   readonly packages: readonly string[];
   readonly errors: readonly MeshError[];
+  /** Names that nothing reads, and groups that are named twice: MESH_MACHINE_FOLDER. */
+  readonly warnings: readonly MeshError[];
 }
-
-const FOLDER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/;
-/** The rule behind `isFolderName`, for errors. */
-export const FOLDER_NAME_RULE =
-  'A name has at most 63 letters, digits, dots and hyphens, since it is also a host name.';
-/** A package as apk and dpkg accept it: a name, and a version after a comparison. */
-const PACKAGE = /^[A-Za-z0-9][A-Za-z0-9+._-]*(?:[<>=~]{1,2}[A-Za-z0-9+._:~-]+)?(?:@[a-z]+)?$/;
-const LIST_MAX_BYTES = 256 * 1024;
 
 /** Reads the tree in `directory`, which is `/host0` by default. Errors are in the result. */
 export function readHost0Tree(directory: string): Host0Tree {
@@ -62,12 +58,21 @@ export function readHost0Tree(directory: string): Host0Tree {
     groups.set(name, readGroup(name, join(directory, 'groups', name), errors));
   }
   const machines: MachineFolder[] = [];
-  for (const name of foldersIn(join(directory, 'machines'), errors)) {
-    const folder = readMachine(name, join(directory, 'machines', name), groups, errors);
+  const warnings: MeshError[] = [];
+  const names = foldersIn(join(directory, 'machines'), errors);
+  for (const name of names) {
+    const folder = readMachine(name, join(directory, 'machines', name), groups, { errors, warnings });
     if (folder !== undefined) machines.push(folder);
   }
   errors.push(...doubles(machines, directory));
-  return { machines, packages: readPackages(join(directory, 'packages'), errors), errors };
+  const all = [...groups.values(), ...machines].flatMap(({ actions }) => actions);
+  const sources = new Set(all.flatMap((action) => ('source' in action ? [action.source] : [])));
+  const unused = (kind: 'machine' | 'group', folder: string) =>
+    unusedNames(kind, join(directory, `${kind}s`, folder), `/host0/${kind}s/${folder}`, sources);
+  warnings.push(...unusedNames('tree', directory, '/host0', sources));
+  warnings.push(...[...groups.keys()].flatMap((name) => unused('group', name)));
+  warnings.push(...names.flatMap((name) => unused('machine', name)));
+  return { machines, packages: readPackages(join(directory, 'packages'), errors), errors, warnings };
 }
 
 /** MESH_OBJECT_UNKNOWN: the tree's directory does not exist. */
@@ -92,21 +97,23 @@ function readMachine(
   name: string,
   directory: string,
   groups: ReadonlyMap<string, GroupFolder>,
-  errors: MeshError[],
+  { errors, warnings }: { readonly errors: MeshError[]; readonly warnings: MeshError[] },
 ): MachineFolder | undefined {
   const machine = readMachineId(join(directory, 'UUID'), errors);
   const folder = readGroup(name, directory, errors);
-  const named = readList(join(directory, 'groups'), errors).flatMap(({ text, place }) => {
+  const named = new Set<GroupFolder>();
+  for (const { text, place } of readList(join(directory, 'groups'), errors)) {
     const group = groups.get(text);
     if (group === undefined) errors.push(unknownGroup(text, place, groups, join(directory, '../../groups', text)));
-    return group ?? [];
-  });
-  const skip = readOptional(join(directory, 'SKIP'), errors) !== undefined;
-  return machine === undefined ? undefined : { ...folder, machine, groups: named, skip };
+    else if (named.has(group)) warnings.push(groupTwice(text, place));
+    else named.add(group);
+  }
+  const skip = isThere(join(directory, 'SKIP'));
+  return machine === undefined ? undefined : { ...folder, machine, groups: [...named], skip };
 }
 
 function readMachineId(file: string, errors: MeshError[]): MachineId | 'default' | undefined {
-  const bytes = readOptional(file, errors);
+  const bytes = readTreeFile(file, errors);
   const text = bytes?.toString('latin1').trim();
   if (text !== undefined && (text === 'default' || isMachineId(text))) return text;
   const rule = 'Every folder of a machine has a file UUID with its 8 hex digits, or the word default.';
@@ -125,7 +132,7 @@ function readMachineId(file: string, errors: MeshError[]): MachineId | 'default'
 
 function readActions(directory: string, errors: MeshError[]): readonly ManifestAction[] {
   const file = join(directory, 'manifest');
-  const bytes = readOptional(file, errors);
+  const bytes = readTreeFile(file, errors);
   if (bytes === undefined) {
     errors.push(lacks(file, 'Every folder of a machine or a group has a manifest.', 'Make an empty one for no files.'));
     return [];
@@ -137,75 +144,11 @@ function readActions(directory: string, errors: MeshError[]): readonly ManifestA
 
 function readPackages(file: string, errors: MeshError[]): readonly string[] {
   return readList(file, errors).flatMap(({ text, place }) => {
-    if (PACKAGE.test(text)) return text;
-    const rule = 'A line is the name of one package, with a version if need be, as in chrony or linux-lts=6.6.50-r0.';
-    errors.push(
-      new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(text.slice(0, 40))} is not a package`, {
-        rule,
-        remedy: 'Put one name on each line',
-        place,
-      }),
-    );
+    const { message, ...fault } = packageFault(text) ?? {};
+    if (message === undefined) return text;
+    errors.push(new MeshError('MESH_MACHINE_FOLDER', message, { ...fault, place }));
     return [];
   });
-}
-
-/** The lines of a list that are neither empty nor a comment. A missing file counts as an empty list. */
-function readList(file: string, errors: MeshError[]): { text: string; place: SourcePlace }[] {
-  const bytes = readOptional(file, errors);
-  if (bytes === undefined) return [];
-  if (bytes.length > LIST_MAX_BYTES || bytes.includes(0)) {
-    const message = `${file} is not a list, or too long for one`;
-    errors.push(new MeshError('MESH_MACHINE_FOLDER', message, { object: file, remedy: 'Put one name on each line.' }));
-    return [];
-  }
-  return bytes
-    .toString('utf8')
-    .split(/\r?\n/)
-    .map((line, index) => ({
-      text: line.replace(/(?:^|\s)#.*$/, '').trim(),
-      place: { file, line: index + 1, column: line.length - line.trimStart().length + 1, text: line },
-    }))
-    .filter(({ text }) => text !== '');
-}
-
-function readOptional(file: string, errors: MeshError[]): Buffer | undefined {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    if (errnoOf(cause) !== 'ENOENT') errors.push(unreadable(file, cause));
-    return undefined;
-  }
-}
-
-/** The valid names, sorted. Hidden folders are left out: they belong to editors and version control. */
-function foldersIn(directory: string, errors: MeshError[]): string[] {
-  let entries: Dirent[];
-  try {
-    entries = readdirSync(directory, { withFileTypes: true });
-  } catch (cause) {
-    if (errnoOf(cause) !== 'ENOENT') errors.push(unreadable(directory, cause));
-    return [];
-  }
-  const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
-  for (const name of names.filter((other) => !isFolderName(other))) {
-    errors.push(
-      new MeshError('MESH_MACHINE_FOLDER', `${JSON.stringify(name)} cannot be the name of a folder here`, {
-        object: join(directory, name),
-        rule: FOLDER_NAME_RULE,
-        remedy: 'Rename the folder.',
-      }),
-    );
-  }
-  return names.filter(isFolderName).sort();
-}
-
-/**
- * Whether a name may be that of a machine's or a group's folder. A machine gets its folder's name as host name by
- * default.
- */
-export function isFolderName(name: string): boolean {
-  return FOLDER_NAME.test(name);
 }
 
 function doubles(machines: readonly MachineFolder[], directory: string): MeshError[] {
@@ -243,14 +186,14 @@ function unknownGroup(
   });
 }
 
-function lacks(file: string, rule: string, remedy: string): MeshError {
-  return new MeshError('MESH_MACHINE_FOLDER', `there is no ${file}`, { object: file, rule, remedy });
+function groupTwice(name: string, place: SourcePlace): MeshError {
+  return new MeshError('MESH_MACHINE_FOLDER', `the group ${name} is named twice`, {
+    rule: 'The manifest of a group runs once, at the first place.',
+    remedy: 'Remove this line',
+    place,
+  });
 }
 
-function unreadable(file: string, cause: unknown): MeshError {
-  return new MeshError('MESH_MACHINE_FOLDER', `${file} cannot be read: ${MeshError.from(cause).message}`, {
-    object: file,
-    remedy: 'Correct the file or its permissions.',
-    cause,
-  });
+function lacks(file: string, rule: string, remedy: string): MeshError {
+  return new MeshError('MESH_MACHINE_FOLDER', `there is no ${file}`, { object: file, rule, remedy });
 }

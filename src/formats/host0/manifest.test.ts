@@ -59,7 +59,8 @@ test.each([
   ['D MODE=root:root:rwx TGT=/a', 'MESH_MANIFEST_INVALID', '1:18 "rwx" are not permissions'],
   ['D MODE=root:root:0888 TGT=/a', 'MESH_MANIFEST_INVALID', '1:18 "0888" are not permissions'],
   ['D MODE=root:chrony:0755 TGT=/a', 'MESH_MANIFEST_INVALID', '1:13 "chrony" is no group with a number of its own'],
-  ['D MODE=4294967295:0:0755 TGT=/a', 'MESH_MANIFEST_INVALID', '1:8 "4294967295" is no user'],
+  ['D MODE=2097152:0:0755 TGT=/a', 'MESH_MANIFEST_INVALID', '1:8 2097152 is too large for the number of a user'],
+  ['D MODE=0:nogroup:0755 TGT=/a', 'MESH_MANIFEST_INVALID', '1:10 "nogroup" is no group with a number of its own'],
 ])('%s', (line, code, where) => {
   const { actions, errors } = parse(line);
   expect(actions).toEqual([]);
@@ -75,6 +76,15 @@ test('every wrong line has an error, and its remedy is what to write', () => {
   const { errors } = parseManifest('/x/host0/groups/base/manifest', Buffer.from('A MODE=0:0:644 SRC=motd TGT=/a'));
   expect(errors[0]?.remedy).toBe('Write SRC=/host0/groups/base/motd');
   expect(parse('d MODE=root:root:0755 TGT=/a').errors[0]?.remedy).toBe('Write D');
+});
+
+test('bytes that are not UTF-8 are no part of a path, and may be in a comment', () => {
+  const { actions, errors } = parseManifest(
+    'm',
+    Buffer.from('# caf\xe9\nR TGT=/etc/caf\xe9\nR TGT=/etc/motd\n', 'latin1'),
+  );
+  expect(actions.map(({ target }) => target)).toEqual(['/etc/motd']);
+  expect(errors).toMatchObject([{ code: 'MESH_MANIFEST_INVALID', place: { line: 2, column: 15 } }]);
 });
 
 test('random bytes never make the parser throw', () => {

@@ -92,9 +92,9 @@ const EXAMPLES: Readonly<Record<Field, string>> = { MODE: 'root:root:0644', SRC:
 const IDS: ReadonlyMap<string, number> = new Map([
   ['root', 0],
   ['nobody', 65534],
-  ['nogroup', 65534],
 ]);
-const ID_MAX = 0xffff_fffe;
+/** The largest number that a tar header of the old kind holds, in 7 octal digits. busybox's tar reads no larger ones right. */
+const ID_MAX = 0o7777777;
 
 /** The largest manifest that is parsed. */
 export const MANIFEST_MAX_BYTES = 1024 * 1024;
@@ -269,13 +269,19 @@ function parseMode({ text, place }: Value): Mode {
 const MODE_RULE = 'MODE is user:group:permissions, the permissions in octal, as in root:root:0644.';
 
 function parseId(what: 'user' | 'group', text: string, place: SourcePlace): number {
-  const id = /^\d{1,10}$/.test(text) ? Number(text) : IDS.get(text);
+  const isNumber = /^\d{1,10}$/.test(text);
+  const id = isNumber ? Number(text) : IDS.get(text);
   if (id !== undefined && id <= ID_MAX) return id;
+  if (isNumber) {
+    throw fault(place, `${text} is too large for the number of a ${what}`, `A number is at most ${ID_MAX}.`);
+  }
   throw fault(
     place,
     `${JSON.stringify(text.slice(0, 40))} is no ${what} with a number of its own`,
     'A user or group is root, nobody, or a number: host0 cannot know which number a node gives to another name.',
-    'Put its number there, which `id` prints on a node',
+    text === 'nogroup'
+      ? 'Put its number there: 65533 on Alpine, 65534 in an image of `mesh system image`'
+      : 'Put its number there, which `id` prints on a node',
   );
 }
 

@@ -146,7 +146,11 @@ export function chosenModules(paths: readonly string[], infoOf: (path: string) =
   return [...chosen.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The text of `modules.dep`: each module with its dependencies, the first to load last. Soft dependencies count as hard ones. */
+/**
+ * The text of `modules.dep`: each module with its dependencies, the first to load last. busybox's modprobe knows no soft
+ * dependencies, so they are listed like hard ones, with one exception: a module for a feature of some processors. Such a
+ * module refuses to load on the others, and busybox would then not load the module that lists it.
+ */
 export function dependencyIndex(modules: readonly ModuleInfo[]): string {
   const byName = new Map<string, ModuleInfo[]>();
   for (const module of modules) {
@@ -154,9 +158,9 @@ export function dependencyIndex(modules: readonly ModuleInfo[]): string {
       byName.set(name, [...(byName.get(name) ?? []), module]);
     }
   }
+  const named = (name: string): ModuleInfo[] => byName.get(name) ?? byName.get(underscored(name)) ?? [];
   const before = (module: ModuleInfo, above: ReadonlySet<ModuleInfo>): ModuleInfo[] =>
-    [...module.depends, ...module.softDepends]
-      .flatMap((name) => byName.get(name) ?? byName.get(underscored(name)) ?? [])
+    [...module.depends.flatMap(named), ...module.softDepends.flatMap(named).filter((soft) => !needsFeature(soft))]
       .filter((needed) => !above.has(needed))
       .flatMap((needed) => [needed, ...before(needed, new Set([...above, needed]))]);
   return modules
@@ -167,6 +171,11 @@ export function dependencyIndex(modules: readonly ModuleInfo[]): string {
       return `${[`${module.path}:`, ...order].join(' ')}\n`;
     })
     .join('');
+}
+
+/** Whether a module is for processors with some feature: `cpu:type:x86,ven*fam*mod*:feature:*0094*` is SSE 4.2. */
+function needsFeature({ aliases }: ModuleInfo): boolean {
+  return aliases.some((alias) => alias.startsWith('cpu:'));
 }
 
 /** The text of `modules.alias`: which module serves a device or a feature. */

@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DaemonName } from '../../protocol/http/control-client.ts';
+import type { DaemonName } from '../../protocol/http/service-manager.ts';
 
 const inCheckout = import.meta.url.endsWith('.ts');
 

@@ -11,6 +11,8 @@ export class RootTree {
   readonly #entries = new Map<string, CpioEntry>();
 
   constructor() {
+    // Without an entry of its own the kernel leaves the root at 1777, so that every user could rename what is in it.
+    this.#entries.set('.', { kind: 'directory', path: '.', mode: 0o755 });
     for (const name of MERGED) {
       this.directory(`usr/${name}`);
       this.#entries.set(name, { kind: 'link', path: name, target: `usr/${name}` });

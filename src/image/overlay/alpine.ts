@@ -1,5 +1,12 @@
-/** The OpenRC runlevels of an Alpine node: which services it starts. */
-import type { Overlay } from './overlay.ts';
+/** What Alpine needs in an overlay: the OpenRC runlevels, which services it starts; and the world, which packages it installs. */
+
+import type { ManifestAction } from '../../formats/host0/manifest.ts';
+import { packageFault, packageWords } from '../../formats/host0/package-word.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Overlay, ReadSource } from './overlay.ts';
+
+/** The packages to install, one a line. apk takes every word in it, those of a comment too. */
+const WORLD = 'etc/apk/world';
 
 /** Services of each runlevel: those that Alpine's initramfs chooses without an overlay (mkinitfs, initramfs-init), and the agent. */
 const RUNLEVELS: Readonly<Record<string, readonly string[]>> = {
@@ -19,4 +26,42 @@ export function addRunlevels(overlay: Overlay): void {
 function addService(overlay: Overlay, level: string, service: string): void {
   const path = `etc/runlevels/${level}/${service}`;
   if (!overlay.has(path)) overlay.putLink(path, `/etc/init.d/${service}`);
+}
+
+/**
+ * Adds packages to `/etc/apk/world`, which manifests may have begun: one word a line, sorted, without comments. Words that apk
+ * could not parse are left out; worldFaults tells them.
+ */
+export function completeWorld(overlay: Overlay, packages: readonly string[]): void {
+  const entry = overlay.get(WORLD);
+  const lines = entry?.type === 'file' ? textOf(entry.content).split('\n') : [];
+  const there = lines.flatMap(packageWords).flatMap(({ word }) => (packageFault(word) === undefined ? [word] : []));
+  const words = [...new Set([...there, ...packages])].sort();
+  if (words.length > 0 || entry !== undefined) overlay.rewrite(WORLD, words.map((word) => `${word}\n`).join(''));
+}
+
+/** An error for each word that lines of manifests put into `/etc/apk/world`, and that apk could not parse. */
+export function worldFaults(actions: readonly ManifestAction[], read: ReadSource): MeshError[] {
+  return actions.flatMap((action) => {
+    if (action.target !== `/${WORLD}` || !('source' in action)) return [];
+    const content = read(action.source);
+    return content instanceof Uint8Array ? listFaults(action.source, textOf(content)) : [];
+  });
+}
+
+function listFaults(file: string, list: string): MeshError[] {
+  return list.split('\n').flatMap((line, index) =>
+    packageWords(line).flatMap(({ word, column }) => {
+      const { message, ...fault } = packageFault(word) ?? {};
+      if (message === undefined) return [];
+      return new MeshError('MESH_MACHINE_FOLDER', message, {
+        ...fault,
+        place: { file, line: index + 1, column, text: line },
+      });
+    }),
+  );
+}
+
+function textOf(content: Uint8Array): string {
+  return Buffer.from(content).toString('utf8');
 }

@@ -94,14 +94,13 @@ test('tar reads an overlay, with modes, owners and links, and its bytes are alwa
   const bytes = await packOverlay(entries);
   expect(await packOverlay(entries)).toEqual(bytes);
   const lines = listed(bytes);
-  expect(lines).toContain('drwxr-xr-x 0/0 etc/');
   expect(lines).toContain('-rw------- 0/0 etc/motd');
   expect(lines).toContain('lrwxrwxrwx 0/0 etc/localtime -> /usr/share/zoneinfo/EST');
   expect(lines).toContain('drwxr-x--- 0/0 mnt/data/');
   expect(lines).toContain('drwx------ 0/0 root/.ssh/');
   expect(lines).toContain('lrwxrwxrwx 0/0 etc/runlevels/default/meshwork-agent -> /etc/init.d/meshwork-agent');
-  expect(lines.findIndex((line) => line.endsWith(' etc/'))).toBeLessThan(
-    lines.findIndex((line) => line.includes('etc/motd')),
+  expect(lines.findIndex((line) => line.endsWith(' root/'))).toBeLessThan(
+    lines.findIndex((line) => line.endsWith(' root/.ssh/')),
   );
   expect(lines.some((line) => line.includes('./'))).toBe(false);
   const again = await unpackOverlay(bytes);
@@ -173,7 +172,7 @@ test('setuid and setgid files are a warning that names the line once; directorie
   put(
     'host0/groups/baseline/manifest',
     'O MODE=root:root:6777 SRC=/host0/groups/baseline/motd TGT=/usr/bin/all\n' +
-      'A MODE=nobody:1000:2755 SRC=/host0/groups/baseline/motd TGT=/usr/bin/group\n' +
+      'O MODE=nobody:1000:2755 SRC=/host0/groups/baseline/motd TGT=/usr/bin/group\n' +
       'O MODE=root:root:1755 SRC=/host0/groups/baseline/motd TGT=/etc/plain\nD MODE=root:1000:2775 TGT=/srv/shared\n',
   );
   put('host0/machines/node2/UUID', '2b1c0d3e');

@@ -1,5 +1,5 @@
 /** Compiles `/host0` into overlays: one for every machine, or a list of all faults and nothing to use. */
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { nearest } from '../../formats/conf/nearest.ts';
 import { readNetworkFiles } from '../../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
@@ -10,8 +10,10 @@ import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
-import { addRunlevels } from './alpine.ts';
+import { addRunlevels, completeWorld, worldFaults } from './alpine.ts';
 import { contentHash } from './content-hash.ts';
+import { HostNames } from './host-names.ts';
+import { accessFaults } from './host0-access.ts';
 import { Overlay, type OverlayEntry, type ReadSource } from './overlay.ts';
 import { setuidWarnings } from './setuid-warning.ts';
 import { sourcesOf } from './source-files.ts';
@@ -65,37 +67,58 @@ export async function compile({ paths, authorizedKeys, devices }: CompileInput):
   // A network file that cannot be read exists; its network must not be called unknown.
   const unknown = fileErrors.length === 0 ? unknownNetworks(conf, files) : [];
   const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];
-  const shared = { files: networkFilesFor(conf.settings, files), authorizedKeys, read: sourcesOf(paths) };
-  const machines = tree.machines.map((folder) => compileMachine(folder, shared, errors));
+  const warnings = [...networks.warnings, ...tree.warnings];
+  const shared: Shared = {
+    files: networkFilesFor(conf.settings, files),
+    authorizedKeys,
+    read: sourcesOf(paths),
+    names: new HostNames(),
+    folders: join(paths.host0, 'machines'),
+    errors,
+    warnings,
+  };
+  const machines = tree.machines.map((folder) => compileMachine(folder, shared));
   const actions = tree.machines.flatMap((folder) => [...folder.groups, folder].flatMap((each) => each.actions));
-  const warnings = withoutDoubles([
-    ...(devices === undefined ? [] : deviceWarnings(conf, devices)),
-    ...networks.warnings,
-    ...setuidWarnings(actions),
-  ]);
-  return { machines, packages: allPackages(tree), errors: withoutDoubles(errors), warnings };
+  if (devices !== undefined) warnings.push(...deviceWarnings(conf, devices));
+  warnings.push(...setuidWarnings(actions));
+  errors.push(...worldFaults(actions, shared.read));
+  return {
+    machines,
+    packages: allPackages(tree),
+    errors: withoutDoubles(errors),
+    warnings: withoutDoubles(warnings),
+  };
 }
 
 interface Shared {
+  /** The network files that every machine gets. */
   readonly files: readonly NetworkFile[];
   readonly authorizedKeys: readonly string[];
   readonly read: ReadSource;
+  readonly names: HostNames;
+  /** The directory `machines`, for errors. */
+  readonly folders: string;
+  readonly errors: MeshError[];
+  readonly warnings: MeshError[];
 }
 
-function compileMachine(folder: MachineFolder, shared: Shared, errors: MeshError[]): CompiledMachine {
+function compileMachine(folder: MachineFolder, shared: Shared): CompiledMachine {
   const { machine, name, groups, skip } = folder;
+  const { errors } = shared;
   const packages = sorted([...groups.flatMap((group) => group.packages), ...folder.packages]);
   if (skip) return { machine, name, packages };
   const overlay = new Overlay();
   for (const { file, bytes } of shared.files) overlay.putFile(`var/pxen/networks/${basename(file)}`, bytes);
   for (const { actions } of [...groups, folder]) overlay.run(actions, shared.read);
+  const accessErrors = accessFaults(overlay, shared.files);
   if (machine !== 'default' && !overlay.has('etc/hostname')) overlay.putFile('etc/hostname', `${name}\n`);
   addRunlevels(overlay);
-  overlay.addLines('etc/apk/world', packages);
-  overlay.sortLines('etc/apk/world');
+  completeWorld(overlay, packages);
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
-  errors.push(...overlay.errors);
   const { entries } = overlay;
+  const nameFault = shared.names.faultOf(overlay, folder, join(shared.folders, name));
+  errors.push(...overlay.errors, ...accessErrors, ...(nameFault === undefined ? [] : [nameFault]));
+  shared.warnings.push(...overlay.warnings);
   return { machine, name, packages, overlay: { entries, content: contentHash(entries) } };
 }
 

@@ -12,14 +12,27 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
+import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import { writeSecret } from '../command-key.ts';
 
 const TOKEN = /^[0-9a-f]{64}$/;
+/** Has a finding of its own (token-secret.ts). */
+const OLD_SECRET = 'tokens';
+/** Enough to see that the disk is damaged. */
+const DAMAGED_MAX = 16;
+
+/** Whether a text is a token, or the secret of earlier tokens. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
 
 /** Makes, keeps and forgets the tokens in one state directory. */
-export class MachineTokens {
+export class MachineTokens implements HealthSource {
   readonly #state: string;
+  /** Files that held no token when they were read last. */
+  readonly #damaged = new Set<string>();
 
   constructor(stateDirectory: string) {
     this.#state = stateDirectory;
@@ -73,22 +86,38 @@ export class MachineTokens {
     await writeDurable(this.#path(`machines/${machine}`), '').catch(() => undefined);
   }
 
+  /** A finding for each file that holds no token any more. */
+  health(): readonly Finding[] {
+    return [...this.#damaged].map((name) => damagedToken(this.#path(name)));
+  }
+
   async #present(machine: MachineId): Promise<string | undefined> {
     return (await this.#read(`machines/${machine}`)) ?? (await this.#derived(machine));
   }
 
   async #derived(machine: MachineId): Promise<string | undefined> {
-    const secret = await this.#read('tokens');
+    const secret = await this.#read(OLD_SECRET);
     return secret ? createHmac('sha256', secret).update(machine).digest('hex') : undefined;
   }
 
-  /** The text of a file, undefined if there is none. A damaged file is no token: it counts as empty. */
+  /** The text of a file, undefined if there is none. A damaged file is no token: it counts as empty, and is a finding. */
   async #read(name: string): Promise<string | undefined> {
-    const text = (await textAt(this.#path(name)))?.trim();
-    return text === undefined || TOKEN.test(text) ? text : '';
+    const text = await textAt(this.#path(name)).catch(() => '?');
+    const token = text?.trim();
+    const isWhole = token === undefined || token === '' || TOKEN.test(token);
+    if (isWhole || name === OLD_SECRET) this.#damaged.delete(name);
+    else if (this.#damaged.size < DAMAGED_MAX) this.#damaged.add(name);
+    return isWhole ? token : '';
   }
 
   #path(name: string): string {
     return join(this.#state, 'keys', name);
   }
+}
+
+function damagedToken(path: string): Finding {
+  const error = new MeshError('MESH_KEY_DAMAGED', `${path} holds no token: the machine cannot prove who it is`, {
+    remedy: 'Boot the machine again: it gets another token.',
+  });
+  return findingOf(error, { object: path, severity: 'warning' });
 }

@@ -6,10 +6,11 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncDirectory, writeDurable, writeNamedByContent } from '../../disk/durable-file.ts';
-import { type ErrorDocument, MeshError } from '../../model/error.ts';
+import { ifThere, makeDirectory, syncDirectory, writeNamedByContent } from '../../disk/durable-file.ts';
+import { StateFile, type StateForm } from '../../disk/state-file.ts';
+import type { ErrorDocument, MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
+import type { Finding } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { ErrorShape, MachineIdShape, TimeShape } from '../../protocol/shapes/parts.ts';
 import type { CompiledMachine } from './compilation.ts';
@@ -33,6 +34,8 @@ interface StoredMachine {
   /** Absent for a machine with SKIP. */
   readonly overlay?: StoredOverlay;
 }
+
+type Named = Pick<StoredMachine, 'machine' | 'name'>;
 
 /** `index.json`: the set in force. */
 export interface OverlayIndex {
@@ -59,11 +62,20 @@ const StoredMachineShape: form.Shape<StoredMachine> = form.object({
   packages: form.listOf(form.string({ max: 500 }), 10_000),
   overlay: form.exactOptional(form.object({ sha256: Sha256, bytes: form.int(0), content: form.string({ max: 200 }) })),
 });
-const OverlayIndexShape: form.Shape<OverlayIndex> = form.object({
-  compiledAt: TimeShape,
-  machines: form.listOf(StoredMachineShape, MACHINES_MAX),
-});
-const RefusalShape: form.Shape<Refusal> = form.object({ refusedAt: TimeShape, faults: form.int(), first: ErrorShape });
+const INDEX_FILE: StateForm<OverlayIndex> = {
+  version: 1,
+  shape: form.object({ compiledAt: TimeShape, machines: form.listOf(StoredMachineShape, MACHINES_MAX) }),
+  holds: 'the overlays in force',
+  remedy: 'Run `mesh system configure`, which writes it anew.',
+  comesBack: true,
+};
+const REFUSAL_FILE: StateForm<Refusal> = {
+  version: 1,
+  shape: form.object({ refusedAt: TimeShape, faults: form.int(), first: ErrorShape }),
+  holds: 'the faults of the newest tree',
+  remedy: 'Run `mesh system configure`, which shows every fault.',
+  comesBack: true,
+};
 
 const SUFFIX = '.apkovl.tar.gz';
 /** How long files out of force, and unfinished files of a crash, are kept: a machine that was given a file's name fetches it within an hour. */
@@ -71,32 +83,39 @@ const KEEP_MS = 60 * 60_000;
 /** Files written at once: so many that the disk commits many of them to its journal together. */
 const WRITERS = 32;
 
-/** The overlays of host0's state directory. The CLI writes them, the daemon reads them; there is no lock between the two. */
+/**
+ * The overlays of host0's state directory. The CLI writes them, the daemon reads them; there is no lock between the two, nor
+ * between several CLIs: the last index to be written is in force, and all its files are there.
+ */
 export class OverlayStore {
   /** `overlays` in the state directory. */
   readonly directory: string;
-  readonly #indexFile: string;
-  readonly #refusalFile: string;
-  #index: { readonly version: string; readonly index: OverlayIndex } | undefined;
+  readonly #indexFile: StateFile<OverlayIndex>;
+  readonly #refusalFile: StateFile<Refusal>;
+  #index: { readonly version: string; readonly index: OverlayIndex | undefined } | undefined;
 
   /** @param stateDirectory host0's state directory (`Paths.state`) */
   constructor(stateDirectory: string) {
     this.directory = join(stateDirectory, 'overlays');
-    this.#indexFile = join(this.directory, 'index.json');
-    this.#refusalFile = join(this.directory, 'refusal.json');
+    this.#indexFile = new StateFile(join(this.directory, 'index.json'), INDEX_FILE);
+    this.#refusalFile = new StateFile(join(this.directory, 'refusal.json'), REFUSAL_FILE);
   }
 
-  /** The set in force; undefined before the first. Kept in memory until the file is replaced. @throws MESH_STATE_DAMAGED */
+  /**
+   * The set in force; undefined before the first, and while the file that names it cannot be used (`health`). Kept in memory
+   * until the file is replaced.
+   */
   async index(): Promise<OverlayIndex | undefined> {
-    const found = await stat(this.#indexFile, { bigint: true }).catch(() => undefined);
-    if (found === undefined) return undefined;
-    const version = `${found.ino} ${found.mtimeNs} ${found.size}`;
-    if (this.#index?.version !== version) {
-      const { document, fault } = readDocument(OverlayIndexShape, await readFile(this.#indexFile, 'utf8'));
-      if (fault !== undefined) throw damaged(this.#indexFile, fault);
-      this.#index = { version, index: document };
-    }
+    const found = await stat(this.#indexFile.path, { bigint: true }).catch(() => undefined);
+    if (found === undefined && this.#index === undefined) return undefined;
+    const version = found === undefined ? '' : `${found.ino} ${found.ctimeNs} ${found.size}`;
+    if (this.#index?.version !== version) this.#index = { version, index: await this.#indexFile.read() };
     return this.#index.index;
+  }
+
+  /** Findings while the files of this store cannot be used. */
+  health(): readonly Finding[] {
+    return [...this.#indexFile.health(), ...this.#refusalFile.health()];
   }
 
   /** The machine's record in the index, or the default one. A machine with SKIP has a record without an overlay. */
@@ -117,7 +136,7 @@ export class OverlayStore {
   /**
    * Puts a new set in force; durable when it resolves. Overlays that did not change are not packed again.
    * @param onStored is called with the number of machines whose overlay is on the disk
-   * @throws MESH_DISK_REFUSED; the previous set stays in force
+   * @throws MESH_DISK_REFUSED, and MESH_STATE_LATER for an index of a later version; the previous set stays in force
    */
   async publish(
     machines: readonly CompiledMachine[],
@@ -125,7 +144,7 @@ export class OverlayStore {
     onStored: (count: number) => void = () => {},
   ): Promise<OverlayIndex> {
     const onDisk = await this.#namesOnDisk();
-    const before = (await this.#indexIfWhole())?.machines ?? [];
+    const before = (await this.index())?.machines ?? [];
     const packed = new Map(before.flatMap(({ overlay }) => packedBefore(overlay, onDisk)));
     await makeDirectory(this.directory);
     let count = 0;
@@ -140,8 +159,8 @@ export class OverlayStore {
     await Promise.all(Array.from({ length: WRITERS }, work));
     await syncDirectory(this.directory);
     const index = { compiledAt: now.toISOString(), machines: stored };
-    await writeDurable(this.#indexFile, `${JSON.stringify(index, null, 1)}\n`);
-    await rm(this.#refusalFile, { force: true });
+    await this.#indexFile.write(index);
+    await rm(this.#refusalFile.path, { recursive: true, force: true });
     await this.#collectGarbage(stored, before, now);
     return index;
   }
@@ -149,24 +168,13 @@ export class OverlayStore {
   /** Records that a newer tree was refused, and why, for errors and findings about missing overlays. */
   async refuse(first: MeshError, faults: number, now: Date): Promise<void> {
     const refusal: Refusal = { refusedAt: now.toISOString(), faults, first: first.toJSON() };
-    await writeDurable(this.#refusalFile, `${JSON.stringify(refusal)}\n`);
+    await this.#refusalFile.read();
+    await this.#refusalFile.write(refusal);
   }
 
-  /** Why the newest tree is not in force; undefined when it is. */
+  /** Why the newest tree is not in force; undefined when it is, or when the file cannot be used (`health`). */
   async refusal(): Promise<Refusal | undefined> {
-    const text = await readFile(this.#refusalFile, 'utf8').catch(() => undefined);
-    // A damaged refusal is none: the tree that it is about is refused again by the next `mesh system configure`.
-    return text === undefined ? undefined : readDocument(RefusalShape, text).document;
-  }
-
-  /** For a new set, a damaged index is none: the new one replaces it. */
-  async #indexIfWhole(): Promise<OverlayIndex | undefined> {
-    try {
-      return await this.index();
-    } catch (error) {
-      if (MeshError.from(error).code === 'MESH_STATE_DAMAGED') return undefined;
-      throw error;
-    }
+    return await this.#refusalFile.read();
   }
 
   async #storeMachine(
@@ -190,8 +198,12 @@ export class OverlayStore {
     for (const name of await this.#namesOnDisk()) {
       if (used.has(name) || !(name.endsWith(SUFFIX) || name.endsWith('.new'))) continue;
       const path = join(this.directory, name);
-      if (left.has(name)) await utimes(path, now, now);
-      else if (now.getTime() - (await stat(path)).mtimeMs > KEEP_MS) await rm(path, { force: true });
+      if (left.has(name)) {
+        await ifThere(utimes(path, now, now));
+        continue;
+      }
+      const found = await ifThere(stat(path));
+      if (found !== undefined && now.getTime() - found.mtimeMs > KEEP_MS) await rm(path, { force: true });
     }
   }
 
@@ -200,17 +212,11 @@ export class OverlayStore {
   }
 }
 
-/** Folder names by machine id, without the default folder. */
-export function machineNames(index: OverlayIndex | undefined): ReadonlyMap<MachineId, string> {
+/** Folder names by machine id, without the default folder, of an index or a tree. */
+export function machineNames(
+  index: { readonly machines: readonly Named[] } | undefined,
+): ReadonlyMap<MachineId, string> {
   return new Map(index?.machines.flatMap(({ machine, name }) => (isMachineId(machine) ? [[machine, name]] : [])) ?? []);
-}
-
-function damaged(file: string, fault: string): MeshError {
-  return new MeshError('MESH_STATE_DAMAGED', `${file} ${fault}`, {
-    operation: 'read the overlays in force',
-    object: file,
-    remedy: 'Run `mesh system configure`, which writes it anew.',
-  });
 }
 
 function filesOf(machines: readonly StoredMachine[]): ReadonlySet<string> {

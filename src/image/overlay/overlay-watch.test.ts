@@ -1,5 +1,5 @@
 /** The watch follows published and refused sets on a real disk. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -30,8 +30,8 @@ afterEach(() => {
   rmSync(state, { recursive: true });
 });
 
-const open = async () => {
-  watch = await OverlayWatch.open({ overlayStore, tree: '/host0', clock: systemClock });
+const open = async (tree = '/host0') => {
+  watch = await OverlayWatch.open({ overlayStore, tree, clock: systemClock });
 };
 
 test('names follow the set in force', async () => {
@@ -66,4 +66,31 @@ test('the finding ends when the next set is put in force', async () => {
   expect(watch.health()[0]?.message).toContain('; the tree was refused, and machines boot');
   await overlayStore.publish([], NOW);
   await vi.waitFor(() => expect(watch.health()).toEqual([]));
+});
+
+test('without its index, host0 knows the names of its machines, and `mesh system configure` heals the loss', async () => {
+  const machines = [{ machine: MACHINE, name: 'node1', packages: [] }];
+  await overlayStore.publish(machines, NOW);
+  const index = join(state, 'overlays/index.json');
+  writeFileSync(index, readFileSync(index, 'utf8').replace('node1', 'node7'));
+  const folder = join(state, 'host0/machines/node1');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'UUID'), `${MACHINE}\n`);
+  await open(join(state, 'host0'));
+  expect([...watch.names]).toEqual([[MACHINE, 'node1']]);
+  expect(watch.health()).toMatchObject([{ code: 'MESH_STATE_DAMAGED', object: index }]);
+  // Another process, as the command is.
+  await new OverlayStore(state).publish(machines, NOW);
+  await vi.waitFor(() => expect(watch.health()).toEqual([]));
+  expect([...watch.names]).toEqual([[MACHINE, 'node1']]);
+});
+
+test('an index of a later version stays as it is', async () => {
+  const index = join(state, 'overlays/index.json');
+  mkdirSync(join(state, 'overlays'));
+  writeFileSync(index, '{"version":2}');
+  await open();
+  expect(watch.health()).toMatchObject([{ code: 'MESH_STATE_LATER', object: index }]);
+  await expect(new OverlayStore(state).publish([], NOW)).rejects.toMatchObject({ code: 'MESH_STATE_LATER' });
+  expect(readFileSync(index, 'utf8')).toBe('{"version":2}');
 });

@@ -1,7 +1,7 @@
 /** Follows what `mesh system configure` puts in force or refuses: the names of machines, and why the newest tree is not in force. */
 import { DirectoryWatch } from '../../disk/directory-watch.ts';
+import { readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import type { Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
@@ -24,8 +24,6 @@ export class OverlayWatch {
   readonly #directory: DirectoryWatch;
   #names: ReadonlyMap<MachineId, string> = new Map();
   #refusal: Refusal | undefined;
-  /** Why the overlays could not be read at the last look. */
-  #unread: MeshError | undefined;
 
   private constructor(input: OverlayWatchInput) {
     this.#input = input;
@@ -48,28 +46,25 @@ export class OverlayWatch {
   /** Findings while the newest tree is refused, and while the overlays cannot be read. */
   health(): readonly Finding[] {
     const { tree, overlayStore } = this.#input;
-    const unread = this.#unread;
-    return [
-      ...(unread === undefined ? [] : [findingOf(unread, { object: unread.object ?? overlayStore.directory })]),
-      ...(this.#refusal === undefined ? [] : [refusalFinding(tree, this.#refusal)]),
-    ];
+    return [...overlayStore.health(), ...(this.#refusal === undefined ? [] : [refusalFinding(tree, this.#refusal)])];
   }
 
   close(): void {
     this.#directory.close();
   }
 
-  /** Never rejects. If the files cannot be read now, the names stay, and the next look reads them. */
+  /**
+   * Never rejects. While the index cannot be used, the names stay; after a start they are those of the folders in the tree, so
+   * that no machine counts as a stranger.
+   */
   async #look(): Promise<void> {
-    const { overlayStore } = this.#input;
-    try {
-      this.#refusal = await overlayStore.refusal();
-      this.#names = machineNames(await overlayStore.index());
-      this.#unread = undefined;
-      this.#looks.emit(this.#names);
-    } catch (thrown) {
-      this.#unread = MeshError.from(thrown);
-    }
+    const { overlayStore, tree } = this.#input;
+    this.#refusal = await overlayStore.refusal();
+    const index = await overlayStore.index();
+    const isLost = index === undefined && overlayStore.health().length > 0;
+    if (!isLost) this.#names = machineNames(index);
+    else if (this.#names.size === 0) this.#names = machineNames(readHost0Tree(tree));
+    this.#looks.emit(this.#names);
   }
 }
 

@@ -122,6 +122,8 @@ export interface Route {
   readonly protocol: number;
   readonly scope: number;
   readonly metric: number;
+  /** In events: the route has taken the place of the one with the same destination and metric. */
+  readonly replaces?: true;
 }
 
 /** Ports of UDP packets. */

@@ -142,5 +142,6 @@ export function readRoute(message: Message, cached = false): Route | undefined {
     protocol: bytes.readUInt8(start + 5),
     scope: bytes.readUInt8(start + 6),
     metric: attributes.u32(RTA_PRIORITY),
+    ...((message.flags & NLM_F_REPLACE) !== 0 && { replaces: true as const }),
   };
 }

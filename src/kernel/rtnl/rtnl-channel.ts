@@ -25,7 +25,11 @@ import { type EncodedOperations, encodeOperations, operationObject, type Request
 const BATCH_OPERATIONS = 128;
 /** Enough for the answers to a batch, each of which may be a refusal with a reason. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
-const DUMP_ATTEMPTS = 10;
+/**
+ * Links of others may come and go faster than they can be read. An object that stays is missed by all of these attempts
+ * only if objects before it vanish during each.
+ */
+const DUMP_ATTEMPTS = 5;
 
 /** Reads an object from a message; undefined when the message is of another kind. */
 export type Read<T> = (message: Message) => T | undefined;
@@ -35,7 +39,7 @@ interface RtnlAnswer<T> {
   readonly objects: T[];
   /** Why the kernel refused the question. */
   refusal?: Acknowledgement;
-  /** The objects changed during each attempt to read them. */
+  /** The objects changed during each attempt to read them. Then the answer has those of all attempts, the latest last. */
   interrupted?: boolean;
   /** The error of the first object that could not be decoded. */
   unreadable?: MeshError;
@@ -90,17 +94,20 @@ export class RtnlChannel {
   }
 
   /**
-   * Asks for one object, or for all objects of a kind by a dump. An interrupted dump is repeated up to DUMP_ATTEMPTS
-   * times.
+   * Asks for one object, or for all objects of a kind by a dump. The kernel interrupts a dump when objects come or go
+   * during it: it may have missed some. Such a dump is repeated, up to DUMP_ATTEMPTS in all.
    */
   ask<T>(request: Request, read: Read<T>): Promise<RtnlAnswer<T>> {
     return this.#inOrder(async () => {
       const { bytes } = request;
       const absent = new LinkNames(this.#socket, request).fillIn(bytes, bytes.length);
       if (absent !== undefined) return { objects: [], refusal: noLink(0, absent) };
+      const seen: T[] = [];
       for (let attempt = 1; ; attempt++) {
         const answer = await this.#askOnce(bytes, read);
-        if (answer.interrupted !== true || attempt === DUMP_ATTEMPTS) return answer;
+        if (answer.interrupted !== true) return answer;
+        for (const object of answer.objects) seen.push(object);
+        if (attempt === DUMP_ATTEMPTS) return { ...answer, objects: seen };
       }
     });
   }

@@ -164,7 +164,7 @@ test('rules and the routes of their table are as `ip` shows them', async () => {
     { priority: 32766, table: 254, protocol: 2 },
     { priority: 32767, table: 253, protocol: 2 },
   ]);
-  const routes = await rtnl.routes([4789]);
+  const routes = await rtnl.routes(undefined, [4789]);
   expect(routes.filter(({ table }) => table === 4789)).toMatchObject([
     { destination: '10.9.0.0/16', gateway: '10.3.0.2' },
   ]);

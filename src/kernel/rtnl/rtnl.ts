@@ -10,6 +10,7 @@ import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbEntry, writeFdbDump, writeFdbGet } from './fdb.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
+import { addressKey, entryKey, neighbourKey, routeKey, ruleKey } from './object-keys.ts';
 import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route, Rule } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne } from './request.ts';
@@ -58,50 +59,55 @@ export class Rtnl {
 
   /** All links of the namespace. */
   links(): Promise<Link[]> {
-    return this.#dump('links', (writer) => writeLinkGet(writer, NLM_F_DUMP), RTM_NEWLINK, readLink);
+    const write = (writer: MessageWriter) => writeLinkGet(writer, NLM_F_DUMP);
+    return this.#dump('links', write, RTM_NEWLINK, readLink, ({ index }) => String(index));
   }
 
   /** All IP addresses, both families. */
   addresses(): Promise<Address[]> {
-    return this.#dump('addresses', writeAddressDump, RTM_NEWADDR, readAddress);
+    return this.#dump('addresses', writeAddressDump, RTM_NEWADDR, readAddress, addressKey);
   }
 
-  /**
-   * All routes of the main table, both families.
-   * @param more further tables whose IPv4 routes are read
-   */
-  async routes(more: readonly number[] = []): Promise<Route[]> {
-    const tables = [
-      [AF_INET, RT_TABLE_MAIN],
-      [AF_INET6, RT_TABLE_MAIN],
-      ...more.map((table) => [AF_INET, table] as const),
-    ] as const;
-    const routes = await Promise.all(
-      tables.map(([family, table]) =>
-        this.#dump(
-          'routes',
-          (writer) => writeRouteDump(writer, family, table),
-          RTM_NEWROUTE,
-          (message) => readRoute(message),
-        ),
-      ),
-    );
+  /** All routes of the main table, both families. @param matters which routes to keep; by default, all @param more further tables whose IPv4 routes are read */
+  async routes(matters: (route: Route) => boolean = () => true, more: readonly number[] = []): Promise<Route[]> {
+    const routes = await Promise.all([
+      this.#routesOf(AF_INET, matters),
+      this.#routesOf(AF_INET6, matters),
+      ...more.map((table) => this.#routesOf(AF_INET, matters, table)),
+    ]);
     return routes.flat();
+  }
+
+  /** The IPv4 routes of the main table for which `matters` holds. A router has hundreds of thousands of others. */
+  ipv4Routes(matters: (route: Route) => boolean): Promise<Route[]> {
+    return this.#routesOf(AF_INET, matters);
+  }
+
+  #routesOf(
+    family: typeof AF_INET | typeof AF_INET6,
+    matters: (route: Route) => boolean,
+    table = RT_TABLE_MAIN,
+  ): Promise<Route[]> {
+    const read = (message: Message): Route | undefined => {
+      const route = readRoute(message);
+      return route !== undefined && matters(route) ? route : undefined;
+    };
+    return this.#dump('routes', (writer) => writeRouteDump(writer, family, table), RTM_NEWROUTE, read, routeKey);
   }
 
   /** All IPv4 routing rules. */
   rules(): Promise<Rule[]> {
-    return this.#dump('rules', writeRuleDump, RTM_NEWRULE, readRule);
+    return this.#dump('rules', writeRuleDump, RTM_NEWRULE, readRule, ruleKey);
   }
 
   /** All neighbour entries, both families. */
   neighbours(): Promise<Neighbour[]> {
-    return this.#dump('neighbours', writeNeighbourDump, RTM_NEWNEIGH, readNeighbour);
+    return this.#dump('neighbours', writeNeighbourDump, RTM_NEWNEIGH, readNeighbour, neighbourKey);
   }
 
   /** All FDB entries of VXLAN devices and bridges, without those of a VLAN. */
   fdb(): Promise<FdbEntry[]> {
-    return this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, readFdbEntry);
+    return this.#dump('forwarding tables', writeFdbDump, RTM_NEWNEIGH, readFdbEntry, entryKey);
   }
 
   /**
@@ -174,23 +180,23 @@ export class Rtnl {
     return this.#channel.close();
   }
 
-  async #dump<T>(what: string, write: (writer: MessageWriter) => void, type: number, read: Read<T>): Promise<T[]> {
+  /** @param key identifies an object, if an interrupted dump has the object several times; absent: none is left out */
+  async #dump<T>(
+    what: string,
+    write: (writer: MessageWriter) => void,
+    type: number,
+    read: Read<T>,
+    key?: (object: T) => string,
+  ): Promise<T[]> {
     const ofType = (message: Message) => (message.type === type ? read(message) : undefined);
     const { objects, refusal, interrupted, unreadable } = await this.#channel.ask(encodeOne(write), ofType);
     // The kernel answers ENOENT for a routing table that was never written to.
     if (refusal !== undefined && refusal.errno !== ENOENT) {
       throw errnoError(refusal.errno, 'read', what, undefined, refusal.text);
     }
-    if (interrupted === true) {
-      throw new MeshError('MESH_KERNEL_REFUSED', `read ${what}: they changed during every attempt`, {
-        operation: 'read',
-        object: what,
-        cause: { name: 'EINTR' },
-        retryable: true,
-      });
-    }
     if (unreadable !== undefined) throw unreadable;
-    return objects;
+    if (interrupted !== true || key === undefined) return objects;
+    return [...new Map(objects.map((object) => [key(object), object])).values()];
   }
 
   async #get<T>(

@@ -1,5 +1,6 @@
 /** Receiving and sending Ethernet frames on a veth pair. */
 import { expect, onTestFinished, test } from 'vitest';
+import { tagged } from '../../../test/kit/frames.ts';
 import { inside, ip, twoHosts } from '../../../test/kit/namespaces.ts';
 import { sourceMac } from './ethernet.ts';
 import { FrameSocket } from './frame-socket.ts';
@@ -76,6 +77,41 @@ test('only frames that pass the filter are received, also at a bridge port and a
   await arrived;
   expect(heard).toContain('own');
   expect(heard).toContain('02:00:00:00:00:07 two');
+});
+
+test('frames of a VLAN are of another network and are not received; a tag that only carries a priority does not matter', async () => {
+  const { here, there, close } = twoHosts();
+  onTestFinished(close);
+  const last = Promise.withResolvers<void>();
+  const heard: string[] = [];
+  const take = (text: string) => {
+    heard.push(text);
+    if (text.endsWith('end')) last.resolve();
+  };
+  const open = (netns: string, outgoing: boolean, onFrame: (text: string) => void) =>
+    FrameSocket.open({
+      link: indexOf(netns),
+      netns,
+      filter: FILTER,
+      outgoing,
+      onFrame: ({ bytes }) => onFrame(bytes.toString('latin1', 14, 17)),
+      onError: (error) => heard.push(error.message),
+    });
+  const own: string[] = [];
+  const listener = open(there, false, take);
+  const speaker = open(here, true, (text) => own.push(text));
+  onTestFinished(() => {
+    for (const socket of [listener, speaker]) socket.close();
+  });
+  for (const type of [0x8100, 0x88a8]) speaker.send(tagged(frame(ETHERTYPE, 'no!'), type, 20));
+  // In a stack of tags, the outer one counts, and after a priority tag the inner one.
+  speaker.send(tagged(tagged(frame(ETHERTYPE, 'no!'), 0x8100, 20), 0x88a8, 7));
+  speaker.send(tagged(tagged(frame(ETHERTYPE, 'no!'), 0x8100, 20), 0x8100, 0));
+  speaker.send(tagged(frame(ETHERTYPE, 'pri'), 0x8100, 5 << 13));
+  speaker.send(frame(ETHERTYPE, 'end'));
+  await last.promise;
+  expect(heard).toEqual(['pri', 'end']);
+  expect(own).not.toContain('no!');
 });
 
 test('a filter cannot jump backwards', () => {

@@ -1,7 +1,7 @@
 /**
  * Receives and sends whole Ethernet frames on one device (packet(7)), on libuv. Frames are received before bridges and
  * firewalls process them, and sent without routes and neighbour entries. Frames that the filter refuses never wake this
- * process.
+ * process, nor do frames of a VLAN.
  */
 import koffi from 'koffi';
 import { type Mac, macToBytes } from '../../model/address/mac.ts';
@@ -17,6 +17,10 @@ const PACKET_OUTGOING = 4;
 /** `struct packet_mreq`: index, type (0: multicast), length and bytes of the address. */
 const MEMBERSHIP_BYTES = 16;
 const MAC_BYTES = 6;
+/** Loads the VLAN tag of a frame: SKF_AD_OFF + SKF_AD_VLAN_TAG (linux/filter.h). 0 for a frame without a tag. */
+const VLAN_TAG = 0xfffff000 + 44;
+/** The VLAN in a tag (IEEE 802.1Q §9.6). 0 is no VLAN: such a tag only carries a priority. */
+const VLAN_ID = 0x0fff;
 /** The most frames that are read before the event loop runs other work. */
 const FRAMES_AT_ONCE = 200;
 
@@ -65,7 +69,8 @@ export class FrameSocket {
   /** @throws MESH_KERNEL_REFUSED (EPERM: not root; ENODEV) */
   static open(options: FrameSocketOptions): FrameSocket {
     const { link: index, outgoing, group } = options;
-    const fd = openPacketSocket({ ...options, device: `link ${index}`, index, hears: 'frames' }, (socket) => {
+    const filter = untagged(options.filter);
+    const fd = openPacketSocket({ ...options, filter, device: `link ${index}`, index, hears: 'frames' }, (socket) => {
       if (outgoing !== true) setOption(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING');
       if (group !== undefined) joinGroup(socket, index, group);
     });
@@ -106,6 +111,19 @@ export class FrameSocket {
     // libuv stops polling a socket that has an error, as when its device goes down: polling is started again.
     if (!this.#closed) this.#poll.start({ readable: true }, () => this.#receive());
   }
+}
+
+/**
+ * Puts a refusal of all VLAN frames before a filter. The kernel takes the tag out of a received frame before packet sockets
+ * get it, so a frame of VLAN 20 would look like one of the device's own network. The frame belongs to another segment.
+ */
+function untagged(filter: readonly FilterStep[]): readonly FilterStep[] {
+  return [
+    { load: 'word', offset: VLAN_TAG },
+    { anyBit: VLAN_ID, yes: 'of a VLAN' },
+    ...filter,
+    { at: 'of a VLAN', take: false },
+  ];
 }
 
 function joinGroup(fd: number, link: number, group: Mac): void {

@@ -6,21 +6,16 @@
 import koffi from 'koffi';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { VXLAN_PORT } from '../../model/network/network.ts';
-import { AF_INET, failed, libc, SOCK_DGRAM, SOL_SOCKET } from '../libc.ts';
+import { libc } from '../libc.ts';
+import { type BroadcastLink, sendBroadcast } from './broadcast.ts';
 import { openPacketSocket } from './packet-socket.ts';
-import { bindToAddress, bindToDevice, openSocket, setOption, sockaddr } from './socket.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 
 /** The segment to ask, and our own NIC and address on it. */
-export interface InquiryLink {
-  /** Name of the NIC. */
-  readonly device: string;
+export interface InquiryLink extends BroadcastLink {
   readonly index: number;
-  readonly ipv4: Ipv4;
-  readonly broadcast: Ipv4;
 }
 
-const SO_BROADCAST = 6;
 const PACKET_BYTES = 256;
 
 /**
@@ -38,7 +33,7 @@ export async function askUnderlay(
   // one finding.
   const answers = openPacketSocket({ ...link, hears: 'ipv4', ...(netns !== undefined && { netns }) });
   try {
-    send(link, encodeSolicitation(solicitation), netns);
+    sendBroadcast(link, VXLAN_PORT, encodeSolicitation(solicitation), netns);
     const others = new Set<Ipv4>();
     const take = () => {
       for (const packet of packetsOf(answers)) {
@@ -55,17 +50,6 @@ export async function askUnderlay(
   } finally {
     libc.close(answers);
   }
-}
-
-function send(link: InquiryLink, payload: Buffer, netns: string | undefined): void {
-  const to = sockaddr(link.broadcast, VXLAN_PORT);
-  const fd = openSocket({ domain: AF_INET, type: SOCK_DGRAM, protocol: 0 }, netns, (socket) => {
-    setOption(socket, SOL_SOCKET, SO_BROADCAST, 1, 'SO_BROADCAST');
-    bindToDevice(socket, link.device);
-    bindToAddress(socket, link.ipv4, 0);
-    if (libc.sendto(socket, payload, payload.length, 0, to, to.length) < 0) throw failed('send to', link.broadcast);
-  });
-  libc.close(fd);
 }
 
 function* packetsOf(fd: number): Generator<Buffer> {

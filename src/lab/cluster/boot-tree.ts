@@ -18,8 +18,9 @@ import type { LabHost } from '../hosts/lab-host.ts';
 export async function writeBootTree(host0: LabHost, machines: readonly LabHost[], images: string): Promise<void> {
   const paths = pathsBelow(host0.root);
   mkdirSync(paths.host0Networks, { recursive: true });
-  // A lab is a place of its own: its machines may join also without their folders, and all labs have one mesh.
-  writeFileSync(join(paths.host0, 'host0.conf'), 'boot="auto"\nadmission="open"\n');
+  // A lab is a place of its own: its machines may join also without their folders, and all labs have one mesh. Its segments are
+  // bridges without spanning tree, which forward at once.
+  writeFileSync(join(paths.host0, 'host0.conf'), 'boot="auto"\nadmission="open"\nport_settle_sec="0"\n');
   writeFileSync(join(paths.host0Networks, 'manage.conf'), EXAMPLE_CONF);
   await writeExampleTree(paths.host0);
   mkdirSync(paths.state, { recursive: true });

@@ -10,7 +10,7 @@ import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
-import type { DaemonName } from '../../protocol/http/control-client.ts';
+import type { DaemonName } from '../../protocol/http/service-manager.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { awaitPairs, measurePairs, type Pair } from '../checks/pairs.ts';
 import { silenceError } from '../checks/silence.ts';
@@ -34,6 +34,7 @@ import {
 } from '../hosts/underlay.ts';
 import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilSegmentServed } from './boots.ts';
+import { unmountBelow } from './mounts.ts';
 import {
   claimLab,
   keepLab,
@@ -346,6 +347,7 @@ export class Lab implements AsyncDisposable {
     );
     await killAll([...started, ...residentsOf(namespaces)]);
     await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
+    unmountBelow(this.directory);
     // The record is removed last: while it exists, a later run knows that something of the lab may be left.
     for (const host of this.hosts) rmSync(host.root, { recursive: true, force: true });
     rmSync(this.directory, { recursive: true, force: true });

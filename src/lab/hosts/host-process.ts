@@ -11,7 +11,7 @@ import { commandDirectory, programFile } from '../../image/node/program-files.ts
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import type { DaemonName } from '../../protocol/http/control-client.ts';
+import type { DaemonName } from '../../protocol/http/service-manager.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { type Launch, launch } from '../../services/process/launch.ts';
 import {

@@ -6,6 +6,7 @@
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Finding } from './finding.ts';
 import type { MembershipVersion } from './membership.ts';
 
 /** A physical network that nodes can be on: one subnet of one of host0's NICs, and host0's address in it. */
@@ -34,6 +35,8 @@ export interface Assignment {
   /** host0 forwards VXLAN packets between these segments, and nothing else. */
   readonly segments: readonly Segment[];
   readonly nics: readonly UnderlayNic[];
+  /** Findings of the daemon that it cannot tell to commands, since it accepts no connections. Absent: none. */
+  readonly findings?: readonly Finding[];
 }
 
 /** One member that joined, changed or left: the data of a `member` event. */

@@ -109,6 +109,8 @@ export interface SegmentView {
   readonly mode: BootMode;
   readonly reason: ModeReason;
   readonly sinceSec: number;
+  /** For how many seconds more host0 only listens, since the ports of the segment may pass nothing yet. Absent: no longer. */
+  readonly settlesInSec?: number;
   /** The dnsmasq of the segment; absent if none should run, `would` in dry mode. */
   readonly service?: { readonly state: 'running' | 'restarting' | 'would'; readonly pid?: number };
   readonly subnet?: SubnetView;

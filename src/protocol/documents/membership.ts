@@ -43,6 +43,18 @@ export const NODE_NAME_MAX_LENGTH = 63;
 /** A host name in member lines: letters, digits, dots and hyphens, at most 63. */
 export const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
 
+/** The nearest name that can stand in a member list: `node_2` becomes `node-2`, `ü` becomes `u`. Undefined if nothing is left. */
+export function nearestNodeName(name: string): string | undefined {
+  const word = name
+    .trim()
+    .normalize('NFD')
+    .replace(/\p{M}/gu, '')
+    .replace(/[_\s]/gu, '-')
+    .replace(/[^A-Za-z0-9.-]/g, '')
+    .replace(/^[.-]+/, '');
+  return word.slice(0, NODE_NAME_MAX_LENGTH) || undefined;
+}
+
 /**
  * Checks the host name of this node, which came from `--name` or from the system.
  * @throws MESH_USAGE for a name that cannot stand in a member line

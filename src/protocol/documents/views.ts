@@ -124,6 +124,8 @@ export interface StepView {
 /** The steps that the agent would take now; none when the kernel is as it should be. */
 export interface PlanView {
   readonly steps: readonly StepView[];
+  /** Faults of this machine's links to the underlay, which no step mends. An agent of an earlier version has none. */
+  readonly findings?: readonly Finding[];
 }
 
 /** The difference between the desired items and a fresh dump of the kernel. */
@@ -177,6 +179,8 @@ export interface PortView {
   readonly interface: string;
   readonly network: NetworkId;
   readonly state: 'wanted' | 'plugged';
+  /** The MTU of the interface; absent while it does not exist, and from an older agent. */
+  readonly mtuBytes?: number;
   /**
    * Frames of the port that the rules for guests refused, by kind (docs/ports.md), while the last of them is not ten
    * minutes ago, with the Ethernet addresses that they came from. An older agent gives none.

@@ -1,24 +1,18 @@
 /** HTTP clients for the control sockets of host0's daemon and of the agent (documents/views.ts lists the requests). */
+import { existsSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { MeshError } from '../../model/error.ts';
-import type { Paths } from '../documents/paths.ts';
+import { type Paths, pathsBelow } from '../documents/paths.ts';
 import { SseParser } from '../documents/sse.ts';
 import type { RouteAnswers, RouteOf } from '../shapes/answers.ts';
 import type { DocumentReading } from '../shapes/document.ts';
 import { request } from './http.ts';
-
-/** The two long-running processes. */
-export type DaemonName = 'host0' | 'agent';
+import { type DaemonName, startRemedy, TITLES } from './service-manager.ts';
 
 const ANSWER_TIMEOUT_MS = 10_000;
 /** Enough for a list of 100,000 members; a longer answer is a fault. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-
-/** The two processes in sentences. */
-export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
-
-const FOREGROUND: Record<DaemonName, string> = { host0: 'mesh system run', agent: 'mesh agent run' };
 
 /** What an error of the socket means for the process behind it. */
 const ABSENT: ReadonlyMap<string, string> = new Map([
@@ -65,10 +59,13 @@ const forms = () => import('../shapes/answers.ts');
 export class ControlClient<D extends DaemonName = DaemonName> {
   readonly daemon: D;
   readonly sock: string;
+  readonly #places: Pick<Paths, 'root' | 'host0'>;
 
-  constructor(daemon: D, sock: string) {
+  /** @param places of the machine, for remedies */
+  constructor(daemon: D, sock: string, places: Pick<Paths, 'root' | 'host0'> = pathsBelow('/')) {
     this.daemon = daemon;
     this.sock = sock;
+    this.#places = places;
   }
 
   /** Sends a request, and reads the document that answers it. */
@@ -198,6 +195,12 @@ export class ControlClient<D extends DaemonName = DaemonName> {
     });
   }
 
+  #absentRemedy(): string {
+    const { root, host0 } = this.#places;
+    if (this.daemon === 'agent' || existsSync(host0)) return startRemedy(this.daemon, root);
+    return `Run the command on host0: this machine is a node, since it has no ${host0}.`;
+  }
+
   #explain(error: unknown): MeshError {
     if (error instanceof MeshError) return error;
     const { code } = error as NodeJS.ErrnoException;
@@ -214,7 +217,7 @@ export class ControlClient<D extends DaemonName = DaemonName> {
     return new MeshError('MESH_NOT_RUNNING', `${TITLES[this.daemon]} ${what}`, {
       operation: 'call',
       object: this.sock,
-      remedy: `Start it with \`mesh system start\`, or in the foreground with \`${FOREGROUND[this.daemon]}\`.`,
+      remedy: this.#absentRemedy(),
       cause: error,
       retryable: true,
     });
@@ -227,8 +230,8 @@ function pathWord(name: string): string {
 }
 
 /** A client of one of the two processes of the host that `paths` are of. */
-export function clientOf<D extends DaemonName>(daemon: D, { controlSock, agentSock }: Paths): ControlClient<D> {
-  return new ControlClient(daemon, daemon === 'host0' ? controlSock : agentSock);
+export function clientOf<D extends DaemonName>(daemon: D, paths: Paths): ControlClient<D> {
+  return new ControlClient(daemon, daemon === 'host0' ? paths.controlSock : paths.agentSock, paths);
 }
 
 /** A client of this host's agent. */

@@ -1,10 +1,13 @@
 /** The Unix socket of a control API. Root and the owning group may connect; one process at a time may listen. */
 import { once } from 'node:events';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
 import type { Server, ServerOptions } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import { type Finding, findingOf, type HealthSource } from '../documents/finding.ts';
+import type { Journal } from '../journal/journal.ts';
 
 /** The group needs both modes to connect: to enter the directory, and to write to the socket. */
 const DIRECTORY_MODE = 0o750;
@@ -27,7 +30,7 @@ export async function claimControlSocket(path: string): Promise<void> {
     throw new MeshError('MESH_ALREADY_RUNNING', `another process already listens on ${path}`, {
       operation: 'listen',
       object: path,
-      remedy: 'Stop the other process first (`mesh system stop`), or give this one another --root.',
+      remedy: 'Stop the other process first: `mesh system status` shows it. Or give this one another --root.',
     });
   }
   try {
@@ -39,18 +42,100 @@ export async function claimControlSocket(path: string): Promise<void> {
   }
 }
 
+/** How often the file of the socket is looked at. A script that waits for the socket waits no longer than this. */
+const LOOK_MS = 1_000;
+
+/** What a control socket needs. */
+export interface ControlSocketInput {
+  readonly path: string;
+  /** Its listening is begun and ended here; its connections are those of the server. */
+  readonly server: Server;
+  readonly clock: Clock;
+  readonly journal: Journal;
+}
+
 /**
- * Binds a server to a socket that was claimed before, and opens the socket to the group.
- * @throws MESH_KERNEL_REFUSED
+ * The socket of a server, claimed before. When its file is gone, as after `rm /run/meshwork/*`, it is made again; connections
+ * that stand go on meanwhile.
  */
-export async function listenOnControlSocket(server: Server, path: string): Promise<void> {
-  try {
-    server.listen({ path });
-    await once(server, 'listening');
-    await chmod(path, SOCKET_MODE);
-  } catch (cause) {
-    throw cannotListen(path, cause);
+export class ControlSocket implements HealthSource {
+  readonly #input: ControlSocketInput;
+  #inode: bigint | undefined;
+  #trouble: MeshError | undefined;
+  #look: Alarm | undefined;
+  #closed = false;
+
+  private constructor(input: ControlSocketInput) {
+    this.#input = input;
   }
+
+  /** Listens on the socket, and opens the socket to the group. @throws MESH_KERNEL_REFUSED */
+  static async open(input: ControlSocketInput): Promise<ControlSocket> {
+    const socket = new ControlSocket(input);
+    await socket.#listen();
+    socket.#lookLater();
+    return socket;
+  }
+
+  /** An error while the socket cannot be made again. */
+  health(): readonly Finding[] {
+    return this.#trouble === undefined ? [] : [findingOf(this.#trouble, { object: this.#input.path })];
+  }
+
+  /** Ends the listening; the connections are left to the server. */
+  close(): void {
+    this.#closed = true;
+    this.#look?.cancel();
+    this.#input.server.close();
+  }
+
+  #lookLater(): void {
+    if (this.#closed) return;
+    this.#look = this.#input.clock.after(LOOK_MS, () => void this.#lookNow().finally(() => this.#lookLater()));
+  }
+
+  async #lookNow(): Promise<void> {
+    const { path, server, journal } = this.#input;
+    const inode = await inodeAt(path);
+    if (this.#closed || (inode !== undefined && inode === this.#inode)) return;
+    // Closes only the listening socket. It also removes what is at the path, so that the path must not be bound yet.
+    server.close();
+    this.#inode = undefined;
+    try {
+      await claimControlSocket(path);
+      if (this.#closed) return;
+      await this.#listen();
+      this.#trouble = undefined;
+      journal.record({
+        level: 'warning',
+        kind: 'control socket made again',
+        message: `${path} was gone`,
+        object: path,
+      });
+    } catch (thrown) {
+      this.#trouble = MeshError.from(thrown);
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { path, server } = this.#input;
+    try {
+      server.listen({ path });
+      await once(server, 'listening');
+      await chmod(path, SOCKET_MODE);
+      this.#inode = await inodeAt(path);
+    } catch (cause) {
+      throw cannotListen(path, cause);
+    }
+  }
+}
+
+/** The inode of a file, undefined if there is none. */
+async function inodeAt(path: string): Promise<bigint | undefined> {
+  return await lstat(path, { bigint: true }).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
 }
 
 function cannotListen(path: string, cause: unknown): MeshError {

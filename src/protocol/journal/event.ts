@@ -33,7 +33,7 @@ export interface MeshEvent {
   readonly errno?: string;
   readonly remedy?: string;
   readonly durationMs?: number;
-  /** In a log: how many more events of the same kind came within the minute and were not written. */
+  /** In a log: how many more events of the same kind came since the last line and were not written. */
   readonly suppressed?: number;
   /** In a stream: the event is part of a snapshot of the present state, and did not just happen. */
   readonly snapshot?: true;
@@ -58,7 +58,7 @@ export const EVENT_FIELDS: Readonly<Record<keyof MeshEvent, string>> = {
   errno: 'Name of the system error: `ENOSPC`.',
   remedy: 'What to do about it.',
   durationMs: 'How long it took, in milliseconds.',
-  suppressed: 'In a log: how many more events of the same kind came within the minute and were not written.',
+  suppressed: 'In a log: how many more events of the same kind came since the last line and were not written.',
   snapshot: 'In a stream: `true` for an event that describes the present state and did not just happen.',
   conditions: 'In the first event of a snapshot: how many more events belong to the snapshot.',
 };

@@ -3,7 +3,9 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { EVENT_FIELDS, type MeshEvent } from './event.ts';
 import { Journal } from './journal.ts';
-import { LINES_PER_MINUTE, Log, SORT_LINES_MAX } from './log.ts';
+import { LINES_MAX, LINES_PER_MINUTE, Log, SORT_LINES_MAX } from './log.ts';
+
+const MINUTE_MS = 60_000;
 
 function setUp() {
   const clock = new ManualClock();
@@ -19,30 +21,55 @@ function setUp() {
   return { clock, lines, log, journal, fail };
 }
 
-test('a storm is written as ten lines a minute, and the last line counts the rest', async () => {
+test('a storm is written as ten lines, and a line after a minute counts the rest', async () => {
   const { clock, lines, log, fail } = setUp();
   for (let n = 1; n <= 100; n++) fail('br456', `try ${n}`);
   fail('br457');
-  expect(lines).toHaveLength(LINES_PER_MINUTE + 1);
+  expect(lines).toHaveLength(LINES_MAX + 1);
   expect(log.suppressed).toBe(0);
-  await clock.pass(60_000);
-  expect(lines).toHaveLength(LINES_PER_MINUTE + 2);
+  await clock.pass(MINUTE_MS);
+  expect(lines).toHaveLength(LINES_MAX + 2);
   expect(lines.at(-1)).toMatchObject({ object: 'br456', message: 'try 100', seq: 100, suppressed: 89 });
   expect(log.suppressed).toBe(89);
+  // After a quiet time, it is news again.
+  await clock.pass(26 * MINUTE_MS);
   fail('br456', 'again');
   expect(lines.at(-1)).toMatchObject({ message: 'again' });
   expect(lines.at(-1)).not.toHaveProperty('suppressed');
 });
 
-test('fewer than ten lines a minute are all written', async () => {
+test('an event that comes now and then is always written', async () => {
   const { clock, lines, fail } = setUp();
   for (let n = 0; n < 50; n++) {
     fail('br456');
-    await clock.pass(7_000);
+    await clock.pass(30 * MINUTE_MS);
   }
-  await clock.pass(60_000);
   expect(lines).toHaveLength(50);
   expect(lines.every((line) => !('suppressed' in line))).toBe(true);
+});
+
+test.each([
+  2, 7, 45,
+])('a member that joins and leaves every %i s for a month is counted, not listed', async (seconds) => {
+  const { clock, lines, log, journal } = setUp();
+  const network = 'mesh-456';
+  let told = 0;
+  const hours = seconds < 5 ? 24 : 72;
+  for (; told < (hours * 3600) / seconds; told += 2) {
+    for (const kind of ['member joined', 'member left']) {
+      journal.record({ kind, message: `node1 ${kind}`, object: 'node1', network });
+      await clock.pass(seconds * 1000);
+    }
+  }
+  log.close();
+  const written = lines.length / 2;
+  // Ten lines, six an hour, and the shorter times at the beginning.
+  expect(written).toBeLessThanOrEqual(LINES_MAX + 6 * hours + 5);
+  const bytesAMonth = (JSON.stringify(lines).length / hours) * 24 * 30;
+  expect(bytesAMonth).toBeLessThan(4 * 1024 * 1024);
+  expect(lines.reduce((sum, { suppressed = 0 }) => sum + 1 + suppressed, 0)).toBe(told);
+  // The reader knows the last state within ten minutes.
+  expect(lines.at(-1)).toMatchObject({ kind: 'member left' });
 });
 
 test('closing the log writes the count of the current minute', () => {

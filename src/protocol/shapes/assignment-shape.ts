@@ -8,6 +8,7 @@ import { readDocument } from './document.ts';
 import * as form from './form.ts';
 import {
   DeviceShape,
+  FindingsShape,
   Ipv4CidrShape,
   Ipv6CidrShape,
   MemberShape,
@@ -51,6 +52,7 @@ const AssignmentShape: form.Shape<Assignment> = form.object({
   members: form.recordOf(NetworkIdShape, form.listOf(MemberShape, MEMBERS_MAX + 1), NETWORKS_MAX),
   segments: form.listOf(SegmentShape, SEGMENTS_MAX),
   nics: form.listOf(Nic, NICS_MAX),
+  findings: form.exactOptional(FindingsShape),
 });
 
 const AssignedMemberShape: form.Shape<AssignedMember> = form.object({

@@ -41,6 +41,7 @@ const Segment: form.Shape<SegmentView> = form.looseObject({
     'another host0',
   ]),
   sinceSec: form.number(),
+  settlesInSec: form.exactOptional(form.number()),
   service: form.exactOptional(
     form.looseObject({ state: form.oneOf(['running', 'restarting', 'would']), pid: form.exactOptional(form.int()) }),
   ),

@@ -24,15 +24,19 @@ const SHORT = 16 * 1024;
  * @returns the document; or the fault, as the end of a sentence: `does not fit its form at members.3.ipv4`
  */
 export function readDocument<T>(shape: Shape<T>, text: string, lengthMax: number = LENGTH_MAX): DocumentReading<T> {
+  const { document, fault } = readJson(text, lengthMax);
+  return fault === undefined ? fitted(shape, document) : { fault };
+}
+
+/** The same for a document whose form is judged later. */
+export function readJson(text: string, lengthMax: number = LENGTH_MAX): DocumentReading<unknown> {
   if (text.length > lengthMax) return { fault: `is longer than ${lengthMax} characters` };
   if (text.length > SHORT && isDeep(text)) return { fault: `is nested deeper than ${DEPTH_MAX}` };
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return { document: JSON.parse(text) };
   } catch {
     return { fault: 'is no JSON' };
   }
-  return fitted(shape, value);
 }
 
 /** The same for a value that is parsed already, such as the body of a request. */

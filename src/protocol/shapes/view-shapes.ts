@@ -130,7 +130,10 @@ const Step = form.looseObject({
   difference: form.exactOptional(form.string()),
 });
 /** The steps that the agent would take now. */
-export const PlanShape: form.Shape<PlanView> = form.looseObject({ steps: form.listOf(Step, ENTRIES_MAX) });
+export const PlanShape: form.Shape<PlanView> = form.looseObject({
+  steps: form.listOf(Step, ENTRIES_MAX),
+  findings: form.exactOptional(FindingsShape),
+});
 /** The difference between the desired items and the kernel. */
 export const DriftShape: form.Shape<DriftView> = form.looseObject({
   steps: form.listOf(Step, ENTRIES_MAX),
@@ -169,6 +172,7 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
   network: NetworkIdShape,
   state: form.oneOf(['wanted', 'plugged']),
+  mtuBytes: form.exactOptional(Count),
   refused: form.exactOptional(
     form.listOf(
       form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),

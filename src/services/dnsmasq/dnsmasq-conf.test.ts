@@ -13,9 +13,10 @@ const SEGMENT: Omit<SegmentService, 'mode'> = {
   ignoredClass: 'meshwork-probe',
 };
 
+const SERVER = { name: 'server', hostFile: '/var/lib/meshwork/boot/eth1.hosts', leaseSec: 3600 } as const;
+
 test('the configuration of a server', () => {
-  const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
-  expect(dnsmasqConf({ ...SEGMENT, mode: { name: 'server', first, last, leaseSec: 3600 } })).toMatchInlineSnapshot(`
+  expect(dnsmasqConf({ ...SEGMENT, mode: SERVER })).toMatchInlineSnapshot(`
     "# Made by Meshwork; changes are overwritten.
     # No DNS, and no other NIC than this one.
     port=0
@@ -32,9 +33,13 @@ test('the configuration of a server', () => {
     dhcp-userclass=set:ipxe,iPXE
     dhcp-match=set:ipxe,175
     dhcp-match=set:bios,option:client-arch,0
+    dhcp-vendorclass=set:bios,PXEClient:Arch:00000
     dhcp-match=set:efi64,option:client-arch,7
+    dhcp-vendorclass=set:efi64,PXEClient:Arch:00007
     dhcp-match=set:efi64,option:client-arch,9
+    dhcp-vendorclass=set:efi64,PXEClient:Arch:00009
     dhcp-match=set:http64,option:client-arch,16
+    dhcp-vendorclass=set:http64,HTTPClient:Arch:00016
 
     # Firmware loads iPXE; iPXE loads its script, and never itself again.
     dhcp-boot=tag:bios,tag:!ipxe,undionly.kpxe,,10.11.0.1
@@ -42,14 +47,15 @@ test('the configuration of a server', () => {
     dhcp-boot=tag:http64,tag:!ipxe,http://10.11.0.1/tftp/ipxe.efi,,10.11.0.1
     dhcp-boot=tag:ipxe,http://10.11.0.1/boot.ipxe,,10.11.0.1
 
-    dhcp-range=10.11.0.2,10.11.0.126,255.255.255.128,3600
+    # No range: host0 chooses the address of each machine, since dnsmasq may offer one address to several machines at once.
+    dhcp-range=10.11.0.0,static,255.255.255.128,3600
+    dhcp-hostsfile=/var/lib/meshwork/boot/eth1.hosts
     dhcp-leasefile=/var/lib/meshwork/boot/eth1.leases
     dhcp-lease-max=10000
     # host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.
     dhcp-authoritative
     # A machine is known by its MAC: ROM, iPXE and Linux each send another client id.
     dhcp-ignore-clid
-    no-ping
     # host0 is no router; it gives the time.
     dhcp-option=option:router
     dhcp-option=option:ntp-server,10.11.0.1
@@ -86,8 +92,7 @@ function difference(text: string, other: string): string {
 }
 
 test('the configuration of a proxy differs in its range and in the options that only a server sends', () => {
-  const [first, last] = ['10.11.0.2' as Ipv4, '10.11.0.126' as Ipv4];
-  const server = dnsmasqConf({ ...SEGMENT, mode: { name: 'server', first, last, leaseSec: 3600 } });
+  const server = dnsmasqConf({ ...SEGMENT, mode: SERVER });
   expect(difference(dnsmasqConf({ ...SEGMENT, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
     "dhcp-range=10.11.0.0,proxy,255.255.255.128
     # Also for firmware that boots by HTTP.

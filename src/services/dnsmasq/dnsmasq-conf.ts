@@ -20,7 +20,12 @@ export interface SegmentService {
   readonly ignoredClass: string;
   readonly mode:
     | { readonly name: 'proxy' }
-    | { readonly name: 'server'; readonly first: Ipv4; readonly last: Ipv4; readonly leaseSec: number };
+    | {
+        readonly name: 'server';
+        /** The file of the machines that get an address (host-file.ts): no other machine is answered. */
+        readonly hostFile: string;
+        readonly leaseSec: number;
+      };
 }
 
 /** The URL of the first script, which iPXE fetches from host0's boot server. */
@@ -68,9 +73,9 @@ export function dnsmasqConf(service: SegmentService): string {
     'dhcp-vendorclass=set:pxe,PXEClient',
     'dhcp-userclass=set:ipxe,iPXE',
     'dhcp-match=set:ipxe,175',
-    ...BIOS.map((arch) => setting`dhcp-match=set:bios,option:client-arch,${arch}`),
-    ...EFI64.map((arch) => setting`dhcp-match=set:efi64,option:client-arch,${arch}`),
-    ...HTTP64.map((arch) => setting`dhcp-match=set:http64,option:client-arch,${arch}`),
+    ...BIOS.flatMap((arch) => architectureLines('bios', 'PXEClient', arch)),
+    ...EFI64.flatMap((arch) => architectureLines('efi64', 'PXEClient', arch)),
+    ...HTTP64.flatMap((arch) => architectureLines('http64', 'HTTPClient', arch)),
     '',
     '# Firmware loads iPXE; iPXE loads its script, and never itself again.',
     setting`dhcp-boot=tag:bios,tag:!ipxe,${LOADERS.bios},,${host0}`,
@@ -89,6 +94,15 @@ export function dnsmasqConf(service: SegmentService): string {
   );
 }
 
+/** Some firmware names its architecture only in its class (option 60), and leaves option 93 out. */
+function architectureLines(tag: string, client: string, architecture: number): string[] {
+  const inClass = `${client}:Arch:${String(architecture).padStart(5, '0')}`;
+  return [
+    setting`dhcp-match=set:${tag},option:client-arch,${architecture}`,
+    setting`dhcp-vendorclass=set:${tag},${inClass}`,
+  ];
+}
+
 /**
  * What to do when dnsmasq has ended.
  * @param lastWords the last line of its output
@@ -101,17 +115,18 @@ export function dnsmasqRemedy(lastWords: string): string | undefined {
 
 function serverLines(
   { host0, subnet, leaseFile }: SegmentService,
-  { first, last, leaseSec }: Extract<SegmentService['mode'], { name: 'server' }>,
+  { hostFile, leaseSec }: Extract<SegmentService['mode'], { name: 'server' }>,
 ): string[] {
   return [
-    setting`dhcp-range=${first},${last},${subnet.mask},${leaseSec}`,
+    '# No range: host0 chooses the address of each machine, since dnsmasq may offer one address to several machines at once.',
+    setting`dhcp-range=${subnet.network},static,${subnet.mask},${leaseSec}`,
+    setting`dhcp-hostsfile=${hostFile}`,
     setting`dhcp-leasefile=${leaseFile}`,
     setting`dhcp-lease-max=${LEASES_MAX}`,
     '# host0 is the DHCP server of this segment: a client that asks for an address of another one gets a NAK at once.',
     'dhcp-authoritative',
     '# A machine is known by its MAC: ROM, iPXE and Linux each send another client id.',
     'dhcp-ignore-clid',
-    'no-ping',
     '# host0 is no router; it gives the time.',
     'dhcp-option=option:router',
     setting`dhcp-option=option:ntp-server,${host0}`,

@@ -9,10 +9,9 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
-import * as form from '../../protocol/shapes/form.ts';
 import { launch } from './launch.ts';
-import { isRunning, type ProcessMark, ProcessMarkShape, signalProcess } from './process-mark.ts';
+import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
+import { RECORD_SUFFIX, readRecord, type ServiceRecord } from './service-record.ts';
 
 /** How the process shall run. */
 export interface ServiceSpec {
@@ -37,18 +36,6 @@ export interface ServiceInput {
   readonly clock: Clock;
   readonly journal: Journal;
 }
-
-interface ServiceRecord extends ProcessMark {
-  readonly fingerprint: string;
-  readonly label: string;
-}
-
-const RECORD_MAX_LENGTH = 64 * 1024;
-const ServiceRecordShape: form.Shape<ServiceRecord> = form.object({
-  ...ProcessMarkShape.fields,
-  fingerprint: form.string(),
-  label: form.string(),
-});
 
 /** An adopted process is checked this often: only the exit of a child is reported to its parent. */
 const CHECK_MS = 500;
@@ -87,8 +74,7 @@ export class Service {
 
   constructor(input: ServiceInput) {
     this.#input = input;
-    const record = readRecord(this.#recordFile);
-    if (record !== undefined && isRunning(record)) this.#record = record;
+    this.#record = readRecord(this.#recordFile);
   }
 
   /** The process that runs, started or adopted. */
@@ -128,6 +114,11 @@ export class Service {
     });
   }
 
+  /** Lets the process read its files again, by SIGHUP. Does nothing while none runs: a process that starts reads them anyway. */
+  reload(): void {
+    if (this.#record !== undefined && !this.#released) signalProcess(this.#record, 'SIGHUP');
+  }
+
   /** Ends the process. Resolves when it is gone. Never rejects. */
   stop(): Promise<void> {
     return this.#enqueue(async () => {
@@ -146,7 +137,7 @@ export class Service {
   }
 
   get #recordFile(): string {
-    return join(this.#input.directory, `${this.#input.name}.process.json`);
+    return join(this.#input.directory, `${this.#input.name}${RECORD_SUFFIX}`);
   }
 
   #enqueue(work: () => Promise<void>): Promise<void> {
@@ -270,15 +261,6 @@ export class Service {
   /** Tries again after a pause that doubles each time. */
   #retryLater(): void {
     this.#checkSoon(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures++));
-  }
-}
-
-function readRecord(file: string): ServiceRecord | undefined {
-  try {
-    // A record that a power cut has damaged is no record: after a power cut no process runs any more either.
-    return readDocument(ServiceRecordShape, readFileSync(file, 'utf8'), RECORD_MAX_LENGTH).document;
-  } catch {
-    return undefined;
   }
 }
 

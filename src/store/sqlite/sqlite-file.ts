@@ -4,6 +4,8 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
+import { RowDigest } from './row-digest.ts';
+import { DamagedFile, LaterFile } from './sqlite-failure.ts';
 
 /** Marks the file as ours (`PRAGMA application_id`): "mesh". */
 const APPLICATION_ID = 0x6d657368;
@@ -25,16 +27,28 @@ const SCHEMA = `
   PRAGMA user_version = ${FORMAT};
 `;
 
+/**
+ * The checksum of the entries (row-digest.ts) as of a revision. An earlier version of Meshwork does not know the table: when it
+ * has written to the file, the revision of the table is lower than that of the store, and nothing can be checked.
+ */
+const SEAL = `
+  CREATE TABLE IF NOT EXISTS seal (
+    only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL, digest TEXT NOT NULL
+  ) STRICT;
+`;
+
 type Row = Record<string, SQLOutputValue>;
 
 /** Synchronous access to the file; used only in the worker thread. */
 export class SqliteFile {
   readonly #database: DatabaseSync;
-  readonly #statements: Readonly<Record<'put' | 'delete' | 'remember' | 'forget' | 'advance', StatementSync>>;
+  readonly #statements: Readonly<Record<'get' | 'put' | 'delete' | 'remember' | 'forget' | 'advance', StatementSync>>;
+  /** Of the entries that are in the file. */
+  #digest = new RowDigest();
 
   /**
    * Opens or makes the file, and locks it against every other process until it is closed.
-   * @throws an error of sqlite, or a plain Error when the file is damaged or belongs to another program
+   * @throws DamagedFile, also for a database of another program; LaterFile; an error of sqlite
    */
   constructor(path: string) {
     makePrivate(path);
@@ -46,6 +60,7 @@ export class SqliteFile {
       this.#prepareSchema();
       this.#database.exec('COMMIT');
       this.#statements = {
+        get: this.#database.prepare('SELECT key, value, create_revision, mod_revision FROM entries WHERE key = ?'),
         put: this.#database.prepare('INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)'),
         delete: this.#database.prepare('DELETE FROM entries WHERE key = ?'),
         remember: this.#database.prepare('INSERT INTO history VALUES (?, ?, ?, ?, ?)'),
@@ -58,31 +73,65 @@ export class SqliteFile {
     }
   }
 
-  /** The epoch and all contents. */
+  /** The epoch and all contents. @throws DamagedFile if they are not as they were written */
   read(): { epoch: string; image: LedgerImage } {
-    const meta = this.#rows('SELECT epoch, revision, compacted FROM meta')[0] ?? {};
-    const entries = this.#rows('SELECT key, value, create_revision, mod_revision FROM entries');
-    const compacted = Number(meta.compacted);
-    return {
-      epoch: String(meta.epoch),
-      image: {
-        revision: Number(meta.revision),
-        compacted,
-        entries: entries.map((row) => entryOf(row, Number(row.mod_revision))),
-        history: this.#history(),
-      },
-    };
+    const [meta] = this.#rows('SELECT epoch, revision, compacted FROM meta');
+    if (meta === undefined) throw new DamagedFile('it has no epoch');
+    const rows = this.#rows('SELECT key, value, create_revision, mod_revision FROM entries');
+    const entries = rows.map((row) => entryOf(row, Number(row.mod_revision)));
+    for (const entry of entries) this.#digest.toggle(entry);
+    const [revision, compacted] = [Number(meta.revision), Number(meta.compacted)];
+    const history = this.#history();
+    const isWhole = history.length === revision - compacted && history[0]?.revision === compacted + 1;
+    this.#check(revision, revision === compacted || isWhole);
+    const epoch = String(meta.epoch);
+    // Without its history, the store is as after a restart of which no watch knows: readers read the entries again.
+    if (!isWhole) return { epoch, image: { revision, compacted: revision, entries, history: [] } };
+    return { epoch, image: { revision, compacted, entries, history } };
+  }
+
+  /** Compares the entries with the checksum, and writes one into a file of an earlier version. */
+  #check(revision: number, hasHistory: boolean): void {
+    const [seal] = this.#hasSeal() ? this.#rows('SELECT revision, digest FROM seal') : [];
+    const sealed = Number(seal?.revision ?? 0);
+    if (seal !== undefined && sealed === revision) {
+      if (seal.digest === this.#digest.toString()) return;
+      throw new DamagedFile('it is damaged: its checksum is not that of its entries');
+    }
+    // An earlier version of Meshwork leaves the history of what it wrote.
+    if (sealed > revision || !hasHistory) throw new DamagedFile(`it is damaged: it has no history up to ${revision}`);
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      this.#seal(revision);
+      this.#database.exec('COMMIT');
+    } catch {
+      // The disk is full. The first commit writes the checksum.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    }
+  }
+
+  #hasSeal(): boolean {
+    return this.#rows("SELECT 1 FROM sqlite_schema WHERE name = 'seal'").length > 0;
+  }
+
+  #seal(revision: number): void {
+    this.#database.exec(SEAL);
+    this.#database.prepare('INSERT OR REPLACE INTO seal VALUES (1, ?, ?)').run(revision, this.#digest.toString());
   }
 
   /** Writes batches in one sqlite transaction: all or nothing; durable when it returns. */
   commit({ batches, compacted }: Pick<TxnJudgement, 'batches' | 'compacted'>): void {
-    this.#database.exec('BEGIN IMMEDIATE');
+    const before = this.#digest.toString();
     try {
+      this.#database.exec('BEGIN IMMEDIATE');
       for (const batch of batches) this.#write(batch);
       this.#statements.forget.run(compacted);
-      this.#statements.advance.run(batches.at(-1)?.revision ?? 0, compacted);
+      const revision = batches.at(-1)?.revision ?? 0;
+      this.#statements.advance.run(revision, compacted);
+      this.#seal(revision);
       this.#database.exec('COMMIT');
     } catch (error) {
+      this.#digest = new RowDigest(before);
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
@@ -94,7 +143,10 @@ export class SqliteFile {
 
   #write({ revision, changes }: WatchBatch): void {
     for (const [position, change] of changes.entries()) {
+      const [before] = this.#statements.get.all('put' in change ? change.put.key : change.delete);
+      if (before !== undefined) this.#digest.toggle(entryOf(before, Number(before.mod_revision)));
       if ('put' in change) {
+        this.#digest.toggle(change.put);
         const { key, value, createRevision, modRevision } = change.put;
         this.#statements.put.run(key, value, createRevision, modRevision);
         this.#statements.remember.run(revision, position, key, value, createRevision);
@@ -110,15 +162,19 @@ export class SqliteFile {
     const id = this.#pragma('application_id');
     const empty = this.#rows('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0;
     if (empty && id === 0) {
+      // A power cut right after the file was made leaves one page.
+      if (Number(this.#pragma('page_count')) > 1) throw new DamagedFile('it is damaged: it has no tables');
       this.#database.exec(SCHEMA);
+      this.#seal(0);
       this.#database.prepare('INSERT INTO meta VALUES (1, ?, 0, 0)').run(randomBytes(8).toString('hex'));
       return;
     }
-    if (id !== APPLICATION_ID) throw new Error('it is a database of another program');
-    const format = this.#pragma('user_version');
-    if (format !== FORMAT) throw new Error(`it has format ${format}, and this program knows format ${FORMAT}`);
+    if (id !== APPLICATION_ID) throw new DamagedFile('it is a database of another program');
+    const format = Number(this.#pragma('user_version'));
+    if (format > FORMAT) throw new LaterFile(`it has format ${format}, and this version knows format ${FORMAT}`);
+    if (format !== FORMAT) throw new DamagedFile(`it is damaged: it has format ${format}`);
     const verdict = this.#pragma('quick_check');
-    if (verdict !== 'ok') throw new Error(`it is damaged: ${verdict}`);
+    if (verdict !== 'ok') throw new DamagedFile(`it is damaged: ${String(verdict).replaceAll("\n", " ")}`);
   }
 
   #pragma(name: string): SQLOutputValue | undefined {

@@ -52,6 +52,11 @@ export class SqliteStore implements Store {
     this.#ledger = ledger;
   }
 
+  /** Whether the store has ended without having been closed: only a restart of the process helps. */
+  get hasEnded(): boolean {
+    return !this.#closed && this.#thread.hasEnded;
+  }
+
   async get(key: string): Promise<Entry | undefined> {
     return this.#opened().get(key);
   }

@@ -4,9 +4,12 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../../model/error.ts';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
-import type { SqliteFailure, SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
+import type { SqliteFailure } from './sqlite-failure.ts';
+import type { SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
 
 const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
+
+const ENDING = 'its thread ended';
 
 /** A worker thread with an open store file. */
 export class SqliteThread {
@@ -20,7 +23,7 @@ export class SqliteThread {
     this.#worker = worker;
     worker.on('message', (reply: SqliteReply) => this.#take(reply));
     worker.on('error', (error) => this.#end(MeshError.from(error).message));
-    worker.on('exit', () => this.#end('its thread ended'));
+    worker.on('exit', () => this.#end(ENDING));
   }
 
   /**
@@ -32,7 +35,12 @@ export class SqliteThread {
     const [opening] = (await once(worker, 'message')) as [SqliteOpening];
     if ('opened' in opening) return { thread: new SqliteThread(path, worker), ...opening.opened };
     await worker.terminate();
-    throw fault(path, 'open store', opening);
+    throw new StoreFault(path, 'open store', opening);
+  }
+
+  /** Whether the thread has ended, so that nothing can be written any more. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
   }
 
   /**
@@ -41,7 +49,7 @@ export class SqliteThread {
    */
   async commit({ batches, compacted }: TxnJudgement): Promise<void> {
     const reply = await this.#ask({ commit: { batches, compacted } });
-    if ('failed' in reply) throw fault(this.#path, 'write store', reply);
+    if ('failed' in reply) throw new StoreFault(this.#path, 'write store', reply);
   }
 
   /**
@@ -54,7 +62,7 @@ export class SqliteThread {
     const reply = await this.#ask({ close: true });
     if ('failed' in reply) await this.#worker.terminate();
     await exit;
-    if ('failed' in reply) throw fault(this.#path, 'close store', reply);
+    if ('failed' in reply) throw new StoreFault(this.#path, 'close store', reply);
   }
 
   #ask(request: SqliteRequest): Promise<SqliteReply> {
@@ -75,9 +83,16 @@ export class SqliteThread {
   }
 }
 
-function fault(path: string, operation: string, { failed, code }: SqliteFailure): MeshError {
-  const help = FAULTS[code] ?? DAMAGED;
-  return new MeshError('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
+/** MESH_STORE_BROKEN, with what is wrong with the file itself. */
+export class StoreFault extends MeshError {
+  /** Absent when the system refused a call. */
+  readonly file: SqliteFailure['file'];
+
+  constructor(path: string, operation: string, { failed, code, file }: SqliteFailure) {
+    const help = file === 'later' ? LATER : failed === ENDING ? ENDED : (FAULTS[code] ?? DAMAGED);
+    super('MESH_STORE_BROKEN', `${path}: ${failed}`, { operation, object: path, ...help });
+    this.file = file;
+  }
 }
 
 /** Remedies by sqlite's primary result codes. */
@@ -101,3 +116,7 @@ const FAULTS: Readonly<Record<number, { rule?: string; remedy: string; retryable
 const DAMAGED = {
   remedy: 'Restore the file from a backup, or move it away: a new store has a new epoch, and all members report again',
 };
+
+const ENDED = { remedy: 'Restart host0' };
+
+const LATER = { remedy: 'Install the later version of Meshwork again, or move the file away' };

@@ -1,20 +1,12 @@
 /** The worker thread that waits for the disk, so that the main thread never does. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
+import { failureOf, type SqliteFailure } from './sqlite-failure.ts';
 import { SqliteFile } from './sqlite-file.ts';
 
 /** `workerData` of the thread: the path of the file. */
 export interface SqliteWorkerData {
   readonly path: string;
-}
-
-/**
- * A failure: the message, and the primary result code of sqlite (sqlite.org/rescode.html); 0 when the error came from
- * elsewhere.
- */
-export interface SqliteFailure {
-  readonly failed: string;
-  readonly code: number;
 }
 
 /** The first message of the worker: the contents of the file, or why it cannot be opened. */
@@ -32,8 +24,7 @@ function reply(make: () => SqliteOpening | SqliteReply): void {
   try {
     message = make();
   } catch (error) {
-    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
-    message = { failed: error instanceof Error ? error.message : String(error), code };
+    message = failureOf(error);
   }
   parentPort?.postMessage(message);
 }

@@ -1,7 +1,7 @@
 /** `mesh lab up` is killed at any point: the next run removes what is left, and works. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -71,6 +71,16 @@ test('a half-made namespace is removed', async () => {
   }
   await lab.down();
   expect(namespaces()).toEqual([]);
+});
+
+test('a disk of its own below a host goes with the lab', async () => {
+  const lab = await Lab.build(size);
+  const disk = join(lab.host('node1').root, 'var/lib/meshwork');
+  mkdirSync(disk, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', 'meshwork-test', disk]);
+  writeFileSync(join(disk, 'file'), '');
+  await lab.down();
+  expect(existsSync(directory)).toBe(false);
 });
 
 test('Ctrl-C takes the lab down', async () => {

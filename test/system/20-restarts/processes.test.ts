@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ForeignPort } from '../../../src/agent/ports/foreign-ports.ts';
-import { readPlugged, writePlugged } from '../../../src/agent/ports/plugged-ports.ts';
+import { PluggedPortsFile } from '../../../src/agent/ports/plugged-ports.ts';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv6 } from '../../../src/model/address/ipv6.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import type { DaemonName } from '../../../src/protocol/http/control-client.ts';
+import type { DaemonName } from '../../../src/protocol/http/service-manager.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -109,11 +109,11 @@ describe.each(['node1', 'host0'])('ports of %s', (name) => {
     using off = await pluggedInto(host, 'off0', 2);
     using moved = await pluggedInto(host, 'moved0', 3);
     await lab.stop(host, 'agent', 'SIGKILL');
-    const file = join(pathsBelow(host.root).state, 'ports.json');
-    const { plugged } = await readPlugged(file);
+    const file = new PluggedPortsFile(join(pathsBelow(host.root).state, 'ports.json'));
+    const { plugged } = await file.read();
     const killed = ({ link }: ForeignPort) => [off.port, moved.port].includes(link);
     const others = plugged.filter((port) => !killed(port));
-    await writePlugged(file, { plugged: others, unplugging: plugged.filter(killed) });
+    await file.write({ plugged: others, unplugging: plugged.filter(killed) });
     const ip = (...words: string[]) => inside(netnsPath(host.netns), 'ip', 'link', ...words);
     ip('add', 'other0', 'type', 'bridge');
     ip('set', moved.port, 'master', 'other0');
@@ -126,9 +126,9 @@ describe.each(['node1', 'host0'])('ports of %s', (name) => {
     await until(
       'the agent has recorded it',
       REPAIR_DEADLINE_MS,
-      async () => (await readPlugged(file)).unplugging.length === 0,
+      async () => (await file.read()).unplugging.length === 0,
     );
-    expect(await readPlugged(file)).toEqual({ plugged: others, unplugging: [] });
+    expect(await file.read()).toEqual({ plugged: others, unplugging: [] });
     expect(await losses()).toEqual(nothingLost());
     for (const device of [off.port, moved.port, 'other0']) ip('delete', device);
   });

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inNetns } from '../../../src/kernel/netns.ts';
+import { machineIdOf } from '../../../src/model/machine.ts';
 import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
@@ -35,6 +36,8 @@ let thief: CrowdMember;
 let stranger: CrowdMember;
 let newcomer: CrowdMember;
 let adoptedLater: CrowdMember;
+/** Its maker gave it the UUID of another machine. */
+let twin: CrowdMember;
 let loopers: readonly CrowdMember[];
 const agents: ChildProcess[] = [];
 
@@ -47,15 +50,16 @@ beforeAll(async () => {
   bench.plug(rack, { eth0: 'one' });
   host = bench.host0('host0', machine, CONF);
   writeFileSync(join(host.host0Dir, 'network/manage.conf'), MESH);
-  const crowd = crowdOf(5 + LOOPERS, HOST0, '10.77.0');
-  [node1, thief, stranger, newcomer, adoptedLater] = crowd as [
+  const crowd = crowdOf(6 + LOOPERS, HOST0, '10.77.0');
+  [node1, thief, stranger, newcomer, adoptedLater, twin] = crowd as [
+    CrowdMember,
     CrowdMember,
     CrowdMember,
     CrowdMember,
     CrowdMember,
     CrowdMember,
   ];
-  loopers = crowd.slice(5);
+  loopers = crowd.slice(6);
   host.start('host0');
   host.start('agent');
   plugIn(rack, crowd);
@@ -141,6 +145,20 @@ async function liveAs(machine: CrowdMember): Promise<{ readonly child: ChildProc
   };
 }
 
+/** While a machine is a member, another one with its UUID boots after the command that the refusal names. */
+async function tellsApart(first: CrowdMember, second: CrowdMember): Promise<void> {
+  const { body } = await script(first, second);
+  const [, words = ''] = /`mesh (node adopt \S+) NAME`, then `mesh system configure`/.exec(body) ?? [];
+  expect(meshCommand(host.root, ...words.split(' '), 'twin')).toMatchObject({ status: 0 });
+  expect(configure(host.root)).toMatchObject({ status: 0 });
+  const own = await until('the second machine boots', DEADLINE_MS, async () => {
+    const answered = await script(first, second);
+    return isScript(answered) && answered;
+  });
+  expect(own.body).toContain(`mesh.machine=${machineIdOf(second.mac)} `);
+  await loads(own, second);
+}
+
 test('who sends the id of an adopted machine from another card gets nothing, and breaks no boot that is under way', async () => {
   const booting = await script(node1);
   expect(isScript(booting)).toBe(true);
@@ -164,6 +182,7 @@ test('while a machine is a member, another card gets nothing, also if nobody has
   const refused = await script(stranger, thief);
   expect(refused.body).toContain(`does not boot machine ${stranger.machine}`);
   expect(isScript(refused)).toBe(false);
+  await tellsApart(stranger, twin);
   await life.gone();
   expect(await finding('MESH_BOOT_MACHINE_DOUBLE')).toMatchObject({
     object: stranger.machine,

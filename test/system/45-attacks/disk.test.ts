@@ -50,6 +50,7 @@ const TABLE: readonly (readonly [path: RegExp, mode: number])[] = [
   [/^var\/lib\/meshwork\/boot$/, 0o711],
   [/^var\/lib\/meshwork\/boot\/tftp$/, 0o755],
   [/^var\/lib\/meshwork\/boot\/tftp\/(undionly\.kpxe|ipxe\.efi)$/, 0o644],
+  [/^var\/lib\/meshwork\/boot\/\w+\.hosts$/, 0o644],
   [/^var\/lib\/meshwork\/boot\/\w+\.leases$/, 0o640],
   [/^var\/lib\/meshwork\/boot\/[\w.-]+$/, 0o640],
   [/^var\/lib\/meshwork\/keys$/, 0o700],

@@ -1,11 +1,12 @@
 /** The doctor on real hosts: it finds nothing while they are healthy, and names each fault that a test makes. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
+import { findProcess, spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { isReady } from '../drift.ts';
 import { until } from '../until.ts';
+import { type Patient, remedyIn } from './patient.ts';
 import { spoiltDatagram } from './spoilt-datagram.ts';
 import { DEADLINE_MS, wardForAllTests } from './ward.ts';
 
@@ -57,8 +58,56 @@ describe('the underlay', () => {
       await ward.lab.rebootHost(node1.host);
       await isReady(node1.host);
     });
-    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('health'));
-    expect(finding).toContain('[MESH_HOST0_UNREACHABLE]');
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('own-underlay'));
+    expect(finding).toBe('eth0: 10.11.0.2 gets no packets: eth0 is down; Take it up: `ip link set eth0 up`.');
+    expect(await node1.complaints()).toEqual(['own-underlay']);
+  });
+
+  test('an address that is gone, and comes back by the remedy', async () => {
+    const neighbours = await permanentNeighbours(node1);
+    await node1.run('ip', 'address', 'flush', 'dev', 'eth0');
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('own-underlay'));
+    expect(finding).toContain('no network card of this machine has its address 10.11.0.2 any more (eth0 is up)');
+    expect(await node1.complaints()).toEqual(['own-underlay']);
+    const { code, stdout } = await ward.lab.exec(node1.host, ['mesh', 'trace', 'manage', 'node1', 'host0']);
+    expect([code, stdout]).toEqual([1, expect.not.stringContaining("node1's agent puts this back")]);
+    await node1.type(remedyIn(finding));
+    for (const words of neighbours) await node1.run('ip', 'neighbour', 'replace', ...words);
+    await ward.healthy();
+  });
+
+  test('an underlay card in a mesh, named by status, plan, trace and doctor, and taken off by the remedy', async () => {
+    await node1.run('ip', 'link', 'set', 'eth0', 'master', 'br456');
+    ward.after(() => node1.run('ip', 'link', 'set', 'eth0', 'nomaster'));
+    const cause = "eth0 is a port of br456, a mesh's bridge";
+    const finding = await until('it is found', DEADLINE_MS, () => node1.finding('own-underlay'));
+    expect(finding).toContain(cause);
+    expect(await node1.complaints()).toEqual(['own-underlay']);
+    for (const words of [['status'], ['plan'], ['trace', 'manage', 'node1', 'host0']]) {
+      expect((await ward.lab.exec(node1.host, ['mesh', ...words])).stdout).toContain(cause);
+    }
+    await node1.type(remedyIn(finding));
+    await until('it is over', DEADLINE_MS, async () => !(await node1.complaints()).includes('own-underlay'));
+    // VXLAN packets came in by the bridge, which counts for two minutes. A new network namespace begins at 0.
+    await ward.lab.rebootHost(node1.host);
+    await isReady(node1.host);
+  });
+
+  test('a switch that keeps its ports apart', async () => {
+    for (const { host } of [node1, node2]) {
+      await onSegment(host, (port) => ['bridge', 'link', 'set', 'dev', port, 'isolated', 'on']);
+      ward.after(() => onSegment(host, (port) => ['bridge', 'link', 'set', 'dev', port, 'isolated', 'off']));
+    }
+    for (const [patient, silent] of [
+      [node1, 'node2 (10.11.0.3)'],
+      [node2, 'node1 (10.11.0.2)'],
+    ] as const) {
+      const finding = await until('it is found', DEADLINE_MS, () => patient.finding('silent-member'));
+      expect(finding).toContain(`no answer from ${silent} to 2 pings each, neither on the underlay nor in manage`);
+    }
+    expect(await node1.complaints()).toEqual(['silent-member']);
+    const { code, stdout } = await ward.lab.exec(host0.host, ['mesh', 'trace', 'manage', 'node1', 'node2']);
+    expect([code, stdout]).toEqual([1, expect.stringContaining('node2 answers no ping of node1 in manage')]);
   });
 
   test('a link that is too narrow', async () => {
@@ -147,11 +196,22 @@ describe('the machine', () => {
     expect(await node1.finding('disk')).toContain(`0 kB of 1024 kB are free where ${state} is`);
   });
 
+  test('host0 without file descriptors, which hears again by the remedy', async () => {
+    const pid = findProcess('host0', host0.host.root)?.pid;
+    await host0.run('prlimit', '--pid', String(pid), '--nofile=10:');
+    const finding = await until('it is found', DEADLINE_MS, () => host0.finding('open-files'));
+    expect(finding).toContain("host0's daemon has no file descriptor left");
+    expect(await host0.complaints()).toEqual(['open-files']);
+    expect((await ward.lab.exec(host0.host, ['mesh', 'status'])).stdout).toContain('MESH_HOST0_DEAF');
+    await host0.type(/`(prlimit [^`]*)`/.exec(finding)?.[1] ?? '');
+    await ward.healthy();
+  });
+
   test('packets with a wrong checksum', async () => {
     const before = await node1.complaints();
     for (let packet = 0; packet < 12; packet++) spoiltDatagram(node1.host);
     expect([before, await node1.complaints()]).toEqual([[], ['checksums']]);
-    // The counter belongs to the namespace and never decreases, so the host gets a new one.
+    // The packets count for two minutes, so the host gets a new namespace with a counter at 0.
     await ward.lab.rebootHost(node1.host);
     await isReady(node1.host);
   });
@@ -196,9 +256,22 @@ describe('the machine', () => {
 });
 
 /** Changes the segment's end of the cable to a host: the bridge port that the host is plugged into. */
-async function segment(host: LabHost, ...words: string[]): Promise<void> {
-  const [port] = host.ports;
+function segment(host: LabHost, ...words: string[]): Promise<void> {
+  return onSegment(host, (port) => ['ip', 'link', 'set', port, ...words]);
+}
+
+/** @param command is given the segment's end of the cable to the host */
+async function onSegment(host: LabHost, command: (port: string) => readonly string[]): Promise<void> {
   const segmentHost = { ...host, netns: ward.lab.topology.underlay };
-  const { code, stderr } = await ward.lab.exec(segmentHost, ['ip', 'link', 'set', port?.underlayEnd ?? '', ...words]);
+  const { code, stderr } = await ward.lab.exec(segmentHost, command(host.ports[0]?.underlayEnd ?? ''));
   if (code !== 0) throw new Error(stderr);
+}
+
+/** The neighbour entries that the lab gives a host, as words for \`ip neighbour replace\`. */
+async function permanentNeighbours(patient: Patient): Promise<string[][]> {
+  const lines = (await patient.run('ip', '-4', 'neighbour', 'show', 'nud', 'permanent', 'dev', 'eth0')).trim();
+  return lines.split('\n').map((line) => {
+    const [ipv4 = '', , mac = ''] = line.split(' ');
+    return [ipv4, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent'];
+  });
 }

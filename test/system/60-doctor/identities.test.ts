@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { ip as ipIn } from '../../kit/namespaces.ts';
 import { isReady } from '../drift.ts';
@@ -57,6 +58,52 @@ describe('identities', () => {
       const finding = await until('it is found', DEADLINE_MS, () => patient.finding('two-host0s'));
       expect(finding).toContain('10.11.0.200 answers as host0 of manage too');
     }
+  });
+
+  test('two machines with one IPv4 address, found by the machine and by host0', async () => {
+    const second = temporaryNetns();
+    const segmentPort = 'second0';
+    ward.after(() => second.close());
+    ipIn(
+      netnsPath(ward.lab.topology.underlay),
+      `link add ${segmentPort} master ${ward.lab.topology.bridges[0]} up type veth peer name eth0 netns ${second.path}`,
+    );
+    ipIn(second.path, 'address add 10.11.0.2/24 dev eth0', 'link set eth0 up');
+    for (const [patient, whose] of [
+      [node1, 'the address of this machine, 10.11.0.2'],
+      [host0, 'the address of node1, 10.11.0.2'],
+    ] as const) {
+      const finding = await until('it is found', DEADLINE_MS, () => patient.finding('double-address'));
+      expect(finding).toContain(
+        `2 network cards on the segment behind ${patient === node1 ? 'eth0' : 'eth1'} have ${whose}`,
+      );
+    }
+    ipIn(second.path, 'address replace 10.11.0.99/24 dev eth0', 'address delete 10.11.0.2/24 dev eth0');
+    await ward.healthy();
+  });
+
+  test('host0 that answers from another of its addresses, and a node that the remedy makes a member', async () => {
+    await host0.run('ip', 'address', 'add', '10.11.0.250/24', 'dev', 'eth1');
+    await ward.lab.stop(node1.host, 'agent', 'SIGTERM');
+    ward.lab.start({ ...node1.host, host0: '10.11.0.250' as Ipv4 }, 'agent');
+    ward.after(() => host0.run('ip', 'address', 'delete', '10.11.0.250/24', 'dev', 'eth1'));
+    ward.after(async () => {
+      await ward.lab.stop(node1.host, 'agent', 'SIGTERM');
+      ward.lab.start(node1.host, 'agent');
+      await isReady(node1.host);
+    });
+    const finding = await until('it is found', DEADLINE_MS, () =>
+      node1.finding('host0-address').catch(() => undefined),
+    );
+    expect(finding).toContain(
+      'host0 answers in manage from 10.11.0.1, and this node was told that host0 is at 10.11.0.250',
+    );
+    expect(await node1.complaints()).toEqual(['host0-address']);
+    expect(await host0.complaints()).toEqual([]);
+    const address = /`--host0 ([0-9.]+)`/.exec(finding)?.[1] as Ipv4;
+    await ward.lab.stop(node1.host, 'agent', 'SIGTERM');
+    ward.lab.start({ ...node1.host, host0: address }, 'agent');
+    await ward.healthy();
   });
 
   test('two network cards with one Ethernet address', async () => {

@@ -3,6 +3,13 @@ import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
 
+/** The last command in the remedy of a finding. @throws TypeError when there is none */
+export function remedyIn(finding: string): string {
+  const command = [...(finding.split('; ').at(-1) ?? '').matchAll(/`([^`]*)`/g)].at(-1)?.[1];
+  if (command === undefined) throw new TypeError(`no command in: ${finding}`);
+  return command;
+}
+
 /** A lab's host that the doctor examines. */
 export class Patient {
   readonly #lab: () => Lab;
@@ -23,6 +30,11 @@ export class Patient {
     const { code, stdout, stderr } = await this.#lab().exec(this.host, command);
     if (code !== 0) throw new Error(`${command.join(' ')} on ${this.host.name}: ${stderr}`);
     return stdout;
+  }
+
+  /** Types a line as a user types the remedy of a finding. @throws Error when it fails */
+  type(line: string): Promise<string> {
+    return this.run(...line.split(' '));
   }
 
   /** The output of `mesh doctor`. @throws Error when the exit code does not match the findings */

@@ -13,10 +13,55 @@ const DEADLINE_MS = 60_000;
 const shared = forAllTests();
 let lab: Lab;
 const host0 = new Patient(() => lab, 'host0');
+const node1 = new Patient(() => lab, 'node1');
 
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `segments-${process.pid}`, nodes: 2, segments: 2 }));
   await Promise.all(lab.hosts.map(isReady));
+});
+
+test("Docker's policy on what host0 forwards, with the chain of the trace and a remedy that heals", async () => {
+  const docker = [
+    'table ip filter {',
+    'chain DOCKER-USER {',
+    'counter return',
+    '}',
+    'chain FORWARD {',
+    'type filter hook forward priority filter; policy drop;',
+    'counter jump DOCKER-USER',
+    'iifname "docker0" oifname != "docker0" counter accept',
+    '}',
+    '}',
+  ];
+  await host0.run('nft', docker.join('\n'));
+  try {
+    const finding = await host0.finding('forward-filter');
+    expect(finding).toContain(
+      'ip filter FORWARD: policy drop drops VXLAN packets that host0 forwards from eth1 to eth2',
+    );
+    const { code, stdout } = await lab.exec(host0.host, ['mesh', 'trace', 'manage', 'node1', 'node2']);
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringContaining('✗ host0  firewall      ip filter FORWARD: policy drop'),
+    ]);
+    const silent = await until('node1 finds it', DEADLINE_MS, () => node1.finding('silent-member'));
+    expect(silent).toContain('host0 forwards nothing but VXLAN');
+    // The policy drops bridged packets too, where the kernel shows them to this hook.
+    for (const check of ['forward-filter', 'br-netfilter']) {
+      const command = /`(nft [^`]*)`/.exec((await host0.finding(check)) ?? '')?.[1];
+      if (command !== undefined) await host0.type(command);
+    }
+    let found: unknown;
+    await until('both are well', DEADLINE_MS, async () => {
+      const views = await Promise.all([host0, node1].map((patient) => patient.doctor()));
+      found = views.flatMap(({ findings }) => findings);
+      return views.every(({ findings }) => findings.length === 0);
+    }).catch((cause) => {
+      throw new Error(JSON.stringify(found), { cause });
+    });
+  } finally {
+    await host0.run('nft', 'delete table ip filter');
+  }
 });
 
 test('a program that turns forwarding off again and again', async () => {

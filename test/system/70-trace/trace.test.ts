@@ -208,6 +208,11 @@ test('a guest: the path ends at its port, a port that is down is named, and the 
     expect(status).toBe('403');
 
     // When the port goes down, the bridge deletes the port's FDB entries.
+    await lab.exec(node2, ['ip', 'link', 'set', 'guest0', 'mtu', '1500']);
+    const wide = await trace(node1, 'node1', mac);
+    expect(wide.forth.at(-1)).toMatchObject({ state: 'differs', wanted: 'MTU 1380 at most, which manage carries' });
+    expect((await lab.exec(node2, ['mesh', 'port', 'list'])).stdout).toContain('1500 > 1380');
+    await lab.exec(node2, /`(ip link set guest0 [^`]*)`/.exec(wide.forth.at(-1)?.remedy ?? '')?.[1]?.split(' ') ?? []);
     await lab.exec(node2, ['ip', 'link', 'set', 'guest0', 'down']);
     expect(faultsOf(await trace(node1, 'node1', mac))[0]).toContain(`node2 port: the bridge has no entry for ${mac} `);
   } finally {

@@ -56,6 +56,11 @@ export class BootBench {
     );
   }
 
+  /** Lets a segment run spanning tree: cards that are plugged from now on pass nothing for 4 s, others go on. */
+  spanningTree(segment: string): void {
+    ip(this.#segment, `link set ${segment} type bridge forward_delay 200 stp_state 1`);
+  }
+
   /** Plugs new network cards of a machine into segments. @param segments the segment of each card */
   plug(machine: string, segments: Readonly<Record<string, string>>): void {
     const ends = Object.entries(segments).map(([device, segment]) => ({ device, segment, end: `p${this.#ends++}` }));
@@ -170,8 +175,10 @@ export class BootHost {
     this.configure(conf);
   }
 
+  /** Writes host0.conf. The bench's bridges have no spanning tree, and forward at once, unless `conf` says otherwise. */
   configure(conf: string): void {
-    writeFileSync(join(this.host0Dir, 'host0.conf'), conf);
+    const settle = conf.includes('port_settle_sec') ? '' : 'port_settle_sec="0"\n';
+    writeFileSync(join(this.host0Dir, 'host0.conf'), `${conf}${settle}`);
   }
 
   /**

@@ -19,7 +19,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 
 /** The kinds of clients that it can play. */
-export type Firmware = 'bios' | 'efi' | 'efi http' | 'ipxe' | 'ipxe efi' | 'arm' | 'system';
+export type Firmware = 'bios' | 'efi' | 'efi class' | 'efi http' | 'ipxe' | 'ipxe efi' | 'arm' | 'system';
 
 const [DISCOVER, REQUEST] = [1, 3];
 const ANSWER_MS = 15_000;
@@ -29,6 +29,8 @@ const ASKS: Readonly<Record<Firmware, { vendor?: string; architecture?: number; 
   {
     bios: { vendor: 'PXEClient:Arch:00000:UNDI:002001', architecture: 0, broadcast: false },
     efi: { vendor: 'PXEClient:Arch:00007:UNDI:003000', architecture: 7, broadcast: true },
+    // Firmware that leaves option 93 out.
+    'efi class': { vendor: 'PXEClient:Arch:00007:UNDI:003000', broadcast: true },
     'efi http': { vendor: 'HTTPClient:Arch:00016:UNDI:003001', architecture: 16, broadcast: true },
     ipxe: { vendor: 'PXEClient:Arch:00000:UNDI:002001', architecture: 0, broadcast: false, ipxe: true },
     'ipxe efi': { vendor: 'PXEClient:Arch:00007:UNDI:003010', architecture: 7, broadcast: false, ipxe: true },
@@ -146,9 +148,9 @@ export class BootClient {
       [OPTION.parameterList, Uint8Array.of(1, 3, 6, 7, 12, 15, 17, 42, 43, 60, 66, 67, 175, 203)],
       ...more,
     ];
-    if (vendor !== undefined && architecture !== undefined) {
+    if (architecture !== undefined) options.push([OPTION.clientArchitecture, Uint8Array.of(0, architecture)]);
+    if (vendor !== undefined) {
       options.push(
-        [OPTION.clientArchitecture, Uint8Array.of(0, architecture)],
         [OPTION.networkInterface, Uint8Array.of(1, 2, 1)],
         [OPTION.vendorClass, Buffer.from(vendor)],
         [OPTION.machineId, Buffer.concat([Buffer.alloc(1), this.#uuid])],

@@ -107,8 +107,9 @@ function archive(
   return execFileSync('tar', ['-C', directory, '--owner=0', '--group=0', ...options, '-c', ...Object.keys(files)]);
 }
 
-function boot(tap: string, mac: string, commandLine: string): QemuMachine {
+function boot(tap: string, mac: string, commandLine: string, ...options: readonly string[]): QemuMachine {
   return QemuMachine.start({
+    options,
     netns: segment.path,
     bridge: 'lan0',
     tap,
@@ -124,7 +125,10 @@ function boot(tap: string, mac: string, commandLine: string): QemuMachine {
 const stagesOf = (attempt: string) =>
   server.stages.filter((stage) => stage.attempt === attempt).map(({ stage, detail }) => [stage, detail]);
 
-test('a node boots, takes its overlay and secrets, joins, and is reached over the mesh alone', async () => {
+/** x86-64 of 2003, without SSE 4.2. */
+const OLD_PROCESSOR = ['-cpu', 'qemu64'] as const;
+
+test('a node with an old processor boots, takes its overlay and secrets, joins, and is reached over the mesh alone', async () => {
   const { state } = pathsBelow(root);
   const [host0Key] = await until("host0's key", 30_000, async () => {
     const keys = await authorizedKeysIn(state);
@@ -148,6 +152,7 @@ test('a node boots, takes its overlay and secrets, joins, and is reached over th
     'tap0',
     '52:54:00:11:0e:01',
     `mesh.machine=${MACHINE} mesh.boot=0a0a mesh.token=feed mesh.overlay=http://10.11.0.1${path}`,
+    ...OLD_PROCESSOR,
   );
   const mesh = (...words: string[]) => spawnSync(MESH, ['--root', root, ...words], { encoding: 'utf8' });
   await machine.until('the agent is reported', BOOT_MS, () => stagesOf('0a0a').some(([stage]) => stage === 'agent'));
@@ -174,7 +179,14 @@ test('a node boots, takes its overlay and secrets, joins, and is reached over th
   await machine.until('SSH', 30_000, () => ctl('true').status === 0);
   expect(ssh('mesh genid machine 8; hostname; cat /run/mark').split('\n')).toEqual([MACHINE, 'node-a', 'done']);
   expect(JSON.parse(ssh('mesh status --json'))).toMatchObject({ agent: { machine: MACHINE, node: 'node-a' } });
-  expect(ssh("stat -c '%a %u %n' /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key").split('\n')).toEqual([
+  expect(
+    ssh("stat -c '%a %u %n' / /tmp /var/tmp /root /root/.ssh/authorized_keys /etc/ssh/ssh_host_ed25519_key").split(
+      '\n',
+    ),
+  ).toEqual([
+    '755 0 /',
+    '1777 0 /tmp',
+    '1777 0 /var/tmp',
     '700 0 /root',
     '600 0 /root/.ssh/authorized_keys',
     '600 0 /etc/ssh/ssh_host_ed25519_key',

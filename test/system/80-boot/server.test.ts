@@ -47,7 +47,7 @@ test('a segment without a server gets a subnet, and host0 its first address ther
 
 test('each kind of firmware gets an address and its loader, iPXE the script, and a system no boot file', async () => {
   const files: string[] = [];
-  for (const firmware of ['bios', 'efi', 'efi http', 'ipxe', 'ipxe efi', 'system'] as const) {
+  for (const firmware of ['bios', 'efi', 'efi class', 'efi http', 'ipxe', 'ipxe efi', 'system'] as const) {
     const [offer] = await client.discover(firmware);
     if (offer === undefined) throw new Error('no offer');
     const { options, siaddr, from } = await client.request(firmware, offer);
@@ -67,6 +67,7 @@ test('each kind of firmware gets an address and its loader, iPXE the script, and
   expect(files).toEqual([
     `bios ${HOST0} undionly.kpxe PXEClient`,
     `efi ${HOST0} ipxe.efi PXEClient`,
+    `efi class ${HOST0} ipxe.efi PXEClient`,
     `efi http ${HOST0} http://${HOST0}/tftp/ipxe.efi HTTPClient`,
     `ipxe ${HOST0} http://${HOST0}/boot.ipxe PXEClient`,
     `ipxe efi ${HOST0} http://${HOST0}/boot.ipxe PXEClient`,

@@ -1,7 +1,7 @@
 /** `mesh system configure` is killed at any moment, or meets a full disk: the old set or the new one is in force, complete. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { randomFrom } from '../../kit/random.ts';
 import { SmallDisk } from '../small-disk.ts';
 import { crowdOf } from './crowd.ts';
-import { configure, configuring, ownText, writeMachines } from './rack.ts';
+import { configure, configuring, meshCommand, ownText, writeMachines } from './rack.ts';
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const MACHINES = 45;
@@ -105,4 +105,29 @@ test('a disk that becomes full at any point leaves the old set', async () => {
   expect(await editionInForce()).toBe('new');
   // No half-written file is left behind.
   expect(readdirSync(join(state, 'overlays')).filter((name) => name.endsWith('.new'))).toEqual([]);
+});
+
+test('a full disk, a read-only disk and a file in the way are each named when a machine gets a folder', async () => {
+  const stick = join(root, 'stick');
+  const small = new SmallDisk(stick, 64 * 1024);
+  small.mount();
+  try {
+    mkdirSync(join(stick, 'machines'));
+    const adopt = () => {
+      const { status, stdout } = meshCommand(root, '--host0-dir', stick, 'node', 'adopt', '10eff964', 'node1');
+      return status === 0 ? 'adopted' : JSON.parse(stdout).error;
+    };
+    small.fill();
+    expect(adopt()).toMatchObject({ code: 'MESH_DISK_REFUSED', message: expect.stringMatching(/no space/i) });
+    small.clear();
+    small.remount('ro');
+    expect(adopt()).toMatchObject({ code: 'MESH_DISK_REFUSED', message: expect.stringContaining('read-only') });
+    small.remount('rw');
+    writeFileSync(join(stick, 'machines/node1'), '');
+    expect(adopt()).toMatchObject({ code: 'MESH_ALREADY_MADE', message: expect.stringContaining('something else') });
+    rmSync(join(stick, 'machines/node1'));
+    expect(adopt()).toBe('adopted');
+  } finally {
+    small.unmount();
+  }
 });

@@ -1,7 +1,8 @@
 /** Other firewalls on the machine. A packet must pass each of them and Meshwork's table, so each can break the mesh. */
 import { VXLAN_PORT } from '../../../model/network/network.ts';
-import type { Check, Evidence } from '../evidence.ts';
-import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
+import { type Chain, chainText, refusesByDefault, rulesAround } from '../../firewall/chain.ts';
+import { blockText, type FirewallBlock, firewallBlocks } from '../../firewall/foreign-firewall.ts';
+import type { Check, CheckFinding, Evidence, UnderlayLinkEvidence } from '../evidence.ts';
 
 /** Settings that send bridged packets through the forward hooks of these nft families. */
 const BRIDGE_CALLS = {
@@ -39,6 +40,63 @@ export const bridgedPackets: Check = {
     });
   },
 };
+
+/**
+ * Finds chains of other programs on host0 that drop VXLAN packets between two segments, or change their source address.
+ * Docker's policy for forwarded packets is the most frequent one.
+ */
+export const forwardFilter: Check = {
+  name: 'forward-filter',
+  find({ role, underlay, chains }) {
+    if (role !== 'host0') return [];
+    const found = new Map<string, { readonly block: FirewallBlock; readonly pairs: string[] }>();
+    for (const from of underlay) {
+      for (const to of underlay) {
+        if (from.link.index === to.link.index) continue;
+        for (const block of blocksBetween(from, to, chains)) {
+          const key = blockText(block);
+          const known = found.get(key) ?? { block, pairs: [] };
+          known.pairs.push(`${from.link.name} to ${to.link.name}`);
+          found.set(key, known);
+        }
+      }
+    }
+    return Array.from(found.values(), ({ block, pairs }) => forwardFinding(block, pairs));
+  },
+};
+
+function blocksBetween(
+  from: UnderlayLinkEvidence,
+  to: UnderlayLinkEvidence,
+  chains: readonly Chain[],
+): FirewallBlock[] {
+  const packet = {
+    from: from.link.name,
+    to: to.link.name,
+    ...(from.subnet !== undefined && { source: from.subnet }),
+    ...(to.subnet !== undefined && { destination: to.subnet }),
+  };
+  return [...firewallBlocks(packet, 'forward', chains), ...firewallBlocks(packet, 'postrouting', chains)].filter(
+    ({ certain }) => certain,
+  );
+}
+
+function forwardFinding(block: FirewallBlock, pairs: readonly string[]): CheckFinding {
+  const { base, command, does } = block;
+  const dropped = does === 'drop';
+  return {
+    code: 'MESH_MACHINE_UNFIT',
+    severity: 'error',
+    object: chainText(base),
+    saw: `${blockText(block)} ${dropped ? 'drops' : 'changes the source of'} VXLAN packets that host0 forwards from ${pairs.join(', from ')}`,
+    matters: dropped
+      ? 'Members on different segments do not reach each other.'
+      : "Members take packets of another segment as host0's own, and answer guests behind them at the wrong machine.",
+    remedy: `Let VXLAN between the segments pass: \`${command}\`, and where your firewall keeps its rules.${
+      dropped ? '' : ' Flows that are changed already stay so until `conntrack -D -p udp --dport 4789`.'
+    }`,
+  };
+}
 
 /** Finds an active firewalld whose rules do not name VXLAN's UDP port or one of the bridges. */
 export const firewalld: Check = {

@@ -1,6 +1,7 @@
 /** Forwarding tables without a limit, and VXLAN packets that come in where their sender is not. */
 import { VXLAN_PORT } from '../../../model/network/network.ts';
 import type { Check } from '../evidence.ts';
+import { ownUnderlay } from './reach.ts';
 
 /**
  * Finds VXLAN devices without a limit of entries: an earlier version made them, and the kernel sets the limit only when
@@ -29,15 +30,18 @@ export const unlimitedTable: Check = {
 /** Finds VXLAN packets that the rules have dropped since the route to their sender uses another NIC. */
 export const wrongNic: Check = {
   name: 'wrong-nic',
-  find({ fromElsewhere, underlay }) {
-    if (fromElsewhere === 0) return [];
+  find(evidence) {
+    const { counters, underlay } = evidence;
+    const { fromElsewhere } = counters;
+    // Packets to a NIC that is a port of a bridge come in by the bridge.
+    if (fromElsewhere === 0 || ownUnderlay.find(evidence).length > 0) return [];
     const nics = underlay.map(({ link }) => link.name).join(', ');
     return [
       {
         code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'warning' as const,
         object: nics || 'underlay',
-        saw: `${fromElsewhere} VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped`,
+        saw: `${fromElsewhere} VXLAN packets came in by another NIC than the one that the route to their sender uses, and were dropped, in the last two minutes`,
         matters:
           'Either a machine on one of the networks of this machine sends as a member that is elsewhere, or routes are asymmetric and members are not heard.',
         remedy: `If all members answer, look for the sender: \`tcpdump -eni any udp port ${VXLAN_PORT}\`. If one does not, compare that with \`ip route get ADDRESS\`: the route must use the NIC by which its packets come.`,

@@ -31,6 +31,20 @@ export const disk: Check = {
   },
 };
 
+/** Finds a host0 that accepts no connections, or will not when all its members connect. */
+export const openFiles: Check = {
+  name: 'open-files',
+  find: ({ health }) =>
+    health
+      .filter(({ code }) => code === 'MESH_HOST0_DEAF')
+      .map((finding) => ({
+        ...finding,
+        saw: finding.message,
+        matters:
+          'Members that must connect again are not heard, no machine joins, and no command gets an answer of host0.',
+      })),
+};
+
 /** Finds a Node.js that is older than the supported version. */
 export const nodeRuntime: Check = {
   name: 'node',

@@ -23,10 +23,10 @@ export const checksums: Check = {
         code: 'MESH_MACHINE_UNFIT',
         severity: 'warning',
         object: devices.join(', '),
-        saw: `${checksumErrors} packets came in with a wrong checksum since boot`,
+        saw: `${checksumErrors} packets came in with a wrong checksum in the last two minutes`,
         matters:
           'They are dropped: connections are slow or hang, most often those with large packets. The usual cause is a network card or virtual switch that offloads VXLAN wrongly.',
-        remedy: `Turn the offload off on the machines that send to this one and see whether the count still grows: ${off.join(', ')}; with virtio or vmxnet3 also \`tx off\`.`,
+        remedy: `Turn the offload off on the machines that send to this one and see whether the finding ends: ${off.join(', ')}; with virtio or vmxnet3 also \`tx off\`.`,
       },
     ];
   },

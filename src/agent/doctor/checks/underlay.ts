@@ -1,8 +1,12 @@
 /** Whether the underlay carries VXLAN packets at all, and large ones. */
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
-import type { Check, Evidence, PathEvidence } from '../evidence.ts';
-import { chainText, refusesByDefault, rulesAround } from '../filter-chain.ts';
+import { blockText } from '../../firewall/foreign-firewall.ts';
+import { widePortRemedy } from '../../view/port-findings.ts';
+import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
+import type { Check, PathEvidence } from '../evidence.ts';
+import { host0Address } from './identity.ts';
+import { localBlocks } from './local-firewall.ts';
 
 const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
 
@@ -12,9 +16,13 @@ const HANGS = 'Small packets pass and large ones do not: a connection opens and 
 export const vxlanPort: Check = {
   name: 'udp-4789',
   find(evidence) {
-    const suspects = inputFilters(evidence);
-    const filtered = evidence.paths.filter(({ underlay, mesh }) => underlay && !mesh);
+    if (evidence.health.some(({ code }) => code === UNDERLAY_CODE)) return [];
+    const elsewhere = host0Address.find(evidence).length > 0;
+    const filtered = evidence.paths.filter(
+      ({ underlay, mesh, member }) => underlay && !mesh && !(elsewhere && evidence.knownHost0.includes(member.ipv4)),
+    );
     return byNetwork(filtered).map(({ network, paths }) => {
+      const suspects = localBlocks(evidence, paths);
       const members = paths.map(({ member }) => `${member.name} (${member.ipv4})`).join(', ');
       return {
         code: 'MESH_UNDERLAY_UNFIT' as const,
@@ -24,25 +32,12 @@ export const vxlanPort: Check = {
         matters: `UDP ${VXLAN_PORT} does not pass between them and this machine, so nothing of the mesh does.`,
         remedy:
           suspects.length > 0
-            ? `On this machine, ${suspects.join(' and ')} drops VXLAN packets: let UDP ${VXLAN_PORT} in, for example with \`nft insert rule ${suspects[0]} udp dport ${VXLAN_PORT} accept\`.`
+            ? `On this machine, ${suspects.map(blockText).join(' and ')} ${suspects.every(({ certain }) => certain) ? 'drops' : 'may drop'} VXLAN packets: ${suspects.map(({ command }) => `\`${command}\``).join(', ')}, and where your firewall keeps its rules.`
             : `Let UDP ${VXLAN_PORT} through the firewalls of these machines and between them (\`tcpdump -ni any udp port ${VXLAN_PORT}\` on both ends shows where it is lost), and check that their agents run.`,
       };
     });
   },
 };
-
-/** Chains on this machine that drop VXLAN packets: by a rule that names the port, or by default. */
-function inputFilters({ chains }: Evidence): string[] {
-  return chains
-    .filter((chain) => {
-      if (chain.hook !== 'input' || !['ip', 'inet'].includes(chain.family)) return false;
-      const rules = rulesAround(chain, chains);
-      const known = rules.some((rule) => new RegExp(`dport .*\\b${VXLAN_PORT}\\b.*accept`).test(rule));
-      const named = rules.some((rule) => new RegExp(`dport .*\\b${VXLAN_PORT}\\b.*(?:drop|reject)`).test(rule));
-      return named || (refusesByDefault(chain) && !known);
-    })
-    .map(chainText);
-}
 
 /** Finds underlay links whose MTU is too small for the widest mesh. */
 export const linkMtu: Check = {
@@ -87,7 +82,28 @@ export const pathMtu: Check = {
   },
 };
 
-function byNetwork(paths: readonly PathEvidence[]): { network: Network; paths: PathEvidence[] }[] {
+/** Finds ports of guests that take larger packets than their network carries. */
+export const portMtu: Check = {
+  name: 'port-mtu',
+  find: ({ ports, networks }) =>
+    networks.flatMap(({ network: { id, name, fabric } }) => {
+      const { mtuBytes } = fabric;
+      return ports
+        .filter((port) => port.network === id && (port.mtuBytes ?? 0) > mtuBytes)
+        .map((port) => ({
+          code: 'MESH_MACHINE_UNFIT' as const,
+          severity: 'warning' as const,
+          object: port.interface,
+          saw: `${port.interface} has an MTU of ${port.mtuBytes} bytes, and ${name} carries ${mtuBytes}`,
+          matters:
+            'TCP works, since its packets are made smaller. Other packets of the guest that are larger vanish silently.',
+          remedy: widePortRemedy(port.interface, mtuBytes),
+        }));
+    }),
+};
+
+/** Groups paths by their network. */
+export function byNetwork(paths: readonly PathEvidence[]): { network: Network; paths: PathEvidence[] }[] {
   const groups = new Map<string, { network: Network; paths: PathEvidence[] }>();
   for (const path of paths) {
     const group = groups.get(path.network.id) ?? { network: path.network, paths: [] };

@@ -1,6 +1,6 @@
 /** Chains are read from nft's print, and judged by what they do with packets that no rule names. */
 import { expect, test } from 'vitest';
-import { chainText, parseChains, refusesByDefault, rulesAround } from './filter-chain.ts';
+import { chainText, parseChains, refusesByDefault, rulesAround } from './chain.ts';
 
 /** As nft 1.0.6 lists what Docker and firewalld make, shortened. */
 const RULESET = `table ip filter {

@@ -8,6 +8,8 @@ export interface Chain {
   readonly name: string;
   /** `input`, `forward` …; absent for a chain that packets enter only by a jump. */
   readonly hook?: string;
+  /** `filter`, `nat` …; only with a hook. */
+  readonly type?: string;
   readonly policy?: 'accept' | 'drop';
   readonly rules: readonly string[];
 }
@@ -31,11 +33,11 @@ export function parseChains(ruleset: string): Chain[] {
       chains.push(chain);
       chain = undefined;
     } else {
-      const base = /^type \S+ hook (\S+) .*?(?:policy (accept|drop);)?$/.exec(line);
+      const base = /^type (\S+) hook (\S+) .*?(?:policy (accept|drop);)?$/.exec(line);
       if (base === null) chain.rules.push(line);
       else {
-        const [, hook = '', policy] = base;
-        chain = { ...chain, hook, ...((policy === 'accept' || policy === 'drop') && { policy }) };
+        const [, type = '', hook = '', policy] = base;
+        chain = { ...chain, hook, type, ...((policy === 'accept' || policy === 'drop') && { policy }) };
       }
     }
   }
