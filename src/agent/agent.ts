@@ -15,6 +15,7 @@ import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Attachment, DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
+import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
@@ -27,6 +28,7 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
@@ -83,6 +85,8 @@ export class Agent implements SourceAgent {
   readonly ports: PortCommands;
   /** What the ports of this node were refused. */
   readonly refusals: PortRefusals;
+  /** On host0: whose VXLAN packets are dropped. */
+  readonly outsiders: Outsiders;
   /** The ports that this machine itself needs. */
   readonly unfitPorts: UnfitPorts;
   /** The features that the kernel lacks; tested when a step keeps failing. */
@@ -122,6 +126,7 @@ export class Agent implements SourceAgent {
     });
     this.refusals = new PortRefusals(input);
     this.unfitPorts = new UnfitPorts(input);
+    this.outsiders = new Outsiders(input);
     this.ports = new PortCommands({
       ...input,
       refusals: this.refusals,
@@ -132,7 +137,7 @@ export class Agent implements SourceAgent {
     });
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
     this.reconciler.audits.subscribe(() => {
-      void this.refusals.read();
+      void this.readCounts();
       // An audit follows lost events, too.
       this.#underlayChanges.emit(undefined);
     });
@@ -153,6 +158,11 @@ export class Agent implements SourceAgent {
     if (mayLoseRoutes || (event.type === 'address' && event.address.family === 4))
       this.#underlayChanges.emit(undefined);
     if (event.type === 'link' || event.type === 'overflow') this.#linkChanges.emit();
+  }
+
+  /** Reads what the kernel has counted for findings. Never rejects. */
+  async readCounts(): Promise<void> {
+    await Promise.all([this.refusals.read(), ...(this.input.machine === 'host0' ? [this.outsiders.read()] : [])]);
   }
 
   /** Adds the findings of another part of the agent's process to those of the agent. */
@@ -244,9 +254,11 @@ export class Agent implements SourceAgent {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
+    const priority = firstRule(cache.rules.values());
     this.#desired.update({
       machine: this.input.machine,
       routes,
+      ...(priority !== undefined && { firstRule: priority }),
       onLink: this.#sharedSubnets(cache),
       host0,
       attachments: source
@@ -307,6 +319,7 @@ export class Agent implements SourceAgent {
       case 'neighbour':
         return this.source.settled(item.network);
       case 'route':
+      case 'rule':
         return this.source.networks.every((network) => this.source.settled(network.id));
       case 'link':
       case 'address':

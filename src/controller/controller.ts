@@ -274,7 +274,7 @@ export class Controller {
     const networks = this.meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
-      ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State.joins)] : []),
+      ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State)] : []),
       ...this.host0State.findings,
       ...(this.#descriptors?.health() ?? []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),

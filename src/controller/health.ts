@@ -2,7 +2,7 @@
 import type { Network, NetworkId } from '../model/network/network.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
-import type { JoinView } from '../protocol/documents/views.ts';
+import type { Host0State } from './host0-state.ts';
 
 /** host0's own agent does not follow its assignment. */
 export const AGENT_AWAY: Finding = {
@@ -13,10 +13,25 @@ export const AGENT_AWAY: Finding = {
   remedy: 'Start it with `mesh system start`, and see `mesh system logview` for why it ended.',
 };
 
-/** No NIC of host0 is a segment. @param joins the NICs that have an address */
-export function noSegment(joins: readonly Omit<JoinView, 'admits'>[]): Finding {
+/** No NIC of host0 is a segment. */
+export function noSegment({ joins, others }: Pick<Host0State, 'joins' | 'others'>): Finding {
   const common = { code: 'MESH_HOST0_UNREACHABLE', severity: 'error', object: 'segments' } as const;
   const uplinks = joins.filter(({ why }) => why === 'default route');
+  const off = joins.find(({ why }) => why === 'off');
+  if (uplinks.length === 0 && off !== undefined) {
+    return {
+      ...common,
+      message: `no node can join: boot_mode in host0.conf is off for ${off.device} (${off.subnet}), and host0 has no other network`,
+      remedy: `If your nodes are there, write \`segment_ports="${off.device}"\` in host0.conf, and restart host0.`,
+    };
+  }
+  if (uplinks.length === 0 && others.length > 0) {
+    return {
+      ...common,
+      message: `no node can join: no network card of host0 has an IPv4 address; ${others.join(' and ')} count only if host0.conf names them`,
+      remedy: `If your nodes are there, write \`segment_ports="${others[0]?.split(' ')[0]}"\` in host0.conf, and restart host0.`,
+    };
+  }
   if (uplinks.length === 0) {
     return {
       ...common,

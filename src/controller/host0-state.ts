@@ -11,13 +11,15 @@ import type { Finding } from '../protocol/documents/finding.ts';
 import type { JoinView } from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 
-/** host0's address while it has none. */
+/** host0's address while it has had none. */
 const UNSPECIFIED = '0.0.0.0' as Ipv4;
 
 /** The networks on host0's NICs, as boot/nics/segments.ts derives them. */
 interface HostUnderlay {
   readonly segments: readonly Segment[];
   readonly joins: readonly Omit<JoinView, 'admits'>[];
+  /** Links that have an address and are no candidates because of their kind. */
+  readonly others: readonly string[];
   readonly findings: readonly Finding[];
 }
 
@@ -28,7 +30,10 @@ export class Host0State {
   /** Emits what has changed; names of machines are read when they are needed. */
   readonly changes: Subscribable<'segments' | 'nics'> = this.#changes;
   #segments: readonly Segment[] = [];
+  /** host0's address when it last had a segment: nodes do not take a member list in which host0 has none. */
+  #lastIpv4: Ipv4 = UNSPECIFIED;
   #joins: readonly Omit<JoinView, 'admits'>[] = [];
+  #others: readonly string[] = [];
   #findings: readonly Finding[] = [];
   #nics: readonly UnderlayNic[] = [];
   #machineNames: ReadonlyMap<MachineId, string> = new Map();
@@ -66,7 +71,7 @@ export class Host0State {
   /** host0's underlay address for a node at `viewer`: the one on the segment that both are on, else the first one. */
   addressFor(viewer: Ipv4 | undefined): Ipv4 {
     const shared = this.#segments.find(({ subnet }) => viewer !== undefined && ipv4InSubnet(viewer, subnet));
-    return (shared ?? this.#segments[0])?.ipv4 ?? UNSPECIFIED;
+    return (shared ?? this.#segments[0])?.ipv4 ?? this.#lastIpv4;
   }
 
   /** The networks on host0's NICs, each with the reason why its machines may join or not. */
@@ -74,13 +79,19 @@ export class Host0State {
     return this.#joins;
   }
 
+  /** Links that have an address and are no segments because of their kind, as `tun0 (10.8.0.1/24)`. */
+  get others(): readonly string[] {
+    return this.#others;
+  }
+
   /** What is not well with the choice of segments. */
   get findings(): readonly Finding[] {
     return this.#findings;
   }
 
-  /** Called after each change of host0's links, addresses and default routes. */
-  setUnderlay({ segments, joins, findings }: HostUnderlay): void {
+  /** Called after each change of host0's links, addresses and routes. */
+  setUnderlay({ segments, joins, others, findings }: HostUnderlay): void {
+    this.#others = others;
     this.#joins = joins;
     this.#findings = findings;
     this.setSegments(segments);
@@ -89,6 +100,7 @@ export class Host0State {
   setSegments(segments: readonly Segment[]): void {
     if (isDeepStrictEqual(segments, this.#segments)) return;
     this.#segments = segments;
+    this.#lastIpv4 = segments[0]?.ipv4 ?? this.#lastIpv4;
     const list = segments.map(({ device, ipv4, subnet }) => `${ipv4} on ${device} (${subnet})`).join(', ');
     this.#journal.record({ kind: 'segments changed', message: `segments: ${list || 'none'}` });
     this.#changes.emit('segments');

@@ -33,6 +33,7 @@ const KEYS = {
   metricsNetwork: 'metrics',
   portSettleSec: 'port_settle_sec',
   sharedIds: 'shared_ids',
+  memberSubnets: 'member_subnets',
 } as const satisfies Record<Exclude<keyof Host0Settings, 'defaultNetworks'>, string>;
 
 /** The watch, from the start of host0 on. */

@@ -57,6 +57,12 @@ export const ERRORS = {
   MESH_NET_PREFIX_TWICE: conflict('Two networks have the same prefix.'),
   MESH_NET_DEVICE_TWICE: conflict('Two networks would need devices of the same name.'),
   MESH_SEGMENT_UNNAMED: conflict('host0 cannot tell whether nodes are on the network of a NIC; a warning.'),
+  MESH_SEGMENT_OUTSIDE: conflict(
+    'Packets of nodes come from an address that is on no segment of host0, or host0 has no way to a subnet of nodes; a warning.',
+  ),
+  MESH_SEGMENT_ABSENT: missing(
+    'A setting of host0.conf names a network device that this machine does not have; a warning.',
+  ),
   MESH_HOST0_CONF_INVALID: input('A setting of host0.conf is wrong.'),
   MESH_HOST0_CONF_PENDING: conflict('A setting of host0.conf is not in force before host0 is restarted; a warning.'),
   MESH_MANIFEST_INVALID: input('A line of a manifest is wrong.'),

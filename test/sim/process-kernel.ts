@@ -88,6 +88,10 @@ export class ProcessKernel implements KernelPort {
     return '';
   }
 
+  async listInetSet(): Promise<string> {
+    return '';
+  }
+
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
     return this.#kernel.setting(path);
   }

@@ -15,6 +15,8 @@ ip -6 -oneline address show | grep nodad | cut -d' ' -f 2- | sort -u
 ip -6 neighbour show nud permanent proto 200 | sort -u
 bridge fdb show | grep extern_learn | sort -u
 ip route show
+ip rule show
+ip route show table 4789 2>&1
 nft list table inet meshwork
 nft list table bridge meshwork`;
 

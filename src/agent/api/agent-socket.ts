@@ -161,7 +161,7 @@ async function route(
   const port = /^\/v1\/ports\/([^/]{1,64})$/.exec(url.pathname)?.[1];
   switch (`${request.method} ${port === undefined ? url.pathname : '/v1/ports/*'}`) {
     case 'GET /v1/status':
-      await agent.refusals.read();
+      await agent.readCounts();
       return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000));
     case 'GET /v1/networks':
       return networkViews(agent);

@@ -47,6 +47,8 @@ export interface Attachment {
 export interface DesiredInput {
   /** The administrator made this machine a router. */
   readonly routes: boolean;
+  /** Priority of our first routing rule (`firstRule`). Absent on a kernel that has no rules. */
+  readonly firstRule?: number;
   /** Subnets that several NICs are on, by NIC (`sharedSubnets`). Absent: none. */
   readonly onLink?: readonly OnLinkSubnet[];
   readonly machine: MachineWord;

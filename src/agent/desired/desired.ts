@@ -5,7 +5,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
@@ -19,6 +19,7 @@ import type { Attachment, DesiredInput, Host0Stance } from './assignment.ts';
 import { addressItems, linkItems, memberItems } from './mesh-items.ts';
 import { memberElements, rulesets, withMembers } from './ruleset.ts';
 import type { MemberElements, RulesetInput } from './ruleset-input.ts';
+import { behindHost0, vxlanWay } from './vxlan-way.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
@@ -176,7 +177,7 @@ export class DesiredItems {
     for (const entry of entries.values()) for (const key of entry.items.keys()) this.#remove(key);
   }
 
-  #updateOthers({ host0, attachments, ports }: DesiredInput): void {
+  #updateOthers({ host0, attachments, ports, firstRule }: DesiredInput): void {
     const items: Item[] = [];
     for (const { link, network: id, unplugging } of ports) {
       const network = unplugging ? undefined : this.#meshes.get(id)?.network;
@@ -185,7 +186,7 @@ export class DesiredItems {
     items.push(
       ...(host0.role === 'host0'
         ? [...forwardingItems(host0.segments), ...underlayItems(host0.nics)]
-        : routeItems(host0, attachments.length > 0)),
+        : vxlanWay(host0, attachments.length > 0, firstRule)),
     );
     this.#replace(this.#others, items);
   }
@@ -289,10 +290,11 @@ function rulesetInput(input: DesiredInput): RulesetInput {
     ports,
     elsewhere,
     routes,
-    onLink,
+    onLink: [...onLink, ...behindHost0(host0)],
     openTo: segments.flatMap(({ device, also = [], subnet }) =>
       [device, ...also].map((nic) => ({ device: nic, subnet })),
     ),
+    countsOutsiders: host0.role === 'host0',
     segments: segments.length > 1 ? segments : [],
     underlay: segments.map(({ device }) => device),
     networks: attachments.map(({ network }) => ({ network, own: memberAddresses(network, machine) })),
@@ -328,12 +330,4 @@ function underlayItems(nics: readonly UnderlayNic[]): Item[] {
       ? []
       : [{ kind: 'underlay-address', link, address: address.ipv4, length: address.length } as const]),
   ]);
-}
-
-/** Routes through host0 to the segments that this node does not reach otherwise. */
-function routeItems(host0: Extract<Host0Stance, { role: 'node' }>, wanted: boolean): Item[] {
-  if (!wanted || !host0.onLink) return [];
-  return host0.segments
-    .filter((segment) => !ipv4InSubnet(host0.ipv4, segment) && !host0.reachable.includes(segment))
-    .map((destination) => ({ kind: 'route', destination, gateway: host0.ipv4 }));
 }

@@ -8,6 +8,7 @@ import { Nft } from '../../kernel/nft.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { memberAddresses } from '../../model/network/member.ts';
+import { OUTSIDERS_SET, parseOutsiders } from '../items/outsider.ts';
 import { rulesetKind, TABLE } from '../items/ruleset.ts';
 import { ELSEWHERE, inetTable } from './inet-table.ts';
 import { memberElements, withMembers } from './ruleset.ts';
@@ -26,6 +27,7 @@ const NODE: RulesetInput = {
   networks: [{ network: manage, own: memberAddresses(manage, 'host0') }],
   elsewhere: [],
   openTo: [],
+  countsOutsiders: false,
   segments: [],
   underlay: [],
   onLink: [],
@@ -133,6 +135,24 @@ test('a sender whose route leads through a router is taken by the NIC of that ro
   await apply(NODE);
   expect(await isTaken(2, '10.50.0.7', '10.11.2.1')).toBe(true);
   expect(await isTaken(1, '10.50.0.7', '10.11.1.1')).toBe(false);
+});
+
+test('host0 counts the senders that it drops, by NIC, address and VNI', async () => {
+  ip(host, 'route add 10.60.0.0/24 via 10.11.2.2');
+  await apply({ ...HOST0, countsOutsiders: true });
+  const senders = async () => parseOutsiders(await nft.listSet('inet', TABLE, OUTSIDERS_SET));
+  // nft creates the set and prints the rules as they were written: the agent would write the table again otherwise.
+  expect(await isTaken(2, '10.11.2.2', '10.11.2.1')).toBe(true);
+  expect(await senders()).toEqual([]);
+  expect(await isTaken(2, '10.60.0.7', '10.11.2.1')).toBe(false);
+  expect(await isTaken(1, '10.61.0.7', '10.11.1.1')).toBe(false);
+  expect(await isTaken(2, '10.11.1.2', '10.11.2.1')).toBe(false);
+  const packets = expect.any(Number);
+  expect((await senders()).toSorted((a, b) => (a.ipv4 < b.ipv4 ? -1 : 1))).toEqual([
+    { device: 'eth2', ipv4: '10.11.1.2', vni, packets },
+    { device: 'eth2', ipv4: '10.60.0.7', vni, packets },
+    { device: 'eth1', ipv4: '10.61.0.7', vni, packets },
+  ]);
 });
 
 test('the VXLAN of others on this machine is left alone', async () => {

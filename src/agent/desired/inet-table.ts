@@ -1,13 +1,16 @@
 /** The table `inet meshwork`, which separates networks from each other and from the underlay. */
 import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import { nftName } from '../items/nft-text.ts';
+import { OUTSIDER_CHAIN, OUTSIDERS_SET } from '../items/outsider.ts';
 import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
 const NO_SOURCES: ReadonlySet<string> = new Set();
 
 /** The table `inet meshwork`, without the members' addresses: these come and go (`withMembers`). */
-export function inetTable({ networks, openTo, segments, underlay, onLink, routes }: RulesetInput): RulesetItem {
+export function inetTable(input: RulesetInput): RulesetItem {
+  const { networks, openTo, segments, underlay, onLink, routes, countsOutsiders } = input;
+  const drop = countsOutsiders ? `goto ${OUTSIDER_CHAIN}` : 'drop';
   const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
   const segmentNics = segments.map(({ device }) => nftName(device));
   const sets: RulesetSets = new Map();
@@ -32,6 +35,7 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
     sets,
     body: [
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
+      ...(countsOutsiders ? [OUTSIDERS] : []),
       ...networks.map(homeChain),
       // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
       // bridge only, and from a network no other address of this host is reached.
@@ -42,13 +46,13 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
       // A source address is easily made up. It is believed on the NIC that the route to it uses, so that nobody on another
       // NIC sends as a member. Where two NICs are on one segment, the route uses one of them, and packets come in by both.
       // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
-      `  chain wrong-nic {\n    fib saddr oif exists counter name ${ELSEWHERE}\n    drop\n  }\n`,
+      `  chain wrong-nic {\n    fib saddr oif exists counter name ${ELSEWHERE}\n    ${drop}\n  }\n`,
       // One rule for all networks: with a rule for each, writing 500 networks took half as long again.
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
       `    ${VNI} vmap { ${networks.map(({ network }) => `${network.fabric.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
       ...networks.map(
-        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} drop\n  }\n`,
+        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} ${drop}\n  }\n`,
       ),
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
       ...openTo.map(
@@ -70,6 +74,13 @@ export function inetTable({ networks, openTo, segments, underlay, onLink, routes
 
 /** The VNI: the 24 bits after the UDP header (64 bits) and the VXLAN flags (32 bits), RFC 7348 §5. */
 const VNI = '@th,96,24';
+/** Senders can make up addresses, so their number is limited. A packet that finds no place is dropped all the same. */
+const OUTSIDERS = `  set ${OUTSIDERS_SET} { typeof iifname . ip saddr . ${VNI}; size 64; flags dynamic,timeout; timeout 10m; }
+  chain ${OUTSIDER_CHAIN} {
+    update @${OUTSIDERS_SET} { iifname . ip saddr . ${VNI} counter }
+    drop
+  }
+`;
 /** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
 export const ELSEWHERE = 'elsewhere';
 const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;

@@ -16,6 +16,8 @@ export interface RulesetInput {
    * ask to join.
    */
   readonly openTo: readonly OnLinkSubnet[];
+  /** The senders of VXLAN packets that are on no segment are counted: on host0, where nodes ask to join. */
+  readonly countsOutsiders: boolean;
   /** host0's segments, if there are several. Only VXLAN is forwarded between them. */
   readonly segments: readonly Segment[];
   /** All NICs of host0's segments. VXLAN packets leave by them only if they came in where their source is. */

@@ -33,6 +33,7 @@ const NOTHING = {
   elsewhere: [],
   routes: false,
   openTo: [],
+  countsOutsiders: false,
   underlay: [],
   onLink: [],
 } as const;
@@ -71,6 +72,7 @@ function tables(...addresses: string[]): RulesetItem[] {
     elsewhere: ['docker1'],
     routes: false,
     openTo: segments,
+    countsOutsiders: true,
     underlay: segments.map(({ device }) => device),
     onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }],
   }).map((table) => withMembers(table, members));

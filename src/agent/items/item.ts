@@ -10,6 +10,7 @@ import { type LinkItem, linkKind } from './link.ts';
 import { type NeighbourItem, neighbourKind } from './neighbour.ts';
 import { type PortItem, portKind } from './port.ts';
 import { type RouteItem, routeKind } from './route.ts';
+import { type RuleItem, ruleKind } from './rule.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
 import { type SysctlItem, sysctlKind } from './sysctl.ts';
 import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
@@ -21,6 +22,7 @@ export type Item =
   | PortItem
   | AddressItem
   | RouteItem
+  | RuleItem
   | NeighbourItem
   | FdbItem
   | SysctlItem
@@ -33,6 +35,7 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   port: portKind,
   address: addressKind,
   route: routeKind,
+  rule: ruleKind,
   neighbour: neighbourKind,
   fdb: fdbKind,
   sysctl: sysctlKind,

@@ -11,6 +11,7 @@ import {
   entryKey,
   neighbourObjectKey,
   routeKey,
+  ruleKey,
 } from '../../kernel/rtnl/object-keys.ts';
 import type {
   Address,
@@ -21,6 +22,7 @@ import type {
   LinkConf,
   Neighbour,
   Route,
+  Rule,
 } from '../../kernel/rtnl/objects.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -41,6 +43,7 @@ export function isLearned({ externLearn, state }: Pick<FdbEntry, 'externLearn' |
  */
 export function isKeptRoute({ family, protocol, destination }: Route): boolean {
   const length = Number(destination.slice(destination.indexOf('/') + 1));
+  // The links of default routes cannot be ports.
   return length === 0 || (family === 4 ? protocol === OUR_PROTOCOL : length >= MESH_PREFIX_LENGTH);
 }
 
@@ -53,7 +56,7 @@ interface CacheChanges {
 }
 
 /**
- * Links, addresses, routes, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a
+ * Links, addresses, routes, rules, neighbour entries and FDB entries of one network namespace. Only the reconciler fills a
  * cache; views and checks read it, or make their own from a dump.
  */
 export class KernelCache {
@@ -65,6 +68,8 @@ export class KernelCache {
   readonly addresses = new Map<string, Address>();
   /** Those of `isKeptRoute`. */
   readonly routes = new Map<string, Route>();
+  /** IPv4 routing rules. Empty on a kernel that has none: such a kernel keeps all routes in the main table. */
+  readonly rules = new Map<string, Rule>();
   readonly neighbours = new Map<string, Neighbour>();
   /** Without the learnt entries of addresses that are not followed. */
   readonly fdb = new Map<string, FdbEntry>();
@@ -92,6 +97,7 @@ export class KernelCache {
     for (const link of dump.links) cache.#putLink(link);
     for (const address of dump.addresses) cache.addresses.set(addressKey(address), address);
     for (const route of dump.routes) if (isKeptRoute(route)) cache.routes.set(routeKey(route), route);
+    for (const rule of dump.rules ?? []) cache.rules.set(ruleKey(rule), rule);
     for (const neighbour of dump.neighbours) cache.neighbours.set(neighbourObjectKey(neighbour), neighbour);
     for (const entry of dump.fdb) cache.#putEntry(entry, false);
     cache.#others = dump.otherFdb ?? [];
@@ -167,6 +173,10 @@ export class KernelCache {
         return true;
       case 'route':
         return this.#takeRoute(event.route, event.removed);
+      case 'rule':
+        this.#topologyChanged = true;
+        put(this.rules, ruleKey(event.rule), event.rule, event.removed);
+        return true;
       case 'neighbour':
         put(this.neighbours, neighbourObjectKey(event.neighbour), event.neighbour, event.removed);
         if (!this.#mayBeOurs(event.neighbour.link)) return false;

@@ -1,5 +1,14 @@
 /** The agent's interface to a kernel: the real one (`SystemKernel`), or a simulated one in tests. */
-import type { Address, EntryCount, FdbEntry, KernelEvent, Link, Neighbour, Route } from '../../kernel/rtnl/objects.ts';
+import type {
+  Address,
+  EntryCount,
+  FdbEntry,
+  KernelEvent,
+  Link,
+  Neighbour,
+  Route,
+  Rule,
+} from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -10,8 +19,10 @@ import type { Operation } from '../items/item-kind.ts';
 export interface KernelDump {
   readonly links: readonly Link[];
   readonly addresses: readonly Address[];
-  /** At least those of `isKeptRoute`. */
+  /** At least those of `isKeptRoute`: of the main table, and of the table for VXLAN packets. */
   readonly routes: readonly Route[];
+  /** IPv4 routing rules. Absent: none. */
+  readonly rules?: readonly Rule[];
   readonly neighbours: readonly Neighbour[];
   readonly fdb: readonly FdbEntry[];
   /** Numbers of the FDB entries that were left out. Absent where none was. */
@@ -41,14 +52,20 @@ export interface KernelPort {
   ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]>;
   /** Emits at once the events that the kernel has already sent, so that operations just applied are in the cache. */
   drainEvents(): void;
-  /** The route that the kernel would take, with its source address. @throws MESH_KERNEL_REFUSED when there is none */
-  routeTo(destination: Ipv4): Promise<Route>;
+  /**
+   * The route that the kernel would take, with its source address.
+   * @param udpPort for a UDP packet to this port: rules may be for it
+   * @throws MESH_KERNEL_REFUSED when there is none
+   */
+  routeTo(destination: Ipv4, udpPort?: number): Promise<Route>;
   /** Our table's text as nft prints it; undefined when there is no table. */
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined>;
   /** Every nft table of the machine, as nft prints them. Absent in a simulated kernel, which has no foreign tables. */
   ruleset?(): Promise<string>;
   /** A set of our bridge table in nft's text, with the counters of its elements; empty when there is none. */
   listBridgeSet(name: string): Promise<string>;
+  /** The same of our inet table. */
+  listInetSet(name: string): Promise<string>;
   /** The value of a file below /proc/sys; undefined when there is no such file. */
   readSysctl(path: readonly string[]): Promise<string | undefined>;
   close(): Promise<void>;

@@ -13,6 +13,7 @@ import type { ItemKey } from '../items/item-kind.ts';
 import type { LinkItem } from '../items/link.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
+import { MAIN_TABLE, VXLAN_TABLE } from '../items/route.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
 /** One of our links, with its device kind and its network. */
@@ -21,9 +22,6 @@ export interface OwnLink {
   readonly device: DeviceKind;
   readonly network: NetworkId;
 }
-
-/** The main routing table (rtnetlink.h, RT_TABLE_MAIN). */
-const MAIN_TABLE = 254;
 
 /** IFAPROT_KERNEL_LL (linux/if_addr.h): the kernel has formed the link-local address itself. */
 const PROTOCOL_KERNEL_LL = 3;
@@ -195,8 +193,14 @@ function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem |
 function routeItems(cache: KernelCache): Item[] {
   const items: Item[] = [];
   for (const { family, table, protocol, destination, gateway } of cache.routes.values()) {
-    if (family !== 4 || table !== MAIN_TABLE || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
-    items.push({ kind: 'route', destination: destination as Ipv4Cidr, gateway: gateway as Ipv4 });
+    if (family !== 4 || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
+    if (table !== MAIN_TABLE && table !== VXLAN_TABLE) continue;
+    const common = { destination: destination as Ipv4Cidr, gateway: gateway as Ipv4 };
+    items.push({ kind: 'route', ...common, table: cache.rules.size === 0 ? VXLAN_TABLE : table });
+  }
+  for (const { priority, table, protocol, udp } of cache.rules.values()) {
+    if (protocol !== OUR_PROTOCOL || table !== VXLAN_TABLE) continue;
+    items.push({ kind: 'rule', priority, table, ...(udp !== undefined && { udp }) });
   }
   return items;
 }

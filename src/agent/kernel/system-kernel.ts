@@ -3,7 +3,7 @@
 import { inNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
-import type { FdbEntry, KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Route, Rule } from '../../kernel/rtnl/objects.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Reaper } from '../../kernel/rtnl/reaper.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -12,11 +12,15 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
+import { VXLAN_TABLE } from '../items/route.ts';
 import { TABLE } from '../items/ruleset.ts';
 import { withRoom } from './crowded-table.ts';
 import { isKeptRoute } from './kernel-cache.ts';
 import type { KernelDump, KernelPort } from './kernel-port.ts';
 import { namingPortHolders } from './taken-port.ts';
+
+/** The routing tables besides the main one that the agent reads. */
+const TABLES = [VXLAN_TABLE];
 
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
 export class SystemKernel implements KernelPort {
@@ -44,7 +48,7 @@ export class SystemKernel implements KernelPort {
     options: { readonly netns?: string } = {},
   ): Promise<SystemKernel> {
     const [rtnl, nft] = await Promise.all([Rtnl.open(options), Nft.open(options)]);
-    const monitor = KernelMonitor.open({ ...options, ownPortIds: () => [rtnl.portId] });
+    const monitor = KernelMonitor.open({ ...options, ownPortIds: () => [rtnl.portId], tables: TABLES });
     return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), options.netns);
   }
 
@@ -127,18 +131,29 @@ export class SystemKernel implements KernelPort {
   }
 
   async dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump> {
-    const [links, addresses, routes, neighbours, fdb] = await Promise.all([
+    const [links, addresses, routes, rules, neighbours, fdb] = await Promise.all([
       this.#rtnl.links(),
       this.#rtnl.addresses(),
       this.routes(),
+      this.#rules(),
       this.#rtnl.neighbours(),
       this.#rtnl.fdbWhere(matters),
     ]);
-    return { links, addresses, routes, neighbours, fdb: fdb.entries, otherFdb: fdb.others };
+    return { links, addresses, routes, rules, neighbours, fdb: fdb.entries, otherFdb: fdb.others };
+  }
+
+  /** None where the kernel has no rules (CONFIG_IP_MULTIPLE_TABLES): it has three of its own otherwise. */
+  async #rules(): Promise<Rule[]> {
+    try {
+      return await this.#rtnl.rules();
+    } catch (error) {
+      if (['EAFNOSUPPORT', 'EOPNOTSUPP'].includes(MeshError.from(error).errno ?? '')) return [];
+      throw error;
+    }
   }
 
   routes(): Promise<readonly Route[]> {
-    return this.#rtnl.routes(isKeptRoute);
+    return this.#rtnl.routes(isKeptRoute, TABLES);
   }
 
   ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]> {
@@ -149,8 +164,8 @@ export class SystemKernel implements KernelPort {
     this.#monitor.drain();
   }
 
-  routeTo(destination: Ipv4): Promise<Route> {
-    return this.#rtnl.routeTo(destination);
+  routeTo(destination: Ipv4, udpPort?: number): Promise<Route> {
+    return this.#rtnl.routeTo(destination, udpPort);
   }
 
   listRuleset(family: 'inet' | 'bridge'): Promise<string | undefined> {
@@ -159,6 +174,10 @@ export class SystemKernel implements KernelPort {
 
   listBridgeSet(name: string): Promise<string> {
     return this.#nft.listSet('bridge', TABLE, name);
+  }
+
+  listInetSet(name: string): Promise<string> {
+    return this.#nft.listSet('inet', TABLE, name);
   }
 
   /** The text of all nft tables of this namespace, ours and others'. */

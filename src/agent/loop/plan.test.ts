@@ -20,6 +20,7 @@ function input(...attachments: Attachment[]): DesiredInput {
   return {
     machine,
     routes: false,
+    firstRule: 32_700,
     host0: {
       role: 'node',
       ipv4: '10.11.1.1' as Ipv4,
@@ -61,7 +62,9 @@ test('a node without items joins a mesh with one other member', () => {
     ip link add vxlan456 address 02:7e:61:7a:4a:d5 mtu 1380 master br456 type vxlan id 456 dstport 4789 local 10.11.1.2 learning df inherit maxaddress 16386
     ip address add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad
     ip address add fe80::7647:6b77:cff:6931/64 dev br456 nodad
-    ip route replace 10.11.2.0/24 via 10.11.1.1 proto 200
+    ip route replace 10.11.2.0/24 via 10.11.1.1 table 4789 proto 200
+    ip rule add pref 32700 ipproto udp dport 4789 lookup 4789 protocol 200
+    ip rule add pref 32701 ipproto udp sport 4789 lookup 4789 protocol 200
     bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 dst 10.11.1.1 self permanent extern_learn
     bridge fdb replace 02:47:8b:9e:81:6e dev vxlan456 master dynamic extern_learn
     bridge fdb append 00:00:00:00:00:00 dev vxlan456 dst 10.11.1.1 self permanent extern_learn
@@ -77,6 +80,8 @@ test('items that go with a link have no step', () => {
   const observed = desiredItems(input(attachment(manage)));
   const steps = plan(observed, desiredItems(input()), everything);
   expect(steps.map(({ key }) => key)).toEqual([
+    'rule:32700',
+    'rule:32701',
     'route:10.11.2.0/24',
     'vxlan:mesh-456',
     'bridge:mesh-456',

@@ -24,6 +24,7 @@ const emptyKernel: KernelPort = {
   },
   listRuleset: async () => undefined,
   listBridgeSet: async () => '',
+  listInetSet: async () => '',
   readSysctl: async () => undefined,
   close: async () => undefined,
 };

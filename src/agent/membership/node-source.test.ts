@@ -34,6 +34,7 @@ const KERNEL: KernelPort = {
   }),
   listRuleset: async () => undefined,
   listBridgeSet: async () => '',
+  listInetSet: async () => '',
   readSysctl: async () => undefined,
   close: async () => undefined,
 };

@@ -8,7 +8,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
@@ -76,7 +76,7 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
   const outer = new Set([from, to].flatMap((point) => outerAddresses(point, network, members, fresh)));
   const routes = new Map<Ipv4, Route>();
   for (const address of outer) {
-    const route = await kernel.routeTo(address).catch(() => undefined);
+    const route = await kernel.routeTo(address, VXLAN_PORT).catch(() => undefined);
     if (route !== undefined) routes.set(address, route);
   }
   return {

@@ -112,6 +112,7 @@ export function healthOf(agent: Agent): Finding[] {
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   // A port that is this machine's link to the underlay has a finding already.
   findings.push(...portFindings(agent).filter(({ code, object }) => code !== 'MESH_PORT_UNFIT' || !links.has(object)));
+  if (agent.source.known) findings.push(...agent.outsiders.findings(agent.cache, agent.source.host0Stance()));
   if (agent.reconciler.cacheDifference > 0) {
     findings.push({
       code: 'MESH_INTERNAL',

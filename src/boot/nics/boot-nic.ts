@@ -8,7 +8,7 @@ import { isUnderlay, type LinkAddress } from './nic-address.ts';
 /** What the choice of NICs needs to know of a link. */
 export type NicLink = Pick<
   Link,
-  'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'kind' | 'loopback' | 'alias'
+  'index' | 'name' | 'mac' | 'up' | 'running' | 'master' | 'lower' | 'kind' | 'loopback' | 'alias'
 >;
 
 /** A link on which host0 takes part in a segment: a network card, a bridge, or any device that the settings name. */
@@ -64,7 +64,7 @@ export function scanNics(links: readonly NicLink[], boot: readonly BootNic[]): N
 
 /** The ifindexes of the bridges that Meshwork did not make. */
 function foreignBridges(links: readonly NicLink[]): ReadonlySet<number> {
-  const bridges = links.filter(({ kind, alias }) => kind === 'bridge' && !alias.startsWith(OUR_ALIAS));
+  const bridges = links.filter((link) => link.kind === 'bridge' && !isOurs(link));
   return new Set(bridges.map(({ index }) => index));
 }
 
@@ -79,7 +79,12 @@ function isCard({ loopback, kind }: NicLink): boolean {
  */
 function physicalAmong(links: readonly NicLink[]): (link: NicLink) => boolean {
   const hasCards = links.some(isCard);
-  return (link) => isCard(link) || (!hasCards && link.kind === 'veth' && !link.alias.startsWith(OUR_ALIAS));
+  return (link) => isCard(link) || (!hasCards && link.kind === 'veth' && !isOurs(link));
+}
+
+/** Whether Meshwork made the link. */
+export function isOurs({ alias }: NicLink): boolean {
+  return alias.startsWith(OUR_ALIAS);
 }
 
 /** Whether dnsmasq's configuration can hold this interface name, and whether the name is safe as part of a file name. */

@@ -1,4 +1,4 @@
-/** The present links, addresses, IPv6 routes and IPv4 default routes of this host: dumped once, then kept up to date by kernel events. */
+/** The present links, addresses and routes of this host: dumped once, then kept up to date by kernel events. */
 import type { Address, KernelEvent, Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -24,11 +24,11 @@ const REREAD_MS = 50;
 /** How long after a failed dump the next one is tried. */
 const RETRY_MS = 200;
 
-/** A mirror of the kernel's links, addresses, IPv6 routes and IPv4 default routes. Feed it with `read` once, and with `take` for each kernel event. */
+/** A mirror of the kernel's links, addresses and routes of the main table. Feed it with `read` once, and with `take` for each kernel event. */
 export class HostLinks {
   readonly #input: HostLinksInput;
   readonly #changes = new Signal<void>();
-  /** Emits when links, addresses or IPv4 default routes have changed. Not for IPv6 routes: only checks of network files read them. */
+  /** Emits when links, addresses or IPv4 routes have changed. Not for IPv6 routes: only checks of network files read them. */
   readonly changes: Subscribable<void> = this.#changes;
   readonly #links = new Map<number, Link>();
   readonly #indexOf = new Map<string, number>();
@@ -52,7 +52,7 @@ export class HostLinks {
     return this.#addresses.values();
   }
 
-  /** IPv6 routes and IPv4 default routes of the main table. */
+  /** The routes of the main table. */
   get routes(): Iterable<Route> {
     return this.#routes.values();
   }
@@ -100,9 +100,9 @@ export class HostLinks {
     else if (event.type === 'route') this.#takeRoute(event.route, event.removed);
     // With an address or a link that goes down, the kernel removes IPv4 routes without an event.
     if (event.type === 'address' && event.removed && event.address.family === 4) this.#reread(REREAD_MS);
-    if (event.type === 'link' && !event.link.up && this.#hasDefaultRoute(event.link.index)) this.#reread(REREAD_MS);
-    const isDefault = event.type === 'route' && event.route.family === 4 && event.route.destination === '0.0.0.0/0';
-    if (event.type !== 'link' && event.type !== 'address' && !isDefault) return;
+    if (event.type === 'link' && !event.link.up && this.#hasRoute(event.link.index)) this.#reread(REREAD_MS);
+    const isRoute = event.type === 'route' && event.route.family === 4;
+    if (event.type !== 'link' && event.type !== 'address' && !isRoute) return;
     this.#emitting ??= this.#input.clock.after(COALESCE_MS, () => {
       this.#emitting = undefined;
       this.#changes.emit();
@@ -135,13 +135,12 @@ export class HostLinks {
   }
 
   #takeRoute(route: Route, removed: boolean): void {
-    if (route.family !== 6 && route.destination !== '0.0.0.0/0') return;
     const key = `${route.destination} ${route.link} ${route.gateway} ${route.metric}`;
     if (removed) this.#routes.delete(key);
     else this.#routes.set(key, route);
   }
 
-  #hasDefaultRoute(link: number): boolean {
+  #hasRoute(link: number): boolean {
     return [...this.#routes.values()].some((route) => route.family === 4 && route.link === link);
   }
 

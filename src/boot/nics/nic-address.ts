@@ -19,9 +19,14 @@ export interface AddressBook {
   indexOf(device: string): number | undefined;
 }
 
-/** Whether an underlay can use the address: a global IPv4 address whose subnet has room for another host. */
+/** Whether machines can boot beside the address: a global IPv4 address whose subnet has room for another host. */
 export function isUnderlay({ family, scope, length }: LinkAddress): boolean {
   return family === 4 && scope === 'global' && length <= 30;
+}
+
+/** Whether nodes can reach host0 at the address: a global IPv4 address, of any subnet. */
+export function isNodeAddress({ family, scope }: LinkAddress): boolean {
+  return family === 4 && scope === 'global';
 }
 
 /** The underlay addresses of a device; empty if the device does not exist. */

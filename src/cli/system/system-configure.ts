@@ -9,6 +9,7 @@ import { type Compilation, type CompiledMachine, compile } from '../../image/ove
 import { writeExampleTree } from '../../image/overlay/example-tree.ts';
 import { overlayDifference, type PathChange } from '../../image/overlay/overlay-difference.ts';
 import { OverlayStore } from '../../image/overlay/overlay-store.ts';
+import { deviceNames } from '../../kernel/device-names.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Context } from '../context.ts';
@@ -69,7 +70,11 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   stages.show(`Reading ${paths.host0}`);
   const overlayStore = new OverlayStore(paths.state);
   if (!check && !plan) await makeCommandKey(paths.state);
-  const compilation = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
+  const compilation = await compile({
+    paths,
+    authorizedKeys: await authorizedKeysIn(paths.state),
+    devices: deviceNames(),
+  });
   const { machines, errors } = compilation;
   if (errors.length > 0) {
     stages.end();

@@ -26,12 +26,14 @@ join_groups="eth1 eth2" "eth3 eth4 eth5"
 port_settle_sec=0
 shared_ids="4C4C4544-0000-2010-8020-80C04F202020" "EVAL 1"
 metrics="manage"
+member_subnets="10.20.0.0/16" 192.168.9.7/32
 `;
   expect(parse(text)).toEqual({
     settings: {
       subnetPool: ['10.11.0.0/16', '192.168.0.0/23'],
       defaultSubnetSize: 24,
       segmentNics: ['eth1', 'eth2'],
+      memberSubnets: ['10.20.0.0/16', '192.168.9.7/32'],
       defaultNetworks: ['manage', 'storage'],
       admission: 'known',
       boot: 'auto',
@@ -52,6 +54,12 @@ metrics="manage"
       metricsNetwork: 'manage',
     },
     defaultNetworksPlace: expect.objectContaining({ line: 5, column: 18 }),
+    devicePlaces: {
+      segment_ports: expect.objectContaining({ line: 4, column: 15 }),
+      boot_mode: expect.objectContaining({ line: 8, column: 11 }),
+      manual_subnets: expect.objectContaining({ line: 9, column: 16 }),
+      join_groups: expect.objectContaining({ line: 10, column: 13 }),
+    },
     errors: [],
   });
 });
@@ -184,7 +192,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_CONF_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids and metrics.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids and metrics.
       write: subnet_pool="10.11.0.0/16""
   `);
 });
@@ -197,4 +205,10 @@ test('the first file that exists is read', async () => {
   await writeFile(second, 'admission="token"\n');
   expect((await readHost0Conf([first, second])).settings?.admission).toBe('token');
   expect((await readHost0Conf([directory, second])).errors).toMatchObject([{ code: 'MESH_CONF_UNREADABLE' }]);
+});
+
+test.each(['10.0.0.0/7', '224.0.0.0/8', '127.0.0.0/8'])('no machine can be a member in %s', (subnet) => {
+  expect(complaints(`member_subnets="${subnet}"\n`)).toContain(
+    `member_subnets "${subnet}" is not a subnet of machines`,
+  );
 });

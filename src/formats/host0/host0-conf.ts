@@ -4,6 +4,7 @@
  *     subnet_pool="10.11.0.0/16" "192.168.0.0/23"   # pools from which new boot segments get their subnets
  *     default_subnet_size="25"                      # prefix length of such a subnet, 1 to 30
  *     segment_ports="eth1" "eth2"                   # NICs that boot segments may be on; by default, every suitable NIC
+ *     member_subnets="10.20.0.0/16"                 # further subnets, behind routers, from which nodes may join
  *     default_networks="manage"                     # network files that every machine gets
  *     boot="auto"                                   # off (sends and answers nothing), auto, dry (says what it would answer)
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a NIC
@@ -19,11 +20,17 @@
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import { WANTED_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
+import { isSegment } from '../../protocol/shapes/parts.ts';
 import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
 import { ConfKeys, quoted } from '../conf/conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
 import { NETWORK_NAME } from '../conf/mesh-conf.ts';
 import { nearest } from '../conf/nearest.ts';
+
+/** The keys whose values name network devices. */
+const DEVICE_KEYS = ['segment_ports', 'boot_mode', 'manual_subnets', 'join_groups'] as const;
+/** One of the keys whose values name network devices. */
+export type DeviceKey = (typeof DEVICE_KEYS)[number];
 
 const ADMISSIONS = ['open', 'known', 'token'] as const;
 /** Who may become a member: controller/membership/admission.ts decides. */
@@ -51,6 +58,8 @@ export interface Host0Settings {
   readonly defaultSubnetSize: number;
   /** Undefined: host0 uses every suitable NIC. */
   readonly segmentNics: readonly string[] | undefined;
+  /** Subnets from which nodes may join besides those of the NICs: host0 reaches them by routers. */
+  readonly memberSubnets: readonly Ipv4Cidr[];
   /** Names of network files, without `.conf`, that every machine gets in addition to those of its manifest. */
   readonly defaultNetworks: readonly string[];
   /** Undefined: `open` until the first machine has a folder, then `known`. */
@@ -74,6 +83,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   subnetPool: [parseIpv4Cidr('10.11.0.0/16')],
   defaultSubnetSize: 25,
   segmentNics: undefined,
+  memberSubnets: [],
   defaultNetworks: ['manage'],
   admission: undefined,
   // host0 must not disturb a network before its administrator has decided to boot machines there.
@@ -93,6 +103,7 @@ export const HOST0_KEYS = [
   'subnet_pool',
   'default_subnet_size',
   'segment_ports',
+  'member_subnets',
   'default_networks',
   'admission',
   'boot',
@@ -110,6 +121,8 @@ export interface Host0Conf {
   readonly settings?: Host0Settings;
   /** The place of `default_networks`, if the file has this key. */
   readonly defaultNetworksPlace?: SourcePlace;
+  /** The places of the keys whose values name devices, as far as the file has them. */
+  readonly devicePlaces?: Readonly<Partial<Record<DeviceKey, SourcePlace>>>;
   readonly errors: readonly MeshError[];
 }
 
@@ -134,6 +147,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
     defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
     segmentNics: keys.optional('segment_ports', listOf(parseNic)),
+    memberSubnets: keys.optional('member_subnets', listOf(parseMemberSubnet)) ?? HOST0_DEFAULTS.memberSubnets,
     defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
     admission: keys.optional('admission', oneOf(parseAdmission)),
     boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
@@ -146,7 +160,13 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
   const place = keys.placeOf('default_networks');
-  return { settings, errors: [], ...(place !== text.end && { defaultNetworksPlace: place }) };
+  const places = DEVICE_KEYS.map((key) => [key, keys.placeOf(key)] as const).filter(([, at]) => at !== text.end);
+  return {
+    settings,
+    errors: [],
+    ...(places.length > 0 && { devicePlaces: Object.fromEntries(places) }),
+    ...(place !== text.end && { defaultNetworksPlace: place }),
+  };
 }
 
 /** What is wrong with a value, and an example of a right one. */
@@ -165,6 +185,14 @@ function parsePool(word: string): Ipv4Cidr | Fault {
     const example = /^Write (\S+)\.$/.exec(remedy ?? '')?.[1] ?? HOST0_DEFAULTS.subnetPool.join();
     return { fault: message, rule: 'A pool is an IPv4 network, as in 10.11.0.0/16.', example };
   }
+}
+
+function parseMemberSubnet(word: string): Ipv4Cidr | Fault {
+  const subnet = parsePool(word);
+  if (isFault(subnet)) return { ...subnet, rule: 'A member subnet is an IPv4 network, as in 10.20.0.0/16.' };
+  if (isSegment(subnet)) return subnet;
+  const rule = 'A member subnet has a prefix of at least 8 bits, and addresses that machines can have.';
+  return { fault: `${quoted(word)} is not a subnet of machines`, rule, example: '10.20.0.0/16' };
 }
 
 function parseSize(word: string): number | Fault {

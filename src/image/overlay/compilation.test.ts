@@ -239,3 +239,21 @@ test('what is published is found by machine, and only what changed is written', 
   }
   expect((await overlayStore.overlayOf('10eff964' as MachineId))?.overlay?.sha256).not.toBe(overlay.sha256);
 });
+
+test('a line of host0.conf that names an absent device is a warning with its place', async () => {
+  put('host0/host0.conf', 'segment_ports="eth1" "enp3s0"\nboot_mode="eht1=off"\n');
+  const { errors, warnings } = await compile({
+    paths: pathsBelow(root),
+    authorizedKeys: [],
+    devices: ['lo', 'eth1', 'eth0'],
+  });
+  expect(errors).toEqual([]);
+  expect(warnings.map(({ code, message, place }) => `${code} ${place?.line}:${place?.column} ${message}`)).toEqual([
+    'MESH_SEGMENT_ABSENT 1:23 segment_ports names enp3s0, and this machine has no such network device',
+    'MESH_SEGMENT_ABSENT 2:12 boot_mode names eht1, and this machine has no such network device',
+  ]);
+  expect(warnings.map(({ remedy }) => remedy)).toEqual([
+    'This machine has eth0, eth1',
+    'Did you mean eth1? This machine has eth0, eth1',
+  ]);
+});

@@ -4,6 +4,7 @@ import { nearest } from '../../formats/conf/nearest.ts';
 import { readNetworkFiles } from '../../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
 import { errorText } from '../../formats/error-text.ts';
+import { deviceWarnings } from '../../formats/host0/device-warnings.ts';
 import { type Host0Conf, type Host0Settings, readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { MeshError } from '../../model/error.ts';
@@ -51,10 +52,12 @@ export interface CompileInput {
   readonly paths: Paths;
   /** Public keys that may command every node, one line of an `authorized_keys` each. */
   readonly authorizedKeys: readonly string[];
+  /** The names of this machine's network devices, if it is host0: host0.conf may name others. */
+  readonly devices?: readonly string[];
 }
 
 /** Reads and checks all of `/host0`; writes nothing. Faults are in the result, none is thrown. */
-export async function compile({ paths, authorizedKeys }: CompileInput): Promise<Compilation> {
+export async function compile({ paths, authorizedKeys, devices }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
   const [conf, { files, errors: fileErrors }] = await Promise.all([
     readHost0Conf(paths.host0Conf),
@@ -76,6 +79,7 @@ export async function compile({ paths, authorizedKeys }: CompileInput): Promise<
   };
   const machines = tree.machines.map((folder) => compileMachine(folder, shared));
   const actions = tree.machines.flatMap((folder) => [...folder.groups, folder].flatMap((each) => each.actions));
+  if (devices !== undefined) warnings.push(...deviceWarnings(conf, devices));
   warnings.push(...setuidWarnings(actions));
   errors.push(...worldFaults(actions, shared.read));
   return {

@@ -15,11 +15,11 @@ let monitor: KernelMonitor;
 let events: KernelEvent[];
 let heard: () => void;
 
-function listen(ownPortIds: () => number[] = () => []): void {
+function listen(ownPortIds: () => number[] = () => [], tables: readonly number[] = []): void {
   const { path } = netns;
   events = [];
   heard = () => {};
-  monitor = KernelMonitor.open({ netns: path, ownPortIds });
+  monitor = KernelMonitor.open({ netns: path, ownPortIds, tables });
   monitor.events.subscribe((event) => {
     events.push(event);
     heard();
@@ -74,6 +74,24 @@ test("reports other programs' changes: links, addresses, routes, neighbours, FDB
   expect((await event('fdb', (fdb) => fdb.entry.table === 'self')).entry).toMatchObject(entry);
   await event('link', ({ removed, link }) => removed && link.name === 'v1');
   expect(events.every((each) => each.type === 'overflow' || !each.echo)).toBe(true);
+});
+
+test('reports rules, and routes of other tables if it shall', async () => {
+  listen(undefined, [4789]);
+  ip(
+    netns.path,
+    'link set lo up',
+    'route add 10.2.0.0/16 dev lo table 4789',
+    'route add 10.3.0.0/16 dev lo table 4790',
+    'rule add pref 7 ipproto udp dport 4789 lookup 4789 protocol 200',
+    'rule delete pref 7',
+  );
+  const rule = { priority: 7, table: 4789, protocol: 200, udp: { to: 4789 } };
+  expect((await event('rule', ({ removed }) => !removed)).rule).toEqual(rule);
+  expect((await event('rule', ({ removed }) => removed)).rule).toEqual(rule);
+  const routes = events.flatMap((each) => (each.type === 'route' ? [each.route.destination] : []));
+  expect(routes).toContain('10.2.0.0/16');
+  expect(routes).not.toContain('10.3.0.0/16');
 });
 
 test("a bridge's message about a port becomes a port event, never an incomplete link", async () => {

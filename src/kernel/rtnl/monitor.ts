@@ -20,9 +20,10 @@ import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from './ne
 import type { KernelEvent } from './objects.ts';
 import { ReadingBudget } from './reading-budget.ts';
 import { RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE, readRoute } from './route.ts';
+import { RTM_DELRULE, RTM_NEWRULE, readRule } from './rule.ts';
 
-/** Groups of rtnetlink: RTNLGRP_LINK, NEIGH (FDB entries too), IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
-const RTNL_GROUPS = [1, 3, 5, 7, 9, 11];
+/** Groups of rtnetlink: RTNLGRP_LINK, NEIGH (FDB entries too), IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE. */
+const RTNL_GROUPS = [1, 3, 5, 7, 8, 9, 11];
 /** Groups of netfilter: NFNLGRP_NFTABLES. */
 const NFT_GROUPS = [7];
 /** NFNL_SUBSYS_NFTABLES and NFT_MSG_NEWGEN: the message that ends each transaction. */
@@ -58,6 +59,8 @@ interface KernelMonitorOptions {
   readonly netns?: string;
   /** Port ids of our own rtnetlink sockets: events that they caused are marked as echoes. */
   readonly ownPortIds?: () => readonly number[];
+  /** Routing tables besides the main one whose routes are reported. */
+  readonly tables?: readonly number[];
 }
 
 /**
@@ -141,9 +144,10 @@ export class KernelMonitor {
 
   #readRtnl(socket: NetlinkSocket): boolean {
     const own = this.#options.ownPortIds?.() ?? [];
+    const tables = [RT_TABLE_MAIN, ...(this.#options.tables ?? [])];
     const events: KernelEvent[] = [];
     const { complete, more } = readWaiting(socket, (message) => {
-      const event = eventOf(message, own.includes(message.portId));
+      const event = eventOf(message, own.includes(message.portId), tables);
       if (event !== undefined) events.push(event);
     });
     if (!complete) events.push({ type: 'overflow' });
@@ -204,9 +208,9 @@ function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): {
 
 /**
  * The event that a message describes.
- * @returns undefined for objects that we ignore, such as FDB entries of a VLAN and routes outside the main table
+ * @returns undefined for objects that we ignore, such as FDB entries of a VLAN and routes outside of `tables`
  */
-function eventOf(message: Message, echo: boolean): KernelEvent | undefined {
+function eventOf(message: Message, echo: boolean, tables: readonly number[]): KernelEvent | undefined {
   switch (message.type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
@@ -219,8 +223,13 @@ function eventOf(message: Message, echo: boolean): KernelEvent | undefined {
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       const route = readRoute(message);
-      if (route?.table !== RT_TABLE_MAIN) return undefined;
+      if (route === undefined || !tables.includes(route.table)) return undefined;
       return { type: 'route', removed: message.type === RTM_DELROUTE, route, echo };
+    }
+    case RTM_NEWRULE:
+    case RTM_DELRULE: {
+      const rule = readRule(message);
+      return rule && { type: 'rule', removed: message.type === RTM_DELRULE, rule, echo };
     }
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:

@@ -1,6 +1,6 @@
 /** What identifies an object of the kernel among those of its kind. */
 import { FLOOD_MAC } from '../../model/address/mac.ts';
-import type { Address, FdbEntry, Neighbour, Route } from './objects.ts';
+import type { Address, FdbEntry, Neighbour, Route, Rule } from './objects.ts';
 
 /** The fields that identify an FDB entry. */
 export type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
@@ -25,4 +25,9 @@ export function neighbourObjectKey({ link, address }: Pick<Neighbour, 'link' | '
  */
 export function entryKey({ link, table, mac, remoteVtep }: EntryIdentity): string {
   return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
+}
+
+/** Two programs may have the same rule. */
+export function ruleKey({ priority, table, protocol, udp }: Rule): string {
+  return `${priority} ${table} ${protocol} ${udp?.from} ${udp?.to}`;
 }

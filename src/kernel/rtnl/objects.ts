@@ -137,6 +137,23 @@ export interface Route {
   readonly replaces?: true;
 }
 
+/** Ports of UDP packets. */
+export interface UdpPorts {
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/** An IPv4 routing rule: packets that it is for are looked up in its table. */
+export interface Rule {
+  /** Rules of lower numbers are asked first. */
+  readonly priority: number;
+  readonly table: number;
+  /** FRA_PROTOCOL, which program added the rule: 200 is ours. */
+  readonly protocol: number;
+  /** The UDP packets that the rule is for; absent for rules that ask for anything else. */
+  readonly udp?: UdpPorts;
+}
+
 /** A neighbour entry: the MAC address that an IP address has on a link. */
 export interface Neighbour {
   readonly family: 4 | 6;
@@ -186,6 +203,7 @@ export type KernelEvent =
   | { readonly type: 'port'; readonly link: number; readonly port: BridgePortAttributes; readonly echo: boolean }
   | { readonly type: 'address'; readonly removed: boolean; readonly address: Address; readonly echo: boolean }
   | { readonly type: 'route'; readonly removed: boolean; readonly route: Route; readonly echo: boolean }
+  | { readonly type: 'rule'; readonly removed: boolean; readonly rule: Rule; readonly echo: boolean }
   | { readonly type: 'neighbour'; readonly removed: boolean; readonly neighbour: Neighbour; readonly echo: boolean }
   | { readonly type: 'fdb'; readonly removed: boolean; readonly entry: FdbEntry; readonly echo: boolean }
   /** Some nftables table changed: read ours again. */

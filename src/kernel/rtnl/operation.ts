@@ -6,7 +6,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { BridgeAttributes, FdbEntry, VxlanAttributes } from './objects.ts';
+import type { BridgeAttributes, FdbEntry, Rule, UdpPorts, VxlanAttributes } from './objects.ts';
 
 /** The attributes of a link that shall change; absent ones stay. */
 export interface LinkChange {
@@ -59,12 +59,16 @@ export type KernelOperation =
     }
   | {
       readonly do: 'route-replace' | 'route-delete';
-      /** `address/length`, of either family; in the main table. */
+      /** `address/length`, of either family. */
       readonly destination: string;
+      /** The main table if absent. */
+      readonly table?: number;
       readonly gateway?: Ipv4 | Ipv6;
       readonly link?: string;
       readonly protocol: number;
     }
+  /** Adds or deletes an IPv4 rule for UDP packets. */
+  | ({ readonly do: 'rule-add' | 'rule-delete'; readonly udp: UdpPorts } & Omit<Rule, 'udp'>)
   | {
       readonly do: 'neighbour-replace';
       readonly link: string;

@@ -106,6 +106,15 @@ test('a route carries our protocol, and is removed in any scope', () => {
   expect(hex({ do: 'route-delete', ...route })).toBe(
     golden('2c000000 1900 0100 00000000 00000000', '02 18 00 00 fe c8 ff 00 00000000', attributes),
   );
+  // The number of a table does not fit into the header.
+  expect(hex({ do: 'route-replace', ...route, table: 4789 })).toBe(
+    golden(
+      '34000000 1800 0105 00000000 00000000',
+      '02 18 00 00 00 c8 00 01 00000000',
+      attributes,
+      '0800 0f00 b5120000', // TABLE
+    ),
+  );
 });
 
 test('a neighbour entry is permanent, extern_learn, and carries its protocol', () => {

@@ -7,6 +7,7 @@ import { writeGroupDelete, writeLinkAdd, writeLinkDelete, writeLinkSet } from '.
 import { writeNeighbour } from './neighbour.ts';
 import type { KernelOperation } from './operation.ts';
 import { writeRoute } from './route.ts';
+import { writeRule } from './rule.ts';
 
 /**
  * Encoded messages in one buffer, with the link indexes that are still to be filled in, and the messages that may move
@@ -69,6 +70,10 @@ function write(writer: MessageWriter, operation: KernelOperation): void {
     case 'route-delete':
       writeRoute(writer, operation);
       break;
+    case 'rule-add':
+    case 'rule-delete':
+      writeRule(writer, operation);
+      break;
     case 'neighbour-replace':
     case 'neighbour-delete':
       writeNeighbour(writer, operation);
@@ -97,6 +102,9 @@ export function operationObject(operation: KernelOperation): string {
     case 'route-replace':
     case 'route-delete':
       return operation.destination;
+    case 'rule-add':
+    case 'rule-delete':
+      return `rule ${operation.priority}`;
     case 'neighbour-replace':
     case 'neighbour-delete':
       return `${operation.address} on ${operation.link}`;

@@ -22,7 +22,7 @@ export const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 
 const RTMSG_BYTES = 12;
-/** The main routing table, the only one that Meshwork uses. */
+/** The main routing table. */
 export const RT_TABLE_MAIN = 254;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
@@ -39,11 +39,14 @@ const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
 const RTA_TABLE = 15;
 const RTA_VIA = 18;
+const RTA_IP_PROTO = 27;
+const RTA_DPORT = 29;
+const IPPROTO_UDP = 17;
 
 type RouteOperation = Extract<KernelOperation, { do: 'route-replace' | 'route-delete' }>;
 
 /**
- * Writes one message that replaces or deletes a route of the main table.
+ * Writes one message that replaces or deletes a route.
  * @throws MESH_ADDRESS_INVALID for a destination that cannot be parsed
  */
 export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
@@ -55,7 +58,8 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   writer.u8(family);
   writer.u8(length);
   writer.u16(0);
-  writer.u8(RT_TABLE_MAIN);
+  const { table = RT_TABLE_MAIN } = route;
+  writer.u8(headerTable(table));
   writer.u8(route.protocol);
   // IPv4 needs the scope LINK for a destination without gateway. A delete with scope NOWHERE matches any scope.
   const scope = family === AF_INET && route.gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
@@ -65,20 +69,34 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   if (length > 0) writer.attributeIp(RTA_DST, address);
   if (route.gateway !== undefined) writer.attributeIp(RTA_GATEWAY, route.gateway);
   if (route.link !== undefined) writer.attributeLink(RTA_OIF, route.link);
+  if (table !== headerTable(table)) writer.attributeU32(RTA_TABLE, table);
   writer.end();
 }
 
-/** Writes a request for the main table of one family; with strict checking the kernel sends only that table. */
-export function writeRouteDump(writer: MessageWriter, family: typeof AF_INET | typeof AF_INET6): void {
+/** The number of a table as the header of a message has it: numbers above 255 are an attribute, and 0 here. */
+function headerTable(table: number): number {
+  return table > 255 ? 0 : table;
+}
+
+/** Writes a request for one table of one family; with strict checking the kernel sends only that table. */
+export function writeRouteDump(
+  writer: MessageWriter,
+  family: typeof AF_INET | typeof AF_INET6,
+  table = RT_TABLE_MAIN,
+): void {
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
   writer.u32(family);
-  writer.u32(RT_TABLE_MAIN);
+  writer.u32(headerTable(table));
   writer.u32(0);
+  if (table !== headerTable(table)) writer.attributeU32(RTA_TABLE, table);
   writer.end();
 }
 
-/** Writes a request for the route that a packet to `destination` would take. */
-export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
+/**
+ * Writes a request for the route that a packet to `destination` would take.
+ * @param udpPort the UDP port that the packet goes to; rules may be for it
+ */
+export function writeRouteTo(writer: MessageWriter, destination: Ip, udpPort?: number): void {
   const family = addressFamily(destination);
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST);
   writer.u8(family);
@@ -88,6 +106,10 @@ export function writeRouteTo(writer: MessageWriter, destination: Ip): void {
   // IPv6 always reports the table, and refuses this flag.
   writer.u32(family === AF_INET ? RTM_F_LOOKUP_TABLE : 0);
   writer.attributeIp(RTA_DST, destination);
+  if (udpPort !== undefined) {
+    writer.attributeU8(RTA_IP_PROTO, IPPROTO_UDP);
+    writer.attributePort(RTA_DPORT, udpPort);
+  }
   writer.end();
 }
 

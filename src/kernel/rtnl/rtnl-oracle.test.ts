@@ -137,6 +137,42 @@ test('routes are as `ip route` shows them, from both families', async () => {
   expect((await rtnl.routes()).some(({ destination }) => destination === '10.9.0.0/16')).toBe(false);
 });
 
+test('rules and the routes of their table are as `ip` shows them', async () => {
+  await done(
+    ...MESH,
+    { do: 'route-replace', destination: '10.9.0.0/16', gateway: parseIpv4('10.3.0.2'), table: 4789, protocol: 200 },
+    { do: 'rule-add', priority: 4789, table: 4789, protocol: 200, udp: { to: 4789 } },
+    { do: 'rule-add', priority: 4790, table: 4789, protocol: 200, udp: { from: 4789 } },
+    { do: 'rule-add', priority: 4791, table: 4789, protocol: 200, udp: { to: 4789 } },
+    { do: 'rule-delete', priority: 4791, table: 4789, protocol: 200, udp: { to: 4789 } },
+  );
+  ip(netns.path, 'rule add pref 9 to 10.4.0.0/16 ipproto udp dport 4789 lookup 100');
+  expect(inside(netns.path, 'ip', 'rule').split('\n')).toEqual([
+    '0:\tfrom all lookup local',
+    '9:\tfrom all to 10.4.0.0/16 ipproto udp dport 4789 lookup 100',
+    '4789:\tfrom all ipproto udp dport 4789 lookup 4789 proto 200',
+    '4790:\tfrom all ipproto udp sport 4789 lookup 4789 proto 200',
+    '32766:\tfrom all lookup main',
+    '32767:\tfrom all lookup default',
+    '',
+  ]);
+  expect(await rtnl.rules()).toEqual([
+    { priority: 0, table: 255, protocol: 2 },
+    { priority: 9, table: 100, protocol: expect.any(Number) },
+    { priority: 4789, table: 4789, protocol: 200, udp: { to: 4789 } },
+    { priority: 4790, table: 4789, protocol: 200, udp: { from: 4789 } },
+    { priority: 32766, table: 254, protocol: 2 },
+    { priority: 32767, table: 253, protocol: 2 },
+  ]);
+  const routes = await rtnl.routes(undefined, [4789]);
+  expect(routes.filter(({ table }) => table === 4789)).toMatchObject([
+    { destination: '10.9.0.0/16', gateway: '10.3.0.2' },
+  ]);
+  expect(await rtnl.routes()).toEqual(routes.filter(({ table }) => table === 254));
+  expect((await rtnl.routeTo(parseIpv4('10.9.1.1'), 4789)).gateway).toBe('10.3.0.2');
+  await expect(rtnl.routeTo(parseIpv4('10.9.1.1'), 53)).rejects.toThrow('ENETUNREACH');
+});
+
 test('neighbours are as `ip neigh` shows them', async () => {
   await done(
     ...MESH,

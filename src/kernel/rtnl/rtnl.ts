@@ -10,12 +10,13 @@ import { RTM_NEWADDR, readAddress, writeAddressDump } from './address.ts';
 import { readFdbEntry, writeFdbDump, writeFdbGet } from './fdb.ts';
 import { RTM_NEWLINK, readLink, writeLinkGet } from './link.ts';
 import { RTM_NEWNEIGH, readNeighbour, writeNeighbourDump, writeNeighbourGet } from './neighbour.ts';
-import { addressKey, entryKey, neighbourObjectKey, routeKey } from './object-keys.ts';
-import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route } from './objects.ts';
+import { addressKey, entryKey, neighbourObjectKey, routeKey, ruleKey } from './object-keys.ts';
+import type { Address, EntryCount, FdbEntry, Link, Neighbour, Route, Rule } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOne } from './request.ts';
-import { RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
+import { RT_TABLE_MAIN, RTM_NEWROUTE, readRoute, writeRouteDump, writeRouteTo } from './route.ts';
 import { type Read, RtnlChannel } from './rtnl-channel.ts';
+import { RTM_NEWRULE, readRule, writeRuleDump } from './rule.ts';
 
 /** The table that an entry is in, and the remote VTEP that it leads to. */
 interface EntryTable extends Omit<EntryCount, 'count'> {
@@ -67,10 +68,14 @@ export class Rtnl {
     return this.#dump('addresses', writeAddressDump, RTM_NEWADDR, readAddress, addressKey);
   }
 
-  /** All routes of the main table, both families. @param matters which routes to keep; by default, all */
-  async routes(matters: (route: Route) => boolean = () => true): Promise<Route[]> {
-    const [ipv4, ipv6] = await Promise.all([this.#routesOf(AF_INET, matters), this.#routesOf(AF_INET6, matters)]);
-    return [...ipv4, ...ipv6];
+  /** All routes of the main table, both families. @param matters which routes to keep; by default, all @param more further tables whose IPv4 routes are read */
+  async routes(matters: (route: Route) => boolean = () => true, more: readonly number[] = []): Promise<Route[]> {
+    const routes = await Promise.all([
+      this.#routesOf(AF_INET, matters),
+      this.#routesOf(AF_INET6, matters),
+      ...more.map((table) => this.#routesOf(AF_INET, matters, table)),
+    ]);
+    return routes.flat();
   }
 
   /** The IPv4 routes of the main table for which `matters` holds. A router has hundreds of thousands of others. */
@@ -78,12 +83,21 @@ export class Rtnl {
     return this.#routesOf(AF_INET, matters);
   }
 
-  #routesOf(family: typeof AF_INET | typeof AF_INET6, matters: (route: Route) => boolean): Promise<Route[]> {
+  #routesOf(
+    family: typeof AF_INET | typeof AF_INET6,
+    matters: (route: Route) => boolean,
+    table = RT_TABLE_MAIN,
+  ): Promise<Route[]> {
     const read = (message: Message): Route | undefined => {
       const route = readRoute(message);
       return route !== undefined && matters(route) ? route : undefined;
     };
-    return this.#dump('routes', (writer) => writeRouteDump(writer, family), RTM_NEWROUTE, read, routeKey);
+    return this.#dump('routes', (writer) => writeRouteDump(writer, family, table), RTM_NEWROUTE, read, routeKey);
+  }
+
+  /** All IPv4 routing rules. */
+  rules(): Promise<Rule[]> {
+    return this.#dump('rules', writeRuleDump, RTM_NEWRULE, readRule, ruleKey);
   }
 
   /** All neighbour entries, both families. */
@@ -129,10 +143,11 @@ export class Rtnl {
 
   /**
    * The route that a packet to `destination` takes: gateway, link and source address.
+   * @param udpPort the UDP port that the packet goes to, since rules may be for it
    * @throws MESH_KERNEL_REFUSED with ENETUNREACH when there is no route
    */
-  async routeTo(destination: Ip): Promise<Route> {
-    const request = encodeOne((writer) => writeRouteTo(writer, destination));
+  async routeTo(destination: Ip, udpPort?: number): Promise<Route> {
+    const request = encodeOne((writer) => writeRouteTo(writer, destination, udpPort));
     const { objects, refusal, unreadable } = await this.#channel.ask(request, (message) => readRoute(message, true));
     if (refusal !== undefined) throw errnoError(refusal.errno, 'find route to', destination, undefined, refusal.text);
     if (unreadable !== undefined) throw unreadable;

@@ -17,6 +17,7 @@ ip address add fd99::1/64 dev theirs0 nodad
 ip route add 198.51.100.0/24 via 192.0.2.2
 ip route add 203.0.113.0/24 via 192.0.2.3 table 77 proto 200
 ip -6 route add fd98::/64 via fd99::2
+ip rule add to 203.0.113.0/24 lookup 77 protocol 200
 ip neighbour add 192.0.2.2 lladdr 0a:00:00:00:00:02 dev theirs0 nud permanent
 ip -6 neighbour add fd99::2 lladdr 0a:00:00:00:00:03 dev theirs0 nud permanent protocol 200
 bridge fdb add 0a:00:00:00:00:04 dev theirs3 dst 192.0.2.4 self extern_learn
@@ -32,7 +33,7 @@ for link in theirs0 theirs1 theirs2 theirs3 put1; do
   ip -oneline -details link show $link | sed 's/ [a-z_]*timer *[0-9.]*//g'
   ip -oneline address show dev $link scope global
 done
-ip route show dev theirs0; ip route show table 77; ip -6 route show dev theirs0
+ip route show dev theirs0; ip route show table 77; ip rule show table 77; ip -6 route show dev theirs0
 ip neighbour show dev theirs0 nud permanent; ip -6 neighbour show dev theirs0 nud permanent
 bridge fdb show dev theirs3 | sort; bridge fdb show dev theirs1 | grep -v permanent | sort
 nft list table inet theirs; nft list table bridge theirs`;

@@ -112,7 +112,7 @@ const FAULTS: readonly {
     what: 'a missing route',
     where: () => node1,
     asker: () => host0,
-    command: () => ['ip', 'route', 'del', '10.11.1.0/24'],
+    command: () => ['ip', 'route', 'del', '10.11.1.0/24', 'table', '4789'],
     named: () => 'node1 route: there is no route to 10.11.1.2 | 10.11.1.2 goes via 10.11.0.1',
   },
   {
