@@ -11,7 +11,7 @@ import type { FilterStep } from './packet-filter.ts';
 /** Of frames without padding. */
 export const ARP_FRAME_BYTES = 42;
 /** Hardware type Ethernet, protocol IPv4, addresses of 6 and 4 bytes, operation request. */
-const REQUEST = Buffer.from('0001080006040001', 'hex');
+const ARP_REQUEST = Buffer.from('0001080006040001', 'hex');
 const REPLY = 2;
 const OPERATION_AT = ETHERNET_BYTES + 6;
 const SENDER_AT = ETHERNET_BYTES + 8;
@@ -29,7 +29,7 @@ const REPLIES: readonly FilterStep[] = [
 /** Encodes a probe as a whole frame, padded with zeros to `frameBytes`. @param mac the sending NIC's */
 export function encodeArpProbe(mac: Mac, target: Ipv4, frameBytes = ARP_FRAME_BYTES): Buffer {
   const arp = Buffer.alloc(frameBytes - ETHERNET_BYTES);
-  REQUEST.copy(arp);
+  ARP_REQUEST.copy(arp);
   arp.set(macToBytes(mac), 8);
   arp.set(ipv4ToBytes(target), 24);
   return encodeEthernet({ from: mac, to: BROADCAST_MAC, type: ETHERTYPE.arp }, arp);

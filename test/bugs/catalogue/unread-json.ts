@@ -5,9 +5,9 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'readPlugged',
-      find: 'const { document, fault } = readDocument(Ports, text);',
-      replace: 'const { document, fault } = { document: JSON.parse(text), fault: undefined };',
+      symbol: 'readServiceRecord',
+      find: "readDocument(ServiceRecordShape, readFileSync(file, 'utf8'), RECORD_MAX_LENGTH).document",
+      replace: "JSON.parse(readFileSync(file, 'utf8'))",
     },
   ],
   catcher: 'architecture',
