@@ -193,7 +193,7 @@ test('a segment that overlaps a network of the node gets no route, and is a find
         ({ code, object }) => code === 'MESH_HOST0_SEGMENT' && object === '172.17.3.0/24',
       ),
     );
-    const routes = inside(netnsPath(node1.netns), 'ip', 'route', 'show', 'proto', '200');
+    const routes = inside(netnsPath(node1.netns), 'ip', '-4', 'route', 'show', 'table', 'all', 'proto', '200');
     expect(routes).toMatch(/^10\.12\.0\.0\/24 via 10\.11\.0\.1 .*\n$/);
   }
   lab.start(host0, 'host0');
@@ -201,7 +201,7 @@ test('a segment that overlaps a network of the node gets no route, and is a find
   await until(
     'the route is gone',
     50_000,
-    () => inside(netnsPath(node1.netns), 'ip', 'route', 'show', 'proto', '200') === '',
+    () => inside(netnsPath(node1.netns), 'ip', '-4', 'route', 'show', 'table', 'all', 'proto', '200') === '',
   );
   expect((await statusOf(node1))?.health).toEqual([]);
 });
