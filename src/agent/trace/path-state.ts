@@ -62,12 +62,8 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
   const { kernel } = agent.input;
   const guestMacs = new Set([from, to].flatMap(({ guest }) => guest?.mac ?? []));
   const self = memberAddresses(network, agent.input.machine);
-  const [firewall, foreign, silent, drift] = await Promise.all([
-    kernel.listRuleset('inet'),
-    kernel.ruleset?.() ?? '',
-    silentEnd(agent, self.ipv6, { from, to }),
-    agent.reconciler.drift(guestMacs),
-  ]);
+  // First: a ping makes the kernel look for a neighbour whose entry is missing.
+  const drift = await agent.reconciler.drift(guestMacs);
   const { kernel: fresh, observed } = drift;
   const rules = drift.steps.find(({ item }) => item.kind === 'ruleset' && item.family === 'inet');
   const { desired } = agent.reconciler;
@@ -79,6 +75,11 @@ export async function collectPathState(agent: Agent, network: Network, { from, t
     const route = await kernel.routeTo(address, VXLAN_PORT).catch(() => undefined);
     if (route !== undefined) routes.set(address, route);
   }
+  const [firewall, foreign, silent] = await Promise.all([
+    kernel.listRuleset('inet'),
+    kernel.ruleset?.() ?? '',
+    silentEnd(agent, self.ipv6, { from, to }),
+  ]);
   return {
     node: agent.input.name,
     role: host0.role,
