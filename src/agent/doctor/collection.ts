@@ -126,8 +126,9 @@ function underlayLinks({ source, reconciler: { cache } }: Agent): UnderlayLinkEv
   });
 }
 
+/** The next hop of VXLAN packets, whose way may be another than that of pings. */
 async function routerTo({ input }: Agent, ipv4: Ipv4): Promise<Ipv4 | undefined> {
-  const route = await input.kernel.routeTo(ipv4).catch(() => undefined);
+  const route = await input.kernel.routeTo(ipv4, VXLAN_PORT).catch(() => undefined);
   return route?.gateway !== undefined && isIpv4(route.gateway) ? route.gateway : undefined;
 }
 

@@ -13,6 +13,9 @@ import { mustRejoin } from '../../model/network/network-equality.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
+import { VXLAN_TABLE } from '../items/route.ts';
+import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
@@ -59,6 +62,11 @@ export class NodeSource implements Source {
   /** Undefined until the files have been read. Until then, nothing in the kernel counts as left over. */
   #networks: readonly Network[] | undefined;
   #underlay: UnderlayState | undefined;
+  /**
+   * The segments to which the kernel has routes through host0 when the agent starts. Before the first list comes, members
+   * there are still heard.
+   */
+  #heldSegments: readonly Ipv4Cidr[] = [];
   #change: Promise<void> = Promise.resolve();
   /** Looks at the underlay after changes of IPv4 addresses and routes. */
   #looks: Lookout | undefined;
@@ -98,6 +106,7 @@ export class NodeSource implements Source {
     agent.underlayChanges.subscribe((route) => {
       if (route === undefined || concernsSegments(route, this.#listedSegments())) this.#looks?.soon();
     });
+    this.#heldSegments = segmentsHeld(agent.cache);
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
     // One change after the other.
@@ -184,9 +193,11 @@ export class NodeSource implements Source {
     };
   }
 
-  /** The segments that host0 lists in any mesh. */
+  /** The segments that host0 lists in any mesh; and until all lists are settled, those that the kernel has from before. */
   #listedSegments(): Ipv4Cidr[] {
-    return [...new Set([...this.#meshes.values()].flatMap(({ client }) => client.segments))];
+    const meshes = [...this.#meshes.values()];
+    const isSettled = meshes.length > 0 && meshes.every(({ client }) => client.list.settled);
+    return [...new Set([...meshes.flatMap(({ client }) => client.segments), ...(isSettled ? [] : this.#heldSegments)])];
   }
 
   #haveLookedForAll(): boolean {
@@ -291,4 +302,11 @@ function refusedSegment({ segment, own }: JudgedSegments['refused'][number]): Fi
       'Give one of the two another subnet. If host0 has no such segment (`mesh system status` there), another machine ' +
       'answers as host0.',
   };
+}
+
+/** The segments to which an agent before this one made routes. */
+function segmentsHeld(cache: KernelCache): Ipv4Cidr[] {
+  return [...cache.routes.values()]
+    .filter(({ family, table, protocol }) => family === 4 && table === VXLAN_TABLE && protocol === OUR_PROTOCOL)
+    .map(({ destination }) => destination as Ipv4Cidr);
 }
