@@ -39,6 +39,8 @@ const MAX_PASSES = 5;
 export class Reconciler {
   readonly #input: ReconcilerInput;
   readonly #passes = new Signal<PassReport>();
+  /** A change that the kernel does not announce is likely: the next audit looks for it. */
+  #expectsDifference = false;
   readonly #audits = new Signal<number>();
   readonly #overflows = new Signal<void>();
   readonly passes: Subscribable<PassReport> = this.#passes;
@@ -127,7 +129,10 @@ export class Reconciler {
 
   #onKernelEvent(event: KernelEvent): void {
     if (losesRoutes(event, this.cache)) this.#routesStale = true;
-    if (this.#losesAddress(event)) this.#schedule.soon();
+    if (this.#losesAddress(event)) {
+      this.#expectsDifference = true;
+      this.#schedule.soon();
+    }
     if (isMovedByKernel(event, this.cache)) void this.#forgetRoutes();
     const matters = this.#copy.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
@@ -168,7 +173,10 @@ export class Reconciler {
       const before = observedItems(this.cache, this.#desired);
       await this.#copy.renew();
       this.#rulesets.invalidate();
-      this.#cacheDifference = disagreement(before, observedItems(this.cache, this.#desired));
+      const difference = disagreement(before, observedItems(this.cache, this.#desired));
+      // The cache has missed nothing that the kernel has announced.
+      this.#cacheDifference = this.#expectsDifference ? 0 : difference;
+      this.#expectsDifference = false;
       this.#audits.emit(this.#cacheDifference);
     } catch (thrown) {
       this.#fault('audit', thrown);
