@@ -94,6 +94,9 @@ const FAULTS: readonly {
     command: () => ['bridge', 'fdb', 'del', node2.member.mac, 'dev', 'vxlan456', 'dst', node2.member.ipv4, 'self'],
     named: () =>
       `node1 vxlan entry: there is no entry for ${node2.member.mac} | ${node2.member.mac} leads to 10.11.1.2`,
+    // A frame of node2 makes the kernel of node1 learn one.
+    also: () =>
+      `node1 vxlan entry: ${node2.member.mac} leads to 10.11.1.2 (dynamic → permanent, not extern_learn) | ${node2.member.mac} leads to 10.11.1.2`,
   },
   {
     what: 'a wrong remote VTEP',
