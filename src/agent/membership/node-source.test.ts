@@ -9,8 +9,15 @@ import { type Ipv4, parseIpv4Cidr, parseIpv4Interface } from '../../model/addres
 import { parseMachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
-import { type MembershipEvent, membershipMessage, type SelfReport } from '../../protocol/documents/membership.ts';
+import {
+  MEMBER_SILENCE_MS,
+  type MembershipEvent,
+  membershipMessage,
+  type SelfReport,
+} from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
+import { OUR_PROTOCOL } from '../items/mark.ts';
+import { VXLAN_TABLE } from '../items/route.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { NodeSource } from './node-source.ts';
 import type { Transport } from './transport.ts';
@@ -40,11 +47,12 @@ const KERNEL: KernelPort = {
 };
 
 /** A node in one mesh with two others, and host0, which accepts every report. */
-async function node(disk?: string) {
+async function node(disk?: string, held: readonly Route[] = []) {
   const clock = new ManualClock();
   const reports: SelfReport[] = [];
   const state = { streams: 0, openStreams: 0, disk, segments: ['10.11.0.0/24'], looks: 0, routes: [] as Route[] };
   let hear: (data: string) => void = () => undefined;
+  let signOfLife: () => void = () => undefined;
   const changes = new Signal<NetworkOutcome>();
   const directory = {
     current: outcomeOf(manage),
@@ -73,7 +81,8 @@ async function node(disk?: string) {
       const snapshot: MembershipEvent = { type: 'snapshot', version, members, segments };
       hear = (data) => handlers.onMessage({ event: 'join', data });
       handlers.onMessage(membershipMessage(snapshot));
-      handlers.onHeard?.();
+      signOfLife = () => handlers.onHeard?.();
+      signOfLife();
       return { close: () => state.openStreams-- };
     },
   };
@@ -113,6 +122,7 @@ async function node(disk?: string) {
       address: { family: 4, link, scope: 'global', ...interfaceAddress, tentative: false, nodad: true, protocol: 0 },
     });
   }
+  for (const route of held) agent.cache.take({ type: 'route', removed: false, echo: false, route });
   await source.start(agent);
   await clock.pass(1_000);
   const change = async (...networks: Network[]) => {
@@ -122,7 +132,17 @@ async function node(disk?: string) {
   };
   const goodbyes = () => reports.filter(({ leaving }) => leaving === true).length;
   const names = () => source.attachments()[0]?.members.map(({ name }) => name);
-  return { clock, source, state, change, goodbyes, names, underlayChanges, hear: (data: string) => hear(data) };
+  return {
+    clock,
+    source,
+    state,
+    change,
+    goodbyes,
+    names,
+    underlayChanges,
+    hear: (data: string) => hear(data),
+    signOfLife: () => signOfLife(),
+  };
 }
 
 function outcomeOf(...networks: Network[]): NetworkOutcome {
@@ -199,6 +219,27 @@ test('a segment that overlaps a network of the node gets no route, is a finding,
   await source.stop();
   expect(state.disk).toContain('10.12.0.0/24');
   expect(state.disk).not.toContain('172.17.3.0/24');
+});
+
+test('a segment to which the kernel has a route from before is kept until the list is settled', async () => {
+  const route: Route = {
+    family: 4,
+    destination: parseIpv4Cidr('10.11.1.0/24'),
+    link: 1,
+    gateway: '10.11.0.1' as Ipv4,
+    table: VXLAN_TABLE,
+    protocol: OUR_PROTOCOL,
+    scope: 0,
+    metric: 0,
+  };
+  const foreign: Route = { ...route, destination: parseIpv4Cidr('10.11.2.0/24'), protocol: 4 };
+  const { clock, source, signOfLife } = await node(undefined, [route, foreign]);
+  expect(source.host0Stance().segments).toEqual(['10.11.0.0/24', '10.11.1.0/24']);
+  for (let passedMs = 0; passedMs < 2 * MEMBER_SILENCE_MS; passedMs += 1_000) {
+    signOfLife();
+    await clock.pass(1_000);
+  }
+  expect(source.host0Stance().segments).toEqual(['10.11.0.0/24']);
 });
 
 test('a file of members that is damaged is a finding until it is written anew', async () => {
