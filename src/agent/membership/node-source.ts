@@ -196,8 +196,9 @@ export class NodeSource implements Source {
   /** The segments that host0 lists in any mesh; and until all lists are settled, those that the kernel has from before. */
   #listedSegments(): Ipv4Cidr[] {
     const meshes = [...this.#meshes.values()];
-    const isSettled = meshes.length > 0 && meshes.every(({ client }) => client.list.settled);
-    return [...new Set([...meshes.flatMap(({ client }) => client.segments), ...(isSettled ? [] : this.#heldSegments)])];
+    // For good: a mesh that is joined later must not bring back segments that host0 has given up since.
+    if (meshes.length > 0 && meshes.every(({ client }) => client.list.settled)) this.#heldSegments = [];
+    return [...new Set([...meshes.flatMap(({ client }) => client.segments), ...this.#heldSegments])];
   }
 
   #haveLookedForAll(): boolean {

@@ -1,4 +1,5 @@
 /** The present links, addresses and routes of this host: dumped once, then kept up to date by kernel events. */
+import { addressKey, routeKey } from '../../kernel/rtnl/object-keys.ts';
 import type { Address, KernelEvent, Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -129,15 +130,13 @@ export class HostLinks {
   }
 
   #takeAddress(address: Address, removed: boolean): void {
-    const key = `${address.link} ${address.address}/${address.length}`;
-    if (removed) this.#addresses.delete(key);
-    else this.#addresses.set(key, address);
+    if (removed) this.#addresses.delete(addressKey(address));
+    else this.#addresses.set(addressKey(address), address);
   }
 
   #takeRoute(route: Route, removed: boolean): void {
-    const key = `${route.destination} ${route.link} ${route.gateway} ${route.metric}`;
-    if (removed) this.#routes.delete(key);
-    else this.#routes.set(key, route);
+    if (removed) this.#routes.delete(routeKey(route));
+    else this.#routes.set(routeKey(route), route);
   }
 
   #hasRoute(link: number): boolean {

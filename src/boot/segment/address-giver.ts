@@ -128,9 +128,17 @@ export class AddressGiver {
     const reserved = this.#reservations.of(mac);
     const isOurs = (server ?? this.#input.host0) === this.#input.host0;
     if (reserved === undefined && (message === 'DISCOVER' || (message === 'REQUEST' && isOurs))) {
-      if (this.#wishes.size < WISHES_MAX) this.#wishes.set(mac, address);
+      this.#wish(mac, address);
     }
     if (message === 'DECLINE' && reserved === address) this.#findUsed({ ipv4: address, mac: undefined }, mac);
+  }
+
+  /** Remembers the latest wishes: made-up machines must not fill the memory for good. */
+  #wish(mac: Mac, address: Ipv4): void {
+    this.#wishes.delete(mac);
+    const [oldest] = this.#wishes.keys();
+    if (oldest !== undefined && this.#wishes.size >= WISHES_MAX) this.#wishes.delete(oldest);
+    this.#wishes.set(mac, address);
   }
 
   /** A device has answered an ARP request. */

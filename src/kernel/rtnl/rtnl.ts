@@ -68,7 +68,11 @@ export class Rtnl {
     return this.#dump('addresses', writeAddressDump, RTM_NEWADDR, readAddress, addressKey);
   }
 
-  /** All routes of the main table, both families. @param matters which routes to keep; by default, all @param more further tables whose IPv4 routes are read */
+  /**
+   * All routes of the main table, both families.
+   * @param matters which routes to keep; by default, all
+   * @param more further tables whose IPv4 routes are read
+   */
   async routes(matters: (route: Route) => boolean = () => true, more: readonly number[] = []): Promise<Route[]> {
     const routes = await Promise.all([
       this.#routesOf(AF_INET, matters),
