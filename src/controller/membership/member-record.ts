@@ -3,7 +3,8 @@
 import { type Ipv6, ipv6InSubnet } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { MachineIdShape, MemberShape } from '../../protocol/shapes/parts.ts';
@@ -45,13 +46,13 @@ export function formatRecord({ name, ipv4, mac, ipv6, machine, instance, proven 
  * The inverse of `formatRecord`.
  * @returns undefined for a damaged record, and for one from a time when the mesh had another name, key or prefix
  */
-export function parseRecord(network: Network, value: string): MemberRecord | undefined {
+export function parseRecord(network: Mesh, value: string): MemberRecord | undefined {
   const { document } = readDocument(MemberRecordShape, value, RECORD_MAX_LENGTH);
   return document !== undefined && belongs(network, document) ? document : undefined;
 }
 
-function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolean {
-  if (machine === undefined) return ipv6InSubnet(ipv6, network.fabric.prefix);
+function belongs(network: Mesh, { machine, mac, ipv6 }: MemberRecord): boolean {
+  if (machine === undefined) return ipv6InSubnet(ipv6, network.hostAddress.prefix);
   const derived = memberAddresses(network, machine);
   return derived.ipv6 === ipv6 && derived.bridgeMac === mac;
 }
