@@ -208,6 +208,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'routes with our mark do not count as the underlay’s',
         kernel: 'what the kernel knows of members and of host0',
       },
+      assignment: {},
       ports: {
         items: 'a plugged port is an item, with a name that rules can be written for',
         desired: 'which link leads to host0',
