@@ -10,7 +10,7 @@ import { textOnDisk } from '../src/disk/state-file.ts';
 import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
 import type { MeshError } from '../src/model/error.ts';
 import type { MachineId } from '../src/model/machine.ts';
-import type { NetworkId } from '../src/model/network/network.ts';
+import type { NetworkId } from '../src/model/network/number.ts';
 import type { HealthSource } from '../src/protocol/documents/finding.ts';
 import { Journal } from '../src/protocol/journal/journal.ts';
 import { seedOfRun } from './kit/damage.ts';
