@@ -1,7 +1,7 @@
 /** The form of what host0's daemon tells host0's agent. A document without its form is used in no part. */
 
 import { MeshError } from '../../model/error.ts';
-import type { AssignedMember, Assignment } from '../documents/assignment.ts';
+import type { AssignedMember, Assignment, UnderlayNic } from '../documents/assignment.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
@@ -21,9 +21,10 @@ import {
 /** The longest snapshot, in characters: 500 networks with 200 members each. */
 export const ASSIGNMENT_MAX_LENGTH = 32 * 1024 * 1024;
 /** More NICs than a machine has. */
-const NICS_MAX = 1_024;
+export const NICS_MAX = 1_024;
 
-const Nic = form.object({
+/** A NIC that host0's agent keeps up. */
+export const NicShape: form.Shape<UnderlayNic> = form.object({
   device: DeviceShape,
   address: form.exactOptional(form.object({ ipv4: UnderlayAddressShape, length: form.int(0, 32) })),
 });
@@ -36,7 +37,7 @@ const AssignmentShape: form.Shape<Assignment> = form.object({
   networks: form.listOf(MeshShape, NETWORKS_MAX),
   members: form.recordOf(NetworkIdShape, form.listOf(MemberShape, MEMBERS_MAX + 1), NETWORKS_MAX),
   segments: form.listOf(SegmentShape, SEGMENTS_MAX),
-  nics: form.listOf(Nic, NICS_MAX),
+  nics: form.listOf(NicShape, NICS_MAX),
   findings: form.exactOptional(FindingsShape),
 });
 
