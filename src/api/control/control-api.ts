@@ -1,6 +1,7 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -21,6 +22,7 @@ import { answerErrors } from '../error-reply.ts';
 import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
+import { addNetworkRoutes } from './network-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -47,6 +49,7 @@ export interface ControlApiInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
+  readonly catalogue: NetworkCatalogue;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -91,6 +94,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return reply.code(204).send();
   });
   addBootRoutes(app, input.boots);
+  addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);

@@ -120,6 +120,7 @@ export class Pool<G> {
    */
   take(grant: G, next: number = this.#next): PoolMove {
     const value = this.#collection.nameOf(grant);
+    const before = this.#next;
     this.#grants.set(value, grant);
     this.#next = next;
     return {
@@ -127,7 +128,10 @@ export class Pool<G> {
       changes: [this.#collection.put(grant)],
       cursor: this.#cursor.put({ next, epoch: this.#epoch }),
       done: () => undefined,
-      undo: () => void this.#grants.delete(value),
+      undo: () => {
+        this.#grants.delete(value);
+        if (this.#next === next) this.#next = before;
+      },
     };
   }
 
