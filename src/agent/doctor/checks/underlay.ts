@@ -51,7 +51,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
  * Whether this node is known to be no member of the network: it talks to a wrong address of host0, or host0 refuses it.
  * Members drop its packets as soon as host0 has taken it off the list, and then the silence of a member accuses no firewall.
  */
-function isOutside({ id, name }: Network, evidence: Evidence): boolean {
+function isOutside({ id, name }: Mesh, evidence: Evidence): boolean {
   if (evidence.role === 'host0') return false;
   const isRefused = evidence.health.some(({ code, object }) => REFUSALS.has(code) && object === name);
   return isRefused || networksWithOtherHost0(evidence).has(id);
