@@ -15,7 +15,7 @@ import { ELSEWHERE, inetTable, sourceSet } from './inet-table.ts';
 import { withElements } from './ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
-const { vni } = manage.fabric;
+const { vni } = manage.type;
 const SEGMENTS = [1, 2].map((n) => ({
   device: `eth${n}`,
   ipv4: `10.11.${n}.1` as Ipv4,

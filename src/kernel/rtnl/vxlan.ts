@@ -1,7 +1,7 @@
 /** VXLAN devices as netlink attributes (linux/if_link.h, drivers/net/vxlan/vxlan_core.c): IFLA_VXLAN_*. */
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { isIpv6 } from '../ip.ts';
 import type { AttributeTable } from '../netlink/attribute-table.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';

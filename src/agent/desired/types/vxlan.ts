@@ -1,7 +1,7 @@
 /** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
 import type { Ipv4 } from '../../../model/address/ipv4.ts';
 import { type MemberAddresses, memberAddresses } from '../../../model/network/member.ts';
-import { type Network, VXLAN_PORT } from '../../../model/network/network.ts';
+import type { Mesh } from '../../../model/network/mesh.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
 import type { Item } from '../../items/item.ts';
 import { OUR_CONF } from '../../items/link.ts';
@@ -37,20 +37,20 @@ export function vxlanParts(attachment: Attachment, node: NodeContext): Part[] {
 }
 
 /** This node's two addresses on the bridge: the one in the mesh's prefix and the link-local one. */
-export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
-  return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));
+export function addressItems({ id: network, bridge }: Mesh, { ipv6, linkLocal }: MemberAddresses): Item[] {
+  return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: bridge.name, address, length: 64 }));
 }
 
 /**
  * The bridge and the VXLAN device of a mesh.
  * @param local source address of this node's VXLAN packets; undefined where the kernel chooses it for each packet
  */
-export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | undefined): Item[] {
-  const { devices, fabric, id } = network;
+export function linkItems(network: Mesh, own: MemberAddresses, local: Ipv4 | undefined): Item[] {
+  const { bridge, type, mtuBytes, id } = network;
   const common = {
     kind: 'link',
     network: id,
-    mtuBytes: fabric.mtuBytes,
+    mtuBytes,
     up: true,
     group: OUR_LINK_GROUP,
     addressMode: 'none',
@@ -60,7 +60,7 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
     {
       ...common,
       device: 'bridge',
-      name: devices.bridge,
+      name: bridge.name,
       mac: own.bridgeMac,
       master: '',
       alias: aliasOf('bridge', id),
@@ -71,16 +71,16 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
     {
       ...common,
       device: 'vxlan',
-      name: devices.vxlan,
+      name: type.device,
       mac: own.vtepMac,
-      master: devices.bridge,
+      master: bridge.name,
       alias: aliasOf('vxlan', id),
       vxlan: {
-        vni: fabric.vni,
-        udpPort: VXLAN_PORT,
+        vni: type.vni,
+        udpPort: type.udpPort,
         ...(local !== undefined && { local }),
         // By learning, host0 finds a node that it does not know yet, and every node finds guests on members' bridges.
-        learning: true,
+        learning: type.learning,
         df: 'inherit',
         entriesMax: ENTRIES_MAX,
       },
