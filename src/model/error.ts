@@ -52,6 +52,7 @@ export const ERRORS = {
   MESH_NET_KEY_INVALID: input('The address key of a network is not a number that fits into 64 bits.'),
   MESH_NET_KEY_SHARED: input('Two networks have the same address key; a warning.'),
   MESH_NET_NUMBER_FORM: input('A number of a network is written with leading zeros.'),
+  MESH_NET_NUMBER_TWICE: conflict('Two networks have the same number.'),
   MESH_NET_NAME_TWICE: conflict('Two networks have the same name.'),
   MESH_NET_VNI_TWICE: conflict('Two networks have the same VNI.'),
   MESH_NET_PREFIX_TWICE: conflict('Two networks have the same prefix.'),
