@@ -85,7 +85,7 @@ export class Controller {
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
       if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-      this.#feed.renew();
+      this.#feed.renewUnderlay();
     });
   }
 

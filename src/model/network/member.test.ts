@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { manage, storeNetwork } from '../../../test/kit/networks.ts';
 import { machineIdOf, parseMachineId } from '../machine.ts';
-import { memberAddresses } from './member.ts';
+import { memberAddresses, nodeAddresses } from './member.ts';
 
 test('published vectors of a machine in manage/456/456', () => {
   expect(memberAddresses(manage, parseMachineId('10eff964'))).toEqual({
@@ -31,9 +31,10 @@ test('without a key, addresses are made of number and machine alone, and the nam
     linkLocal: 'fe80::e550:27cd:e996:fc03',
   };
   // printf 'bridge\0%s\0%s' 65281 10eff964 | sha256sum | cut -c1-10
-  expect(memberAddresses(blue, machine)).toEqual(vector);
-  expect(memberAddresses({ ...blue, name: 'navy' }, machine)).toEqual(vector);
-  expect(memberAddresses(blue, 'host0')).not.toEqual(vector);
+  expect(nodeAddresses(blue, machine)).toEqual(vector);
+  expect(nodeAddresses({ ...blue, name: 'navy' }, machine)).toEqual(vector);
+  expect(nodeAddresses(manage, machine)).toEqual(memberAddresses(manage, machine));
+  expect(nodeAddresses(blue, 'host0')).not.toEqual(vector);
 });
 
 test('a machine id is the first 8 digits of SHA-256 over "machine", NUL and the hardware text', () => {

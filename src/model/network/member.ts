@@ -53,25 +53,43 @@ const LINK_LOCAL = 'fe80::/64' as Parameters<typeof ipv6WithSuffix>[0];
  * Reports and packets need the same addresses again and again, and each derivation is four hashes. The number is bounded,
  * so that a sender that makes up machine ids cannot fill the memory.
  */
-const derived = new WeakMap<Network, Map<MachineWord, NodeAddresses>>();
 const DERIVED_MAX = 8_192;
+type Derivation<N, A> = (network: N, machine: MachineWord) => A;
 
-/** The addresses of `machine` in `network`. A node, host0 and a boot script derive the same ones. */
-export function memberAddresses(network: DerivedNetwork, machine: MachineWord): MemberAddresses;
-export function memberAddresses(network: Network, machine: MachineWord): NodeAddresses;
-export function memberAddresses(network: Network, machine: MachineWord): NodeAddresses {
-  const known = derived.get(network) ?? new Map<MachineWord, NodeAddresses>();
-  const before = known.get(machine);
-  if (before !== undefined) return before;
-  const { hostAddress } = network;
-  const addresses =
-    hostAddress.kind === 'derived' ? fromKey(network, hostAddress, machine) : fromNumber(network, machine);
-  if (known.size >= DERIVED_MAX) known.clear();
-  derived.set(network, known.set(machine, addresses));
-  return addresses;
+function remembered<N extends object, A>(derive: Derivation<N, A>): Derivation<N, A> {
+  const derived = new WeakMap<N, Map<MachineWord, A>>();
+  return (network, machine) => {
+    const known = derived.get(network) ?? new Map<MachineWord, A>();
+    const before = known.get(machine);
+    if (before !== undefined) return before;
+    const addresses = derive(network, machine);
+    if (known.size >= DERIVED_MAX) known.clear();
+    derived.set(network, known.set(machine, addresses));
+    return addresses;
+  };
 }
 
-function fromKey({ name, number }: Network, { key, prefix }: DerivedHostAddress, machine: MachineWord): NodeAddresses {
+const derivedFromKey = remembered(fromKey);
+const derivedFromNumber = remembered(fromNumber);
+
+/** The addresses of `machine` in a mesh. A node, host0 and a boot script derive the same ones. */
+export function memberAddresses(network: DerivedNetwork, machine: MachineWord): MemberAddresses {
+  return derivedFromKey(network, machine);
+}
+
+/** The addresses of `machine` in any network, derived by all nodes alike. */
+export function nodeAddresses(network: Network, machine: MachineWord): NodeAddresses {
+  return isDerived(network) ? derivedFromKey(network, machine) : derivedFromNumber(network, machine);
+}
+
+function isDerived(network: Network): network is DerivedNetwork {
+  return network.hostAddress.kind === 'derived';
+}
+
+function fromKey(
+  { name, number, hostAddress: { key, prefix } }: DerivedNetwork,
+  machine: MachineWord,
+): MemberAddresses {
   const word = `${name}${number}`;
   const suffix = machine === 'host0' ? HOST0_SUFFIX : suffixOf(['ipv6', key, machine, word]);
   return {

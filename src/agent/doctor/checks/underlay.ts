@@ -2,7 +2,6 @@
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import type { ErrorCode } from '../../../model/error.ts';
 import type { Mesh } from '../../../model/network/mesh.ts';
-import type { Network } from '../../../model/network/network.ts';
 import { VXLAN_PORT, vxlanOverheadBytes } from '../../../model/network/types/vxlan.ts';
 import { blockText } from '../../firewall/foreign-firewall.ts';
 import { widePortRemedy } from '../../view/port-findings.ts';
