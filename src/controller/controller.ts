@@ -17,7 +17,7 @@ import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '.
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type TokenSource } from './admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
@@ -68,6 +68,7 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
@@ -76,7 +77,7 @@ export class Controller {
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs(input);
+    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
@@ -102,6 +103,11 @@ export class Controller {
     for (const error of files.errors) this.#journalRefused(error);
     this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
     return this.#lastChange;
+  }
+
+  /** Takes reports of machines whose channel stands as proven from now on. */
+  proveBy(channels: ProvenChannels): void {
+    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */

@@ -6,6 +6,7 @@
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
+ *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
