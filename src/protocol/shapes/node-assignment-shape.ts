@@ -87,6 +87,13 @@ export const AssignedPortShape: form.Shape<AssignedPort> = form.object({
   mac: form.exactOptional(MacShape),
 });
 
+/** What tells one orphan of a node from the others. */
+export const OrphanNameShape = form.object({
+  kind: form.oneOf(['network', 'port']),
+  id: form.string({ max: 64 }),
+  epoch: form.string({ max: 32 }),
+});
+
 const Frame = form.object({
   format: form.int(1),
   epoch: form.string({ max: 32 }),
@@ -94,6 +101,7 @@ const Frame = form.object({
   attachments: form.listOf(form.unknown(), NETWORKS_MAX),
   ports: form.listOf(form.unknown(), PORTS_MAX),
   workloads: form.listOf(form.unknown(), PORTS_MAX),
+  released: form.exactOptional(form.listOf(OrphanNameShape, OBJECTS_MAX)),
   segments: form.otherwise(form.listOf(SegmentShape, SEGMENTS_MAX), []),
   nics: form.otherwise(form.listOf(NicShape, NICS_MAX), []),
 });
@@ -208,12 +216,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
     PORTS_MAX,
   ),
   orphans: form.listOf(
-    form.object({
-      kind: form.oneOf(['network', 'port']),
-      id: form.string({ max: 64 }),
-      epoch: form.string({ max: 32 }),
-      document: form.unknown(),
-    }),
+    form.object({ ...OrphanNameShape.fields, document: form.unknown() }),
     OBJECTS_MAX,
   ),
 });
