@@ -176,6 +176,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'a node is the sum of its memberships',
         admission: 'the tokens that proofs are checked with follow from the keys of machines',
       },
+      assignments: { membership: 'one change of a node after the other' },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',

@@ -6,12 +6,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
-import {
-  type AssignedObjects,
-  NOTHING_ASSIGNED,
-  orphansOf,
-  withAssignment,
-} from './assigned-objects.ts';
+import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 
 const NETWORKS = Array.from({ length: 6 }, (_, number) => meshNumber(number));
 const [blue, red] = NETWORKS as [Network, Network];

@@ -143,13 +143,16 @@ export class NodeAssignments {
       const { code, message, remedy, kind, id } = status;
       return [{ code, severity: 'error', object: `${kind} ${id}`, message, remedy }];
     });
-    const orphans = orphansOf(this.#objects).map(({ kind, id, epoch }): Finding => ({
-      code: 'MESH_ASSIGNMENT_ORPHAN',
-      severity: 'warning',
-      object: `${kind} ${id}`,
-      message: `the ${kind} ${id} was assigned under the epoch ${epoch}, and host0's present store does not know it: it stays as it is`,
-      remedy: 'On host0, take it up again with `mesh node orphans adopt`, or let it go with `mesh node orphans release`.',
-    }));
+    const orphans = orphansOf(this.#objects).map(
+      ({ kind, id, epoch }): Finding => ({
+        code: 'MESH_ASSIGNMENT_ORPHAN',
+        severity: 'warning',
+        object: `${kind} ${id}`,
+        message: `the ${kind} ${id} was assigned under the epoch ${epoch}, and host0's present store does not know it: it stays as it is`,
+        remedy:
+          'On host0, take it up again with `mesh node orphans adopt`, or let it go with `mesh node orphans release`.',
+      }),
+    );
     const refused = this.#refused === undefined ? [] : [findingOf(this.#refused, { object: 'host0' })];
     return [...this.#input.last.findings, ...refused, ...failed, ...orphans];
   }
@@ -230,7 +233,9 @@ export class NodeAssignments {
       const state = file === undefined ? this.#stateOf(network) : hiddenByFile(file);
       return aged('network', network.id, state);
     });
-    const unsupported = this.#objects.unsupported.map(({ kind, id, why }) => aged(kind, id, notSupported(kind, id, why)));
+    const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
+      aged(kind, id, notSupported(kind, id, why)),
+    );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);
       const why = isGiven ? 'the interface is not on its bridge yet' : NETWORK_NOT_GIVEN;
@@ -273,9 +278,7 @@ export class NodeAssignments {
 }
 
 /** A state without its age. */
-type State =
-  | Exclude<ObjectState, { readonly state: 'pending' }>
-  | { readonly state: 'pending'; readonly why: string };
+type State = Exclude<ObjectState, { readonly state: 'pending' }> | { readonly state: 'pending'; readonly why: string };
 
 /** Whether both cannot be on one node. */
 function collide(a: Network, b: Network): boolean {
