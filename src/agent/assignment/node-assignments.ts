@@ -5,7 +5,8 @@
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';

@@ -11,7 +11,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type {
   AttachmentPeers,

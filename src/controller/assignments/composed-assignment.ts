@@ -2,7 +2,7 @@
  * One node's assignment as host0 composes it. Networks and peers are the same objects in the documents of all nodes, and each is
  * written as text and digested once.
  */
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { MembershipVersion } from '../../protocol/documents/membership.ts';
 import {
   attachmentDigest,

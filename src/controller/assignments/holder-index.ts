@@ -1,6 +1,6 @@
 /** Who holds which network: an index over all holdings, changed by single nodes. */
 import type { MachineWord } from '../../model/machine.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { GivenNetwork } from './given-network.ts';
 import type { HoldingRecord } from './holding-record.ts';
 

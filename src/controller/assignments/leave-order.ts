@@ -4,7 +4,7 @@
  */
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 
 /** How long a node that gives up a network waits for the others. */
 export const LEAVE_MS = 2_000;
