@@ -11,17 +11,11 @@ import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { Assignments, type NodePlace } from './assignments.ts';
-import type { GivenNetwork } from './given-network.ts';
 
-const [blue, red] = [meshNumber(0), meshNumber(1)];
+/** A network whose peers host0 assigns. */
+const assigned = (network: Network): Network => ({ ...network, peers: { kind: 'assigned' }, span: { kind: 'on-demand' } });
+const [blue, red] = [assigned(meshNumber(0)), assigned(meshNumber(1))];
 const [A, B, C] = ['a0000000', 'b0000000', 'c0000000'] as [MachineId, MachineId, MachineId];
-
-const given = (network: Network, more: Partial<GivenNetwork> = {}): GivenNetwork => ({
-  network,
-  peers: 'assigned',
-  isEverywhere: false,
-  ...more,
-});
 
 /** host0 with three nodes, of which none holds anything. `restart` gives a new process with the same store. */
 async function host0(store = new MemoryStore()) {
@@ -29,7 +23,7 @@ async function host0(store = new MemoryStore()) {
   const networkChanges = new Signal<void>();
   const placeChanges = new Signal<MachineWord | undefined>();
   const world = {
-    networks: [given(blue), given(red)],
+    networks: [blue, red] as Network[],
     places: new Map<MachineWord, NodePlace>(
       [A, B, C].map((machine, at) => [machine, { name: `node${at}`, underlay: `10.11.1.${at + 2}` as Ipv4 }]),
     ),
@@ -166,12 +160,12 @@ test('a node elsewhere, and a network that is changed, made, deleted or meant fo
   placeChanges.emit(A);
   expect(news()).toEqual([A, B]);
   expect(seenBy(assignments, B)).toEqual({ [blue.id]: ['10.11.1.99', '10.11.1.3'] });
-  const green = { ...meshNumber(2), name: 'green' };
-  world.networks = [given(blue), given(red), given(green)];
+  const green = { ...assigned(meshNumber(2)), name: 'green' };
+  world.networks = [blue, red, green];
   networkChanges.emit();
   expect(news()).toEqual([C]);
   expect(seenBy(assignments, C)).toEqual({ [green.id]: ['10.11.1.4'] });
-  world.networks = [given(red, { isEverywhere: true })];
+  world.networks = [{ ...red, span: { kind: 'everywhere' } }];
   networkChanges.emit();
   expect(news()).toEqual([A, B, C]);
   expect(seenBy(assignments, C)).toEqual({ [red.id]: ['10.11.1.99', '10.11.1.3', '10.11.1.4'] });

@@ -11,6 +11,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type {
@@ -26,8 +27,8 @@ import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import { ComposedAssignment } from './composed-assignment.ts';
-import type { GivenNetwork, GivenNetworks } from './given-network.ts';
-import { HolderIndex } from './holder-index.ts';
+import type { GivenNetworks } from './given-network.ts';
+import { HolderIndex, isEverywhere } from './holder-index.ts';
 import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 
@@ -59,6 +60,8 @@ export interface NodeOrphan extends Orphan {
   readonly node: string;
 }
 
+/** One object for all nodes, so that it is digested once. */
+const PEERS_UNTOLD = { multicast: { kind: 'multicast' }, explicit: { kind: 'explicit' }, none: { kind: 'none' } } as const;
 /** How long to wait before the next attempt to read the store. */
 const RETRY_MS = 1_000;
 
@@ -265,12 +268,14 @@ export class Assignments {
     }
   }
 
-  #attachment(machine: MachineWord, given: GivenNetwork | undefined): NodeAttachment | undefined {
-    if (given === undefined) return undefined;
-    const { network, peers, isEverywhere } = given;
-    const reasons: AttachmentReason[] = isEverywhere ? ['pinned'] : ['port'];
-    if (peers !== 'assigned') return { network, reasons, peers: { kind: peers }, services: [] };
-    return { network, reasons, peers: this.#peersFor(network.id, machine), services: [] };
+  #attachment(machine: MachineWord, network: Network | undefined): NodeAttachment | undefined {
+    if (network === undefined) return undefined;
+    const reasons: AttachmentReason[] = isEverywhere(network) ? ['pinned'] : ['port'];
+    const kind = network.peers?.kind ?? 'none';
+    // Meshes are never among these networks.
+    if (kind === 'membership') return undefined;
+    const peers = kind === 'assigned' ? this.#peersFor(network.id, machine) : PEERS_UNTOLD[kind];
+    return { network, reasons, peers, services: [] };
   }
 
   /** The peers of a network as a node reaches them. Nodes that see host0 at one address share one object. */

@@ -1,7 +1,7 @@
 /** Who holds which network: an index over all holdings, changed by single nodes. */
 import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { GivenNetwork } from './given-network.ts';
 import type { HoldingRecord } from './holding-record.ts';
 
 /** The networks that a node began and ceased to hold. */
@@ -15,7 +15,7 @@ const NOTHING: ReadonlySet<NetworkId> = new Set();
 
 /** Both directions: the networks of a node, and the nodes of a network. */
 export class HolderIndex {
-  #networks: ReadonlyMap<NetworkId, GivenNetwork> = new Map();
+  #networks: ReadonlyMap<NetworkId, Network> = new Map();
   /** Identifiers by identifier and by name: a node that has not got a network knows its name alone. */
   #ids: ReadonlyMap<string, NetworkId> = new Map();
   #everywhere: readonly NetworkId[] = [];
@@ -32,19 +32,19 @@ export class HolderIndex {
     return this.#holders.get(network) ?? NOBODY;
   }
 
-  network(id: NetworkId): GivenNetwork | undefined {
+  network(id: NetworkId): Network | undefined {
     return this.#networks.get(id);
   }
 
   /** Takes other networks. Each node must be derived again. @returns the identifiers of networks that are new, gone or different */
-  setNetworks(networks: readonly GivenNetwork[]): ReadonlySet<NetworkId> {
+  setNetworks(networks: readonly Network[]): ReadonlySet<NetworkId> {
     const before = this.#networks;
-    this.#networks = new Map(networks.map((given) => [given.network.id, given]));
-    const names = networks.map(({ network: { id, name } }): [string, NetworkId] => [name, id]);
-    this.#ids = new Map([...names, ...networks.map(({ network: { id } }): [string, NetworkId] => [id, id])]);
-    this.#everywhere = networks.filter(({ isEverywhere }) => isEverywhere).map(({ network }) => network.id);
+    this.#networks = new Map(networks.map((network) => [network.id, network]));
+    const names = networks.map(({ id, name }): [string, NetworkId] => [name, id]);
+    this.#ids = new Map([...names, ...networks.map(({ id }): [string, NetworkId] => [id, id])]);
+    this.#everywhere = networks.filter(isEverywhere).map(({ id }) => id);
     const ids = new Set([...before.keys(), ...this.#networks.keys()]);
-    return new Set([...ids].filter((id) => !isSame(before.get(id), this.#networks.get(id))));
+    return new Set([...ids].filter((id) => before.get(id) !== this.#networks.get(id)));
   }
 
   /** Derives the networks of one node from its holding. */
@@ -68,6 +68,7 @@ export class HolderIndex {
   }
 }
 
-function isSame(a: GivenNetwork | undefined, b: GivenNetwork | undefined): boolean {
-  return a?.network === b?.network && a?.peers === b?.peers && a?.isEverywhere === b?.isEverywhere;
+/** Whether every node holds the network, also without a port. */
+export function isEverywhere({ span }: Network): boolean {
+  return span.kind === 'everywhere';
 }
