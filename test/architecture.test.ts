@@ -29,9 +29,6 @@ const READER = 'protocol/shapes/document.ts';
 
 /** Source that no entry needs, each with the reason why it is not in `test/`. */
 const APART: Readonly<Record<string, string>> = {
-  'agent/assignment/assigned-objects.ts': 'the source of a node will keep them',
-  'agent/assignment/last-assignment.ts': 'the source of a node will keep it',
-  'agent/assignment/node-assignments.ts': 'the channel of a node will call it',
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
   'controller/assignments/assignments.ts': 'the channels of host0 will send them',
   'controller/assignments/composed-assignment.ts': 'the channels of host0 will send them',
@@ -39,8 +36,6 @@ const APART: Readonly<Record<string, string>> = {
   'controller/assignments/holder-index.ts': 'the channels of host0 will send them',
   'controller/assignments/holding-record.ts': 'the channels of host0 will send them',
   'controller/assignments/leave-order.ts': 'the channels of host0 will send them',
-  'protocol/documents/node-assignment.ts': 'the channel of a node will carry it',
-  'protocol/shapes/node-assignment-shape.ts': 'the channel of a node will read it',
 };
 
 const FILES = sourceFiles();

@@ -215,6 +215,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         desired: 'which link leads to host0',
         kernel: 'which interfaces are on our bridges',
         loop: 'plugging and unplugging wait for a pass',
+        assignment: 'a port waits for a network of host0',
       },
       '.': {
         items: 'the state of a network is that of its items',
@@ -222,6 +223,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'an agent runs one loop',
         desired: 'the loop’s desired items',
         membership: 'the source of networks and members',
+        assignment: 'what host0 has given',
         ports: 'plugged interfaces',
       },
       view: {

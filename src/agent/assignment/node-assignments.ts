@@ -66,7 +66,14 @@ export class NodeAssignments {
   #loadedEpoch: string | undefined;
   #isFresh = false;
   #refused: MeshError | undefined;
-  #attachments: readonly NodeAttachment[] | undefined;
+  /** The value of `attachments`, and what the value was derived from. */
+  #usable:
+    | {
+        readonly objects: AssignedObjects;
+        readonly files: readonly Network[];
+        readonly list: readonly NodeAttachment[];
+      }
+    | undefined;
   /** The attachment of each network without this node itself among the peers, by the attachment as host0 gave it. */
   readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
   /** Since when an object has been pending. */
@@ -81,7 +88,6 @@ export class NodeAssignments {
   async load(): Promise<void> {
     this.#objects = await this.#input.last.load();
     this.#loadedEpoch = this.#objects.version?.epoch;
-    this.#attachments = undefined;
   }
 
   /** Begins to take assignments for this agent. */
@@ -91,14 +97,17 @@ export class NodeAssignments {
 
   /** Tells that the state of an object or a port may have changed. */
   changed(): void {
-    this.#attachments = undefined;
     this.#changes.emit();
   }
 
   /** Networks that host0 has given and no file has, with the other nodes that hold them. The same list until it changes. */
   get attachments(): readonly NodeAttachment[] {
-    this.#attachments ??= this.#usable();
-    return this.#attachments;
+    const objects = this.#objects;
+    const files = this.#input.fileNetworks();
+    if (this.#usable?.objects !== objects || this.#usable.files !== files) {
+      this.#usable = { objects, files, list: this.#without(files) };
+    }
+    return this.#usable.list;
   }
 
   /** The ports that host0 has given. */
@@ -204,8 +213,7 @@ export class NodeAssignments {
   }
 
   /** A network with the number, name or a device of one of a file is left out: the file wins. */
-  #usable(): readonly NodeAttachment[] {
-    const files = this.#input.fileNetworks();
+  #without(files: readonly Network[]): readonly NodeAttachment[] {
     return Array.from(this.#objects.networks.values(), ({ attachment }) => attachment)
       .filter(({ network }) => files.every((file) => !collide(file, network)))
       .map((attachment) => this.#forThisNode(attachment));

@@ -5,7 +5,6 @@ import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
-import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
@@ -56,11 +55,6 @@ export interface DesiredInput {
   readonly machine: MachineWord;
   readonly host0: Host0Stance;
   readonly attachments: readonly Attachment[];
-  /**
-   * Networks that host0 has given this node beside its meshes, each with the other nodes that hold it (`peers` is never of the
-   * kind `membership`). Absent: none.
-   */
-  readonly assigned?: readonly NodeAttachment[];
   /** Foreign interfaces that belong on our bridges, or are being taken off. */
   readonly ports: readonly {
     /** Name of the interface. */

@@ -13,7 +13,11 @@ import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.
 import { Assignments, type NodePlace } from './assignments.ts';
 
 /** A network whose peers host0 assigns. */
-const assigned = (network: Network): Network => ({ ...network, peers: { kind: 'assigned' }, span: { kind: 'on-demand' } });
+const assigned = (network: Network): Network => ({
+  ...network,
+  peers: { kind: 'assigned' },
+  span: { kind: 'on-demand' },
+});
 const [blue, red] = [assigned(meshNumber(0)), assigned(meshNumber(1))];
 const [A, B, C] = ['a0000000', 'b0000000', 'c0000000'] as [MachineId, MachineId, MachineId];
 

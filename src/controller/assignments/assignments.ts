@@ -61,7 +61,11 @@ export interface NodeOrphan extends Orphan {
 }
 
 /** One object for all nodes, so that it is digested once. */
-const PEERS_UNTOLD = { multicast: { kind: 'multicast' }, explicit: { kind: 'explicit' }, none: { kind: 'none' } } as const;
+const PEERS_UNTOLD = {
+  multicast: { kind: 'multicast' },
+  explicit: { kind: 'explicit' },
+  none: { kind: 'none' },
+} as const;
 /** How long to wait before the next attempt to read the store. */
 const RETRY_MS = 1_000;
 
