@@ -30,6 +30,8 @@ const READER = 'protocol/shapes/document.ts';
 /** Source that no entry needs, each with the reason why it is not in `test/`. */
 const APART: Readonly<Record<string, string>> = {
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
+  'protocol/documents/node-assignment.ts': 'the channel of a node will carry it',
+  'protocol/shapes/node-assignment-shape.ts': 'the channel of a node will read it',
 };
 
 const FILES = sourceFiles();

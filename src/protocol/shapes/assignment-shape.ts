@@ -2,7 +2,7 @@
 
 import { MeshError } from '../../model/error.ts';
 import { type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
-import type { AssignedMember, Assignment } from '../documents/assignment.ts';
+import type { AssignedMember, Assignment, UnderlayNic } from '../documents/assignment.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
@@ -22,7 +22,7 @@ import {
 /** The longest snapshot, in characters: 500 networks with 200 members each. */
 export const ASSIGNMENT_MAX_LENGTH = 32 * 1024 * 1024;
 /** More NICs than a machine has. */
-const NICS_MAX = 1_024;
+export const NICS_MAX = 1_024;
 
 /** A network of any machine. Its names stand in commands, in nft's text and in the kernel. */
 export const NetworkShape: form.Shape<Network> = form.object({
@@ -38,7 +38,8 @@ export const NetworkShape: form.Shape<Network> = form.object({
   }),
 });
 
-const Nic = form.object({
+/** A NIC that host0's agent keeps up. */
+export const NicShape: form.Shape<UnderlayNic> = form.object({
   device: DeviceShape,
   address: form.exactOptional(form.object({ ipv4: UnderlayAddressShape, length: form.int(0, 32) })),
 });
@@ -51,7 +52,7 @@ const AssignmentShape: form.Shape<Assignment> = form.object({
   networks: form.listOf(NetworkShape, NETWORKS_MAX),
   members: form.recordOf(NetworkIdShape, form.listOf(MemberShape, MEMBERS_MAX + 1), NETWORKS_MAX),
   segments: form.listOf(SegmentShape, SEGMENTS_MAX),
-  nics: form.listOf(Nic, NICS_MAX),
+  nics: form.listOf(NicShape, NICS_MAX),
   findings: form.exactOptional(FindingsShape),
 });
 

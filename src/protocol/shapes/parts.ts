@@ -111,9 +111,12 @@ export const VersionShape: form.Shape<MembershipVersion> = form.refined(
   ({ epoch, revision }) => parseVersion(`${epoch}.${revision}`) !== undefined,
 );
 
+/** A host name in member lists. */
+export const NodeNameShape: form.Shape<string> = form.string({ pattern: NODE_NAME });
+
 /** A member of any mesh. */
 export const MemberShape = form.object({
-  name: form.string({ pattern: NODE_NAME }),
+  name: NodeNameShape,
   ipv4: UnderlayAddressShape,
   mac: MacShape,
   ipv6: Ipv6Shape,

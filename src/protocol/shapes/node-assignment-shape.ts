@@ -1,0 +1,235 @@
+/**
+ * The form of a node's assignment. A document whose frame does not fit is used in no part. An object inside that does not fit is
+ * kept apart, and the others are used: host0 may be of a later version, with kinds of objects that this version does not know.
+ */
+import { errorCodeOf, MeshError } from '../../model/error.ts';
+import { MEMBERS_MAX } from '../documents/membership.ts';
+import {
+  type AssignedPeer,
+  type AssignedPort,
+  type AssignedService,
+  attachmentDigest,
+  NODE_ASSIGNMENT_FORMAT,
+  type NodeAssignment,
+  type NodeAttachment,
+  type NodeStatus,
+  type ObjectKind,
+  type ObjectStatus,
+  type Peers,
+  type UnchangedAttachment,
+  type UnsupportedObject,
+} from '../documents/node-assignment.ts';
+import { ASSIGNMENT_MAX_LENGTH, NetworkShape, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
+import { fitted, readDocument } from './document.ts';
+import * as form from './form.ts';
+import {
+  DeviceShape,
+  Ipv6Shape,
+  MachineIdShape,
+  MacShape,
+  MemberShape,
+  NETWORKS_MAX,
+  NetworkIdShape,
+  NodeNameShape,
+  SEGMENTS_MAX,
+  TextShape,
+  UnderlayAddressShape,
+  VersionShape,
+} from './parts.ts';
+
+/** More ports than a machine has interfaces. */
+const PORTS_MAX = 65_536;
+const SERVICES_MAX = 64;
+const MACS_MAX = 65_536;
+/** Networks, ports, services and workloads of a node together. */
+const OBJECTS_MAX = 262_144;
+const DIGEST = /^[0-9a-f]{32}$/;
+const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
+const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
+const ObjectIdShape = form.string({ max: 64 });
+
+const AssignedPeerShape: form.Shape<AssignedPeer> = form.object({
+  machine: form.union([MachineIdShape, form.literal('host0')]),
+  name: NodeNameShape,
+  underlay: form.union([UnderlayAddressShape, Ipv6Shape]),
+  macs: form.listOf(MacShape, MACS_MAX),
+});
+
+const PeersShape: form.Shape<Peers> = form.variants('kind', [
+  form.object({
+    kind: form.literal('membership'),
+    members: form.listOf(MemberShape, MEMBERS_MAX + 1),
+    host0Answers: form.boolean(),
+  }),
+  form.object({ kind: form.literal('assigned'), peers: form.listOf(AssignedPeerShape, MEMBERS_MAX + 1) }),
+  form.object({ kind: form.oneOf(['multicast', 'explicit', 'none']) }),
+]);
+
+const ServiceShape: form.Shape<AssignedService> = form.object({
+  kind: form.string({ max: 64 }),
+  id: form.string({ max: 64 }),
+});
+
+/** One network on a node, as a document has it. Also the form on the node's disk. */
+export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
+  network: NetworkShape,
+  reasons: form.listOf(form.oneOf(['file', 'port', 'service', 'pinned']), 4),
+  peers: PeersShape,
+  services: form.listOf(ServiceShape, SERVICES_MAX),
+});
+
+/** One port of a node. Also the form on the node's disk. */
+export const AssignedPortShape: form.Shape<AssignedPort> = form.object({
+  id: form.exactOptional(PortIdShape),
+  network: NetworkIdShape,
+  link: DeviceShape,
+  mac: form.exactOptional(MacShape),
+});
+
+const Frame = form.object({
+  format: form.int(1),
+  epoch: form.string({ max: 32 }),
+  revision: form.int(0),
+  attachments: form.listOf(form.unknown(), NETWORKS_MAX),
+  ports: form.listOf(form.unknown(), PORTS_MAX),
+  workloads: form.listOf(form.unknown(), PORTS_MAX),
+  segments: form.otherwise(form.listOf(SegmentShape, SEGMENTS_MAX), []),
+  nics: form.otherwise(form.listOf(NicShape, NICS_MAX), []),
+});
+
+const Unchanged: form.Shape<UnchangedAttachment> = form.object({
+  network: NetworkIdShape,
+  digest: form.string({ pattern: DIGEST }),
+});
+
+/** What tells an object that cannot be read from others. */
+const Named = form.object({
+  id: form.string({ max: 64 }),
+  kind: form.droppable(form.string({ max: 64 })),
+  type: form.droppable(form.object({ kind: form.string({ max: 64 }) })),
+});
+
+/** One attachment as it was read, with the digest and the document that it came as. */
+export interface ReadAttachment {
+  readonly attachment: NodeAttachment;
+  readonly digest: string;
+}
+
+/** What a text holds: the parts that this version knows, and apart from them what it does not know. */
+export interface NodeAssignmentReading {
+  /** Without the attachments that are only named. */
+  readonly assignment: NodeAssignment;
+  readonly read: readonly ReadAttachment[];
+  /** Attachments that the node has already. */
+  readonly unchanged: readonly UnchangedAttachment[];
+  readonly unsupported: readonly UnsupportedObject[];
+}
+
+/**
+ * Reads an assignment.
+ * @throws MESH_HOST0_MALFORMED for a document without its frame, and for one with an object that has no identifier
+ * @throws MESH_NOT_SUPPORTED for a format that this version does not know
+ */
+export function readNodeAssignment(text: string): NodeAssignmentReading {
+  const { document, fault } = readDocument(Frame, text, ASSIGNMENT_MAX_LENGTH);
+  if (fault !== undefined) throw malformed(fault);
+  const { epoch, revision } = document;
+  if (document.format > NODE_ASSIGNMENT_FORMAT) throw laterFormat(document.format);
+  if (fitted(VersionShape, { epoch, revision }).fault !== undefined) throw malformed('has no version');
+  const unsupported: UnsupportedObject[] = [];
+  const unchanged: UnchangedAttachment[] = [];
+  const read: ReadAttachment[] = [];
+  for (const value of document.attachments) {
+    const named = fitted(Unchanged, value);
+    const full = fitted(NodeAttachmentShape, value);
+    if (named.fault === undefined) unchanged.push(named.document);
+    else if (full.fault !== undefined) unsupported.push(unsupportedAttachment(value));
+    else read.push({ attachment: full.document, digest: attachmentDigest(Object(value)) });
+  }
+  const ports = document.ports.flatMap((value) => {
+    const { document: port, fault: misfit } = fitted(AssignedPortShape, value);
+    if (misfit === undefined) return [port];
+    unsupported.push(unsupportedObject('port', value));
+    return [];
+  });
+  unsupported.push(...document.workloads.map((value) => unsupportedObject('workload', value)));
+  const attachments = read.map(({ attachment }) => attachment);
+  return { assignment: { ...document, attachments, ports, workloads: [] }, read, unchanged, unsupported };
+}
+
+function unsupportedAttachment(value: unknown): UnsupportedObject {
+  const { document } = fitted(form.object({ network: form.unknown() }), value);
+  return unsupportedObject('network', document?.network);
+}
+
+/** @throws MESH_HOST0_MALFORMED for an object without identifier: what it is about cannot be told */
+function unsupportedObject(kind: ObjectKind, value: unknown): UnsupportedObject {
+  const { document, fault } = fitted(Named, value);
+  if (fault !== undefined) throw malformed(`has a ${kind} without identifier`);
+  const type = document.type?.kind ?? document.kind;
+  const why = type === undefined ? 'has a form' : `is of the kind ${JSON.stringify(type)}`;
+  return { kind, id: document.id, why: `${why}, which this version of Meshwork does not know` };
+}
+
+const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
+  form.object({ kind: ObjectKindShape, id: ObjectIdShape, state: form.literal('ready') }),
+  form.object({
+    kind: ObjectKindShape,
+    id: ObjectIdShape,
+    state: form.literal('pending'),
+    why: TextShape,
+    ageSec: form.int(0),
+  }),
+  form.object({
+    kind: ObjectKindShape,
+    id: ObjectIdShape,
+    state: form.literal('failed'),
+    code: form.mapped(form.string(), errorCodeOf),
+    message: TextShape,
+    remedy: TextShape,
+  }),
+]);
+
+/** What a node tells of itself. The documents of orphans are read when they are adopted. */
+export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
+  format: form.int(1),
+  assignment: form.exactOptional(VersionShape),
+  kept: form.boolean(),
+  digests: form.recordOf(NetworkIdShape, form.string({ pattern: DIGEST }), NETWORKS_MAX),
+  objects: form.listOf(ObjectStateShape, OBJECTS_MAX),
+  ports: form.listOf(
+    form.object({
+      id: form.exactOptional(PortIdShape),
+      network: form.string({ max: 64 }),
+      link: DeviceShape,
+      mac: form.exactOptional(MacShape),
+    }),
+    PORTS_MAX,
+  ),
+  orphans: form.listOf(
+    form.object({
+      kind: form.oneOf(['network', 'port']),
+      id: form.string({ max: 64 }),
+      epoch: form.string({ max: 32 }),
+      document: form.unknown(),
+    }),
+    OBJECTS_MAX,
+  ),
+});
+
+function malformed(fault: string): MeshError {
+  return new MeshError('MESH_HOST0_MALFORMED', `host0 sent an assignment that ${fault}`, {
+    object: 'host0',
+    rule: 'The agent uses nothing of such a document. What it knew before stays.',
+    remedy: 'Run the same version of Meshwork on host0 and on this node.',
+    retryable: true,
+  });
+}
+
+function laterFormat(format: number): MeshError {
+  return new MeshError('MESH_NOT_SUPPORTED', `host0 sent an assignment of format ${format}`, {
+    object: 'host0',
+    rule: `This version of Meshwork knows formats up to ${NODE_ASSIGNMENT_FORMAT}.`,
+    remedy: 'Run the same version of Meshwork on host0 and on this node.',
+  });
+}
