@@ -41,6 +41,12 @@ export interface NetworkView {
   readonly host0Answers?: boolean;
 }
 
+/** The channel between a node and host0. `none`: the node does not ask for one. */
+export type ChannelView =
+  | { readonly state: 'standing'; readonly ageSec: number }
+  | { readonly state: 'down'; readonly ageSec: number; readonly why: string }
+  | { readonly state: 'none'; readonly why: string };
+
 /**
  * A node as host0 knows it. An agent makes the same list from its member lists: present members only, without the
  * optional fields.
@@ -52,6 +58,8 @@ export interface NodeView {
   readonly online: boolean;
   readonly ipv4: Ipv4;
   readonly lastSeenMsAgo?: number;
+  /** The node's channel to host0, as host0 sees it; absent for host0 itself, and from an older host0. */
+  readonly channel?: ChannelView;
   readonly meshes: readonly {
     readonly network: NetworkId;
     readonly name: string;
@@ -100,6 +108,8 @@ export interface AgentStatus {
   readonly machine: MachineWord;
   readonly upSec: number;
   readonly host0: readonly Ipv4[];
+  /** Absent on host0 itself, and from an older agent. */
+  readonly channel?: ChannelView;
   readonly networks: readonly NetworkView[];
   /** Numbers of kernel items: those that the agent owns, those still to be made or changed, and those that failed. */
   readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
