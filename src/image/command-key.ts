@@ -70,11 +70,6 @@ export async function keyAt(stateDirectory: string, name: string, comment: strin
   return await createDurable(await secretPath(stateDirectory, name), () => newPrivateKey(comment), SECRET);
 }
 
-/** Replaces the secret `keys/NAME`. When the disk refuses, the secret before stays. @throws MESH_DISK_REFUSED */
-export async function writeSecret(stateDirectory: string, name: string, text: string): Promise<void> {
-  await writeDurable(await secretPath(stateDirectory, name), text, SECRET);
-}
-
 /** The path of a secret, in a directory that only root can list. */
 async function secretPath(stateDirectory: string, name: string): Promise<string> {
   const file = join(stateDirectory, 'keys', name);

@@ -5,9 +5,12 @@ import { createHmac } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { unpackTar } from 'modern-tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseMachineId } from '../model/machine.ts';
+import { type MachineId, parseMachineId } from '../model/machine.ts';
+import { keyIdentity, machineKey, reportToken } from '../model/machine-key.ts';
+import { type NamedKey, readKeyFile } from '../protocol/shapes/key-file.ts';
 import { authorizedKeysIn, commandKeyHealth, commandKeyIn, makeCommandKey } from './command-key.ts';
 import { hostKeyOf, removeSecrets, secretsOf } from './overlay/machine-secrets.ts';
 import { MachineTokens } from './overlay/machine-tokens.ts';
@@ -50,19 +53,34 @@ test('a damaged key is an error, and is not replaced', async () => {
   expect(await readFile(commandKeyIn(state), 'utf8')).toBe('garbage');
 });
 
-test('a machine gets the same host key at each boot, and no other machine has it', async () => {
+test('a machine gets the same host key at each boot with the key of that boot, and no other machine has it', async () => {
   expect(await hostKeyOf(state, ONE)).toBeUndefined();
-  const [first, again, other] = [await secretsOf(state, ONE), await secretsOf(state, ONE), await secretsOf(state, TWO)];
+  const keyOf = (machine: MachineId, generation: number): NamedKey => ({
+    identity: keyIdentity({ machine, generation }),
+    key: machineKey(Buffer.alloc(32), { machine, generation }),
+  });
+  const [first, again] = [await secretsOf(state, ONE, keyOf(ONE, 1)), await secretsOf(state, ONE, keyOf(ONE, 2))];
+  const other = await secretsOf(state, TWO, keyOf(TWO, 1));
   const entries = await unpackTar(first);
-  const [token, key] = await unpackTar(again);
-  expect(key?.data).toEqual(entries[1]?.data);
-  expect(token?.data).not.toEqual(entries[0]?.data);
   expect(entries.map(({ header: { name, mode, uid, gid } }) => [name, mode, uid, gid])).toEqual([
+    ['etc/meshwork/key', 0o600, 0, 0],
     ['etc/meshwork/token', 0o600, 0, 0],
     ['etc/ssh/ssh_host_ed25519_key', 0o600, 0, 0],
   ]);
+  const textOf = (index: number) => Buffer.from(entries[index]?.data ?? '').toString('utf8');
+  expect(readKeyFile(textOf(0)).document).toEqual(keyOf(ONE, 1));
+  expect(textOf(1)).toBe(`${reportToken(keyOf(ONE, 1).key)}\n`);
+  const later = await unpackTar(again);
+  expect([0, 1, 2].map((index) => isDeepStrictEqual(later[index]?.data, entries[index]?.data))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect((await unpackTar(await secretsOf(state, ONE))).map(({ header }) => header.name)).toEqual([
+    'etc/ssh/ssh_host_ed25519_key',
+  ]);
   const file = join(state, 'unpacked');
-  await writeFile(file, entries[1]?.data ?? '', { mode: 0o600 });
+  await writeFile(file, entries[2]?.data ?? '', { mode: 0o600 });
   const shown = execFileSync('ssh-keygen', ['-y', '-f', file], { encoding: 'utf8' }).trim();
   expect(await hostKeyOf(state, ONE)).toBe(shown);
   expect(await hostKeyOf(state, TWO)).not.toBe(shown);
@@ -73,48 +91,42 @@ test('a machine gets the same host key at each boot, and no other machine has it
   expect(await hostKeyOf(state, TWO)).toBeDefined();
 });
 
-describe('a token', () => {
+describe('a token of an earlier host0', () => {
   const derived = (secret: string, machine: string) => createHmac('sha256', secret).update(machine).digest('hex');
   const tokens = () => new MachineTokens(state);
+  const [FIRST, SECOND] = ['1'.repeat(64), '2'.repeat(64)];
+  const give = async (name: string, token: string) => {
+    await mkdir(join(state, 'keys/machines'), { recursive: true });
+    await writeFile(join(state, 'keys/machines', name), token);
+  };
 
-  test('is new at each boot, and the one before holds until the new one is used', async () => {
-    const [token] = await unpackTar(await secretsOf(state, ONE));
-    const first = Buffer.from(token?.data ?? '')
-      .toString('utf8')
-      .trim();
-    expect(first).toMatch(/^[0-9a-f]{64}$/);
-    expect(await tokens().of(ONE)).toEqual([first]);
-    expect(await tokens().of(TWO)).toEqual([]);
-    await tokens().used(ONE, first);
-    const second = await tokens().offer(ONE);
-    expect(second).not.toBe(first);
-    expect(await tokens().of(ONE)).toEqual([first, second]);
-    await tokens().used(ONE, first);
-    expect(await tokens().of(ONE)).toEqual([first, second]);
-    await Promise.all([tokens().used(ONE, second), tokens().used(ONE, second)]);
-    expect(await tokens().of(ONE)).toEqual([second]);
-    expect(await modeOf(`keys/machines/${ONE}`)).toBe(0o600);
+  test('holds until the one after it is used', async () => {
+    await give(ONE, FIRST);
+    expect([await tokens().of(ONE), await tokens().of(TWO)]).toEqual([[FIRST], []]);
+    await give(`${ONE}.next`, SECOND);
+    expect(await tokens().of(ONE)).toEqual([FIRST, SECOND]);
+    await tokens().used(ONE, FIRST);
+    expect(await tokens().of(ONE)).toEqual([FIRST, SECOND]);
+    await Promise.all([tokens().used(ONE, SECOND), tokens().used(ONE, SECOND)]);
+    expect(await tokens().of(ONE)).toEqual([SECOND]);
   });
 
   test('is taken away by an empty file, and when the machine is removed', async () => {
-    await tokens().used(ONE, await tokens().offer(ONE));
-    await writeFile(join(state, `keys/machines/${ONE}`), '');
+    await give(ONE, '');
     expect(await tokens().of(ONE)).toEqual([]);
-    await tokens().used(TWO, await tokens().offer(TWO));
+    await give(TWO, FIRST);
     await removeSecrets(state, TWO);
     expect(await tokens().of(TWO)).toEqual([]);
   });
 
-  test('that is damaged is a finding, until the machine has booted again', async () => {
+  test('that is damaged is a finding, until the machine has used a key', async () => {
     const source = tokens();
-    await source.used(ONE, await source.offer(ONE));
-    const file = join(state, `keys/machines/${ONE}`);
-    await writeFile(file, (await readFile(file, 'utf8')).slice(0, 30));
+    await give(ONE, FIRST.slice(0, 30));
     expect(await source.of(ONE)).toEqual([]);
-    expect(source.health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', severity: 'warning', object: file }]);
-    await source.used(ONE, await source.offer(ONE));
-    expect(await source.of(ONE)).toHaveLength(1);
-    expect(source.health()).toEqual([]);
+    const object = join(state, `keys/machines/${ONE}`);
+    expect(source.health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', severity: 'warning', object }]);
+    await source.forget(ONE);
+    expect([await source.of(ONE), source.health()]).toEqual([[], []]);
   });
 
   test.each([
@@ -157,7 +169,8 @@ describe('a token', () => {
     await writeFile(join(state, 'keys/tokens'), secret, { mode: 0o600 });
     expect(await tokens().of(ONE)).toEqual([derived(secret, ONE)]);
     expect(await tokens().sentBy(ONE)).toBe(derived(secret, ONE));
-    const next = await tokens().offer(ONE);
+    const next = FIRST;
+    await give(`${ONE}.next`, next);
     expect(await tokens().of(ONE)).toEqual([derived(secret, ONE), next]);
     await tokens().used(ONE, next);
     expect(await tokens().of(ONE)).toEqual([next]);

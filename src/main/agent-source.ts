@@ -1,6 +1,7 @@
 /** Composes the source from which the agent of one machine learns its networks and their members. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NodeKey } from '../agent/channel/node-key.ts';
 import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
 import { Host0Source } from '../agent/membership/host0-source.ts';
 import { NodeSource, type NodeSourceInput } from '../agent/membership/node-source.ts';
@@ -12,6 +13,7 @@ import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
+import type { HealthSource } from '../protocol/documents/finding.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import { startRemedy } from '../protocol/http/service-manager.ts';
 
@@ -29,19 +31,24 @@ export interface AgentSourceInput
   };
 }
 
+/** Which machine this is, and what its agent listens to. */
+interface AgentSource {
+  readonly machine: MachineWord;
+  readonly source: Source;
+  readonly parts: readonly HealthSource[];
+}
+
 /**
  * Opens the source: that of host0's agent with `--on-host0`, otherwise that of a node.
- * @returns the source, and the machine's id (on host0 the word `host0`), from which its mesh addresses are derived
+ * @returns the source; the machine's id (on host0 the word `host0`), from which its mesh addresses are derived; and a node's key
  * @throws MESH_MACHINE_INVALID, MESH_MACHINE_UNREADABLE, MESH_MACHINE_NONE if a node has no usable id
  */
-export async function openAgentSource(
-  input: AgentSourceInput,
-): Promise<{ readonly machine: MachineWord; readonly source: Source }> {
+export async function openAgentSource(input: AgentSourceInput): Promise<AgentSource> {
   const { clock, kernel, paths, options } = input;
   if (options['on-host0']) {
     const { controlSock, root } = paths;
     const source = new Host0Source({ ...input, controlSock, startRemedy: startRemedy('host0', root) });
-    return { machine: 'host0', source };
+    return { machine: 'host0', source, parts: [] };
   }
   const { id: machine } = machineId({
     root: options.root,
@@ -62,5 +69,7 @@ export async function openAgentSource(
       clock,
     }),
   });
-  return { machine, source };
+  const key = new NodeKey(paths.keyFile, machine);
+  await key.read();
+  return { machine, source, parts: [key] };
 }

@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
-  const { machine, source } = await openAgentSource({ ...common, paths, options });
+  const { machine, source, parts } = await openAgentSource({ ...common, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
   const agent = new Agent({
@@ -131,7 +131,7 @@ async function main(): Promise<void> {
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);
-  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
+  for (const part of [...parts, nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   memberWatch.start();

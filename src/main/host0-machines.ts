@@ -4,16 +4,15 @@ import type { Boots } from '../api/control/boot-routes.ts';
 import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
 import { AttemptRecords } from '../boot/site/attempt-records.ts';
 import type { Controller } from '../controller/controller.ts';
+import type { MachineKeys } from '../controller/machines/machine-keys.ts';
 import { MachineRegistry } from '../controller/machines/machine-registry.ts';
 import { machineViews } from '../controller/machines/machine-views.ts';
 import { OnlineNodes } from '../controller/machines/online-nodes.ts';
-import { commandKeyHealth } from '../image/command-key.ts';
 import { Generations } from '../image/node/generations.ts';
 import { StoredBootCatalogue } from '../image/overlay/boot-catalogue.ts';
 import { removeSecrets, secretsOf } from '../image/overlay/machine-secrets.ts';
 import { OverlayStore } from '../image/overlay/overlay-store.ts';
 import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
-import { TokenSecret } from '../image/overlay/token-secret.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Inventory } from '../protocol/documents/inventory.ts';
@@ -24,6 +23,7 @@ export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'cloc
   readonly paths: Paths;
   readonly rtnl: Rtnl;
   readonly controller: Controller;
+  readonly keys: MachineKeys;
 }
 
 /** What the rest of host0 needs of its machines. */
@@ -38,9 +38,8 @@ export interface Machines {
 
 /** Opens the registry of machines and the boot service, and adds their findings to the controller's. */
 export async function openMachines(input: MachinesInput): Promise<Machines> {
-  const { paths, clock, journal, store, rtnl, controller } = input;
+  const { paths, clock, journal, store, rtnl, controller, keys } = input;
   const { state } = paths;
-  const keys = [await commandKeyHealth(state), await TokenSecret.check(state)];
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
   overlays.looks.subscribe((names) => controller.host0State.setMachineNames(names));
@@ -55,9 +54,10 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     names: () => controller.host0State.machineNames,
     isOnline: (machine) => online.of(machine) !== undefined,
     bootingAs: (machine) => attempts.underWay(machine)?.mac,
-    onForget: (machine) => {
+    onForget: async (machine) => {
       attempts.end(machine);
-      return removeSecrets(state, machine);
+      await keys.forget(machine);
+      await removeSecrets(state, machine);
     },
   });
   const images = new Generations(state);
@@ -69,12 +69,13 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     catalogue: new StoredBootCatalogue(images, overlayStore),
     images: images.directory,
     registry,
-    secretsOf: (machine) => registry.whileKnown(machine, () => secretsOf(state, machine)),
+    secretsOf: (machine) =>
+      registry.whileKnown(machine, async () => secretsOf(state, machine, await keys.offer(machine))),
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
     refusalOf: (machine) => controller.refusalOf(machine),
   });
-  for (const part of [...keys, service, service.segments, overlays, registry]) controller.addHealthOf(part);
+  for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;
   return {
     service,

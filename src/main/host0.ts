@@ -16,7 +16,6 @@ import { SettingsWatch } from '../controller/settings-watch.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
-import { MachineTokens } from '../image/overlay/machine-tokens.ts';
 import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
@@ -35,6 +34,7 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
+import { openKeys } from './host0-keys.ts';
 import { openMachines } from './host0-machines.ts';
 import { openStore } from './host0-store.ts';
 import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
-  const tokens = new MachineTokens(paths.state);
+  const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const controller = new Controller({
     name,
     version: VERSION,
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
     descriptors: { hasDescriptor, limit: descriptorLimit, pid: process.pid },
   });
   addControllerMetrics(registry, controller);
-  const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller });
+  const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller, keys });
   const takeSegments = (): void =>
     controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
   links.changes.subscribe(takeSegments);
@@ -109,7 +109,7 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, tokens, endpoints, metricsEndpoint, settingsWatch])
+  for (const part of [nodeName, ...storage.parts, ...keyParts, endpoints, metricsEndpoint, settingsWatch])
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());

@@ -174,6 +174,10 @@ export const ERRORS = {
   MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
   MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
+  MESH_KEY_REFUSED: denied(
+    'The key of a machine is not taken: it is old, revoked, of another machine, or open to others.',
+  ),
+  MESH_KEY_GIVEN: conflict('The machine has a key already.'),
   MESH_IMAGE_PACKAGES: system('apt cannot give the packages that an image is built from.'),
   MESH_IMAGE_FAILED: system('An image could not be built.'),
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),

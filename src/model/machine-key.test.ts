@@ -3,7 +3,15 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { parseMachineId } from './machine.ts';
-import { channelPsk, GENERATION_MAX, isKeyIdentity, keyIdentity, machineKey, parseKeyIdentity } from './machine-key.ts';
+import {
+  channelPsk,
+  GENERATION_MAX,
+  isKeyIdentity,
+  keyIdentity,
+  machineKey,
+  parseKeyIdentity,
+  reportToken,
+} from './machine-key.ts';
 
 const SECRET = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 const machine = parseMachineId('10eff964');
@@ -46,6 +54,11 @@ describe('vectors', () => {
       encoding: 'utf8',
     });
     expect(psk.trim().replaceAll(':', '').toLowerCase()).toBe(channelPsk(key).toString('hex'));
+  });
+
+  test('the token of reports is neither the key nor the PSK', () => {
+    const key = machineKey(SECRET, { machine, generation: 1 });
+    expect(reportToken(key)).toBe('80582526c8d81f12c746b849cf7bd6651a59ed586f4bfcb5e625c96b470a8dff');
   });
 
   test('another machine, generation or secret gives another key', () => {

@@ -24,6 +24,7 @@ export const GENERATION_MAX = 0x7fff_ffff;
 
 /** Another text gives other PSKs: a later version of the channel has another number here. */
 const PSK_INFO = 'meshwork node tls v1';
+const TOKEN_INFO = 'meshwork report token v1';
 const GENERATION = /^[1-9]\d{0,9}$/;
 
 /** Whether a number can be a generation. */
@@ -69,5 +70,17 @@ export function machineKey(secret: Uint8Array, { machine, generation }: KeyGener
  * so that a PSK which leaks from a TLS library does not reveal the key.
  */
 export function channelPsk(key: Uint8Array): Buffer {
-  return Buffer.from(hkdfSync('sha256', key, new Uint8Array(), PSK_INFO, KEY_BYTES));
+  return derived(key, PSK_INFO);
+}
+
+/**
+ * The token that goes with a machine key, 64 hex digits: by it the agents of earlier images prove their reports
+ * (protocol/documents/membership.ts). It reveals neither the key nor the PSK.
+ */
+export function reportToken(key: Uint8Array): string {
+  return derived(key, TOKEN_INFO).toString('hex');
+}
+
+function derived(key: Uint8Array, info: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', key, new Uint8Array(), info, KEY_BYTES));
 }

@@ -172,7 +172,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       admission: {},
       membership: { admission: 'whether a machine may become a member, and proves who it is' },
-      machines: { membership: 'a node is the sum of its memberships' },
+      machines: {
+        membership: 'a node is the sum of its memberships',
+        admission: 'the tokens that proofs are checked with follow from the keys of machines',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
@@ -205,6 +208,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'routes with our mark do not count as the underlay’s',
         kernel: 'what the kernel knows of members and of host0',
       },
+      assignment: {},
       ports: {
         items: 'a plugged port is an item, with a name that rules can be written for',
         desired: 'which link leads to host0',
@@ -226,6 +230,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an item is explained by what it prints',
         loop: 'a plan is shown by its steps',
       },
+      channel: {},
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
         '.': 'the state of this agent',

@@ -8,6 +8,7 @@ import { Nft } from '../../kernel/nft.ts';
 import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
 import { machineIdOf } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
+import { RANK } from '../items/rank.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
 import { AddressGuard } from './address-guard.ts';
 import { memberElements, rulesets, withMembers } from './ruleset.ts';
@@ -121,7 +122,7 @@ test('adding and deleting elements gives the same tables as a whole write', asyn
     const have = before[index];
     if (have === undefined) throw new Error('no table');
     await put(have);
-    expect(rulesetKind.rankOfChange?.(have, item)).toBe(8);
+    expect(rulesetKind.rankOfChange?.(have, item)).toBe(RANK.memberElement);
     await put(item, have);
     const byElements = await elementsOf(item.family);
     await put(item);
@@ -137,7 +138,7 @@ test('a port that is plugged gets the rules for guests before it is on the bridg
   if (plugged === undefined) throw new Error('no map');
   const elements = new Set([...plugged.elements].map((text) => text.replace('direct-500', 'plugged-500')));
   const after = { ...before, sets: new Map(before.sets).set('entrances', { ...plugged, elements }) };
-  expect(rulesetKind.rankOfChange?.(before, after)).toBe(0);
+  expect(rulesetKind.rankOfChange?.(before, after)).toBe(RANK.rules);
   await put(after, before);
   expect(await elementsOf('bridge')).toContain('"tap1" : goto plugged-500');
   expect(await elementsOf('bridge')).toContain('"tap0" : goto plugged-456');

@@ -359,6 +359,29 @@ describe('another address that answers as host0', () => {
     expect(errors).toEqual(expected === undefined ? [] : [expect.stringContaining(`error ${expected}`)]);
     if (expected?.startsWith('host0-address')) expect(found).toEqual(errors);
   });
+
+  test('accuses no firewall of the silence of members, which drop this node once host0 has taken it off the list', () => {
+    const dropped = { network: manage, member: member(3), underlay: true, mesh: false, provedBytes: 0 };
+    const otherHost0s = [{ ...other, isKnownMachine: true }];
+    expect(complaints({ otherHost0s, paths: [path(true, false), dropped], health: [away] })).toEqual([
+      expect.stringMatching('^error host0-address: '),
+    ]);
+    expect(complaints({ paths: [path(true, true), dropped] })).toEqual([expect.stringMatching('^error udp-4789: ')]);
+  });
+});
+
+test('a node that host0 refuses gets the refusal as its finding, and no accusation of a firewall', () => {
+  const refusal = {
+    code: 'MESH_MEMBER_NOT_ADMITTED',
+    severity: 'warning',
+    object: 'manage',
+    message: 'the token is wrong',
+    remedy: 'Give it the right one.',
+  } as const;
+  const dropped = { network: manage, member: member(3), underlay: true, mesh: false, provedBytes: 0 };
+  const fault = { health: [refusal], paths: [...WELL.paths, dropped] };
+  expect(complaints(fault)).toEqual(['warning health: the token is wrong [MESH_MEMBER_NOT_ADMITTED]']);
+  expect(complaints({ ...fault, role: 'host0' })).toContainEqual(expect.stringMatching('^error udp-4789: '));
 });
 
 test('a missing feature is reported with its consequence', () => {

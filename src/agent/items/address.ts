@@ -7,6 +7,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
+import { RANK } from './rank.ts';
 
 /** One IPv6 address on the bridge of a network. */
 export interface AddressItem {
@@ -39,7 +40,7 @@ export function addressItemKey(link: string, address: Ip): ItemKey {
 export const addressKind: ItemKind<AddressItem> = {
   key: ({ link, address }) => addressItemKey(link, address),
   dependsOn: (item) => [linkKey('bridge', item.network)],
-  rank: () => 4,
+  rank: () => RANK.address,
   differences: (have, want) => [
     ...(have.length === want.length ? [] : [`/${have.length} → /${want.length}`]),
     ...(have.flaw === undefined || want.flaw === have.flaw ? [] : [have.flaw]),

@@ -10,6 +10,7 @@ import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
+import { RANK } from './rank.ts';
 
 /** One FDB entry. */
 export interface FdbItem {
@@ -58,7 +59,7 @@ export const fdbKind: ItemKind<FdbItem> = {
   // There is one flood entry for each remote VTEP, and one entry for any other address.
   key: ({ link, table, mac, remoteVtep }) => `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`,
   dependsOn: (item) => [linkKey('vxlan', item.network)],
-  rank: () => 7,
+  rank: () => RANK.entry,
 
   differences(have, want) {
     const differences: string[] = [];

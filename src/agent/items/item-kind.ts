@@ -1,5 +1,6 @@
 /** The interface of an item kind: how its items are identified, compared, ordered, printed and put into the kernel. */
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
+import type { Rank } from './rank.ts';
 
 /** Identifies an item among all items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:…`, `route:10.11.2.0/24`. */
 export type ItemKey = string;
@@ -22,10 +23,9 @@ export interface ItemKind<T> {
   key(item: T): ItemKey;
   /** Items that must exist before this one. When one of them is deleted, the kernel deletes this item too. */
   dependsOn(item: T): readonly ItemKey[];
-  /** Items of lower rank are created first and removed last. */
-  rank(item: T): number;
+  rank(item: T): Rank;
   /** The rank of a change in place, where it differs from `rank`. */
-  rankOfChange?(have: T, want: T): number;
+  rankOfChange?(have: T, want: T): Rank;
   /** What differs, for people: `mtu 1400 → 1380`. Empty when the two are equal. */
   differences(have: T, want: T): readonly string[];
   /** Whether the difference cannot be changed in place. */

@@ -9,6 +9,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
+import { RANK } from './rank.ts';
 
 /** One of the two links of a network. */
 export interface LinkItem {
@@ -151,7 +152,7 @@ function vxlanChange(have: VxlanAttributes, want: VxlanAttributes): Pick<LinkCha
 export const linkKind: ItemKind<LinkItem> = {
   key: (item) => linkKey(item.device, item.network),
   dependsOn: () => [],
-  rank: (item) => (item.device === 'bridge' ? 1 : 2),
+  rank: (item) => RANK[item.device],
 
   differences(have, want) {
     const differences: string[] = [];

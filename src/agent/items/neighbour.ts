@@ -6,6 +6,7 @@ import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { OUR_PROTOCOL } from './mark.ts';
+import { RANK } from './rank.ts';
 
 /** The permanent neighbour entry of another member. */
 export interface NeighbourItem {
@@ -29,8 +30,7 @@ export function neighbourKey(link: string, address: Ip): ItemKey {
 export const neighbourKind: ItemKind<NeighbourItem> = {
   key: (item) => neighbourKey(item.link, item.address),
   dependsOn: (item) => [linkKey('bridge', item.network)],
-  // The rank of the FDB entries, so that the four entries of a member go to the kernel in one message.
-  rank: () => 7,
+  rank: () => RANK.entry,
   differences: (have, want) => (have.mac === want.mac ? [] : [`lladdr ${have.mac} → ${want.mac}`]),
   mustRecreate: () => false,
   print: ({ link, address, mac }) =>

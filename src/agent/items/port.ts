@@ -6,6 +6,7 @@
 import type { NetworkId } from '../../model/network/network.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
+import { RANK } from './rank.ts';
 
 /** One interface on a bridge. */
 export interface PortItem {
@@ -26,7 +27,7 @@ export function portKey(link: string): ItemKey {
 export const portKind: ItemKind<PortItem> = {
   key: ({ link }) => portKey(link),
   dependsOn: (item) => [linkKey('bridge', item.network)],
-  rank: () => 3,
+  rank: () => RANK.port,
   differences: (have, want) => (have.bridge === want.bridge ? [] : [`master ${have.bridge} → ${want.bridge}`]),
   mustRecreate: () => false,
   print: ({ link, bridge }) => `ip link set ${link} master ${bridge}`,

@@ -3,6 +3,7 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { VXLAN_PORT } from '../../model/network/network.ts';
 import type { ItemKind, Operation } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
+import { RANK } from './rank.ts';
 
 /** The main routing table (rtnetlink.h, RT_TABLE_MAIN). Earlier agents put their routes there. */
 export const MAIN_TABLE = 254;
@@ -24,7 +25,7 @@ export interface RouteItem {
 export const routeKind: ItemKind<RouteItem> = {
   key: ({ destination, table }) => `route:${destination}${table === VXLAN_TABLE ? '' : ` table ${table}`}`,
   dependsOn: () => [],
-  rank: () => 5,
+  rank: () => RANK.route,
   differences: (have, want) => (have.gateway === want.gateway ? [] : [`via ${have.gateway} → ${want.gateway}`]),
   mustRecreate: () => false,
   print: (item) => `ip route replace ${textOf(item)}`,

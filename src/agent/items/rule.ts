@@ -5,6 +5,7 @@
 import type { UdpPorts } from '../../kernel/rtnl/objects.ts';
 import type { ItemKind, Operation } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
+import { RANK } from './rank.ts';
 
 /** An IPv4 rule for UDP packets. Its mark is OUR_PROTOCOL. */
 export interface RuleItem {
@@ -20,7 +21,7 @@ export interface RuleItem {
 export const ruleKind: ItemKind<RuleItem> = {
   key: (item) => `rule:${item.priority}`,
   dependsOn: () => [],
-  rank: () => 6,
+  rank: () => RANK.routingRule,
   differences: (have, want) => (textOf(have) === textOf(want) ? [] : [`${textOf(have)} → ${textOf(want)}`]),
   mustRecreate: (have, want) => textOf(have) !== textOf(want),
   print: (item) => `ip rule add ${textOf(item)}`,

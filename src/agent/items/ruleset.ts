@@ -4,6 +4,7 @@
  */
 import type { ItemKind } from './item-kind.ts';
 import { nftElements } from './nft-text.ts';
+import { RANK } from './rank.ts';
 
 /** One nft table. */
 export interface RulesetItem {
@@ -100,11 +101,9 @@ function without(elements: ReadonlySet<string>, others: ReadonlySet<string>): st
 export const rulesetKind: ItemKind<RulesetItem> = {
   key: (item) => `nft:${item.family} ${TABLE}`,
   dependsOn: () => [],
-  // Created before the first link, and removed last.
-  rank: () => 0,
-  // Elements of members come last: a new member's entries must not wait for nft, and it does not matter that the rules
-  // accept its packets a moment later. A port is in the rules before it is on its bridge.
-  rankOfChange: (have, want) => (isElementChange(have, want) && isLate(have, want) ? 8 : 0),
+  rank: () => RANK.rules,
+  // A port is in the rules before it is on its bridge.
+  rankOfChange: (have, want) => (isElementChange(have, want) && isLate(have, want) ? RANK.memberElement : RANK.rules),
   differences(have, want) {
     if (!have.intact) return ['changed by another program'];
     if (!sameStructure(have, want)) return ['rules'];

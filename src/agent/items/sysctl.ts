@@ -3,6 +3,7 @@
  * because the agent does not know the value that the administrator wants.
  */
 import type { ItemKind } from './item-kind.ts';
+import { RANK } from './rank.ts';
 
 /** One file below /proc/sys. */
 export interface SysctlItem {
@@ -16,7 +17,7 @@ export interface SysctlItem {
 export const sysctlKind: ItemKind<SysctlItem> = {
   key: (item) => `sysctl:${item.path.join('/')}`,
   dependsOn: () => [],
-  rank: () => 5,
+  rank: () => RANK.route,
   differences: (have, want) => (have.value === want.value ? [] : [`${have.value} → ${want.value}`]),
   mustRecreate: () => false,
   print: ({ path, value }) => `echo ${value} > /proc/sys/${path.join('/')}`,

@@ -6,6 +6,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ItemKind } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
+import { RANK } from './rank.ts';
 
 /** One IPv4 address on a NIC. */
 export interface UnderlayAddressItem {
@@ -22,7 +23,7 @@ export const underlayAddressKind: ItemKind<UnderlayAddressItem> = {
   key: (item) => `underlay-address:${item.link} ${item.address}/${item.length}`,
   // An IPv4 address can be added while its NIC is down, and stays when the NIC is set down.
   dependsOn: () => [],
-  rank: () => 1,
+  rank: () => RANK.underlayAddress,
   differences: () => [],
   mustRecreate: () => false,
   print: ({ link, address, length }) => `ip address add ${address}/${length} dev ${link} proto ${OUR_PROTOCOL}`,

@@ -3,6 +3,7 @@
  * the administrator's.
  */
 import type { ItemKind } from './item-kind.ts';
+import { RANK } from './rank.ts';
 
 /** The administrative state of one NIC. */
 export interface UnderlayLinkItem {
@@ -16,7 +17,7 @@ export interface UnderlayLinkItem {
 export const underlayLinkKind: ItemKind<UnderlayLinkItem> = {
   key: ({ link }) => `underlay-link:${link}`,
   dependsOn: () => [],
-  rank: () => 0,
+  rank: () => RANK.underlayLink,
   differences: (have, want) => (have.up === want.up ? [] : ['down → up']),
   mustRecreate: () => false,
   print: ({ link }) => `ip link set ${link} up`,

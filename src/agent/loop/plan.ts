@@ -4,6 +4,7 @@
  */
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
+import type { Rank } from '../items/rank.ts';
 
 /** One action on one item. `item` is the desired item, or in a delete the observed one; `have` is the observed item. */
 export type Step =
@@ -60,7 +61,7 @@ function dependsOnAny(item: Item, keys: ReadonlySet<ItemKey>): boolean {
 }
 
 /** The rank of a step, by which the plan orders the steps. */
-export function rankOf(step: Step): number {
+export function rankOf(step: Step): Rank {
   const kind = kindOf(step.item);
   return (step.action === 'change' ? kind.rankOfChange?.(step.have, step.item) : undefined) ?? kind.rank(step.item);
 }

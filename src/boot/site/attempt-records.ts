@@ -5,10 +5,10 @@ import { writeDurable } from '../../disk/durable-file.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { Ipv4Shape, MachineIdShape, MacShape, TimeShape } from '../../protocol/shapes/parts.ts';
-import type { Change, Store } from '../../store/store.ts';
+import { Collection, jsonRecords, type RecordForm } from '../../store/collection.ts';
+import type { Store } from '../../store/store.ts';
 import { ATTEMPT_LIFE_MS, type Attempt, type AttemptKeeper, Attempts } from './attempts.ts';
 
 const PREFIX = '/v1/boots/';
@@ -44,6 +44,7 @@ export interface AttemptRecordsInput {
 /** Keeps attempts in the store, so that they survive a restart of host0's daemon. */
 export class AttemptRecords implements AttemptKeeper {
   readonly #input: AttemptRecordsInput;
+  readonly #collection: Collection<Attempt>;
   /** The last record could not be written, and the journal says so. */
   #refused = false;
   /** Set while the seal exists, or while it is being written. */
@@ -53,6 +54,7 @@ export class AttemptRecords implements AttemptKeeper {
 
   private constructor(input: AttemptRecordsInput) {
     this.#input = input;
+    this.#collection = new Collection(input.store, attemptForm(input.clock));
   }
 
   /**
@@ -66,12 +68,11 @@ export class AttemptRecords implements AttemptKeeper {
       () => true,
       () => false,
     );
-    const { entries } = await store.range(PREFIX);
-    const found = entries.map(({ key, value }) => ({ key, attempt: records.#parse(value) }));
-    const attempts = found.flatMap(({ attempt }) => attempt ?? []).sort((a, b) => a.startedMs - b.startedMs);
+    const { records: found, spoilt } = await records.#collection.list();
+    const attempts = found.map(({ record }) => record).sort((a, b) => a.startedMs - b.startedMs);
     const known = sealed ? attempts : attempts.map((attempt) => ({ ...attempt, spent: true }));
-    const over = found.flatMap(({ key, attempt }) => (attempt === undefined ? [{ delete: key }] : []));
-    const doubtful = sealed ? [] : known.map((attempt) => records.#put(attempt));
+    const over = spoilt.map((name) => records.#collection.remove(name));
+    const doubtful = sealed ? [] : known.map((attempt) => records.#collection.put(attempt));
     if (sealed) records.#sealed = Promise.resolve();
     try {
       if (over.length + doubtful.length > 0) await store.txn([], [...over, ...doubtful]);
@@ -87,7 +88,10 @@ export class AttemptRecords implements AttemptKeeper {
     const { store, journal, seal } = this.#input;
     try {
       if (!this.#inDoubt) await this.#setSeal();
-      await store.txn([], [this.#put(attempt), ...over.map(({ machine }) => ({ delete: PREFIX + machine }))]);
+      await store.txn(
+        [],
+        [this.#collection.put(attempt), ...over.map(({ machine }) => this.#collection.remove(machine))],
+      );
       this.#refused = false;
     } catch (thrown) {
       if (attempt.spent) {
@@ -116,24 +120,27 @@ export class AttemptRecords implements AttemptKeeper {
     });
     return this.#sealed;
   }
+}
 
-  #put(attempt: Attempt): Change {
-    const { clock } = this.#input;
-    const { startedMs, ...rest } = attempt;
-    const ageMs = clock.nowMs() - startedMs;
-    const startedAt = new Date(clock.wallTime().getTime() - ageMs).toISOString();
-    return { put: PREFIX + attempt.machine, value: JSON.stringify({ ...rest, startedAt }) };
-  }
-
-  /** Reads a record. @returns undefined if it is too old or damaged */
-  #parse(value: string): Attempt | undefined {
-    const { clock } = this.#input;
-    const { document } = readDocument(AttemptRecordShape, value, RECORD_MAX_LENGTH);
-    if (document === undefined) return undefined;
-    const { startedAt, ...attempt } = document;
-    const ageMs = clock.wallTime().getTime() - Date.parse(startedAt);
-    if (!(ageMs <= ATTEMPT_LIFE_MS)) return undefined;
-    // If the clock was set back, the age is negative: the attempt counts as started now.
-    return { ...attempt, startedMs: clock.nowMs() - Math.max(0, ageMs) };
-  }
+/** The form of attempts in the store. A record that is too old or damaged is none. */
+function attemptForm(clock: Clock): RecordForm<Attempt> {
+  const { parse } = jsonRecords(PREFIX, ({ machine }) => machine, AttemptRecordShape, RECORD_MAX_LENGTH);
+  return {
+    prefix: PREFIX,
+    nameOf: ({ machine }) => machine,
+    parse: (value) => {
+      const document = parse(value);
+      if (document === undefined) return undefined;
+      const { startedAt, ...attempt } = document;
+      const ageMs = clock.wallTime().getTime() - Date.parse(startedAt);
+      if (!(ageMs <= ATTEMPT_LIFE_MS)) return undefined;
+      // If the clock was set back, the age is negative: the attempt counts as started now.
+      return { ...attempt, startedMs: clock.nowMs() - Math.max(0, ageMs) };
+    },
+    print: ({ startedMs, ...rest }) => {
+      const ageMs = clock.nowMs() - startedMs;
+      const startedAt = new Date(clock.wallTime().getTime() - ageMs).toISOString();
+      return JSON.stringify({ ...rest, startedAt });
+    },
+  };
 }

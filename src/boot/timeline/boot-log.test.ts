@@ -336,6 +336,25 @@ test('a report that arrives after a later stage is inserted before it, and clear
   expect(boot()?.trouble).toMatchObject({ stage: 'agent', cause: expect.stringContaining('ended with 1') });
 });
 
+test.each([
+  [['overlay', 'packages']],
+  [['overlay', 'agent']],
+  [['overlay']],
+])('a machine that is a member before its reports arrive has gone through all its stages: %j', async (reported) => {
+  await bootUntil('initrd');
+  const report = (stage: string) => see({ kind: 'stage', machine, attempt, stage });
+  for (const stage of reported) report(stage);
+  await clock.pass(20_000);
+  meshes = ['manage'];
+  await clock.pass(300);
+  const complete = ['initrd', 'overlay', 'packages', 'agent', 'mesh'];
+  expect([boot()?.state, stages()?.slice(-5)]).toEqual(['member', complete]);
+  const { told, times } = { told: stages(), times: boot()?.stages.map(({ atMs }) => atMs) ?? [] };
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+  for (const stage of ['packages', 'agent']) report(stage);
+  expect([boot()?.state, stages()]).toEqual(['member', told]);
+});
+
 test('a queued machine is not silent while it waits as told, and an earlier refusal is over', async () => {
   await bootUntil('ipxe');
   const queued = () => see({ kind: 'queued', mac, machine, ahead: 30, againSec: 8 });

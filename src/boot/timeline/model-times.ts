@@ -5,8 +5,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { genid } from '../../model/genid.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
+import { Collection, jsonRecords, type RecordForm } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import { isTelling, type Silences, WAITS, type Wait } from './own-time.ts';
 
@@ -35,26 +35,30 @@ const ModelRecordShape = form.object({
   silences: form.otherwise(form.recordOf(form.string(), Times, 100), NO_TIMES),
 });
 
+const MODEL_RECORDS: RecordForm<ModelRecord> = jsonRecords(
+  PREFIX,
+  ({ model }) => nameOf(model),
+  form.mapped(ModelRecordShape, ({ model, silences }) => ({ model, silences: tellingSilences(silences) })),
+  RECORD_MAX_LENGTH,
+);
+
 /** The learned silences of all models. */
 export class ModelTimes {
-  readonly #store: Store;
-  /** By key; the record that was changed last is at the end. */
+  readonly #collection: Collection<ModelRecord>;
+  /** By name in the store; the record that was changed last is at the end. */
   readonly #records: Map<string, ModelRecord>;
 
-  private constructor(store: Store, records: Map<string, ModelRecord>) {
-    this.#store = store;
+  private constructor(collection: Collection<ModelRecord>, records: Map<string, ModelRecord>) {
+    this.#collection = collection;
     this.#records = records;
   }
 
   /** Reads the records. A damaged record is left out; a later boot replaces it. @throws if the store cannot be read */
   static async open(store: Store): Promise<ModelTimes> {
-    const { entries } = await store.range(PREFIX);
-    const inOrder = entries.toSorted((a, b) => a.modRevision - b.modRevision);
-    const records = inOrder.flatMap(({ key, value }) => {
-      const record = parseRecord(value);
-      return record === undefined || keyOf(record.model) !== key ? [] : [[key, record] as const];
-    });
-    return new ModelTimes(store, new Map(records));
+    const collection = new Collection(store, MODEL_RECORDS);
+    const { records } = await collection.list();
+    const inOrder = records.toSorted((a, b) => a.modRevision - b.modRevision);
+    return new ModelTimes(collection, new Map(inOrder.map(({ record }) => [nameOf(record.model), record])));
   }
 
   /** How many models are known. */
@@ -64,7 +68,7 @@ export class ModelTimes {
 
   /** What is known of a model. */
   silencesOf(model: string): Silences | undefined {
-    return this.#records.get(keyOf(model))?.silences;
+    return this.#records.get(nameOf(model))?.silences;
   }
 
   /**
@@ -72,8 +76,8 @@ export class ModelTimes {
    * it cannot be made so.
    */
   async learn(model: string, longest: Readonly<Partial<Record<Wait, number>>>): Promise<void> {
-    const key = keyOf(model);
-    const before = this.#records.get(key)?.silences ?? {};
+    const name = nameOf(model);
+    const before = this.#records.get(name)?.silences ?? {};
     const silences: Silences = Object.fromEntries(
       WAITS.flatMap((wait) => {
         const [seen = [], silenceMs] = [before[wait], longest[wait]];
@@ -83,30 +87,27 @@ export class ModelTimes {
     );
     if (isDeepStrictEqual(silences, before)) return;
     const record: ModelRecord = { model, silences };
-    this.#records.delete(key);
-    this.#records.set(key, record);
+    this.#records.delete(name);
+    this.#records.set(name, record);
     const over = [...this.#records.keys()].slice(0, Math.max(0, this.#records.size - MODELS_MAX));
     for (const old of over) this.#records.delete(old);
-    const changes = [{ put: key, value: JSON.stringify(record) }, ...over.map((old) => ({ delete: old }))];
+    const changes = [this.#collection.put(record), ...over.map((old) => this.#collection.remove(old))];
     // On a full disk the record of the attempt fails, too, and is reported. This record is written after a later boot.
-    await this.#store.txn([], changes).catch(() => undefined);
+    await this.#collection.store.txn([], changes).catch(() => undefined);
   }
 }
 
-/** A hash, because a machine may name any text as its model. */
-function keyOf(model: string): string {
-  return PREFIX + genid(['boot times', model], 16);
+/** A record's name is a hash, because a machine may name any text as its model. */
+function nameOf(model: string): string {
+  return genid(['boot times', model], 16);
 }
 
-function parseRecord(value: string): ModelRecord | undefined {
-  const { document } = readDocument(ModelRecordShape, value, RECORD_MAX_LENGTH);
-  if (document === undefined) return undefined;
-  const { model, silences: seen } = document;
-  const silences: Silences = Object.fromEntries(
+/** Leaves out waits whose times cannot be true. */
+function tellingSilences(seen: Readonly<Record<string, number[] | undefined>>): Silences {
+  return Object.fromEntries(
     WAITS.flatMap((wait) => {
       const times = seen[wait];
       return times?.every((ms) => isTelling(wait, ms)) ? [[wait, times.slice(-BOOTS_MAX)]] : [];
     }),
   );
-  return { model, silences };
 }

@@ -149,8 +149,28 @@ export function advance(timeline: Timeline, sighting: BootSighting): Timeline {
     case 'stage':
       return takeStage(heard, sighting);
     case 'member':
-      return reach(heard, 'mesh', sighting.atMs, sighting.mesh);
+      return reach(withNodeStages(heard, sighting.atMs), 'mesh', sighting.atMs, sighting.mesh);
   }
+}
+
+/** The stages between the overlay of a machine and its membership, which only its own reports tell. */
+const NODE_STAGES = ['packages', 'agent'] as const satisfies readonly BootStage[];
+
+/**
+ * The timeline of a machine that is a member now, with every stage that such a machine has gone through. Its reports are
+ * sent in the background, and a busy machine may be listed as a member before the report of its agent arrives. A machine
+ * without an overlay of host0 runs another system, which has no such stages.
+ */
+function withNodeStages(timeline: Timeline, atMs: number): Timeline {
+  if (BOOT_STAGES.indexOf(stageOf(timeline)) < BOOT_STAGES.indexOf('overlay')) return timeline;
+  const reported = new Set(timeline.stages.map(({ stage }) => stage));
+  return NODE_STAGES.filter((stage) => !reported.has(stage)).reduce(
+    (before, stage) =>
+      BOOT_STAGES.indexOf(stage) < BOOT_STAGES.indexOf(stageOf(before))
+        ? overtaken(before, stage, '')
+        : reach(before, stage, atMs, undefined),
+    timeline,
+  );
 }
 
 /**

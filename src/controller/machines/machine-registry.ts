@@ -19,10 +19,10 @@ import type { Inventory } from '../../protocol/documents/inventory.ts';
 import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { RecentFindings } from '../../protocol/journal/recent-findings.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { InventoryShape } from '../../protocol/shapes/inventory-shape.ts';
 import { MachineIdShape, MacShape, TimeShape } from '../../protocol/shapes/parts.ts';
+import { Collection, jsonRecords } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import { type BootClaim, mustBeItsCard, mustBeOneBox } from './boot-cards.ts';
@@ -68,6 +68,8 @@ const MachineRecordShape: form.Shape<MachineRecord> = form.object({
   inventory: form.droppable(InventoryShape),
 });
 
+const MACHINE_RECORDS = jsonRecords(PREFIX, ({ machine }) => machine, MachineRecordShape, RECORD_MAX_LENGTH);
+
 /** What the registry asks other parts of host0. */
 export interface MachineRegistryInput {
   readonly store: Store;
@@ -96,6 +98,7 @@ const TOO_MANY: Finding = {
 /** Knows the machines, and writes them to the store. */
 export class MachineRegistry {
   readonly #input: MachineRegistryInput;
+  readonly #collection: Collection<MachineRecord>;
   /** In the order in which the machines were seen last. */
   readonly #records = new Map<MachineId, MachineRecord>();
   readonly #byCard = new Map<Mac, MachineRecord>();
@@ -107,6 +110,7 @@ export class MachineRegistry {
 
   private constructor(input: MachineRegistryInput, records: readonly MachineRecord[]) {
     this.#input = input;
+    this.#collection = new Collection(input.store, MACHINE_RECORDS);
     this.#claims = new CardClaims(input.clock);
     this.#findings = new RecentFindings(input.clock);
     for (const record of records) this.#put(record);
@@ -114,12 +118,11 @@ export class MachineRegistry {
 
   /** Reads the records from the store. A damaged record is left out, and written again at the machine's next boot. */
   static async open(input: MachineRegistryInput): Promise<MachineRegistry> {
-    const { entries } = await input.store.range(PREFIX);
-    const records = entries.flatMap(({ value }) => parseRecord(value) ?? []);
+    const { records } = await new Collection(input.store, MACHINE_RECORDS).list();
     const seen = ({ firstSeen, lastBoot = firstSeen }: MachineRecord) => lastBoot;
     return new MachineRegistry(
       input,
-      records.sort((a, b) => (seen(a) < seen(b) ? -1 : 1)),
+      records.map(({ record }) => record).sort((a, b) => (seen(a) < seen(b) ? -1 : 1)),
     );
   }
 
@@ -309,7 +312,7 @@ export class MachineRegistry {
       const { store, onForget } = this.#input;
       await onForget(machine);
       // If the disk refuses this, the record is back at the next start of host0, and is forgotten again then.
-      await store.txn([], [{ delete: PREFIX + machine }]).catch(() => undefined);
+      await store.txn([], [this.#collection.remove(machine)]).catch(() => undefined);
     });
   }
 
@@ -335,7 +338,7 @@ export class MachineRegistry {
     this.#put(record);
     this.#makeRoomFor(machine);
     try {
-      await store.txn([], [{ put: PREFIX + machine, value: JSON.stringify(record) }]);
+      await store.txn([], [this.#collection.put(record)]);
       this.#refused = false;
     } catch (thrown) {
       if (this.#refused) return;
@@ -353,8 +356,4 @@ export class MachineRegistry {
 
 function withCards(cards: readonly Mac[], { nics }: Inventory): readonly Mac[] {
   return [...new Set([...cards, ...nics.map(({ mac }) => mac)])].slice(0, CARDS_MAX);
-}
-
-function parseRecord(value: string): MachineRecord | undefined {
-  return readDocument(MachineRecordShape, value, RECORD_MAX_LENGTH).document;
 }

@@ -4,9 +4,9 @@ import { type Ipv6, ipv6InSubnet } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
 import type { Network, NetworkId } from '../../model/network/network.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { MachineIdShape, MemberShape } from '../../protocol/shapes/parts.ts';
+import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 
 /** A member with what host0 alone knows of it. */
 export interface MemberRecord extends Member {
@@ -36,18 +36,21 @@ export function memberStoreKey(network: NetworkId, ipv6: Ipv6): string {
   return membersPrefix(network) + ipv6;
 }
 
-/** The value of a member: JSON with known fields only. */
-export function formatRecord({ name, ipv4, mac, ipv6, machine, instance, proven }: MemberRecord): string {
-  return JSON.stringify({ name, ipv4, mac, ipv6, machine, instance, proven });
-}
-
 /**
- * The inverse of `formatRecord`.
- * @returns undefined for a damaged record, and for one from a time when the mesh had another name, key or prefix
+ * The form of a mesh's members in the store: JSON with known fields only. A record from a time when the mesh had another name, key
+ * or prefix is none of this mesh.
  */
-export function parseRecord(network: Network, value: string): MemberRecord | undefined {
-  const { document } = readDocument(MemberRecordShape, value, RECORD_MAX_LENGTH);
-  return document !== undefined && belongs(network, document) ? document : undefined;
+export function memberRecords(network: Network): RecordForm<MemberRecord> {
+  const all = jsonRecords(membersPrefix(network.id), ({ ipv6 }) => ipv6, MemberRecordShape, RECORD_MAX_LENGTH);
+  return {
+    ...all,
+    parse: (value) => {
+      const record = all.parse(value);
+      return record !== undefined && belongs(network, record) ? record : undefined;
+    },
+    print: ({ name, ipv4, mac, ipv6, machine, instance, proven }) =>
+      JSON.stringify({ name, ipv4, mac, ipv6, machine, instance, proven }),
+  };
 }
 
 function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolean {

@@ -1,13 +1,13 @@
 /**
- * The tokens of machines, below `keys/machines`: 64 hex digits each, readable by root only. A machine gets a new one with each
- * boot, in `<machine>.next`. When the machine has proven that it has the new one, the new one replaces the one before, in
- * `<machine>`: so a boot that never ends, or that an impostor began, locks no running machine out. An empty file `<machine>`
- * takes the token away until the next boot.
+ * The tokens that earlier versions of host0 gave to machines, below `keys/machines`: 64 hex digits each, readable by root only. A
+ * machine that has booted since has a machine key, and a token that is derived from it (controller/machines/key-tokens.ts). Then
+ * its tokens here are removed. `<machine>.next` is a token that the machine had not proven yet, `<machine>` the one in use. An
+ * empty file `<machine>` says that the machine has no earlier token.
  *
  * `keys/tokens` is from a time when a machine's token was the HMAC of its id, and nodes sent it. It holds for machines that have
  * not proven a newer token.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { textAt, writeDurable } from '../../disk/durable-file.ts';
@@ -15,7 +15,6 @@ import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import { writeSecret } from '../command-key.ts';
 
 const TOKEN = /^[0-9a-f]{64}$/;
 /** Has a finding of its own (token-secret.ts). */
@@ -28,7 +27,7 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** Makes, keeps and forgets the tokens in one state directory. */
+/** Reads and removes the earlier tokens in one state directory. */
 export class MachineTokens implements HealthSource {
   readonly #state: string;
   /** Files that held no token when they were read last. */
@@ -36,23 +35,6 @@ export class MachineTokens implements HealthSource {
 
   constructor(stateDirectory: string) {
     this.#state = stateDirectory;
-  }
-
-  /**
-   * Makes the token for the machine's next boot. While the disk refuses, the machine gets the token before once more: a machine
-   * boots without room on the disk, too.
-   * @throws MESH_DISK_REFUSED when the disk refuses, and the machine has no token before
-   */
-  async offer(machine: MachineId): Promise<string> {
-    const token = randomBytes(32).toString('hex');
-    try {
-      await writeSecret(this.#state, `machines/${machine}.next`, token);
-      return token;
-    } catch (thrown) {
-      const before = (await this.of(machine)).at(-1);
-      if (before === undefined) throw thrown;
-      return before;
-    }
   }
 
   /** The tokens that the machine may have. */
@@ -76,7 +58,7 @@ export class MachineTokens implements HealthSource {
     });
   }
 
-  /** Takes the machine's token away. Never rejects. */
+  /** Takes the machine's earlier tokens away. Never rejects. */
   async forget(machine: MachineId): Promise<void> {
     const files = [`machines/${machine}`, `machines/${machine}.next`];
     const known = await Promise.all(files.map((file) => this.#read(file).catch(() => '')));

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { commandKeyIn, makeCommandKey } from '../../image/command-key.ts';
-import { hostKeyOf, secretsOf } from '../../image/overlay/machine-secrets.ts';
+import { hostKeyOf, makeHostKey } from '../../image/overlay/machine-secrets.ts';
 import { shellWords } from '../../image/shell-words.ts';
 import { knownHostLine, sshCommand, sshSettings } from '../../image/ssh-command.ts';
 import { netnsPath } from '../../kernel/netns.ts';
@@ -82,7 +82,7 @@ export async function makeKeys(host0: LabHost, machines: readonly LabHost[]): Pr
   const { state } = pathsBelow(host0.root);
   await makeCommandKey(state);
   for (const { machine } of machines) {
-    await secretsOf(state, machine);
+    await makeHostKey(state, machine);
     appendFileSync(knownHosts(host0), knownHostLine(machine, (await hostKeyOf(state, machine)) ?? ''));
   }
 }

@@ -35,7 +35,7 @@ export interface AssignedPeer {
 }
 
 /** How the nodes of one network find each other. */
-export type Peers =
+export type AttachmentPeers =
   /** By the member list of the mesh. host0 gives other nodes no members: they have the list from its stream. */
   | {
       readonly kind: 'membership';
@@ -52,7 +52,10 @@ export type Peers =
        */
       readonly keptSources?: readonly Ipv4[];
     }
-  /** By host0, which names the other nodes that hold the network. */
+  /**
+   * By host0, which names the nodes that hold the network. On its way the list is the same for all nodes, so that host0 writes it
+   * once: it includes the reader. The planner gets it without.
+   */
   | { readonly kind: 'assigned'; readonly peers: readonly AssignedPeer[] }
   /** By a multicast group, by a list in the network itself, or not at all: there is nothing to tell. */
   | { readonly kind: 'multicast' | 'explicit' | 'none' };
@@ -67,7 +70,7 @@ export interface AssignedService {
 export interface NodeAttachment {
   readonly network: Network;
   readonly reasons: readonly AttachmentReason[];
-  readonly peers: Peers;
+  readonly peers: AttachmentPeers;
   readonly services: readonly AssignedService[];
 }
 

@@ -16,6 +16,8 @@ export interface Paths {
   readonly machineFile: string;
   /** The token that host0 gave this machine when it booted, 64 hex digits. */
   readonly tokenFile: string;
+  /** The key of this machine (protocol/shapes/key-file.ts). */
+  readonly keyFile: string;
   /** Directory of files that must survive a reboot. */
   readonly state: string;
   /** Directory of files that must not survive a reboot. */
@@ -42,6 +44,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
     tokenFile: join(root, 'etc/meshwork/token'),
+    keyFile: join(root, 'etc/meshwork/key'),
     state: join(root, 'var/lib/meshwork'),
     run,
     controlSock: join(run, 'control.sock'),

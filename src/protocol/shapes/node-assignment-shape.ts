@@ -8,6 +8,7 @@ import {
   type AssignedPeer,
   type AssignedPort,
   type AssignedService,
+  type AttachmentPeers,
   attachmentDigest,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
@@ -15,7 +16,6 @@ import {
   type NodeStatus,
   type ObjectKind,
   type ObjectStatus,
-  type Peers,
   type UnchangedAttachment,
   type UnsupportedObject,
 } from '../documents/node-assignment.ts';
@@ -43,7 +43,8 @@ const SERVICES_MAX = 64;
 const MACS_MAX = 65_536;
 /** Networks, ports, services and workloads of a node together. */
 const OBJECTS_MAX = 262_144;
-const DIGEST = /^[0-9a-f]{32}$/;
+/** The digest of an attachment (`attachmentDigest`). */
+export const DigestShape: form.Shape<string> = form.string({ pattern: /^[0-9a-f]{32}$/ });
 const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
 const ObjectIdShape = form.string({ max: 64 });
@@ -55,7 +56,7 @@ const AssignedPeerShape: form.Shape<AssignedPeer> = form.object({
   macs: form.listOf(MacShape, MACS_MAX),
 });
 
-const PeersShape: form.Shape<Peers> = form.variants('kind', [
+const PeersShape: form.Shape<AttachmentPeers> = form.variants('kind', [
   form.object({
     kind: form.literal('membership'),
     members: form.listOf(MemberShape, MEMBERS_MAX + 1),
@@ -99,7 +100,7 @@ const Frame = form.object({
 
 const Unchanged: form.Shape<UnchangedAttachment> = form.object({
   network: NetworkIdShape,
-  digest: form.string({ pattern: DIGEST }),
+  digest: DigestShape,
 });
 
 /** What tells an object that cannot be read from others. */
@@ -195,7 +196,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   format: form.int(1),
   assignment: form.exactOptional(VersionShape),
   kept: form.boolean(),
-  digests: form.recordOf(NetworkIdShape, form.string({ pattern: DIGEST }), NETWORKS_MAX),
+  digests: form.recordOf(NetworkIdShape, DigestShape, NETWORKS_MAX),
   objects: form.listOf(ObjectStateShape, OBJECTS_MAX),
   ports: form.listOf(
     form.object({

@@ -98,9 +98,9 @@ describe('identities', () => {
     expect(finding).toContain(
       'host0 answers in manage from 10.11.0.1, and this node was told that host0 is at 10.11.0.250',
     );
-    expect(await node1.complaints()).toEqual(['host0-address']);
-    // host0 lists node1 for ten seconds more, and hears nothing from it.
+    // host0 lists node1 for ten seconds more, and hears nothing from it. Then node2, too, drops the packets of node1.
     await until('host0 finds nothing', DEADLINE_MS, async () => (await host0.complaints()).length === 0);
+    expect(await node1.complaints()).toEqual(['host0-address']);
     const address = /`--host0 ([0-9.]+)`/.exec(finding)?.[1] as Ipv4;
     await ward.lab.stop(node1.host, 'agent', 'SIGTERM');
     ward.lab.start({ ...node1.host, host0: address }, 'agent');

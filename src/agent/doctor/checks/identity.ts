@@ -1,5 +1,6 @@
 /** Two machines with one identity: a second host0, a doubled machine id, a doubled Ethernet address. */
 import type { ErrorCode } from '../../../model/error.ts';
+import type { NetworkId } from '../../../model/network/network.ts';
 import type { Check, Evidence, OtherHost0 } from '../evidence.ts';
 
 const DOUBLES: ReadonlySet<ErrorCode> = new Set(['MESH_MEMBER_DOUBLE', 'MESH_MEMBER_MOVING', 'MESH_MEMBER_FORGED']);
@@ -25,6 +26,12 @@ export const host0Address: Check = {
         };
       }),
 };
+
+/** The networks in which host0 answers from another of its addresses than the one that this node was told. */
+export function networksWithOtherHost0(evidence: Evidence): ReadonlySet<NetworkId> {
+  const others = evidence.otherHost0s.filter((other) => isAnotherAddress(other, evidence));
+  return new Set(others.map(({ network }) => network.id));
+}
 
 function isAnotherAddress({ network, isKnownMachine }: OtherHost0, { role, paths, knownHost0 }: Evidence): boolean {
   if (role === 'host0') return false;

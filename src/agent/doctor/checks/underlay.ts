@@ -1,11 +1,12 @@
 /** Whether the underlay carries VXLAN packets at all, and large ones. */
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
+import type { ErrorCode } from '../../../model/error.ts';
 import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
 import { blockText } from '../../firewall/foreign-firewall.ts';
 import { widePortRemedy } from '../../view/port-findings.ts';
 import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
-import type { Check, PathEvidence } from '../evidence.ts';
-import { host0Address } from './identity.ts';
+import type { Check, Evidence, PathEvidence } from '../evidence.ts';
+import { networksWithOtherHost0 } from './identity.ts';
 import { localBlocks } from './local-firewall.ts';
 
 const HANGS = 'Small packets pass and large ones do not: a connection opens and then hangs.';
@@ -17,9 +18,8 @@ export const vxlanPort: Check = {
   name: 'udp-4789',
   find(evidence) {
     if (evidence.health.some(({ code }) => code === UNDERLAY_CODE)) return [];
-    const elsewhere = host0Address.find(evidence).length > 0;
     const filtered = evidence.paths.filter(
-      ({ underlay, mesh, member }) => underlay && !mesh && !(elsewhere && evidence.knownHost0.includes(member.ipv4)),
+      ({ underlay, mesh, network }) => underlay && !mesh && !isOutside(network, evidence),
     );
     return byNetwork(filtered).map(({ network, paths }) => {
       const suspects = localBlocks(evidence, paths);
@@ -38,6 +38,22 @@ export const vxlanPort: Check = {
     });
   },
 };
+
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'MESH_MEMBER_DOUBLE',
+  'MESH_MEMBER_FORGED',
+  'MESH_MEMBER_NOT_ADMITTED',
+]);
+
+/**
+ * Whether this node is known to be no member of the network: it talks to a wrong address of host0, or host0 refuses it.
+ * Members drop its packets as soon as host0 has taken it off the list, and then the silence of a member accuses no firewall.
+ */
+function isOutside({ id, name }: Network, evidence: Evidence): boolean {
+  if (evidence.role === 'host0') return false;
+  const isRefused = evidence.health.some(({ code, object }) => REFUSALS.has(code) && object === name);
+  return isRefused || networksWithOtherHost0(evidence).has(id);
+}
 
 /** Finds underlay links whose MTU is too small for the widest mesh. */
 export const linkMtu: Check = {

@@ -1,0 +1,37 @@
+/**
+ * The key file of a node, `/etc/meshwork/key`: the identity of a machine key and the key itself, with a format version and a
+ * checksum. host0 writes the text at a boot and for `mesh node enroll`; the agent reads it.
+ *
+ *     {"version": 1, "checksum": "…", "identity": "10eff964.3", "key": "<64 hex digits>"}
+ */
+import { isKeyIdentity, type KeyIdentity } from '../../model/machine-key.ts';
+import * as form from './form.ts';
+import { readSealed, type SealedForm, type SealedReading, sealed } from './sealed-document.ts';
+
+/** A machine key with its name. Never logged: the key is a secret of its machine and host0. */
+export interface NamedKey {
+  readonly identity: KeyIdentity;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** Longer than any text of this form. */
+export const KEY_FILE_MAX_BYTES = 4_096;
+
+const KEY_FILE: SealedForm<NamedKey> = {
+  version: 1,
+  shape: form.object({
+    identity: form.guard<KeyIdentity>((value) => typeof value === 'string' && isKeyIdentity(value)),
+    key: form.mapped(form.string({ pattern: /^[0-9a-f]{64}$/ }), (text) => Buffer.from(text, 'hex')),
+  }),
+};
+
+/** The text of a key file. */
+export function keyFileText({ identity, key }: NamedKey): string {
+  return sealed(KEY_FILE, { identity, key: Buffer.from(key).toString('hex') });
+}
+
+/** Reads a key file; the fault names no part of the key. */
+export function readKeyFile(text: string): SealedReading<NamedKey> {
+  return readSealed(KEY_FILE, text);
+}
