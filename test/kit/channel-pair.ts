@@ -7,13 +7,13 @@ import type { AssignmentSource } from '../../src/api/channel/assignment-push.ts'
 import { channelServer } from '../../src/api/channel/channel-endpoint.ts';
 import { Channels } from '../../src/api/channel/channels.ts';
 import { systemClock } from '../../src/model/clock.ts';
+import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
-import type { NodeAssignment, NodeStatus } from '../../src/protocol/documents/node-assignment.ts';
-import { answerDocument, bodyText, type NodeHandler } from '../../src/protocol/channel/node-request.ts';
 import type { ChannelKey } from '../../src/protocol/channel/channel-tls.ts';
+import { answerDocument, bodyText, type NodeHandler } from '../../src/protocol/channel/node-request.ts';
+import type { NodeAssignment, NodeStatus } from '../../src/protocol/documents/node-assignment.ts';
 import type { MeshEvent } from '../../src/protocol/journal/event.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
-import { MeshError } from '../../src/model/error.ts';
 import { manage } from './networks.ts';
 
 const ADDRESS = '127.0.0.1';
@@ -46,7 +46,7 @@ export class ChannelHost {
     this.channels = new Channels({
       clock: systemClock,
       journal,
-      keys: { pskOf: (identity) => this.keys.get(identity), used: (identity) => this.used.push(identity) },
+      keys: { pskOf: (identity) => this.keys.get(identity), used: async (identity) => void this.used.push(identity) },
       assignments: source,
       onRefusal: (refusal) => this.refused.push(refusal),
     });
@@ -64,7 +64,7 @@ export class ChannelHost {
             clock: systemClock,
             journal,
             channels: made.channels,
-            keys: { pskOf: (identity) => made.keys.get(identity), used: () => {} },
+            keys: { pskOf: (identity) => made.keys.get(identity), used: async () => {} },
             isMember: () => isMember,
           },
           { release: () => {} },
@@ -121,7 +121,7 @@ export class ChannelNode {
       journal,
       random: () => 0.02,
       meshes: () => [manage],
-      key: () => key,
+      key: async () => key,
       connect: (): Socket => connect(port(), ADDRESS),
       handler,
       ...more,

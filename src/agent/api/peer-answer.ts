@@ -10,8 +10,17 @@ import { isVerifiedHost0 } from '../capture/host0-verification.ts';
 import type { PathAnswers } from '../trace/path-answers.ts';
 import type { PeerHandler } from './peer-endpoint.ts';
 
+/** The parts of the node that answer. */
+export interface PeerHandlerInput {
+  readonly agent: Agent;
+  readonly captures: Captures;
+  readonly paths: PathAnswers;
+  /** The channel to host0; absent on host0. While it stands, host0 captures there and nowhere else. */
+  readonly channel: { readonly stands: boolean } | undefined;
+}
+
 /** The request handler for PeerEndpoints, which has checked that the caller is a member. */
-export function peerHandler(agent: Agent, captures: Captures, paths: PathAnswers): PeerHandler {
+export function peerHandler({ agent, captures, paths, channel }: PeerHandlerInput): PeerHandler {
   return async (request, response, { network, peer }) => {
     const url = URL.parse(request.url ?? '/', 'http://agent');
     if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
@@ -19,6 +28,7 @@ export function peerHandler(agent: Agent, captures: Captures, paths: PathAnswers
       case 'GET /path':
         return answer(response, await paths.answer(network, url.searchParams));
       case 'GET /capture':
+        if (channel?.stands) throw byChannel();
         return await captureFor(agent, captures, network, parseIpv6(peer), url.searchParams, response);
       default:
         throw new MeshError('MESH_OBJECT_UNKNOWN', `an agent has nothing at ${request.method} ${url.pathname}`);
@@ -55,4 +65,10 @@ async function captureFor(
   }
   const settings = readCaptureParameters(parameters);
   await captures.serve(response, { network, settings, who: `host0 at ${peer}`, stillAllowed });
+}
+
+function byChannel(): MeshError {
+  return new MeshError('MESH_MEMBER_NOT_ALLOWED', 'only host0 may capture on this node, and does so on its channel', {
+    remedy: 'Capture from host0.',
+  });
 }

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { ConnectionTarget } from '../../kernel/sockets/connection.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
+import type { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -32,8 +32,8 @@ export interface NodeChannelInput {
   readonly random: () => number;
   /** The meshes in which host0 may take the channel, the likeliest first. */
   readonly meshes: () => readonly Network[];
-  /** The machine's key; undefined while it has none. */
-  readonly key: () => ChannelKey | undefined;
+  /** Reads the machine's key; undefined while it has none. Never rejects. */
+  readonly key: () => Promise<ChannelKey | undefined>;
   /** Begins a TCP connection (kernel/sockets/connection.ts). */
   readonly connect: (target: ConnectionTarget) => Socket;
   readonly handler: NodeHandler;
@@ -66,6 +66,7 @@ export class NodeChannel {
   /** Counts attempts that ended early, so that the next mesh is tried. */
   #turn = 0;
   #opened = 0;
+  #hasKey = false;
   #closed = false;
 
   constructor(input: NodeChannelInput) {
@@ -89,7 +90,7 @@ export class NodeChannel {
     if (this.#standingSinceMs !== undefined) {
       return { state: 'standing', ageSec: Math.floor((nowMs - this.#standingSinceMs) / 1000) };
     }
-    if (this.#input.key() === undefined) return { state: 'none', why: 'this machine has no key' };
+    if (!this.#hasKey) return { state: 'none', why: 'this machine has no key' };
     if (this.#input.meshes().length === 0) return { state: 'none', why: 'no mesh leads to host0' };
     const ageSec = Math.floor((nowMs - this.#downSinceMs) / 1000);
     return { state: 'down', ageSec, why: this.#error?.message ?? 'it is being opened' };
@@ -115,7 +116,7 @@ export class NodeChannel {
   health(): readonly Finding[] {
     const error = this.#error;
     const isLasting = this.#input.clock.nowMs() - this.#downSinceMs >= FINDING_AFTER_MS;
-    if (this.stands || error === undefined || this.#input.key() === undefined) return [];
+    if (this.stands || error === undefined || !this.#hasKey) return [];
     if (error.code === 'MESH_CHANNEL_DOWN' && !isLasting) return [];
     const severity = error.code === 'MESH_CHANNEL_DOWN' ? 'warning' : 'error';
     return [findingOf(error, { object: 'channel', severity })];
@@ -124,25 +125,33 @@ export class NodeChannel {
   #soon(spreadMs: number): void {
     if (this.#closed) return;
     this.#retry?.cancel();
-    this.#retry = this.#input.clock.after(Math.floor(this.#input.random() * spreadMs), () => this.#open());
+    this.#retry = this.#input.clock.after(Math.floor(this.#input.random() * spreadMs), () => void this.#open());
   }
 
-  #open(): void {
-    const { meshes, key, clock, connect, handler, journal } = this.#input;
+  async #open(): Promise<void> {
+    const { meshes, key, clock } = this.#input;
+    const own = await key();
+    if (this.#closed) return;
+    this.#hasKey = own !== undefined;
     const candidates = meshes();
     const mesh = candidates[this.#turn % Math.max(candidates.length, 1)];
-    const own = key();
     if (mesh === undefined || own === undefined) {
-      this.#retry = clock.after(IDLE_MS, () => this.#open());
+      this.#retry = clock.after(IDLE_MS, () => void this.#open());
       return;
     }
+    this.#connect(mesh, own, candidates.length);
+  }
+
+  /** @param meshes how many meshes may be tried */
+  #connect(mesh: Network, own: ChannelKey, meshes: number): void {
+    const { clock, connect, handler, journal } = this.#input;
     const { ipv6 } = memberAddresses(mesh, 'host0');
     const where = `[${ipv6}]:${CHANNEL_PORT}`;
     let socket: Socket;
     try {
       socket = connect({ address: ipv6, port: CHANNEL_PORT, device: mesh.devices.bridge });
     } catch (thrown) {
-      this.#failed(where, thrown, candidates.length);
+      this.#failed(where, thrown, meshes);
       return;
     }
     let over = false;
@@ -159,7 +168,7 @@ export class NodeChannel {
       secure.destroy();
       socket.destroy();
       this.#end = undefined;
-      this.#ended(where, cause, candidates.length);
+      this.#ended(where, cause, meshes);
     };
     let watch: Alarm | undefined;
     const look = (): void => {

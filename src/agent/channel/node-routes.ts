@@ -56,11 +56,7 @@ export function nodeHandler(input: NodeRoutesInput): NodeHandler {
       case 'GET /status':
         return streamStatus(response, input);
       case 'PUT /assignment':
-        return answerDocument(
-          response,
-          200,
-          await assignments.take(await bodyText(request, DOCUMENT_MAX_BYTES)),
-        );
+        return answerDocument(response, 200, await assignments.take(await bodyText(request, DOCUMENT_MAX_BYTES)));
       case 'PUT /refusal': {
         const error = await refusalIn(request);
         answerDocument(response, 200, {});

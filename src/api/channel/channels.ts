@@ -19,7 +19,7 @@ export interface ChannelKeys {
   /** The pre-shared key of an identity; undefined when host0 takes none with it. */
   pskOf(identity: string): Buffer | undefined;
   /** Must be called when a channel with this identity stands: earlier keys of the machine are not taken any more. */
-  used(identity: string): void;
+  used(identity: string): Promise<void>;
 }
 
 /** What the channels need of host0. */
@@ -156,6 +156,11 @@ export class Channels {
     if (!connection.isOver) await this.#stand(connection);
   }
 
+  /** Ends the channel of a machine whose keys were revoked. */
+  drop(machine: MachineId): void {
+    this.#standing.get(machine)?.connection.close();
+  }
+
   close(): void {
     this.#end();
     for (const { connection } of this.#standing.values()) connection.close();
@@ -182,7 +187,7 @@ export class Channels {
     const standing: Standing = { connection, push, status: undefined, fault: undefined };
     this.#standing.set(machine, standing);
     this.#down.delete(machine);
-    keys.used(identity);
+    await keys.used(identity);
     journal.record({ kind: 'channel opened', message: `of machine ${machine} at ${address}`, object: machine });
     void connection.ended.then(() => {
       if (this.#standing.get(machine) === standing) this.#standing.delete(machine);

@@ -37,8 +37,8 @@ export async function followStatus(
 
 function takeLine(line: string, take: Parameters<typeof followStatus>[1]): void {
   const { document, fault } = readDocument(NodeStatusShape, line, STATUS_MAX_LENGTH);
-  if (fault === undefined) return take(document, undefined);
   const message = `the node tells a status that ${fault}`;
   const remedy = 'Run the same version of Meshwork on host0 and on that node.';
-  take(undefined, new MeshError('MESH_MEMBER_REPORT_INVALID', message, { remedy }));
+  if (fault === undefined) take(document, undefined);
+  else take(undefined, new MeshError('MESH_MEMBER_REPORT_INVALID', message, { remedy }));
 }

@@ -6,7 +6,7 @@
  */
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type ConnectionOptions, connect, type TlsOptions, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket, type TlsOptions } from 'node:tls';
 
 /** A key as TLS uses it. The identity travels in clear. */
 export interface ChannelKey {

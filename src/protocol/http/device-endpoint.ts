@@ -1,7 +1,12 @@
 /** An HTTP server that answers at one address on one device only. */
 import type { ServerOptions } from 'node:http';
 import type { Finding } from '../documents/finding.ts';
-import { DeviceListener, type DeviceListenerInput, type ListenerLimits, type ListeningServer } from './device-listener.ts';
+import {
+  DeviceListener,
+  type DeviceListenerInput,
+  type ListenerLimits,
+  type ListeningServer,
+} from './device-listener.ts';
 import { createServer } from './http.ts';
 import type { Places } from './places.ts';
 import { type RequestHandler, requestListener } from './request-handler.ts';
