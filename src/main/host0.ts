@@ -130,6 +130,7 @@ async function main(): Promise<void> {
     boot: machines.service.segments,
     boots: machines.boots,
     channels: nodeChannels.channels,
+    keys,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

@@ -22,6 +22,7 @@ import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 import { addChannelRoutes } from './channel-routes.ts';
+import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -56,6 +57,7 @@ export interface ControlApiInput {
   readonly boot: BootControl;
   readonly boots: Boots;
   readonly channels: Channels;
+  readonly keys: KeyGiver;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -92,6 +94,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   });
   addBootRoutes(app, input.boots);
   addChannelRoutes(app, input);
+  addKeyRoutes(app, input.keys);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);

@@ -8,6 +8,7 @@
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
  *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
  *                         what the node with this mesh address answers on its channel
+ *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
