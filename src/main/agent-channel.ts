@@ -27,6 +27,7 @@ export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChanne
     ...agent.input,
     random: Math.random,
     meshes: () => byLikelihood(agent.source.networks),
+    isMember: () => agent.source.networks.some(({ id }) => agent.source.errorOf(id) === undefined),
     key: () => key.read(),
     connect: boundConnection,
     handler,

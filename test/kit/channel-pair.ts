@@ -121,6 +121,7 @@ export class ChannelNode {
       journal,
       random: () => 0.02,
       meshes: () => [manage],
+      isMember: () => true,
       key: async () => key,
       connect: (): Socket => connect(port(), ADDRESS),
       handler,

@@ -32,6 +32,8 @@ export interface NodeChannelInput {
   readonly random: () => number;
   /** The meshes in which host0 may take the channel, the likeliest first. */
   readonly meshes: () => readonly Network[];
+  /** Whether this node is a member somewhere now. Otherwise the mesh has a finding, and the channel adds none. */
+  readonly isMember: () => boolean;
   /** Reads the machine's key; undefined while it has none. Never rejects. */
   readonly key: () => Promise<ChannelKey | undefined>;
   /** Begins a TCP connection (kernel/sockets/connection.ts). */
@@ -117,7 +119,7 @@ export class NodeChannel {
     const error = this.#error;
     const isLasting = this.#input.clock.nowMs() - this.#downSinceMs >= FINDING_AFTER_MS;
     if (this.stands || error === undefined || !this.#hasKey) return [];
-    if (error.code === 'MESH_CHANNEL_DOWN' && !isLasting) return [];
+    if (error.code === 'MESH_CHANNEL_DOWN' && !(isLasting && this.#input.isMember())) return [];
     const severity = error.code === 'MESH_CHANNEL_DOWN' ? 'warning' : 'error';
     return [findingOf(error, { object: 'channel', severity })];
   }
