@@ -8,6 +8,7 @@ import { PluggedPortsFile } from '../src/agent/ports/plugged-ports.ts';
 import { SubnetBook } from '../src/boot/nics/subnet-book.ts';
 import { AcceptedSet } from '../src/disk/accepted-set.ts';
 import { textOnDisk } from '../src/disk/state-file.ts';
+import { InstallationSecret } from '../src/image/installation-secret.ts';
 import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
 import { parseIpv4Cidr } from '../src/model/address/ipv4.ts';
 import type { MeshError } from '../src/model/error.ts';
@@ -91,6 +92,14 @@ const KINDS: readonly Kind[] = [
     start: async (state) => {
       const store = new OverlayStore(state);
       return { document: await store.index(), health: () => store.health() };
+    },
+  },
+  {
+    file: 'keys/installation',
+    write: (state) => InstallationSecret.open(state),
+    start: async (state) => {
+      const secret = await InstallationSecret.open(state);
+      return { document: secret.bytes, health: () => secret.health() };
     },
   },
   {

@@ -17,10 +17,13 @@ import { type ReadConditions, streamJournal } from '../../protocol/http/journal-
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
+import type { Channels } from '../channel/channels.ts';
 import { answerErrors } from '../error-reply.ts';
 import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
+import { addChannelRoutes } from './channel-routes.ts';
+import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -54,6 +57,8 @@ export interface ControlApiInput {
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
   readonly boots: Boots;
+  readonly channels: Channels;
+  readonly keys: KeyGiver;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -91,6 +96,8 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return reply.code(204).send();
   });
   addBootRoutes(app, input.boots);
+  addChannelRoutes(app, input);
+  addKeyRoutes(app, input.keys);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);
