@@ -24,7 +24,7 @@ import type {
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type TokenSource } from './admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
@@ -76,6 +76,7 @@ export class Controller {
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
   #channelOf: ((machine: MachineId) => ChannelView) | undefined;
+  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
@@ -85,7 +86,7 @@ export class Controller {
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs(input);
+    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
@@ -122,6 +123,11 @@ export class Controller {
     if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
     this.#wantedMeshes = meshes;
     return this.#lastChange;
+  }
+
+  /** Takes reports of machines whose channel stands as proven from now on. */
+  proveBy(channels: ProvenChannels): void {
+    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
