@@ -15,7 +15,7 @@ import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
-import type { DesiredInput } from './desired/assignment.ts';
+import { type DesiredInput, meshAttachment } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
@@ -279,10 +279,12 @@ export class Agent implements SourceAgent {
       ...(priority !== undefined && { firstRule: priority }),
       onLink: this.#sharedSubnets(cache),
       host0,
-      attachments: source
-        .attachments()
-        .filter(({ network }) => !refused.has(network.id))
-        .map((attachment) => this.#keptSources.addTo(attachment, cache, source.settled(attachment.network.id))),
+      attachments: [
+        ...source
+          .attachments()
+          .map((mesh) => meshAttachment(this.#keptSources.addTo(mesh, cache, source.settled(mesh.network.id)))),
+        ...this.networks.given,
+      ].filter(({ network }) => !refused.has(network.id)),
       ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });
@@ -307,7 +309,7 @@ export class Agent implements SourceAgent {
     const known = this.#linkSnapshot;
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
-    const refused = this.obstruction.update(obstacles(cache, this.source.networks, this.input.machine));
+    const refused = this.obstruction.update(obstacles(cache, networks, this.input.machine));
     const ports = foreign.takeIn(cache);
     const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.

@@ -1,37 +1,44 @@
 /** Peers by membership: host0 lists the members of a mesh, and this node has the entries of each. */
-import type { Ipv4 } from '../../../model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../../model/address/mac.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../../model/network/member.ts';
-import type { Mesh } from '../../../model/network/mesh.ts';
+import { isMesh, type Mesh } from '../../../model/network/mesh.ts';
+import type { AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { Item } from '../../items/item.ts';
 import { memberGuard } from '../address-guard.ts';
-import type { Attachment, Host0Stance } from '../assignment.ts';
-import { sourceSet } from '../inet-table.ts';
+import type { Host0Stance } from '../assignment.ts';
 import type { NodeContext } from '../node-context.ts';
-import type { Part, SetElement } from '../part.ts';
+import type { Part } from '../part.ts';
+import { sourceElement } from './sources.ts';
+import type { VxlanContext } from './vxlan-context.ts';
+
+type Members = Extract<AttachmentPeers, { kind: 'membership' }>;
 
 /** The parts of the members, and of the senders that an earlier run of the agent knew. */
-export function membershipParts(attachment: Attachment, own: MemberAddresses, node: NodeContext): Part[] {
-  const { network, members, host0Answers, keptSources = [] } = attachment;
+export function membershipParts({ network, node }: VxlanContext, list: AttachmentPeers): Part[] {
+  if (!isMesh(network) || list.kind !== 'membership') return [];
+  const { members, host0Answers, keptSources } = list;
   const { bridge, type } = network;
-  const { role, here } = node;
+  const own = memberAddresses(network, node.machine);
   return [
     {
       // Under other device names, all entries are others.
       key: `members of ${type.device} on ${bridge.name}`,
-      inputs: [members, host0Answers, own.ipv6, here],
-      build: () => ({ parts: memberParts(attachment, own, node) }),
+      inputs: [members, host0Answers, own.ipv6, node],
+      build: () => ({ parts: memberParts(network, list, own, node) }),
     },
     {
       key: 'kept sources',
-      inputs: [attachment.keptSources],
-      build: () => ({ elements: role === 'host0' ? [] : keptSources.map((source) => sourceElement(network, source)) }),
+      inputs: [keptSources],
+      build: () => ({
+        elements: node.role === 'host0' ? [] : (keptSources ?? []).map((source) => sourceElement(network, source)),
+      }),
     },
   ];
 }
 
 function* memberParts(
-  { network, members, host0Answers }: Attachment,
+  network: Mesh,
+  { members, host0Answers }: Members,
   own: MemberAddresses,
   { role, here }: NodeContext,
 ): Iterable<Part> {
@@ -55,11 +62,6 @@ function* memberParts(
       },
     };
   }
-}
-
-/** The rules accept VXLAN packets of the network from this address. */
-function sourceElement(network: Mesh, source: Ipv4): SetElement {
-  return { set: sourceSet(network), element: source };
 }
 
 /**
