@@ -73,6 +73,7 @@ export class Controller {
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
+  #wantedMeshes: readonly Mesh[] | undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
   constructor(input: ControllerInput) {
@@ -99,9 +100,20 @@ export class Controller {
    * their members.
    */
   setNetworks(files: NetworkSetOutcome): Promise<void> {
+    this.filesRead(files);
+    return this.setMeshes(files.networks);
+  }
+
+  /** Takes note of what is wrong with the network files. */
+  filesRead(files: NetworkSetOutcome): void {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
-    this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
+  }
+
+  /** Adds, changes and removes meshes, in the order of the calls. Resolves when new meshes have read their members. */
+  setMeshes(meshes: readonly Mesh[]): Promise<void> {
+    if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
+    this.#wantedMeshes = meshes;
     return this.#lastChange;
   }
 

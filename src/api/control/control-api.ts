@@ -1,6 +1,7 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -22,6 +23,7 @@ import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
+import { addNetworkRoutes } from './network-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -50,6 +52,7 @@ export interface ControlApiInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
+  readonly catalogue: NetworkCatalogue;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -96,6 +99,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   });
   addBootRoutes(app, input.boots);
   addKeyRoutes(app, input.keys);
+  addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);
