@@ -20,7 +20,7 @@ export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChanne
   const handler = nodeHandler({
     ...parts,
     agent,
-    who: 'host0 on the channel',
+    who: 'host0',
     refused: (error) => channel.refused(error),
   });
   const channel: NodeChannel = new NodeChannel({

@@ -126,7 +126,7 @@ async function main(): Promise<void> {
     captures: answers.captures,
     ...(channel !== undefined && { channel }),
     ...(machine === 'host0' && {
-      node: nodeHandler({ ...answers, agent, who: "host0's daemon" }),
+      node: nodeHandler({ ...answers, agent, who: 'host0' }),
       daemon: paths.controlSock,
     }),
     doctor: systemDoctor({
@@ -137,7 +137,7 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler({ ...answers, agent, channel }), (network, peer) =>
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);

@@ -29,8 +29,6 @@ interface Captured extends CapturedFrame {
 
 /**
  * Captures until the duration is over or the stream is closed. Then all sockets are closed and the stream is ended.
- * @param stillAllowed called before each write. When it returns false, the stream ends, and the packets since the last
- *   write are discarded
  * @throws MESH_USAGE for the filter, MESH_KERNEL_REFUSED
  */
 export async function capture(
@@ -38,7 +36,6 @@ export async function capture(
   settings: CaptureSettings,
   to: Writable,
   clock: Clock,
-  stillAllowed: () => boolean = () => true,
 ): Promise<void> {
   const wanted = parseFrameFilter(settings.filter);
   const probes = openAll(points, settings.snapBytes);
@@ -53,7 +50,6 @@ export async function capture(
     let last = false;
     while (!last) {
       await nextTick(clock, to);
-      if (!stillAllowed()) break;
       last = to.destroyed || clock.nowMs() >= endMs;
       // While the reader is full, packets stay in the sockets, and the kernel counts those that it has to drop.
       if (to.writableNeedDrain && clock.nowMs() - movedMs > STUCK_MS) to.destroy();
