@@ -9,7 +9,7 @@ import { kindOf } from '../src/agent/items/item.ts';
 import { MOMENT_MS } from '../src/controller/membership/coalescing-broadcaster.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';
 import type { Member } from '../src/model/network/member.ts';
-import type { Network } from '../src/model/network/network.ts';
+import type { Mesh } from '../src/model/network/mesh.ts';
 import {
   type MembershipEvent,
   REPORT_INTERVAL_MS,
@@ -182,7 +182,7 @@ function operationsOf(role: 'host0' | 'node', networks: number, members: number)
   return items.values().reduce((sum, item) => sum + kindOf(item).create(item).length, 0);
 }
 
-function memberNumber(network: Network, number: number): Member {
+function memberNumber(network: Mesh, number: number): Member {
   return member(network, board(number), `10.1.${(number + 1) >> 8}.${(number + 1) & 255}`, `node${number}`);
 }
 

@@ -79,7 +79,7 @@ class Path implements AsyncDisposable {
     ] as const) {
       const made = await make(own, other);
       if (made !== undefined) stack.use(made);
-      carriesPackets(own.netns, network.devices.bridge);
+      carriesPackets(own.netns, network.bridge.name);
     }
     return new Path(here, there, stack.move());
   }
@@ -112,7 +112,10 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
 /** The devices as an administrator would make them: frames are flooded to the other host, and addresses are learnt. */
 function byHand(own: Side, other: Side): undefined {
   const { bridgeMac, vtepMac, ipv6 } = memberAddresses(network, own.machine);
-  const { bridge, vxlan } = network.devices;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = network;
   ip(
     own.netns,
     `link add ${bridge} address ${bridgeMac} mtu 1380 type bridge`,

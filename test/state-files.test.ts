@@ -13,7 +13,7 @@ import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
 import { parseIpv4Cidr } from '../src/model/address/ipv4.ts';
 import type { MeshError } from '../src/model/error.ts';
 import type { MachineId } from '../src/model/machine.ts';
-import type { NetworkId } from '../src/model/network/network.ts';
+import type { NetworkId } from '../src/model/network/number.ts';
 import type { HealthSource } from '../src/protocol/documents/finding.ts';
 import { Journal } from '../src/protocol/journal/journal.ts';
 import { seedOfRun } from './kit/damage.ts';

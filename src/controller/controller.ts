@@ -6,8 +6,9 @@ import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
@@ -54,7 +55,7 @@ export interface ControllerInput {
 
 /** The network files of a directory, read and judged (disk/network-directory.ts). */
 export interface NetworkSetOutcome {
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
 }
@@ -224,7 +225,7 @@ export class Controller {
   }
 
   /** Never rejects: a mesh whose members cannot be read keeps trying, and serves no list until then. */
-  async #takeUp(networks: readonly Network[]): Promise<void> {
+  async #takeUp(networks: readonly Mesh[]): Promise<void> {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
@@ -238,7 +239,7 @@ export class Controller {
     this.#feed.renew();
   }
 
-  #add(network: Network): Membership {
+  #add(network: Mesh): Membership {
     const mesh: Membership = new Membership({
       ...this.#input,
       network,
@@ -263,7 +264,7 @@ export class Controller {
     return mesh;
   }
 
-  #redefine(mesh: Membership, network: Network): void {
+  #redefine(mesh: Membership, network: Mesh): void {
     mesh.redefine(network);
     this.#input.journal.record({ kind: 'network changed', message: network.name, network: network.id });
   }

@@ -114,7 +114,12 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments: nothingAssigned };
+  const answers = {
+    captures: new Captures(agent),
+    paths: new PathAnswers(agent),
+    assignments: nothingAssigned,
+    instance,
+  };
   const channel = key && makeAgentChannel({ ...answers, agent, key, registry });
   const server = await serveAgentSocket({
     path: paths.agentSock,

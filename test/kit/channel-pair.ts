@@ -127,11 +127,10 @@ export class ChannelNode {
 
   readonly #answer: NodeHandler = async (request, response) => {
     if (request.method === 'GET') {
-      response.writeHead(200);
-      response.write(`${JSON.stringify(this.status)}\n`);
+      response.begin(200, 'application/x-ndjson').write(`${JSON.stringify(this.status)}\n`);
       return;
     }
-    const document: unknown = JSON.parse(await bodyText(request, 1e6));
+    const document: unknown = JSON.parse(await bodyText(request.body, 1e6));
     if (request.url === '/refusal') {
       answerDocument(response, 200, {});
       this.channel.refused(MeshError.fromJSON(document as MeshError));

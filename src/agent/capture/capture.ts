@@ -29,16 +29,18 @@ interface Captured extends CapturedFrame {
 
 /**
  * Captures until the duration is over or the stream is closed. Then all sockets are closed and the stream is ended.
+ * @param open begins the stream, when nothing can be refused any more
  * @throws MESH_USAGE for the filter, MESH_KERNEL_REFUSED
  */
 export async function capture(
   points: readonly CapturePoint[],
   settings: CaptureSettings,
-  to: Writable,
+  open: () => Writable,
   clock: Clock,
 ): Promise<void> {
   const wanted = parseFrameFilter(settings.filter);
   const probes = openAll(points, settings.snapBytes);
+  const to = open();
   try {
     to.write(pcapngSection(`meshwork ${VERSION}`));
     for (const { device, side } of points) {

@@ -1,6 +1,6 @@
 /** The captures that run on one node: few at a time, and each is journalled with its requester. */
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { NodeResponse } from '../../protocol/channel/node-request.ts';
 import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { Agent } from '../agent.ts';
@@ -12,7 +12,7 @@ const CAPTURES_MAX = 4;
 
 /** A request for one capture. */
 export interface CaptureOrder {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly settings: CaptureSettings;
   /** The requester, for the journal: `host0`. */
   readonly who: string;
@@ -46,8 +46,7 @@ export class Captures {
     this.#running++;
     try {
       journal.record({ ...told, level: 'warning', kind: 'capture begun', message: `${who} captures on ${devices}` });
-      response.setHeader('content-type', 'application/x-pcapng');
-      await capture(points, settings, response, clock);
+      await capture(points, settings, () => response.begin(200, 'application/x-pcapng'), clock);
     } finally {
       this.#running--;
       journal.record({ ...told, kind: 'capture ended', message: `of ${who}, on ${devices}` });

@@ -6,7 +6,7 @@ import type { ClientRequest, IncomingMessage, RequestOptions, ServerResponse } f
 import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
@@ -23,7 +23,7 @@ const LATE_MS = 5_000;
 
 /** A capture of another node. */
 export interface RemoteCapture {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly member: Member;
   readonly settings: CaptureSettings;
   /** The socket of host0's daemon. */
@@ -76,7 +76,7 @@ async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promi
 
 async function openAt(
   target: CaptureTarget,
-  network: Network,
+  network: Mesh,
   member: Member,
   isFull: () => boolean,
 ): Promise<IncomingMessage> {
@@ -86,12 +86,7 @@ async function openAt(
 }
 
 /** @param isFull whether the own client reads too slowly. The stream is silent then, and must not count as dead */
-function open(
-  target: CaptureTarget,
-  network: Network,
-  { name }: Member,
-  isFull: () => boolean,
-): Promise<IncomingMessage> {
+function open(target: CaptureTarget, network: Mesh, { name }: Member, isFull: () => boolean): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({ ...target, agent: false, timeout: SILENCE_MS });
   outgoing.on('timeout', () => {

@@ -7,7 +7,7 @@ import type { ConnectionTarget } from '../../kernel/sockets/connection.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { channelError } from '../../protocol/channel/channel-errors.ts';
 import {
@@ -31,7 +31,7 @@ export interface NodeChannelInput {
   /** A random number from 0 to 1. */
   readonly random: () => number;
   /** The meshes in which host0 may take the channel, the likeliest first. */
-  readonly meshes: () => readonly Network[];
+  readonly meshes: () => readonly Mesh[];
   /** Whether this node is a member somewhere now. Otherwise the mesh has a finding, and the channel adds none. */
   readonly isMember: () => boolean;
   /** Reads the machine's key; undefined while it has none. Never rejects. */
@@ -145,13 +145,13 @@ export class NodeChannel {
   }
 
   /** @param meshes how many meshes may be tried */
-  #connect(mesh: Network, own: ChannelKey, meshes: number): void {
+  #connect(mesh: Mesh, own: ChannelKey, meshes: number): void {
     const { clock, connect, handler, journal } = this.#input;
     const { ipv6 } = memberAddresses(mesh, 'host0');
     const where = `[${ipv6}]:${CHANNEL_PORT}`;
     let socket: Socket;
     try {
-      socket = connect({ address: ipv6, port: CHANNEL_PORT, device: mesh.devices.bridge });
+      socket = connect({ address: ipv6, port: CHANNEL_PORT, device: mesh.bridge.name });
     } catch (thrown) {
       this.#failed(where, thrown, meshes);
       return;

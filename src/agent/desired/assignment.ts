@@ -2,7 +2,8 @@
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
@@ -28,7 +29,7 @@ export type Host0Stance =
 
 /** One network on one node, with its other members. */
 export interface Attachment {
-  readonly network: Network;
+  readonly network: Mesh;
   /** The other members. On a node, host0 is always among them. */
   readonly members: readonly Member[];
   /**

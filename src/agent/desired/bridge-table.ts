@@ -17,20 +17,20 @@ const NO_ELEMENTS: ReadonlySet<string> = new Set();
 /** The table `bridge meshwork`, without the members' addresses: these come and go (`withMembers`). */
 export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
   const sets: RulesetSets = new Map();
-  const vxlans = networks.map(({ network }) => nftName(network.devices.vxlan));
+  const vxlans = networks.map(({ network }) => nftName(network.type.device));
   sets.set('vxlans', { declaration: 'type ifname', elements: new Set(vxlans) });
-  const byMtu = Map.groupBy(networks, ({ network }) => network.fabric.mtuBytes);
+  const byMtu = Map.groupBy(networks, ({ network }) => network.mtuBytes);
   for (const [mtuBytes, group] of byMtu) {
     sets.set(clampSet(mtuBytes), {
       declaration: 'type ifname',
-      elements: new Set(group.map(({ network }) => nftName(network.devices.vxlan))),
+      elements: new Set(group.map(({ network }) => nftName(network.type.device))),
     });
   }
   const host0s = networks.map(({ network }) => memberAddresses(network, 'host0').bridgeMac);
   sets.set('host0s', { declaration: 'type ether_addr', elements: new Set(host0s) });
   const guarded = withPorts({ networks, ...input });
   for (const { network } of guarded) {
-    const { vni } = network.fabric;
+    const { vni } = network.type;
     sets.set(macSet(vni), { declaration: 'type ether_addr', elements: NO_ELEMENTS, late: true });
     sets.set(addressSet(vni), { declaration: 'typeof @th,64,128', elements: NO_ELEMENTS, late: true });
   }
@@ -74,9 +74,9 @@ function entrances(
   networks: RulesetInput['networks'],
   { ports, elsewhere }: Pick<RulesetInput, 'ports' | 'elsewhere'>,
 ): string[] {
-  const vnis = new Map(networks.map(({ network }) => [network.id, network.fabric.vni]));
+  const vnis = new Map(networks.map(({ network }) => [network.id, network.type.vni]));
   return [
-    ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : goto ${chainOf('mesh', network.fabric.vni)}`),
+    ...networks.map(({ network }) => `${nftName(network.type.device)} : goto ${chainOf('mesh', network.type.vni)}`),
     ...ports.flatMap(({ link, network, plugged }) => {
       const vni = vnis.get(network);
       if (vni === undefined || !isNftName(link)) return [];

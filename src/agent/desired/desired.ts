@@ -8,8 +8,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -23,7 +24,7 @@ import { behindHost0, vxlanWay } from './vxlan-way.ts';
 
 /** The items of one mesh, and the input that they were derived from. */
 interface MeshPart {
-  network: Network;
+  network: Mesh;
   /** Source address of the VXLAN packets. */
   local: Ipv4 | undefined;
   /** This node's addresses in the mesh. */
@@ -181,7 +182,7 @@ export class DesiredItems {
     const items: Item[] = [];
     for (const { link, network: id, unplugging } of ports) {
       const network = unplugging ? undefined : this.#meshes.get(id)?.network;
-      if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.devices.bridge });
+      if (network !== undefined) items.push({ kind: 'port', network: id, link, bridge: network.bridge.name });
     }
     items.push(
       ...(host0.role === 'host0'
@@ -244,11 +245,14 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 /** Whether all member entries differ between `before` and `now`, so that the mesh is derived from nothing. */
-function hasOtherEntries(before: Network, now: Network): boolean {
-  return before !== now && (mustRejoin(before, now) || !isDeepStrictEqual(before.devices, now.devices));
+function hasOtherEntries(before: Mesh, now: Mesh): boolean {
+  return (
+    before !== now &&
+    (mustRejoin(before, now) || before.bridge.name !== now.bridge.name || before.type.device !== now.type.device)
+  );
 }
 
-function newPart(network: Network, machine: MachineWord): MeshPart {
+function newPart(network: Mesh, machine: MachineWord): MeshPart {
   const own = memberAddresses(network, machine);
   return {
     network,

@@ -14,7 +14,7 @@ import { ELSEWHERE, inetTable } from './inet-table.ts';
 import { memberElements, withMembers } from './ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
-const { vni } = manage.fabric;
+const { vni } = manage.type;
 const SEGMENTS = [1, 2].map((n) => ({
   device: `eth${n}`,
   ipv4: `10.11.${n}.1` as Ipv4,

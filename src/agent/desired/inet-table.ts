@@ -1,5 +1,6 @@
 /** The table `inet meshwork`, which separates networks from each other and from the underlay. */
-import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { nftName } from '../items/nft-text.ts';
 import { OUTSIDER_CHAIN, OUTSIDERS_SET } from '../items/outsider.ts';
 import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
@@ -11,7 +12,7 @@ const NO_SOURCES: ReadonlySet<string> = new Set();
 export function inetTable(input: RulesetInput): RulesetItem {
   const { networks, openTo, segments, underlay, onLink, routes, countsOutsiders } = input;
   const drop = countsOutsiders ? `goto ${OUTSIDER_CHAIN}` : 'drop';
-  const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
+  const bridges = networks.map(({ network }) => nftName(network.bridge.name));
   const segmentNics = segments.map(({ device }) => nftName(device));
   const sets: RulesetSets = new Map();
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
@@ -50,7 +51,7 @@ export function inetTable(input: RulesetInput): RulesetItem {
       // One rule for all networks: with a rule for each, writing 500 networks took half as long again.
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
-      `    ${VNI} vmap { ${networks.map(({ network }) => `${network.fabric.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
+      `    ${VNI} vmap { ${networks.map(({ network }) => `${network.type.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
       ...networks.map(
         ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} ${drop}\n  }\n`,
       ),
@@ -89,7 +90,7 @@ const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
 const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';
 
 function homeVerdict({ network }: RulesetInput['networks'][number]): string {
-  return `${network.fabric.prefix.replace('/64', '')} : jump home-${network.fabric.vni}`;
+  return `${network.hostAddress.prefix.replace('/64', '')} : jump home-${network.type.vni}`;
 }
 
 /**
@@ -97,20 +98,20 @@ function homeVerdict({ network }: RulesetInput['networks'][number]): string {
  * below.
  */
 function homeChain({ network }: RulesetInput['networks'][number]): string {
-  const bridge = nftName(network.devices.bridge);
-  return `  chain home-${network.fabric.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;
+  const bridge = nftName(network.bridge.name);
+  return `  chain home-${network.type.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;
 }
 
 /** An element of the verdict map: one look-up finds the chain of a network among any number. */
 function sourceVerdict({ network }: RulesetInput['networks'][number]): string {
-  return `${network.fabric.vni} : jump ${sourceChain(network)}`;
+  return `${network.type.vni} : jump ${sourceChain(network)}`;
 }
 
-function sourceChain(network: Network): string {
-  return `from-${network.fabric.vni}`;
+function sourceChain(network: Mesh): string {
+  return `from-${network.type.vni}`;
 }
 
 /** Name of the set with the underlay addresses of a network's members. */
-export function sourceSet(network: Network): string {
-  return `sources_${network.fabric.vni}`;
+export function sourceSet(network: Mesh): string {
+  return `sources_${network.type.vni}`;
 }

@@ -2,7 +2,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { Member, MemberAddresses } from '../../model/network/member.ts';
-import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBERS_MAX } from '../../protocol/documents/membership.ts';
 import type { Item } from '../items/item.ts';
 import { OUR_CONF } from '../items/link.ts';
@@ -18,20 +18,20 @@ export const LEARNED_MAX = 3 * MEMBERS_MAX;
 const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
 
 /** This node's two addresses on the bridge: the one in the mesh's prefix and the link-local one. */
-export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
-  return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: devices.bridge, address, length: 64 }));
+export function addressItems({ id: network, bridge }: Mesh, { ipv6, linkLocal }: MemberAddresses): Item[] {
+  return [ipv6, linkLocal].map((address) => ({ kind: 'address', network, link: bridge.name, address, length: 64 }));
 }
 
 /**
  * The bridge and the VXLAN device of a mesh.
  * @param local source address of this node's VXLAN packets; undefined where the kernel chooses it for each packet
  */
-export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | undefined): Item[] {
-  const { devices, fabric, id } = network;
+export function linkItems(network: Mesh, own: MemberAddresses, local: Ipv4 | undefined): Item[] {
+  const { bridge, type, mtuBytes, id } = network;
   const common = {
     kind: 'link',
     network: id,
-    mtuBytes: fabric.mtuBytes,
+    mtuBytes,
     up: true,
     group: OUR_LINK_GROUP,
     addressMode: 'none',
@@ -41,7 +41,7 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
     {
       ...common,
       device: 'bridge',
-      name: devices.bridge,
+      name: bridge.name,
       mac: own.bridgeMac,
       master: '',
       alias: aliasOf('bridge', id),
@@ -52,16 +52,16 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
     {
       ...common,
       device: 'vxlan',
-      name: devices.vxlan,
+      name: type.device,
       mac: own.vtepMac,
-      master: devices.bridge,
+      master: bridge.name,
       alias: aliasOf('vxlan', id),
       vxlan: {
-        vni: fabric.vni,
-        udpPort: VXLAN_PORT,
+        vni: type.vni,
+        udpPort: type.udpPort,
         ...(local !== undefined && { local }),
         // By learning, host0 finds a node that it does not know yet, and every node finds guests on members' bridges.
-        learning: true,
+        learning: type.learning,
         df: 'inherit',
         entriesMax: ENTRIES_MAX,
       },
@@ -73,9 +73,9 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
  * The four entries of another member; three without the neighbour entry.
  * @param neighbour false while the kernel must ask for the member's Ethernet address
  */
-export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
-  const { id, devices } = network;
-  const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
+export function memberItems(network: Mesh, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
+  const { id, bridge, type } = network;
+  const entry = { kind: 'fdb', network: id, link: type.device, marked: true } as const;
   const { ipv4: remoteVtep, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
@@ -84,6 +84,6 @@ export function memberItems(network: Network, member: Member, role: Host0Stance[
     { ...entry, table: 'master', mac, state: 'dynamic' },
     { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
   ];
-  if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
+  if (neighbour) items.push({ kind: 'neighbour', network: id, link: bridge.name, address: member.ipv6, mac });
   return items;
 }

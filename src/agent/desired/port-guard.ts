@@ -6,7 +6,7 @@
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { ipv6ToBytes } from '../../model/address/ipv6.ts';
 import type { MemberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
 
 /**
@@ -115,7 +115,7 @@ export function refusalRules(): string {
 }
 
 /** The chains of one network, for its VXLAN and for its two kinds of ports. */
-export function guardRules({ fabric: { vni } }: Network, own: MemberAddresses): string {
+export function guardRules({ type: { vni } }: Mesh, own: MemberAddresses): string {
   return [
     // The Ethernet addresses that the bridge knows, as it does: a frame to another one goes to all members.
     dynamicSet(`known_${vni}`, 'ether_addr', '5m'),

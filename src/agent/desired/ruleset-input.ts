@@ -1,13 +1,14 @@
 /** What the nft tables of a node are derived from. */
 import type { MemberAddresses } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** All that the tables depend on. */
 export interface RulesetInput {
   readonly networks: readonly {
-    readonly network: Network;
+    readonly network: Mesh;
     /** This node's own addresses in it. */
     readonly own: MemberAddresses;
   }[];

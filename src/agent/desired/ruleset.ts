@@ -4,7 +4,7 @@
  * hooks, with the bridge as both input and output interface; the `input` hook still sees packets to this host only.
  */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { RulesetItem, RulesetSet } from '../items/ruleset.ts';
 import { bridgeTable } from './bridge-table.ts';
 import { inetTable, sourceSet } from './inet-table.ts';
@@ -23,11 +23,11 @@ export function rulesets(input: RulesetInput): RulesetItem[] {
  * @param guarded the addresses that no port of this node may send from
  */
 export function memberElements(
-  network: Network,
+  network: Mesh,
   sources: ReadonlySet<Ipv4>,
   { macs, ipv6s }: GuardedAddresses,
 ): MemberElements {
-  const { vni } = network.fabric;
+  const { vni } = network.type;
   return new Map([
     [sourceSet(network), sources],
     [macSet(vni), macs],

@@ -7,7 +7,7 @@
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { RANK } from './rank.ts';

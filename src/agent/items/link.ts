@@ -6,7 +6,7 @@ import { isFixedOption, normalOption, type OddOptions } from '../../kernel/rtnl/
 import { type LinkConf, NO_SETTING, type VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
 import { RANK } from './rank.ts';

@@ -10,7 +10,10 @@ import { LEARNED_MAX, linkItems } from '../desired/mesh-items.ts';
 import { type FdbItem, fdbKind } from '../items/fdb.ts';
 import { kindOf } from '../items/item.ts';
 
-const { vxlan, bridge } = manage.devices;
+const {
+  type: { device: vxlan },
+  bridge: { name: bridge },
+} = manage;
 const ENTRIES_MAX = 40;
 
 const here = kernelOfEachTest();

@@ -5,7 +5,8 @@ import { type Ipv6, ipv6Subnet } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { type Network, type NetworkId, VXLAN_PORT } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { AddressItem } from '../items/address.ts';
 import type { FdbItem } from '../items/fdb.ts';
 import { type Item, type ItemMap, itemKey, itemMap } from '../items/item.ts';
@@ -245,15 +246,15 @@ export interface Obstacle {
 /**
  * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
  */
-export function obstacles(cache: KernelCache, networks: readonly Network[], machine: MachineWord): Obstacle[] {
+export function obstacles(cache: KernelCache, networks: readonly Mesh[], machine: MachineWord): Obstacle[] {
   const found: Obstacle[] = [];
   const wanted = networks.flatMap((network) => {
-    const { id, devices, fabric } = network;
+    const { id, bridge, type } = network;
     const { bridgeMac, vtepMac } = memberAddresses(network, machine);
-    const vxlan = { vni: fabric.vni, udpPort: VXLAN_PORT };
+    const vxlan = { vni: type.vni, udpPort: type.udpPort };
     return [
-      { network: id, device: 'bridge', name: devices.bridge, mac: bridgeMac } as const,
-      { network: id, device: 'vxlan', name: devices.vxlan, mac: vtepMac, vxlan } as const,
+      { network: id, device: 'bridge', name: bridge.name, mac: bridgeMac } as const,
+      { network: id, device: 'vxlan', name: type.device, mac: vtepMac, vxlan } as const,
     ];
   });
   const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));

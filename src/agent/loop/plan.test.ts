@@ -5,7 +5,8 @@ import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, Vni } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import type { Attachment, DesiredInput } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { type Item, itemKey, kindOf } from '../items/item.ts';
@@ -34,7 +35,7 @@ function input(...attachments: Attachment[]): DesiredInput {
   };
 }
 
-function attachment(network: Network, ...members: Member[]): Attachment {
+function attachment(network: Mesh, ...members: Member[]): Attachment {
   return { network, members: [member(network, 'host0', '10.11.1.1'), ...members], host0Answers: true };
 }
 

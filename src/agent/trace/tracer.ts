@@ -4,7 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,
@@ -56,7 +56,7 @@ function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery[
 
 /** What is asked of each agent. */
 interface PartQuestion {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly query: PathQuery;
   readonly daemon: string | undefined;
 }
@@ -79,7 +79,7 @@ async function part(
 /** @returns the view; undefined when the node has no channel, or cannot answer there */
 async function askByChannel(
   daemon: string,
-  { name }: Network,
+  { name }: Mesh,
   member: Member,
   query: PathQuery,
 ): Promise<PathView | undefined> {

@@ -4,7 +4,7 @@
  */
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { refusalCause } from '../../protocol/channel/channel-errors.ts';
 import { channelServerTls, identityShown } from '../../protocol/channel/channel-tls.ts';
 import { CHANNEL_PORT } from '../../protocol/documents/tcp-ports.ts';
@@ -33,7 +33,7 @@ export const CHANNEL_LIMITS: ListenerLimits = {
 /** What the endpoint needs of host0. */
 export interface ChannelEndpointInput
   extends Pick<DeviceListenerInput, 'clock' | 'openListener' | 'originOf' | 'onHearing'> {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly journal: Journal;
   readonly channels: Channels;
   readonly keys: ChannelKeys;

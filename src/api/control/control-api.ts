@@ -6,8 +6,9 @@ import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
 import { CONTROL_TIMES, ControlSocket } from '../../protocol/http/control-socket.ts';
@@ -81,7 +82,9 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return controller.status();
   });
   app.get('/v1/nodes', () => controller.nodes());
-  app.get('/v1/networks', () => controller.networks());
+  app.get('/v1/networks', () =>
+    controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
+  );
   app.get('/v1/boot', () => boot.view());
   app.post('/v1/scan', () => boot.scan());
   app.post('/v1/boot/stop', async (_request, reply) => {
@@ -148,7 +151,10 @@ function streamAssignment(app: FastifyInstance, controller: Controller): void {
     reply.hijack();
     const stream = new EventStream(reply.raw);
     stream.onClose(
-      controller.followAssignment(({ event, data }) => stream.send({ event, data: JSON.stringify(data) })),
+      controller.followAssignment(({ event, data }) => {
+        const document = event === 'snapshot' ? { ...data, networks: data.networks.map(meshDocument) } : data;
+        stream.send({ event, data: JSON.stringify(document) });
+      }),
     );
   });
 }

@@ -4,7 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { NONCE, proofOf, type SelfReport } from '../../protocol/documents/membership.ts';
 
 /** The tokens of the machines that host0 boots; image/overlay/machine-tokens.ts keeps them. */
@@ -42,12 +42,12 @@ export class Proofs {
   }
 
   /** The nonce for the next report of `asker`. */
-  nonceFor(network: Network, asker: Ipv6): string {
+  nonceFor(network: Mesh, asker: Ipv6): string {
     return this.#nonce(network, asker, this.#slot());
   }
 
   /** Checks the proof in a report. */
-  async check(network: Network, asker: Ipv6, report: SelfReport): Promise<ProofOutcome> {
+  async check(network: Mesh, asker: Ipv6, report: SelfReport): Promise<ProofOutcome> {
     const { machine, nonce, proof, token } = report;
     const { tokens } = this.#input;
     if (nonce === undefined) {
@@ -67,13 +67,13 @@ export class Proofs {
     return Math.floor(this.#input.clock.nowMs() / SLOT_MS);
   }
 
-  #isValid(network: Network, asker: Ipv6, nonce: string): boolean {
+  #isValid(network: Mesh, asker: Ipv6, nonce: string): boolean {
     if (!NONCE.test(nonce)) return false;
     const slot = this.#slot();
     return [slot, slot - 1].some((valid) => isSame(this.#nonce(network, asker, valid), nonce));
   }
 
-  #nonce({ id }: Network, asker: Ipv6, slot: number): string {
+  #nonce({ id }: Mesh, asker: Ipv6, slot: number): string {
     return createHmac('sha256', this.#secret).update(`${id}\0${asker}\0${slot}`).digest('hex').slice(0, 32);
   }
 }

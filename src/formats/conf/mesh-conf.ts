@@ -8,7 +8,8 @@
  */
 import { basename } from 'node:path';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
-import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
+import { type Mesh, meshNetwork } from '../../model/network/mesh.ts';
+import { VNI_MAX, type Vni } from '../../model/network/types/vxlan.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { AS_ON_HOST0, parseMeshPrefix } from './mesh-prefix.ts';
@@ -37,7 +38,7 @@ const EXAMPLE_NAME = 'manage';
 /** A file without errors. Rules that compare files need the places of its values. */
 export interface MeshConf {
   readonly file: string;
-  readonly network: Network;
+  readonly network: Mesh;
   readonly places: Readonly<Record<MeshKey, SourcePlace>>;
   /** What a shell that reads the file would take otherwise. */
   readonly warnings: readonly MeshError[];
@@ -71,9 +72,9 @@ export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
 }
 
 /** The text of a file that `parseMeshConf` reads as this network. */
-export function printMeshConf(network: Network): string {
-  const { prefix, vni, key } = network.fabric;
-  return `name=${network.name}\nprefix=${prefix}\nvni=${vni}\nkey=${key}\n`;
+export function printMeshConf(network: Mesh): string {
+  const { prefix, key } = network.hostAddress;
+  return `name=${network.name}\nprefix=${prefix}\nvni=${network.number}\nkey=${key}\n`;
 }
 
 function parseName({ value, valuePlace }: ConfEntry): string | MeshError {

@@ -1,6 +1,6 @@
 /** Links as netlink messages (linux/if_link.h, net/core/rtnetlink.c): struct ifinfomsg and IFLA_* attributes. */
 import { FLOOD_MAC } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { isIpv6 } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';

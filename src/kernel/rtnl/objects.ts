@@ -2,7 +2,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import type { OddOptions } from './link-options.ts';
 
 /** The value of a setting that the link does not have: without IPv6 (its MTU was below 1280), it has none of IPv6. */

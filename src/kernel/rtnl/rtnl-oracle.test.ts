@@ -6,7 +6,7 @@ import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC, parseMac } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import type { Link } from './objects.ts';
 import type { KernelOperation } from './operation.ts';

@@ -13,7 +13,8 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
 

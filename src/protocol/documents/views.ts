@@ -27,14 +27,15 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
 import type { NetworkState } from './membership.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
 export interface NetworkView {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly state: NetworkState;
   /** This machine's own addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
@@ -151,7 +152,7 @@ export interface DriftView {
 /** Why an object of the kernel or of Meshwork exists. */
 export interface ExplainView {
   readonly object: string;
-  readonly network?: Network;
+  readonly network?: Mesh;
   /** The reasons for the object, most general first: file, network, member, item. */
   readonly reasons: readonly string[];
   /**

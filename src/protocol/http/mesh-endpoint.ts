@@ -1,14 +1,14 @@
 /** An endpoint in one mesh, at this machine's own address. */
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Journal } from '../journal/journal.ts';
 import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from './device-endpoint.ts';
 import type { DeviceListenerInput } from './device-listener.ts';
 
 /** The mesh and the machine of an endpoint, in place of device and address. */
 export interface MeshPlace {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly machine: MachineWord;
   /** A word for the service, for the journal: `membership` gives events of the kind `membership not served`. */
   readonly service: string;
@@ -26,8 +26,8 @@ export interface MeshEndpointInput
 }
 
 /** A key for DeviceEndpoints: the endpoint must be reopened when the mesh's bridge or the machine's address changes. */
-export function meshEndpointKey(network: Network, machine: MachineWord): string {
-  return `${network.devices.bridge} ${memberAddresses(network, machine).ipv6}`;
+export function meshEndpointKey(network: Mesh, machine: MachineWord): string {
+  return `${network.bridge.name} ${memberAddresses(network, machine).ipv6}`;
 }
 
 /** Where a listener of a machine is in a mesh. Failures are recorded in the journal. */
@@ -37,7 +37,7 @@ export function meshPlace({
   service,
   journal,
 }: MeshPlace): Pick<DeviceListenerInput, 'title' | 'device' | 'address' | 'onFailure'> {
-  const { bridge: device } = network.devices;
+  const { name: device } = network.bridge;
   return {
     title: `${service} endpoint of ${network.name}`,
     device,

@@ -19,9 +19,10 @@ import {
   type UnchangedAttachment,
   type UnsupportedObject,
 } from '../documents/node-assignment.ts';
-import { ASSIGNMENT_MAX_LENGTH, NetworkShape, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
+import { ASSIGNMENT_MAX_LENGTH, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
 import { fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
+import { NetworkShape } from './network-shape.ts';
 import {
   DeviceShape,
   Ipv6Shape,

@@ -13,7 +13,7 @@ import { isUnicastMac, type Mac } from '../../model/address/mac.ts';
 import { type ErrorDocument, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../documents/finding.ts';
 import { type MembershipVersion, NODE_NAME, parseVersion } from '../documents/membership.ts';
 import * as form from './form.ts';
