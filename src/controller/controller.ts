@@ -7,7 +7,7 @@ import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Mesh } from '../model/network/mesh.ts';
-import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import { networkChange } from '../model/network/network-equality.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
@@ -24,7 +24,7 @@ import type {
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type TokenSource } from './admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
@@ -76,15 +76,17 @@ export class Controller {
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
   #channelOf: ((machine: MachineId) => ChannelView) | undefined;
+  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
+  #wantedMeshes: readonly Mesh[] | undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs(input);
+    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
@@ -93,7 +95,7 @@ export class Controller {
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
       if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-      this.#feed.renew();
+      this.#feed.renewUnderlay();
     });
   }
 
@@ -106,10 +108,26 @@ export class Controller {
    * their members.
    */
   setNetworks(files: NetworkSetOutcome): Promise<void> {
+    this.filesRead(files);
+    return this.setMeshes(files.networks);
+  }
+
+  /** Takes note of what is wrong with the network files. */
+  filesRead(files: NetworkSetOutcome): void {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
-    this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
+  }
+
+  /** Adds, changes and removes meshes, in the order of the calls. Resolves when new meshes have read their members. */
+  setMeshes(meshes: readonly Mesh[]): Promise<void> {
+    if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
+    this.#wantedMeshes = meshes;
     return this.#lastChange;
+  }
+
+  /** Takes reports of machines whose channel stands as proven from now on. */
+  proveBy(channels: ProvenChannels): void {
+    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
@@ -229,8 +247,9 @@ export class Controller {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
-      if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
-      else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
+      const change = network && networkChange(mesh.network, network);
+      if (network === undefined || change === 'join') await this.#remove(mesh);
+      else if (change !== 'none') this.#redefine(mesh, network);
     }
     const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     this.#meshChanges.emit(this.meshes);

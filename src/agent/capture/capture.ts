@@ -40,7 +40,21 @@ export async function capture(
 ): Promise<void> {
   const wanted = parseFrameFilter(settings.filter);
   const probes = openAll(points, settings.snapBytes);
-  const to = open();
+  try {
+    await write(probes, settings, open(), clock, wanted);
+  } finally {
+    for (const { socket } of probes) socket.close();
+  }
+}
+
+async function write(
+  probes: readonly Probe[],
+  settings: CaptureSettings,
+  to: Writable,
+  clock: Clock,
+  wanted: (frame: Uint8Array) => boolean,
+): Promise<void> {
+  const points = probes.map(({ point }) => point);
   try {
     to.write(pcapngSection(`meshwork ${VERSION}`));
     for (const { device, side } of points) {
@@ -69,7 +83,6 @@ export async function capture(
       to.write(Buffer.concat([...blocks, ...statistics(probes, untilNs)]));
     }
   } finally {
-    for (const { socket } of probes) socket.close();
     to.end();
   }
 }

@@ -1,6 +1,7 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -24,6 +25,7 @@ import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
 import { addChannelRoutes } from './channel-routes.ts';
 import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
+import { addNetworkRoutes } from './network-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -44,12 +46,15 @@ const SELF_MAX_BYTES = 1024 * 1024;
 
 const SelfShape = z.object({ networks: z.record(z.string(), formed(NetworkStateShape)) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
+/** An agent of this version takes a changed underlay apart from the rest. */
+const AssignmentQuery = z.object({ underlay: z.literal('apart').optional() });
 
 /** The parts of host0 that the routes answer from. */
 export interface ControlApiInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
+  readonly catalogue: NetworkCatalogue;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -98,6 +103,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   addBootRoutes(app, input.boots);
   addChannelRoutes(app, input);
   addKeyRoutes(app, input.keys);
+  addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);
@@ -147,13 +153,17 @@ function streamEvents(app: FastifyInstance, { journal, conditions }: ControlApiI
 }
 
 function streamAssignment(app: FastifyInstance, controller: Controller): void {
-  app.get('/v1/assignment', (_request, reply) => {
+  app.get('/v1/assignment', (request, reply) => {
+    const { underlay } = AssignmentQuery.parse(request.query);
     reply.hijack();
     const stream = new EventStream(reply.raw);
     stream.onClose(
-      controller.followAssignment(({ event, data }) => {
-        const document = event === 'snapshot' ? { ...data, networks: data.networks.map(meshDocument) } : data;
-        stream.send({ event, data: JSON.stringify(document) });
+      controller.followAssignment((news) => {
+        const isWhole = news.event === 'snapshot' || (news.event === 'underlay' && underlay === undefined);
+        if (!isWhole) return stream.send({ event: news.event, data: JSON.stringify(news.data) });
+        const whole = news.event === 'snapshot' ? news.data : news.whole;
+        const document = { ...whole, networks: whole.networks.map(meshDocument) };
+        stream.send({ event: 'snapshot', data: JSON.stringify(document) });
       }),
     );
   });

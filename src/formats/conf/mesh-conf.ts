@@ -10,6 +10,7 @@ import { basename } from 'node:path';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import { type Mesh, meshNetwork } from '../../model/network/mesh.ts';
 import { VNI_MAX, type Vni } from '../../model/network/types/vxlan.ts';
+import { NETWORK_NAME, NETWORK_NAME_RULE } from '../../model/network/words.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { AS_ON_HOST0, parseMeshPrefix } from './mesh-prefix.ts';
@@ -19,11 +20,6 @@ type MeshKey = (typeof KEYS)[number];
 
 /** `key` fits into 64 bits, so that shell scripts can compute with it. */
 const KEY_MAX = 2n ** 64n - 1n;
-/** The name of a network, as `name=` in its file and in references from elsewhere. */
-export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-/** `NETWORK_NAME` in words. */
-export const NETWORK_NAME_RULE =
-  'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.';
 
 const PURPOSE: Readonly<Record<MeshKey, string>> = {
   name: 'A mesh has a name, one word.',

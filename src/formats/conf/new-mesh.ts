@@ -4,8 +4,8 @@ import { ipv6FromBytes, ipv6Subnet } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import { type Mesh, meshNetwork } from '../../model/network/mesh.ts';
 import { VNI_MAX, type Vni } from '../../model/network/types/vxlan.ts';
+import { NETWORK_NAME, NETWORK_NAME_RULE } from '../../model/network/words.ts';
 import { quoted } from './conf-keys.ts';
-import { NETWORK_NAME, NETWORK_NAME_RULE } from './mesh-conf.ts';
 
 /** Lower numbers are those that people type, and those that host0 may give to other kinds of networks. */
 const VNI_MIN = 0x20000;

@@ -1,5 +1,8 @@
 /** The bridge of a network: where the ports of its guests and its own addresses are. */
+import { MacShape } from '../address/address-shapes.ts';
 import type { Mac } from '../address/mac.ts';
+import * as form from '../form.ts';
+import { DeviceShape } from './words.ts';
 
 /** The bridge of a network on each node. Networks of cards (macvtap, hostdev) have none. */
 export interface Bridge {
@@ -19,3 +22,12 @@ export interface Bridge {
 export function plainBridge(name: string): Bridge {
   return { name, stp: false, forwardDelaySec: 0, macTable: 'learned' };
 }
+
+/** The form of a bridge in documents. */
+export const BridgeShape: form.Shape<Bridge> = form.object({
+  name: DeviceShape,
+  mac: form.exactOptional(MacShape),
+  stp: form.defaulted(form.boolean(), false),
+  forwardDelaySec: form.defaulted(form.int(0, 30), 0),
+  macTable: form.defaulted(form.oneOf(['learned', 'managed']), 'learned'),
+});

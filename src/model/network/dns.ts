@@ -1,6 +1,9 @@
 /** The names of a network. */
+import { IpShape } from '../address/address-shapes.ts';
 import type { Ipv4 } from '../address/ipv4.ts';
 import type { Ipv6 } from '../address/ipv6.ts';
+import * as form from '../form.ts';
+import { LineShape, NamesShape, NETWORK_LIST_MAX, PortNumberShape } from './words.ts';
 
 /** What the DNS server of a network answers. */
 export interface NetworkDns {
@@ -23,3 +26,27 @@ export interface SrvRecord {
   readonly priority?: number;
   readonly weight?: number;
 }
+
+const SrvShape: form.Shape<SrvRecord> = form.object({
+  service: LineShape,
+  protocol: form.oneOf(['tcp', 'udp']),
+  domain: form.exactOptional(LineShape),
+  target: LineShape,
+  port: PortNumberShape,
+  priority: form.exactOptional(form.int(0, 65_535)),
+  weight: form.exactOptional(form.int(0, 65_535)),
+});
+
+/** A list that is empty where the document has none. */
+function listOf<T>(shape: form.Shape<T>) {
+  return form.defaulted(form.listOf(shape, NETWORK_LIST_MAX), []);
+}
+
+/** The form of names in documents. */
+export const NetworkDnsShape: form.Shape<NetworkDns> = form.object({
+  domain: form.exactOptional(LineShape),
+  hosts: listOf(form.object({ address: IpShape, names: NamesShape })),
+  srv: listOf(SrvShape),
+  txt: listOf(form.object({ name: LineShape, value: LineShape })),
+  forwarders: listOf(form.object({ address: IpShape, domain: form.exactOptional(LineShape) })),
+});

@@ -1,4 +1,6 @@
 /** What guests of a network may do at their ports. */
+import * as form from '../form.ts';
+import { NameShape, NETWORK_LIST_MAX } from './words.ts';
 
 /** Limits of guests. What is absent is not limited. */
 export interface NetworkGuests {
@@ -28,3 +30,31 @@ export interface PortGroup extends Omit<NetworkGuests, 'portGroups'> {
   /** Whether ports that name no group get this one. */
   readonly isDefault: boolean;
 }
+
+const BandwidthShape: form.Shape<Bandwidth> = form.object({
+  averageBytesPerSec: form.int(1),
+  peakBytesPerSec: form.exactOptional(form.int(1)),
+  burstBytes: form.exactOptional(form.int(1)),
+});
+
+const LIMITS = {
+  binding: form.exactOptional(form.boolean()),
+  isolation: form.exactOptional(form.boolean()),
+  bandwidth: form.exactOptional(
+    form.object({ in: form.exactOptional(BandwidthShape), out: form.exactOptional(BandwidthShape) }),
+  ),
+  vlan: form.exactOptional(form.int(1, 4_094)),
+  trust: form.exactOptional(form.boolean()),
+};
+
+const PortGroupShape: form.Shape<PortGroup> = form.object({
+  ...LIMITS,
+  name: NameShape,
+  isDefault: form.defaulted(form.boolean(), false),
+});
+
+/** The form of limits in documents. */
+export const NetworkGuestsShape: form.Shape<NetworkGuests> = form.object({
+  ...LIMITS,
+  portGroups: form.defaulted(form.listOf(PortGroupShape, NETWORK_LIST_MAX), []),
+});

@@ -1,4 +1,5 @@
 /** Numbers and identifiers of networks. */
+import * as form from '../form.ts';
 
 /**
  * The number of a network, 1 to 0xffffff, unique in the cluster. It is the network's key in the store and, unless given
@@ -20,7 +21,17 @@ export function isNetworkNumber(value: unknown): value is NetworkNumber {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= NETWORK_NUMBER_MAX;
 }
 
+/** The form of a number. */
+export const NetworkNumberShape: form.Shape<NetworkNumber> = form.guard<NetworkNumber>(isNetworkNumber, {
+  rule: `The number of a network is a whole number from 1 to ${NETWORK_NUMBER_MAX}.`,
+});
+
 /** A number as the store's keys, the names of devices and multicast groups have it: hex without leading zeros. */
 export function hexNumber(number: NetworkNumber): string {
   return number.toString(16);
+}
+
+/** The identifier of a network that no `.conf` file defines. */
+export function networkIdOf(number: NetworkNumber): NetworkId {
+  return `net-${hexNumber(number)}` as NetworkId;
 }

@@ -1,6 +1,9 @@
 /** Where packets of a network may go beyond it. */
+import { CidrShape, IpShape, Ipv4CidrShape, Ipv6CidrShape } from '../address/address-shapes.ts';
 import type { Ipv4, Ipv4Cidr } from '../address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../address/ipv6.ts';
+import * as form from '../form.ts';
+import { DeviceShape, NETWORK_LIST_MAX, PortNumberShape } from './words.ts';
 
 /** A subnet that nodes reach through an address in the network. */
 export interface NetworkRoute {
@@ -52,3 +55,33 @@ export interface RoutingRule {
   /** Where accepted packets are sent in place of their destination. */
   readonly forwardTo?: { readonly address: Ipv4 | Ipv6; readonly port?: number };
 }
+
+const VerdictShape: form.Shape<RoutingVerdict> = form.oneOf(['accept', 'drop', 'reject']);
+
+const RuleShape: form.Shape<RoutingRule> = form.object({
+  direction: form.oneOf(['in', 'out']),
+  match: form.object({
+    protocol: form.exactOptional(form.oneOf(['tcp', 'udp', 'icmp', 'icmpv6'])),
+    from: form.exactOptional(CidrShape),
+    to: form.exactOptional(CidrShape),
+    ports: form.exactOptional(form.object({ first: PortNumberShape, last: PortNumberShape })),
+  }),
+  verdict: VerdictShape,
+  forwardTo: form.exactOptional(form.object({ address: IpShape, port: form.exactOptional(PortNumberShape) })),
+});
+
+/** The form of a route in documents. */
+export const NetworkRouteShape: form.Shape<NetworkRoute> = form.object({
+  cidr: CidrShape,
+  via: IpShape,
+  metric: form.exactOptional(form.int(0, 0xffffffff)),
+});
+
+/** The form of routing in documents. */
+export const RoutingShape: form.Shape<Routing> = form.object({
+  mode: form.oneOf(ROUTING_MODES),
+  via: form.defaulted(form.listOf(DeviceShape, NETWORK_LIST_MAX), []),
+  policy: form.exactOptional(form.object({ in: VerdictShape, out: VerdictShape })),
+  rules: form.defaulted(form.listOf(RuleShape, NETWORK_LIST_MAX), []),
+  nat64: form.exactOptional(form.object({ prefix: Ipv6CidrShape, pool: Ipv4CidrShape })),
+});

@@ -1,7 +1,10 @@
 /** The subnets of a network, with what serves the addresses in them. */
+import { CidrShape, IpShape, MacShape } from '../address/address-shapes.ts';
 import type { Ipv4, Ipv4Cidr } from '../address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../address/ipv6.ts';
 import type { Mac } from '../address/mac.ts';
+import * as form from '../form.ts';
+import { LineShape, NameShape, NETWORK_LIST_MAX } from './words.ts';
 
 /** One subnet of a network. */
 export interface Subnet {
@@ -36,3 +39,34 @@ export interface DhcpHost {
   readonly name?: string;
   readonly address?: Ipv4 | Ipv6;
 }
+
+/** Twelve hours are usual; the field of DHCP has 32 bits, and its highest value means for ever (RFC 2131 §3.3). */
+const LEASE_MAX_SEC = 0xffffffff;
+
+const DhcpHostShape: form.Shape<DhcpHost> = form.object({
+  mac: form.exactOptional(MacShape),
+  id: form.exactOptional(LineShape),
+  name: form.exactOptional(NameShape),
+  address: form.exactOptional(IpShape),
+});
+
+/** The form of a subnet in documents. */
+export const SubnetShape: form.Shape<Subnet> = form.object({
+  cidr: CidrShape,
+  hostAddress: form.exactOptional(IpShape),
+  dhcp: form.exactOptional(
+    form.object({
+      ranges: form.defaulted(form.listOf(form.object({ first: IpShape, last: IpShape }), NETWORK_LIST_MAX), []),
+      hosts: form.defaulted(form.listOf(DhcpHostShape, NETWORK_LIST_MAX), []),
+      leaseSec: form.exactOptional(form.int(120, LEASE_MAX_SEC)),
+      options: form.defaulted(
+        form.listOf(form.object({ number: form.int(1, 65_535), value: LineShape }), NETWORK_LIST_MAX),
+        [],
+      ),
+      bootp: form.exactOptional(form.object({ file: LineShape, server: form.exactOptional(LineShape) })),
+    }),
+  ),
+  ra: form.exactOptional(form.boolean()),
+  localPtr: form.exactOptional(form.boolean()),
+  tftp: form.exactOptional(form.object({ root: LineShape })),
+});

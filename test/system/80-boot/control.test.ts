@@ -190,7 +190,7 @@ test('with admission=token, a node joins only with the key that host0 gave it', 
   await until('host0 answers', LISTEN_DEADLINE_MS, async () => (await mesh('node', 'list')).code === 0);
   lab.start(node2, 'agent');
   const events = async () => (await mesh('events', '--json')).stdout;
-  await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('shows no token'));
+  await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('shows no key'));
   expect(await nodes(({ name, online }) => name === 'node2' && online)).toEqual([]);
   await lab.stop(node2, 'agent');
   const { stdout: text } = await mesh('node', 'enroll', 'node2', '--machine', node2.machine, '--renew');

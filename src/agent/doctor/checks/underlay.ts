@@ -2,7 +2,6 @@
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import type { ErrorCode } from '../../../model/error.ts';
 import type { Mesh } from '../../../model/network/mesh.ts';
-import type { Network } from '../../../model/network/network.ts';
 import { VXLAN_PORT, vxlanOverheadBytes } from '../../../model/network/types/vxlan.ts';
 import { blockText } from '../../firewall/foreign-firewall.ts';
 import { widePortRemedy } from '../../view/port-findings.ts';
@@ -51,7 +50,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
  * Whether this node is known to be no member of the network: it talks to a wrong address of host0, or host0 refuses it.
  * Members drop its packets as soon as host0 has taken it off the list, and then the silence of a member accuses no firewall.
  */
-function isOutside({ id, name }: Network, evidence: Evidence): boolean {
+function isOutside({ id, name }: Mesh, evidence: Evidence): boolean {
   if (evidence.role === 'host0') return false;
   const isRefused = evidence.health.some(({ code, object }) => REFUSALS.has(code) && object === name);
   return isRefused || networksWithOtherHost0(evidence).has(id);

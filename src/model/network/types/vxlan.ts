@@ -1,6 +1,11 @@
 /** The type `vxlan`: a network that UDP packets carry between nodes (RFC 7348). */
+import { IpShape } from '../../address/address-shapes.ts';
 import type { Ipv4 } from '../../address/ipv4.ts';
 import type { Ipv6 } from '../../address/ipv6.ts';
+import * as form from '../../form.ts';
+import { hexNumber } from '../number.ts';
+import { DeviceShape, PortNumberShape } from '../words.ts';
+import type { NetworkTypeRow } from './network-type-row.ts';
 
 /** VXLAN network identifier, 1 to 16777215 (RFC 7348 §5; 0 is not usable in Linux). */
 export type Vni = number & { readonly __brand: 'Vni' };
@@ -38,3 +43,43 @@ export interface VxlanType {
   /** Whether the VXLAN device learns from packets behind which node an Ethernet address is. */
   readonly learning: boolean;
 }
+
+/** The form of a VNI. */
+export const VniShape: form.Shape<Vni> = form.guard<Vni>(
+  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= VNI_MAX,
+  { rule: `A VNI is a whole number from 1 to ${VNI_MAX}.` },
+);
+
+/** The row of the type. */
+export const VXLAN: NetworkTypeRow<VxlanType> = {
+  form: form.object({
+    kind: form.literal('vxlan'),
+    device: DeviceShape,
+    vni: VniShape,
+    udpPort: PortNumberShape,
+    underlay: form.oneOf(['ipv4', 'ipv6']),
+    local: form.exactOptional(IpShape),
+    dev: form.exactOptional(DeviceShape),
+    hopLimit: form.exactOptional(form.int(1, 255)),
+    learning: form.boolean(),
+  }),
+  hasBridge: true,
+  hasPeers: true,
+  defaults: (number) => ({
+    device: `vxlan${hexNumber(number)}`,
+    vni: number,
+    udpPort: VXLAN_PORT,
+    underlay: 'ipv4',
+    learning: true,
+  }),
+  mtuBytes: ({ underlay }) => 1_500 - vxlanOverheadBytes(underlay),
+  claims: ({ device, vni, udpPort }) => [
+    { part: 'device', text: device },
+    { part: 'vni', text: `${vni} on UDP port ${udpPort}` },
+  ],
+  remakesDevice: (before, now) =>
+    before.vni !== now.vni ||
+    before.udpPort !== now.udpPort ||
+    before.underlay !== now.underlay ||
+    before.dev !== now.dev,
+};
