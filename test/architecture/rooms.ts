@@ -181,6 +181,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'a node is the sum of its memberships',
         admission: 'the tokens that proofs are checked with follow from the keys of machines',
       },
+      assignments: { membership: 'one change of a node after the other' },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
@@ -219,6 +220,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         desired: 'which link leads to host0',
         kernel: 'which interfaces are on our bridges',
         loop: 'plugging and unplugging wait for a pass',
+        assignment: 'a port waits for a network of host0',
       },
       '.': {
         items: 'the state of a network is that of its items',
@@ -226,6 +228,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'an agent runs one loop',
         desired: 'the loop’s desired items',
         membership: 'the source of networks and members',
+        assignment: 'what host0 has given',
         ports: 'plugged interfaces',
       },
       view: {

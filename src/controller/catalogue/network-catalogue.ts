@@ -28,7 +28,7 @@ import { type Judgement, judge, NOTHING_IN_FORCE } from './catalogue-state.ts';
 import { devicesOf } from './collisions.ts';
 import { NetworkPlanner, undoMoves } from './network-planner.ts';
 import type { NetworkRecord } from './network-record.ts';
-import { NO_USE, type NetworkUse } from './network-use.ts';
+import { type NetworkUse, NO_USE } from './network-use.ts';
 import { StoredNetworks } from './stored-networks.ts';
 
 /** The network that host0 makes at its first start. */

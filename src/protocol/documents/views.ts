@@ -191,8 +191,11 @@ export interface PingResult {
 /** A foreign interface that is, or should be, a port of a network's bridge. */
 export interface PortView {
   readonly interface: string;
-  readonly network: NetworkId;
+  /** The identifier of the network; its name while the node does not have the network. */
+  readonly network: string;
   readonly state: 'wanted' | 'plugged';
+  /** Why the port waits, if host0 has not given the network yet. */
+  readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
   readonly mtuBytes?: number;
   /**

@@ -36,6 +36,7 @@ import {
   NETWORKS_MAX,
   NetworkIdShape,
   SEGMENTS_MAX,
+  TextShape,
 } from './parts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 import { BootTroubleShape, StageShape } from './timeline-shape.ts';
@@ -184,8 +185,9 @@ export const PingShape: form.Shape<PingResult> = form.looseObject({
 /** A port of a bridge. */
 export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
-  network: NetworkIdShape,
+  network: form.string({ max: 64 }),
   state: form.oneOf(['wanted', 'plugged']),
+  why: form.exactOptional(TextShape),
   mtuBytes: form.exactOptional(Count),
   refused: form.exactOptional(
     form.listOf(
