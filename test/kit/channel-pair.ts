@@ -8,7 +8,7 @@ import { channelServer } from '../../src/api/channel/channel-endpoint.ts';
 import { Channels } from '../../src/api/channel/channels.ts';
 import { systemClock } from '../../src/model/clock.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { MachineId } from '../../src/model/machine.ts';
+import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import type { ChannelKey } from '../../src/protocol/channel/channel-tls.ts';
 import { answerDocument, bodyText, type NodeHandler } from '../../src/protocol/channel/node-request.ts';
 import type { NodeAssignment, NodeStatus } from '../../src/protocol/documents/node-assignment.ts';
@@ -27,7 +27,7 @@ export class ChannelHost {
   readonly used: string[] = [];
   readonly refused: string[] = [];
   readonly events: MeshEvent[] = [];
-  readonly assignments = new Map<MachineId, NodeAssignment>();
+  readonly assignments = new Map<MachineWord, NodeAssignment>();
   readonly channels: Channels;
   readonly port: number;
   readonly #listening: ReturnType<typeof channelServer>;
