@@ -181,11 +181,15 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'a node is the sum of its memberships',
         admission: 'the tokens that proofs are checked with follow from the keys of machines',
       },
-      assignments: { membership: 'one change of a node after the other' },
+      assignments: {
+        membership: 'one change of a node after the other',
+        catalogue: 'the catalogue asks who uses a network',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
         machines: 'the list of nodes',
+        assignments: 'members say where nodes are',
       },
     },
   },

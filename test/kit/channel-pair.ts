@@ -10,7 +10,7 @@ import { boundListener } from '../../src/kernel/sockets/listener.ts';
 import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { type Clock, systemClock } from '../../src/model/clock.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { MachineId } from '../../src/model/machine.ts';
+import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import { Signal } from '../../src/model/signal.ts';
 import type { ChannelKey } from '../../src/protocol/channel/channel-tls.ts';
 import { answerDocument, bodyText, type NodeHandler } from '../../src/protocol/channel/node-request.ts';
@@ -32,7 +32,7 @@ export class ChannelHost {
   readonly used: string[] = [];
   readonly refused: string[] = [];
   readonly events: MeshEvent[] = [];
-  readonly assignments = new Map<MachineId, NodeAssignment>();
+  readonly assignments = new Map<MachineWord, NodeAssignment>();
   readonly channels: Channels;
   readonly listener: DeviceListener;
   readonly port: number;
