@@ -34,7 +34,7 @@ import { Reconciler } from './loop/reconciler.ts';
 import { KeptSources } from './membership/kept-sources.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
-import { devicesOf, NodeNetworks } from './node-networks.ts';
+import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
@@ -239,7 +239,7 @@ export class Agent implements SourceAgent {
   stateOf(network: Network): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
-    for (const device of devicesOf(network)) {
+    for (const device of deviceKindsOf(network)) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
         return { phase: 'pending', why: `its ${device} is being made` };
     }
