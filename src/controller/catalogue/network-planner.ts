@@ -2,8 +2,9 @@
  * Plans networks: what an order becomes, with the number and the prefix that the pools give for it. A plan holds what it took from
  * the pools until it is carried out or undone.
  */
-import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+
 import { orderedNetwork } from '../../formats/network/ordered-network.ts';
+import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
@@ -93,7 +94,9 @@ export class NetworkPlanner {
     if (wanted === undefined) return rest;
     if (wanted === 'none') return { ...rest, hostAddress: { kind: 'none' } };
     const { prefixes } = this.#stored;
-    const used = this.#networks().filter((network) => network.number !== number).flatMap((network) => prefixOf(network) ?? []);
+    const used = this.#networks()
+      .filter((network) => network.number !== number)
+      .flatMap((network) => prefixOf(network) ?? []);
     const derived = (prefix: Ipv6Cidr) => ({ kind: 'derived', key: String(number), ...part(rest.hostAddress), prefix });
     if (wanted === 'auto') {
       if (known !== undefined) return { ...rest, hostAddress: derived(known) };

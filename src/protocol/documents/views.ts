@@ -5,6 +5,9 @@
  *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
+ *                         GET /v1/catalogue → CatalogueView[] · GET /v1/catalogue/NAME → CatalogueView (catalogue.ts)
+ *                         POST, PUT /v1/catalogue, PATCH /v1/catalogue/NAME ← NetworkOrder → CatalogueChange: makes, applies, edits
+ *                         POST /v1/catalogue/NAME/start, …/stop, DELETE /v1/catalogue/NAME?force=1 → CatalogueChange
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView

@@ -39,6 +39,17 @@ export function readJson(text: string, lengthMax: number = LENGTH_MAX): Document
   }
 }
 
+/** Where a text stops to be JSON, in characters from its beginning. */
+export function jsonFaultOffset(text: string): number {
+  try {
+    JSON.parse(text);
+    return 0;
+  } catch (error) {
+    const position = /at position (\d+)/.exec(String(error))?.[1];
+    return position === undefined ? text.trimEnd().length : Number(position);
+  }
+}
+
 /** The same for a value that is parsed already, such as the body of a request. */
 export function fitted<T>(shape: Shape<T>, value: unknown): DocumentReading<T> {
   try {
