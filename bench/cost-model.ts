@@ -4,6 +4,7 @@
  * protocol (DESIGN §6) written as formulas. docs/performance.md explains the model; test/sim/cost-model.test.ts compares it
  * with simulated clusters.
  */
+import { meshAttachment } from '../src/agent/desired/assignment.ts';
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
 import { MOMENT_MS } from '../src/controller/membership/coalescing-broadcaster.ts';
@@ -175,7 +176,7 @@ function operationsOf(role: 'host0' | 'node', networks: number, members: number)
     attachments: Array.from({ length: networks }, (_, number) => {
       const network = meshNumber(number);
       const others = Array.from({ length: members }, (_member, index) => memberNumber(network, index + 1));
-      return { network, members: others, host0Answers: true };
+      return meshAttachment({ network, members: others, host0Answers: true });
     }),
     ports: [],
   });

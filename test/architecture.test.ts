@@ -33,7 +33,6 @@ const APART: Readonly<Record<string, string>> = {
   'agent/assignment/last-assignment.ts': 'the source of a node will keep it',
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
   'controller/pools/port-ids.ts': 'ports that host0 takes up will get their ids from it',
-  'protocol/documents/node-assignment.ts': 'the channel of a node will carry it',
   'protocol/shapes/node-assignment-shape.ts': 'the channel of a node will read it',
 };
 

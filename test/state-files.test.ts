@@ -7,6 +7,7 @@ import { type KnownMesh, LastKnown } from '../src/agent/membership/last-known.ts
 import { PluggedPortsFile } from '../src/agent/ports/plugged-ports.ts';
 import { AcceptedSet } from '../src/disk/accepted-set.ts';
 import { textOnDisk } from '../src/disk/state-file.ts';
+import { InstallationSecret } from '../src/image/installation-secret.ts';
 import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
 import type { MeshError } from '../src/model/error.ts';
 import type { MachineId } from '../src/model/machine.ts';
@@ -88,6 +89,14 @@ const KINDS: readonly Kind[] = [
     start: async (state) => {
       const store = new OverlayStore(state);
       return { document: await store.index(), health: () => store.health() };
+    },
+  },
+  {
+    file: 'keys/installation',
+    write: (state) => InstallationSecret.open(state),
+    start: async (state) => {
+      const secret = await InstallationSecret.open(state);
+      return { document: secret.bytes, health: () => secret.health() };
     },
   },
 ];

@@ -14,7 +14,7 @@ import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
-import type { Attachment, DesiredInput } from './desired/assignment.ts';
+import { type Attachment, type DesiredInput, meshAttachment } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
@@ -265,7 +265,7 @@ export class Agent implements SourceAgent {
       attachments: source
         .attachments()
         .filter(({ network }) => !refused.has(network.id))
-        .map((attachment) => this.#withKeptSources(attachment, cache)),
+        .map((attachment) => meshAttachment(this.#withKeptSources(attachment, cache))),
       ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });

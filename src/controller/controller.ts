@@ -7,7 +7,7 @@ import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Mesh } from '../model/network/mesh.ts';
-import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import { networkChange } from '../model/network/network-equality.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
@@ -17,7 +17,7 @@ import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '.
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type TokenSource } from './admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
@@ -68,6 +68,7 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
@@ -77,7 +78,7 @@ export class Controller {
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs(input);
+    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
@@ -86,7 +87,7 @@ export class Controller {
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
       if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-      this.#feed.renew();
+      this.#feed.renewUnderlay();
     });
   }
 
@@ -114,6 +115,11 @@ export class Controller {
     if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
     this.#wantedMeshes = meshes;
     return this.#lastChange;
+  }
+
+  /** Takes reports of machines whose channel stands as proven from now on. */
+  proveBy(channels: ProvenChannels): void {
+    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
@@ -222,8 +228,9 @@ export class Controller {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
-      if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
-      else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
+      const change = network && networkChange(mesh.network, network);
+      if (network === undefined || change === 'join') await this.#remove(mesh);
+      else if (change !== 'none') this.#redefine(mesh, network);
     }
     const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     this.#meshChanges.emit(this.meshes);

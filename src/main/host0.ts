@@ -128,6 +128,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
+    keys,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

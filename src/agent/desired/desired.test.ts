@@ -7,7 +7,7 @@ import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { plan, printStep } from '../loop/plan.ts';
-import type { DesiredInput } from './assignment.ts';
+import { type DesiredInput, meshAttachment } from './assignment.ts';
 import { DesiredItems } from './desired.ts';
 
 const OTHERS = [1, 2, 3].map((number) => memberNumber(manage, number));
@@ -21,7 +21,7 @@ function onNode(network: Mesh, members: readonly Member[]): DesiredInput {
 }
 
 function onHost0(network: Mesh, segments: readonly Segment[], nics: readonly UnderlayNic[]): DesiredInput {
-  const attachments = [{ network, members: OTHERS, host0Answers: true }];
+  const attachments = [meshAttachment({ network, members: OTHERS, host0Answers: true })];
   return { machine: 'host0', routes: false, host0: { role: 'host0', segments, nics }, attachments, ports: [] };
 }
 

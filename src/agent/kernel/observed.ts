@@ -1,6 +1,7 @@
 /** Derives our items from the kernel's state. Pure. Objects without our mark are left out, with few exceptions. */
-import type { FdbEntry, Link, Neighbour } from '../../kernel/rtnl/objects.ts';
-import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
+import type { FdbEntry, Link, Neighbour, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
+import type { VxlanDevice } from '../../kernel/rtnl/operation.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Ipv6, ipv6Subnet } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -60,7 +61,7 @@ export function observedItems(
       alias: link.alias,
       addressMode: link.addressMode,
       conf: link.conf,
-      ...(link.vxlan !== undefined && { vxlan: link.vxlan }),
+      ...(link.vxlan !== undefined && { vxlan: vxlanDevice(link.vxlan, cache) }),
       ...oddOptions(link, device),
       ...link.bridge,
     });
@@ -140,6 +141,11 @@ function ownLinksAmong(cache: KernelCache, wantedByName: ReadonlyMap<string, Wan
   return own;
 }
 
+/** Attributes with the name of the underlay link. A link that is gone has none: the device goes with it in a moment. */
+function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelCache): VxlanDevice {
+  return underlay === undefined ? vxlan : { ...vxlan, dev: cache.links.get(underlay)?.name ?? `if${underlay}` };
+}
+
 /**
  * The options of a link, and of a VXLAN's port, that are not as the kernel makes them. A port that carries nothing is
  * disabled by the kernel itself.
@@ -185,7 +191,7 @@ function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem |
   const { table, mac, remoteVtep, state, externLearn: marked, detour } = entry;
   // A flood entry with a detour is one more beside ours.
   if (detour === true && mac === FLOOD_MAC) return undefined;
-  if (device !== 'vxlan' || (remoteVtep !== undefined && !isIpv4(remoteVtep))) return undefined;
+  if (device !== 'vxlan') return undefined;
   const common = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
   const item = detour === true ? { ...common, detour } : common;
   return remoteVtep === undefined ? item : { ...item, remoteVtep };

@@ -7,7 +7,7 @@ import { parseMachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Vni } from '../../model/network/types/vxlan.ts';
-import type { Attachment, DesiredInput } from '../desired/assignment.ts';
+import { type Attachment, type DesiredInput, meshAttachment } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { type Item, itemKey, kindOf } from '../items/item.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -30,7 +30,7 @@ function input(...attachments: Attachment[]): DesiredInput {
       segments: ['10.11.1.0/24', '10.11.2.0/24'] as Ipv4Cidr[],
       reachable: ['10.11.1.0/24'] as Ipv4Cidr[],
     },
-    attachments,
+    attachments: attachments.map(meshAttachment),
     ports: [],
   };
 }

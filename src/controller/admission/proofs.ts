@@ -1,4 +1,7 @@
-/** Proofs that a machine has its token: the nonces that host0 gives out, and the check of what comes back. */
+/**
+ * Proofs that a report comes from its machine: the channel of the machine stands, or an agent of an earlier version shows that it
+ * has its token. For these agents host0 gives out nonces, and checks what comes back.
+ */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -17,13 +20,29 @@ export interface TokenSource {
   used(machine: MachineId, token: string): Promise<void>;
 }
 
-/** `stale`: the node has a token, and needs a new nonce. `none`: it has no token. */
-export type ProofOutcome = 'good' | 'stale' | 'wrong' | 'none';
+/** The channels of nodes, by which machines prove themselves; api/channel/channels.ts keeps them. */
+export interface ProvenChannels {
+  /**
+   * The instance (`SelfReport`) that the node has told over its channel; undefined while the channel does not stand. So host0 knows
+   * which of several reports with one machine id is that of the machine with the key.
+   */
+  instanceOf(machine: MachineId): string | undefined;
+  /** Whether the machine has a key, so that a channel of it can be waited for. */
+  hasKey(machine: MachineId): boolean;
+}
+
+/**
+ * `stale`: the node has a token, and needs a new nonce. `none`: it shows nothing. `awaited`: it shows nothing, and has a key: its
+ * channel does not stand yet, or does not stand any more.
+ */
+export type ProofOutcome = 'good' | 'stale' | 'wrong' | 'none' | 'awaited';
 
 /** What the proofs need. */
 export interface ProofsInput {
   readonly clock: Clock;
   readonly tokens: TokenSource;
+  /** Undefined while host0 has no channels. */
+  readonly channels: () => ProvenChannels | undefined;
 }
 
 /** A nonce is valid in its minute and the next. A node gets a new one every three seconds. */
@@ -46,13 +65,16 @@ export class Proofs {
     return this.#nonce(network, asker, this.#slot());
   }
 
-  /** Checks the proof in a report. */
+  /** Checks whether a report comes from its machine: it has the instance that the channel told, or proves a token. */
   async check(network: Mesh, asker: Ipv6, report: SelfReport): Promise<ProofOutcome> {
-    const { machine, nonce, proof, token } = report;
-    const { tokens } = this.#input;
+    const { machine, instance, nonce, proof, token } = report;
+    const { tokens, channels } = this.#input;
+    const told = channels()?.instanceOf(machine);
+    if (told !== undefined && isSame(told, instance)) return 'good';
     if (nonce === undefined) {
-      const sent = token === undefined ? undefined : await tokens.sentBy(machine);
-      return token === undefined ? 'none' : sent !== undefined && isSame(sent, token) ? 'good' : 'wrong';
+      if (token === undefined) return channels()?.hasKey(machine) === true ? 'awaited' : 'none';
+      const sent = await tokens.sentBy(machine);
+      return sent !== undefined && isSame(sent, token) ? 'good' : 'wrong';
     }
     if (proof === undefined || !this.#isValid(network, asker, nonce)) return 'stale';
     const { bridgeMac: mac } = memberAddresses(network, machine);

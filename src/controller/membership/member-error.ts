@@ -181,11 +181,11 @@ export function notByPoller(network: Mesh, agent: MemberRecord, poller: MemberRe
 export function notWithoutToken(network: Mesh, agent: MemberRecord, newcomer: MemberRecord): MeshError {
   return new MeshError(
     'MESH_MEMBER_DOUBLE',
-    `${newcomer.ipv4} reports to ${network.name} as ${agent.name} (${newcomer.mac}) without the token that ${agent.name} showed at ${agent.ipv4}`,
+    `${newcomer.ipv4} reports to ${network.name} as ${agent.name} (${newcomer.mac}) without the key or token that ${agent.name} showed at ${agent.ipv4}`,
     {
       operation: 'report to host0',
       object: agent.name,
-      rule: 'For a day, a machine that showed its token is not replaced from another address by one without it.',
+      rule: 'For a day, a machine that showed its key or token is not replaced from another address by one without it.',
       remedy: `Boot ${agent.name} from this host0, or restart host0, which then forgets where absent members were. If ${agent.name} is not at ${newcomer.ipv4}, another machine imitates it there.`,
     },
   );

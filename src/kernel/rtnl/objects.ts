@@ -76,6 +76,12 @@ export interface VxlanAttributes {
   readonly df: DontFragment;
   /** IFLA_VXLAN_LIMIT: how many FDB entries the device holds, ours among them. Absent: any number. */
   readonly entriesMax?: number;
+  /** The multicast group, or the single address, that everything unknown goes to. Absent: to the flood entries alone. */
+  readonly group?: Ipv4 | Ipv6;
+  /** TTL or hop limit of the outer packets. Absent: the kernel's, which is 1 for a group. */
+  readonly hopLimit?: number;
+  /** Index of the underlay link that the device is bound to, and goes with. Absent: none. */
+  readonly underlay?: number;
 }
 
 /** IFLA_BR_* of a bridge. */

@@ -150,6 +150,8 @@ export interface Orphan {
 export interface NodeStatus {
   /** The newest format of an assignment that the node reads. */
   readonly format: number;
+  /** The instance in the node's reports (`SelfReport`), by which host0 knows which reports are those of this node. */
+  readonly instance?: string;
   /** The assignment in force; absent before the first one. */
   readonly assignment?: MembershipVersion;
   /** Whether the assignment in force is on the node's disk, so that it survives a restart. */

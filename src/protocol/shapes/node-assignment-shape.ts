@@ -194,6 +194,7 @@ const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
 
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */
 export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
+  instance: form.exactOptional(form.string({ max: 64 })),
   format: form.int(1),
   assignment: form.exactOptional(VersionShape),
   kept: form.boolean(),
