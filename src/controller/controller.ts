@@ -8,7 +8,7 @@ import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Mesh } from '../model/network/mesh.ts';
-import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import { networkChange } from '../model/network/network-equality.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
@@ -102,7 +102,7 @@ export class Controller {
         for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
         input.places?.host0Moved();
       }
-      this.#feed.renew();
+      this.#feed.renewUnderlay();
     });
   }
 
@@ -254,8 +254,9 @@ export class Controller {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
-      if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
-      else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
+      const change = network && networkChange(mesh.network, network);
+      if (network === undefined || change === 'join') await this.#remove(mesh);
+      else if (change !== 'none') this.#redefine(mesh, network);
     }
     const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     this.#meshChanges.emit(this.meshes);

@@ -90,7 +90,9 @@ export const ERRORS = {
   MESH_NODE_NO_CONTROL: denied('A node does not take commands from this host0.'),
   MESH_NODE_IMPOSTOR: denied("The machine at a node's address does not have the key that host0 gave that node."),
   MESH_CHANNEL_DOWN: away('A node has no channel to host0.'),
-  MESH_CHANNEL_FOREIGN: denied('What asks host0 for a channel does not speak as a node does: a stranger, or an attack.'),
+  MESH_CHANNEL_FOREIGN: denied(
+    'What asks host0 for a channel does not speak as a node does: a stranger, or an attack.',
+  ),
   MESH_CHANNEL_KEY_UNKNOWN: denied('A node asks host0 for a channel with a key that host0 does not know.'),
   MESH_CHANNEL_KEY_DIFFERS: denied('host0 and a machine that asks it for a channel have different keys.'),
   MESH_CHANNEL_IMPOSTOR: denied("A machine that is not host0 answers at host0's address."),

@@ -5,8 +5,11 @@
 import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { ipv6Subnet, parseIpv6Interface } from '../../src/model/address/ipv6.ts';
 import { type MachineId, machineIdOf, parseMachineId } from '../../src/model/machine.ts';
+import { plainBridge } from '../../src/model/network/bridge.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
 import { type Mesh, meshNetwork } from '../../src/model/network/mesh.ts';
+import type { Network } from '../../src/model/network/network.ts';
+import { type NetworkNumber, networkIdOf } from '../../src/model/network/number.ts';
 import type { Vni } from '../../src/model/network/types/vxlan.ts';
 
 /** The mesh of the documentation and of the published address vectors. */
@@ -43,6 +46,24 @@ export function mesh(
 ): Mesh {
   const { address, length } = parseIpv6Interface(prefix);
   return meshNetwork({ name, vni: vni as Vni, prefix: ipv6Subnet(address, length), key });
+}
+
+/** A network of the store with assigned peers, as host0 makes it when only name and number are given. */
+export function storeNetwork(name: string, number: number): Network {
+  const hex = number.toString(16);
+  return {
+    ...manage,
+    id: networkIdOf(number as NetworkNumber),
+    number: number as NetworkNumber,
+    name,
+    bridge: plainBridge(`br${hex}`),
+    type: { ...manage.type, device: `vxlan${hex}`, vni: number as Vni },
+    peers: { kind: 'assigned' },
+    mtuBytes: 1450,
+    hostAddress: { kind: 'none' },
+    span: { kind: 'on-demand' },
+    source: 'store',
+  };
 }
 
 /** One of the meshes of a simulated cluster, numbered from 0: VNIs begin at 456, prefixes at `fd42:2345:1234:9abc::/64`. */

@@ -80,12 +80,7 @@ async function openAt(
 }
 
 /** @param isFull whether the own client reads too slowly. The stream is silent then, and must not count as dead */
-function open(
-  target: CaptureTarget,
-  network: Mesh,
-  { name }: Member,
-  isFull: () => boolean,
-): Promise<IncomingMessage> {
+function open(target: CaptureTarget, network: Mesh, { name }: Member, isFull: () => boolean): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({ ...target, agent: false, timeout: SILENCE_MS });
   outgoing.on('timeout', () => {
