@@ -13,7 +13,14 @@ import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
-import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
+import type {
+  ChannelView,
+  Host0Status,
+  JoinView,
+  NetworkView,
+  NodeView,
+  SelfStatus,
+} from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
@@ -68,6 +75,7 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  #channelOf: ((machine: MachineId) => ChannelView) | undefined;
   #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
@@ -163,7 +171,13 @@ export class Controller {
   /** All nodes, host0 first. */
   nodes(): readonly NodeView[] {
     const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
-    return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
+    const nodes = nodesOf(seen, this.#input.clock.nowMs());
+    return [this.#self(), ...nodes.map((node) => this.#withChannel(node))];
+  }
+
+  /** Shows the channels of nodes in the list of nodes. */
+  showChannels(channelOf: (machine: MachineId) => ChannelView): void {
+    this.#channelOf = channelOf;
   }
 
   /** Why a mesh refused a report of the machine in the last nine seconds; undefined if none did. */
@@ -193,6 +207,11 @@ export class Controller {
   async close(): Promise<void> {
     await this.#lastChange;
     for (const mesh of this.#meshes.values()) mesh.close();
+  }
+
+  #withChannel(node: NodeView): NodeView {
+    if (node.machine === undefined || this.#channelOf === undefined) return node;
+    return { ...node, channel: this.#channelOf(node.machine) };
   }
 
   #joins(): JoinView[] {

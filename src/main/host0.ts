@@ -34,6 +34,7 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
+import { openChannels } from './host0-channels.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openKeys } from './host0-keys.ts';
 import { openMachines } from './host0-machines.ts';
@@ -97,6 +98,8 @@ async function main(): Promise<void> {
   takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
+  const { management } = settings;
+  const nodeChannels = openChannels({ ...common, keys, controller, verification, management });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -115,6 +118,7 @@ async function main(): Promise<void> {
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
+  links.changes.subscribe(() => nodeChannels.linksChanged());
   links.changes.subscribe(followMeshes);
   controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
   controller.meshChanges.subscribe(followMeshes);
@@ -128,6 +132,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
+    channels: nodeChannels.channels,
     keys,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
@@ -156,6 +161,7 @@ async function main(): Promise<void> {
     links.close();
     monitor.close();
     endpoints.close();
+    nodeChannels.close();
     metricsEndpoint.close();
     await directory.close();
     await control.close();

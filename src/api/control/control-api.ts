@@ -18,10 +18,12 @@ import { type ReadConditions, streamJournal } from '../../protocol/http/journal-
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
+import type { Channels } from '../channel/channels.ts';
 import { answerErrors } from '../error-reply.ts';
 import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
+import { addChannelRoutes } from './channel-routes.ts';
 import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
 import { addNetworkRoutes } from './network-routes.ts';
 
@@ -60,6 +62,7 @@ export interface ControlApiInput {
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
   readonly boots: Boots;
+  readonly channels: Channels;
   readonly keys: KeyGiver;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
@@ -98,6 +101,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return reply.code(204).send();
   });
   addBootRoutes(app, input.boots);
+  addChannelRoutes(app, input);
   addKeyRoutes(app, input.keys);
   addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
