@@ -11,7 +11,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
-import { devicesOf } from '../../model/network/network-conflicts.ts';
+import { claimedDevices } from '../../model/network/network-conflicts.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
 import { hexNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -149,7 +149,7 @@ export class NetworkCatalogue implements HealthSource {
     const found =
       views.find(({ network }) => network.name === wanted) ??
       views.find(({ network }) =>
-        [network.id, `0x${hexNumber(network.number)}`, ...devicesOf(network)].includes(wanted),
+        [network.id, `0x${hexNumber(network.number)}`, ...claimedDevices(network)].includes(wanted),
       );
     if (found !== undefined) return found;
     throw unknownNetwork(
