@@ -18,7 +18,7 @@ export function portCommand(context: Context): Command {
       const view = await agentClient(context.paths).ask('PUT /v1/ports/*', { names: [name], body: { network } });
       context.answer(view, () =>
         view.state === 'plugged'
-          ? `${name} is plugged into ${network}.\n`
+          ? `${name} is plugged into ${network}.\n${view.down === true ? `It is down, and no frame passes until it is up: \`ip link set ${name} up\`.\n` : ''}`
           : `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`,
       );
     });
@@ -60,10 +60,14 @@ interface PortRow extends PortView {
 const COLUMNS: readonly Column<PortRow>[] = [
   { title: 'INTERFACE', text: (port) => port.interface },
   { title: 'NETWORK', text: (port) => port.name },
-  { title: 'STATE', text: (port) => port.state, tone: (port) => (port.state === 'plugged' ? 'good' : 'warning') },
+  { title: 'STATE', text: stateText, tone: (port) => (stateText(port) === 'plugged' ? 'good' : 'warning') },
   { title: 'MTU', text: mtuText, tone: (port) => (isWide(port) ? 'warning' : undefined) },
   { title: 'REFUSED', text: refusedText, tone: (port) => (port.refused?.length ? 'warning' : undefined) },
 ];
+
+function stateText({ state, down }: PortRow): string {
+  return down === true ? `${state}, down` : state;
+}
 
 function isWide({ mtuBytes = 0, carriesBytes = Number.POSITIVE_INFINITY }: PortRow): boolean {
   return mtuBytes > carriesBytes;

@@ -173,6 +173,7 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   network: NetworkIdShape,
   state: form.oneOf(['wanted', 'plugged']),
   mtuBytes: form.exactOptional(Count),
+  down: form.exactOptional(form.literal(true)),
   refused: form.exactOptional(
     form.listOf(
       form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),
