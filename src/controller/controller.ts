@@ -6,17 +6,25 @@ import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
-import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import type { Mesh } from '../model/network/mesh.ts';
+import { networkChange } from '../model/network/network-equality.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
-import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
+import type {
+  ChannelView,
+  Host0Status,
+  JoinView,
+  NetworkView,
+  NodeView,
+  SelfStatus,
+} from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type TokenSource } from './admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
@@ -47,7 +55,7 @@ export interface ControllerInput {
 
 /** The network files of a directory, read and judged (disk/network-directory.ts). */
 export interface NetworkSetOutcome {
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
 }
@@ -67,15 +75,18 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  #channelOf: ((machine: MachineId) => ChannelView) | undefined;
+  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
+  #wantedMeshes: readonly Mesh[] | undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs(input);
+    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
@@ -84,7 +95,7 @@ export class Controller {
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
       if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-      this.#feed.renew();
+      this.#feed.renewUnderlay();
     });
   }
 
@@ -97,10 +108,26 @@ export class Controller {
    * their members.
    */
   setNetworks(files: NetworkSetOutcome): Promise<void> {
+    this.filesRead(files);
+    return this.setMeshes(files.networks);
+  }
+
+  /** Takes note of what is wrong with the network files. */
+  filesRead(files: NetworkSetOutcome): void {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
-    this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
+  }
+
+  /** Adds, changes and removes meshes, in the order of the calls. Resolves when new meshes have read their members. */
+  setMeshes(meshes: readonly Mesh[]): Promise<void> {
+    if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
+    this.#wantedMeshes = meshes;
     return this.#lastChange;
+  }
+
+  /** Takes reports of machines whose channel stands as proven from now on. */
+  proveBy(channels: ProvenChannels): void {
+    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
@@ -144,7 +171,13 @@ export class Controller {
   /** All nodes, host0 first. */
   nodes(): readonly NodeView[] {
     const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
-    return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
+    const nodes = nodesOf(seen, this.#input.clock.nowMs());
+    return [this.#self(), ...nodes.map((node) => this.#withChannel(node))];
+  }
+
+  /** Shows the channels of nodes in the list of nodes. */
+  showChannels(channelOf: (machine: MachineId) => ChannelView): void {
+    this.#channelOf = channelOf;
   }
 
   /** Why a mesh refused a report of the machine in the last nine seconds; undefined if none did. */
@@ -176,6 +209,11 @@ export class Controller {
     for (const mesh of this.#meshes.values()) mesh.close();
   }
 
+  #withChannel(node: NodeView): NodeView {
+    if (node.machine === undefined || this.#channelOf === undefined) return node;
+    return { ...node, channel: this.#channelOf(node.machine) };
+  }
+
   #joins(): JoinView[] {
     const { joins, segments } = this.host0State;
     return joins.map((join) => {
@@ -205,12 +243,13 @@ export class Controller {
   }
 
   /** Never rejects: a mesh whose members cannot be read keeps trying, and serves no list until then. */
-  async #takeUp(networks: readonly Network[]): Promise<void> {
+  async #takeUp(networks: readonly Mesh[]): Promise<void> {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
-      if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
-      else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
+      const change = network && networkChange(mesh.network, network);
+      if (network === undefined || change === 'join') await this.#remove(mesh);
+      else if (change !== 'none') this.#redefine(mesh, network);
     }
     const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     this.#meshChanges.emit(this.meshes);
@@ -219,7 +258,7 @@ export class Controller {
     this.#feed.renew();
   }
 
-  #add(network: Network): Membership {
+  #add(network: Mesh): Membership {
     const mesh: Membership = new Membership({
       ...this.#input,
       network,
@@ -244,7 +283,7 @@ export class Controller {
     return mesh;
   }
 
-  #redefine(mesh: Membership, network: Network): void {
+  #redefine(mesh: Membership, network: Mesh): void {
     mesh.redefine(network);
     this.#input.journal.record({ kind: 'network changed', message: network.name, network: network.id });
   }

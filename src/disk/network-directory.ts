@@ -9,11 +9,12 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { readNetworkFiles } from '../formats/conf/network-files.ts';
-import { judgeNetworks, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
+import { judgeNetworkFiles, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import { internNetworks } from '../model/network/network-equality.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import type { UnderlayPrefix } from '../model/network/underlay-prefix.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import { AcceptedSet } from './accepted-set.ts';
@@ -37,7 +38,7 @@ export interface NetworkOutcome {
    * The networks in force. A network that has not changed since the last outcome is the same object, and so is an
    * unchanged list.
    */
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   /** The path of the file that each network comes from. */
   readonly files: Readonly<Record<NetworkId, string>>;
   /** The errors in the present files. While there are any, `networks` may differ from the files. */
@@ -84,7 +85,7 @@ export class NetworkDirectory {
   async start(underlay: UnderlayReader): Promise<NetworkOutcome> {
     this.#underlay = underlay;
     this.#kept = await this.#state.read();
-    this.#inForce = judgeNetworks(this.#kept);
+    this.#inForce = judgeNetworkFiles(this.#kept);
     this.#stateFault = this.#state.trouble;
     this.#watch.start();
     return this.reload();
@@ -111,7 +112,7 @@ export class NetworkDirectory {
     const { files, errors: unreadable, missing } = await readNetworkFiles(directory);
     const inForce = this.#inForce.accepted.map(({ network }) => network);
     const underlay = this.#underlay();
-    const judged = judgeNetworks(files, { underlay, inForce });
+    const judged = judgeNetworkFiles(files, { underlay, inForce });
     const errors = [...unreadable, ...judged.errors];
     if (missing && inForce.length > 0) errors.push(directoryMissing(directory));
     // A state file that was damaged is told in the first outcome, also if it is written anew before that.

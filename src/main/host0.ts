@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
+import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
@@ -33,6 +34,7 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
+import { openChannels } from './host0-channels.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openKeys } from './host0-keys.ts';
 import { openMachines } from './host0-machines.ts';
@@ -73,6 +75,7 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
+  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const controller = new Controller({
     name,
@@ -95,6 +98,8 @@ async function main(): Promise<void> {
   takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
+  const { management } = settings;
+  const nodeChannels = openChannels({ ...common, keys, controller, verification, management });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -109,10 +114,11 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, endpoints, metricsEndpoint, settingsWatch])
+  for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
+  links.changes.subscribe(() => nodeChannels.linksChanged());
   links.changes.subscribe(followMeshes);
   controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
   controller.meshChanges.subscribe(followMeshes);
@@ -122,9 +128,12 @@ async function main(): Promise<void> {
     ...common,
     path: paths.controlSock,
     controller,
+    catalogue,
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
+    channels: nodeChannels.channels,
+    keys,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
@@ -134,9 +143,15 @@ async function main(): Promise<void> {
     clock,
   });
   directory.changes.subscribe((outcome) => {
-    controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
+    controller.filesRead(outcome);
+    catalogue.setFiles(outcome.networks);
+  });
+  catalogue.changes.subscribe(() => {
+    const taken = controller.setMeshes(catalogue.meshes);
+    taken.catch((thrown: unknown) => journal.faults.tell('change of networks', thrown));
   });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
+  await catalogue.makeMain();
   surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
@@ -146,11 +161,13 @@ async function main(): Promise<void> {
     links.close();
     monitor.close();
     endpoints.close();
+    nodeChannels.close();
     metricsEndpoint.close();
     await directory.close();
     await control.close();
     await machines.close();
     await controller.close();
+    await catalogue.close();
     await Promise.all([rtnl.close(), storage.close()]);
     log.close();
   });

@@ -97,7 +97,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
   },
   api: {
-    what: 'what host0 answers: the member list inside each mesh, and its control socket',
+    what: 'what host0 answers: the member list inside each mesh, the channels of nodes, and its control socket',
     may: {
       model: 'documents are made of the model’s types',
       protocol: 'the routes’ documents',
@@ -108,8 +108,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       '.': {},
       membership: { '.': 'one way to answer an error, one way to time an answer' },
+      channel: { membership: 'who is at the other end of a connection inside a mesh' },
       control: {
         '.': 'one way to answer an error, one way to time an answer',
+        channel: 'host0’s agent asks other nodes on their channels',
       },
     },
   },
@@ -124,6 +126,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       formats: 'host0’s settings',
       disk: 'allocations that survive a power cut',
       store: 'boots under way, which outlive host0’s daemon',
+      controller: 'subnets of segments come from the pools',
     },
     folders: {
       frames: {},
@@ -171,11 +174,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
     folders: {
       admission: {},
+      pools: {},
+      catalogue: { pools: 'networks take numbers and prefixes from the pools' },
       membership: { admission: 'whether a machine may become a member, and proves who it is' },
       machines: {
         membership: 'a node is the sum of its memberships',
         admission: 'the tokens that proofs are checked with follow from the keys of machines',
       },
+      assignments: { membership: 'one change of a node after the other' },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
@@ -214,6 +220,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         desired: 'which link leads to host0',
         kernel: 'which interfaces are on our bridges',
         loop: 'plugging and unplugging wait for a pass',
+        assignment: 'a port waits for a network of host0',
       },
       '.': {
         items: 'the state of a network is that of its items',
@@ -221,6 +228,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'an agent runs one loop',
         desired: 'the loop’s desired items',
         membership: 'the source of networks and members',
+        assignment: 'what host0 has given',
         ports: 'plugged interfaces',
       },
       view: {
@@ -230,7 +238,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an item is explained by what it prints',
         loop: 'a plan is shown by its steps',
       },
-      channel: {},
+      channel: {
+        '.': 'the networks of this agent',
+        trace: 'host0 asks for paths',
+        capture: 'host0 asks for captures',
+      },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
         '.': 'the state of this agent',
@@ -320,6 +332,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       '.': {},
       conf: { '.': 'what the system refuses is said in words' },
       host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
+      network: {},
       capture: {},
       binary: {},
     },
@@ -331,6 +344,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       documents: {},
       journal: { documents: 'conditions are documents' },
       shapes: { documents: 'a shape is the form of a document', journal: 'events have a form, too' },
+      channel: {},
       http: {
         documents: 'HTTP carries documents',
         journal: 'the journal is served as a stream',

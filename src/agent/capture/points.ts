@@ -6,9 +6,12 @@ import { framesWithout, vxlanWithout } from '../../kernel/sockets/capture-filter
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
-import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import { AGENT_PORT, CHANNEL_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
+
+/** The ports by which captures of nodes come to host0: on their channels, or from agents without one. */
+const CAPTURE_PORTS = [AGENT_PORT, CHANNEL_PORT];
 
 /** One device to capture on. */
 export interface CapturePoint {
@@ -24,11 +27,11 @@ export interface CapturePoint {
  * The network's VXLAN device first, then its underlay links: one on a node, one for each segment on host0.
  * @throws MESH_NET_UNKNOWN while the network has no device here
  */
-export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
+export function capturePoints(agent: Agent, network: Mesh): CapturePoint[] {
   const { cache } = agent.reconciler;
-  const vxlan = cache.linkNamed(network.devices.vxlan);
+  const vxlan = cache.linkNamed(network.type.device);
   if (vxlan === undefined) {
-    throw new MeshError('MESH_NET_UNKNOWN', `${agent.input.name} has no ${network.devices.vxlan} now`, {
+    throw new MeshError('MESH_NET_UNKNOWN', `${agent.input.name} has no ${network.type.device} now`, {
       object: network.name,
       remedy: 'See `mesh status` there.',
       retryable: true,
@@ -38,14 +41,14 @@ export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
     device: vxlan.name,
     index: vxlan.index,
     side: 'inner',
-    filter: framesWithout(AGENT_PORT),
+    filter: framesWithout(CAPTURE_PORTS),
   };
   const outer = underlayLinks(agent).map(
     ({ name: device, index }): CapturePoint => ({
       device,
       index,
       side: 'outer',
-      filter: vxlanWithout(AGENT_PORT, network.fabric.vni),
+      filter: vxlanWithout(CAPTURE_PORTS, network.type.vni),
     }),
   );
   return [inner, ...outer];

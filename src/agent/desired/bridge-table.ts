@@ -3,10 +3,11 @@
  * mesh.
  */
 import { memberAddresses } from '../../model/network/member.ts';
+import { isMesh } from '../../model/network/mesh.ts';
 import { isNftName, nftName } from '../items/nft-text.ts';
 import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
 import { addressSet, chainOf, FLOOD_LIMIT, guardRules, macSet, refusalRules, refuse } from './port-guard.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { type RulesetInput, withVxlan } from './ruleset-input.ts';
 
 /** Bytes of the TCP and IP headers without options: the MTU less these is the maximum segment size. */
 const HEADERS_IPV4 = 40;
@@ -14,25 +15,27 @@ const HEADERS_IPV6 = 60;
 
 const NO_ELEMENTS: ReadonlySet<string> = new Set();
 
-/** The table `bridge meshwork`, without the members' addresses: these come and go (`withMembers`). */
+/** The table `bridge meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
   const sets: RulesetSets = new Map();
-  const vxlans = networks.map(({ network }) => nftName(network.devices.vxlan));
-  sets.set('vxlans', { declaration: 'type ifname', elements: new Set(vxlans) });
-  const byMtu = Map.groupBy(networks, ({ network }) => network.fabric.mtuBytes);
+  const vxlans = withVxlan(networks);
+  const devices = vxlans.map(({ vxlan }) => nftName(vxlan.device));
+  sets.set('vxlans', { declaration: 'type ifname', elements: new Set(devices) });
+  const byMtu = Map.groupBy(vxlans, ({ network }) => network.mtuBytes);
   for (const [mtuBytes, group] of byMtu) {
     sets.set(clampSet(mtuBytes), {
       declaration: 'type ifname',
-      elements: new Set(group.map(({ network }) => nftName(network.devices.vxlan))),
+      elements: new Set(group.map(({ vxlan }) => nftName(vxlan.device))),
     });
   }
-  const host0s = networks.map(({ network }) => memberAddresses(network, 'host0').bridgeMac);
+  const meshes = networks.map(({ network }) => network).filter(isMesh);
+  const host0s = meshes.map((mesh) => memberAddresses(mesh, 'host0').bridgeMac);
   sets.set('host0s', { declaration: 'type ether_addr', elements: new Set(host0s) });
   const guarded = withPorts({ networks, ...input });
   for (const { network } of guarded) {
-    const { vni } = network.fabric;
-    sets.set(macSet(vni), { declaration: 'type ether_addr', elements: NO_ELEMENTS, late: true });
-    sets.set(addressSet(vni), { declaration: 'typeof @th,64,128', elements: NO_ELEMENTS, late: true });
+    const { number } = network;
+    sets.set(macSet(number), { declaration: 'type ether_addr', elements: NO_ELEMENTS, late: true });
+    sets.set(addressSet(number), { declaration: 'typeof @th,64,128', elements: NO_ELEMENTS, late: true });
   }
   sets.set('entrances', { declaration: 'type ifname : verdict', elements: new Set(entrances(guarded, input)) });
   return {
@@ -74,13 +77,15 @@ function entrances(
   networks: RulesetInput['networks'],
   { ports, elsewhere }: Pick<RulesetInput, 'ports' | 'elsewhere'>,
 ): string[] {
-  const vnis = new Map(networks.map(({ network }) => [network.id, network.fabric.vni]));
+  const numbers = new Map(networks.map(({ network }) => [network.id, network.number]));
   return [
-    ...networks.map(({ network }) => `${nftName(network.devices.vxlan)} : goto ${chainOf('mesh', network.fabric.vni)}`),
+    ...withVxlan(networks).map(
+      ({ network, vxlan }) => `${nftName(vxlan.device)} : goto ${chainOf('mesh', network.number)}`,
+    ),
     ...ports.flatMap(({ link, network, plugged }) => {
-      const vni = vnis.get(network);
-      if (vni === undefined || !isNftName(link)) return [];
-      return [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', vni)}`];
+      const number = numbers.get(network);
+      if (number === undefined || !isNftName(link)) return [];
+      return [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', number)}`];
     }),
     // These ports are on bridges of others, where members' frames may be at home.
     ...elsewhere.filter(isNftName).map((link) => `${nftName(link)} : accept`),

@@ -1,5 +1,6 @@
 /** Proves with real packets where VXLAN is believed: only where its source is. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { meshRules } from '../../../test/kit/desired-input.ts';
 import { forge } from '../../../test/kit/forgery.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage } from '../../../test/kit/networks.ts';
@@ -7,14 +8,14 @@ import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
-import { memberAddresses } from '../../model/network/member.ts';
 import { OUTSIDERS_SET, parseOutsiders } from '../items/outsider.ts';
 import { rulesetKind, TABLE } from '../items/ruleset.ts';
-import { ELSEWHERE, inetTable } from './inet-table.ts';
-import { memberElements, withMembers } from './ruleset.ts';
+import { ElementSets } from './element-sets.ts';
+import { ELSEWHERE, inetTable, sourceSet } from './inet-table.ts';
+import { withElements } from './ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
-const { vni } = manage.fabric;
+const { vni } = manage.type;
 const SEGMENTS = [1, 2].map((n) => ({
   device: `eth${n}`,
   ipv4: `10.11.${n}.1` as Ipv4,
@@ -24,7 +25,7 @@ const SEGMENTS = [1, 2].map((n) => ({
 const SOURCES = new Set(['10.11.1.2', '10.11.1.9', '10.11.2.2', '10.50.0.7'] as Ipv4[]);
 /** What a node with two cards has. */
 const NODE: RulesetInput = {
-  networks: [{ network: manage, own: memberAddresses(manage, 'host0') }],
+  networks: [meshRules(manage, 'host0')],
   elsewhere: [],
   openTo: [],
   countsOutsiders: false,
@@ -76,8 +77,9 @@ function netns(): TemporaryNetns {
 }
 
 async function apply(input: RulesetInput): Promise<void> {
-  const elements = memberElements(manage, SOURCES, { macs: new Set(), ipv6s: new Set() });
-  const item = withMembers(inetTable(input), [elements]);
+  const elements = new ElementSets();
+  for (const element of SOURCES) elements.add({ set: sourceSet(manage), element });
+  const item = withElements(inetTable(input), elements);
   for (const operation of rulesetKind.create(item)) if (operation.do === 'nft') await nft.run(operation.script);
 }
 

@@ -1,17 +1,21 @@
 /** The table `inet meshwork`, which separates networks from each other and from the underlay. */
-import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
-import { nftName } from '../items/nft-text.ts';
+import { isMesh, type Mesh } from '../../model/network/mesh.ts';
+import type { Network } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
+import { isNftName, nftName } from '../items/nft-text.ts';
 import { OUTSIDER_CHAIN, OUTSIDERS_SET } from '../items/outsider.ts';
 import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { type RulesetInput, type VxlanRules, withVxlan } from './ruleset-input.ts';
 
 const NO_SOURCES: ReadonlySet<string> = new Set();
 
-/** The table `inet meshwork`, without the members' addresses: these come and go (`withMembers`). */
+/** The table `inet meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function inetTable(input: RulesetInput): RulesetItem {
   const { networks, openTo, segments, underlay, onLink, routes, countsOutsiders } = input;
   const drop = countsOutsiders ? `goto ${OUTSIDER_CHAIN}` : 'drop';
-  const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
+  const vxlans = withVxlan(networks);
+  const meshes = networks.map(({ network }) => network).filter(isMesh);
+  const bridges = networks.map(({ network }) => nftName(network.bridge.name));
   const segmentNics = segments.map(({ device }) => nftName(device));
   const sets: RulesetSets = new Map();
   sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
@@ -20,10 +24,11 @@ export function inetTable(input: RulesetInput): RulesetItem {
     // A segment may be on a bridge of the administrator.
     elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
   });
-  for (const { network } of networks) {
+  for (const { network, vxlan } of vxlans) {
+    if (vxlan.senders !== 'listed') continue;
     // Single addresses, never intervals: after the table is replaced, a set of intervals matches nothing for a moment (one
     // packet was lost in thirty replacements, Linux 6.18).
-    sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: NO_SOURCES, late: true });
+    sets.set(sourceSet(network), { declaration: `type ${vxlan.underlay}_addr`, elements: NO_SOURCES, late: true });
   }
   sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
   sets.set('underlay', { declaration: 'type ifname', elements: new Set(underlay.map(nftName)) });
@@ -36,11 +41,11 @@ export function inetTable(input: RulesetInput): RulesetItem {
     body: [
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       ...(countsOutsiders ? [OUTSIDERS] : []),
-      ...networks.map(homeChain),
+      ...meshes.map(homeChain),
       // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
       // bridge only, and from a network no other address of this host is reached.
       '  chain strict-host {\n    type filter hook input priority raw; policy accept;\n',
-      `    iifname != "lo" ip6 daddr & ${PREFIX_MASK} vmap { ${networks.map(homeVerdict).join(', ')} }\n`,
+      ...verdicts(`iifname != "lo" ip6 daddr & ${PREFIX_MASK}`, meshes.map(homeVerdict)),
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
       '  }\n',
       // A source address is easily made up. It is believed on the NIC that the route to it uses, so that nobody on another
@@ -50,16 +55,20 @@ export function inetTable(input: RulesetInput): RulesetItem {
       // One rule for all networks: with a rule for each, writing 500 networks took half as long again.
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
-      `    ${VNI} vmap { ${networks.map(({ network }) => `${network.fabric.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
-      ...networks.map(
-        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} ${drop}\n  }\n`,
+      ...verdicts(
+        VNI,
+        vxlans.map(({ vxlan }) => `${vxlan.vni} : goto wrong-nic`),
       ),
+      '  }\n',
+      ...vxlans.map((rules) => `  chain ${sourceChain(rules.network)} {\n${sourceRules(rules, drop).join('')}  }\n`),
       '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
       ...openTo.map(
         ({ device, subnet }) => `    udp dport ${VXLAN_PORT} iifname ${nftName(device)} ip saddr ${subnet} accept\n`,
       ),
-      `    udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
-      `    udp dport ${VXLAN_PORT} ${VNI} vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
+      ...[...Map.groupBy(vxlans, ({ vxlan }) => vxlan.udpPort)].flatMap(([udpPort, group]) => [
+        `    udp dport ${udpPort} ${FROM_ELSEWHERE}\n`,
+        ...verdicts(`udp dport ${udpPort} ${VNI}`, group.map(sourceVerdict)),
+      ]),
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       '    meta iifkind "bridge" iifname . oifname @within accept\n',
@@ -88,29 +97,45 @@ const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
 /** Mask for the first 64 bits of an address: the prefix of every mesh is a /64. */
 const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';
 
-function homeVerdict({ network }: RulesetInput['networks'][number]): string {
-  return `${network.fabric.prefix.replace('/64', '')} : jump home-${network.fabric.vni}`;
+/** A rule that looks up its verdict in a map; no rule for an empty map, which nft cannot write. */
+function verdicts(key: string, elements: readonly string[]): string[] {
+  // Two networks may have one VNI on two UDP ports.
+  return elements.length === 0 ? [] : [`    ${key} vmap { ${[...new Set(elements)].join(', ')} }\n`];
+}
+
+function homeVerdict({ hostAddress, type }: Mesh): string {
+  return `${hostAddress.prefix.replace('/64', '')} : jump home-${type.vni}`;
 }
 
 /**
  * Drops packets for a network's addresses on other links. On its own bridge they are accepted without the route look-up
  * below.
  */
-function homeChain({ network }: RulesetInput['networks'][number]): string {
-  const bridge = nftName(network.devices.bridge);
-  return `  chain home-${network.fabric.vni} {\n    iifname != ${bridge} drop\n    accept\n  }\n`;
+function homeChain({ bridge, type }: Mesh): string {
+  return `  chain home-${type.vni} {\n    iifname != ${nftName(bridge.name)} drop\n    accept\n  }\n`;
 }
 
 /** An element of the verdict map: one look-up finds the chain of a network among any number. */
-function sourceVerdict({ network }: RulesetInput['networks'][number]): string {
-  return `${network.fabric.vni} : jump ${sourceChain(network)}`;
+function sourceVerdict({ network, vxlan }: VxlanRules): string {
+  return `${vxlan.vni} : jump ${sourceChain(network)}`;
 }
 
-function sourceChain(network: Network): string {
-  return `from-${network.fabric.vni}`;
+/** Drops VXLAN packets of a network from others than its senders. */
+function sourceRules({ network, vxlan }: VxlanRules, drop: string): string[] {
+  const { senders, underlay } = vxlan;
+  const source = underlay === 'ipv4' ? 'ip saddr' : 'ip6 saddr';
+  if (senders === 'listed') return [`    ${source} != @${sourceSet(network)} ${drop}\n`];
+  const { device, subnets } = senders;
+  const from = (subnet: string) => `    iifname ${nftName(device)} ${source} ${subnet} return\n`;
+  // Rules, and no set of intervals: see above.
+  return [...(isNftName(device) ? subnets.map(from) : []), '    drop\n'];
+}
+
+function sourceChain({ number }: Network): string {
+  return `from-${number}`;
 }
 
 /** Name of the set with the underlay addresses of a network's members. */
-export function sourceSet(network: Network): string {
-  return `sources_${network.fabric.vni}`;
+export function sourceSet({ number }: Network): string {
+  return `sources_${number}`;
 }

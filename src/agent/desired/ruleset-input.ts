@@ -1,16 +1,37 @@
 /** What the nft tables of a node are derived from. */
-import type { MemberAddresses } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+
+import type { NodeAddresses } from '../../model/network/node-addresses.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import type { VxlanType } from '../../model/network/types/vxlan.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
+import type { BridgedNetwork } from './bridged-network.ts';
 
-/** All that the tables depend on. */
-export interface RulesetInput {
-  readonly networks: readonly {
-    readonly network: Network;
-    /** This node's own addresses in it. */
-    readonly own: MemberAddresses;
-  }[];
+/** What a network adds to the tables. */
+export interface NetworkRules {
+  readonly network: BridgedNetwork;
+  /** This node's own addresses in it. */
+  readonly own: NodeAddresses;
+  /** The network's VXLAN; absent where the network has no way to other nodes. */
+  readonly vxlan?: Pick<VxlanType, 'device' | 'vni' | 'udpPort' | 'underlay'> & { readonly senders: Senders };
+}
+
+/**
+ * Whose VXLAN packets are taken: those of the addresses in the network's set, which come and go with peers; or all that
+ * come in by one link from its subnets.
+ */
+export type Senders = 'listed' | { readonly device: string; readonly subnets: readonly string[] };
+
+/** The rules of a network that has a VXLAN. */
+export type VxlanRules = NetworkRules & { readonly vxlan: NonNullable<NetworkRules['vxlan']> };
+
+/** The networks that have a VXLAN. */
+export function withVxlan(networks: readonly NetworkRules[]): VxlanRules[] {
+  return networks.filter((rules): rules is VxlanRules => rules.vxlan !== undefined);
+}
+
+/** What the tables of a node have beside its networks. */
+export interface NodeRules {
   /**
    * Where VXLAN packets of any network are accepted, by NIC: from the subnets of host0's segments, where any machine may
    * ask to join.
@@ -41,12 +62,7 @@ export interface RulesetInput {
   readonly elsewhere: readonly string[];
 }
 
-/** What the tables have of the members of one network: elements by the name of their set. They come and go with members. */
-export type MemberElements = ReadonlyMap<string, ReadonlySet<string>>;
-
-/** Addresses of members, and of this node itself. */
-export interface GuardedAddresses {
-  readonly macs: ReadonlySet<string>;
-  /** IPv6 addresses as numbers (`addressNumber`). */
-  readonly ipv6s: ReadonlySet<string>;
+/** All that the tables depend on. */
+export interface RulesetInput extends NodeRules {
+  readonly networks: readonly NetworkRules[];
 }

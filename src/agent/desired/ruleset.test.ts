@@ -2,6 +2,7 @@
  * Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { meshRules } from '../../../test/kit/desired-input.ts';
 import { member, mesh } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
@@ -10,8 +11,10 @@ import { machineIdOf } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { RANK } from '../items/rank.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
-import { AddressGuard } from './address-guard.ts';
-import { memberElements, rulesets, withMembers } from './ruleset.ts';
+import { memberGuard, ownGuard } from './address-guard.ts';
+import { ElementSets } from './element-sets.ts';
+import { sourceSet } from './inet-table.ts';
+import { rulesets, withElements } from './ruleset.ts';
 
 const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
 const guests = mesh('guests', 500, { prefix: 'fd42:0:0:500::/64' });
@@ -58,14 +61,16 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 }
 
 function tables(...addresses: string[]): RulesetItem[] {
-  const sources = new Set(addresses.map(parseIpv4));
-  const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
-  const members = networks.map(({ network, own }) => {
-    const listed = addresses.map((ipv4) => member(network, machineIdOf(ipv4), parseIpv4(ipv4)));
-    const guard = new AddressGuard(own);
-    for (const one of listed) guard.add(one);
-    return memberElements(network, sources, guard.guarded);
-  });
+  const networks = [manage, guests].map((network) => meshRules(network, 'host0'));
+  const elements = new ElementSets();
+  for (const network of [manage, guests]) {
+    for (const element of ownGuard(network, memberAddresses(network, 'host0'))) elements.add(element);
+    for (const ipv4 of addresses) {
+      elements.add({ set: sourceSet(network), element: ipv4 });
+      const listed = member(network, machineIdOf(ipv4), parseIpv4(ipv4));
+      for (const element of memberGuard(network, listed)) elements.add(element);
+    }
+  }
   return rulesets({
     networks,
     segments,
@@ -76,7 +81,7 @@ function tables(...addresses: string[]): RulesetItem[] {
     countsOutsiders: true,
     underlay: segments.map(({ device }) => device),
     onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }],
-  }).map((table) => withMembers(table, members));
+  }).map((table) => withElements(table, elements));
 }
 
 test('the kernel accepts both tables', async () => {
@@ -165,7 +170,7 @@ test('a node without a network has no table', () => {
 });
 
 test('on a router, host0 separates its segments and leaves their other traffic alone', () => {
-  const networks = [{ network: manage, own: memberAddresses(manage, 'host0') }];
+  const networks = [meshRules(manage, 'host0')];
   const [inet] = rulesets({ ...NOTHING, networks, segments, routes: true });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
+import { meshAttachment } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
@@ -47,7 +48,7 @@ function foreignPorts(record: PortRecord): ForeignPorts {
 function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
   const ports = foreign.takeIn(kernel);
   const host0 = { role: 'host0', segments: [], nics: [] } as const;
-  const attachments = [{ network, members: [], host0Answers: true }];
+  const attachments = [meshAttachment({ network, members: [], host0Answers: true })];
   const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments, ports });
   const observed = observedItems(kernel, desired);
   for (const item of foreign.toTakeOff(kernel)) observed.set(`port:${item.link}`, item);
@@ -111,4 +112,27 @@ test('a bridge that has lost one of its two marks is still ours', () => {
   if (bridge === undefined) throw new TypeError('a bridge');
   kernel.take({ type: 'link', removed: false, link: { ...bridge, alias: '' }, echo: false });
   expect(foreign.takeIn(kernel)).toHaveLength(1);
+});
+
+test('a port of a network that the node does not have waits, is recorded, and is plugged when the network comes', () => {
+  const foreign = foreignPorts(NOTHING);
+  foreign.wish({ link: 'tap9', networkName: 'blue' });
+  expect(foreign.record).toEqual({ ...NOTHING, wished: [{ link: 'tap9', networkName: 'blue' }] });
+  foreign.fulfil([{ id: network.id, name: 'red' }]);
+  expect(foreign.plugged).toEqual([]);
+  const again = foreignPorts(foreign.record);
+  again.fulfil([{ id: network.id, name: 'blue' }]);
+  expect(again.record).toEqual({ ...NOTHING, plugged: [{ link: 'tap9', network: network.id }] });
+});
+
+test('a waiting port is taken back by an unplug, and replaces a plug elsewhere', () => {
+  const foreign = foreignPorts({ plugged: [GUEST], unplugging: [] });
+  foreign.wish({ link: GUEST.link, networkName: 'blue' });
+  expect(foreign.record).toEqual({
+    plugged: [],
+    unplugging: [GUEST],
+    wished: [{ link: GUEST.link, networkName: 'blue' }],
+  });
+  expect(foreign.unplug(GUEST.link)).toBe(true);
+  expect(foreign.wished).toEqual([]);
 });

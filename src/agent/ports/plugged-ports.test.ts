@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { PortRecord } from './foreign-ports.ts';
 import { PluggedPortsFile } from './plugged-ports.ts';
 
@@ -68,4 +68,12 @@ test.each([
   expect(await readFile(`${path}.damaged`, 'utf8')).toBe(text);
   await rm(`${path}.damaged`);
   expect([...file.health(), ...restarted.health()]).toEqual([]);
+});
+
+test('a port that waits for a network of host0 is kept, and is no port of any network to an older agent', async () => {
+  const path = await pathOf();
+  const wished = [{ link: 'tap2', networkName: 'blue' }];
+  await new PluggedPortsFile(path).write({ ...RECORD, wished });
+  expect(await new PluggedPortsFile(path).read()).toEqual({ ...RECORD, wished });
+  expect(await readFile(path, 'utf8')).toMatch(/"link": "tap2",\s+"network": "",\s+"networkName": "blue"/);
 });

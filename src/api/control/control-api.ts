@@ -1,13 +1,15 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
 import { CONTROL_TIMES, ControlSocket } from '../../protocol/http/control-socket.ts';
@@ -16,10 +18,14 @@ import { type ReadConditions, streamJournal } from '../../protocol/http/journal-
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
+import type { Channels } from '../channel/channels.ts';
 import { answerErrors } from '../error-reply.ts';
 import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
+import { addChannelRoutes } from './channel-routes.ts';
+import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
+import { addNetworkRoutes } from './network-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -40,12 +46,15 @@ const SELF_MAX_BYTES = 1024 * 1024;
 
 const SelfShape = z.object({ networks: z.record(z.string(), formed(NetworkStateShape)) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
+/** An agent of this version takes a changed underlay apart from the rest. */
+const AssignmentQuery = z.object({ underlay: z.literal('apart').optional() });
 
 /** The parts of host0 that the routes answer from. */
 export interface ControlApiInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
+  readonly catalogue: NetworkCatalogue;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -53,6 +62,8 @@ export interface ControlApiInput {
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
   readonly boots: Boots;
+  readonly channels: Channels;
+  readonly keys: KeyGiver;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -76,7 +87,9 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return controller.status();
   });
   app.get('/v1/nodes', () => controller.nodes());
-  app.get('/v1/networks', () => controller.networks());
+  app.get('/v1/networks', () =>
+    controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
+  );
   app.get('/v1/boot', () => boot.view());
   app.post('/v1/scan', () => boot.scan());
   app.post('/v1/boot/stop', async (_request, reply) => {
@@ -88,6 +101,9 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return reply.code(204).send();
   });
   addBootRoutes(app, input.boots);
+  addChannelRoutes(app, input);
+  addKeyRoutes(app, input.keys);
+  addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);
@@ -137,11 +153,18 @@ function streamEvents(app: FastifyInstance, { journal, conditions }: ControlApiI
 }
 
 function streamAssignment(app: FastifyInstance, controller: Controller): void {
-  app.get('/v1/assignment', (_request, reply) => {
+  app.get('/v1/assignment', (request, reply) => {
+    const { underlay } = AssignmentQuery.parse(request.query);
     reply.hijack();
     const stream = new EventStream(reply.raw);
     stream.onClose(
-      controller.followAssignment(({ event, data }) => stream.send({ event, data: JSON.stringify(data) })),
+      controller.followAssignment((news) => {
+        const isWhole = news.event === 'snapshot' || (news.event === 'underlay' && underlay === undefined);
+        if (!isWhole) return stream.send({ event: news.event, data: JSON.stringify(news.data) });
+        const whole = news.event === 'snapshot' ? news.data : news.whole;
+        const document = { ...whole, networks: whole.networks.map(meshDocument) };
+        stream.send({ event: 'snapshot', data: JSON.stringify(document) });
+      }),
     );
   });
 }

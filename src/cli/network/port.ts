@@ -16,11 +16,7 @@ export function portCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
     .action(async (network: string, name: string) => {
       const view = await agentClient(context.paths).ask('PUT /v1/ports/*', { names: [name], body: { network } });
-      context.answer(view, () =>
-        view.state === 'plugged'
-          ? `${name} is plugged into ${network}.\n${view.down === true ? `It is down, and no frame passes until it is up: \`ip link set ${name} up\`.\n` : ''}`
-          : `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`,
-      );
+      context.answer(view, () => pluggedText(view, network));
     });
 
   port
@@ -43,12 +39,20 @@ export function portCommand(context: Context): Command {
       const [ports, networks] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/networks')]);
       const rows = ports.map((view) => {
         const network = networks.find((candidate) => candidate.network.id === view.network)?.network;
-        return { ...view, name: network?.name ?? view.network, carriesBytes: network?.fabric.mtuBytes };
+        return { ...view, name: network?.name ?? view.network, carriesBytes: network?.mtuBytes };
       });
       context.answer(ports, () => table(rows, COLUMNS, context.page) || 'Nothing is plugged.\n');
     });
 
   return port;
+}
+
+function pluggedText({ interface: name, state, why, down }: PortView, network: string): string {
+  const hint = down === true ? `It is down, and no frame passes until it is up: \`ip link set ${name} up\`.\n` : '';
+  if (state === 'plugged') return `${name} is plugged into ${network}.\n${hint}`;
+  if (why !== undefined)
+    return `${name} waits: ${why}. It is plugged into ${network} as soon as host0 gives the network.\n`;
+  return `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`;
 }
 
 interface PortRow extends PortView {

@@ -13,7 +13,8 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
 
@@ -106,6 +107,8 @@ export interface NodeAssignment extends MembershipVersion {
   readonly attachments: readonly NodeAttachment[];
   readonly ports: readonly AssignedPort[];
   readonly workloads: readonly AssignedWorkload[];
+  /** Orphans of the node that an administrator released. Absent: none. */
+  readonly released?: readonly OrphanName[];
   /** On host0: it forwards VXLAN packets between these segments, and nothing else. */
   readonly segments: readonly Segment[];
   /** On host0: the NICs that its agent keeps up. */
@@ -132,15 +135,20 @@ export interface UnsupportedObject {
   readonly why: string;
 }
 
+/** What tells one orphan of a node from the others. */
+export interface OrphanName {
+  readonly kind: 'network' | 'port';
+  /** The identifier of the network, or the interface of the port. */
+  readonly id: string;
+  /** The epoch under which the object was assigned. */
+  readonly epoch: string;
+}
+
 /**
  * An object that was assigned under another epoch: host0's store is another one than before, and does not know the object. The
  * object stays as it is until an administrator adopts or releases it.
  */
-export interface Orphan {
-  readonly kind: 'network' | 'port';
-  readonly id: string;
-  /** The epoch under which the object was assigned. */
-  readonly epoch: string;
+export interface Orphan extends OrphanName {
   /** The object's whole document (a `NodeAttachment` or an `AssignedPort`), from which host0 can make the object again. */
   readonly document: unknown;
 }
@@ -149,6 +157,8 @@ export interface Orphan {
 export interface NodeStatus {
   /** The newest format of an assignment that the node reads. */
   readonly format: number;
+  /** The instance in the node's reports (`SelfReport`), by which host0 knows which reports are those of this node. */
+  readonly instance?: string;
   /** The assignment in force; absent before the first one. */
   readonly assignment?: MembershipVersion;
   /** Whether the assignment in force is on the node's disk, so that it survives a restart. */

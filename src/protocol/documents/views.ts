@@ -6,6 +6,9 @@
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
+ *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
+ *                         what the node with this mesh address answers on its channel
+ *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
@@ -24,14 +27,15 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
 import type { NetworkState } from './membership.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
 export interface NetworkView {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly state: NetworkState;
   /** This machine's own addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
@@ -40,6 +44,12 @@ export interface NetworkView {
   /** On a node: whether host0 answers in this mesh now. */
   readonly host0Answers?: boolean;
 }
+
+/** The channel between a node and host0. `none`: the node does not ask for one. */
+export type ChannelView =
+  | { readonly state: 'standing'; readonly ageSec: number }
+  | { readonly state: 'down'; readonly ageSec: number; readonly why: string }
+  | { readonly state: 'none'; readonly why: string };
 
 /**
  * A node as host0 knows it. An agent makes the same list from its member lists: present members only, without the
@@ -52,6 +62,8 @@ export interface NodeView {
   readonly online: boolean;
   readonly ipv4: Ipv4;
   readonly lastSeenMsAgo?: number;
+  /** The node's channel to host0, as host0 sees it; absent for host0 itself, and from an older host0. */
+  readonly channel?: ChannelView;
   readonly meshes: readonly {
     readonly network: NetworkId;
     readonly name: string;
@@ -100,6 +112,8 @@ export interface AgentStatus {
   readonly machine: MachineWord;
   readonly upSec: number;
   readonly host0: readonly Ipv4[];
+  /** Absent on host0 itself, and from an older agent. */
+  readonly channel?: ChannelView;
   readonly networks: readonly NetworkView[];
   /** Numbers of kernel items: those that the agent owns, those still to be made or changed, and those that failed. */
   readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
@@ -138,7 +152,7 @@ export interface DriftView {
 /** Why an object of the kernel or of Meshwork exists. */
 export interface ExplainView {
   readonly object: string;
-  readonly network?: Network;
+  readonly network?: Mesh;
   /** The reasons for the object, most general first: file, network, member, item. */
   readonly reasons: readonly string[];
   /**
@@ -177,8 +191,11 @@ export interface PingResult {
 /** A foreign interface that is, or should be, a port of a network's bridge. */
 export interface PortView {
   readonly interface: string;
-  readonly network: NetworkId;
+  /** The identifier of the network; its name while the node does not have the network. */
+  readonly network: string;
   readonly state: 'wanted' | 'plugged';
+  /** Why the port waits, if host0 has not given the network yet. */
+  readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
   readonly mtuBytes?: number;
   /** The interface is set down, so that no frame passes. */

@@ -6,9 +6,11 @@
 import { type ErrorCode, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineWord } from '../../model/machine.ts';
 import type { MachineView } from '../documents/machine-view.ts';
+import { type MeshDocument, meshDocument } from '../documents/mesh-document.ts';
 import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
 import type {
   AgentStatus,
+  ChannelView,
   DoctorView,
   DriftView,
   ExplainView,
@@ -20,9 +22,10 @@ import type {
   PortView,
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
-import { NetworkShape, SegmentShape } from './assignment-shape.ts';
+import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
+import { MeshShape } from './network-shape.ts';
 import {
   FindingsShape,
   Ipv4Shape,
@@ -33,6 +36,7 @@ import {
   NETWORKS_MAX,
   NetworkIdShape,
   SEGMENTS_MAX,
+  TextShape,
 } from './parts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 import { BootTroubleShape, StageShape } from './timeline-shape.ts';
@@ -45,14 +49,23 @@ const Word: form.Shape<MachineWord> = form.guard<MachineWord>(
   (value) => value === 'host0' || (typeof value === 'string' && isMachineId(value)),
 );
 
+/** What `--json` prints has the fields of the version before, too. */
+const MeshDocumentShape: form.Shape<MeshDocument> = form.mapped(MeshShape, meshDocument);
+
 /** A network on one machine. */
 export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
-  network: NetworkShape,
+  network: MeshDocumentShape,
   state: NetworkStateShape,
   self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
   members: form.listOf(MemberShape, ENTRIES_MAX),
   host0Answers: form.exactOptional(form.boolean()),
 });
+
+const ChannelShape: form.Shape<ChannelView> = form.variants('state', [
+  form.object({ state: form.literal('standing'), ageSec: Count }),
+  form.object({ state: form.literal('down'), ageSec: Count, why: form.string() }),
+  form.object({ state: form.literal('none'), why: form.string() }),
+]);
 
 /** A node as host0 knows it. */
 export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
@@ -62,6 +75,7 @@ export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
   online: form.boolean(),
   ipv4: Ipv4Shape,
   lastSeenMsAgo: form.exactOptional(form.number()),
+  channel: form.droppable(ChannelShape),
   meshes: form.listOf(
     form.looseObject({
       network: NetworkIdShape,
@@ -96,6 +110,7 @@ export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
   machine: Word,
   upSec: form.number(),
   host0: form.listOf(Ipv4Shape, SEGMENTS_MAX),
+  channel: form.droppable(ChannelShape),
   networks: form.listOf(NetworkViewShape, NETWORKS_MAX),
   items: form.looseObject({ owned: Count, pending: Count, failed: Count }),
   health: FindingsShape,
@@ -143,7 +158,7 @@ export const DriftShape: form.Shape<DriftView> = form.looseObject({
 /** Why an object exists. */
 export const ExplainShape: form.Shape<ExplainView> = form.looseObject({
   object: form.string(),
-  network: form.exactOptional(NetworkShape),
+  network: form.exactOptional(MeshDocumentShape),
   reasons: form.listOf(form.string(), ENTRIES_MAX),
   items: form.listOf(
     form.looseObject({
@@ -170,8 +185,9 @@ export const PingShape: form.Shape<PingResult> = form.looseObject({
 /** A port of a bridge. */
 export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
-  network: NetworkIdShape,
+  network: form.string({ max: 64 }),
   state: form.oneOf(['wanted', 'plugged']),
+  why: form.exactOptional(TextShape),
   mtuBytes: form.exactOptional(Count),
   down: form.exactOptional(form.literal(true)),
   refused: form.exactOptional(

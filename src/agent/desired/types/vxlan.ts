@@ -1,0 +1,60 @@
+/** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
+import type { VxlanType } from '../../../model/network/types/vxlan.ts';
+import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
+import type { Item } from '../../items/item.ts';
+import { aliasOf } from '../../items/mark.ts';
+import type { NetworkAttachment } from '../assignment.ts';
+import type { NodeContext } from '../node-context.ts';
+import type { Part } from '../part.ts';
+import { peersParts, sendersOfPeers, vxlanOfPeers } from '../peers/peers-parts.ts';
+import { sourceAddress, type VxlanContext, vxlanContext } from '../peers/vxlan-context.ts';
+import { commonOfLinks, LEARNED_MAX, ownBridgeParts } from './bridge.ts';
+
+/** A VXLAN has one limit for learnt entries and ours: one for each member, for host0, and the flood entry. */
+const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
+
+/** The parts of a network of this type. */
+export function vxlanParts(attachment: NetworkAttachment, type: VxlanType, node: NodeContext): Part[] {
+  const context = vxlanContext(attachment.network, type, node);
+  if (context === undefined) return [];
+  const { network, own } = context;
+  return [
+    {
+      key: 'rules',
+      inputs: [network, node],
+      build: () => ({ rules: { network, own, vxlan: { ...type, senders: sendersOfPeers(context) } } }),
+    },
+    ...ownBridgeParts(network, own),
+    { key: 'vxlan', inputs: [network, node], build: () => ({ items: vxlanItems(context) }) },
+    ...peersParts(context, attachment.peers),
+  ];
+}
+
+/** The VXLAN device; nothing while the underlay device that the network names is absent. */
+export function vxlanItems(context: VxlanContext): Item[] {
+  const { network, type, own, dev } = context;
+  const local = sourceAddress(context);
+  if (type.dev !== undefined && (dev === undefined || local === undefined)) return [];
+  return [
+    {
+      ...commonOfLinks(network),
+      device: 'vxlan',
+      name: type.device,
+      mac: own.vtepMac,
+      master: network.bridge.name,
+      alias: aliasOf('vxlan', network.id),
+      vxlan: {
+        vni: type.vni,
+        udpPort: type.udpPort,
+        ...(local !== undefined && { local }),
+        ...(type.dev !== undefined && { dev: type.dev }),
+        ...(type.hopLimit !== undefined && { hopLimit: type.hopLimit }),
+        ...vxlanOfPeers(network),
+        // By learning, host0 finds a node that it does not know yet, and every node finds guests on members' bridges.
+        learning: type.learning,
+        df: 'inherit',
+        entriesMax: ENTRIES_MAX,
+      },
+    },
+  ];
+}
