@@ -14,7 +14,7 @@ const HEADERS_IPV6 = 60;
 
 const NO_ELEMENTS: ReadonlySet<string> = new Set();
 
-/** The table `bridge meshwork`, without the members' addresses: these come and go (`withMembers`). */
+/** The table `bridge meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
   const sets: RulesetSets = new Map();
   const vxlans = networks.map(({ network }) => nftName(network.devices.vxlan));

@@ -10,8 +10,9 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { OUTSIDERS_SET, parseOutsiders } from '../items/outsider.ts';
 import { rulesetKind, TABLE } from '../items/ruleset.ts';
-import { ELSEWHERE, inetTable } from './inet-table.ts';
-import { memberElements, withMembers } from './ruleset.ts';
+import { ElementSets } from './element-sets.ts';
+import { ELSEWHERE, inetTable, sourceSet } from './inet-table.ts';
+import { withElements } from './ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
 const { vni } = manage.fabric;
@@ -76,8 +77,9 @@ function netns(): TemporaryNetns {
 }
 
 async function apply(input: RulesetInput): Promise<void> {
-  const elements = memberElements(manage, SOURCES, { macs: new Set(), ipv6s: new Set() });
-  const item = withMembers(inetTable(input), [elements]);
+  const elements = new ElementSets();
+  for (const element of SOURCES) elements.add({ set: sourceSet(manage), element });
+  const item = withElements(inetTable(input), elements);
   for (const operation of rulesetKind.create(item)) if (operation.do === 'nft') await nft.run(operation.script);
 }
 

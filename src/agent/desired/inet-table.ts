@@ -7,7 +7,7 @@ import type { RulesetInput } from './ruleset-input.ts';
 
 const NO_SOURCES: ReadonlySet<string> = new Set();
 
-/** The table `inet meshwork`, without the members' addresses: these come and go (`withMembers`). */
+/** The table `inet meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function inetTable(input: RulesetInput): RulesetItem {
   const { networks, openTo, segments, underlay, onLink, routes, countsOutsiders } = input;
   const drop = countsOutsiders ? `goto ${OUTSIDER_CHAIN}` : 'drop';

@@ -40,13 +40,3 @@ export interface RulesetInput {
   /** Interfaces that are ports of other programs' bridges. */
   readonly elsewhere: readonly string[];
 }
-
-/** What the tables have of the members of one network: elements by the name of their set. They come and go with members. */
-export type MemberElements = ReadonlyMap<string, ReadonlySet<string>>;
-
-/** Addresses of members, and of this node itself. */
-export interface GuardedAddresses {
-  readonly macs: ReadonlySet<string>;
-  /** IPv6 addresses as numbers (`addressNumber`). */
-  readonly ipv6s: ReadonlySet<string>;
-}

@@ -10,8 +10,10 @@ import { machineIdOf } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { RANK } from '../items/rank.ts';
 import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
-import { AddressGuard } from './address-guard.ts';
-import { memberElements, rulesets, withMembers } from './ruleset.ts';
+import { memberGuard, ownGuard } from './address-guard.ts';
+import { ElementSets } from './element-sets.ts';
+import { sourceSet } from './inet-table.ts';
+import { rulesets, withElements } from './ruleset.ts';
 
 const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
 const guests = mesh('guests', 500, { prefix: 'fd42:0:0:500::/64' });
@@ -58,14 +60,16 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 }
 
 function tables(...addresses: string[]): RulesetItem[] {
-  const sources = new Set(addresses.map(parseIpv4));
   const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
-  const members = networks.map(({ network, own }) => {
-    const listed = addresses.map((ipv4) => member(network, machineIdOf(ipv4), parseIpv4(ipv4)));
-    const guard = new AddressGuard(own);
-    for (const one of listed) guard.add(one);
-    return memberElements(network, sources, guard.guarded);
-  });
+  const elements = new ElementSets();
+  for (const { network, own } of networks) {
+    for (const element of ownGuard(network, own)) elements.add(element);
+    for (const ipv4 of addresses) {
+      elements.add({ set: sourceSet(network), element: ipv4 });
+      const listed = member(network, machineIdOf(ipv4), parseIpv4(ipv4));
+      for (const element of memberGuard(network, listed)) elements.add(element);
+    }
+  }
   return rulesets({
     networks,
     segments,
@@ -76,7 +80,7 @@ function tables(...addresses: string[]): RulesetItem[] {
     countsOutsiders: true,
     underlay: segments.map(({ device }) => device),
     onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }],
-  }).map((table) => withMembers(table, members));
+  }).map((table) => withElements(table, elements));
 }
 
 test('the kernel accepts both tables', async () => {

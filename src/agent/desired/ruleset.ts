@@ -3,13 +3,11 @@
  * (bridge-table.ts). All rules work with bridge-nf-call-* on and off. When it is on, bridged frames also pass the inet
  * hooks, with the bridge as both input and output interface; the `input` hook still sees packets to this host only.
  */
-import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Network } from '../../model/network/network.ts';
 import type { RulesetItem, RulesetSet } from '../items/ruleset.ts';
 import { bridgeTable } from './bridge-table.ts';
-import { inetTable, sourceSet } from './inet-table.ts';
-import { addressSet, macSet } from './port-guard.ts';
-import type { GuardedAddresses, MemberElements, RulesetInput } from './ruleset-input.ts';
+import type { ElementSets } from './element-sets.ts';
+import { inetTable } from './inet-table.ts';
+import type { RulesetInput } from './ruleset-input.ts';
 
 /** The desired tables: `inet` and `bridge`; none on a node without a network. */
 export function rulesets(input: RulesetInput): RulesetItem[] {
@@ -17,32 +15,13 @@ export function rulesets(input: RulesetInput): RulesetItem[] {
   return [inetTable(input), bridgeTable(input)];
 }
 
-/**
- * The elements that the tables have of the members of a network.
- * @param sources underlay addresses from which VXLAN packets of this network are accepted
- * @param guarded the addresses that no port of this node may send from
- */
-export function memberElements(
-  network: Network,
-  sources: ReadonlySet<Ipv4>,
-  { macs, ipv6s }: GuardedAddresses,
-): MemberElements {
-  const { vni } = network.fabric;
-  return new Map([
-    [sourceSet(network), sources],
-    [macSet(vni), macs],
-    [addressSet(vni), ipv6s],
-  ]);
-}
-
-/** `table` with the elements of all networks' members; the same object when it has these already. */
-export function withMembers(table: RulesetItem, networks: readonly MemberElements[]): RulesetItem {
+/** `table` with the elements that come and go with members; the same object when it has these already. */
+export function withElements(table: RulesetItem, elements: ElementSets): RulesetItem {
   const changed: [string, RulesetSet][] = [];
-  for (const wanted of networks) {
-    for (const [name, elements] of wanted) {
-      const set = table.sets.get(name);
-      if (set !== undefined && set.elements !== elements) changed.push([name, { ...set, elements }]);
-    }
+  for (const [name, set] of table.sets) {
+    if (set.late !== true) continue;
+    const now = elements.elementsOf(name);
+    if (set.elements !== now) changed.push([name, { ...set, elements: now }]);
   }
   return changed.length === 0 ? table : { ...table, sets: new Map([...table.sets, ...changed]) };
 }

@@ -6,7 +6,7 @@ import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { LEARNED_MAX, linkItems } from '../desired/mesh-items.ts';
+import { LEARNED_MAX, linkItems } from '../desired/types/vxlan.ts';
 import { type FdbItem, fdbKind } from '../items/fdb.ts';
 import { kindOf } from '../items/item.ts';
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { addressItems, linkItems } from '../desired/mesh-items.ts';
+import { addressItems, linkItems } from '../desired/types/vxlan.ts';
 import { type Item, itemKey } from '../items/item.ts';
 import type { Operation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';

@@ -4,7 +4,7 @@
  */
 import type { Network } from '../../model/network/network.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import { LEARNED_MAX } from '../desired/mesh-items.ts';
+import { LEARNED_MAX } from '../desired/types/vxlan.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** A network with a full table. */

@@ -5,7 +5,7 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'DesiredItems.#updateMembers',
+      symbol: 'memberParts',
       find: '!host0Answers',
       replace: 'false',
     },

@@ -5,9 +5,9 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'DesiredItems.#updateMesh',
-      find: 'part.senders.keys()',
-      replace: '[...part.senders.keys()].slice(0, 1)',
+      symbol: 'memberParts',
+      find: '[sourceElement(network, member.ipv4)]',
+      replace: "member.ipv4.endsWith('.1') ? [sourceElement(network, member.ipv4)] : []",
     },
   ],
   catcher: 'simulation',

@@ -1,13 +1,16 @@
-/** The items of a mesh on a node: its two links, this node's addresses, and the entries of each other member. Pure. */
-import type { Ipv4 } from '../../model/address/ipv4.ts';
-import { FLOOD_MAC } from '../../model/address/mac.ts';
-import type { Member, MemberAddresses } from '../../model/network/member.ts';
-import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
-import { MEMBERS_MAX } from '../../protocol/documents/membership.ts';
-import type { Item } from '../items/item.ts';
-import { OUR_CONF } from '../items/link.ts';
-import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
-import type { Host0Stance } from './assignment.ts';
+/** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
+import type { Ipv4 } from '../../../model/address/ipv4.ts';
+import { type MemberAddresses, memberAddresses } from '../../../model/network/member.ts';
+import { type Network, VXLAN_PORT } from '../../../model/network/network.ts';
+import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
+import type { Item } from '../../items/item.ts';
+import { OUR_CONF } from '../../items/link.ts';
+import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
+import { ownGuard } from '../address-guard.ts';
+import type { Attachment } from '../assignment.ts';
+import type { NodeContext } from '../node-context.ts';
+import type { Part } from '../part.ts';
+import { membershipParts } from '../peers/membership.ts';
 
 /**
  * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
@@ -16,6 +19,22 @@ import type { Host0Stance } from './assignment.ts';
 export const LEARNED_MAX = 3 * MEMBERS_MAX;
 /** A VXLAN has one limit for learnt entries and ours: one for each member, for host0, and the flood entry. */
 const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
+
+/** The parts of a network of this type. */
+export function vxlanParts(attachment: Attachment, node: NodeContext): Part[] {
+  const { network } = attachment;
+  const { local, machine } = node;
+  const own = memberAddresses(network, machine);
+  return [
+    { key: 'links', inputs: [network, local], build: () => ({ items: linkItems(network, own, local) }) },
+    {
+      key: 'addresses',
+      inputs: [network],
+      build: () => ({ items: addressItems(network, own), elements: ownGuard(network, own) }),
+    },
+    ...membershipParts(attachment, own, node),
+  ];
+}
 
 /** This node's two addresses on the bridge: the one in the mesh's prefix and the link-local one. */
 export function addressItems({ id: network, devices }: Network, { ipv6, linkLocal }: MemberAddresses): Item[] {
@@ -67,23 +86,4 @@ export function linkItems(network: Network, own: MemberAddresses, local: Ipv4 | 
       },
     },
   ];
-}
-
-/**
- * The four entries of another member; three without the neighbour entry.
- * @param neighbour false while the kernel must ask for the member's Ethernet address
- */
-export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
-  const { id, devices } = network;
-  const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
-  const { ipv4: remoteVtep, mac } = member;
-  const self = role === 'host0' ? 'dynamic' : 'permanent';
-  const items: Item[] = [
-    { ...entry, table: 'self', mac, remoteVtep, state: self },
-    // In the bridge's table, an entry with our mark can only be dynamic. It does not age.
-    { ...entry, table: 'master', mac, state: 'dynamic' },
-    { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
-  ];
-  if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
-  return items;
 }

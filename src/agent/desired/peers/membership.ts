@@ -1,0 +1,82 @@
+/** Peers by membership: host0 lists the members of a mesh, and this node has the entries of each. */
+import type { Ipv4 } from '../../../model/address/ipv4.ts';
+import { FLOOD_MAC } from '../../../model/address/mac.ts';
+import { type Member, type MemberAddresses, memberAddresses } from '../../../model/network/member.ts';
+import type { Network } from '../../../model/network/network.ts';
+import type { Item } from '../../items/item.ts';
+import { memberGuard } from '../address-guard.ts';
+import type { Attachment, Host0Stance } from '../assignment.ts';
+import { sourceSet } from '../inet-table.ts';
+import type { NodeContext } from '../node-context.ts';
+import type { Part, SetElement } from '../part.ts';
+
+/** The parts of the members, and of the senders that an earlier run of the agent knew. */
+export function membershipParts(attachment: Attachment, own: MemberAddresses, node: NodeContext): Part[] {
+  const { network, members, host0Answers, keptSources = [] } = attachment;
+  const { devices } = network;
+  const { role, here } = node;
+  return [
+    {
+      // Under other device names, all entries are others.
+      key: `members of ${devices.vxlan} on ${devices.bridge}`,
+      inputs: [members, host0Answers, own.ipv6, here],
+      build: () => ({ parts: memberParts(attachment, own, node) }),
+    },
+    {
+      key: 'kept sources',
+      inputs: [attachment.keptSources],
+      build: () => ({ elements: role === 'host0' ? [] : keptSources.map((source) => sourceElement(network, source)) }),
+    },
+  ];
+}
+
+function* memberParts(
+  { network, members, host0Answers }: Attachment,
+  own: MemberAddresses,
+  { role, here }: NodeContext,
+): Iterable<Part> {
+  const host0 = memberAddresses(network, 'host0').ipv6;
+  for (const member of members) {
+    if (member.ipv6 === own.ipv6) continue;
+    // host0 has no neighbour entry while it does not answer, so that the kernel asks for its Ethernet address.
+    const solicited = member.ipv6 === host0 && !host0Answers;
+    // Nothing is sent through the VXLAN to a member behind a port of this node.
+    const isHere = here.has(member.ipv4);
+    yield {
+      key: member.ipv6,
+      inputs: [member, solicited, isHere],
+      build: () => {
+        const items = memberItems(network, member, role, !solicited);
+        if (isHere) return { items: items.filter(({ kind }) => kind !== 'fdb') };
+        // host0 takes packets from its whole segments.
+        const sources = role === 'host0' ? [] : [sourceElement(network, member.ipv4)];
+        // A member at an underlay address of this node polls from behind a port: it must go on sending.
+        return { items, elements: [...sources, ...memberGuard(network, member)] };
+      },
+    };
+  }
+}
+
+/** The rules accept VXLAN packets of the network from this address. */
+function sourceElement(network: Network, source: Ipv4): SetElement {
+  return { set: sourceSet(network), element: source };
+}
+
+/**
+ * The four entries of another member; three without the neighbour entry.
+ * @param neighbour false while the kernel must ask for the member's Ethernet address
+ */
+export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
+  const { id, devices } = network;
+  const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
+  const { ipv4: remoteVtep, mac } = member;
+  const self = role === 'host0' ? 'dynamic' : 'permanent';
+  const items: Item[] = [
+    { ...entry, table: 'self', mac, remoteVtep, state: self },
+    // In the bridge's table, an entry with our mark can only be dynamic. It does not age.
+    { ...entry, table: 'master', mac, state: 'dynamic' },
+    { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
+  ];
+  if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
+  return items;
+}
