@@ -2,7 +2,7 @@
 import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
 import { nftName } from '../items/nft-text.ts';
 import { OUTSIDER_CHAIN, OUTSIDERS_SET } from '../items/outsider.ts';
-import type { RulesetItem, RulesetSets } from '../items/ruleset.ts';
+import { type RulesetItem, type RulesetSets, sized } from '../items/ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
 const NO_SOURCES: ReadonlySet<string> = new Set();
@@ -14,35 +14,29 @@ export function inetTable(input: RulesetInput): RulesetItem {
   const bridges = networks.map(({ network }) => nftName(network.devices.bridge));
   const segmentNics = segments.map(({ device }) => nftName(device));
   const sets: RulesetSets = new Map();
-  sets.set('bridges', { declaration: 'type ifname', elements: new Set(bridges) });
-  sets.set('within', {
-    declaration: 'type ifname . ifname',
-    // A segment may be on a bridge of the administrator.
-    elements: new Set([...bridges, ...segmentNics].map((name) => `${name} . ${name}`)),
-  });
+  sets.set('bridges', sized('type ifname', bridges));
+  sets.set('within', sized('type ifname . ifname', bridges.map(twice)));
+  sets.set('homes', sized('type ifname . ipv6_addr', networks.flatMap(homes)));
   for (const { network } of networks) {
     // Single addresses, never intervals: after the table is replaced, a set of intervals matches nothing for a moment (one
     // packet was lost in thirty replacements, Linux 6.18).
     sets.set(sourceSet(network), { declaration: 'type ipv4_addr', elements: NO_SOURCES, late: true });
   }
-  sets.set('segments', { declaration: 'type ifname', elements: new Set(segmentNics) });
-  sets.set('underlay', { declaration: 'type ifname', elements: new Set(underlay.map(nftName)) });
+  if (segments.length > 0) sets.set('within_segments', sized('type ifname . ifname', segmentNics.map(twice)));
+  sets.set('segments', sized('type ifname', segmentNics));
+  sets.set('underlay', sized('type ifname', underlay.map(nftName)));
 
   return {
     kind: 'ruleset',
     family: 'inet',
     intact: true,
     sets,
+    remembering: [PATHS_SET],
     body: [
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       ...(countsOutsiders ? [OUTSIDERS] : []),
+      PATHS,
       ...networks.map(homeChain),
-      // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
-      // bridge only, and from a network no other address of this host is reached.
-      '  chain strict-host {\n    type filter hook input priority raw; policy accept;\n',
-      `    iifname != "lo" ip6 daddr & ${PREFIX_MASK} vmap { ${networks.map(homeVerdict).join(', ')} }\n`,
-      '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
-      '  }\n',
       // A source address is easily made up. It is believed on the NIC that the route to it uses, so that nobody on another
       // NIC sends as a member. Where two NICs are on one segment, the route uses one of them, and packets come in by both.
       // A source without any route is none that can be answered: a node that has just started gets its routes in a moment.
@@ -51,18 +45,30 @@ export function inetTable(input: RulesetInput): RulesetItem {
       `  chain ${ELSEWHERE} {\n`,
       ...onLink.map(({ device, subnet }) => `    iifname ${nftName(device)} ip saddr ${subnet} return\n`),
       `    ${VNI} vmap { ${networks.map(({ network }) => `${network.fabric.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
-      ...networks.map(
-        ({ network }) => `  chain ${sourceChain(network)} {\n    ip saddr != @${sourceSet(network)} ${drop}\n  }\n`,
-      ),
-      '  chain known-sources {\n    type filter hook input priority raw; policy accept;\n',
+      ...networks.map(({ network }) => sourceRules(network, drop)),
+      '  chain vxlan {\n',
+      `    ${PATH} @${PATHS_SET} accept\n`,
+      `    ${FROM_ELSEWHERE}\n`,
+      `    ${VNI} vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
+      '  }\n',
+      // One hook for all that comes to this host: a hook costs a stream as much as ten rules.
+      '  chain input {\n    type filter hook input priority raw; policy accept;\n',
       ...openTo.map(
         ({ device, subnet }) => `    udp dport ${VXLAN_PORT} iifname ${nftName(device)} ip saddr ${subnet} accept\n`,
       ),
-      `    udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
-      `    udp dport ${VXLAN_PORT} ${VNI} vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
+      `    udp dport ${VXLAN_PORT} jump vxlan\n`,
+      // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
+      // bridge only, and from a network no other address of this host is reached. Most packets of a mesh are for this
+      // node's own addresses in it.
+      '    iifname . ip6 daddr @homes accept\n',
+      `    iifname != "lo" ip6 daddr & ${PREFIX_MASK} vmap { ${networks.map(homeVerdict).join(', ')} }\n`,
+      '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
-      '    meta iifkind "bridge" iifname . oifname @within accept\n',
+      // With br_netfilter, all frames of guests pass here.
+      '    iifname . oifname @within accept\n',
+      // A segment may be on a bridge of the administrator.
+      ...(segments.length > 0 ? ['    meta iifkind "bridge" iifname . oifname @within_segments accept\n'] : []),
       '    iifname @bridges drop\n    oifname @bridges drop\n',
       `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
@@ -84,6 +90,35 @@ const OUTSIDERS = `  set ${OUTSIDERS_SET} { typeof iifname . ip saddr . ${VNI}; 
 /** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
 export const ELSEWHERE = 'elsewhere';
 const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
+
+const PATHS_SET = 'paths';
+const PATH = `iifname . ip saddr . ${VNI}`;
+/**
+ * By which NIC which member's VXLAN packets come in: those that have passed all rules. The set is emptied when a member
+ * goes. A changed route counts after five seconds: until then packets are taken by the NIC that was right before.
+ */
+const PATHS = `  set ${PATHS_SET} { typeof ${PATH}; size 4096; flags dynamic,timeout; timeout 5s; }\n`;
+
+/** Takes VXLAN packets of a network from its members only. */
+function sourceRules(network: Network, drop: string): string {
+  return [
+    `  chain ${sourceChain(network)} {\n`,
+    `    ip saddr != @${sourceSet(network)} ${drop}\n`,
+    // What comes in by a bridge is judged by further rules.
+    `    iifname != @bridges add @${PATHS_SET} { ${PATH} }\n`,
+    '  }\n',
+  ].join('');
+}
+
+function twice(name: string): string {
+  return `${name} . ${name}`;
+}
+
+/** This node's own addresses in a network, with its bridge: elements of the set `homes`. */
+function homes({ network, own }: RulesetInput['networks'][number]): string[] {
+  const bridge = nftName(network.devices.bridge);
+  return [own.ipv6, own.linkLocal].map((address) => `${bridge} . ${address}`);
+}
 
 /** Mask for the first 64 bits of an address: the prefix of every mesh is a /64. */
 const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';

@@ -11,6 +11,11 @@ export interface RulesetItem {
   readonly kind: 'ruleset';
   readonly family: 'inet' | 'bridge';
   readonly sets: ReadonlyMap<string, RulesetSet>;
+  /**
+   * Sets of the body in which the kernel remembers what the rules have let through. They are emptied with each change of
+   * elements, since the rules may then judge otherwise.
+   */
+  readonly remembering?: readonly string[];
   /** The rest of the table's body: the chains. */
   readonly body: string;
   /** False when the kernel's table is not what the agent last wrote, so that it must be written whole. */
@@ -28,6 +33,19 @@ export interface RulesetSet {
 
 /** The sets of a table that is being made, by name. */
 export type RulesetSets = Map<string, RulesetSet>;
+
+/** The least declared size of a set. */
+const SIZE_MIN = 16;
+
+/**
+ * A set whose size is declared: looking up an element then takes the kernel half as long (`nft_hash` in place of
+ * `nft_rhash`). Only for sets that each packet is looked up in and that change seldom: for more than twice the elements,
+ * the table is written whole.
+ */
+export function sized(type: string, elements: readonly string[]): RulesetSet {
+  const size = Math.max(SIZE_MIN, 2 ** Math.ceil(Math.log2(elements.length + 1)));
+  return { declaration: `${type}; size ${size}`, elements: new Set(elements) };
+}
 
 /** The name of our nft table, in each family. */
 export const TABLE = 'meshwork';
@@ -85,6 +103,9 @@ function elementScript(have: RulesetItem, want: RulesetItem): string {
     // A map has one element for a key: the old one goes first. The transaction takes effect at once.
     if (gone.length > 0) lines.push(`delete ${where} { ${nftElements(gone)} }\n`);
     if (added.length > 0) lines.push(`add ${where} { ${nftElements(added)} }\n`);
+  }
+  if (lines.length > 0) {
+    for (const set of want.remembering ?? []) lines.push(`flush set ${want.family} ${TABLE} ${set}\n`);
   }
   const script = lines.join('');
   scripts.set(want, { have, script });
