@@ -47,7 +47,6 @@ export function inetTable(input: RulesetInput): RulesetItem {
       `    ${VNI} vmap { ${networks.map(({ network }) => `${network.fabric.vni} : goto wrong-nic`).join(', ')} }\n  }\n`,
       ...networks.map(({ network }) => sourceRules(network, drop)),
       '  chain vxlan {\n',
-      `    ${PATH} @${PATHS_SET} accept\n`,
       `    ${FROM_ELSEWHERE}\n`,
       `    ${VNI} vmap { ${networks.map(sourceVerdict).join(', ')} }\n`,
       '  }\n',
@@ -56,6 +55,7 @@ export function inetTable(input: RulesetInput): RulesetItem {
       ...openTo.map(
         ({ device, subnet }) => `    udp dport ${VXLAN_PORT} iifname ${nftName(device)} ip saddr ${subnet} accept\n`,
       ),
+      `    udp dport ${VXLAN_PORT} ${PATH} @${PATHS_SET} accept\n`,
       `    udp dport ${VXLAN_PORT} jump vxlan\n`,
       // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
       // bridge only, and from a network no other address of this host is reached. Most packets of a mesh are for this
