@@ -4,12 +4,13 @@
  * protocol (DESIGN §6) written as formulas. docs/performance.md explains the model; test/sim/cost-model.test.ts compares it
  * with simulated clusters.
  */
+import { meshAttachment } from '../src/agent/desired/assignment.ts';
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { kindOf } from '../src/agent/items/item.ts';
 import { MOMENT_MS } from '../src/controller/membership/coalescing-broadcaster.ts';
 import type { Ipv4, Ipv4Cidr } from '../src/model/address/ipv4.ts';
 import type { Member } from '../src/model/network/member.ts';
-import type { Network } from '../src/model/network/network.ts';
+import type { Mesh } from '../src/model/network/mesh.ts';
 import {
   type MembershipEvent,
   REPORT_INTERVAL_MS,
@@ -175,14 +176,14 @@ function operationsOf(role: 'host0' | 'node', networks: number, members: number)
     attachments: Array.from({ length: networks }, (_, number) => {
       const network = meshNumber(number);
       const others = Array.from({ length: members }, (_member, index) => memberNumber(network, index + 1));
-      return { network, members: others, host0Answers: true };
+      return meshAttachment({ network, members: others, host0Answers: true });
     }),
     ports: [],
   });
   return items.values().reduce((sum, item) => sum + kindOf(item).create(item).length, 0);
 }
 
-function memberNumber(network: Network, number: number): Member {
+function memberNumber(network: Mesh, number: number): Member {
   return member(network, board(number), `10.1.${(number + 1) >> 8}.${(number + 1) & 255}`, `node${number}`);
 }
 

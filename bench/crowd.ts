@@ -98,7 +98,7 @@ function memberOf(index: number): Member {
 
 /** Builds the namespace. It takes packets for every address of the mesh and of the subnet, with any Ethernet address. */
 async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
-  const { fabric, devices } = EXAMPLE_MESH;
+  const { type, hostAddress, mtuBytes } = EXAMPLE_MESH;
   const { bridgeMac, ipv6 } = memberAddresses(EXAMPLE_MESH, 'host0');
   const [bridge] = lab.topology.bridges;
   const host0 = lab.host('host0').member.ipv4;
@@ -109,16 +109,16 @@ async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
     `address add ${OWN_ADDRESS}/24 dev eth0`,
     'link set eth0 up',
     `route add local ${SUBNET} dev lo`,
-    `link add ${devices.vxlan} mtu ${fabric.mtuBytes} type vxlan id ${fabric.vni} dstport 4789 local ${OWN_ADDRESS} remote ${host0} nolearning`,
-    `link set ${devices.vxlan} up`,
-    `route add ${ipv6}/128 dev ${devices.vxlan}`,
-    `route add local ${fabric.prefix} dev lo table main`,
-    `neighbour add ${ipv6} lladdr ${bridgeMac} dev ${devices.vxlan} nud permanent`,
+    `link add ${type.device} mtu ${mtuBytes} type vxlan id ${type.vni} dstport 4789 local ${OWN_ADDRESS} remote ${host0} nolearning`,
+    `link set ${type.device} up`,
+    `route add ${ipv6}/128 dev ${type.device}`,
+    `route add local ${hostAddress.prefix} dev lo table main`,
+    `neighbour add ${ipv6} lladdr ${bridgeMac} dev ${type.device} nud permanent`,
   );
   const nft = await Nft.open({ netns });
   try {
     await nft.run(
-      `table netdev crowd { chain everybody { type filter hook ingress device "${devices.vxlan}" priority 0; meta pkttype set host; }; }\n`,
+      `table netdev crowd { chain everybody { type filter hook ingress device "${type.device}" priority 0; meta pkttype set host; }; }\n`,
     );
   } finally {
     await nft.close();
@@ -127,7 +127,10 @@ async function prepareCrowd(lab: Lab, netns: string): Promise<void> {
 
 /** Writes the entries that host0's kernel would learn from the first packets of each member. */
 function prepareHost0(lab: Lab, crowd: readonly Member[]): void {
-  const { bridge, vxlan } = EXAMPLE_MESH.devices;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = EXAMPLE_MESH;
   const netns = netnsPath(lab.host('host0').netns);
   batch(netns, 'ip', [
     `route add ${SUBNET} via ${OWN_ADDRESS}`,

@@ -3,7 +3,7 @@ import { desiredItems } from '../src/agent/desired/desired.ts';
 import type { Item } from '../src/agent/items/item.ts';
 import type { ItemKey } from '../src/agent/items/item-kind.ts';
 import { parseMachineId } from '../src/model/machine.ts';
-import type { Network } from '../src/model/network/network.ts';
+import type { Mesh } from '../src/model/network/mesh.ts';
 import { nodeInput } from '../test/kit/desired-input.ts';
 import { mesh } from '../test/kit/networks.ts';
 
@@ -19,14 +19,14 @@ export const UNDERLAY = [
 ];
 
 /** Networks with consecutive VNIs. @param first the VNI of the first, at least 1 */
-export function networksFrom(first: number, count: number): Network[] {
+export function networksFrom(first: number, count: number): Mesh[] {
   return Array.from({ length: count }, (_, i) =>
     mesh(`n${first + i}`, first + i, { prefix: `fd00:0:0:${(first + i).toString(16)}::/64` }),
   );
 }
 
 /** All items that an agent wants for these networks. */
-export function itemsOf(networks: readonly Network[]): ReadonlyMap<ItemKey, Item> {
+export function itemsOf(networks: readonly Mesh[]): ReadonlyMap<ItemKey, Item> {
   const attachments = networks.map((network) => ({ network, members: [], host0Answers: false }));
   return desiredItems(nodeInput(attachments, { machine: MACHINE }));
 }

@@ -13,9 +13,13 @@ const desired = itemsOf(networks);
 
 /** The yardstick: the same devices with the same settings, and the same addresses. */
 const LINES = networks.flatMap((network) => {
-  const { vxlan, bridge } = network.devices;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = network;
   const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(network, MACHINE);
-  const { vni, mtuBytes } = network.fabric;
+  const { mtuBytes } = network;
+  const { vni } = network.type;
   return [
     `link add ${bridge} address ${bridgeMac} mtu ${mtuBytes} type bridge`,
     `link set ${bridge} addrgenmode none up`,
@@ -27,7 +31,7 @@ const LINES = networks.flatMap((network) => {
 });
 
 /** The change that another program makes. */
-const CHANGE = networks.slice(0, 1).map(({ devices }) => `link set ${devices.bridge} mtu 1300`);
+const CHANGE = networks.slice(0, 1).map(({ bridge }) => `link set ${bridge.name} mtu 1300`);
 
 /** The benchmark `networks`. */
 export async function manyNetworks(run: Run): Promise<Measurement[]> {

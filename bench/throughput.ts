@@ -2,6 +2,7 @@
  * The throughput of one TCP stream through a VXLAN and a bridge that the agent made, with all its rules, against the same
  * devices made by hand without rules: between the bridges' own addresses, and between guests behind the bridges.
  */
+import { meshAttachment } from '../src/agent/desired/assignment.ts';
 import { desiredItems } from '../src/agent/desired/desired.ts';
 import { type TemporaryNetns, temporaryNetns } from '../src/kernel/netns.ts';
 import { measureStream } from '../src/lab/checks/throughput.ts';
@@ -79,7 +80,7 @@ class Path implements AsyncDisposable {
     ] as const) {
       const made = await make(own, other);
       if (made !== undefined) stack.use(made);
-      carriesPackets(own.netns, network.devices.bridge);
+      carriesPackets(own.netns, network.bridge.name);
     }
     return new Path(here, there, stack.move());
   }
@@ -101,7 +102,9 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
     machine: own.machine,
     routes: false,
     host0: { role: 'node', ipv4: other.ipv4, local: own.ipv4, onLink: true, segments: [], reachable: [] },
-    attachments: [{ network, members: [member(network, other.machine, other.ipv4)], host0Answers: true }],
+    attachments: [
+      meshAttachment({ network, members: [member(network, other.machine, other.ipv4)], host0Answers: true }),
+    ],
     ports: [{ link: PORT, network: network.id, plugged: true, unplugging: false }],
   });
   const node = await BenchNode.open(own.netns, () => items);
@@ -112,7 +115,10 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
 /** The devices as an administrator would make them: frames are flooded to the other host, and addresses are learnt. */
 function byHand(own: Side, other: Side): undefined {
   const { bridgeMac, vtepMac, ipv6 } = memberAddresses(network, own.machine);
-  const { bridge, vxlan } = network.devices;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = network;
   ip(
     own.netns,
     `link add ${bridge} address ${bridgeMac} mtu 1380 type bridge`,

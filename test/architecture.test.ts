@@ -32,7 +32,6 @@ const APART: Readonly<Record<string, string>> = {
   'agent/assignment/assigned-objects.ts': 'the source of a node will keep them',
   'agent/assignment/last-assignment.ts': 'the source of a node will keep it',
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
-  'protocol/documents/node-assignment.ts': 'the channel of a node will carry it',
   'protocol/shapes/node-assignment-shape.ts': 'the channel of a node will read it',
 };
 

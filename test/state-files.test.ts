@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type KnownMesh, LastKnown } from '../src/agent/membership/last-known.ts';
 import { PluggedPortsFile } from '../src/agent/ports/plugged-ports.ts';
-import { SubnetBook } from '../src/boot/nics/subnet-book.ts';
 import { AcceptedSet } from '../src/disk/accepted-set.ts';
 import { textOnDisk } from '../src/disk/state-file.ts';
+import { InstallationSecret } from '../src/image/installation-secret.ts';
 import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
-import { parseIpv4Cidr } from '../src/model/address/ipv4.ts';
 import type { MeshError } from '../src/model/error.ts';
 import type { MachineId } from '../src/model/machine.ts';
-import type { NetworkId } from '../src/model/network/network.ts';
+import type { NetworkId } from '../src/model/network/number.ts';
 import type { HealthSource } from '../src/protocol/documents/finding.ts';
 import { Journal } from '../src/protocol/journal/journal.ts';
 import { seedOfRun } from './kit/damage.ts';
@@ -36,7 +35,6 @@ interface Kind {
 
 const network = 'mesh-456' as NetworkId;
 const MESH = mesh('mesh456', 456);
-const RULES = { pools: [parseIpv4Cidr('192.168.0.0/16')], defaultLength: 25, wishes: [] };
 const KINDS: readonly Kind[] = [
   {
     file: 'ports.json',
@@ -94,15 +92,11 @@ const KINDS: readonly Kind[] = [
     },
   },
   {
-    file: 'boot/subnets.json',
-    write: async (_, path) => {
-      const book = await SubnetBook.open(path, RULES);
-      for (const nic of ['eth1', 'eth2', 'eth3']) book.allocate([nic], []);
-      await book.saved();
-    },
-    start: async (_, path) => {
-      const book = await SubnetBook.open(path, RULES);
-      return { document: book.allocations, health: () => book.health() };
+    file: 'keys/installation',
+    write: (state) => InstallationSecret.open(state),
+    start: async (state) => {
+      const secret = await InstallationSecret.open(state);
+      return { document: secret.bytes, health: () => secret.health() };
     },
   },
 ];

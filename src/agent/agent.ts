@@ -8,12 +8,13 @@ import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
-import type { Attachment, DesiredInput } from './desired/assignment.ts';
+import { type Attachment, type DesiredInput, meshAttachment } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
@@ -56,7 +57,7 @@ interface LinkSnapshot {
   readonly cache: KernelCache;
   readonly linksRevision: number;
   readonly portsRevision: number;
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   /** Networks whose device name or VNI a foreign device has. */
   readonly refused: ReadonlySet<NetworkId>;
   readonly ports: DesiredInput['ports'];
@@ -109,7 +110,7 @@ export class Agent implements SourceAgent {
   readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
-  #applied: readonly Network[] | undefined;
+  #applied: readonly Mesh[] | undefined;
 
   constructor(input: AgentInput) {
     this.input = input;
@@ -202,7 +203,7 @@ export class Agent implements SourceAgent {
    * The network with this name or identifier.
    * @throws MESH_NET_UNKNOWN
    */
-  networkCalled(name: string): Network {
+  networkCalled(name: string): Mesh {
     const network = this.source.networks.find((candidate) => candidate.name === name || candidate.id === name);
     if (network !== undefined) return network;
     const names = this.source.networks.map((candidate) => candidate.name).join(', ') || 'none';
@@ -216,7 +217,7 @@ export class Agent implements SourceAgent {
    * The state of a network on this node: whether its links are in the kernel, and whether host0 counts this node as a
    * member.
    */
-  stateOf(network: Network): NetworkState {
+  stateOf(network: Mesh): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
     for (const device of ['bridge', 'vxlan'] as const) {
@@ -264,7 +265,7 @@ export class Agent implements SourceAgent {
       attachments: source
         .attachments()
         .filter(({ network }) => !refused.has(network.id))
-        .map((attachment) => this.#withKeptSources(attachment, cache)),
+        .map((attachment) => meshAttachment(this.#withKeptSources(attachment, cache))),
       ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });
@@ -373,8 +374,8 @@ function withoutHeld(ports: DesiredInput['ports'], held: ReadonlySet<string>): D
 }
 
 /** The remote VTEPs of a network's marked FDB entries in the kernel. */
-function sourcesOf({ devices }: Network, cache: KernelCache): Ipv4[] {
-  const vxlan = cache.linkNamed(devices.vxlan)?.index;
+function sourcesOf({ type }: Mesh, cache: KernelCache): Ipv4[] {
+  const vxlan = cache.linkNamed(type.device)?.index;
   const sources = new Set<Ipv4>();
   for (const { link, table, externLearn, remoteVtep } of cache.fdb.values()) {
     if (link !== vxlan || table !== 'self' || !externLearn) continue;

@@ -13,6 +13,7 @@ import type { UnderlayNic } from '../protocol/documents/assignment.ts';
 import type { BootView, ScanView, WantedMode } from '../protocol/documents/boot-views.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
+import type { Store } from '../store/store.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
 import { type BootNic, bootNics, isServable, wantedMode } from './nics/boot-nic.ts';
@@ -38,6 +39,7 @@ export interface BootSegmentsInput {
   readonly directory: string;
   readonly clock: Clock;
   readonly journal: Journal;
+  readonly store: Store;
   readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
   /** Called with the NICs that host0's agent should set up, and with the addresses that it should put on them. */
   readonly setNics: (nics: readonly UnderlayNic[]) => void;

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { LABS_DIRECTORY, labRecords, readRecord, stateOfLab } from '../lab/cluster/record.ts';
 import { planTopology } from '../lab/hosts/topology.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import { agentClient, bestClient, host0Client } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
@@ -26,7 +26,7 @@ const machines: SuggestionSource = async (context) =>
   (await fetchNodes(context)).filter(({ role }) => role !== 'host0').map(suggestionOf);
 
 const networks: SuggestionSource = async ({ paths }) =>
-  (await networksHere({ paths })).map(({ network }) => ({ name: network.name, about: network.fabric.prefix }));
+  (await networksHere({ paths })).map(({ network }) => ({ name: network.name, about: network.hostAddress.prefix }));
 
 /** The network cards that boot, or have tried to. */
 const cards: SuggestionSource = async ({ paths }) => {
@@ -114,8 +114,8 @@ async function networksHere({ paths }: Pick<Context, 'paths'>) {
   return await (await bestClient(paths)).ask('GET /v1/networks');
 }
 
-function devicesOf({ devices }: Network): string[] {
-  return [devices.bridge, devices.vxlan];
+function devicesOf({ bridge, type }: Mesh): string[] {
+  return [bridge.name, type.device];
 }
 
 /** All interfaces of this network namespace. `os.networkInterfaces` leaves out those without an address. */

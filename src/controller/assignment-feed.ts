@@ -3,7 +3,8 @@
  * that joins, changes or leaves, and a new snapshot after any other change.
  */
 import type { Member } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { Signal } from '../model/signal.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
 import type { MembershipVersion } from '../protocol/documents/membership.ts';
@@ -16,7 +17,7 @@ export type AssignmentEvent =
 
 /** What an assignment needs to know of a mesh; `Membership` is one. */
 export interface AssignedMesh {
-  readonly network: Network;
+  readonly network: Mesh;
   /** All members but host0. */
   others(): readonly Member[];
 }

@@ -8,7 +8,7 @@ import { NO_TOKENS } from '../../test/kit/no-tokens.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Network } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Controller } from './controller.ts';
@@ -42,7 +42,7 @@ async function host0({ admission }: { readonly admission: Admission | undefined 
   opened.push(controller);
   const snapshots: Assignment[] = [];
   controller.host0State.setSegments([SEGMENT]);
-  const setNetworks = (...networks: Network[]) => controller.setNetworks({ networks, errors: [], warnings: [] });
+  const setNetworks = (...networks: Mesh[]) => controller.setNetworks({ networks, errors: [], warnings: [] });
   await setNetworks(manageWith({}));
   controller.followAssignment(({ event, data }) => {
     if (event === 'snapshot') snapshots.push(data);

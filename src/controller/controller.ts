@@ -6,8 +6,9 @@ import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
@@ -16,7 +17,7 @@ import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '.
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type TokenSource } from './admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
@@ -47,7 +48,7 @@ export interface ControllerInput {
 
 /** The network files of a directory, read and judged (disk/network-directory.ts). */
 export interface NetworkSetOutcome {
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   readonly errors: readonly MeshError[];
   readonly warnings: readonly MeshError[];
 }
@@ -67,15 +68,17 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
   #networksKnown = false;
+  #wantedMeshes: readonly Mesh[] | undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs(input);
+    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
     const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
@@ -97,10 +100,26 @@ export class Controller {
    * their members.
    */
   setNetworks(files: NetworkSetOutcome): Promise<void> {
+    this.filesRead(files);
+    return this.setMeshes(files.networks);
+  }
+
+  /** Takes note of what is wrong with the network files. */
+  filesRead(files: NetworkSetOutcome): void {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
-    this.#lastChange = this.#lastChange.then(() => this.#takeUp(files.networks));
+  }
+
+  /** Adds, changes and removes meshes, in the order of the calls. Resolves when new meshes have read their members. */
+  setMeshes(meshes: readonly Mesh[]): Promise<void> {
+    if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
+    this.#wantedMeshes = meshes;
     return this.#lastChange;
+  }
+
+  /** Takes reports of machines whose channel stands as proven from now on. */
+  proveBy(channels: ProvenChannels): void {
+    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
@@ -205,7 +224,7 @@ export class Controller {
   }
 
   /** Never rejects: a mesh whose members cannot be read keeps trying, and serves no list until then. */
-  async #takeUp(networks: readonly Network[]): Promise<void> {
+  async #takeUp(networks: readonly Mesh[]): Promise<void> {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
@@ -219,7 +238,7 @@ export class Controller {
     this.#feed.renew();
   }
 
-  #add(network: Network): Membership {
+  #add(network: Mesh): Membership {
     const mesh: Membership = new Membership({
       ...this.#input,
       network,
@@ -244,7 +263,7 @@ export class Controller {
     return mesh;
   }
 
-  #redefine(mesh: Membership, network: Network): void {
+  #redefine(mesh: Membership, network: Mesh): void {
     mesh.redefine(network);
     this.#input.journal.record({ kind: 'network changed', message: network.name, network: network.id });
   }

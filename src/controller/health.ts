@@ -1,5 +1,6 @@
 /** Findings of host0 itself. */
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { type Finding, findingOf } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Host0State } from './host0-state.ts';
@@ -49,7 +50,7 @@ export function noSegment({ joins, others }: Pick<Host0State, 'joins' | 'others'
 
 /** The networks that failed on host0 itself, as host0's agent reported them. */
 export function failedNetworks(
-  networks: readonly Network[],
+  networks: readonly Mesh[],
   states: Readonly<Record<NetworkId, NetworkState>>,
 ): readonly Finding[] {
   return networks.flatMap(({ id, name }) => {
@@ -59,7 +60,7 @@ export function failedNetworks(
 }
 
 /** While this lasts, host0 gives no member list of the network. */
-export function membersUnread({ name }: Network): Finding {
+export function membersUnread({ name }: Mesh): Finding {
   return {
     code: 'MESH_HOST0_STARTING',
     severity: 'warning',

@@ -12,8 +12,9 @@ import { readNetworkFiles } from '../formats/conf/network-files.ts';
 import { judgeNetworks, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import type { Network, NetworkId } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import { internNetworks } from '../model/network/network-equality.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import type { UnderlayPrefix } from '../model/network/underlay-prefix.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import { AcceptedSet } from './accepted-set.ts';
@@ -37,7 +38,7 @@ export interface NetworkOutcome {
    * The networks in force. A network that has not changed since the last outcome is the same object, and so is an
    * unchanged list.
    */
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   /** The path of the file that each network comes from. */
   readonly files: Readonly<Record<NetworkId, string>>;
   /** The errors in the present files. While there are any, `networks` may differ from the files. */

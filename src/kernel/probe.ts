@@ -6,7 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
-import { type Vni, VXLAN_PORT } from '../model/network/network.ts';
+import { type Vni, VXLAN_PORT } from '../model/network/types/vxlan.ts';
 import { failed, libc } from './libc.ts';
 import { inNetns, temporaryNetns } from './netns.ts';
 import { Nft } from './nft.ts';

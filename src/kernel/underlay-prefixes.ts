@@ -26,7 +26,7 @@ export function underlayPrefixes(
   { links, addresses, routes }: KernelTables,
   networks: readonly Network[],
 ): readonly UnderlayPrefix[] {
-  const ours = new Set(networks.map(({ devices }) => devices.bridge));
+  const ours = new Set(networks.map(({ bridge }) => bridge?.name));
   const foreign = new Map<number, Link>();
   for (const link of links) {
     if (!link.alias.startsWith('meshwork:') && !ours.has(link.name)) foreign.set(link.index, link);

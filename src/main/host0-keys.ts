@@ -31,5 +31,9 @@ export async function openKeys({ store, journal, state }: KeysInput): Promise<Ke
   const keys = await MachineKeys.open({ store, journal, secret: secret.bytes });
   const earlier = new MachineTokens(state);
   const tokens = new KeyTokens(keys, earlier);
-  return { keys, tokens, parts: [secret, earlier, await commandKeyHealth(state), await TokenSecret.check(state)] };
+  return {
+    keys,
+    tokens,
+    parts: [secret, keys, earlier, await commandKeyHealth(state), await TokenSecret.check(state)],
+  };
 }

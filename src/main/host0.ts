@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
+import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
@@ -73,6 +74,7 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
+  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const controller = new Controller({
     name,
@@ -109,7 +111,7 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, endpoints, metricsEndpoint, settingsWatch])
+  for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
@@ -122,9 +124,11 @@ async function main(): Promise<void> {
     ...common,
     path: paths.controlSock,
     controller,
+    catalogue,
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
+    keys,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
@@ -134,9 +138,15 @@ async function main(): Promise<void> {
     clock,
   });
   directory.changes.subscribe((outcome) => {
-    controller.setNetworks(outcome).catch((thrown: unknown) => journal.faults.tell('change of network files', thrown));
+    controller.filesRead(outcome);
+    catalogue.setFiles(outcome.networks);
+  });
+  catalogue.changes.subscribe(() => {
+    const taken = controller.setMeshes(catalogue.meshes);
+    taken.catch((thrown: unknown) => journal.faults.tell('change of networks', thrown));
   });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
+  await catalogue.makeMain();
   surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
@@ -151,6 +161,7 @@ async function main(): Promise<void> {
     await control.close();
     await machines.close();
     await controller.close();
+    await catalogue.close();
     await Promise.all([rtnl.close(), storage.close()]);
     log.close();
   });

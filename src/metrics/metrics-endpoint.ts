@@ -3,7 +3,7 @@
  * unless a network is named. Every machine in that mesh may read the metrics; they contain names of networks and
  * numbers, and no secret.
  */
-import type { Network } from '../model/network/network.ts';
+import type { Mesh } from '../model/network/mesh.ts';
 import type { Finding } from '../protocol/documents/finding.ts';
 import type { EndpointLimits } from '../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../protocol/http/device-endpoints.ts';
@@ -14,7 +14,7 @@ import type { Registry } from './registry.ts';
 /** Where to serve metrics, and which. */
 interface MetricsEndpointInput
   extends Pick<MeshEndpointInput, 'machine' | 'port' | 'clock' | 'journal' | 'openListener'>,
-    Pick<DeviceEndpointsInput<Network>, 'indexOf'> {
+    Pick<DeviceEndpointsInput<Mesh>, 'indexOf'> {
   /** Name of the network to serve in; without one, nothing is served. */
   readonly network: string | undefined;
   readonly registry: Registry;
@@ -39,7 +39,7 @@ const LIMITS: EndpointLimits = {
 /** One HTTP listener in the named network: `GET /metrics`. It follows the network's device. */
 export class MetricsEndpoint {
   readonly #input: MetricsEndpointInput;
-  readonly #endpoints: DeviceEndpoints<Network>;
+  readonly #endpoints: DeviceEndpoints<Mesh>;
   #isMissing = false;
 
   constructor(input: MetricsEndpointInput) {
@@ -74,7 +74,7 @@ export class MetricsEndpoint {
    * Opens or closes the listener for the present networks and their devices. Records a warning when the named network
    * is not among them.
    */
-  follow(networks: readonly Network[]): void {
+  follow(networks: readonly Mesh[]): void {
     const { network: name, journal } = this.#input;
     if (name === undefined) return;
     const named = networks.filter((network) => network.name === name);

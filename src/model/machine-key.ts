@@ -65,6 +65,11 @@ export function machineKey(secret: Uint8Array, { machine, generation }: KeyGener
     .digest();
 }
 
+/** Tells one installation secret from another without revealing it: 32 hex digits. No machine key has this input. */
+export function secretCheck(secret: Uint8Array): string {
+  return createHmac('sha256', secret).update('check').digest('hex').slice(0, 32);
+}
+
 /**
  * The pre-shared key of TLS for a machine key: HKDF-SHA-256 (RFC 5869) without salt, 32 bytes. TLS gets this in place of the key,
  * so that a PSK which leaks from a TLS library does not reveal the key.

@@ -50,7 +50,7 @@ export interface Store {
   range(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
   /**
    * Applies `then` when all comparisons hold, else `otherwise`; durable when it resolves. At most one change for each
-   * key.
+   * key. Transactions are carried out in the order in which they are asked for.
    * @throws MESH_STORE_BROKEN when nothing was written, MESH_INTERNAL for two changes of one key
    */
   txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult>;

@@ -124,6 +124,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       formats: 'host0’s settings',
       disk: 'allocations that survive a power cut',
       store: 'boots under way, which outlive host0’s daemon',
+      controller: 'subnets of segments come from the pools',
     },
     folders: {
       frames: {},
@@ -171,6 +172,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
     folders: {
       admission: {},
+      pools: {},
+      catalogue: { pools: 'networks take numbers and prefixes from the pools' },
       membership: { admission: 'whether a machine may become a member, and proves who it is' },
       machines: {
         membership: 'a node is the sum of its memberships',
@@ -321,6 +324,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       '.': {},
       conf: { '.': 'what the system refuses is said in words' },
       host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
+      network: {},
       capture: {},
       binary: {},
     },

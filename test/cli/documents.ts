@@ -5,8 +5,9 @@ import { parseMac } from '../../src/model/address/mac.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import type { Member } from '../../src/model/network/member.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import type { MachineView } from '../../src/protocol/documents/machine-view.ts';
+import { meshDocument } from '../../src/protocol/documents/mesh-document.ts';
 import type { BootStage, TimelineView } from '../../src/protocol/documents/timeline-view.ts';
 import type { TraceEnd, TraceView } from '../../src/protocol/documents/trace.ts';
 import type {
@@ -26,7 +27,7 @@ import { manage, member, mesh } from '../kit/networks.ts';
 
 const blue = mesh('blue', 77, { prefix: 'fd42:0:0:b::/64', key: '9' });
 
-function membersOf(network: Network): readonly [Member, Member, Member] {
+function membersOf(network: Mesh): readonly [Member, Member, Member] {
   return [
     member(network, 'host0', '10.11.0.1'),
     member(network, '10eff964', '10.11.0.2', 'node1'),
@@ -38,7 +39,7 @@ export const networks: readonly NetworkView[] = [manage, blue].map((network) => 
   const members = membersOf(network);
   const [, self] = members;
   return {
-    network,
+    network: meshDocument(network),
     state: network === manage ? { phase: 'ready' } : { phase: 'pending', why: 'host0 has not answered in it yet' },
     self: { mac: self.mac, ipv6: self.ipv6 },
     members: network === manage ? members : [members[0], self],
@@ -209,7 +210,7 @@ export const noDrift: DriftView = { steps: [], cacheDifference: 0 };
 
 export const explanation: ExplainView = {
   object: 'br456',
-  network: manage,
+  network: meshDocument(manage),
   reasons: ['/var/pxen/networks/manage.conf makes the mesh manage', 'a mesh has a bridge that workloads plug into'],
   items: [
     { item: 'link br456', text: 'ip link add br456 type bridge', state: 'ready' },

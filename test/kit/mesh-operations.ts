@@ -5,7 +5,7 @@ import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { parseIpv6 } from '../../src/model/address/ipv6.ts';
 import { parseMac } from '../../src/model/address/mac.ts';
 import type { MeshError } from '../../src/model/error.ts';
-import type { Vni } from '../../src/model/network/network.ts';
+import type { Vni } from '../../src/model/network/types/vxlan.ts';
 
 /** MAC of another member, for FDB and neighbour entries of tests. */
 export const peerMac = parseMac('02:00:00:00:00:07');

@@ -6,7 +6,8 @@ import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { ipv6Subnet, parseIpv6Interface } from '../../src/model/address/ipv6.ts';
 import { type MachineId, machineIdOf, parseMachineId } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
-import { meshNetwork, type Network, type Vni } from '../../src/model/network/network.ts';
+import { type Mesh, meshNetwork } from '../../src/model/network/mesh.ts';
+import type { Vni } from '../../src/model/network/types/vxlan.ts';
 
 /** The mesh of the documentation and of the published address vectors. */
 export const manage = manageWith({});
@@ -22,13 +23,13 @@ export function manageWith({
   vni?: number;
   prefix?: string;
   key?: string;
-}): Network {
+}): Mesh {
   return mesh(name, vni, { prefix, key });
 }
 
 /** The same mesh with another MTU. */
-export function withMtu(network: Network, mtuBytes: number): Network {
-  return { ...network, fabric: { ...network.fabric, mtuBytes } };
+export function withMtu(network: Mesh, mtuBytes: number): Mesh {
+  return { ...network, mtuBytes };
 }
 
 /**
@@ -39,13 +40,13 @@ export function mesh(
   name: string,
   vni: number,
   { prefix = `fd42:2345:1234:${vni}::/64`, key = String(vni) }: { prefix?: string; key?: string } = {},
-): Network {
+): Mesh {
   const { address, length } = parseIpv6Interface(prefix);
   return meshNetwork({ name, vni: vni as Vni, prefix: ipv6Subnet(address, length), key });
 }
 
 /** One of the meshes of a simulated cluster, numbered from 0: VNIs begin at 456, prefixes at `fd42:2345:1234:9abc::/64`. */
-export function meshNumber(number: number): Network {
+export function meshNumber(number: number): Mesh {
   const vni = 456 + number;
   return mesh(`mesh${number}`, vni, { prefix: `fd42:2345:1234:${(0x9abc + number).toString(16)}::/64` });
 }
@@ -56,14 +57,14 @@ export function meshNumber(number: number): Network {
  * @param machine `host0`, or a machine id of eight hex digits
  * @param ipv4 its VTEP: where its VXLAN packets are sent
  */
-export function member(network: Network, machine: string, ipv4: string, name = machine): Member {
+export function member(network: Mesh, machine: string, ipv4: string, name = machine): Member {
   const word = machine === 'host0' ? machine : parseMachineId(machine);
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, word);
   return { name, ipv4: parseIpv4(ipv4), mac, ipv6 };
 }
 
 /** One of many members of `network`: `node1` at 10.11.0.11 is number 1; the last number is 245. */
-export function memberNumber(network: Network, number: number): Member {
+export function memberNumber(network: Mesh, number: number): Member {
   return member(network, board(number), `10.11.0.${10 + number}`, `node${number}`);
 }
 

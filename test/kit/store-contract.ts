@@ -97,6 +97,13 @@ export function storeContract(name: string, open: OpenStore): void {
         expect((await store.range('')).entries.map(({ modRevision }) => modRevision)).toEqual([2, 2]);
       });
 
+      test('transactions are carried out in the order in which they are asked for', async () => {
+        const store = await openStore();
+        const results = await Promise.all(Array.from({ length: 50 }, (_, at) => put(store, 'a', String(at))));
+        expect(results.map(({ revision }) => revision)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
+        expect((await store.get('a'))?.value).toBe('49');
+      });
+
       test('a transaction that changes nothing gets no revision', async () => {
         const store = await openStore();
         await put(store, 'a', '1');

@@ -1,6 +1,6 @@
 /** A small healthy cluster on two segments, as a path trace finds each of its machines. */
 
-import type { Host0Stance } from '../../src/agent/desired/assignment.ts';
+import { type Host0Stance, meshAttachment } from '../../src/agent/desired/assignment.ts';
 import { desiredItems } from '../../src/agent/desired/desired.ts';
 import { parseChains } from '../../src/agent/firewall/chain.ts';
 import type { ItemMap } from '../../src/agent/items/item.ts';
@@ -77,7 +77,7 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
     routes: false,
     machine,
     host0,
-    attachments: [{ network: manage, members: listed, host0Answers: true }],
+    attachments: [meshAttachment({ network: manage, members: listed, host0Answers: true })],
     ports: [],
   });
   const whole = dumpOf(desired, node);

@@ -20,7 +20,7 @@ async function agentAnswers(agent: Agent): Promise<void> {
   isRead('agent', 'GET /v1/drift', await driftView(agent));
   isRead('agent', 'GET /v1/ports', agent.ports.list());
   for (const { network } of networkViews(agent)) {
-    for (const object of [network.name, network.devices.bridge, network.devices.vxlan])
+    for (const object of [network.name, network.bridge.name, network.type.device])
       isRead('agent', 'GET /v1/explain', await explainView(agent, object));
   }
   for (const event of agent.input.journal.recent()) isRead('agent', 'GET /v1/events', event);

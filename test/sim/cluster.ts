@@ -1,7 +1,7 @@
 /** A simulated cluster: host0 and its nodes, on one simulated clock, network and store. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4FromNumber, ipv4ToNumber } from '../../src/model/address/ipv4.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import { MemoryStore } from '../kit/memory-store.ts';
 import { board, meshNumber } from '../kit/networks.ts';
 import { MeshPath } from './mesh-path.ts';
@@ -35,7 +35,7 @@ export class Cluster implements World {
   readonly underlay: Underlay;
   readonly path: MeshPath;
   readonly timeline: Timeline;
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   readonly segments: readonly Ipv4Cidr[];
   readonly host0Machine: SimMachine;
   readonly nodes: SimMachine[] = [];

@@ -150,8 +150,8 @@ export const FAULTS: Readonly<Record<string, Begin>> = {
   }),
 
   'link deleted': ofNode((node, random, cluster) => {
-    const { devices } = pick(random, cluster.networks);
-    const link = random() < 0.5 ? devices.vxlan : devices.bridge;
+    const { type, bridge } = pick(random, cluster.networks);
+    const link = random() < 0.5 ? type.device : bridge.name;
     const down = random() < 0.3;
     if (down) node.kernel.perform({ do: 'link-set', link, change: { up: false } });
     else node.kernel.perform({ do: 'link-delete', link });

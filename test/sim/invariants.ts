@@ -6,7 +6,7 @@ import { disagreement, printStep } from '../../src/agent/loop/plan.ts';
 import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../src/model/address/mac.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import type { Cluster } from './cluster.ts';
 import type { AgentProcess, SimMachine } from './sim-machine.ts';
 
@@ -31,8 +31,8 @@ interface Wanted {
   readonly entries: ReadonlyMap<string, SimMachine>;
 }
 
-const checks = new WeakMap<SimMachine, Map<Network, CheckedEntries>>();
-const wants = new WeakMap<Network, Map<Ipv4Cidr | undefined, Wanted>>();
+const checks = new WeakMap<SimMachine, Map<Mesh, CheckedEntries>>();
+const wants = new WeakMap<Mesh, Map<Ipv4Cidr | undefined, Wanted>>();
 
 /** Every live machine has the four entries of every other live machine, and no others. */
 export function wrongEntries(cluster: Cluster): string[] {
@@ -44,13 +44,13 @@ export function wrongEntries(cluster: Cluster): string[] {
 
 function wrongEntriesOf(
   machine: SimMachine,
-  network: Network,
+  network: Mesh,
   machines: readonly SimMachine[],
   cluster: Cluster,
 ): readonly string[] {
   const wanted = wantedFrom(machine, network, machines, cluster);
   const { revision } = machine.kernel;
-  const known = checks.get(machine) ?? new Map<Network, CheckedEntries>();
+  const known = checks.get(machine) ?? new Map<Mesh, CheckedEntries>();
   const before = known.get(network);
   if (before?.revision === revision && before.wanted === wanted) return before.wrong;
   const have = marked(machine, network);
@@ -67,7 +67,7 @@ function wrongEntriesOf(
   return wrong;
 }
 
-function wantedFrom(viewer: SimMachine, network: Network, machines: readonly SimMachine[], cluster: Cluster): Wanted {
+function wantedFrom(viewer: SimMachine, network: Mesh, machines: readonly SimMachine[], cluster: Cluster): Wanted {
   const bySegment = wants.get(network) ?? new Map<Ipv4Cidr | undefined, Wanted>();
   const segment = viewer.segment();
   const before = bySegment.get(segment);
@@ -86,9 +86,12 @@ function wantedFrom(viewer: SimMachine, network: Network, machines: readonly Sim
 /** Three FDB entries (`self`, `master`, flood) and one neighbour entry. */
 const ENTRIES_PER_MEMBER = 4;
 
-function entriesOf(viewer: SimMachine, other: SimMachine, network: Network, cluster: Cluster): string[] {
+function entriesOf(viewer: SimMachine, other: SimMachine, network: Mesh, cluster: Cluster): string[] {
   const { bridgeMac: mac, ipv6 } = memberAddresses(network, other.word);
-  const { vxlan, bridge } = network.devices;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = network;
   const ipv4 = addressFor(viewer, other, cluster);
   return [
     `entry ${mac} self ${ipv4} on ${vxlan}`,
@@ -106,15 +109,15 @@ function addressFor(viewer: SimMachine, other: SimMachine, cluster: Cluster): st
 }
 
 /** The entries in a machine's kernel that carry our mark, as text. */
-function marked({ kernel }: SimMachine, { devices }: Network): Set<string> {
+function marked({ kernel }: SimMachine, { type, bridge: { name } }: Mesh): Set<string> {
   const entries = new Set<string>();
-  const vxlan = kernel.linkNamed(devices.vxlan)?.index;
-  const bridge = kernel.linkNamed(devices.bridge)?.index;
+  const vxlan = kernel.linkNamed(type.device)?.index;
+  const bridge = kernel.linkNamed(name)?.index;
   for (const { link, mac, table, remoteVtep = '', externLearn } of kernel.fdb.values()) {
-    if (link === vxlan && externLearn) entries.add(`entry ${mac} ${table} ${remoteVtep} on ${devices.vxlan}`);
+    if (link === vxlan && externLearn) entries.add(`entry ${mac} ${table} ${remoteVtep} on ${type.device}`);
   }
   for (const { link, address, mac, externLearn } of kernel.neighbours.values()) {
-    if (link === bridge && externLearn) entries.add(`neighbour ${address} ${mac} on ${devices.bridge}`);
+    if (link === bridge && externLearn) entries.add(`neighbour ${address} ${mac} on ${name}`);
   }
   return entries;
 }
@@ -128,7 +131,7 @@ export function unreachable(cluster: Cluster): string[] {
       machines.flatMap((to) => {
         const [source, destination] = [addresses.get(from), addresses.get(to)];
         if (from === to || source === undefined || destination === undefined) return [];
-        const answered = cluster.path.roundTrip(from, network.devices.bridge, source, destination);
+        const answered = cluster.path.roundTrip(from, network.bridge.name, source, destination);
         return answered?.station === to ? [] : [`${from.name} does not reach ${to.name} in ${network.name}`];
       }),
     );

@@ -34,7 +34,7 @@ beforeEach(async () => {
 /** Gives the machine two ports: tap0 is plugged by our command, put0 is put on the bridge by an administrator. */
 async function plugOn(machine: SimMachine): Promise<void> {
   node = machine;
-  bridge = networkOf(cluster).devices.bridge;
+  bridge = networkOf(cluster).bridge.name;
   for (const name of ['tap0', 'put0']) node.kernel.perform({ do: 'link-add', kind: 'veth', name });
   node.kernel.perform({ do: 'link-set', link: 'put0', change: { master: bridge } });
   await pass(SETTLE_MS);

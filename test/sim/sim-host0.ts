@@ -8,7 +8,7 @@ import type { Membership } from '../../src/controller/membership/membership.ts';
 import { HOST0_DEFAULTS } from '../../src/formats/host0/host0-conf.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import {
   membershipMessage,
   parseVersion,
@@ -39,7 +39,7 @@ export class Host0Process implements MembershipServer, ControlServer {
   readonly #store: ProcessStore;
   readonly #ends = new Set<() => void>();
   /** Index of the bridge that the socket of each mesh is bound to. */
-  readonly #listening = new Map<Network, number | undefined>();
+  readonly #listening = new Map<Mesh, number | undefined>();
   #looking = false;
 
   constructor(machine: SimMachine, store: Store) {
@@ -92,11 +92,11 @@ export class Host0Process implements MembershipServer, ControlServer {
     return () => this.#ends.delete(ended);
   }
 
-  listensAt({ station, bridge }: ReachedBridge, network: Network): boolean {
+  listensAt({ station, bridge }: ReachedBridge, network: Mesh): boolean {
     return station === this.#machine && this.#listening.get(network) === bridge.index;
   }
 
-  async request(network: Network, peer: Ipv6, { body = '' }: Exchange): Promise<HttpAnswer> {
+  async request(network: Mesh, peer: Ipv6, { body = '' }: Exchange): Promise<HttpAnswer> {
     await this.clock.arrival(0);
     const mesh = this.#meshOf(network);
     try {
@@ -111,7 +111,7 @@ export class Host0Process implements MembershipServer, ControlServer {
   }
 
   async follow(
-    network: Network,
+    network: Mesh,
     peer: Ipv6,
     lastEventId: string | undefined,
     send: (message: SseMessage) => void,
@@ -125,7 +125,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     return mesh.subscribe(viewer, seen, (event) => send(membershipMessage(event)));
   }
 
-  #meshOf(network: Network): Membership | undefined {
+  #meshOf(network: Mesh): Membership | undefined {
     return this.controller.meshes.find((mesh) => mesh.network.id === network.id);
   }
 
@@ -144,7 +144,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     const { segments } = underlaySegments({ links, addresses, routes: [] }, HOST0_DEFAULTS, []);
     this.controller.host0State.setSegments(segments);
     for (const mesh of this.controller.meshes) {
-      const index = this.#kernel.linkNamed(mesh.network.devices.bridge)?.index;
+      const index = this.#kernel.linkNamed(mesh.network.bridge.name)?.index;
       if (index === this.#listening.get(mesh.network)) continue;
       if (this.#listening.get(mesh.network) !== undefined) {
         mesh.hear(false);

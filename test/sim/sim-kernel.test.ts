@@ -7,7 +7,7 @@ import { Rtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
-import type { Vni } from '../../src/model/network/network.ts';
+import type { Vni } from '../../src/model/network/types/vxlan.ts';
 import { errnoOf } from '../kit/mesh-operations.ts';
 import { ip } from '../kit/namespaces.ts';
 import { pick, randomFrom } from '../kit/random.ts';

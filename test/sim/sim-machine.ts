@@ -11,7 +11,7 @@ import type { StateText } from '../../src/disk/state-file.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../src/model/address/ipv4.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import { Signal } from '../../src/model/signal.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import { type ControlServer, ControlSocket } from './control-socket.ts';
@@ -30,7 +30,7 @@ export interface World {
   readonly underlay: Underlay;
   readonly path: MeshPath;
   readonly timeline: Timeline;
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   readonly segments: readonly Ipv4Cidr[];
   readonly host0: () => (MembershipServer & ControlServer) | undefined;
   /** Bytes of HTTP bodies and streams. */
@@ -186,7 +186,7 @@ export class SimMachine implements Station {
       const network = networks.find((candidate) => memberAddresses(candidate, 'host0').ipv6 === to);
       if (network === undefined) throw new TypeError(`${to} is no address of host0`);
       const own = memberAddresses(network, this.word).ipv6;
-      const reached = path.roundTrip(this, network.devices.bridge, own, to);
+      const reached = path.roundTrip(this, network.bridge.name, own, to);
       await clock.pause(reached === undefined ? timeoutMs : 2 * underlay.oneWayMs(this.name, reached.station.name));
       return reached === undefined ? undefined : clock.nowMs() - sentMs;
     };
@@ -200,7 +200,7 @@ export class SimMachine implements Station {
 }
 
 /** Network files that never change. */
-function directoryOf(networks: readonly Network[]) {
+function directoryOf(networks: readonly Mesh[]) {
   const changes = new Signal<NetworkOutcome>();
   const current: NetworkOutcome = { networks, files: {}, errors: [], warnings: [] };
   return {

@@ -15,7 +15,7 @@ import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../../src/protocol/documents/membership.ts';
 import type { SseMessage } from '../../src/protocol/documents/sse.ts';
 import type { MeshPath, ReachedBridge } from './mesh-path.ts';
@@ -26,14 +26,14 @@ import type { Station, Underlay } from './underlay.ts';
 export interface MembershipServer {
   readonly clock: ProcessClock;
   /** Whether the network's endpoint is open on this bridge. */
-  listensAt(reached: ReachedBridge, network: Network): boolean;
-  request(network: Network, peer: Ipv6, exchange: Exchange): Promise<HttpAnswer>;
+  listensAt(reached: ReachedBridge, network: Mesh): boolean;
+  request(network: Mesh, peer: Ipv6, exchange: Exchange): Promise<HttpAnswer>;
   /**
    * Opens a stream of members, with `send` called for each message. @returns a function that ends the stream
    * @throws MeshError the server's error answer
    */
   follow(
-    network: Network,
+    network: Mesh,
     peer: Ipv6,
     lastEventId: string | undefined,
     send: (message: SseMessage) => void,
@@ -45,7 +45,7 @@ export interface MembershipServer {
 interface SimTransportInput {
   readonly station: Station;
   readonly machine: MachineId;
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   readonly clock: ProcessClock;
   readonly path: MeshPath;
   readonly underlay: Underlay;
@@ -61,7 +61,7 @@ const LONGEST_RTO_MS = 5_000;
 
 /** A TCP connection between a node and host0. */
 interface Connection {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly own: Ipv6;
   readonly host0: Ipv6;
   /** The bridge that answered the SYN. */
@@ -114,7 +114,7 @@ export class SimTransport implements Transport {
     if (network === undefined) throw new TypeError(`no mesh has ${target.host}`);
     const own = memberAddresses(network, machine).ipv6;
     const host0 = memberAddresses(network, 'host0').ipv6;
-    const reached = path.roundTrip(station, network.devices.bridge, own, host0);
+    const reached = path.roundTrip(station, network.bridge.name, own, host0);
     const listening = server();
     return reached === undefined || listening === undefined
       ? undefined
@@ -334,7 +334,7 @@ function passes(
   { reached, network, own, host0 }: Connection,
   way: 'up' | 'down',
 ): boolean {
-  const { bridge } = network.devices;
+  const { name: bridge } = network.bridge;
   return way === 'up'
     ? path.roundTrip(station, bridge, own, host0)?.station === reached.station
     : path.roundTrip(reached.station, bridge, host0, own)?.station === station;

@@ -4,7 +4,7 @@ import { netnsPath } from '../../src/kernel/netns.ts';
 import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { Network } from '../../src/model/network/network.ts';
+import type { Mesh } from '../../src/model/network/mesh.ts';
 import { addressIn } from '../kit/lab-networks.ts';
 import { until } from './until.ts';
 
@@ -35,7 +35,7 @@ export async function allReachable(netns: string, addresses: readonly Ip[]): Pro
 }
 
 /** Waits until all pairs of `hosts` answer in `network`. */
-export async function allAnswer(network: Network, hosts: readonly LabHost[]): Promise<void> {
+export async function allAnswer(network: Mesh, hosts: readonly LabHost[]): Promise<void> {
   const addresses = hosts.map((host) => addressIn(network, host));
   await Promise.all(hosts.map(({ netns }) => allReachable(netnsPath(netns), addresses)));
 }

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { parsePathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
@@ -39,7 +39,7 @@ function answer(response: ServerResponse, document: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
 }
 
-async function look(agent: Agent, network: Network, parameters: URLSearchParams): Promise<unknown> {
+async function look(agent: Agent, network: Mesh, parameters: URLSearchParams): Promise<unknown> {
   const query = parsePathQuery(parameters);
   return pathView(await collectPathState(agent, network, query), query);
 }
@@ -48,7 +48,7 @@ async function look(agent: Agent, network: Network, parameters: URLSearchParams)
 async function captureFor(
   agent: Agent,
   captures: Captures,
-  network: Network,
+  network: Mesh,
   peer: Ipv6,
   parameters: URLSearchParams,
   response: ServerResponse,

@@ -6,7 +6,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Alarm } from '../../model/clock.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
@@ -37,18 +38,18 @@ const FOLLOW_MS = 20;
 export type PeerHandler = (
   request: IncomingMessage,
   response: ServerResponse,
-  caller: { readonly network: Network; readonly peer: string },
+  caller: { readonly network: Mesh; readonly peer: string },
 ) => unknown;
 
 /** One endpoint in each network whose bridge exists. They follow the agent's links and networks until `close`. */
 export class PeerEndpoints {
   readonly #agent: Agent;
   readonly #handler: PeerHandler;
-  readonly #endpoints: DeviceEndpoints<Network>;
+  readonly #endpoints: DeviceEndpoints<Mesh>;
   readonly #subscriptions: readonly (() => void)[];
   #soon: Alarm | undefined;
 
-  constructor(agent: Agent, handler: PeerHandler, originOf: (network: Network, peer: string) => Promise<Origin>) {
+  constructor(agent: Agent, handler: PeerHandler, originOf: (network: Mesh, peer: string) => Promise<Origin>) {
     this.#agent = agent;
     this.#handler = handler;
     this.#endpoints = new DeviceEndpoints({
@@ -103,7 +104,7 @@ export class PeerEndpoints {
   }
 
   /** The network with this id, if `peer` is a member of it. */
-  #networkOf(id: NetworkId, peer: string): Network | undefined {
+  #networkOf(id: NetworkId, peer: string): Mesh | undefined {
     const attachment = this.#agent.source.attachments().find(({ network }) => network.id === id);
     return attachment?.members.some(({ ipv6 }) => ipv6 === peer) ? attachment.network : undefined;
   }

@@ -1,7 +1,7 @@
 /** Where the frames of a peer in a mesh come from, by this node's kernel. */
 import type { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Origin } from '../../protocol/http/place-pool.ts';
 
 /**
@@ -12,7 +12,7 @@ import type { Origin } from '../../protocol/http/place-pool.ts';
 export async function peerOrigin(
   rtnl: Pick<Rtnl, 'neighbour' | 'fdbEntry'>,
   nameOf: (index: number) => string | undefined,
-  { devices: { bridge, vxlan } }: Network,
+  { bridge: { name: bridge }, type: { device: vxlan } }: Mesh,
   peer: string,
 ): Promise<Origin> {
   if (peer === '' || peer.includes('%')) return {};

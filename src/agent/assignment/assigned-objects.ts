@@ -8,7 +8,7 @@
  * - A lower revision of one epoch is refused.
  */
 import { MeshError } from '../../model/error.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { formatVersion, type MembershipVersion } from '../../protocol/documents/membership.ts';
 import type {
   AssignedPort,

@@ -14,7 +14,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { StateFile, type StateForm, type StateText } from '../../disk/state-file.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { MembershipVersion } from '../../protocol/documents/membership.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';

@@ -1,7 +1,7 @@
 /** The captures that run on one node: few at a time, and each is journalled with its requester. */
 import type { ServerResponse } from 'node:http';
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { Agent } from '../agent.ts';
 import { capture } from './capture.ts';
@@ -12,7 +12,7 @@ const CAPTURES_MAX = 4;
 
 /** A request for one capture. */
 export interface CaptureOrder {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly settings: CaptureSettings;
   /** The requester, for the journal: «host0 at fd42::1». */
   readonly who: string;

@@ -6,15 +6,15 @@
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** Whether `peer` is host0's address, and all entries of host0 are those that the agent has made. */
-export function isVerifiedHost0(cache: KernelCache, network: Network, peer: Ipv6): boolean {
+export function isVerifiedHost0(cache: KernelCache, network: Mesh, peer: Ipv6): boolean {
   const { ipv6, bridgeMac: mac } = memberAddresses(network, 'host0');
-  const vxlan = cache.linkNamed(network.devices.vxlan)?.index;
-  const bridge = cache.linkNamed(network.devices.bridge)?.index;
+  const vxlan = cache.linkNamed(network.type.device)?.index;
+  const bridge = cache.linkNamed(network.bridge.name)?.index;
   if (peer !== ipv6 || vxlan === undefined || bridge === undefined) return false;
   const neighbour = cache.neighbourOn(bridge, ipv6);
   const entries = [...cache.fdb.values()].filter(

@@ -6,7 +6,7 @@ import { framesWithout, vxlanWithout } from '../../kernel/sockets/capture-filter
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
 
@@ -24,11 +24,11 @@ export interface CapturePoint {
  * The network's VXLAN device first, then its underlay links: one on a node, one for each segment on host0.
  * @throws MESH_NET_UNKNOWN while the network has no device here
  */
-export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
+export function capturePoints(agent: Agent, network: Mesh): CapturePoint[] {
   const { cache } = agent.reconciler;
-  const vxlan = cache.linkNamed(network.devices.vxlan);
+  const vxlan = cache.linkNamed(network.type.device);
   if (vxlan === undefined) {
-    throw new MeshError('MESH_NET_UNKNOWN', `${agent.input.name} has no ${network.devices.vxlan} now`, {
+    throw new MeshError('MESH_NET_UNKNOWN', `${agent.input.name} has no ${network.type.device} now`, {
       object: network.name,
       remedy: 'See `mesh status` there.',
       retryable: true,
@@ -45,7 +45,7 @@ export function capturePoints(agent: Agent, network: Network): CapturePoint[] {
       device,
       index,
       side: 'outer',
-      filter: vxlanWithout(AGENT_PORT, network.fabric.vni),
+      filter: vxlanWithout(AGENT_PORT, network.type.vni),
     }),
   );
   return [inner, ...outer];

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
@@ -25,7 +25,7 @@ const LATE_MS = 5_000;
  */
 export async function passOnCapture(
   response: ServerResponse,
-  network: Network,
+  network: Mesh,
   member: Member,
   settings: CaptureSettings,
 ): Promise<void> {
@@ -39,7 +39,7 @@ export async function passOnCapture(
 
 /** @param isFull whether the own client reads too slowly. The stream is silent then, and must not count as dead */
 function open(
-  network: Network,
+  network: Mesh,
   { ipv6, name }: Member,
   settings: CaptureSettings,
   isFull: () => boolean,

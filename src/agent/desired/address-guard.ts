@@ -1,7 +1,9 @@
 /** The addresses that no port of this node may send from, as elements of the sets of the bridge table. */
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../model/address/ipv6.ts';
-import type { Member, MemberAddresses } from '../../model/network/member.ts';
+import type { Mac } from '../../model/address/mac.ts';
+import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NodeAddresses } from '../../model/network/node-addresses.ts';
 import type { SetElement } from './part.ts';
 import { addressNumber, addressSet, macSet } from './port-guard.ts';
 
@@ -9,19 +11,20 @@ const LINK_LOCAL = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
 const SUFFIX_BYTES = 8;
 
 /** Guards this node's own addresses. */
-export function ownGuard(network: Network, { bridgeMac, vtepMac, ipv6, linkLocal }: MemberAddresses): SetElement[] {
-  return guard(network, [bridgeMac, vtepMac], [ipv6, linkLocal]);
+export function ownGuard(network: Network, { bridgeMac, vtepMac, ipv6, linkLocal }: NodeAddresses): SetElement[] {
+  return guardOf(network, [bridgeMac, vtepMac], ipv6 === undefined ? [linkLocal] : [ipv6, linkLocal]);
 }
 
 /** Guards a member's addresses, its link-local one too. */
 export function memberGuard(network: Network, { mac, ipv6 }: Member): SetElement[] {
-  return guard(network, [mac], [ipv6, linkLocalOf(ipv6)]);
+  return guardOf(network, [mac], [ipv6, linkLocalOf(ipv6)]);
 }
 
-function guard({ fabric: { vni } }: Network, macs: readonly string[], addresses: readonly Ipv6[]): SetElement[] {
+/** Guards these addresses of a network. */
+export function guardOf({ number }: Network, macs: readonly Mac[], addresses: readonly Ipv6[]): SetElement[] {
   return [
-    ...macs.map((element) => ({ set: macSet(vni), element })),
-    ...addresses.map((address) => ({ set: addressSet(vni), element: addressNumber(address) })),
+    ...macs.map((element) => ({ set: macSet(number), element })),
+    ...addresses.map((address) => ({ set: addressSet(number), element: addressNumber(address) })),
   ];
 }
 

@@ -1,9 +1,12 @@
 /** The planner's input: the networks that a node takes part in, and how the node stands to host0. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
+import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
@@ -26,9 +29,9 @@ export type Host0Stance =
       readonly reachable: readonly Ipv4Cidr[];
     };
 
-/** One network on one node, with its other members. */
+/** One mesh on one node, with its other members. */
 export interface Attachment {
-  readonly network: Network;
+  readonly network: Mesh;
   /** The other members. On a node, host0 is always among them. */
   readonly members: readonly Member[];
   /**
@@ -43,6 +46,30 @@ export interface Attachment {
   readonly keptSources?: readonly Ipv4[];
 }
 
+/** One network on one node, with its peers. */
+export type NetworkAttachment = Pick<NodeAttachment, 'network' | 'peers'>;
+
+/** A mesh as the planner takes it. */
+export function meshAttachment({ network, ...members }: Attachment): NetworkAttachment {
+  return { network, peers: { kind: 'membership', ...members } };
+}
+
+/** A link of the underlay, with the addresses that VXLAN packets may have as their source. */
+export interface UnderlayDevice {
+  /** Name of the link. */
+  readonly device: string;
+  /** IPv4 addresses with their subnets. */
+  readonly ipv4: readonly OnUnderlay<Ipv4, Ipv4Cidr>[];
+  /** IPv6 addresses with their subnets; global ones first. */
+  readonly ipv6: readonly OnUnderlay<Ipv6, Ipv6Cidr>[];
+}
+
+/** An address of a link, and the subnet that it is in. */
+interface OnUnderlay<A, S> {
+  readonly address: A;
+  readonly subnet: S;
+}
+
 /** All that the desired items of a node depend on. Unchanged parts are the same objects from pass to pass. */
 export interface DesiredInput {
   /** The administrator made this machine a router. */
@@ -53,7 +80,9 @@ export interface DesiredInput {
   readonly onLink?: readonly OnLinkSubnet[];
   readonly machine: MachineWord;
   readonly host0: Host0Stance;
-  readonly attachments: readonly Attachment[];
+  readonly attachments: readonly NetworkAttachment[];
+  /** The links that VXLAN packets can leave by. Absent: not known. A network that names one waits until it is there. */
+  readonly underlays?: readonly UnderlayDevice[];
   /** Foreign interfaces that belong on our bridges, or are being taken off. */
   readonly ports: readonly {
     /** Name of the interface. */

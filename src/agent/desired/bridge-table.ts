@@ -3,6 +3,7 @@
  * mesh.
  */
 import { memberAddresses } from '../../model/network/member.ts';
+import { isMesh } from '../../model/network/mesh.ts';
 import { isNftName, nftName } from '../items/nft-text.ts';
 import { type RulesetItem, type RulesetSets, sized } from '../items/ruleset.ts';
 import {
@@ -17,7 +18,7 @@ import {
   refuse,
   TO_GROUP,
 } from './port-guard.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { type RulesetInput, withVxlan } from './ruleset-input.ts';
 
 /** Bytes of the TCP and IP headers without options: the MTU less these is the maximum segment size. */
 const HEADERS_IPV4 = 40;
@@ -28,18 +29,19 @@ const NO_ELEMENTS: ReadonlySet<string> = new Set();
 /** The table `bridge meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
   const sets: RulesetSets = new Map();
-  const vxlans = networks.map(({ network }) => nftName(network.devices.vxlan));
+  const vxlans = withVxlan(networks).map(({ vxlan }) => nftName(vxlan.device));
   sets.set('vxlans', sized('type ifname', vxlans));
-  const host0s = networks.map(({ network }) => memberAddresses(network, 'host0').bridgeMac);
+  const meshes = networks.map(({ network }) => network).filter(isMesh);
+  const host0s = meshes.map((mesh) => memberAddresses(mesh, 'host0').bridgeMac);
   sets.set('host0s', sized('type ether_addr', host0s));
   const guarded = withPorts({ networks, ...input });
   for (const { network } of guarded) {
-    const { vni } = network.fabric;
-    sets.set(macSet(vni), { declaration: 'type ether_addr', elements: NO_ELEMENTS, late: true });
-    sets.set(addressSet(vni), { declaration: 'typeof @th,64,128', elements: NO_ELEMENTS, late: true });
+    const { number } = network;
+    sets.set(macSet(number), { declaration: 'type ether_addr', elements: NO_ELEMENTS, late: true });
+    sets.set(addressSet(number), { declaration: 'typeof @th,64,128', elements: NO_ELEMENTS, late: true });
   }
   sets.set('entrances', sized('type ifname : verdict', entrances({ networks, ...input }, guarded)));
-  const mtus = new Set(guarded.map(({ network }) => network.fabric.mtuBytes));
+  const mtus = new Set(guarded.map(({ network }) => network.mtuBytes));
   return {
     kind: 'ruleset',
     family: 'bridge',
@@ -76,15 +78,15 @@ function withPorts({ networks, ports }: RulesetInput): RulesetInput['networks'] 
 
 /** By which interface a frame enters which network: one look-up finds the chain of any port. */
 function entrances({ networks, ports, elsewhere }: RulesetInput, guarded: RulesetInput['networks']): string[] {
-  const vnis = new Map(guarded.map(({ network }) => [network.id, network.fabric.vni]));
+  const numbers = new Map(guarded.map(({ network }) => [network.id, network.number]));
   return [
-    ...networks.map(({ network: { id, devices, fabric } }) => {
-      return `${nftName(devices.vxlan)} : ${vnis.has(id) ? `goto ${chainOf('mesh', fabric.vni)}` : 'accept'}`;
+    ...withVxlan(networks).map(({ network: { id, number }, vxlan }) => {
+      return `${nftName(vxlan.device)} : ${numbers.has(id) ? `goto ${chainOf('mesh', number)}` : 'accept'}`;
     }),
     ...ports.flatMap(({ link, network, plugged }) => {
-      const vni = vnis.get(network);
-      if (vni === undefined || !isNftName(link)) return [];
-      return [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', vni)}`];
+      const number = numbers.get(network);
+      if (number === undefined || !isNftName(link)) return [];
+      return [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', number)}`];
     }),
     // These ports are on bridges of others, where members' frames may be at home.
     ...elsewhere.filter(isNftName).map((link) => `${nftName(link)} : accept`),

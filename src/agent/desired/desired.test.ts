@@ -4,10 +4,10 @@ import { nodeInput } from '../../../test/kit/desired-input.ts';
 import { manage, manageWith, memberNumber, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { plan, printStep } from '../loop/plan.ts';
-import type { DesiredInput } from './assignment.ts';
+import { type DesiredInput, meshAttachment } from './assignment.ts';
 import { DesiredItems } from './desired.ts';
 
 const OTHERS = [1, 2, 3].map((number) => memberNumber(manage, number));
@@ -16,12 +16,12 @@ const SEGMENTS: readonly Segment[] = [
   { device: 'eth2', ipv4: '10.12.0.1' as Ipv4, subnet: '10.12.0.0/24' as Ipv4Cidr },
 ];
 
-function onNode(network: Network, members: readonly Member[]): DesiredInput {
+function onNode(network: Mesh, members: readonly Member[]): DesiredInput {
   return nodeInput([{ network, members, host0Answers: true }]);
 }
 
-function onHost0(network: Network, segments: readonly Segment[], nics: readonly UnderlayNic[]): DesiredInput {
-  const attachments = [{ network, members: OTHERS, host0Answers: true }];
+function onHost0(network: Mesh, segments: readonly Segment[], nics: readonly UnderlayNic[]): DesiredInput {
+  const attachments = [meshAttachment({ network, members: OTHERS, host0Answers: true })];
   return { machine: 'host0', routes: false, host0: { role: 'host0', segments, nics }, attachments, ports: [] };
 }
 
@@ -34,8 +34,8 @@ function stepsBetween(before: DesiredInput, after: DesiredInput): string[] {
   return plan(observed, desired.items, { mayDelete: () => true }).map(printStep);
 }
 
-/** A network that counts how often something is derived from its devices or its fabric. */
-function counted(network: Network): { readonly network: Network; readonly reads: () => number } {
+/** A network that counts how often something is derived from its type or its addresses. */
+function counted(network: Mesh): { readonly network: Mesh; readonly reads: () => number } {
   let reads = 0;
   const read = <T>(part: T): T => {
     reads++;
@@ -45,11 +45,11 @@ function counted(network: Network): { readonly network: Network; readonly reads:
     reads: () => reads,
     network: {
       ...network,
-      get devices() {
-        return read(network.devices);
+      get type() {
+        return read(network.type);
       },
-      get fabric() {
-        return read(network.fabric);
+      get hostAddress() {
+        return read(network.hostAddress);
       },
     },
   };
@@ -118,7 +118,11 @@ test('a machine behind a port of this node gets no FDB entries: frames to it sta
 });
 
 test('renamed devices get the entries of all members', () => {
-  const renamed: Network = { ...manage, devices: { vxlan: 'vxmanage', bridge: 'brmanage' } };
+  const renamed: Mesh = {
+    ...manage,
+    bridge: { ...manage.bridge, name: 'brmanage' },
+    type: { ...manage.type, device: 'vxmanage' },
+  };
   const desired = new DesiredItems();
   desired.update(onNode(manage, OTHERS));
   desired.update(onNode(renamed, OTHERS));

@@ -5,21 +5,21 @@
  * Tests: desired.test.ts, plan.test.ts, delta.test.ts.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { memberAddresses } from '../../model/network/member.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { RulesetItem } from '../items/ruleset.ts';
 import type { Changed } from '../loop/delta.ts';
-import type { Attachment, DesiredInput } from './assignment.ts';
+import type { DesiredInput, NetworkAttachment } from './assignment.ts';
+import { hasBridge } from './bridged-network.ts';
 import { type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
 import { portPart } from './parts/port.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
 import { rulesets, withElements } from './ruleset.ts';
-import type { RulesetInput } from './ruleset-input.ts';
-import { vxlanParts } from './types/vxlan.ts';
+import type { NetworkRules, NodeRules } from './ruleset-input.ts';
+import { typeParts } from './types/type-parts.ts';
 import { behindHost0, vxlanWay } from './vxlan-way.ts';
 
 type Ports = DesiredInput['ports'];
@@ -39,7 +39,13 @@ export class DesiredItems {
   readonly #fold = new PartFold();
   #kept: Kept | undefined;
   /** The nft tables without the elements that come and go with members, and the input that they were derived from. */
-  #tables: { readonly rules: RulesetInput; readonly tables: readonly RulesetItem[] } | undefined;
+  #tables:
+    | {
+        readonly rules: NodeRules;
+        readonly networks: readonly NetworkRules[];
+        readonly tables: readonly RulesetItem[];
+      }
+    | undefined;
 
   /** The present items, in a map that later updates change. */
   get items(): ItemMap {
@@ -60,12 +66,13 @@ export class DesiredItems {
   /** All parts. The tables come last, because they collect the elements that the other parts have added. */
   *#partsOf(input: DesiredInput, kept: Kept): Iterable<Part> {
     yield { key: 'networks and node', inputs: [input], build: () => ({ parts: partsOf(input, kept) }) };
-    const rules = rulesetInput(input);
-    if (this.#tables === undefined || !haveSameRules(this.#tables.rules, rules)) {
-      this.#tables = { rules, tables: rulesets(rules) };
+    const { elements, rules: networks } = this.#fold;
+    const rules = nodeRules(input);
+    const known = this.#tables;
+    if (known === undefined || known.networks !== networks || !isDeepStrictEqual(known.rules, rules)) {
+      this.#tables = { rules, networks, tables: rulesets({ ...rules, networks }) };
     }
-    const { elements } = this.#fold;
-    const { tables } = this.#tables;
+    const { tables } = this.#tables ?? { tables: [] };
     const build = () => ({ items: tables.map((table) => withElements(table, elements)) });
     yield { key: 'tables', inputs: [tables, elements.revision], build };
   }
@@ -92,12 +99,14 @@ function* partsOf({ attachments, firstRule }: DesiredInput, { host0, node, ports
   }
 }
 
-function networkPart(attachment: Attachment, node: NodeContext, ports: Ports): Part {
-  const { network, members, host0Answers, keptSources } = attachment;
+function networkPart(attachment: NetworkAttachment, node: NodeContext, ports: Ports): Part {
+  const { network, peers } = attachment;
   return {
     key: network.id,
-    inputs: [network, members, host0Answers, keptSources, node, ports],
-    build: () => ({ parts: [...vxlanParts(attachment, node), portPart(network, ports)] }),
+    inputs: [network, node, ports, ...Object.values(peers)],
+    build: () => ({
+      parts: [...typeParts(attachment, node), ...(hasBridge(network) ? [portPart(network, ports)] : [])],
+    }),
   };
 }
 
@@ -118,8 +127,8 @@ function same<T>(before: T | undefined, now: T): T {
   return before !== undefined && isDeepStrictEqual(before, now) ? before : now;
 }
 
-function rulesetInput(input: DesiredInput): RulesetInput {
-  const { host0, attachments, ports, routes, machine, onLink = [], elsewhere = [] } = input;
+function nodeRules(input: DesiredInput): NodeRules {
+  const { host0, ports, routes, onLink = [], elsewhere = [] } = input;
   const segments = host0.role === 'host0' ? host0.segments : [];
   return {
     ports,
@@ -132,17 +141,5 @@ function rulesetInput(input: DesiredInput): RulesetInput {
     countsOutsiders: host0.role === 'host0',
     segments: segments.length > 1 ? segments : [],
     underlay: segments.map(({ device }) => device),
-    networks: attachments.map(({ network }) => ({ network, own: memberAddresses(network, machine) })),
   };
-}
-
-/**
- * Whether two inputs give the same rules, apart from sources. Cheap: unchanged networks and lists are the same objects.
- */
-function haveSameRules(
-  { networks: before, ...rest }: RulesetInput,
-  { networks: now, ...restNow }: RulesetInput,
-): boolean {
-  const same = before.length === now.length && now.every(({ network }, i) => network === before[i]?.network);
-  return same && isDeepStrictEqual(rest, restNow);
 }

@@ -1,5 +1,6 @@
 /** Proves with real packets where VXLAN is believed: only where its source is. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { meshRules } from '../../../test/kit/desired-input.ts';
 import { forge } from '../../../test/kit/forgery.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage } from '../../../test/kit/networks.ts';
@@ -7,7 +8,6 @@ import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
-import { memberAddresses } from '../../model/network/member.ts';
 import type { Operation } from '../items/item-kind.ts';
 import { OUTSIDERS_SET, parseOutsiders } from '../items/outsider.ts';
 import { type RulesetItem, rulesetKind, TABLE } from '../items/ruleset.ts';
@@ -16,7 +16,7 @@ import { ELSEWHERE, inetTable, sourceSet } from './inet-table.ts';
 import { withElements } from './ruleset.ts';
 import type { RulesetInput } from './ruleset-input.ts';
 
-const { vni } = manage.fabric;
+const { vni } = manage.type;
 const SEGMENTS = [1, 2].map((n) => ({
   device: `eth${n}`,
   ipv4: `10.11.${n}.1` as Ipv4,
@@ -26,7 +26,7 @@ const SEGMENTS = [1, 2].map((n) => ({
 const SOURCES = new Set(['10.11.1.2', '10.11.1.9', '10.11.2.2', '10.50.0.7'] as Ipv4[]);
 /** What a node with two cards has. */
 const NODE: RulesetInput = {
-  networks: [{ network: manage, own: memberAddresses(manage, 'host0') }],
+  networks: [meshRules(manage, 'host0')],
   elsewhere: [],
   openTo: [],
   countsOutsiders: false,
@@ -149,7 +149,7 @@ test('a sender whose route leads through a router is taken by the NIC of that ro
 
 test('a member that has left is not taken any more, though its packets have come this way a moment ago', async () => {
   await apply(NODE);
-  const paths = async () => (await nft.listSet('inet', TABLE, 'paths')).includes('"eth1" . 10.11.1.2');
+  const paths = async () => (await nft.listSet('inet', TABLE, 'paths_4789_ipv4')).includes('"eth1" . 10.11.1.2');
   expect(await isTaken(1, '10.11.1.2', '10.11.1.1')).toBe(true);
   expect(await paths()).toBe(true);
   const left = tableOf(NODE, SOURCES.difference(new Set(['10.11.1.2'])));

@@ -1,7 +1,7 @@
 /** Proves that the fold builds only parts whose inputs differ, and that parts share what they have in common. */
 import { expect, test } from 'vitest';
 import type { Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Item } from '../items/item.ts';
 import type { Content, Part } from './part.ts';
 import { PartFold } from './part-fold.ts';

@@ -7,12 +7,14 @@ import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
 import { ElementSets } from './element-sets.ts';
 import type { Part, SetElement } from './part.ts';
+import type { NetworkRules } from './ruleset-input.ts';
 
 /** A part as it was built last. */
 interface Built {
   inputs: readonly unknown[];
   items: ReadonlyMap<ItemKey, Item>;
   elements: readonly SetElement[];
+  rules: NetworkRules | undefined;
   parts: Map<string, Built> | undefined;
   /** The number of the last fold that had the part. */
   fold: number;
@@ -29,6 +31,8 @@ export class PartFold {
   /** The parts that have an item with this key. Several members at one underlay address share a flood entry. */
   readonly #holders = new Map<ItemKey, Built | Set<Built>>();
   #changed = new Map<ItemKey, Item | undefined>();
+  readonly #rules = new Map<Built, NetworkRules>();
+  #collected: readonly NetworkRules[] | undefined;
   #folds = 0;
 
   /** The present items, in a map that later updates change. */
@@ -38,6 +42,12 @@ export class PartFold {
 
   get elements(): ElementSets {
     return this.#elements;
+  }
+
+  /** The rules of all networks, by their numbers: the same array until the next change. */
+  get rules(): readonly NetworkRules[] {
+    this.#collected ??= [...this.#rules.values()].sort((a, b) => a.network.number - b.network.number);
+    return this.#collected;
   }
 
   /** The changes since the last call. */
@@ -73,7 +83,8 @@ export class PartFold {
 
   #build(built: Built, part: Part): void {
     const { items: itemsBefore, elements: elementsBefore } = built;
-    const { items, elements, parts } = part.build();
+    const { items, elements, rules, parts } = part.build();
+    this.#takeRules(built, rules);
     built.inputs = part.inputs;
     built.elements = elements ?? NO_ELEMENTS;
     for (const element of built.elements) this.#elements.add(element);
@@ -89,7 +100,16 @@ export class PartFold {
     if (built.parts !== undefined) this.#fold(built.parts, parts ?? []);
   }
 
+  #takeRules(built: Built, rules: NetworkRules | undefined): void {
+    if (rules === undefined && built.rules === undefined) return;
+    built.rules = rules;
+    if (rules === undefined) this.#rules.delete(built);
+    else this.#rules.set(built, rules);
+    this.#collected = undefined;
+  }
+
   #remove(built: Built): void {
+    this.#takeRules(built, undefined);
     for (const element of built.elements) this.#elements.remove(element);
     for (const key of built.items.keys()) this.#release(built, key);
     for (const part of built.parts?.values() ?? []) this.#remove(part);
@@ -128,7 +148,7 @@ export class PartFold {
 }
 
 function newlyBuilt(key: string, among: Map<string, Built>): Built {
-  const built = { inputs: [], items: NO_ITEMS, elements: NO_ELEMENTS, parts: undefined, fold: 0 };
+  const built = { inputs: [], items: NO_ITEMS, elements: NO_ELEMENTS, rules: undefined, parts: undefined, fold: 0 };
   among.set(key, built);
   return built;
 }

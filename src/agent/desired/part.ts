@@ -1,5 +1,6 @@
 /** Parts: the shares that make up the desired items of a node. A new type, service or rule is a new part. */
 import type { Item } from '../items/item.ts';
+import type { NetworkRules } from './ruleset-input.ts';
 
 /** One share of the desired items. A part is built again when one of its inputs is another value than before. */
 export interface Part {
@@ -14,6 +15,8 @@ export interface Part {
 export interface Content {
   readonly items?: Iterable<Item>;
   readonly elements?: readonly SetElement[];
+  /** What a network adds to the nft tables. */
+  readonly rules?: NetworkRules;
   /** Smaller parts. They are looked at only when an input of this part differs. */
   readonly parts?: Iterable<Part>;
 }

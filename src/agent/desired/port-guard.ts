@@ -5,9 +5,10 @@
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { ipv6ToBytes } from '../../model/address/ipv6.ts';
-import type { MemberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+
+import type { NodeAddresses } from '../../model/network/node-addresses.ts';
 import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
+import type { BridgedNetwork } from './bridged-network.ts';
 
 /**
  * New Ethernet addresses of one port: 1,024 at once, for an office network behind one port, which is all new when the table
@@ -157,7 +158,7 @@ export function refusalRules(): string {
 }
 
 /** The chains of one network, for its VXLAN and for its two kinds of ports. */
-export function guardRules({ fabric: { vni, mtuBytes } }: Network, own: MemberAddresses): string {
+export function guardRules({ number: vni, mtuBytes }: BridgedNetwork, own: NodeAddresses): string {
   return [
     // The Ethernet addresses that the bridge knows, as it does: a frame to another one goes to all members.
     dynamicSet(`known_${vni}`, 'ether_addr', '5m'),
@@ -187,7 +188,7 @@ export function guardRules({ fabric: { vni, mtuBytes } }: Network, own: MemberAd
     chain(`solicited-${vni}`, [
       // A neighbour advertisement has type 136, and its target 8 bytes after its begin (RFC 4861 §4.4).
       `@th,0,8 136 @th,64,128 @${addressSet(vni)} ${refuse('member-address')}`,
-      `ether daddr ${solicitedMac(own.ipv6)} jump neighbour`,
+      `ether daddr ${solicitedMac(own.linkLocal)} jump neighbour`,
     ]),
     chain(`destination-${vni}`, [
       `ether daddr @known_${vni} goto settled-${vni}`,

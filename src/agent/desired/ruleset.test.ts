@@ -2,6 +2,7 @@
  * Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { meshRules } from '../../../test/kit/desired-input.ts';
 import { member, mesh } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
@@ -60,10 +61,10 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 }
 
 function tables(...addresses: string[]): RulesetItem[] {
-  const networks = [manage, guests].map((network) => ({ network, own: memberAddresses(network, 'host0') }));
+  const networks = [manage, guests].map((network) => meshRules(network, 'host0'));
   const elements = new ElementSets();
-  for (const { network, own } of networks) {
-    for (const element of ownGuard(network, own)) elements.add(element);
+  for (const network of [manage, guests]) {
+    for (const element of ownGuard(network, memberAddresses(network, 'host0'))) elements.add(element);
     for (const ipv4 of addresses) {
       elements.add({ set: sourceSet(network), element: ipv4 });
       const listed = member(network, machineIdOf(ipv4), parseIpv4(ipv4));
@@ -121,7 +122,7 @@ test('adding and deleting elements gives the same tables as a whole write', asyn
     'add element inet meshwork sources_456 { 10.11.1.4 }',
     'delete element inet meshwork sources_500 { 10.11.1.2 }',
     'add element inet meshwork sources_500 { 10.11.1.4 }',
-    'flush set inet meshwork paths',
+    'flush set inet meshwork paths_4789_ipv4',
   ]);
   for (const [index, item] of after.entries()) {
     const have = before[index];
@@ -170,7 +171,7 @@ test('a node without a network has no table', () => {
 });
 
 test('on a router, host0 separates its segments and leaves their other traffic alone', () => {
-  const networks = [{ network: manage, own: memberAddresses(manage, 'host0') }];
+  const networks = [meshRules(manage, 'host0')];
   const [inet] = rulesets({ ...NOTHING, networks, segments, routes: true });
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');

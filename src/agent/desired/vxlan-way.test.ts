@@ -10,6 +10,7 @@ import { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { apply } from '../loop/apply.ts';
 import { plan, printStep, type Step } from '../loop/plan.ts';
+import { meshAttachment } from './assignment.ts';
 import { desiredItems } from './desired.ts';
 import { firstRule, vxlanWay } from './vxlan-way.ts';
 
@@ -24,7 +25,7 @@ function host0For(segments: readonly Ipv4Cidr[]) {
 /** The items of a node on 10.11.0.0/24, as its kernel is now. @param segments those that host0 lists */
 async function node(segments: readonly Ipv4Cidr[]): Promise<ItemMap> {
   const host0 = host0For(segments);
-  const attachments = [{ network: manage, members: [], host0Answers: true }];
+  const attachments = [meshAttachment({ network: manage, members: [], host0Answers: true })];
   const { rules = [] } = await here().kernel.dump(() => true);
   const machine = parseMachineId('10eff964');
   const priority = firstRule(rules) ?? 0;

@@ -4,7 +4,7 @@
  */
 import type { Rule, UdpPorts } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4Cidr, ipv4InSubnet } from '../../model/address/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import type { Item } from '../items/item.ts';
 import { isNftName } from '../items/nft-text.ts';
 import { VXLAN_TABLE } from '../items/route.ts';

@@ -6,7 +6,7 @@ import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';

@@ -6,7 +6,7 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { DoctorFinding, NetworkView, PortView } from '../../protocol/documents/views.ts';
 import type { Chain } from '../firewall/chain.ts';
@@ -87,7 +87,7 @@ export interface DiskEvidence {
 
 /** An underlay address that answers as host0 of a network, and is none of host0's known ones. */
 export interface OtherHost0 {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly ipv4: Ipv4;
   /** It is another address of the machine that has a known one. */
   readonly isKnownMachine: boolean;
@@ -104,7 +104,7 @@ export interface SharedAddress {
 
 /** The result of the echoes to one member. */
 export interface PathEvidence {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly member: Member;
   /** Whether its underlay address answers. */
   readonly underlay: boolean;

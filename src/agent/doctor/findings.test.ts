@@ -137,8 +137,8 @@ test('a port that takes larger packets than its network carries', () => {
 });
 
 test('a VXLAN device of an earlier version has no limit of entries', () => {
-  const vxlan = { vni: manage.fabric.vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
-  const link = portLink(3, manage.devices.vxlan, { kind: 'vxlan', vxlan });
+  const vxlan = { vni: manage.type.vni, udpPort: 4789, learning: true, df: 'inherit' } as const;
+  const link = portLink(3, manage.type.device, { kind: 'vxlan', vxlan });
   expect(complaints({ links: [eth0, link] })).toEqual([
     expect.stringMatching(/^warning fdb-limit: vxlan456 was made by/),
   ]);

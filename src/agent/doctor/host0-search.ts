@@ -40,7 +40,7 @@ export async function otherHost0s(search: Host0Search): Promise<Evidence['otherH
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, askerOf(search.machine));
     const target = memberAddresses(network, 'host0').ipv6;
     return links.map(async (link) => {
-      const question = { vni: network.fabric.vni, from: { mac, ipv6 }, target };
+      const question = { vni: network.type.vni, from: { mac, ipv6 }, target };
       // A link that is down sends nothing, and no other host0 can be reached through it.
       const answers = await search.askUnderlay(link, question).catch(() => []);
       const others = answers.filter((ipv4) => !search.known.includes(ipv4));

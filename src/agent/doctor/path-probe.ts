@@ -5,7 +5,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import { proveMtu, type SizedEcho } from '../ping/path-mtu.ts';
 import type { PathEvidence } from './evidence.ts';
@@ -48,7 +48,7 @@ export async function probePaths(views: readonly NetworkView[], input: PathProbe
 }
 
 async function pathTo(
-  network: Network,
+  network: Mesh,
   member: Member,
   mesh: boolean,
   { echo, via }: PathProbeInput,
@@ -57,7 +57,7 @@ async function pathTo(
     answers(member.ipv4, echo),
     via(member.ipv4),
     // The path may be lost between the two probes. Nothing is proved then.
-    mesh ? proveMtu(member.ipv6, network.fabric.mtuBytes, echo).catch(() => 0) : 0,
+    mesh ? proveMtu(member.ipv6, network.mtuBytes, echo).catch(() => 0) : 0,
   ]);
   return { network, member, underlay, mesh, provedBytes, ...(router !== undefined && { via: router }) };
 }

@@ -2,7 +2,7 @@
  * What the firewalls of other programs do with VXLAN packets. A packet must pass the chains of all tables at its hook: one
  * that drops is enough.
  */
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { type Chain, chainText } from './chain.ts';
 import type { Packet } from './packet.ts';
 import { effectsOf } from './rule.ts';

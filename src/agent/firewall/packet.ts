@@ -1,6 +1,6 @@
 /** A VXLAN packet as a firewall sees it, and whether a part of a rule matches it. */
 import { type Ipv4Cidr, ipv4InSubnet, ipv4Overlap, ipv4Subnet, isIpv4 } from '../../model/address/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 
 /** The first VXLAN packet of a flow. Later packets of the flow are let through where the first is. */
 export interface Packet {

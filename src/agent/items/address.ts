@@ -4,7 +4,7 @@
  */
 import type { Ip } from '../../kernel/ip.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { RANK } from './rank.ts';

@@ -4,10 +4,10 @@
  * behind the VXLAN port. All our entries carry extern_learn, which is our mark: the kernel keeps no protocol on FDB
  * entries.
  */
+import type { Ip } from '../../kernel/ip.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { RANK } from './rank.ts';
@@ -22,7 +22,7 @@ export interface FdbItem {
   /** FLOOD_MAC in a flood entry. */
   readonly mac: Mac;
   /** In `self` entries only. */
-  readonly remoteVtep?: Ipv4;
+  readonly remoteVtep?: Ip;
   /**
    * A `permanent` entry of the table `self` never moves: the kernel drops a frame with that source address from another
    * VTEP. host0 has `dynamic` entries. They follow the sender, so host0 hears a node whose IPv4 address has changed,

@@ -2,7 +2,7 @@
  * Items: the things that the agent owns on a node. Observed and desired state are maps of items. The plan compares two
  * such maps and knows nothing else. This file has the union of all items and the table of their kinds.
  */
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { type AddressItem, addressKind } from './address.ts';
 import { type FdbItem, fdbKind } from './fdb.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';

@@ -2,11 +2,12 @@
  * The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes.
  */
 
+import { isIpv6 } from '../../kernel/ip.ts';
 import { isFixedOption, normalOption, type OddOptions } from '../../kernel/rtnl/link-options.ts';
-import { type LinkConf, NO_SETTING, type VxlanAttributes } from '../../kernel/rtnl/objects.ts';
-import type { LinkChange } from '../../kernel/rtnl/operation.ts';
+import { type LinkConf, NO_SETTING } from '../../kernel/rtnl/objects.ts';
+import type { LinkChange, VxlanDevice } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
 import { RANK } from './rank.ts';
@@ -28,7 +29,7 @@ export interface LinkItem {
   readonly alias: string;
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
   readonly conf: LinkConf;
-  readonly vxlan?: VxlanAttributes;
+  readonly vxlan?: VxlanDevice;
   /** Of a bridge. Absent in an observed item where the kernel has no such limit. */
   readonly learnedMax?: number;
   /** In an observed item, the options that are not at the kernel's default, by name. */
@@ -139,16 +140,63 @@ function optionWords(name: string): string {
 /** The words of `ip link set` that differ from the field names of a change. */
 const LINK_WORDS: Readonly<Record<string, string>> = { mac: 'address', mtuBytes: 'mtu', addressMode: 'addrgenmode' };
 
-function vxlanChange(have: VxlanAttributes, want: VxlanAttributes): Pick<LinkChange, 'vxlan'> {
+function vxlanChange(have: VxlanDevice, want: VxlanDevice): Pick<LinkChange, 'vxlan'> {
   const change = {
     ...(have.local !== want.local && want.local !== undefined && { local: want.local }),
     ...(have.learning !== want.learning && { learning: want.learning }),
     ...(have.df !== want.df && { df: want.df }),
+    ...(have.hopLimit !== want.hopLimit && { hopLimit: want.hopLimit ?? 0 }),
+    ...(have.group !== undefined && want.group === undefined && { noGroup: familyOf(have.group) }),
   };
   return Object.keys(change).length === 0 ? {} : { vxlan: change };
 }
 
-/** Links are changed in place, except a VXLAN whose VNI, UDP port or lost source address the kernel cannot change. */
+function familyOf(address: NonNullable<VxlanDevice['local']>): 'ipv4' | 'ipv6' {
+  return isIpv6(address) ? 'ipv6' : 'ipv4';
+}
+
+/**
+ * Whether only a new device can be as desired. The kernel cannot change the VNI, the UDP port or the underlay link
+ * (EOPNOTSUPP), nor remove the source address or change its family; and it joins a group only when the device comes up.
+ */
+function isAnotherVxlan(have: VxlanDevice, want: VxlanDevice): boolean {
+  return (
+    have.vni !== want.vni ||
+    have.udpPort !== want.udpPort ||
+    have.dev !== want.dev ||
+    (want.group !== undefined && have.group !== want.group) ||
+    (want.local === undefined
+      ? have.local !== undefined
+      : familyOf(want.local) !== (have.local === undefined ? 'ipv4' : familyOf(have.local)))
+  );
+}
+
+/** The words of ip(8) that make a VXLAN device. */
+function vxlanWords({ vni, udpPort, group, local, dev, hopLimit, learning, df, entriesMax }: VxlanDevice): string {
+  return [
+    `type vxlan id ${vni} dstport ${udpPort}`,
+    ...(group === undefined ? [] : [`group ${group}`]),
+    ...(local === undefined ? [] : [`local ${local}`]),
+    ...(dev === undefined ? [] : [`dev ${dev}`]),
+    ...(hopLimit === undefined ? [] : [`ttl ${hopLimit}`]),
+    learning ? 'learning' : 'nolearning',
+    `df ${df}`,
+    ...(entriesMax === undefined ? [] : [`maxaddress ${entriesMax}`]),
+  ].join(' ');
+}
+
+/** The words of ip(8) that change a VXLAN device. */
+function vxlanChangeWords({ local, learning, df, hopLimit, noGroup }: NonNullable<LinkChange['vxlan']>): string[] {
+  return [
+    ...(local === undefined ? [] : [`local ${local}`]),
+    ...(learning === undefined ? [] : [learning ? 'learning' : 'nolearning']),
+    ...(df === undefined ? [] : [`df ${df}`]),
+    ...(hopLimit === undefined ? [] : [`ttl ${hopLimit}`]),
+    ...(noGroup === undefined ? [] : [`remote ${noGroup === 'ipv6' ? '::' : '0.0.0.0'}`]),
+  ];
+}
+
+/** Links are changed in place, except a VXLAN that the kernel cannot change (`isAnotherVxlan`). */
 export const linkKind: ItemKind<LinkItem> = {
   key: (item) => linkKey(item.device, item.network),
   dependsOn: () => [],
@@ -177,6 +225,9 @@ export const linkKind: ItemKind<LinkItem> = {
       if (want.vxlan.local !== undefined) compare('local', have.vxlan.local, want.vxlan.local);
       compare('learning', have.vxlan.learning, want.vxlan.learning);
       compare('df', have.vxlan.df, want.vxlan.df);
+      compare('group', have.vxlan.group ?? '', want.vxlan.group ?? '');
+      compare('dev', have.vxlan.dev ?? '', want.vxlan.dev ?? '');
+      compare('ttl', have.vxlan.hopLimit ?? 'auto', want.vxlan.hopLimit ?? 'auto');
     }
     for (const [name, value] of Object.entries(have.odd ?? {})) compare(name, value, normalOption(name));
     if (learnsTooMuch(have, want)) compare('fdb_max_learned', have.learnedMax, want.learnedMax);
@@ -184,23 +235,15 @@ export const linkKind: ItemKind<LinkItem> = {
     return differences;
   },
 
-  // The kernel cannot change a VXLAN's VNI or UDP port (EOPNOTSUPP), nor remove its source address. Neither can it change
-  // the limit of entries, but a device without one works: to make it anew would lose packets, so the doctor tells.
+  // Neither can the kernel change the limit of entries, but a device without one works: to make it anew would lose packets,
+  // so the doctor tells.
   mustRecreate: ({ vxlan: have, odd = {} }, { vxlan: want }) =>
-    Object.keys(odd).some(isFixedOption) ||
-    (have !== undefined &&
-      want !== undefined &&
-      (have.vni !== want.vni ||
-        have.udpPort !== want.udpPort ||
-        (have.local !== undefined && want.local === undefined))),
+    Object.keys(odd).some(isFixedOption) || (have !== undefined && want !== undefined && isAnotherVxlan(have, want)),
 
   print({ name, device, mac, mtuBytes, master, vxlan, ...item }) {
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
     if (device === 'bridge' || vxlan === undefined) return `${head} ${bridgeWords(item)}`;
-    const local = vxlan.local === undefined ? '' : ` local ${vxlan.local}`;
-    const learning = vxlan.learning ? 'learning' : 'nolearning';
-    const limit = vxlan.entriesMax === undefined ? '' : ` maxaddress ${vxlan.entriesMax}`;
-    return `${head} master ${master} type vxlan id ${vxlan.vni} dstport ${vxlan.udpPort}${local} ${learning} df ${vxlan.df}${limit}`;
+    return `${head} master ${master} ${vxlanWords(vxlan)}`;
   },
 
   printChange(have, want) {
@@ -208,9 +251,7 @@ export const linkKind: ItemKind<LinkItem> = {
     const words = Object.entries(plain).map(([name, value]) =>
       name === 'up' ? 'up' : `${LINK_WORDS[name] ?? name} ${value || 'none'}`,
     );
-    const inner = Object.entries(vxlan ?? {}).map(([name, value]) =>
-      name === 'learning' ? (value ? 'learning' : 'nolearning') : `${name} ${value}`,
-    );
+    const inner = vxlanChangeWords(vxlan ?? {});
     const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
     const learning = bridge === undefined ? [] : [bridgeWords(bridge)];
     return ['ip link set', have.name, ...words, ...type, ...learning, ...normal.map(optionWords)].join(' ');

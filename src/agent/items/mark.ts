@@ -1,5 +1,5 @@
 /** The marks on our objects in the kernel. The agent never touches an object without one. */
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 
 /**
  * rtm_protocol of our routes and NDA_PROTOCOL of our neighbour entries, in the range that the kernel leaves to

@@ -2,7 +2,7 @@
 import type { Ip } from '../../kernel/ip.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { OUR_PROTOCOL } from './mark.ts';

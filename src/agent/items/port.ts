@@ -3,7 +3,7 @@
  * bridge directly; the agent puts both back after it had to create the bridge again. The agent owns the membership in
  * the bridge, not the interface.
  */
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
 import { linkKey } from './link.ts';
 import { RANK } from './rank.ts';

@@ -1,6 +1,6 @@
 /** Routes to other underlay segments, with host0 as the gateway. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import type { ItemKind, Operation } from './item-kind.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 import { RANK } from './rank.ts';

@@ -1,25 +1,27 @@
 /** Proves on the real kernel that the tables are bounded, and that our entries fit into a full one. */
 import { expect, test } from 'vitest';
+import { linksAndAddresses } from '../../../test/kit/desired-input.ts';
 import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { manage } from '../../../test/kit/networks.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import { LEARNED_MAX, linkItems } from '../desired/types/vxlan.ts';
+import { LEARNED_MAX } from '../desired/types/bridge.ts';
 import { type FdbItem, fdbKind } from '../items/fdb.ts';
 import { kindOf } from '../items/item.ts';
 
-const { vxlan, bridge } = manage.devices;
+const {
+  type: { device: vxlan },
+  bridge: { name: bridge },
+} = manage;
 const ENTRIES_MAX = 40;
 
 const here = kernelOfEachTest();
+const linksOfHost0 = () => linksAndAddresses(manage, 'host0').filter(({ kind }) => kind === 'link');
 
 /** Makes the two links of a mesh. @param entriesMax the limit of the VXLAN, in place of the usual one */
 async function makeLinks(entriesMax?: number): Promise<void> {
-  const operations = linkItems(manage, memberAddresses(manage, 'host0'), undefined).flatMap((item) =>
-    kindOf(item).create(item),
-  );
+  const operations = linksOfHost0().flatMap((item) => kindOf(item).create(item));
   const limited = operations.map((operation) =>
     entriesMax !== undefined && operation.do === 'link-add' && operation.vxlan !== undefined
       ? { ...operation, vxlan: { ...operation.vxlan, entriesMax } }
@@ -52,7 +54,7 @@ test('what a bridge learns is put back when another program changed it, on the l
   await here().kernel.rtnl.apply([
     { do: 'link-set', link: bridge, change: { bridge: { learnedMax: 0, learnsLinkLocal: true } } },
   ]);
-  const [want] = linkItems(manage, memberAddresses(manage, 'host0'), undefined);
+  const [want] = linksOfHost0();
   if (want?.kind !== 'link') throw new Error('no bridge');
   const have = { ...want, learnedMax: 0, learnsLinkLocal: true };
   const kind = kindOf(want);
@@ -69,7 +71,7 @@ test('what a bridge learns is put back when another program changed it, on the l
 });
 
 test('a VXLAN of an earlier version, without a limit, is left as it is', () => {
-  const [, want] = linkItems(manage, memberAddresses(manage, 'host0'), undefined);
+  const [, want] = linksOfHost0();
   if (want?.kind !== 'link' || want.vxlan === undefined) throw new Error('no VXLAN');
   const { entriesMax: _, ...unlimited } = want.vxlan;
   const have = { ...want, vxlan: unlimited };

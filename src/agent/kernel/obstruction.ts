@@ -1,6 +1,6 @@
 /** The refused networks: a foreign device has their name or VNI, so they cannot be created on this node. */
 import { MeshError } from '../../model/error.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Obstacle } from './observed.ts';
 

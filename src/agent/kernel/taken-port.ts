@@ -6,7 +6,7 @@ import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { udpHolders } from '../../kernel/udp-holders.ts';
 import { MeshError } from '../../model/error.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { parseAlias } from '../items/mark.ts';
 
 /**

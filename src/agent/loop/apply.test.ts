@@ -1,9 +1,8 @@
 /** Proves that a failed create stops its own further operations and dependent steps, and no others. */
 import { expect, test } from 'vitest';
+import { linksAndAddresses } from '../../../test/kit/desired-input.ts';
 import { mesh } from '../../../test/kit/networks.ts';
 import { MeshError } from '../../model/error.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import { addressItems, linkItems } from '../desired/types/vxlan.ts';
 import { type Item, itemKey } from '../items/item.ts';
 import type { Operation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
@@ -11,9 +10,7 @@ import { apply } from './apply.ts';
 import type { Step } from './plan.ts';
 
 function itemsOf(vni: number): Item[] {
-  const network = mesh(`m${vni}`, vni);
-  const own = memberAddresses(network, 'host0');
-  return [...linkItems(network, own, undefined), ...addressItems(network, own)];
+  return linksAndAddresses(mesh(`m${vni}`, vni), 'host0');
 }
 
 function creates(items: readonly Item[]): Step[] {

@@ -109,7 +109,7 @@ test('the open part gives the same steps as everything', () => {
     if (step % 20 === 0) {
       for (const link of linksOf(desired.items)) cache.take({ type: 'link', removed: false, link, echo: false });
       for (const ipv6 of [own.ipv6, own.linkLocal]) {
-        cache.noteAddress(network.devices.bridge, ipv6, 64);
+        cache.noteAddress(network.bridge.name, ipv6, 64);
         const route = { ...PREFIX_ROUTE, destination: ipv6Subnet(ipv6, 64) };
         cache.take({ type: 'route', removed: false, route, echo: false });
       }

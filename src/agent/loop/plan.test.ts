@@ -5,8 +5,9 @@ import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, Vni } from '../../model/network/network.ts';
-import type { Attachment, DesiredInput } from '../desired/assignment.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
+import { type Attachment, type DesiredInput, meshAttachment } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { type Item, itemKey, kindOf } from '../items/item.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
@@ -29,12 +30,12 @@ function input(...attachments: Attachment[]): DesiredInput {
       segments: ['10.11.1.0/24', '10.11.2.0/24'] as Ipv4Cidr[],
       reachable: ['10.11.1.0/24'] as Ipv4Cidr[],
     },
-    attachments,
+    attachments: attachments.map(meshAttachment),
     ports: [],
   };
 }
 
-function attachment(network: Network, ...members: Member[]): Attachment {
+function attachment(network: Mesh, ...members: Member[]): Attachment {
   return { network, members: [member(network, 'host0', '10.11.1.1'), ...members], host0Answers: true };
 }
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { FdbEntry, Link } from '../../kernel/rtnl/objects.ts';
 import { parseMac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { FdbItem } from '../items/fdb.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import { takenEntryRemedy } from './taken-entry.ts';

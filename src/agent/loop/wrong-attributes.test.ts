@@ -1,5 +1,6 @@
 /** On a real kernel, each attribute on which a mesh depends is set wrong by hand, and is right again. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { linksAndAddresses } from '../../../test/kit/desired-input.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage, memberNumber } from '../../../test/kit/networks.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
@@ -9,7 +10,6 @@ import { parseMachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { memberItems } from '../desired/peers/membership.ts';
-import { addressItems, linkItems } from '../desired/types/vxlan.ts';
 import { itemMap } from '../items/item.ts';
 import { SystemKernel } from '../kernel/system-kernel.ts';
 import { Reconciler } from './reconciler.ts';
@@ -17,7 +17,8 @@ import { Reconciler } from './reconciler.ts';
 /** A repair is promised within a second; the machine of the tests may be busy with others. */
 const REPAIR_DEADLINE_MS = 25_000;
 
-const own = memberAddresses(manage, parseMachineId('10eff964'));
+const machine = parseMachineId('10eff964');
+const own = memberAddresses(manage, machine);
 const peer = memberNumber(manage, 2);
 let reconciler: Reconciler;
 let before: unknown;
@@ -31,8 +32,7 @@ beforeAll(async () => {
   ip(netns.path, 'link set lo up', 'link add eth0 type veth peer name eth1', 'address add 10.0.0.9/24 dev eth0');
   ip(netns.path, 'link set eth1 up', 'link set eth0 up');
   const items = itemMap([
-    ...linkItems(manage, own, '10.0.0.9' as Ipv4),
-    ...addressItems(manage, own),
+    ...linksAndAddresses(manage, machine, '10.0.0.9' as Ipv4),
     ...memberItems(manage, peer, 'node', true),
   ]);
   const journal = new Journal(systemClock, 'agent', 'test');

@@ -5,7 +5,7 @@ import { manageWith, memberNumber, mesh, withMtu } from '../../../test/kit/netwo
 import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Assignment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import { Host0Source } from './host0-source.ts';
@@ -14,11 +14,11 @@ import type { StreamHandlers, Transport } from './transport.ts';
 const SEGMENTS = [{ device: 'eth1', ipv4: '10.11.0.1' as Ipv4, subnet: '10.11.0.0/24' as Ipv4Cidr }];
 
 /** A new object each time, as parsing makes one. */
-function guests(): Network {
+function guests(): Mesh {
   return mesh('guests', 500);
 }
 
-function membersOf(network: Network): Member[] {
+function membersOf(network: Mesh): Member[] {
   return [1, 2, 3].map((number) => memberNumber(network, number));
 }
 
@@ -35,7 +35,7 @@ async function agent() {
   };
   const source = new Host0Source({ controlSock: 'control.sock', startRemedy: 'Start it.', clock, transport });
   await source.start(sourceAgent());
-  const tell = (networks: readonly Network[], nics: readonly UnderlayNic[] = []) => {
+  const tell = (networks: readonly Mesh[], nics: readonly UnderlayNic[] = []) => {
     const members = Object.fromEntries(networks.map((network) => [network.id, membersOf(network)]));
     const snapshot: Assignment = {
       version: { epoch: 'e', revision: 7 },

@@ -6,8 +6,9 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
@@ -37,10 +38,10 @@ const ANSWER_TIMEOUT_MS = 2_000;
  * Follows the daemon's assignment, reports the states of the networks to the daemon, and connects again after each end.
  */
 export class Host0Source implements Source {
-  readonly joins: Subscribable<Network> = new Signal();
+  readonly joins: Subscribable<Mesh> = new Signal();
   readonly #input: Host0SourceInput;
   readonly #lists = new Map<NetworkId, MemberList>();
-  #networks: readonly Network[] = [];
+  #networks: readonly Mesh[] = [];
   #segments: readonly Segment[] = [];
   #nics: readonly UnderlayNic[] = [];
   #findings: readonly Finding[] = [];
@@ -61,7 +62,7 @@ export class Host0Source implements Source {
     return this.#known;
   }
 
-  get networks(): readonly Network[] {
+  get networks(): readonly Mesh[] {
     return this.#networks;
   }
 

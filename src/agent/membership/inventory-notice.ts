@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Inventory, InventoryReport } from '../../protocol/documents/inventory.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -34,7 +34,7 @@ const LOOK_MS = 10 * 60_000;
 export class InventoryNotice {
   readonly #input: InventoryNoticeInput;
   /** The network in which host0 last accepted this node; undefined before that. */
-  #network: Network | undefined;
+  #network: Mesh | undefined;
   /** The inventory that host0 has; undefined if it may have none. */
   #told: Inventory | undefined;
   #alarm: Alarm | undefined;
@@ -48,7 +48,7 @@ export class InventoryNotice {
   }
 
   /** Call when host0 has made this node a member. host0 may have been replaced, so the inventory is sent again. */
-  joined(network: Network): void {
+  joined(network: Mesh): void {
     this.#network = network;
     this.#told = undefined;
     this.#lookIn(0);
@@ -93,7 +93,7 @@ export class InventoryNotice {
   }
 
   /** @returns whether nothing is left to tell */
-  async #tell(network: Network): Promise<boolean> {
+  async #tell(network: Mesh): Promise<boolean> {
     const { transport, instance, read } = this.#input;
     try {
       const inventory = read();

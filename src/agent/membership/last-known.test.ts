@@ -5,7 +5,9 @@ import { board, member as memberOf, mesh } from '../../../test/kit/networks.ts';
 import type { FdbEntry, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import { formatMemberLine } from '../../protocol/documents/membership.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
@@ -64,12 +66,22 @@ test('a changed network that is still the same mesh keeps its members', async ()
   state.now = [{ network: MESH, members: [member(1)], segments: SEGMENTS }];
   known.changed();
   await known.close();
-  const now: Network = { ...MESH, fabric: { ...MESH.fabric, mtuBytes: 1400 } };
+  const now: Mesh = { ...MESH, mtuBytes: 1400 };
   expect(known.of(now)).toEqual({ network: now, members: [member(1)], segments: SEGMENTS });
   const next = node(state.disk);
   await next.known.load();
   expect(next.known.of(now)).toEqual({ network: now, members: [member(1)], segments: SEGMENTS });
   expect(next.known.of({ ...now, name: 'other' })).toBeUndefined();
+});
+
+test('the file of the version before is read', async () => {
+  const { id, name } = MESH;
+  const { devices, fabric } = meshDocument(MESH);
+  const line = formatMemberLine(member(1));
+  const text = { meshes: [{ network: { id, name, devices, fabric }, segments: SEGMENTS, members: [line] }] };
+  const { known } = node(JSON.stringify(text));
+  await known.load();
+  expect(known.of(MESH)).toEqual({ network: MESH, members: [member(1)], segments: SEGMENTS });
 });
 
 test('a burst is written once, and an unchanged text is not written', async () => {

@@ -10,10 +10,12 @@ import { ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { isUnicastMac } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { type MeshIdentity, mustRejoin } from '../../model/network/network-equality.ts';
+import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { formatMemberLine, MEMBERS_MAX, parseMemberLine } from '../../protocol/documents/membership.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import {
@@ -27,7 +29,7 @@ import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** One mesh as this node knows it. */
 export interface KnownMesh {
-  readonly network: Network;
+  readonly network: Mesh;
   /** host0 and the node itself may be among them. */
   readonly members: readonly Member[];
   /** The underlay subnets that host0 forwards between. */
@@ -94,7 +96,7 @@ export class LastKnown {
   }
 
   /** The mesh as it was last known; undefined when the file has no mesh of this identity. */
-  of(network: Network): KnownMesh | undefined {
+  of(network: Mesh): KnownMesh | undefined {
     const known = this.#meshes.find((mesh) => !mustRejoin(mesh.network, network));
     return known === undefined ? undefined : { ...known, network };
   }
@@ -145,7 +147,7 @@ export class LastKnown {
  * entries before the file, so an entry may be newer.
  */
 export function asKernelHas({ network, members }: KnownMesh, cache: KernelCache): readonly Member[] {
-  const link = cache.linkNamed(network.devices.vxlan)?.index;
+  const link = cache.linkNamed(network.type.device)?.index;
   if (link === undefined) return members;
   return members.map((member) => {
     const entry = cache.entryAt({ link, table: 'self', mac: member.mac });
@@ -157,7 +159,7 @@ export function asKernelHas({ network, members }: KnownMesh, cache: KernelCache)
 function documentOf(meshes: readonly KnownMesh[]): MembersDocument {
   return {
     meshes: meshes.map(({ network, segments, members }) => ({
-      network,
+      network: meshDocument(network),
       segments,
       members: members.map(formatMemberLine),
     })),
@@ -165,11 +167,18 @@ function documentOf(meshes: readonly KnownMesh[]): MembersDocument {
 }
 
 /** Of a network only its identity is read: other parts may have changed since. */
-const Identity: form.Shape<MeshIdentity> = form.object({
-  name: form.string({ max: 64 }),
-  fabric: form.object({ vni: form.int(), key: form.string({ max: 20 }), prefix: Ipv6CidrShape }),
-});
-const Mesh: form.Shape<RememberedMesh> = form.refined(
+const Name = form.string({ max: 64 });
+const NumberShape = form.guard<NetworkNumber>(isNetworkNumber);
+const Derived = form.object({ key: form.string({ max: 20 }), prefix: Ipv6CidrShape });
+const Identity: form.Shape<MeshIdentity> = form.union([
+  form.object({ number: NumberShape, name: Name, hostAddress: Derived }),
+  // The file of the version before.
+  form.mapped(
+    form.object({ name: Name, fabric: form.object({ ...Derived.fields, vni: NumberShape }) }),
+    ({ name, fabric: { vni: number, ...hostAddress } }) => ({ number, name, hostAddress }),
+  ),
+]);
+const MeshOnDisk: form.Shape<RememberedMesh> = form.refined(
   form.object({
     network: Identity,
     segments: SegmentsShape,
@@ -181,12 +190,12 @@ const Mesh: form.Shape<RememberedMesh> = form.refined(
 /** The file `members.json`. */
 const MEMBERS_FILE: StateForm<{ readonly meshes: readonly RememberedMesh[] }> = {
   version: 1,
-  shape: form.object({ meshes: form.listOf(Mesh, NETWORKS_MAX) }),
+  shape: form.object({ meshes: form.listOf(MeshOnDisk, NETWORKS_MAX) }),
   holds: 'the last known members',
   remedy: 'The agent writes the file anew as soon as host0 lists the members. Look at the disk if this happens again.',
   comesBack: true,
 };
 
-function isMemberOf({ fabric }: MeshIdentity, { ipv4, mac, ipv6 }: Member): boolean {
-  return isUnderlayAddress(ipv4) && isUnicastMac(mac) && ipv6InSubnet(ipv6, fabric.prefix);
+function isMemberOf({ hostAddress }: MeshIdentity, { ipv4, mac, ipv6 }: Member): boolean {
+  return isUnderlayAddress(ipv4) && isUnicastMac(mac) && ipv6InSubnet(ipv6, hostAddress.prefix);
 }

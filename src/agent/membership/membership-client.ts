@@ -9,7 +9,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import {
   formatVersion,
   type MembershipEvent,
@@ -32,7 +32,7 @@ import type { EventSubscription, Target, Transport } from './transport.ts';
 
 /** What a membership client of one mesh needs from the node and its source. */
 export interface MembershipClientInput {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly machine: MachineId;
   readonly name: string;
   /** New at each boot of the machine. */

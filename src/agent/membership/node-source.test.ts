@@ -7,7 +7,7 @@ import type { NetworkOutcome } from '../../disk/network-directory.ts';
 import type { KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, parseIpv4Cidr, parseIpv4Interface } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { Signal } from '../../model/signal.ts';
 import {
   MEMBER_SILENCE_MS,
@@ -125,7 +125,7 @@ async function node(disk?: string, held: readonly Route[] = []) {
   for (const route of held) agent.cache.take({ type: 'route', removed: false, echo: false, route });
   await source.start(agent);
   await clock.pass(1_000);
-  const change = async (...networks: Network[]) => {
+  const change = async (...networks: Mesh[]) => {
     directory.current = outcomeOf(...networks);
     changes.emit(directory.current);
     await clock.pass(1_000);
@@ -145,7 +145,7 @@ async function node(disk?: string, held: readonly Route[] = []) {
   };
 }
 
-function outcomeOf(...networks: Network[]): NetworkOutcome {
+function outcomeOf(...networks: Mesh[]): NetworkOutcome {
   return { networks, files: {}, errors: [], warnings: [] };
 }
 

@@ -8,8 +8,9 @@ import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
 import { Lookout } from '../../model/lookout.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { mustRejoin } from '../../model/network/network-equality.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
@@ -46,7 +47,7 @@ export interface NodeSourceInput
 /** A mesh that this node takes part in. */
 interface Participation {
   /** As the files define it now. */
-  network: Network;
+  network: Mesh;
   readonly client: MembershipClient;
   /** The members with host0 first, kept while `listed` and host0's address stay the same. */
   withHost0?: { readonly listed: readonly Member[]; readonly ipv4: Ipv4; readonly members: readonly Member[] };
@@ -54,13 +55,13 @@ interface Participation {
 
 /** Reads the network files, joins and leaves their meshes, and gives the agent the members of each. */
 export class NodeSource implements Source {
-  readonly #joins = new Signal<Network>();
-  readonly joins: Subscribable<Network> = this.#joins;
+  readonly #joins = new Signal<Mesh>();
+  readonly joins: Subscribable<Mesh> = this.#joins;
   readonly #input: NodeSourceInput;
   readonly #lastKnown: LastKnown;
   readonly #meshes = new Map<NetworkId, Participation>();
   /** Undefined until the files have been read. Until then, nothing in the kernel counts as left over. */
-  #networks: readonly Network[] | undefined;
+  #networks: readonly Mesh[] | undefined;
   #underlay: UnderlayState | undefined;
   /**
    * The segments to which the kernel has routes through host0 when the agent starts. Before the first list comes, members
@@ -80,7 +81,7 @@ export class NodeSource implements Source {
     return this.#networks !== undefined;
   }
 
-  get networks(): readonly Network[] {
+  get networks(): readonly Mesh[] {
     return this.#networks ?? [];
   }
 
@@ -148,7 +149,7 @@ export class NodeSource implements Source {
     for (const { client } of joining) client.start();
   }
 
-  #takePartIn(network: Network, agent: SourceAgent): Participation {
+  #takePartIn(network: Mesh, agent: SourceAgent): Participation {
     const known = this.#lastKnown.of(network);
     const now = () => this.#meshes.get(network.id)?.network ?? network;
     const client = new MembershipClient({
@@ -237,9 +238,9 @@ export class NodeSource implements Source {
    * Deletes the neighbour entry for host0, so that the kernel solicits host0 again. This is one of the three kernel
    * changes that are no step of a plan: the kernel learnt the entry itself, and learns the next one a moment later.
    */
-  async #forgetHost0(network: Network): Promise<void> {
+  async #forgetHost0(network: Mesh): Promise<void> {
     const { ipv6: address } = memberAddresses(network, 'host0');
-    const link = network.devices.bridge;
+    const link = network.bridge.name;
     // An error means that there was no entry, so it is ignored.
     await this.#input.kernel.apply([{ do: 'neighbour-delete', link, address }]);
   }

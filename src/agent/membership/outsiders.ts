@@ -4,7 +4,7 @@
  */
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';

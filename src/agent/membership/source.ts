@@ -6,7 +6,8 @@
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
@@ -16,7 +17,7 @@ import type { KernelCache } from '../kernel/kernel-cache.ts';
 /** The part of the agent that its source uses. */
 export interface SourceAgent {
   readonly cache: KernelCache;
-  stateOf(network: Network): NetworkState;
+  stateOf(network: Mesh): NetworkState;
   /** Emits when the phase of a network's state has changed. The source then reports the new state to host0. */
   readonly stateChanges: Subscribable<void>;
   /** Emits when IPv4 addresses or routes may have changed: the changed route, or undefined for anything else. */
@@ -32,7 +33,7 @@ export interface SourceAgent {
 export interface Source {
   /** Whether the networks are known. Only then may networks that are not among them be taken down. */
   readonly known: boolean;
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   attachments(): readonly Attachment[];
   host0Stance(): Host0Stance;
   /**
@@ -51,7 +52,7 @@ export interface Source {
   /** host0's underlay addresses. */
   readonly host0: readonly Ipv4[];
   /** Emits a network when host0 has made this node a member, for the first time or again. Never on host0. */
-  readonly joins: Subscribable<Network>;
+  readonly joins: Subscribable<Mesh>;
   start(agent: SourceAgent): Promise<void>;
   stop(): Promise<void>;
 }

@@ -5,7 +5,7 @@
 import type { Alarm } from '../../model/clock.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { Agent } from '../agent.ts';
 import { underlayFindings } from '../view/underlay-findings.ts';
@@ -31,7 +31,7 @@ export interface WatchedAgent extends Pick<Agent, 'cache'> {
 /** A member of one network; a machine is another member in each of its networks. */
 interface Target {
   readonly key: string;
-  readonly network: Network;
+  readonly network: Mesh;
   readonly member: Member;
 }
 

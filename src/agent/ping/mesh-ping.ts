@@ -26,8 +26,11 @@ export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEc
     const rtt = await echo(to.ipv6, TIMEOUT_MS, 56);
     if (rtt !== undefined) rttMs.push(rtt);
   }
-  const provedBytes = rttMs.length === 0 ? 0 : await proveMtu(to.ipv6, network.fabric.mtuBytes, echo);
-  const { bridge, vxlan } = network.devices;
+  const provedBytes = rttMs.length === 0 ? 0 : await proveMtu(to.ipv6, network.mtuBytes, echo);
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = network;
   const path = from.ipv6 === to.ipv6 ? [bridge] : [bridge, vxlan, from.ipv4, to.ipv4, vxlan, bridge];
   return {
     network: network.name,
@@ -37,7 +40,7 @@ export async function meshPing(agent: Agent, request: PingRequest, echo: SizedEc
     sent: count,
     received: rttMs.length,
     rttMs,
-    mtu: { provedBytes, promisedBytes: network.fabric.mtuBytes },
+    mtu: { provedBytes, promisedBytes: network.mtuBytes },
   };
 }
 

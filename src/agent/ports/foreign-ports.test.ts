@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
+import { meshAttachment } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
 import { KernelCache } from '../kernel/kernel-cache.ts';
@@ -47,7 +48,7 @@ function foreignPorts(record: PortRecord): ForeignPorts {
 function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
   const ports = foreign.takeIn(kernel);
   const host0 = { role: 'host0', segments: [], nics: [] } as const;
-  const attachments = [{ network, members: [], host0Answers: true }];
+  const attachments = [meshAttachment({ network, members: [], host0Answers: true })];
   const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments, ports });
   const observed = observedItems(kernel, desired);
   for (const item of foreign.toTakeOff(kernel)) observed.set(`port:${item.link}`, item);

@@ -8,7 +8,7 @@
  */
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { OUR_LINK_GROUP, parseAlias } from '../items/mark.ts';
 import type { PortItem } from '../items/port.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';

@@ -10,7 +10,7 @@
  */
 
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, NetworkIdShape } from '../../protocol/shapes/parts.ts';

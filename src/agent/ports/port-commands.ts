@@ -1,6 +1,6 @@
 /** The port commands of one machine: list, plug and unplug. */
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
@@ -23,7 +23,7 @@ interface PortCommandsInput {
   readonly unfit: UnfitPorts;
   readonly host0Stance: () => Host0Stance;
   /** @throws MESH_NET_UNKNOWN */
-  readonly networkCalled: (name: string) => Network;
+  readonly networkCalled: (name: string) => Mesh;
 }
 
 /**
@@ -66,7 +66,7 @@ export class PortCommands {
     if (device === undefined) throw noInterface(link);
     if (!isNftName(link)) throw notNameable(link);
     const master = cache.links.get(device.master);
-    if (master !== undefined && master.name !== network.devices.bridge) throw taken(link, master.name);
+    if (master !== undefined && master.name !== network.bridge.name) throw taken(link, master.name);
     const unfit = new PortFitness(cache, this.#input.host0Stance()).unfitness(device);
     if (unfit !== undefined) throw notFit(link, unfit);
     const port = { link, network: network.id };

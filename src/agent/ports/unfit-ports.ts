@@ -2,7 +2,7 @@
  * Keeps the plugged ports that this machine itself needs out of the networks: an older agent took every interface, also
  * the one that leads to host0.
  */
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';

@@ -27,7 +27,7 @@ export function endOf({ members }: PathState, { member: memberIpv6, guest }: Pat
 
 /** The network's bridge and VXLAN device in the kernel; undefined where they are missing. */
 export function linksOf({ kernel, network }: PathState): { bridge: Link | undefined; vxlan: Link | undefined } {
-  return { bridge: kernel.linkNamed(network.devices.bridge), vxlan: kernel.linkNamed(network.devices.vxlan) };
+  return { bridge: kernel.linkNamed(network.bridge.name), vxlan: kernel.linkNamed(network.type.device) };
 }
 
 /** The bridge port that the bridge's FDB has for an Ethernet address; undefined when the FDB has no entry. */

@@ -3,7 +3,7 @@
  * table.
  */
 import { type Ipv4, ipv4InSubnet } from '../../model/address/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { blockText, firewallBlocks, type Hook } from '../firewall/foreign-firewall.ts';
 import type { Packet } from '../firewall/packet.ts';
@@ -35,7 +35,7 @@ export function foreignHops({ node, foreign }: PathState, packet: Packet, hook: 
 /** The hop on the receiver. @param from the source address of the sender's VXLAN packets */
 export function receivingHop(pathState: PathState, from: Ipv4): TraceHop {
   const { node, role, network, firewall, segments } = pathState;
-  const taken = `table inet ${TABLE} takes VXLAN of VNI ${network.fabric.vni} from ${from}`;
+  const taken = `table inet ${TABLE} takes VXLAN of VNI ${network.type.vni} from ${from}`;
   if (firewall === undefined)
     return differs(node, 'firewall', `there is no table inet ${TABLE}`, taken, remedyOf(pathState, RULES));
   if (role === 'host0') {
@@ -49,7 +49,7 @@ export function receivingHop(pathState: PathState, from: Ipv4): TraceHop {
       : `${from} is on no segment of ${node}: \`mesh system status\` there lists the segments, and what to write to host0.conf for another.`;
     return differs(node, 'firewall', `no rule takes VXLAN from ${from}`, taken, remedy);
   }
-  const name = `sources_${network.fabric.vni}`;
+  const name = `sources_${network.type.vni}`;
   if (elementsOf(firewall, name).includes(from)) return wholeHop(pathState, `${taken} (set ${name})`);
   return differs(
     node,

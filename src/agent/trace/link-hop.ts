@@ -7,7 +7,7 @@ import type { PathState } from './path-state.ts';
 
 export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
   const { node, network, kernel, desired } = pathState;
-  const name = network.devices[device];
+  const name = device === 'bridge' ? network.bridge.name : network.type.device;
   const link = kernel.linkNamed(name);
   const key = linkKey(device, network.id);
   const wanted = `${name} is up and as \`mesh explain ${name}\` shows`;
@@ -21,6 +21,6 @@ export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
   const detail =
     link.vxlan === undefined
       ? `${link.mac}, MTU ${link.mtuBytes}`
-      : `VNI ${link.vxlan.vni}, UDP ${link.vxlan.udpPort}, MTU ${link.mtuBytes}, a port of ${network.devices.bridge}`;
+      : `VNI ${link.vxlan.vni}, UDP ${link.vxlan.udpPort}, MTU ${link.mtuBytes}, a port of ${network.bridge.name}`;
   return fine(node, device, `${name} is up, ${detail}`);
 }

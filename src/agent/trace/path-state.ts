@@ -8,7 +8,8 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import { type Network, VXLAN_PORT } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
@@ -31,7 +32,7 @@ export interface PathState {
   readonly role: 'host0' | 'node';
   /** host0's segments; empty on a node. */
   readonly segments: readonly Segment[];
-  readonly network: Network;
+  readonly network: Mesh;
   /** This node's addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
   /** All members that this node knows, itself included. */
@@ -58,7 +59,7 @@ export interface PathState {
  * Reads the state for one query.
  * @throws MESH_KERNEL_REFUSED
  */
-export async function collectPathState(agent: Agent, network: Network, { from, to }: PathQuery): Promise<PathState> {
+export async function collectPathState(agent: Agent, network: Mesh, { from, to }: PathQuery): Promise<PathState> {
   const { kernel } = agent.input;
   const guestMacs = new Set([from, to].flatMap(({ guest }) => guest?.mac ?? []));
   const self = memberAddresses(network, agent.input.machine);
@@ -117,10 +118,10 @@ function failureOf({ reconciler }: Agent, key: ItemKey): MeshError | undefined {
 }
 
 /** The underlay address of the member by this node's list, and the remote VTEPs of the kernel's FDB entries for it. */
-function outerAddresses(point: PathPoint, network: Network, members: readonly Member[], kernel: KernelCache): Ipv4[] {
+function outerAddresses(point: PathPoint, network: Mesh, members: readonly Member[], kernel: KernelCache): Ipv4[] {
   const member = members.find(({ ipv6 }) => ipv6 === point.member);
   const mac = point.guest?.mac ?? member?.mac;
-  const vxlan = kernel.linkNamed(network.devices.vxlan)?.index;
+  const vxlan = kernel.linkNamed(network.type.device)?.index;
   const entries = [...kernel.fdb.values()].filter(
     (entry) => entry.link === vxlan && entry.table === 'self' && entry.mac === mac,
   );

@@ -46,14 +46,14 @@ function addressRemedy({ node }: PathState, address: string): string {
 export function guestHop(pathState: PathState, { mac }: End): TraceHop {
   const { node, network } = pathState;
   const port = mac === undefined ? undefined : portOf(pathState, mac);
-  const wanted = `${mac} is behind a port of ${network.devices.bridge} that is up`;
-  if (port === undefined || port.name === network.devices.vxlan) {
+  const wanted = `${mac} is behind a port of ${network.bridge.name} that is up`;
+  if (port === undefined || port.name === network.type.device) {
     const held = port === undefined ? `the bridge has no entry for ${mac}` : `${mac} is behind ${port.name}`;
     return differs(node, 'port', held, wanted, `See \`mesh port list\` on ${node}, and whether the guest runs.`);
   }
   const state = port.up && port.running ? 'up' : 'down';
   const held = `${mac} is behind ${port.name}, which is ${state}, MTU ${port.mtuBytes}`;
-  const { mtuBytes } = network.fabric;
+  const { mtuBytes } = network;
   if (state === 'up' && port.mtuBytes > mtuBytes) {
     return differs(
       node,
@@ -73,15 +73,9 @@ function addressHop(pathState: PathState): TraceHop {
   const has = [...kernel.addresses.values()].some(
     ({ address, link, tentative }) => address === self.ipv6 && link === bridge?.index && !tentative,
   );
-  const wanted = `${self.ipv6} is on ${network.devices.bridge}`;
-  const key = `address:${network.devices.bridge} ${self.ipv6}/64`;
+  const wanted = `${self.ipv6} is on ${network.bridge.name}`;
+  const key = `address:${network.bridge.name} ${self.ipv6}/64`;
   return has
     ? fine(node, 'address', wanted)
-    : differs(
-        node,
-        'address',
-        `${network.devices.bridge} does not have ${self.ipv6}`,
-        wanted,
-        remedyOf(pathState, key),
-      );
+    : differs(node, 'address', `${network.bridge.name} does not have ${self.ipv6}`, wanted, remedyOf(pathState, key));
 }

@@ -2,7 +2,7 @@
 import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';
@@ -71,7 +71,7 @@ function localOf(pathState: PathState): string | undefined {
 function neighbourHop(pathState: PathState, to: End): TraceHop {
   const { node, kernel, network } = pathState;
   const { bridge } = linksOf(pathState);
-  const { bridge: link } = network.devices;
+  const { name: link } = network.bridge;
   if (to.ipv6 === undefined)
     return fine(node, 'neighbour', `no IPv6 address of ${to.mac} is known: not needed for frames to it`);
   const held = [...kernel.neighbours.values()].find(
@@ -100,7 +100,7 @@ function neighbourHop(pathState: PathState, to: End): TraceHop {
 
 function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHop {
   const { node, network } = pathState;
-  const { vxlan } = network.devices;
+  const { device: vxlan } = network.type;
   const port = portOf(pathState, mac);
   if (port?.name === vxlan) return fine(node, 'bridge entry', `${mac} is behind ${vxlan}`);
   if (port !== undefined) {
@@ -118,12 +118,12 @@ function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHo
   );
 }
 
-function askedInVain(node: string, { name }: Network, to: End): string {
+function askedInVain(node: string, { name }: Mesh, to: End): string {
   return `The kernel of ${node} asks for it and gets no answer: \`mesh doctor\` on ${node}, and \`mesh ping ${name} ${to.member?.name ?? to.memberIpv6}\` there.`;
 }
 
 /** The entry was learnt from frames, and the next frame of the guest changes it. */
-function movedGuest(node: string, { name }: Network): string {
+function movedGuest(node: string, { name }: Mesh): string {
   return `${node} has seen frames of this guest from there. If the guest has moved, its next frame changes that; else \`mesh capture ${name}\` shows who sends as it.`;
 }
 
@@ -140,7 +140,7 @@ function vxlanEntry(pathState: PathState, mac: Mac): Ipv4 | undefined {
 function vxlanEntryHop(pathState: PathState, member: Member, to: End, entry: Ipv4 | undefined): TraceHop {
   const { node, network } = pathState;
   const wanted = `${to.mac} leads to ${member.ipv4}`;
-  const key = `fdb:${network.devices.vxlan} self ${to.mac}`;
+  const key = `fdb:${network.type.device} self ${to.mac}`;
   if (entry === undefined) {
     const held = `there is no entry for ${to.mac}`;
     if (to.guest) return fine(node, 'vxlan entry', `${held}: frames go to every member`);
@@ -161,7 +161,7 @@ function vxlanEntryHop(pathState: PathState, member: Member, to: End, entry: Ipv
  */
 function floodEntryHop(pathState: PathState, { ipv4, name }: Member): TraceHop {
   const { node, network } = pathState;
-  const key = `fdb:${network.devices.vxlan} self ${FLOOD_MAC} ${ipv4}`;
+  const key = `fdb:${network.type.device} self ${FLOOD_MAC} ${ipv4}`;
   if (pathState.observed.has(key)) return fine(node, 'flood entry', `flooded frames go to ${ipv4} too`);
   return differs(
     node,

@@ -5,7 +5,7 @@ import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { TraceEnd } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
@@ -17,7 +17,7 @@ import { findMember, memberCalled } from '../view/called-member.ts';
  */
 export async function traceEnd(
   agent: Agent,
-  network: Network,
+  network: Mesh,
   members: readonly Member[],
   text: string,
 ): Promise<TraceEnd> {
@@ -54,13 +54,13 @@ function normal(text: string): string {
   return isMac(text.toLowerCase()) ? parseMac(text) : parseIpv6(text);
 }
 
-function macOf(cache: KernelCache, { devices }: Network, ipv6: Ipv6): Mac | undefined {
-  const bridge = cache.linkNamed(devices.bridge)?.index;
+function macOf(cache: KernelCache, { bridge: { name } }: Mesh, ipv6: Ipv6): Mac | undefined {
+  const bridge = cache.linkNamed(name)?.index;
   return [...cache.neighbours.values()].find(({ link, address }) => link === bridge && address === ipv6)?.mac;
 }
 
-function ipv6Of(cache: KernelCache, { devices }: Network, mac: Mac): Ipv6 | undefined {
-  const bridge = cache.linkNamed(devices.bridge)?.index;
+function ipv6Of(cache: KernelCache, { bridge: { name } }: Mesh, mac: Mac): Ipv6 | undefined {
+  const bridge = cache.linkNamed(name)?.index;
   const found = [...cache.neighbours.values()].find((entry) => entry.link === bridge && entry.mac === mac);
   return found?.family === 6 ? (found.address as Ipv6) : undefined;
 }
@@ -68,13 +68,13 @@ function ipv6Of(cache: KernelCache, { devices }: Network, mac: Mac): Ipv6 | unde
 /** The member whose bridge has an Ethernet address, by this node's FDB. */
 function carrierOf(
   cache: KernelCache,
-  { devices }: Network,
+  { bridge: { name }, type }: Mesh,
   members: readonly Member[],
   own: Ipv6,
   mac: Mac,
 ): Member | undefined {
-  const vxlan = cache.linkNamed(devices.vxlan)?.index;
-  const bridge = cache.linkNamed(devices.bridge)?.index;
+  const vxlan = cache.linkNamed(type.device)?.index;
+  const bridge = cache.linkNamed(name)?.index;
   for (const { link, table, mac: other, remoteVtep } of cache.fdb.values()) {
     if (other !== mac) continue;
     if (table === 'self' && link === vxlan && remoteVtep !== undefined && isIpv4(remoteVtep)) {
@@ -86,7 +86,7 @@ function carrierOf(
   return undefined;
 }
 
-function unknownGuest(network: Network, text: string): MeshError {
+function unknownGuest(network: Mesh, text: string): MeshError {
   return new MeshError('MESH_OBJECT_UNKNOWN', `this node has seen no packet of ${text} in ${network.name}`, {
     object: text,
     rule: 'A guest is known for five minutes to the nodes that it has exchanged packets with.',

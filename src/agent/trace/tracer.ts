@@ -4,7 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,
@@ -53,7 +53,7 @@ function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery[
   return { member, ...(guest && { guest: { mac, ...(ipv6 !== undefined && { ipv6 }) } }) };
 }
 
-async function part(agent: Agent, network: Network, query: PathQuery, member: Member | undefined): Promise<TracePart> {
+async function part(agent: Agent, network: Mesh, query: PathQuery, member: Member | undefined): Promise<TracePart> {
   const own = memberAddresses(network, agent.input.machine).ipv6;
   const node = member?.name ?? agent.input.name;
   if (member === undefined || member.ipv6 === own) {

@@ -1,7 +1,7 @@
 /** The underlay link of a path: whether it is up, and wide enough for the VXLAN packets. */
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4Subnet } from '../../model/address/ipv4.ts';
-import { VXLAN_OVERHEAD_BYTES } from '../../model/network/network.ts';
+import { vxlanOverheadBytes } from '../../model/network/types/vxlan.ts';
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import type { Packet } from '../firewall/packet.ts';
 import { linkFault } from '../kernel/link-fault.ts';
@@ -14,7 +14,7 @@ export function underlayHop(pathState: PathState, link: Link | undefined): Trace
   if (link === undefined) {
     return differs(node, 'underlay', 'the underlay link is gone', 'it is up', `See \`ip link\` on ${node}.`);
   }
-  const neededBytes = network.fabric.mtuBytes + VXLAN_OVERHEAD_BYTES;
+  const neededBytes = network.mtuBytes + vxlanOverheadBytes(network.type.underlay);
   const held = `${link.name} is ${stateOf(link)}, MTU ${link.mtuBytes}`;
   const fault = linkFault(kernel, link);
   if (fault !== undefined) {

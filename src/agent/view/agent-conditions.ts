@@ -3,7 +3,7 @@
  * out, since the daemon journals them there.
  */
 import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { type Condition, healthConditions } from '../../protocol/journal/conditions.ts';
 import type { Agent } from '../agent.ts';
@@ -32,7 +32,7 @@ export class AgentConditions {
     return conditions;
   }
 
-  #memberCondition(network: Network, member: Member): Condition {
+  #memberCondition(network: Mesh, member: Member): Condition {
     const known = this.#members.get(member);
     if (known !== undefined) return known;
     const condition = memberCondition(network, member);
@@ -41,7 +41,7 @@ export class AgentConditions {
   }
 }
 
-function networkCondition({ id, name }: Network, state: NetworkState): Condition {
+function networkCondition({ id, name }: Mesh, state: NetworkState): Condition {
   const isNoMore = { kind: 'network removed', message: name, network: id };
   const key = `network ${id}`;
   switch (state.phase) {
@@ -57,7 +57,7 @@ function networkCondition({ id, name }: Network, state: NetworkState): Condition
   }
 }
 
-function memberCondition({ id, name: mesh }: Network, { name, ipv4, ipv6 }: Member): Condition {
+function memberCondition({ id, name: mesh }: Mesh, { name, ipv4, ipv6 }: Member): Condition {
   const common = { network: id, object: name };
   return {
     key: `member ${id} ${ipv6}`,

@@ -4,9 +4,10 @@
  */
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { VERSION } from '../../model/version.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type {
   AgentStatus,
   DriftView,
@@ -58,7 +59,7 @@ export function networkViews(agent: Agent): NetworkView[] {
     const self = ipv4 === undefined ? [] : [{ name, ipv4, mac, ipv6 }];
     const all = [...self, ...members.filter((member) => member.ipv6 !== ipv6)];
     return {
-      network,
+      network: meshDocument(network),
       state: agent.stateOf(network),
       self: { mac, ipv6 },
       members: all.sort((a, b) => rank(a.ipv6, host0.ipv6) - rank(b.ipv6, host0.ipv6)),
@@ -72,7 +73,7 @@ function rank(ipv6: string, host0: string): number {
 }
 
 /** All members of a network that this node knows, itself included, with host0 first. */
-export function membersOf(agent: Agent, { id }: Network): readonly Member[] {
+export function membersOf(agent: Agent, { id }: Mesh): readonly Member[] {
   return networkViews(agent).find(({ network }) => network.id === id)?.members ?? [];
 }
 
@@ -161,7 +162,10 @@ function stepView(step: Step): StepView {
 export async function explainView(agent: Agent, object: string): Promise<ExplainView> {
   const { reconciler, source } = agent;
   const attachment = source.attachments().find(({ network, members }) => {
-    const { vxlan, bridge } = network.devices;
+    const {
+      type: { device: vxlan },
+      bridge: { name: bridge },
+    } = network;
     if ([network.name, network.id, vxlan, bridge].includes(object)) return true;
     return members.some((member) => isNamed(member, object));
   });
@@ -188,7 +192,7 @@ export async function explainView(agent: Agent, object: string): Promise<Explain
   const stepOf = new Map(steps.map((step) => [step.key, step]));
   return {
     object,
-    ...(attachment !== undefined && { network: attachment.network }),
+    ...(attachment !== undefined && { network: meshDocument(attachment.network) }),
     reasons: attachment === undefined ? [] : reasons(agent, attachment.network, member?.name),
     items: [
       ...items.map(([key, item]) => ({ item: key, text: kindOf(item).print(item), state: stateOf(stepOf.get(key)) })),
@@ -201,13 +205,17 @@ function isNamed(member: { name: string; ipv4: string; mac: string; ipv6: string
   return [member.name, member.ipv4, member.mac, member.ipv6].includes(object);
 }
 
-function isDevice({ devices }: Network, object: string): boolean {
-  return object === devices.vxlan || object === devices.bridge;
+function isDevice({ type, bridge }: Mesh, object: string): boolean {
+  return object === type.device || object === bridge.name;
 }
 
-function reasons(agent: Agent, network: Network, member: string | undefined): string[] {
-  const { vni, prefix, key } = network.fabric;
-  const { bridge, vxlan } = network.devices;
+function reasons(agent: Agent, network: Mesh, member: string | undefined): string[] {
+  const { vni } = network.type;
+  const { prefix, key } = network.hostAddress;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = network;
   const { machine } = agent.input;
   const lines = [
     `network ${network.name}: name=${network.name} prefix=${prefix} vni=${vni} key=${key}`,

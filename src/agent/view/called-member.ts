@@ -2,13 +2,13 @@
 import { MeshError } from '../../model/error.ts';
 import { isMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 
 /**
  * The member that a user means by `name`.
  * @throws MESH_NODE_UNKNOWN, with the names of the members as the remedy; or for a name that several have
  */
-export function memberCalled(members: readonly Member[], name: string, network: Network): Member {
+export function memberCalled(members: readonly Member[], name: string, network: Mesh): Member {
   const found = findMember(members, name, network);
   if (found !== undefined) return found;
   throw new MeshError('MESH_NODE_UNKNOWN', `there is no member ${JSON.stringify(name)} in ${network.name}`, {
@@ -21,7 +21,7 @@ export function memberCalled(members: readonly Member[], name: string, network: 
  * The member with this name, IPv6, IPv4 or Ethernet address, or machine id; undefined when there is none.
  * @throws MESH_NODE_UNKNOWN for a name that several members have
  */
-export function findMember(members: readonly Member[], name: string, network: Network): Member | undefined {
+export function findMember(members: readonly Member[], name: string, network: Mesh): Member | undefined {
   const named = members.filter((member) => member.name === name);
   if (named.length > 1) {
     throw new MeshError(

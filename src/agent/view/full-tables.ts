@@ -2,14 +2,14 @@
  * Networks whose forwarding tables are full of learnt Ethernet addresses. A sender with made-up addresses fills them; so
  * would twelve thousand guests.
  */
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import { LEARNED_MAX } from '../desired/types/vxlan.ts';
+import { LEARNED_MAX } from '../desired/types/bridge.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** A network with a full table. */
 export interface FullTable {
-  readonly network: Network;
+  readonly network: Mesh;
   /** The device that learns no more. */
   readonly device: string;
   /** How many addresses it has learnt. */
@@ -22,17 +22,17 @@ export interface FullTable {
 const FULL = LEARNED_MAX * 0.95;
 
 /** The full tables by the last dump of the kernel, at most one for each network. */
-export function fullTables(cache: KernelCache, networks: readonly Network[]): FullTable[] {
+export function fullTables(cache: KernelCache, networks: readonly Mesh[]): FullTable[] {
   // There are few of them, and often none at all.
   const { others } = cache;
   if (others.reduce((sum, { count }) => sum + count, 0) < FULL) return [];
   return networks.flatMap((network): FullTable[] => {
-    const [vxlan, bridge] = [network.devices.vxlan, network.devices.bridge].map((name) => cache.linkNamed(name)?.index);
+    const [vxlan, bridge] = [network.type.device, network.bridge.name].map((name) => cache.linkNamed(name)?.index);
     const sent = others.filter(({ table, link }) => table === 'self' && link === vxlan);
     const behind = others.filter(({ table, link }) => table === 'master' && cache.links.get(link)?.master === bridge);
     const tables = [
-      { device: network.devices.vxlan, counts: sent },
-      { device: network.devices.bridge, counts: behind },
+      { device: network.type.device, counts: sent },
+      { device: network.bridge.name, counts: behind },
     ];
     return tables
       .flatMap(({ device, counts }) => {

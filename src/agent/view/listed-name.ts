@@ -2,14 +2,14 @@
 
 import type { MachineWord } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 
 /** This node, and a network with its listed members. */
 interface Listing {
   readonly name: string;
   readonly machine: MachineWord;
-  readonly network: Network;
+  readonly network: Mesh;
   readonly members: readonly Member[];
 }
 

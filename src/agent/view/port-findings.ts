@@ -57,7 +57,7 @@ function memberAt({ source, input }: Agent, mac: string): string | undefined {
 
 function remedyOf(agent: Agent, port: string, counts: readonly RefusalCount[]): string {
   const wanted = agent.ports.list().find((view) => view.interface === port);
-  const bridge = agent.source.networks.find(({ id }) => id === wanted?.network)?.devices.bridge;
+  const bridge = agent.source.networks.find(({ id }) => id === wanted?.network)?.bridge.name;
   const off = `Look at the machine behind ${port}. \`mesh port unplug ${port}\` takes it off the network.`;
   if (bridge === undefined || !counts.every(({ kind }) => OF_ROUTERS.has(kind))) return off;
   return `${off} A router of yours goes there without rules for guests: then \`ip link set ${port} master ${bridge}\`.`;

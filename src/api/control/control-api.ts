@@ -1,13 +1,15 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Clock } from '../../model/clock.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { BootView, ScanView } from '../../protocol/documents/boot-views.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
 import { CONTROL_TIMES, ControlSocket } from '../../protocol/http/control-socket.ts';
@@ -20,6 +22,8 @@ import { answerErrors } from '../error-reply.ts';
 import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
+import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
+import { addNetworkRoutes } from './network-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -46,6 +50,7 @@ export interface ControlApiInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
+  readonly catalogue: NetworkCatalogue;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -53,6 +58,7 @@ export interface ControlApiInput {
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
   readonly boots: Boots;
+  readonly keys: KeyGiver;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -76,7 +82,9 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return controller.status();
   });
   app.get('/v1/nodes', () => controller.nodes());
-  app.get('/v1/networks', () => controller.networks());
+  app.get('/v1/networks', () =>
+    controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
+  );
   app.get('/v1/boot', () => boot.view());
   app.post('/v1/scan', () => boot.scan());
   app.post('/v1/boot/stop', async (_request, reply) => {
@@ -88,6 +96,8 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return reply.code(204).send();
   });
   addBootRoutes(app, input.boots);
+  addKeyRoutes(app, input.keys);
+  addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);
@@ -141,7 +151,10 @@ function streamAssignment(app: FastifyInstance, controller: Controller): void {
     reply.hijack();
     const stream = new EventStream(reply.raw);
     stream.onClose(
-      controller.followAssignment(({ event, data }) => stream.send({ event, data: JSON.stringify(data) })),
+      controller.followAssignment(({ event, data }) => {
+        const document = event === 'snapshot' ? { ...data, networks: data.networks.map(meshDocument) } : data;
+        stream.send({ event, data: JSON.stringify(document) });
+      }),
     );
   });
 }

@@ -31,7 +31,7 @@ beforeEach(async () => {
     network,
     name: 'host0',
     admit: () => {},
-    proofs: new Proofs({ clock, tokens: NO_TOKENS }),
+    proofs: new Proofs({ clock, tokens: NO_TOKENS, channels: () => undefined }),
     mustProve: false,
     machines: () => [],
     machineNamed: () => undefined,

@@ -170,7 +170,7 @@ export function meshAddressOf({ mesh, peer }: MeshConnection): Ipv6 | undefined 
   // A link-local peer carries its device: `fe80::1%br456`.
   if (peer === '' || peer.includes('%')) return undefined;
   const ipv6 = parseIpv6(peer);
-  return ipv6InSubnet(ipv6, mesh.network.fabric.prefix) ? ipv6 : undefined;
+  return ipv6InSubnet(ipv6, mesh.network.hostAddress.prefix) ? ipv6 : undefined;
 }
 
 /** @throws MESH_MEMBER_NOT_ADMITTED */

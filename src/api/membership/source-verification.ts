@@ -12,7 +12,7 @@ import type { FdbEntry, KernelEvent, Neighbour } from '../../kernel/rtnl/objects
 import { isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 
 /** The queries to the kernel; `Rtnl` answers the first two. */
 export interface NeighbourReader {
@@ -70,18 +70,18 @@ export class KernelSourceVerification implements SourceVerification {
     }
   }
 
-  async verify({ devices }: Network, ipv6: Ipv6): Promise<VerifiedSource> {
+  async verify({ bridge, type }: Mesh, ipv6: Ipv6): Promise<VerifiedSource> {
     // The packets of this request may have changed the kernel's entries.
     this.#drain();
     const known = this.#sources.get(ipv6);
     if (known !== undefined) return known;
     const changes = this.#changes;
-    const neighbour = await this.#reader.neighbour(devices.bridge, ipv6);
+    const neighbour = await this.#reader.neighbour(bridge.name, ipv6);
     const mac = neighbour?.state === 'failed' ? undefined : neighbour?.mac;
     if (mac === undefined) return {};
     const [ipv4, localPort] = await Promise.all([
-      this.#reader.fdbEntry(devices.vxlan, mac, 'self').then((entry) => entry?.remoteVtep),
-      this.#localPort(devices, mac),
+      this.#reader.fdbEntry(type.device, mac, 'self').then((entry) => entry?.remoteVtep),
+      this.#localPort(type.device, mac),
     ]);
     if (localPort !== undefined) return { mac, localPort };
     if (ipv4 === undefined || !isIpv4(ipv4)) return { mac };
@@ -91,7 +91,7 @@ export class KernelSourceVerification implements SourceVerification {
   }
 
   /** The port of host0's bridge that the address is at, unless it is the VXLAN. */
-  async #localPort({ vxlan }: Network['devices'], mac: Mac): Promise<string | undefined> {
+  async #localPort(vxlan: string, mac: Mac): Promise<string | undefined> {
     const entry = await this.#reader.fdbEntry(vxlan, mac, 'master');
     if (entry === undefined) return undefined;
     const port = this.#reader.nameOf(entry.link) ?? `the device with index ${entry.link}`;

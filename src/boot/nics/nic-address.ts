@@ -1,7 +1,8 @@
 /** The IPv4 addresses of host0's NICs, and which of them host0 has allocated. Pure. */
+
+import { type Allocation, host0AddressIn } from '../../controller/pools/subnet-book.ts';
 import type { Address } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
-import { type Allocation, host0AddressIn } from './subnet-book.ts';
 
 /** An IPv4 address with the length of its prefix. */
 export interface NicAddress {

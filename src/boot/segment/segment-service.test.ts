@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Allocation } from '../../controller/pools/subnet-book.ts';
 import { type Ipv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
 import type { DhcpSighting } from '../frames/sighting.ts';
 import { installationAt } from '../nics/installation.ts';
-import type { Allocation } from '../nics/subnet-book.ts';
 import { provideBootFiles } from './boot-files.ts';
 import { dryAnswer } from './dry-answer.ts';
 import { guestAddress, leaseRange, subnetOf } from './segment-service.ts';

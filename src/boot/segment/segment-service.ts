@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Allocation, host0AddressIn } from '../../controller/pools/subnet-book.ts';
 import { hasListener } from '../../kernel/sockets/listener.ts';
 import {
   type Ipv4,
@@ -20,7 +21,6 @@ import type { ServiceSpec } from '../../services/process/service.ts';
 import { PROBE_CLASS } from '../frames/host0-mark.ts';
 import { NO_IPV4 } from '../frames/udp-frame.ts';
 import { type NicAddress, ownAddresses } from '../nics/nic-address.ts';
-import { type Allocation, host0AddressIn } from '../nics/subnet-book.ts';
 
 /** Long enough to bridge a while without host0, and short enough for another server to take over within an hour. */
 const LEASE_SEC = 3600;

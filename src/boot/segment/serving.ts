@@ -4,6 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Allocation, host0AddressIn, SubnetBook } from '../../controller/pools/subnet-book.ts';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
 import { type BroadcastLink, sendBroadcast } from '../../kernel/sockets/broadcast.ts';
 import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../../model/address/ipv4.ts';
@@ -14,14 +15,15 @@ import type { SubnetView } from '../../protocol/documents/boot-views.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Service } from '../../services/process/service.ts';
+import type { Store } from '../../store/store.ts';
 import { BROADCAST_IPV4 } from '../frames/udp-frame.ts';
 import { type BootNic, wantedMode } from '../nics/boot-nic.ts';
 import { type AddressBook, addressesOf, type NicAddress, subnetsHere } from '../nics/nic-address.ts';
-import { type Allocation, host0AddressIn, SubnetBook } from '../nics/subnet-book.ts';
 import { AddressGiver } from './address-giver.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
 import { foreignSubnets } from './boot-mode.ts';
 import type { BootSegment } from './boot-segment.ts';
+import { FormerSubnets } from './former-subnets.ts';
 import { usedEvent } from './segment-note.ts';
 import {
   DHCP_PORT,
@@ -38,6 +40,7 @@ interface ServingInput {
   readonly settings: Host0Settings;
   /** `<state>/boot` */
   readonly directory: string;
+  readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly links: AddressBook;
@@ -52,26 +55,29 @@ const RECORDS = /^dnsmasq-(.+)\.process\.json$/;
 export class Serving {
   readonly #input: ServingInput;
   readonly #book: SubnetBook;
+  readonly #former: FormerSubnets;
   readonly #files: BootFiles;
   readonly #services = new Map<string, Service>();
   readonly #givers = new Map<string, AddressGiver>();
   #program: string | undefined;
 
-  private constructor(input: ServingInput, book: SubnetBook, files: BootFiles) {
+  private constructor(input: ServingInput, book: SubnetBook, former: FormerSubnets, files: BootFiles) {
     this.#input = input;
     this.#book = book;
+    this.#former = former;
     this.#files = files;
   }
 
-  /** Reads the allocations, copies the boot loaders, and adopts the processes that are running. @throws MESH_DISK_REFUSED */
+  /** Reads the allocations, copies the boot loaders, and adopts the processes that are running. @throws MESH_* */
   static async open(input: ServingInput): Promise<Serving> {
-    const { directory, settings } = input;
+    const { directory, settings, store } = input;
     const { subnetPool: pools, defaultSubnetSize: defaultLength, manualSubnets: wishes } = settings;
+    const former = new FormerSubnets(join(directory, 'subnets.json'));
     const [book, files] = await Promise.all([
-      SubnetBook.open(join(directory, 'subnets.json'), { pools, defaultLength, wishes }),
+      SubnetBook.open({ store, rules: { pools, defaultLength, wishes }, former: () => former.read() }),
       settings.boot === 'off' ? { root: '' } : provideBootFiles(join(directory, 'tftp')),
     ]);
-    const serving = new Serving(input, book, files);
+    const serving = new Serving(input, book, former, files);
     await serving.#findServices();
     return serving;
   }
@@ -81,9 +87,9 @@ export class Serving {
     return this.#files.missing;
   }
 
-  /** What is not well with the record of allocations. */
+  /** What is not well with the allocations of an earlier version. */
   get bookFindings(): readonly Finding[] {
-    return this.#book.health();
+    return this.#former.health();
   }
 
   /** The dnsmasq of a NIC, even if an earlier host0 process started it. */

@@ -45,7 +45,7 @@ async function fetchHost0({ paths }: Context, { health }: AgentStatus): Promise<
 const NETWORK_COLUMNS: readonly Column<NetworkView>[] = [
   { title: 'NETWORK', text: ({ network }) => network.name },
   { title: 'STATE', text: ({ state }) => stateWord(state), tone: ({ state }) => stateTone(state) },
-  { title: 'BRIDGE', text: ({ network }) => network.devices.bridge },
+  { title: 'BRIDGE', text: ({ network }) => network.bridge.name },
   { title: 'ADDRESS', text: ({ self }) => self.ipv6 },
   { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
 ];

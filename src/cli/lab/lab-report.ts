@@ -21,7 +21,7 @@ export function labReportText({ memberList, pairs, throughput }: Examination, to
       `Members, as http://[${host0}]:${MEMBERSHIP_PORT}/ lists them to ${memberList.from.name}:\n${sorted(memberList.text)}`,
     );
   }
-  const title = `Round trips over ${EXAMPLE_MESH.devices.bridge} in ms, from the row to the column:\n`;
+  const title = `Round trips over ${EXAMPLE_MESH.bridge.name} in ms, from the row to the column:\n`;
   if (names.length <= TABLE_HOSTS_MAX) parts.push(title + pairTable(names, pairs, page));
   const carried =
     throughput && `${throughput.from.name} → ${throughput.to.name} carries ${throughput.gbps} Gbit/s over the mesh.\n`;

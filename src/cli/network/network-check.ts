@@ -31,6 +31,6 @@ const ACCEPTED_COLUMNS: readonly Column<MeshConf>[] = [
   { title: 'FILE', text: ({ file }) => file, flexible: true },
   { title: 'CHECK', text: () => 'ok', tone: () => 'good' },
   { title: 'NETWORK', text: ({ network }) => network.name },
-  { title: 'VNI', text: ({ network }) => String(network.fabric.vni), align: 'right' },
-  { title: 'PREFIX', text: ({ network }) => network.fabric.prefix },
+  { title: 'VNI', text: ({ network }) => String(network.type.vni), align: 'right' },
+  { title: 'PREFIX', text: ({ network }) => network.hostAddress.prefix },
 ];

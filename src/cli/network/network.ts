@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
+import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import { bestClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
@@ -59,7 +60,7 @@ export function networkCommand(context: Context): Command {
     .action(async (name: string) => {
       const { explainedMeshConf, newMesh } = await import('../../formats/conf/new-mesh.ts');
       const mesh = newMesh(name);
-      context.answer(mesh, () => explainedMeshConf(mesh));
+      context.answer(meshDocument(mesh), () => explainedMeshConf(mesh));
     });
 
   return network;
@@ -68,9 +69,9 @@ export function networkCommand(context: Context): Command {
 const LIST_COLUMNS: readonly Column<NetworkView>[] = [
   { title: 'NAME', text: ({ network }) => network.name },
   { title: 'STATE', text: ({ state }) => stateText(state), flexible: true, tone: ({ state }) => stateTone(state) },
-  { title: 'VNI', text: ({ network }) => String(network.fabric.vni), align: 'right' },
-  { title: 'BRIDGE', text: ({ network }) => network.devices.bridge },
-  { title: 'PREFIX', text: ({ network }) => network.fabric.prefix },
+  { title: 'VNI', text: ({ network }) => String(network.type.vni), align: 'right' },
+  { title: 'BRIDGE', text: ({ network }) => network.bridge.name },
+  { title: 'PREFIX', text: ({ network }) => network.hostAddress.prefix },
   { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
 ];
 
@@ -87,8 +88,8 @@ async function fetchNetworks(context: Context): Promise<readonly NetworkView[]> 
 
 /** @throws MESH_NET_UNKNOWN */
 function findNetwork(views: readonly NetworkView[], wanted: string): NetworkView {
-  const found = views.find(({ network: { id, name, devices, fabric } }) =>
-    [name, id, String(fabric.vni), devices.bridge, devices.vxlan].includes(wanted),
+  const found = views.find(({ network: { id, name, bridge, type } }) =>
+    [name, id, String(type.vni), bridge.name, type.device].includes(wanted),
   );
   if (found !== undefined) return found;
   const names = views.map(({ network }) => network.name);
@@ -100,17 +101,17 @@ function findNetwork(views: readonly NetworkView[], wanted: string): NetworkView
 }
 
 function networkText({ network, state, self, members, host0Answers }: NetworkView, context: Context): string {
-  const { fabric, devices } = network;
+  const { type, bridge, hostAddress } = network;
   const about = properties(
     [
       ['network', network.name],
       ['state', stateText(state)],
       ['host0', host0Answers === undefined ? undefined : host0Answers ? 'answers' : 'does not answer'],
-      ['vni', String(fabric.vni)],
-      ['key', fabric.key],
-      ['prefix', fabric.prefix],
-      ['mtu', `${fabric.mtuBytes} bytes`],
-      ['devices', `${devices.vxlan} in ${devices.bridge}`],
+      ['vni', String(type.vni)],
+      ['key', hostAddress.key],
+      ['prefix', hostAddress.prefix],
+      ['mtu', `${network.mtuBytes} bytes`],
+      ['devices', `${type.device} in ${bridge.name}`],
       ['here', `${self.mac}  ${self.ipv6}`],
     ],
     context.paint,

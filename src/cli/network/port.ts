@@ -43,7 +43,7 @@ export function portCommand(context: Context): Command {
       const [ports, networks] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/networks')]);
       const rows = ports.map((view) => {
         const network = networks.find((candidate) => candidate.network.id === view.network)?.network;
-        return { ...view, name: network?.name ?? view.network, carriesBytes: network?.fabric.mtuBytes };
+        return { ...view, name: network?.name ?? view.network, carriesBytes: network?.mtuBytes };
       });
       context.answer(ports, () => table(rows, COLUMNS, context.page) || 'Nothing is plugged.\n');
     });

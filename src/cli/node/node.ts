@@ -6,6 +6,7 @@ import { type Column, table } from '../print/table.ts';
 import { nodeAdoptCommand } from './node-adopt.ts';
 import { nodeBootCommand } from './node-boot.ts';
 import { nodeCtlCommand } from './node-ctl.ts';
+import { nodeEnrollCommand, nodeRevokeCommand } from './node-enroll.ts';
 import { hardwareText, nodeInfoCommand } from './node-info.ts';
 import { addressOf, fetchNodes, type ListedNode, lastSeenSecAgo, nodeStateText, secondsSince } from './node-list.ts';
 import { nodeLogviewCommand } from './node-logview.ts';
@@ -31,6 +32,8 @@ export function nodeCommand(context: Context): Command {
 
   node.addCommand(nodeInfoCommand(context));
   node.addCommand(nodeAdoptCommand(context));
+  node.addCommand(nodeEnrollCommand(context));
+  node.addCommand(nodeRevokeCommand(context));
   node.addCommand(nodePreviewCommand(context));
   node.addCommand(nodeBootCommand(context));
   node.addCommand(nodeCtlCommand(context));

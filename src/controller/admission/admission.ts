@@ -1,6 +1,6 @@
 /**
  * Admission: which machines may become members. `open`: every machine whose addresses fit its identity. `known`: machines that
- * an administrator has named. `token`: machines that host0 has booted.
+ * an administrator has named. `token`: machines to which host0 has given a key, while their channel stands.
  */
 import type { Admission } from '../../formats/host0/host0-conf.ts';
 import { MeshError } from '../../model/error.ts';
@@ -19,7 +19,7 @@ export function admissionInForce(set: Admission | undefined, named: number): Adm
 export interface Applicant {
   /** Undefined for a poller that gives no machine id. */
   readonly machine: MachineId | undefined;
-  /** Whether it has proven that it has its token. */
+  /** Whether it has proven which machine it is. */
   readonly proof: ProofOutcome;
   /** Whether it is a member already. */
   readonly isMember: boolean;
@@ -33,7 +33,7 @@ export interface AdmissionRules {
 }
 
 /**
- * Returns if the machine may be a member. With `token`, a member proves its token again and again; by the others, a member stays.
+ * Returns if the machine may be a member. With `token`, each report of a member must be proven; by the others, a member stays.
  * @throws MESH_MEMBER_NOT_ADMITTED, MESH_MEMBER_UNPROVEN
  */
 export function admit({ machine, proof, isMember }: Applicant, { admission, isNamed }: AdmissionRules): void {
@@ -55,7 +55,7 @@ export function admit({ machine, proof, isMember }: Applicant, { admission, isNa
 
 function mustProve(machine: MachineId | undefined, proof: ProofOutcome): void {
   const rule =
-    'With admission=token a member proves that it has the token that this host0 gave its machine when it booted.';
+    'With admission=token a machine is a member while its channel to this host0 stands, for which it needs the key that host0 gave it.';
   switch (proof) {
     case 'good':
       return;
@@ -66,15 +66,22 @@ function mustProve(machine: MachineId | undefined, proof: ProofOutcome): void {
         remedy: 'Report again with the nonce in the answer.',
         retryable: true,
       });
+    case 'awaited':
+      throw new MeshError('MESH_MEMBER_UNPROVEN', `the channel of machine ${machine} does not stand`, {
+        ...(machine !== undefined && { object: machine }),
+        rule,
+        remedy: 'See `mesh status` on the node, and `mesh node list`, for why the channel does not stand.',
+        retryable: true,
+      });
     case 'wrong':
     case 'none': {
-      const what = proof === 'none' ? 'no token' : 'a token that host0 did not give it, or has taken away';
+      const what = proof === 'none' ? 'no key' : 'a token that host0 did not give it, or has taken away';
       const who = machine === undefined ? 'the asker names no machine' : `machine ${machine} shows ${what}`;
       throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `this mesh admits by token, and ${who}`, {
         ...(machine !== undefined && { object: machine }),
         rule,
         remedy:
-          'Boot the machine from this host0, or write admission="known" or "open" into host0.conf and restart host0.',
+          'Boot the machine from this host0, enroll it (`mesh node enroll NAME --machine ID`), or write admission="known" or "open" into host0.conf and restart host0.',
       });
     }
   }

@@ -107,8 +107,14 @@ describe('a restart', () => {
 
   test('with another secret takes no key of before', async () => {
     const before = await offered();
+    expect(keys.health()).toEqual([]);
     keys = await open(Buffer.alloc(KEY_BYTES, 8));
     expect(isTaken(before)).toBe(false);
+    expect(keys.health()).toMatchObject([{ code: 'MESH_KEY_DAMAGED', object: 'keys/installation' }]);
+    // As the remedy says.
+    await open();
+    keys = await open();
+    expect([isTaken(before), keys.health()]).toEqual([true, []]);
   });
 
   test('without a secret gives and takes no keys', async () => {

@@ -11,8 +11,17 @@
 
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import { channelPsk, GENERATION_MAX, keyIdentity, machineKey, parseKeyIdentity } from '../../model/machine-key.ts';
+import {
+  channelPsk,
+  GENERATION_MAX,
+  keyIdentity,
+  machineKey,
+  parseKeyIdentity,
+  secretCheck,
+} from '../../model/machine-key.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
+import { findingEvent } from '../../protocol/journal/finding-event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
@@ -27,6 +36,8 @@ const PREFIX = '/v1/keys/';
  * gets a key that a machine of the same id had before.
  */
 const FLOOR = '/v1/key-floor';
+/** Tells the installation secret apart from another one, and reveals nothing of it (`secretCheck`). */
+const CHECK = '/v1/key-check';
 const RECORD_MAX_LENGTH = 1_024;
 /**
  * How many generations a revocation leaves out. A store that was restored from a backup may know fewer generations than the machine
@@ -63,6 +74,16 @@ const RecordShape = form.object({
 });
 const FloorShape = form.object({ generation: Generation });
 
+const SECRET_EXCHANGED: Finding = {
+  code: 'MESH_KEY_DAMAGED',
+  severity: 'warning',
+  object: 'keys/installation',
+  message: 'the installation secret is another one than when host0 ran last: no machine has a valid key',
+  remedy:
+    'Restore keys/installation from a backup of host0 and restart host0; or boot the nodes again, and enroll those again ' +
+    'that host0 did not boot.',
+};
+
 /** What the keys need. */
 export interface MachineKeysInput {
   readonly store: Store;
@@ -72,7 +93,7 @@ export interface MachineKeysInput {
 }
 
 /** Gives out, checks and revokes machine keys. Only host0's daemon has one. */
-export class MachineKeys {
+export class MachineKeys implements HealthSource {
   readonly #input: MachineKeysInput;
   readonly #known = new Map<MachineId, KnownGenerations>();
   readonly #mutex = new KeyedMutex<string>();
@@ -85,6 +106,8 @@ export class MachineKeys {
   #floor = 0;
   /** Whether the last write failed, and the journal has it. */
   #refused = false;
+  /** Set if the secret was another one when host0 ran last. */
+  #exchanged: Finding | undefined;
 
   private constructor(input: MachineKeysInput) {
     this.#input = input;
@@ -99,7 +122,13 @@ export class MachineKeys {
       if (document !== undefined) keys.#known.set(document.machine, { ...document, modRevision, isStored: true });
     }
     keys.#floor = floorOf(floor?.value);
+    await keys.#compareSecret();
     return keys;
+  }
+
+  /** A finding for this run of host0, if the installation secret is another one than before. */
+  health(): readonly Finding[] {
+    return this.#exchanged === undefined ? [] : [this.#exchanged];
   }
 
   /**
@@ -269,6 +298,21 @@ export class MachineKeys {
       modRevision: entry?.modRevision ?? 0,
       isStored: false,
     });
+  }
+
+  /** A secret that was lost is made again, as at the first start. The store knows that it had another one. */
+  async #compareSecret(): Promise<void> {
+    const { store, secret, journal } = this.#input;
+    if (secret === undefined) return;
+    const check = secretCheck(secret);
+    const known = (await store.get(CHECK))?.value;
+    if (known === check) return;
+    if (known !== undefined) {
+      this.#exchanged = SECRET_EXCHANGED;
+      journal.record(findingEvent('installation secret exchanged', SECRET_EXCHANGED));
+    }
+    // If the disk refuses this, the next start tells the same again.
+    await store.txn([], [{ put: CHECK, value: check }]).catch(() => undefined);
   }
 
   #tell(machine: MachineId, thrown: unknown): void {

@@ -1,17 +1,17 @@
 /** The list of nodes, derived from the members of all meshes: one node for each machine. */
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { NodeView } from '../../protocol/documents/views.ts';
 import type { MemberPresence } from '../membership/membership.ts';
 
 /** A mesh with its present and recent members. */
 export interface MeshPresences {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly presences: readonly MemberPresence[];
 }
 
 /** All nodes but host0, by name. A node that is a member of any mesh now is online. */
 export function nodesOf(meshes: readonly MeshPresences[], nowMs: number): readonly NodeView[] {
-  const byNode = new Map<string, { readonly network: Network; readonly presence: MemberPresence }[]>();
+  const byNode = new Map<string, { readonly network: Mesh; readonly presence: MemberPresence }[]>();
   for (const { network, presences } of meshes) {
     for (const presence of presences) {
       // A poller that never gave a machine id: its members in several meshes have only the name in common.
@@ -25,7 +25,7 @@ export function nodesOf(meshes: readonly MeshPresences[], nowMs: number): readon
 }
 
 function nodeOf(
-  seen: readonly { readonly network: Network; readonly presence: MemberPresence }[],
+  seen: readonly { readonly network: Mesh; readonly presence: MemberPresence }[],
   nowMs: number,
 ): NodeView {
   const latest = seen.map(({ presence }) => presence).reduce((a, b) => (fresher(b, a) ? b : a));

@@ -4,7 +4,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { forged, guestOfHost0, moving } from './member-error.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { VerifiedSource } from './source-verification.ts';
@@ -17,7 +17,7 @@ import type { VerifiedSource } from './source-verification.ts';
  * @throws MESH_MEMBER_FORGED, MESH_MEMBER_MOVING
  */
 export function identifySender(
-  network: Network,
+  network: Mesh,
   asker: Ipv6,
   machine: MachineId | undefined,
   source: VerifiedSource,
@@ -42,7 +42,7 @@ export function identifySender(
  * they are. Undefined for a poller whose addresses follow from none.
  */
 export function machineOfPoller(
-  network: Network,
+  network: Mesh,
   asker: Ipv6,
   present: MemberRecord | undefined,
   machines: Iterable<MachineId>,
@@ -51,7 +51,7 @@ export function machineOfPoller(
   return Iterator.from(machines).find((machine) => memberAddresses(network, machine).ipv6 === asker);
 }
 
-function mustDerive(network: Network, asker: Ipv6, machine: MachineId, source: VerifiedSource): void {
+function mustDerive(network: Mesh, asker: Ipv6, machine: MachineId, source: VerifiedSource): void {
   const { ipv6, bridgeMac } = memberAddresses(network, machine);
   if (ipv6 !== asker) throw forged(network, asker, `machine ${machine} has ${ipv6}`, source);
   if (source.mac !== undefined && bridgeMac !== source.mac) {
@@ -62,7 +62,7 @@ function mustDerive(network: Network, asker: Ipv6, machine: MachineId, source: V
 
 /** Without a machine id, a poller is identified by its IPv6 and its MAC: neither may belong to another member. */
 function mustOwn(
-  network: Network,
+  network: Mesh,
   asker: Ipv6,
   source: VerifiedSource & { readonly mac: Mac },
   host0: Mac,

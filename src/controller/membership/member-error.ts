@@ -3,7 +3,7 @@
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBERS_MAX, MEMBERS_RESERVED } from '../../protocol/documents/membership.ts';
 import type { MemberRecord } from './member-record.ts';
 import type { VerifiedSource } from './source-verification.ts';
@@ -12,7 +12,7 @@ import type { VerifiedSource } from './source-verification.ts';
  * MESH_MEMBER_FORGED: the asker's addresses do not belong to the identity that it claims.
  * @param source where its frames come from, as far as host0's kernel knows
  */
-export function forged(network: Network, asker: Ipv6, why: string, source: VerifiedSource = {}): MeshError {
+export function forged(network: Mesh, asker: Ipv6, why: string, source: VerifiedSource = {}): MeshError {
   const place = [source.mac, source.ipv4 && `at ${source.ipv4}`].filter((word) => word !== undefined).join(' ');
   const who = place === '' ? asker : `${asker} (${place})`;
   return new MeshError('MESH_MEMBER_FORGED', `${who} is not who it says it is in ${network.name}: ${why}`, {
@@ -25,7 +25,7 @@ export function forged(network: Network, asker: Ipv6, why: string, source: Verif
 }
 
 /** MESH_MEMBER_MOVING: host0's kernel does not know the asker's addresses yet. It does after the next packet of the node. */
-export function moving(network: Network, asker: Ipv6, why: string): MeshError {
+export function moving(network: Mesh, asker: Ipv6, why: string): MeshError {
   return new MeshError('MESH_MEMBER_MOVING', `host0 cannot tell yet where ${asker} of ${network.name} is: ${why}`, {
     operation: 'report to host0',
     object: asker,
@@ -37,7 +37,7 @@ export function moving(network: Network, asker: Ipv6, why: string): MeshError {
 }
 
 /** MESH_MEMBER_NOT_ADMITTED: the mesh has as many members as host0 can handle. */
-export function full(network: Network, limit: number): MeshError {
+export function full(network: Mesh, limit: number): MeshError {
   return new MeshError('MESH_MEMBER_NOT_ADMITTED', `${network.name} has ${limit} members already`, {
     operation: 'report to host0',
     object: network.name,
@@ -52,7 +52,7 @@ export function full(network: Network, limit: number): MeshError {
  * @param imitated the member whose address it uses
  */
 export function guestOfHost0(
-  network: Network,
+  network: Mesh,
   asker: Ipv6,
   mac: Mac,
   port: string,
@@ -75,7 +75,7 @@ export function guestOfHost0(
  * MESH_MEMBER_FORGED: frames with a member's addresses come from the underlay address of another member, so a guest there
  * sends them.
  */
-export function imitated(network: Network, member: MemberRecord, place: MemberRecord): MeshError {
+export function imitated(network: Mesh, member: MemberRecord, place: MemberRecord): MeshError {
   return new MeshError(
     'MESH_MEMBER_FORGED',
     `frames of ${network.name} with the address ${member.mac} of ${member.name} come from ${place.ipv4}, where ${place.name} is; ${member.name} is at ${member.ipv4}`,
@@ -89,7 +89,7 @@ export function imitated(network: Network, member: MemberRecord, place: MemberRe
 }
 
 /** MESH_MEMBER_NOT_ADMITTED: another member is at the underlay address of the newcomer. */
-export function placeTaken(network: Network, newcomer: MemberRecord, holder: MemberRecord): MeshError {
+export function placeTaken(network: Mesh, newcomer: MemberRecord, holder: MemberRecord): MeshError {
   return new MeshError(
     'MESH_MEMBER_NOT_ADMITTED',
     `${newcomer.name} (${newcomer.mac}) reports to ${network.name} from ${newcomer.ipv4}, which is the address of ${holder.name}`,
@@ -103,7 +103,7 @@ export function placeTaken(network: Network, newcomer: MemberRecord, holder: Mem
 }
 
 /** MESH_MEMBER_NOT_ADMITTED: more pollers than host0 takes whose addresses follow from no machine id. */
-export function pollersFull(network: Network, limit: number): MeshError {
+export function pollersFull(network: Mesh, limit: number): MeshError {
   return new MeshError(
     'MESH_MEMBER_NOT_ADMITTED',
     `${network.name} has ${limit} members without a machine id already`,
@@ -117,7 +117,7 @@ export function pollersFull(network: Network, limit: number): MeshError {
 }
 
 /** MESH_MEMBER_FORGED: what only the member's own agent may ask is asked by another program. @param what a verb: `leave` */
-export function notItsAgent(network: Network, { name, ipv4 }: MemberRecord, what: string): MeshError {
+export function notItsAgent(network: Mesh, { name, ipv4 }: MemberRecord, what: string): MeshError {
   return new MeshError(
     'MESH_MEMBER_FORGED',
     `a program at ${ipv4} that is not the agent of ${name} asks ${network.name} to ${what}`,
@@ -135,7 +135,7 @@ export function notItsAgent(network: Network, { name, ipv4 }: MemberRecord, what
  * looks like this until its report from before is nine seconds old.
  * @param lasting whether the member has been heard since the second instance appeared
  */
-export function secondInstance(network: Network, { name, ipv4 }: MemberRecord, lasting: boolean): MeshError {
+export function secondInstance(network: Mesh, { name, ipv4 }: MemberRecord, lasting: boolean): MeshError {
   return new MeshError('MESH_MEMBER_DOUBLE', `two programs report to ${network.name} as ${name} from ${ipv4}`, {
     operation: 'report to host0',
     object: name,
@@ -149,7 +149,7 @@ export function secondInstance(network: Network, { name, ipv4 }: MemberRecord, l
  * MESH_MEMBER_DOUBLE: two machines have one identity, or one imitates the other. The newcomer is refused.
  * @param since when host0 heard `first` for the first time
  */
-export function doubled(network: Network, first: MemberRecord, since: Date, newcomer: MemberRecord): MeshError {
+export function doubled(network: Mesh, first: MemberRecord, since: Date, newcomer: MemberRecord): MeshError {
   const identity = newcomer.machine ?? first.machine ?? newcomer.mac;
   return new MeshError(
     'MESH_MEMBER_DOUBLE',
@@ -164,7 +164,7 @@ export function doubled(network: Network, first: MemberRecord, since: Date, newc
 }
 
 /** MESH_MEMBER_DOUBLE: a poller asks for the place of a machine whose agent reported in the last day. */
-export function notByPoller(network: Network, agent: MemberRecord, poller: MemberRecord): MeshError {
+export function notByPoller(network: Mesh, agent: MemberRecord, poller: MemberRecord): MeshError {
   return new MeshError(
     'MESH_MEMBER_DOUBLE',
     `${poller.ipv4} polls ${network.name} as ${agent.name} (${poller.mac}), whose agent reported from ${agent.ipv4}`,
@@ -178,14 +178,14 @@ export function notByPoller(network: Network, agent: MemberRecord, poller: Membe
 }
 
 /** MESH_MEMBER_DOUBLE: an agent without a token reports as a machine whose agent had one in the last day, from another place. */
-export function notWithoutToken(network: Network, agent: MemberRecord, newcomer: MemberRecord): MeshError {
+export function notWithoutToken(network: Mesh, agent: MemberRecord, newcomer: MemberRecord): MeshError {
   return new MeshError(
     'MESH_MEMBER_DOUBLE',
-    `${newcomer.ipv4} reports to ${network.name} as ${agent.name} (${newcomer.mac}) without the token that ${agent.name} showed at ${agent.ipv4}`,
+    `${newcomer.ipv4} reports to ${network.name} as ${agent.name} (${newcomer.mac}) without the key or token that ${agent.name} showed at ${agent.ipv4}`,
     {
       operation: 'report to host0',
       object: agent.name,
-      rule: 'For a day, a machine that showed its token is not replaced from another address by one without it.',
+      rule: 'For a day, a machine that showed its key or token is not replaced from another address by one without it.',
       remedy: `Boot ${agent.name} from this host0, or restart host0, which then forgets where absent members were. If ${agent.name} is not at ${newcomer.ipv4}, another machine imitates it there.`,
     },
   );

@@ -4,7 +4,7 @@
  * whoever is a member at an address keeps it, a guest there is none, and an agent takes the place from a poller.
  */
 import type { Clock } from '../../model/clock.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import { doubled, notByPoller, notWithoutToken, placeTaken, secondInstance } from './member-error.ts';
@@ -15,7 +15,7 @@ import type { SourceVerification } from './source-verification.ts';
 
 /** What the decisions depend on. */
 export interface MemberPlacesInput {
-  readonly network: () => Network;
+  readonly network: () => Mesh;
   readonly verification: SourceVerification;
   readonly clock: Clock;
   readonly memberTable: MemberTable;

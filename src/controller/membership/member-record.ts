@@ -3,7 +3,8 @@
 import { type Ipv6, ipv6InSubnet } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses, sameMember } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { MachineIdShape, MemberShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
@@ -40,7 +41,7 @@ export function memberStoreKey(network: NetworkId, ipv6: Ipv6): string {
  * The form of a mesh's members in the store: JSON with known fields only. A record from a time when the mesh had another name, key
  * or prefix is none of this mesh.
  */
-export function memberRecords(network: Network): RecordForm<MemberRecord> {
+export function memberRecords(network: Mesh): RecordForm<MemberRecord> {
   const all = jsonRecords(membersPrefix(network.id), ({ ipv6 }) => ipv6, MemberRecordShape, RECORD_MAX_LENGTH);
   return {
     ...all,
@@ -53,8 +54,8 @@ export function memberRecords(network: Network): RecordForm<MemberRecord> {
   };
 }
 
-function belongs(network: Network, { machine, mac, ipv6 }: MemberRecord): boolean {
-  if (machine === undefined) return ipv6InSubnet(ipv6, network.fabric.prefix);
+function belongs(network: Mesh, { machine, mac, ipv6 }: MemberRecord): boolean {
+  if (machine === undefined) return ipv6InSubnet(ipv6, network.hostAddress.prefix);
   const derived = memberAddresses(network, machine);
   return derived.ipv6 === ipv6 && derived.bridgeMac === mac;
 }

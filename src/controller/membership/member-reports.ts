@@ -9,7 +9,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import {
   MEMBERS_MAX,
   MEMBERS_RESERVED,
@@ -36,7 +36,7 @@ import type { SourceVerification } from './source-verification.ts';
 /** What the reports of a mesh are checked with, and the parts of its Membership that they change. */
 export interface MemberReportsInput extends Pick<MemberNamesInput, 'name' | 'machineNamed' | 'elsewhere'> {
   /** The present definition of the mesh. */
-  readonly network: () => Network;
+  readonly network: () => Mesh;
   /** @throws MESH_MEMBER_NOT_ADMITTED for a machine that may not become a member */
   readonly admit: (applicant: Applicant) => void;
   readonly proofs: Proofs;
@@ -76,7 +76,7 @@ export class MemberReports {
     this.#places = new MemberPlaces(input);
   }
 
-  get #network(): Network {
+  get #network(): Mesh {
     return this.#input.network();
   }
 

@@ -3,7 +3,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { sameMember } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { MembershipVersion } from '../../protocol/documents/membership.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
@@ -14,7 +14,7 @@ import { type MembershipChange, MembershipLog } from './membership-log.ts';
 
 /** Where a member table reads from, and what it calls. */
 export interface MemberTableInput {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;

@@ -2,7 +2,7 @@
 
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { EventInit, EventLevel } from '../../protocol/journal/event.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -11,10 +11,10 @@ import type { MembershipChange } from './membership-log.ts';
 
 /** Records the events of one mesh. */
 export class MembershipJournal {
-  readonly #network: Network;
+  readonly #network: Mesh;
   readonly #journal: Journal;
 
-  constructor(network: Network, journal: Journal) {
+  constructor(network: Mesh, journal: Journal) {
     this.#network = network;
     this.#journal = journal;
   }
@@ -68,6 +68,6 @@ export class MembershipJournal {
 }
 
 /** The event for a new network, which also stands for the network in snapshots. */
-export function networkAdded({ name, id, fabric }: Network): EventInit {
-  return { kind: 'network added', message: `${name}: VNI ${fabric.vni}, ${fabric.prefix}`, network: id };
+export function networkAdded({ name, id, type, hostAddress }: Mesh): EventInit {
+  return { kind: 'network added', message: `${name}: VNI ${type.vni}, ${hostAddress.prefix}`, network: id };
 }

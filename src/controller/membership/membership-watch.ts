@@ -1,9 +1,9 @@
 /** Calls from the meshes that the metrics count. */
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { MembershipChange } from './membership-log.ts';
 
 export interface MembershipWatch {
-  changed(network: Network, type: MembershipChange['type']): void;
+  changed(network: Mesh, type: MembershipChange['type']): void;
   /** A member reported from another boot of its machine than before. */
-  booted(network: Network): void;
+  booted(network: Mesh): void;
 }

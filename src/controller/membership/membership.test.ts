@@ -21,7 +21,7 @@ import {
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { admit } from '../admission/admission.ts';
-import { Proofs, type TokenSource } from '../admission/proofs.ts';
+import { Proofs, type ProvenChannels, type TokenSource } from '../admission/proofs.ts';
 import { memberStoreKey } from './member-record.ts';
 import { Membership } from './membership.ts';
 import type { VerifiedSource } from './source-verification.ts';
@@ -51,6 +51,14 @@ const tokens: TokenSource = {
   used: async () => undefined,
 };
 
+/** The instances that nodes have told over their channels, and the machines that have a key. */
+const told = new Map<MachineId, string>();
+const withKey = new Set<MachineId>();
+const channels: ProvenChannels = {
+  instanceOf: (machine) => told.get(machine),
+  hasKey: (machine) => withKey.has(machine),
+};
+
 class Host0 {
   readonly clock: ManualClock;
   readonly journal: Journal;
@@ -73,7 +81,7 @@ class Host0 {
           admission,
           isNamed: (id) => Object.values(folders).includes(id),
         }),
-      proofs: new Proofs({ clock, tokens }),
+      proofs: new Proofs({ clock, tokens, channels: () => channels }),
       mustProve: admission === 'token',
       machines: () => Object.values(folders),
       machineNamed: (asked) => folders[asked],
@@ -692,8 +700,69 @@ describe('with admission=token', () => {
     expect(await proving(host, a)).toBe('accepted');
     await host.clock.pass(9_000);
     expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
-    expect(host.mesh.refusals()[0]?.message).toContain('without the token that a showed at 10.11.0.10');
+    expect(host.mesh.refusals()[0]?.message).toContain('without the key or token that a showed at 10.11.0.10');
     expect(await proving(host, { ...a, instance: 'boot-2', ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
+  });
+});
+
+describe('with admission=token, for nodes with a channel', () => {
+  afterEach(() => {
+    told.clear();
+    withKey.clear();
+  });
+
+  test('a machine is a member while its channel stands, and needs no token', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    expect(await host.report(a)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    withKey.add(a.machine);
+    expect(await host.report(a)).toBe('MESH_MEMBER_UNPROVEN');
+    expect(host.mesh.refusals()).toMatchObject([{ code: 'MESH_MEMBER_NOT_ADMITTED' }]);
+    told.set(a.machine, a.instance);
+    expect(await host.report(a)).toBe('accepted');
+    for (let second = 0; second < 30; second += 3) {
+      await host.clock.pass(3_000);
+      expect(await host.report(a)).toBe('accepted');
+    }
+    told.delete(a.machine);
+    for (let second = 0; second < 9; second += 3) {
+      expect(host.names).toEqual(['host0', 'a']);
+      await host.clock.pass(3_000);
+      expect(await host.report(a)).toBe('MESH_MEMBER_UNPROVEN');
+    }
+    expect(host.names).toEqual(['host0']);
+    expect(host.changes).toEqual(['join a 10.11.0.10', 'leave a 10.11.0.10']);
+  });
+
+  test('a report with another instance than the channel told is not that of the machine', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    told.set(a.machine, a.instance);
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report({ ...a, instance: 'boot-2' })).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(b)).toBe('MESH_MEMBER_NOT_ADMITTED');
+    expect(await host.report(a)).toBe('accepted');
+    // The machine boots: its old channel is gone, and the new one tells the new instance.
+    told.set(a.machine, 'boot-2');
+    expect(await host.report({ ...a, instance: 'boot-2' })).toBe('accepted');
+    expect(host.changes).toEqual(['join a 10.11.0.10']);
+  });
+
+  test('an agent of before with its token is taken beside nodes with a channel', async () => {
+    const host = await Host0.start({ admission: 'token' });
+    told.set(a.machine, a.instance);
+    expect(await host.report(a)).toBe('accepted');
+    expect(await host.report(b, { token: tokenOf(b.machine) })).toBe('accepted');
+    expect(host.names).toEqual(['host0', 'a', 'b']);
+  });
+
+  test('whatever the admission, a machine with a channel is not replaced from elsewhere by one without', async () => {
+    const host = await Host0.start();
+    told.set(a.machine, a.instance);
+    expect(await host.report(a)).toBe('accepted');
+    told.delete(a.machine);
+    await host.clock.pass(9_000);
+    expect(await host.report(copyOfA)).toBe('MESH_MEMBER_DOUBLE');
+    told.set(a.machine, 'boot-2');
+    expect(await host.report({ ...a, instance: 'boot-2', ipv4: '10.11.0.20' as Ipv4 })).toBe('accepted');
   });
 });
 

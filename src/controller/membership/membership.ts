@@ -10,7 +10,7 @@ import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type {
   MembershipEvent,
   MembershipVersion,
@@ -36,7 +36,7 @@ export interface MembershipInput
     MemberReportsInput,
     'admit' | 'proofs' | 'mustProve' | 'machines' | 'machineNamed' | 'elsewhere' | 'verification' | 'watch'
   > {
-  readonly network: Network;
+  readonly network: Mesh;
   /** host0's own host name. */
   readonly name: string;
   readonly store: Store;
@@ -64,7 +64,7 @@ export interface MemberPresence {
 
 /** The members of one mesh. The member table, heartbeats and reports behind it have files of their own. */
 export class Membership {
-  #network: Network;
+  #network: Mesh;
   readonly #input: MembershipInput;
   readonly #memberTable: MemberTable;
   readonly #host0: MemberAddresses;
@@ -116,12 +116,12 @@ export class Membership {
   }
 
   /** The present definition of the mesh. */
-  get network(): Network {
+  get network(): Mesh {
     return this.#network;
   }
 
   /** Takes a new definition of the same mesh (not `mustRejoin`): members and streams stay. */
-  redefine(network: Network): void {
+  redefine(network: Mesh): void {
     this.#network = network;
   }
 

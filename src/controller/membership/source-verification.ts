@@ -2,7 +2,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 
 /** The addresses of a sender beside its IPv6. */
 export interface VerifiedSource {
@@ -20,5 +20,5 @@ export interface VerifiedSource {
 /** Implemented in api/membership/source-verification.ts with rtnetlink. */
 export interface SourceVerification {
   /** An address is absent while the kernel does not know it. */
-  verify(network: Network, ipv6: Ipv6): Promise<VerifiedSource>;
+  verify(network: Mesh, ipv6: Ipv6): Promise<VerifiedSource>;
 }

@@ -7,7 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { mesh } from '../../../test/kit/networks.ts';
 import { randomFrom } from '../../../test/kit/random.ts';
 import { type Ipv6Cidr, ipv6FromBigint, ipv6Subnet } from '../../model/address/ipv6.ts';
-import { type Network, VNI_MAX } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import { VNI_MAX } from '../../model/network/types/vxlan.ts';
 import { errorText } from '../error-text.ts';
 import { parseHost0Conf } from '../host0/host0-conf.ts';
 import { parseMeshConf, printMeshConf } from './mesh-conf.ts';
@@ -44,7 +45,7 @@ class Random {
     return choices[this.below(choices.length)] as T;
   }
 
-  network(): Network {
+  network(): Mesh {
     const word = 'abcxyzABCXYZ0189';
     const length = this.below(63);
     const rest = Array.from({ length }, () => this.of(`${word}._-`)).join('');
@@ -102,7 +103,7 @@ test('a file without warnings has the same values for a shell', () => {
   const random = new Random(SEED);
   const directory = mkdtempSync(join(tmpdir(), 'mw-shell-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const networks = new Map<string, Network>();
+  const networks = new Map<string, Mesh>();
   let warned = 0;
   for (let i = 0; networks.size < 60 || warned === 0; i++) {
     const file = join(directory, `${i}.conf`);

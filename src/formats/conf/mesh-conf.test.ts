@@ -26,8 +26,19 @@ test('the example of the seed is a network', () => {
   expect(conf?.network).toEqual({
     id: 'mesh-456',
     name: 'manage',
-    devices: { vxlan: 'vxlan456', bridge: 'br456' },
-    fabric: { kind: 'mesh', vni: 456, key: '456', prefix: 'fd42:2345:1234:9abc::/64', mtuBytes: 1380 },
+    number: 456,
+    labels: {},
+    bridge: { name: 'br456', stp: false, forwardDelaySec: 0, macTable: 'learned' },
+    type: { kind: 'vxlan', device: 'vxlan456', vni: 456, udpPort: 4789, underlay: 'ipv4', learning: true },
+    peers: { kind: 'membership' },
+    mtuBytes: 1380,
+    hostAddress: { kind: 'derived', key: '456', prefix: 'fd42:2345:1234:9abc::/64' },
+    subnets: [],
+    routes: [],
+    routing: { mode: 'isolated', via: [], rules: [] },
+    span: { kind: 'file' },
+    source: 'file',
+    extra: {},
   });
   expect(conf?.places.vni).toEqual({ file: 'manage.conf', line: 3, column: 5, text: 'vni=456' });
 });

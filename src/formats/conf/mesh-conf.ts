@@ -8,7 +8,9 @@
  */
 import { basename } from 'node:path';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
-import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
+import { type Mesh, meshNetwork } from '../../model/network/mesh.ts';
+import { VNI_MAX, type Vni } from '../../model/network/types/vxlan.ts';
+import { NETWORK_NAME, NETWORK_NAME_RULE } from '../../model/network/words.ts';
 import { type ConfEntry, parseConfText } from './conf-file.ts';
 import { ConfKeys, quoted } from './conf-keys.ts';
 import { AS_ON_HOST0, parseMeshPrefix } from './mesh-prefix.ts';
@@ -18,11 +20,6 @@ type MeshKey = (typeof KEYS)[number];
 
 /** `key` fits into 64 bits, so that shell scripts can compute with it. */
 const KEY_MAX = 2n ** 64n - 1n;
-/** The name of a network, as `name=` in its file and in references from elsewhere. */
-export const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-/** `NETWORK_NAME` in words. */
-export const NETWORK_NAME_RULE =
-  'A name is one word: 1 to 63 letters, digits, dots, underscores and hyphens, with a letter or digit first.';
 
 const PURPOSE: Readonly<Record<MeshKey, string>> = {
   name: 'A mesh has a name, one word.',
@@ -37,7 +34,7 @@ const EXAMPLE_NAME = 'manage';
 /** A file without errors. Rules that compare files need the places of its values. */
 export interface MeshConf {
   readonly file: string;
-  readonly network: Network;
+  readonly network: Mesh;
   readonly places: Readonly<Record<MeshKey, SourcePlace>>;
   /** What a shell that reads the file would take otherwise. */
   readonly warnings: readonly MeshError[];
@@ -71,9 +68,9 @@ export function parseMeshConf(file: string, bytes: Uint8Array): MeshConfResult {
 }
 
 /** The text of a file that `parseMeshConf` reads as this network. */
-export function printMeshConf(network: Network): string {
-  const { prefix, vni, key } = network.fabric;
-  return `name=${network.name}\nprefix=${prefix}\nvni=${vni}\nkey=${key}\n`;
+export function printMeshConf(network: Mesh): string {
+  const { prefix, key } = network.hostAddress;
+  return `name=${network.name}\nprefix=${prefix}\nvni=${network.number}\nkey=${key}\n`;
 }
 
 function parseName({ value, valuePlace }: ConfEntry): string | MeshError {

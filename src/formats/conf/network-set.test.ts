@@ -1,7 +1,7 @@
 /** Rules between several network files. */
 import { expect, test } from 'vitest';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { errorText } from '../error-text.ts';
 import { judgeNetworks, type NetworkFile } from './network-set.ts';
 
@@ -14,7 +14,7 @@ function file(path: string, values: Record<string, string>): NetworkFile {
   return { file: path, bytes: Buffer.from(lines.join('')) };
 }
 
-function judge(files: NetworkFile[], underlay: string[] = [], inForce: Network[] = []) {
+function judge(files: NetworkFile[], underlay: string[] = [], inForce: Mesh[] = []) {
   const { accepted, errors, warnings } = judgeNetworks(files, {
     underlay: underlay.map((prefix) => ({ prefix: prefix as Ipv6Cidr, device: 'tun0' })),
     inForce,

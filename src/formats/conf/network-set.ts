@@ -2,7 +2,7 @@
 
 import { ipv6InSubnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { UnderlayPrefix } from '../../model/network/underlay-prefix.ts';
 import { type MeshConf, parseMeshConf } from './mesh-conf.ts';
 
@@ -26,7 +26,7 @@ export interface Surroundings {
   /** What the machine uses outside of its meshes. */
   readonly underlay: readonly UnderlayPrefix[];
   /** The networks that work on the machine now. Whatever the underlay becomes, they are accepted again. */
-  readonly inForce: readonly Network[];
+  readonly inForce: readonly Mesh[];
 }
 
 /** For files that are not for this machine, or that were accepted before. */
@@ -51,8 +51,8 @@ export function judgeNetworks(
       refused.add(conf).add(first);
     }
   }
-  const inUse = new Set(inForce.map(({ fabric }) => fabric.prefix));
-  for (const conf of confs.filter(({ network }) => !inUse.has(network.fabric.prefix))) {
+  const inUse = new Set(inForce.map(({ hostAddress }) => hostAddress.prefix));
+  for (const conf of confs.filter(({ network }) => !inUse.has(network.hostAddress.prefix))) {
     const faults = underlayFaults([conf], underlay);
     errors.push(...faults);
     if (faults.length > 0) refused.add(conf);
@@ -93,8 +93,8 @@ const UNIQUE = [
   },
 ] as const;
 
-function fieldOf({ name, fabric }: Network, field: Field): string {
-  return field === 'name' ? name : String(fabric[field]);
+function fieldOf({ name, number, hostAddress: { key, prefix } }: Mesh, field: Field): string {
+  return { name, vni: String(number), key, prefix }[field];
 }
 
 /** Each file with the same value of `field` as an earlier file, and the earliest of these. */
@@ -128,7 +128,7 @@ function sharedKey(conf: MeshConf, first: MeshConf): MeshError {
 function usedElsewhere({ network, places }: MeshConf, { prefix, device }: UnderlayPrefix): MeshError {
   return new MeshError(
     'MESH_NET_PREFIX_UNDERLAY',
-    `prefix ${network.fabric.prefix} is used elsewhere: this machine has ${prefix} on ${device}`,
+    `prefix ${network.hostAddress.prefix} is used elsewhere: this machine has ${prefix} on ${device}`,
     {
       rule: 'A mesh has addresses that the physical network does not use.',
       remedy: `Take ${prefix} off ${device}, or write another prefix from fd00::/8 in all files of this mesh`,
@@ -138,7 +138,7 @@ function usedElsewhere({ network, places }: MeshConf, { prefix, device }: Underl
 }
 
 /** Whether the /64 of the mesh holds all of `prefix`. A route to more than the /64 leads nothing away from the mesh. */
-function isWithin({ prefix }: UnderlayPrefix, { fabric }: Network): boolean {
+function isWithin({ prefix }: UnderlayPrefix, { hostAddress }: Mesh): boolean {
   const { address, length } = parseIpv6Interface(prefix);
-  return length >= parseIpv6Interface(fabric.prefix).length && ipv6InSubnet(address, fabric.prefix);
+  return length >= parseIpv6Interface(hostAddress.prefix).length && ipv6InSubnet(address, hostAddress.prefix);
 }

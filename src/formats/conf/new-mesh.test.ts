@@ -21,7 +21,7 @@ test.each([
   ['the highest', 0xff, 131_071 + 131_072],
 ])('is sound with %s random bytes', (_, byte, vni) => {
   const network = newMesh('blue', Buffer.alloc(10, byte));
-  expect(network.fabric.vni).toBe(vni);
+  expect(network.type.vni).toBe(vni);
   expect(parseMeshConf('blue.conf', Buffer.from(explainedMeshConf(network)))).toMatchObject({
     conf: { network, warnings: [] },
     errors: [],
@@ -30,11 +30,11 @@ test.each([
 
 test('differs from each other new mesh in prefix and number, with a prefix from fd00::/8', () => {
   const meshes = Array.from({ length: 50 }, () => newMesh('blue'));
-  expect(new Set(meshes.map(({ fabric }) => fabric.prefix)).size).toBe(50);
-  expect(new Set(meshes.map(({ fabric }) => fabric.vni)).size).toBeGreaterThan(45);
-  for (const { fabric } of meshes) {
-    expect(ipv6InSubnet(parseIpv6Interface(fabric.prefix).address, 'fd00::/8' as Ipv6Cidr)).toBe(true);
-    expect(fabric.vni).toBeGreaterThanOrEqual(0x20000);
+  expect(new Set(meshes.map(({ hostAddress }) => hostAddress.prefix)).size).toBe(50);
+  expect(new Set(meshes.map(({ number }) => number)).size).toBeGreaterThan(45);
+  for (const { number, hostAddress } of meshes) {
+    expect(ipv6InSubnet(parseIpv6Interface(hostAddress.prefix).address, 'fd00::/8' as Ipv6Cidr)).toBe(true);
+    expect(number).toBeGreaterThanOrEqual(0x20000);
   }
 });
 

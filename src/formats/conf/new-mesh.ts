@@ -2,9 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { ipv6FromBytes, ipv6Subnet } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
-import { meshNetwork, type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
+import { type Mesh, meshNetwork } from '../../model/network/mesh.ts';
+import { VNI_MAX, type Vni } from '../../model/network/types/vxlan.ts';
+import { NETWORK_NAME, NETWORK_NAME_RULE } from '../../model/network/words.ts';
 import { quoted } from './conf-keys.ts';
-import { NETWORK_NAME, NETWORK_NAME_RULE } from './mesh-conf.ts';
 
 /** Lower numbers are those that people type, and those that host0 may give to other kinds of networks. */
 const VNI_MIN = 0x20000;
@@ -16,7 +17,7 @@ const RANDOM_BYTES = 10;
  * @param random ten bytes; tests give their own
  * @throws MESH_NET_NAME_INVALID
  */
-export function newMesh(name: string, random: Uint8Array = randomBytes(RANDOM_BYTES)): Network {
+export function newMesh(name: string, random: Uint8Array = randomBytes(RANDOM_BYTES)): Mesh {
   if (!NETWORK_NAME.test(name)) {
     throw new MeshError('MESH_NET_NAME_INVALID', `${quoted(name)} cannot be the name of a network`, {
       operation: 'make a network file',
@@ -31,11 +32,11 @@ export function newMesh(name: string, random: Uint8Array = randomBytes(RANDOM_BY
 }
 
 /** The text of a network file with a comment for each value. */
-export function explainedMeshConf({ name, devices, fabric: { prefix, vni, key } }: Network): string {
+export function explainedMeshConf({ name, number, bridge, type, hostAddress: { prefix, key } }: Mesh): string {
   const lines: readonly (readonly [setting: string, what: string])[] = [
     [`name=${name}`, 'what people and commands call it'],
     [`prefix=${prefix}`, 'where members take their IPv6 addresses from; host0 is ::1 in it'],
-    [`vni=${vni}`, `its number in packets, and in its devices ${devices.vxlan} and ${devices.bridge}`],
+    [`vni=${number}`, `its number in packets, and in its devices ${type.device} and ${bridge.name}`],
     [`key=${key}`, 'the number that addresses are made from; no secret'],
   ];
   const width = Math.max(...lines.map(([setting]) => setting.length));

@@ -19,12 +19,12 @@
 
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
+import { NETWORK_NAME } from '../../model/network/words.ts';
 import { WANTED_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
 import { isSegment } from '../../protocol/shapes/parts.ts';
 import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
 import { ConfKeys, quoted } from '../conf/conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
-import { NETWORK_NAME } from '../conf/mesh-conf.ts';
 import { nearest } from '../conf/nearest.ts';
 
 /** The keys whose values name network devices. */

@@ -31,10 +31,6 @@ const OPTIONS: { readonly [P in OptionPlace]: Readonly<Record<string, LinkOption
     vlan_filtering: { type: 7, bytes: 1, normal: 0 },
   },
   vxlan: {
-    // The IPv4 address of a remote VTEP to which everything unknown goes.
-    remote: { type: 2, bytes: 4, normal: 0 },
-    dev: { type: 3, bytes: 4, normal: 0, fixed: true },
-    ttl: { type: 5, bytes: 1, normal: 0 },
     tos: { type: 6, bytes: 1, normal: 0 },
     ageing: { type: 8, bytes: 4, normal: 300 },
     localbypass: { type: 31, bytes: 1, normal: 1 },

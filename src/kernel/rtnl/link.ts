@@ -1,22 +1,14 @@
 /** Links as netlink messages (linux/if_link.h, net/core/rtnetlink.c): struct ifinfomsg and IFLA_* attributes. */
 import { FLOOD_MAC } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
-import { isIpv6 } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';
 import { AttributeTable } from '../netlink/attribute-table.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } from '../netlink/netlink.ts';
 import { IFINFOMSG_BYTES, readLinkHeader, writeLinkHeader } from './link-header.ts';
 import { hasOptionOf, OPTION_TYPE_MAX, readOddOptions, writeNormalOptions } from './link-options.ts';
-import {
-  type BridgeAttributes,
-  type BridgePortAttributes,
-  type DontFragment,
-  type Link,
-  NO_SETTING,
-  type VxlanAttributes,
-} from './objects.ts';
+import { type BridgeAttributes, type BridgePortAttributes, type Link, NO_SETTING } from './objects.ts';
 import type { KernelOperation, LinkChange } from './operation.ts';
+import { readVxlan, writeVxlan } from './vxlan.ts';
 
 /** Message type of a link that was added or changed (linux/rtnetlink.h). */
 export const RTM_NEWLINK = 16;
@@ -58,14 +50,6 @@ const DEVCONF_AUTOCONF = 5;
 const DEVCONF_DISABLE_IPV6 = 26;
 const VETH_INFO_PEER = 1;
 
-const IFLA_VXLAN_ID = 1;
-const IFLA_VXLAN_LOCAL = 4;
-const IFLA_VXLAN_LEARNING = 7;
-const IFLA_VXLAN_LIMIT = 9;
-const IFLA_VXLAN_PORT = 15;
-const IFLA_VXLAN_LOCAL6 = 17;
-const IFLA_VXLAN_DF = 29;
-
 const IFLA_BR_MULTI_BOOLOPT = 46;
 const IFLA_BR_FDB_MAX_LEARNED = 49;
 /** The bit of BR_BOOLOPT_NO_LL_LEARN (linux/if_bridge.h). */
@@ -76,8 +60,6 @@ const IFLA_BRPORT_LOCKED = 39;
 
 /** IN6_ADDR_GEN_MODE_*, by number. */
 const ADDRESS_MODES = ['eui64', 'none', 'stable-privacy', 'random'] as const;
-/** VXLAN_DF_*, by number. */
-const DONT_FRAGMENT: readonly DontFragment[] = ['unset', 'set', 'inherit'];
 
 type LinkAdd = Extract<KernelOperation, { do: 'link-add' }>;
 
@@ -238,17 +220,6 @@ export function writeLinkGet(writer: MessageWriter, flags: number, link?: string
   writer.end();
 }
 
-function writeVxlan(writer: MessageWriter, vxlan: Partial<VxlanAttributes>): void {
-  if (vxlan.vni !== undefined) writer.attributeU32(IFLA_VXLAN_ID, vxlan.vni);
-  if (vxlan.udpPort !== undefined) writer.attributePort(IFLA_VXLAN_PORT, vxlan.udpPort);
-  if (vxlan.local !== undefined) {
-    writer.attributeIp(isIpv6(vxlan.local) ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, vxlan.local);
-  }
-  if (vxlan.learning !== undefined) writer.attributeU8(IFLA_VXLAN_LEARNING, Number(vxlan.learning));
-  if (vxlan.df !== undefined) writer.attributeU8(IFLA_VXLAN_DF, DONT_FRAGMENT.indexOf(vxlan.df));
-  if (vxlan.entriesMax !== undefined) writer.attributeU32(IFLA_VXLAN_LIMIT, vxlan.entriesMax);
-}
-
 /** A kernel before 6.7 accepts the limit and ignores it. */
 function writeBridge(writer: MessageWriter, { learnedMax, learnsLinkLocal }: BridgeAttributes): void {
   if (learnedMax !== undefined) writer.attributeU32(IFLA_BR_FDB_MAX_LEARNED, learnedMax);
@@ -298,7 +269,7 @@ export function readLink(message: Message): Link {
     group: attributes.u32(IFLA_GROUP),
     alias: attributes.text(IFLA_IFALIAS),
     ...readFamilies(),
-    ...(kind === 'vxlan' && { vxlan: readVxlan() }),
+    ...(kind === 'vxlan' && { vxlan: readVxlan(vxlanData.parseNested(linkInfo, IFLA_INFO_DATA)) }),
     ...(kind === 'bridge' && readBridge()),
     // Last: it reads the attributes of the kind once more.
     ...readOdd(kind, flags),
@@ -356,20 +327,6 @@ function readOdd(kind: string, flags: Link['odd']): Pick<Link, 'odd'> {
   const ofKind = readOddOptions(kind, kind === 'vxlan' ? vxlanData : bridgeData);
   const odd = { ...flags, ...readOddOptions('link', attributes), ...ofKind };
   return Object.keys(odd).length === 0 ? {} : { odd };
-}
-
-function readVxlan(): VxlanAttributes {
-  vxlanData.parseNested(linkInfo, IFLA_INFO_DATA);
-  const local = vxlanData.ip(IFLA_VXLAN_LOCAL) ?? vxlanData.ip(IFLA_VXLAN_LOCAL6);
-  const entriesMax = vxlanData.u32(IFLA_VXLAN_LIMIT);
-  return {
-    vni: vxlanData.u32(IFLA_VXLAN_ID) as Vni,
-    udpPort: vxlanData.port(IFLA_VXLAN_PORT),
-    ...(local !== undefined && { local }),
-    learning: vxlanData.u8(IFLA_VXLAN_LEARNING) !== 0,
-    df: DONT_FRAGMENT[vxlanData.u8(IFLA_VXLAN_DF)] ?? 'unset',
-    ...(entriesMax !== 0 && { entriesMax }),
-  };
 }
 
 function readBridge(): Pick<Link, 'bridge'> {

@@ -2,7 +2,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import type { OddOptions } from './link-options.ts';
 
 /** The value of a setting that the link does not have: without IPv6 (its MTU was below 1280), it has none of IPv6. */
@@ -76,6 +76,12 @@ export interface VxlanAttributes {
   readonly df: DontFragment;
   /** IFLA_VXLAN_LIMIT: how many FDB entries the device holds, ours among them. Absent: any number. */
   readonly entriesMax?: number;
+  /** The multicast group, or the single address, that everything unknown goes to. Absent: to the flood entries alone. */
+  readonly group?: Ipv4 | Ipv6;
+  /** TTL or hop limit of the outer packets. Absent: the kernel's, which is 1 for a group. */
+  readonly hopLimit?: number;
+  /** Index of the underlay link that the device is bound to, and goes with. Absent: none. */
+  readonly underlay?: number;
 }
 
 /** IFLA_BR_* of a bridge. */

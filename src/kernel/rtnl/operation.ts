@@ -8,6 +8,19 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { BridgeAttributes, FdbEntry, Rule, UdpPorts, VxlanAttributes } from './objects.ts';
 
+/** The attributes of a VXLAN device, with its underlay link by name. */
+export interface VxlanDevice extends Omit<VxlanAttributes, 'underlay'> {
+  readonly dev?: string;
+}
+
+/** The attributes of a VXLAN device that can change while the device exists. */
+export interface VxlanChange extends Partial<Pick<VxlanAttributes, 'local' | 'learning' | 'df'>> {
+  /** 0 for the kernel's. */
+  readonly hopLimit?: number;
+  /** The family of a group or single address that the device shall not have any more. */
+  readonly noGroup?: 'ipv4' | 'ipv6';
+}
+
 /** The attributes of a link that shall change; absent ones stay. */
 export interface LinkChange {
   /** The new name. */
@@ -20,8 +33,7 @@ export interface LinkChange {
   readonly group?: number;
   readonly alias?: string;
   readonly addressMode?: 'none' | 'eui64';
-  /** The attributes that can change while the device exists; the VNI, the UDP port and the limit of entries cannot. */
-  readonly vxlan?: Partial<Pick<VxlanAttributes, 'local' | 'learning' | 'df'>>;
+  readonly vxlan?: VxlanChange;
   readonly bridge?: BridgeAttributes;
   readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
   /** Names of options that get the kernel's default again. */
@@ -39,7 +51,7 @@ export type KernelOperation =
       readonly group?: number;
       readonly master?: string;
       readonly up?: boolean;
-      readonly vxlan?: VxlanAttributes;
+      readonly vxlan?: VxlanDevice;
       readonly bridge?: BridgeAttributes;
       /** veth: name of the other end. */
       readonly peer?: string;

@@ -4,7 +4,7 @@ import { ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import type { KernelOperation } from './operation.ts';
 import { DEFERRED_ALIAS, Reaper } from './reaper.ts';

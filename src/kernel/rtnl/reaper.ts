@@ -5,7 +5,7 @@
  * message.
  */
 import { MeshError } from '../../model/error.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import type { Link } from './objects.ts';
 import type { KernelOperation } from './operation.ts';
 import type { Rtnl } from './rtnl.ts';

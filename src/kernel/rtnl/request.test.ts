@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import type { KernelOperation } from './operation.ts';
 import { encodeOperations } from './request.ts';
 

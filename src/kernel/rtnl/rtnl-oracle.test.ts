@@ -6,10 +6,10 @@ import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC, parseMac } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import type { Link } from './objects.ts';
-import type { KernelOperation } from './operation.ts';
+import type { KernelOperation, VxlanDevice } from './operation.ts';
 import { Rtnl } from './rtnl.ts';
 
 let netns: TemporaryNetns;
@@ -76,6 +76,60 @@ test('links are as `ip -d link` shows them', async () => {
     }
   }
   expect((await link('tap1')).port).toMatchObject({ locked: true, learning: false });
+});
+
+test('VXLAN devices of both families are as `ip -d link` shows them, and a change puts back what another program set', async () => {
+  const [v4, v6] = [parseIpv4('10.3.0.1'), parseIpv6('fd09::1')];
+  const common = { udpPort: 4789, learning: true, df: 'inherit' } as const;
+  const devices: VxlanDevice[] = [
+    { ...common, vni: 1 as Vni, local: v6, entriesMax: 9 },
+    { ...common, vni: 2 as Vni, local: v6, group: parseIpv6('ff05::2'), dev: 'eth0', hopLimit: 5, learning: false },
+    { ...common, vni: 3 as Vni, local: v4, group: parseIpv4('239.0.0.3'), dev: 'eth0', udpPort: 8472 },
+    { ...common, vni: 4 as Vni, local: v4 },
+  ];
+  await done(
+    { do: 'link-add', kind: 'veth', name: 'eth0', peer: 'eth1', up: true },
+    ...devices.map((vxlan) => ({ do: 'link-add', kind: 'vxlan', name: `vx${vxlan.vni}`, vxlan }) as const),
+  );
+  const { index } = await link('eth0');
+  for (const [at, shown] of oracle('ip', '-j', '-d', 'link', 'show', 'type', 'vxlan').entries()) {
+    const { info_data: info } = shown.linkinfo as { info_data: Record<string, unknown> };
+    const device = devices[at] as VxlanDevice;
+    expect({
+      vni: info.id,
+      udpPort: info.port,
+      local: info.local ?? info.local6,
+      group: info.group ?? info.group6,
+      dev: info.link,
+      hopLimit: info.ttl === 0 || info.ttl === 'auto' ? undefined : info.ttl,
+      learning: info.learning,
+      df: info.df,
+      entriesMax: info.limit,
+    }).toEqual({
+      local: undefined,
+      group: undefined,
+      dev: undefined,
+      hopLimit: undefined,
+      entriesMax: undefined,
+      ...device,
+    });
+    const { dev, ...rest } = device;
+    expect((await link(`vx${device.vni}`)).vxlan).toEqual(dev === undefined ? rest : { ...rest, underlay: index });
+  }
+
+  ip(netns.path, 'link set vx4 type vxlan remote 10.3.0.9 ttl 7', 'link set vx2 type vxlan ttl 9');
+  expect((await link('vx4')).vxlan).toMatchObject({ group: '10.3.0.9', hopLimit: 7 });
+  await done(
+    { do: 'link-set', link: 'vx4', change: { vxlan: { noGroup: 'ipv4', hopLimit: 0 } } },
+    { do: 'link-set', link: 'vx2', change: { vxlan: { hopLimit: 5, local: parseIpv6('fd09::2') } } },
+  );
+  expect((await link('vx4')).vxlan).toEqual(devices[3]);
+  expect((await link('vx2')).vxlan).toMatchObject({ hopLimit: 5, local: 'fd09::2' });
+
+  // The kernel deletes what was bound to the underlay link, and nothing else.
+  await done({ do: 'link-delete', link: 'eth0' });
+  const left = (await rtnl.links()).filter(({ kind }) => kind === 'vxlan');
+  expect(left.map(({ name }) => name)).toEqual(['vx1', 'vx4']);
 });
 
 test('addresses are as `ip addr` shows them', async () => {

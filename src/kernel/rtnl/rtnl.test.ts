@@ -7,7 +7,7 @@ import { errnoOf, MESH, peer, peerMac, vxlan } from '../../../test/kit/mesh-oper
 import { ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { libc } from '../libc.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import type { Link } from './objects.ts';

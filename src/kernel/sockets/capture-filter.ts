@@ -1,5 +1,5 @@
 /** The packet filters of captures: which packets of a device belong to a mesh. */
-import { type Vni, VXLAN_PORT } from '../../model/network/network.ts';
+import { type Vni, VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import type { FilterStep } from './packet-filter.ts';
 

@@ -1,7 +1,7 @@
 /** Captures of frames on a veth pair, and their filters. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { inside, twoHosts } from '../../../test/kit/namespaces.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { failed, libc } from '../libc.ts';
 import { framesWithout, vxlanWithout } from './capture-filter.ts';
 import { type CapturedFrame, CaptureSocket } from './capture-socket.ts';

@@ -4,7 +4,7 @@ import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../../te
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import type { Vni } from '../../model/network/network.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 import { askUnderlay } from './inquiry.ts';
 import { decodeAdvertiser, encodeSolicitation, type Solicitation } from './solicitation.ts';
 

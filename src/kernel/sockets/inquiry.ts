@@ -5,7 +5,7 @@
  */
 import koffi from 'koffi';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import { VXLAN_PORT } from '../../model/network/network.ts';
+import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { libc } from '../libc.ts';
 import { type BroadcastLink, sendBroadcast } from './broadcast.ts';
 import { openPacketSocket } from './packet-socket.ts';

@@ -6,7 +6,7 @@
 import { type Ipv4, ipv4FromBytes } from '../../model/address/ipv4.ts';
 import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../model/address/ipv6.ts';
 import { macToBytes } from '../../model/address/mac.ts';
-import { type Vni, VXLAN_PORT } from '../../model/network/network.ts';
+import { type Vni, VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { ETHERNET_BYTES, ETHERTYPE, IP_PROTOCOL, IPV6_BYTES } from './ethernet.ts';
 import { encodeNeighbourFrame, groupMac, type NeighbourEnd } from './neighbour-frame.ts';
 

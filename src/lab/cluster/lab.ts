@@ -34,6 +34,7 @@ import {
 } from '../hosts/underlay.ts';
 import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilSegmentServed } from './boots.ts';
+import { enrollHosts } from './enrolment.ts';
 import { unmountBelow } from './mounts.ts';
 import {
   claimLab,
@@ -121,7 +122,7 @@ export class Lab implements AsyncDisposable {
     await claimLab(place, size);
     const lab = new Lab(place, topology);
     try {
-      if (topology.machines === undefined) for (const host of lab.hosts) writeFiles(host);
+      if (topology.machines === undefined) await lab.#prepareHosts();
       else await lab.#prepareBoots(onStage, signal);
       onStage('building namespaces and segments');
       await buildUnderlay(topology);
@@ -212,6 +213,13 @@ export class Lab implements AsyncDisposable {
       if (ipv4 !== undefined) this.#topology = withIpv4(this.#topology, name, ipv4);
     }
     return boots;
+  }
+
+  /** Writes the files of hosts in namespaces, before the segments exist. */
+  async #prepareHosts(): Promise<void> {
+    const [host0, ...nodes] = this.hosts;
+    for (const host of this.hosts) writeFiles(host);
+    if (host0 !== undefined) await enrollHosts(host0, nodes);
   }
 
   /** Prepares the image, the overlays and the directories, before the segment exists. */

@@ -1,6 +1,7 @@
 /** The mesh that every lab runs: the seed's own example. */
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
-import { meshNetwork, type Vni } from '../../model/network/network.ts';
+import { meshNetwork } from '../../model/network/mesh.ts';
+import type { Vni } from '../../model/network/types/vxlan.ts';
 
 /** The mesh as an administrator writes it; host0 and every node get this text as `manage.conf`. */
 export const EXAMPLE_CONF = `name=manage

@@ -5,7 +5,7 @@ import { type Ipv6, ipv6WithSuffix } from '../address/ipv6.ts';
 import { type Mac, macFromHex } from '../address/mac.ts';
 import { genid } from '../genid.ts';
 import type { MachineWord } from '../machine.ts';
-import type { Network } from './network.ts';
+import type { Mesh } from './mesh.ts';
 
 /** A member as the member list gives it: all that its peers need to reach it. */
 export interface Member {
@@ -43,11 +43,11 @@ const LINK_LOCAL = 'fe80::/64' as Parameters<typeof ipv6WithSuffix>[0];
  * Reports and packets need the same addresses again and again, and each derivation is four hashes. The number is bounded,
  * so that a sender that makes up machine ids cannot fill the memory.
  */
-const derived = new WeakMap<Network, Map<MachineWord, MemberAddresses>>();
+const derived = new WeakMap<Mesh, Map<MachineWord, MemberAddresses>>();
 const DERIVED_MAX = 8_192;
 
 /** The addresses of `machine` in `network`. A node, host0 and a boot script derive the same ones. */
-export function memberAddresses(network: Network, machine: MachineWord): MemberAddresses {
+export function memberAddresses(network: Mesh, machine: MachineWord): MemberAddresses {
   const known = derived.get(network) ?? new Map<MachineWord, MemberAddresses>();
   const before = known.get(machine);
   if (before !== undefined) return before;
@@ -57,9 +57,9 @@ export function memberAddresses(network: Network, machine: MachineWord): MemberA
   return addresses;
 }
 
-function derive(network: Network, machine: MachineWord): MemberAddresses {
-  const { key, prefix, vni } = network.fabric;
-  const word = `${network.name}${vni}`;
+function derive(network: Mesh, machine: MachineWord): MemberAddresses {
+  const { key, prefix } = network.hostAddress;
+  const word = `${network.name}${network.number}`;
   const suffix = machine === 'host0' ? HOST0_SUFFIX : suffixOf(key, machine, word);
   return {
     vtepMac: macFromHex(`02${genid(['vxlan', key, machine, word], 10)}`),

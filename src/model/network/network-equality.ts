@@ -3,12 +3,13 @@
  * members in the store, on disk and in the kernel; only what depends on the changed parts is derived again.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { MeshFabric, Network } from './network.ts';
+import type { DerivedHostAddress } from './host-address.ts';
+import type { Mesh } from './mesh.ts';
+import type { Network } from './network.ts';
 
-/** The parts of a network from which devices and addresses of its members are derived. */
-export interface MeshIdentity {
-  readonly name: string;
-  readonly fabric: Pick<MeshFabric, 'key' | 'prefix'> & { readonly vni: number };
+/** The parts of a mesh from which the addresses of its members are derived. */
+export interface MeshIdentity extends Pick<Mesh, 'number' | 'name'> {
+  readonly hostAddress: Pick<DerivedHostAddress, 'key' | 'prefix'>;
 }
 
 /** Whether all parts of `a` and `b` are equal, in any order of keys. */
@@ -19,10 +20,10 @@ export function sameNetwork(a: Network, b: Network): boolean {
 /** Whether `b` is another mesh than `a`: members must leave the one and join the other. */
 export function mustRejoin(a: MeshIdentity, b: MeshIdentity): boolean {
   return (
-    a.fabric.vni !== b.fabric.vni ||
+    a.number !== b.number ||
     a.name !== b.name ||
-    a.fabric.key !== b.fabric.key ||
-    a.fabric.prefix !== b.fabric.prefix
+    a.hostAddress.key !== b.hostAddress.key ||
+    a.hostAddress.prefix !== b.hostAddress.prefix
   );
 }
 
@@ -31,7 +32,7 @@ export function mustRejoin(a: MeshIdentity, b: MeshIdentity): boolean {
  * object, and caches that are keyed by it, remain valid.
  * @returns `before` itself when all networks are unchanged and in the same order
  */
-export function internNetworks(before: readonly Network[], now: readonly Network[]): readonly Network[] {
+export function internNetworks<N extends Network>(before: readonly N[], now: readonly N[]): readonly N[] {
   const known = new Map(before.map((network) => [network.id, network]));
   const interned = now.map((network) => {
     const same = known.get(network.id);

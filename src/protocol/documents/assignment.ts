@@ -5,7 +5,8 @@
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from './finding.ts';
 import type { MembershipVersion } from './membership.ts';
 
@@ -29,7 +30,7 @@ export interface UnderlayNic {
 /** All that host0's agent must set up: the data of a `snapshot` event, in full each time. */
 export interface Assignment {
   readonly version: MembershipVersion;
-  readonly networks: readonly Network[];
+  readonly networks: readonly Mesh[];
   /** The other members of each network, as this node should reach them. */
   readonly members: Readonly<Record<NetworkId, readonly Member[]>>;
   /** host0 forwards VXLAN packets between these segments, and nothing else. */

@@ -17,7 +17,7 @@ import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { NetworkId } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { SseMessage } from './sse.ts';
 
 /** host0 drops a member that it has not heard from for this long. */

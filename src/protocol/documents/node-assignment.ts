@@ -13,7 +13,8 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
 
@@ -149,6 +150,8 @@ export interface Orphan {
 export interface NodeStatus {
   /** The newest format of an assignment that the node reads. */
   readonly format: number;
+  /** The instance in the node's reports (`SelfReport`), by which host0 knows which reports are those of this node. */
+  readonly instance?: string;
   /** The assignment in force; absent before the first one. */
   readonly assignment?: MembershipVersion;
   /** Whether the assignment in force is on the node's disk, so that it survives a restart. */

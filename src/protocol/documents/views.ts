@@ -6,6 +6,7 @@
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
+ *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
@@ -24,14 +25,15 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Network, NetworkId } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
 import type { NetworkState } from './membership.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
 export interface NetworkView {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly state: NetworkState;
   /** This machine's own addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
@@ -138,7 +140,7 @@ export interface DriftView {
 /** Why an object of the kernel or of Meshwork exists. */
 export interface ExplainView {
   readonly object: string;
-  readonly network?: Network;
+  readonly network?: Mesh;
   /** The reasons for the object, most general first: file, network, member, item. */
   readonly reasons: readonly string[];
   /**

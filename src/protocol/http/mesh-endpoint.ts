@@ -1,7 +1,7 @@
 /** An endpoint in one mesh, at this machine's own address. */
 import type { MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Journal } from '../journal/journal.ts';
 import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from './device-endpoint.ts';
 
@@ -11,7 +11,7 @@ export interface MeshEndpointInput
     DeviceEndpointInput,
     'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing' | 'isMember' | 'originOf'
   > {
-  readonly network: Network;
+  readonly network: Mesh;
   readonly machine: MachineWord;
   /** A word for the service, for the journal: `membership` gives events of the kind `membership not served`. */
   readonly service: string;
@@ -20,13 +20,13 @@ export interface MeshEndpointInput
 }
 
 /** A key for DeviceEndpoints: the endpoint must be reopened when the mesh's bridge or the machine's address changes. */
-export function meshEndpointKey(network: Network, machine: MachineWord): string {
-  return `${network.devices.bridge} ${memberAddresses(network, machine).ipv6}`;
+export function meshEndpointKey(network: Mesh, machine: MachineWord): string {
+  return `${network.bridge.name} ${memberAddresses(network, machine).ipv6}`;
 }
 
 /** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
 export function meshEndpoint({ network, machine, service, journal, ...rest }: MeshEndpointInput): DeviceEndpoint {
-  const { bridge: device } = network.devices;
+  const { name: device } = network.bridge;
   const title = `${service} endpoint of ${network.name}`;
   return new DeviceEndpoint({
     ...rest,

@@ -6,6 +6,7 @@
 import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import type { BootView, ScanView } from '../documents/boot-views.ts';
+import type { GivenKey } from '../documents/given-key.ts';
 import type { MachineView } from '../documents/machine-view.ts';
 import type { TimelineView } from '../documents/timeline-view.ts';
 import type { TraceView } from '../documents/trace.ts';
@@ -25,6 +26,7 @@ import type { MeshEvent } from '../journal/event.ts';
 import { BootViewShape, ScanShape } from './boot-view-shapes.ts';
 import { type DocumentReading, readDocument } from './document.ts';
 import * as form from './form.ts';
+import { GivenKeyShape } from './key-file.ts';
 import { ErrorShape, MacShape, NETWORKS_MAX } from './parts.ts';
 import { TimelineShape } from './timeline-shape.ts';
 import {
@@ -55,6 +57,8 @@ export interface RouteAnswers {
     readonly 'GET /v1/networks': readonly NetworkView[];
     readonly 'GET /v1/machines': readonly MachineView[];
     readonly 'PUT /v1/machines/*/cards/*': readonly Mac[];
+    readonly 'POST /v1/machines/*/key': GivenKey;
+    readonly 'DELETE /v1/machines/*/key': unknown;
     readonly 'GET /v1/boot': BootView;
     readonly 'POST /v1/scan': ScanView;
     readonly 'POST /v1/boot/stop': unknown;
@@ -91,6 +95,8 @@ const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
     'GET /v1/networks': form.listOf(NetworkViewShape, NETWORKS_MAX),
     'GET /v1/machines': form.listOf(MachineViewShape, ENTRIES_MAX),
     'PUT /v1/machines/*/cards/*': form.listOf(MacShape, 256),
+    'POST /v1/machines/*/key': GivenKeyShape,
+    'DELETE /v1/machines/*/key': form.unknown(),
     'GET /v1/boot': BootViewShape,
     'POST /v1/scan': ScanShape,
     'POST /v1/boot/stop': form.unknown(),

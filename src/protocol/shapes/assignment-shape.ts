@@ -1,16 +1,15 @@
 /** The form of what host0's daemon tells host0's agent. A document without its form is used in no part. */
 
 import { MeshError } from '../../model/error.ts';
-import { type Network, VNI_MAX, type Vni } from '../../model/network/network.ts';
 import type { AssignedMember, Assignment, UnderlayNic } from '../documents/assignment.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
+import { MeshShape } from './network-shape.ts';
 import {
   DeviceShape,
   FindingsShape,
   Ipv4CidrShape,
-  Ipv6CidrShape,
   MemberShape,
   NETWORKS_MAX,
   NetworkIdShape,
@@ -24,20 +23,6 @@ export const ASSIGNMENT_MAX_LENGTH = 32 * 1024 * 1024;
 /** More NICs than a machine has. */
 export const NICS_MAX = 1_024;
 
-/** A network of any machine. Its names stand in commands, in nft's text and in the kernel. */
-export const NetworkShape: form.Shape<Network> = form.object({
-  id: NetworkIdShape,
-  name: form.string({ pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/ }),
-  devices: form.object({ vxlan: DeviceShape, bridge: DeviceShape }),
-  fabric: form.object({
-    kind: form.literal('mesh'),
-    vni: form.guard<Vni>((value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= VNI_MAX),
-    key: form.string({ pattern: /^[0-9]{1,20}$/ }),
-    prefix: Ipv6CidrShape,
-    mtuBytes: form.int(1_280, 65_535),
-  }),
-});
-
 /** A NIC that host0's agent keeps up. */
 export const NicShape: form.Shape<UnderlayNic> = form.object({
   device: DeviceShape,
@@ -49,7 +34,7 @@ export const SegmentShape = form.object({ device: DeviceShape, ipv4: UnderlayAdd
 
 const AssignmentShape: form.Shape<Assignment> = form.object({
   version: VersionShape,
-  networks: form.listOf(NetworkShape, NETWORKS_MAX),
+  networks: form.listOf(MeshShape, NETWORKS_MAX),
   members: form.recordOf(NetworkIdShape, form.listOf(MemberShape, MEMBERS_MAX + 1), NETWORKS_MAX),
   segments: form.listOf(SegmentShape, SEGMENTS_MAX),
   nics: form.listOf(NicShape, NICS_MAX),

@@ -5,7 +5,9 @@
  *     {"version": 1, "checksum": "…", "identity": "10eff964.3", "key": "<64 hex digits>"}
  */
 import { isKeyIdentity, type KeyIdentity } from '../../model/machine-key.ts';
+import type { GivenKey } from '../documents/given-key.ts';
 import * as form from './form.ts';
+import { MachineIdShape } from './parts.ts';
 import { readSealed, type SealedForm, type SealedReading, sealed } from './sealed-document.ts';
 
 /** A machine key with its name. Never logged: the key is a secret of its machine and host0. */
@@ -18,10 +20,18 @@ export interface NamedKey {
 /** Longer than any text of this form. */
 export const KEY_FILE_MAX_BYTES = 4_096;
 
+const IdentityShape = form.guard<KeyIdentity>((value) => typeof value === 'string' && isKeyIdentity(value));
+/** The form of a key that an enrolment gives out. */
+export const GivenKeyShape: form.Shape<GivenKey> = form.object({
+  machine: MachineIdShape,
+  identity: IdentityShape,
+  text: form.string({ max: KEY_FILE_MAX_BYTES }),
+});
+
 const KEY_FILE: SealedForm<NamedKey> = {
   version: 1,
   shape: form.object({
-    identity: form.guard<KeyIdentity>((value) => typeof value === 'string' && isKeyIdentity(value)),
+    identity: IdentityShape,
     key: form.mapped(form.string({ pattern: /^[0-9a-f]{64}$/ }), (text) => Buffer.from(text, 'hex')),
   }),
 };

@@ -4,7 +4,7 @@
  */
 
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
@@ -21,8 +21,8 @@ const Refused = form.object({ accepted: form.literal(false), error: ErrorShape, 
 const Answer = form.union([Accepted, Refused, ErrorShape]);
 
 /** The members of one mesh have their IPv6 in its prefix. */
-function eventShape({ fabric }: Network): form.Shape<MembershipEvent> {
-  const member = memberShapeIn(fabric.prefix);
+function eventShape({ hostAddress }: Mesh): form.Shape<MembershipEvent> {
+  const member = memberShapeIn(hostAddress.prefix);
   return form.variants('type', [
     // host0 itself comes on top of the members.
     form.object({
@@ -39,7 +39,7 @@ function eventShape({ fabric }: Network): form.Shape<MembershipEvent> {
  * Reads events of a mesh's stream.
  * @returns a reader that throws MESH_HOST0_MALFORMED for an event that has not its form; nothing of such an event is used
  */
-export function membershipEventReader(network: Network): (data: string) => MembershipEvent {
+export function membershipEventReader(network: Mesh): (data: string) => MembershipEvent {
   const shape = eventShape(network);
   return (data) => {
     const { document, fault } = readDocument(shape, data, EVENT_MAX_LENGTH);

@@ -19,9 +19,10 @@ import {
   type UnchangedAttachment,
   type UnsupportedObject,
 } from '../documents/node-assignment.ts';
-import { ASSIGNMENT_MAX_LENGTH, NetworkShape, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
+import { ASSIGNMENT_MAX_LENGTH, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
 import { fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
+import { NetworkShape } from './network-shape.ts';
 import {
   DeviceShape,
   Ipv6Shape,
@@ -193,6 +194,7 @@ const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
 
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */
 export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
+  instance: form.exactOptional(form.string({ max: 64 })),
   format: form.int(1),
   assignment: form.exactOptional(VersionShape),
   kept: form.boolean(),

@@ -1,22 +1,23 @@
 /** The shapes of the parts that many documents have: addresses, names, members, errors and texts. */
 
-import { type Ipv4, type Ipv4Cidr, ipv4Length, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
-import {
-  type Ipv6,
-  type Ipv6Cidr,
-  ipv6InSubnet,
-  ipv6Subnet,
-  parseIpv6,
-  parseIpv6Interface,
-} from '../../model/address/ipv6.ts';
-import { isUnicastMac, type Mac } from '../../model/address/mac.ts';
+import { Ipv6Shape, isIpv4Cidr, MacShape } from '../../model/address/address-shapes.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4Length, isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6Cidr, ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { type ErrorDocument, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { NetworkId } from '../../model/network/network.ts';
 import type { Finding } from '../documents/finding.ts';
 import { type MembershipVersion, NODE_NAME, parseVersion } from '../documents/membership.ts';
 import * as form from './form.ts';
+
+export {
+  Ipv4CidrShape,
+  Ipv4Shape,
+  Ipv6CidrShape,
+  Ipv6Shape,
+  MacShape,
+} from '../../model/address/address-shapes.ts';
+export { DeviceShape, NetworkIdShape } from '../../model/network/words.ts';
 
 /** More networks than a node can have links for. */
 export const NETWORKS_MAX = 16_384;
@@ -41,30 +42,6 @@ export function isSegment(text: string): text is Ipv4Cidr {
   return isIpv4Cidr(text) && ipv4Length(text) >= SEGMENT_LENGTH_MIN && isUnderlayAddress(text.split('/')[0] ?? '');
 }
 
-function isIpv4Cidr(text: string): text is Ipv4Cidr {
-  return isParsed(text, parseIpv4Cidr);
-}
-
-function isIpv6Cidr(text: string): text is Ipv6Cidr {
-  return isParsed(text, (cidr) => {
-    const { address, length } = parseIpv6Interface(cidr);
-    return ipv6Subnet(address, length);
-  });
-}
-
-function isCanonicalIpv6(text: string): text is Ipv6 {
-  return isParsed(text, parseIpv6);
-}
-
-/** Whether the parser takes the text, and gives back the same text. */
-function isParsed(text: string, parse: (text: string) => string): boolean {
-  try {
-    return parse(text) === text;
-  } catch {
-    return false;
-  }
-}
-
 function word<T extends string>(is: (text: string) => boolean): form.Shape<T> {
   return form.guard<T>((value) => typeof value === 'string' && value.length <= 64 && is(value));
 }
@@ -83,27 +60,12 @@ export function textUpTo(lengthMax: number): form.Shape<string> {
 export const TextShape: form.Shape<string> = textUpTo(TEXT_MAX_LENGTH);
 /** A time, ISO 8601. */
 export const TimeShape: form.Shape<string> = form.string({ pattern: /^\d{4}-\d\d-\d\dT[\d:.]{5,20}Z$/ });
-/** Any IPv4 address. */
-export const Ipv4Shape: form.Shape<Ipv4> = word<Ipv4>(isIpv4);
 /** An IPv4 address that a machine can have on an underlay. */
 export const UnderlayAddressShape: form.Shape<Ipv4> = word<Ipv4>(isUnderlayAddress);
-/** Any IPv4 subnet without host bits. */
-export const Ipv4CidrShape: form.Shape<Ipv4Cidr> = word<Ipv4Cidr>(isIpv4Cidr);
-/** An IPv6 address in its canonical form. */
-export const Ipv6Shape: form.Shape<Ipv6> = word<Ipv6>(isCanonicalIpv6);
-/** An IPv6 subnet in its canonical form, without host bits. */
-export const Ipv6CidrShape: form.Shape<Ipv6Cidr> = word<Ipv6Cidr>(isIpv6Cidr);
-/** The Ethernet address of one machine. */
-export const MacShape: form.Shape<Mac> = word<Mac>(isUnicastMac);
 /** A machine id. */
 export const MachineIdShape: form.Shape<MachineId> = word<MachineId>(isMachineId);
-/** The name of a network device, as the kernel takes it, without characters that have a meaning in nft. */
-export const DeviceShape: form.Shape<string> = form.string({ pattern: /^(?!\.{1,2}$)[\w.@+-]{1,15}$/ });
 /** The subnets that a node may get routes to. */
 export const SegmentsShape: form.Shape<Ipv4Cidr[]> = form.listOf(word<Ipv4Cidr>(isSegment), SEGMENTS_MAX);
-
-/** The identifier of a network. */
-export const NetworkIdShape: form.Shape<NetworkId> = word<NetworkId>((text) => /^[a-z]+-[A-Za-z0-9]+$/.test(text));
 
 /** The version of a member list. */
 export const VersionShape: form.Shape<MembershipVersion> = form.refined(

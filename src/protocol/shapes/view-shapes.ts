@@ -6,6 +6,7 @@
 import { type ErrorCode, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineWord } from '../../model/machine.ts';
 import type { MachineView } from '../documents/machine-view.ts';
+import { type MeshDocument, meshDocument } from '../documents/mesh-document.ts';
 import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
 import type {
   AgentStatus,
@@ -20,9 +21,10 @@ import type {
   PortView,
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
-import { NetworkShape, SegmentShape } from './assignment-shape.ts';
+import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
+import { MeshShape } from './network-shape.ts';
 import {
   FindingsShape,
   Ipv4Shape,
@@ -45,9 +47,12 @@ const Word: form.Shape<MachineWord> = form.guard<MachineWord>(
   (value) => value === 'host0' || (typeof value === 'string' && isMachineId(value)),
 );
 
+/** What `--json` prints has the fields of the version before, too. */
+const MeshDocumentShape: form.Shape<MeshDocument> = form.mapped(MeshShape, meshDocument);
+
 /** A network on one machine. */
 export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
-  network: NetworkShape,
+  network: MeshDocumentShape,
   state: NetworkStateShape,
   self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
   members: form.listOf(MemberShape, ENTRIES_MAX),
@@ -143,7 +148,7 @@ export const DriftShape: form.Shape<DriftView> = form.looseObject({
 /** Why an object exists. */
 export const ExplainShape: form.Shape<ExplainView> = form.looseObject({
   object: form.string(),
-  network: form.exactOptional(NetworkShape),
+  network: form.exactOptional(MeshDocumentShape),
   reasons: form.listOf(form.string(), ENTRIES_MAX),
   items: form.listOf(
     form.looseObject({

@@ -168,7 +168,7 @@ describe('the membership API', () => {
     const linkLocal = /inet6 (fe80::[0-9a-f:]+)/.exec(
       underlay.host0.run('ip', '-6', 'address', 'show', 'dev', 'eth0'),
     )?.[1];
-    outsider.run('ip', '-6', 'route', 'add', manage.fabric.prefix, 'via', linkLocal ?? '', 'dev', 'eth0');
+    outsider.run('ip', '-6', 'route', 'add', manage.hostAddress.prefix, 'via', linkLocal ?? '', 'dev', 'eth0');
     outsider.run('ip', '-6', 'address', 'add', 'fd42:2345:1234:9abc::66/128', 'dev', 'eth0', 'nodad');
     expect(await outsider.get(URL_IN_MESH)).toBeUndefined();
     expect(await list()).toEqual([HOST0_LINE]);

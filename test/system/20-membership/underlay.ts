@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { type MemberAddresses, memberAddresses } from '../../../src/model/network/member.ts';
-import type { Network } from '../../../src/model/network/network.ts';
+import type { Mesh } from '../../../src/model/network/mesh.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
@@ -66,8 +66,8 @@ export class Host {
   /** The entries for `other`: two FDB entries of its Ethernet address, a neighbour entry, and a flood entry. */
   entriesFor(other: Host): string[] {
     const entries = [
-      ...this.run('bridge', 'fdb', 'show', 'dev', manage.devices.vxlan).split('\n'),
-      ...this.run('ip', 'neighbour', 'show', 'dev', manage.devices.bridge).split('\n'),
+      ...this.run('bridge', 'fdb', 'show', 'dev', manage.type.device).split('\n'),
+      ...this.run('ip', 'neighbour', 'show', 'dev', manage.bridge.name).split('\n'),
     ];
     const { bridgeMac } = other.addresses;
     const learnt = (entry: string) => !/extern_learn|PERMANENT|permanent/.test(entry);
@@ -99,21 +99,24 @@ export class Underlay {
     this.makeDevices();
   }
 
-  writeNetwork({ name, fabric: { prefix, vni, key } }: Network): void {
+  writeNetwork({ name, number, hostAddress: { prefix, key } }: Mesh): void {
     writeFileSync(
       join(this.paths.host0Networks, `${name}.conf`),
-      `name=${name}\nprefix=${prefix}\nvni=${vni}\nkey=${key}\n`,
+      `name=${name}\nprefix=${prefix}\nvni=${number}\nkey=${key}\n`,
     );
   }
 
-  removeNetwork({ name }: Network): void {
+  removeNetwork({ name }: Mesh): void {
     rmSync(join(this.paths.host0Networks, `${name}.conf`));
   }
 
   /** host0's own devices in the mesh. */
   makeDevices(): void {
     const { vtepMac, bridgeMac, ipv6, linkLocal } = memberAddresses(manage, 'host0');
-    const { vxlan, bridge } = manage.devices;
+    const {
+      type: { device: vxlan },
+      bridge: { name: bridge },
+    } = manage;
     ip(
       this.host0.netns,
       `link add ${bridge} address ${bridgeMac} mtu 1380 type bridge`,
@@ -129,7 +132,7 @@ export class Underlay {
   }
 
   removeDevices(): void {
-    ip(this.host0.netns, `link del ${manage.devices.vxlan}`, `link del ${manage.devices.bridge}`);
+    ip(this.host0.netns, `link del ${manage.type.device}`, `link del ${manage.bridge.name}`);
   }
 
   addHost(segment: 0 | 1, number: number, machine: string): Host {
@@ -143,8 +146,8 @@ export class Underlay {
   poll(host: Host, name: string): ChildProcess {
     const { ipv4, machine, netns } = host;
     const gateway = ipv4.replace(/[0-9]+$/, '1');
-    const { prefix, vni, key } = manage.fabric;
-    const args = [POLLER, manage.name, prefix, String(vni), key, machine, gateway, name];
+    const { prefix, key } = manage.hostAddress;
+    const args = [POLLER, manage.name, prefix, String(manage.number), key, machine, gateway, name];
     return this.#keep(inNetns(netns, () => spawn('sh', args, { stdio: ['ignore', 'ignore', 'inherit'] })));
   }
 

@@ -77,7 +77,7 @@ test('a mesh whose VNI changes moves to other devices', async () => {
   await allAnswer(after, lab.hosts);
   await until('the old devices are gone', CHANGE_DEADLINE_MS, async () => {
     const names = (await Promise.all(lab.hosts.map(devices))).flat();
-    return !names.some((name) => name === before.devices.bridge || name === before.devices.vxlan);
+    return !names.some((name) => name === before.bridge.name || name === before.type.device);
   });
   await noDrift(lab.hosts);
 });

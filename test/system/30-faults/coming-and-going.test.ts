@@ -41,7 +41,10 @@ beforeAll(async () => {
 
 /** Whether the kernel of `host` has an FDB entry or a neighbour entry for `other`. */
 function knows(host: LabHost, other: LabHost): boolean {
-  const { vxlan, bridge } = EXAMPLE_MESH.devices;
+  const {
+    type: { device: vxlan },
+    bridge: { name: bridge },
+  } = EXAMPLE_MESH;
   const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', vxlan);
   const neighbours = inside(netnsPath(host.netns), 'ip', '-6', 'neighbour', 'show', 'dev', bridge, 'nud', 'permanent');
   const { mac, ipv4, ipv6 } = other.member;
@@ -61,9 +64,9 @@ function lines(...hosts: LabHost[]): string[] {
 }
 
 test('a node that only polls, with curl and ip, is a full member', async ({ annotate }) => {
-  const { name, fabric } = EXAMPLE_MESH;
-  const { prefix, vni, key } = fabric;
-  const words = [name, prefix, `${vni}`, key, poller.machine, poller.host0, poller.name];
+  const { name, number, hostAddress } = EXAMPLE_MESH;
+  const { prefix, key } = hostAddress;
+  const words = [name, prefix, `${number}`, key, poller.machine, poller.host0, poller.name];
   const startMs = performance.now();
   script = spawnInside(poller.netns, ['sh', POLLER, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
   await until('the streams know it', JOIN_DEADLINE_MS.poll, () =>

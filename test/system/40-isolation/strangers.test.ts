@@ -17,7 +17,10 @@ import { allAnswer, allReachable, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
-const { prefix, vni } = EXAMPLE_MESH.fabric;
+const {
+  hostAddress: { prefix },
+  type: { vni },
+} = EXAMPLE_MESH;
 const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 /** Exit codes of curl: connection refused, and timeout. */
 const REFUSED = 7;
@@ -100,7 +103,7 @@ describe('the member list', () => {
   });
 
   test('is not given to a host of another mesh by a route through that mesh', () => {
-    const { bridge } = SECOND_MESH.devices;
+    const { name: bridge } = SECOND_MESH.bridge;
     const route = [prefix, 'via', addressIn(SECOND_MESH, host0), 'dev', bridge, 'metric', '1'];
     inside(netnsPath(node2.netns), 'ip', '-6', 'route', 'add', ...route);
     expect(fetch(netnsPath(node2.netns), URL_IN_MESH)).toBe(SILENCE);

@@ -34,7 +34,7 @@ const AROUND_MS = 300_000;
 const GROWTH_MAX_KB = 20 * 1024;
 const NO_LIE: Lie = { bytes: '', after: 'end' };
 const TRACES = 20;
-const { bridge } = EXAMPLE_MESH.devices;
+const { name: bridge } = EXAMPLE_MESH.bridge;
 
 const shared = forAllTests();
 let lab: Lab;

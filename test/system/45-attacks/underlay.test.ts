@@ -25,7 +25,7 @@ import { allAnswer, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
-const { fabric, devices } = EXAMPLE_MESH;
+const { vni, device } = EXAMPLE_MESH.type;
 const NOTICE_DEADLINE_MS = 15_000;
 const GROWTH_MAX_BYTES = 20 * 1024 * 1024;
 const MADE_UP = 200_000;
@@ -68,7 +68,7 @@ function statusOfHost0(): Promise<Host0Status> {
 
 /** The entries of the VXLAN device of a host for an Ethernet address. */
 function learned(host: LabHost, mac: Mac): string[] {
-  const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', devices.vxlan).split('\n');
+  const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', device).split('\n');
   return entries.filter((entry) => entry.startsWith(mac));
 }
 
@@ -100,7 +100,7 @@ test("a stranger on host0's uplink does not become a member, and reaches nobody"
   expect(stdout).toContain('nobody of 10.99.0.0/24 on card (it has the default route)');
 
   const own = memberAddresses(EXAMPLE_MESH, parseMachineId('deadbeef'));
-  const tunnel = ['type', 'vxlan', 'id', String(fabric.vni), 'dstport', '4789', 'remote', '10.99.0.1'];
+  const tunnel = ['type', 'vxlan', 'id', String(vni), 'dstport', '4789', 'remote', '10.99.0.1'];
   onUplink.run('ip', 'link', 'add', 'mesh', 'address', own.bridgeMac, 'mtu', '1380', ...tunnel);
   onUplink.run('ip', 'address', 'add', `${own.ipv6}/64`, 'dev', 'mesh', 'nodad');
   onUplink.run('ip', 'link', 'set', 'mesh', 'up');
@@ -123,7 +123,7 @@ test("a stranger on host0's uplink does not become a member, and reaches nobody"
 
 test('a packet is not believed where its source is not, and honest members lose nothing', async () => {
   using pings = await PingSet.start([node1, node2], [node3, host0], [host0, node1]);
-  const inMesh = { vni: fabric.vni };
+  const inMesh = { vni };
   const onSegment = shared.use(Stranger.on(lab, 1));
   onSegment.run('ip', 'route', 'add', '10.11.0.0/24', 'via', '10.11.1.1');
   const mac = (number: number) => parseMac(`06:ba:d0:00:00:0${number}`);
@@ -154,14 +154,14 @@ test('a member that makes up Ethernet addresses fills a bounded table, and no ag
   };
   const leftBefore = await leaves();
   const rssBefore = victims.map(rssOf);
-  await makeUpMacs(netnsPath(node2.netns), devices.vxlan, MADE_UP);
+  await makeUpMacs(netnsPath(node2.netns), device, MADE_UP);
   for (const host of victims) {
     const finding = await until('the agent has noticed', NOTICE_DEADLINE_MS, async () => {
       return (await statusOf(host))?.health.find(({ code }) => code === 'MESH_TABLE_FULL');
     });
     expect(finding).toMatchObject({ severity: 'warning', object: 'manage' });
     expect(finding.message).toContain(`came from node2 (10.11.1.2)`);
-    const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', devices.vxlan).split('\n').length;
+    const entries = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', device).split('\n').length;
     expect(entries).toBeGreaterThan(12_000);
     expect(entries).toBeLessThan(30_000);
   }
@@ -172,7 +172,7 @@ test('a member that makes up Ethernet addresses fills a bounded table, and no ag
   expect(await leaves()).toEqual(leftBefore);
 
   // Our own entries have room in the full tables.
-  inside(netnsPath(node3.netns), 'bridge', 'fdb', 'delete', node1.member.mac, 'dev', devices.vxlan, 'self');
+  inside(netnsPath(node3.netns), 'bridge', 'fdb', 'delete', node1.member.mac, 'dev', device, 'self');
   await noDrift(lab.hosts);
   await allAnswer(EXAMPLE_MESH, lab.hosts);
 });

@@ -67,7 +67,7 @@ function droppedByQueues(): number {
 
 /** Counts answers that could not be sent, and limits the queues again, since a recreated bridge has the default. Runs in the host's namespace. */
 function unanswered({ ports }: LabHost): number {
-  shorten(`/proc/sys/net/ipv6/neigh/${EXAMPLE_MESH.devices.bridge}/unres_qlen_bytes`);
+  shorten(`/proc/sys/net/ipv6/neigh/${EXAMPLE_MESH.bridge.name}/unres_qlen_bytes`);
   for (const { device } of ports) shorten(`/proc/sys/net/ipv4/neigh/${device}/unres_qlen_bytes`);
   const text = readFileSync('/proc/thread-self/net/snmp6', 'utf8');
   return Number(/^Icmp6OutErrors\s+(\d+)/m.exec(text)?.[1]);

@@ -4,9 +4,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { unpackTar } from 'modern-tar';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node/node-list.ts';
 import { newPrivateKey, publicKeyOf } from '../../../src/formats/binary/openssh-key.ts';
@@ -16,7 +15,9 @@ import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
+import { reportToken } from '../../../src/model/machine-key.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { readKeyFile } from '../../../src/protocol/shapes/key-file.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
@@ -182,20 +183,19 @@ test('a command on a node that is gone fails at once', async () => {
   expect(await refusal('node2')).toEqual([3, 'MESH_NODE_OFFLINE']);
 });
 
-test('with admission=token, a node joins only with the token that host0 gave it', async () => {
+test('with admission=token, a node joins only with the key that host0 gave it', async () => {
   writeFileSync(pathsBelow(host0.root).host0Conf[0] ?? '', 'admission="token"\n');
   await lab.stop(host0, 'host0');
   lab.start(host0, 'host0');
   await until('host0 answers', LISTEN_DEADLINE_MS, async () => (await mesh('node', 'list')).code === 0);
   lab.start(node2, 'agent');
   const events = async () => (await mesh('events', '--json')).stdout;
-  await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('shows no token'));
+  await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('shows no key'));
   expect(await nodes(({ name, online }) => name === 'node2' && online)).toEqual([]);
   await lab.stop(node2, 'agent');
-  const { tokenFile } = pathsBelow(node2.root);
-  mkdirSync(dirname(tokenFile), { recursive: true });
-  const secrets = await unpackTar(await secretsOf(state, node2.machine));
-  writeFileSync(tokenFile, secrets.find(({ header }) => header.name === 'etc/meshwork/token')?.data ?? '');
+  const { stdout: text } = await mesh('node', 'enroll', 'node2', '--machine', node2.machine, '--renew');
+  const { key } = readKeyFile(text).document ?? { key: new Uint8Array() };
+  writeFileSync(pathsBelow(node2.root).tokenFile, reportToken(key));
   lab.start(node2, 'agent');
   const joined = async () => (await nodes(({ name, online }) => name === 'node2' && online)).length > 0;
   await until('node2 is in', LISTEN_DEADLINE_MS, joined);

@@ -90,7 +90,7 @@ async function startHost0(): Promise<void> {
   writeFileSync(join(root, 'host0/network/manage.conf'), MANAGE_CONF);
   start(process.execPath, programFile('host0'), '--root', root, '--name', 'host0');
   start(process.execPath, programFile('agent'), '--root', root, '--name', 'host0', '--on-host0');
-  const { bridge } = manage.devices;
+  const { name: bridge } = manage.bridge;
   await until('host0 has its mesh', 30_000, () => inside(host0.path, 'ip', '-o', 'link').includes(` ${bridge}: `));
 }
 

@@ -1,37 +1,44 @@
 /** Peers by membership: host0 lists the members of a mesh, and this node has the entries of each. */
-import type { Ipv4 } from '../../../model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../../model/address/mac.ts';
 import { type Member, type MemberAddresses, memberAddresses } from '../../../model/network/member.ts';
-import type { Network } from '../../../model/network/network.ts';
+import { isMesh, type Mesh } from '../../../model/network/mesh.ts';
+import type { AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { Item } from '../../items/item.ts';
 import { memberGuard } from '../address-guard.ts';
-import type { Attachment, Host0Stance } from '../assignment.ts';
-import { sourceSet } from '../inet-table.ts';
+import type { Host0Stance } from '../assignment.ts';
 import type { NodeContext } from '../node-context.ts';
-import type { Part, SetElement } from '../part.ts';
+import type { Part } from '../part.ts';
+import { sourceElement } from './sources.ts';
+import type { VxlanContext } from './vxlan-context.ts';
+
+type Members = Extract<AttachmentPeers, { kind: 'membership' }>;
 
 /** The parts of the members, and of the senders that an earlier run of the agent knew. */
-export function membershipParts(attachment: Attachment, own: MemberAddresses, node: NodeContext): Part[] {
-  const { network, members, host0Answers, keptSources = [] } = attachment;
-  const { devices } = network;
-  const { role, here } = node;
+export function membershipParts({ network, node }: VxlanContext, list: AttachmentPeers): Part[] {
+  if (!isMesh(network) || list.kind !== 'membership') return [];
+  const { members, host0Answers, keptSources } = list;
+  const { bridge, type } = network;
+  const own = memberAddresses(network, node.machine);
   return [
     {
       // Under other device names, all entries are others.
-      key: `members of ${devices.vxlan} on ${devices.bridge}`,
-      inputs: [members, host0Answers, own.ipv6, here],
-      build: () => ({ parts: memberParts(attachment, own, node) }),
+      key: `members of ${type.device} on ${bridge.name}`,
+      inputs: [members, host0Answers, own.ipv6, node],
+      build: () => ({ parts: memberParts(network, list, own, node) }),
     },
     {
       key: 'kept sources',
-      inputs: [attachment.keptSources],
-      build: () => ({ elements: role === 'host0' ? [] : keptSources.map((source) => sourceElement(network, source)) }),
+      inputs: [keptSources],
+      build: () => ({
+        elements: node.role === 'host0' ? [] : (keptSources ?? []).map((source) => sourceElement(network, source)),
+      }),
     },
   ];
 }
 
 function* memberParts(
-  { network, members, host0Answers }: Attachment,
+  network: Mesh,
+  { members, host0Answers }: Members,
   own: MemberAddresses,
   { role, here }: NodeContext,
 ): Iterable<Part> {
@@ -57,18 +64,13 @@ function* memberParts(
   }
 }
 
-/** The rules accept VXLAN packets of the network from this address. */
-function sourceElement(network: Network, source: Ipv4): SetElement {
-  return { set: sourceSet(network), element: source };
-}
-
 /**
  * The four entries of another member; three without the neighbour entry.
  * @param neighbour false while the kernel must ask for the member's Ethernet address
  */
-export function memberItems(network: Network, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
-  const { id, devices } = network;
-  const entry = { kind: 'fdb', network: id, link: devices.vxlan, marked: true } as const;
+export function memberItems(network: Mesh, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
+  const { id, bridge, type } = network;
+  const entry = { kind: 'fdb', network: id, link: type.device, marked: true } as const;
   const { ipv4: remoteVtep, mac } = member;
   const self = role === 'host0' ? 'dynamic' : 'permanent';
   const items: Item[] = [
@@ -77,6 +79,6 @@ export function memberItems(network: Network, member: Member, role: Host0Stance[
     { ...entry, table: 'master', mac, state: 'dynamic' },
     { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
   ];
-  if (neighbour) items.push({ kind: 'neighbour', network: id, link: devices.bridge, address: member.ipv6, mac });
+  if (neighbour) items.push({ kind: 'neighbour', network: id, link: bridge.name, address: member.ipv6, mac });
   return items;
 }

@@ -1,5 +1,5 @@
 /** Other firewalls on the machine. A packet must pass each of them and Meshwork's table, so each can break the mesh. */
-import { VXLAN_PORT } from '../../../model/network/network.ts';
+import { VXLAN_PORT } from '../../../model/network/types/vxlan.ts';
 import { type Chain, chainText, refusesByDefault, rulesAround } from '../../firewall/chain.ts';
 import { blockText, type FirewallBlock, firewallBlocks } from '../../firewall/foreign-firewall.ts';
 import type { Check, CheckFinding, Evidence, UnderlayLinkEvidence } from '../evidence.ts';
@@ -17,7 +17,7 @@ export const bridgedPackets: Check = {
     const families = Object.entries(BRIDGE_CALLS)
       .filter(([name]) => evidence.setting(name) === '1')
       .flatMap(([, called]) => called as readonly string[]);
-    const bridges = evidence.networks.map(({ network }) => network.devices.bridge);
+    const bridges = evidence.networks.map(({ network }) => network.bridge.name);
     return evidence.chains.flatMap((chain) => {
       if (chain.hook !== 'forward' || !families.includes(chain.family) || !refusesByDefault(chain)) return [];
       const rules = rulesAround(chain, evidence.chains).join('\n');
@@ -127,7 +127,7 @@ export const firewalld: Check = {
 };
 
 function bridgesIn({ networks }: Evidence): string[] {
-  return networks.map(({ network }) => network.devices.bridge);
+  return networks.map(({ network }) => network.bridge.name);
 }
 
 function namesPort(rule: string, port: number): boolean {

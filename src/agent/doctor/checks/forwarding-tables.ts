@@ -1,5 +1,5 @@
 /** Forwarding tables without a limit, and VXLAN packets that come in where their sender is not. */
-import { VXLAN_PORT } from '../../../model/network/network.ts';
+import { VXLAN_PORT } from '../../../model/network/types/vxlan.ts';
 import type { Check } from '../evidence.ts';
 import { ownUnderlay } from './reach.ts';
 
@@ -10,17 +10,17 @@ import { ownUnderlay } from './reach.ts';
 export const unlimitedTable: Check = {
   name: 'fdb-limit',
   find({ networks, links }) {
-    return networks.flatMap(({ network: { devices } }) => {
-      const vxlan = links.find(({ name }) => name === devices.vxlan)?.vxlan;
+    return networks.flatMap(({ network: { type } }) => {
+      const vxlan = links.find(({ name }) => name === type.device)?.vxlan;
       if (vxlan === undefined || vxlan.entriesMax !== undefined) return [];
       return [
         {
           code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'warning' as const,
-          object: devices.vxlan,
-          saw: `${devices.vxlan} was made by an earlier version of Meshwork, and holds any number of entries`,
+          object: type.device,
+          saw: `${type.device} was made by an earlier version of Meshwork, and holds any number of entries`,
           matters: 'A machine in the mesh that sends from made-up Ethernet addresses fills the memory of this machine.',
-          remedy: `The next boot of this machine mends it. So does \`ip link delete ${devices.vxlan}\`: the agent makes the device again at once, and packets on the way are lost.`,
+          remedy: `The next boot of this machine mends it. So does \`ip link delete ${type.device}\`: the agent makes the device again at once, and packets on the way are lost.`,
         },
       ];
     });

@@ -61,15 +61,15 @@ export const segmentForwarding: Check = {
 export const ipv6Disabled: Check = {
   name: 'ipv6-disabled',
   find({ networks, links, setting }) {
-    return networks.flatMap(({ network: { name, devices } }) => {
-      const path = `net/ipv6/conf/${devices.bridge}/disable_ipv6`;
-      if (!links.some((link) => link.name === devices.bridge) || setting(path) !== '1') return [];
+    return networks.flatMap(({ network: { name, bridge } }) => {
+      const path = `net/ipv6/conf/${bridge.name}/disable_ipv6`;
+      if (!links.some((link) => link.name === bridge.name) || setting(path) !== '1') return [];
       return [
         {
           code: 'MESH_MACHINE_UNFIT' as const,
           severity: 'error' as const,
-          object: devices.bridge,
-          saw: `IPv6 is turned off on ${devices.bridge}`,
+          object: bridge.name,
+          saw: `IPv6 is turned off on ${bridge.name}`,
           matters: `This machine has no address in ${name}, and cannot speak to host0 there.`,
           remedy: `\`sysctl ${path}=0\`, and take disable_ipv6 out of /etc/sysctl.d.`,
           fix: [{ name: path, value: '0' }],

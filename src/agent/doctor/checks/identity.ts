@@ -1,6 +1,6 @@
 /** Two machines with one identity: a second host0, a doubled machine id, a doubled Ethernet address. */
 import type { ErrorCode } from '../../../model/error.ts';
-import type { NetworkId } from '../../../model/network/network.ts';
+import type { NetworkId } from '../../../model/network/number.ts';
 import type { Check, Evidence, OtherHost0 } from '../evidence.ts';
 
 const DOUBLES: ReadonlySet<ErrorCode> = new Set(['MESH_MEMBER_DOUBLE', 'MESH_MEMBER_MOVING', 'MESH_MEMBER_FORGED']);

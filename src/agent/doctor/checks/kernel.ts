@@ -48,7 +48,7 @@ export const stolenDevices: Check = {
 
 function remedyAgainst(rivals: readonly string[], networks: Evidence['networks']): string {
   const devices = networks
-    .flatMap(({ network: { devices } }) => [devices.bridge, devices.vxlan])
+    .flatMap(({ network: { bridge, type } }) => [bridge.name, type.device])
     .map((name) => `interface-name:${name}`)
     .join(';');
   const known = rivals.flatMap((rival) => KEEP_OFF[rival]?.(devices) ?? []);

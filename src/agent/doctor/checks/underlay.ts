@@ -1,7 +1,8 @@
 /** Whether the underlay carries VXLAN packets at all, and large ones. */
 import { ECHO_OVERHEAD_BYTES } from '../../../kernel/sockets/icmp.ts';
 import type { ErrorCode } from '../../../model/error.ts';
-import { type Network, VXLAN_OVERHEAD_BYTES, VXLAN_PORT } from '../../../model/network/network.ts';
+import type { Mesh } from '../../../model/network/mesh.ts';
+import { VXLAN_PORT, vxlanOverheadBytes } from '../../../model/network/types/vxlan.ts';
 import { blockText } from '../../firewall/foreign-firewall.ts';
 import { widePortRemedy } from '../../view/port-findings.ts';
 import { UNDERLAY_CODE } from '../../view/underlay-findings.ts';
@@ -49,7 +50,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
  * Whether this node is known to be no member of the network: it talks to a wrong address of host0, or host0 refuses it.
  * Members drop its packets as soon as host0 has taken it off the list, and then the silence of a member accuses no firewall.
  */
-function isOutside({ id, name }: Network, evidence: Evidence): boolean {
+function isOutside({ id, name }: Mesh, evidence: Evidence): boolean {
   if (evidence.role === 'host0') return false;
   const isRefused = evidence.health.some(({ code, object }) => REFUSALS.has(code) && object === name);
   return isRefused || networksWithOtherHost0(evidence).has(id);
@@ -59,7 +60,7 @@ function isOutside({ id, name }: Network, evidence: Evidence): boolean {
 export const linkMtu: Check = {
   name: 'link-mtu',
   find({ networks, underlay }) {
-    const needed = Math.max(0, ...networks.map(({ network }) => network.fabric.mtuBytes)) + VXLAN_OVERHEAD_BYTES;
+    const needed = Math.max(0, ...networks.map(({ network }) => outerBytes(network)));
     return underlay
       .filter(({ link }) => link.mtuBytes < needed)
       .map(({ link: { name, mtuBytes } }) => ({
@@ -79,20 +80,19 @@ export const pathMtu: Check = {
   find(evidence) {
     // A narrow link of this machine explains all of them.
     if (linkMtu.find(evidence).length > 0) return [];
-    const narrow = evidence.paths.filter(
-      ({ mesh, provedBytes, network }) => mesh && provedBytes < network.fabric.mtuBytes,
-    );
+    const narrow = evidence.paths.filter(({ mesh, provedBytes, network }) => mesh && provedBytes < network.mtuBytes);
     return byNetwork(narrow).map(({ network, paths }) => {
-      const { mtuBytes } = network.fabric;
+      const { mtuBytes } = network;
+      const carriedBytes = outerBytes(network);
       const members = paths.map(({ member, provedBytes }) => `${member.name} (${provedBytes})`).join(', ');
-      const pingBytes = mtuBytes + VXLAN_OVERHEAD_BYTES - ECHO_OVERHEAD_BYTES[4];
+      const pingBytes = carriedBytes - ECHO_OVERHEAD_BYTES[4];
       return {
         code: 'MESH_UNDERLAY_UNFIT' as const,
         severity: 'error' as const,
         object: network.name,
         saw: `packets of ${mtuBytes} bytes in ${network.name} do not come back from these members, only smaller ones (bytes): ${members}`,
         matters: HANGS,
-        remedy: `Something on the way carries less than ${mtuBytes + VXLAN_OVERHEAD_BYTES} bytes: \`ping -M do -s ${pingBytes} ${paths[0]?.member.ipv4}\` from each hop finds it. Raise the MTU there.`,
+        remedy: `Something on the way carries less than ${carriedBytes} bytes: \`ping -M do -s ${pingBytes} ${paths[0]?.member.ipv4}\` from each hop finds it. Raise the MTU there.`,
       };
     });
   },
@@ -102,8 +102,7 @@ export const pathMtu: Check = {
 export const portMtu: Check = {
   name: 'port-mtu',
   find: ({ ports, networks, underlay }) =>
-    networks.flatMap(({ network: { id, name, fabric } }) => {
-      const { mtuBytes } = fabric;
+    networks.flatMap(({ network: { id, name, mtuBytes } }) => {
       return ports
         .filter((port) => !underlay.some(({ link }) => link.name === port.interface))
         .filter((port) => port.network === id && (port.mtuBytes ?? 0) > mtuBytes)
@@ -119,9 +118,14 @@ export const portMtu: Check = {
     }),
 };
 
+/** The size of the packets that carry the largest packets of a network. */
+function outerBytes({ mtuBytes, type }: Mesh): number {
+  return mtuBytes + vxlanOverheadBytes(type.underlay);
+}
+
 /** Groups paths by their network. */
-export function byNetwork(paths: readonly PathEvidence[]): { network: Network; paths: PathEvidence[] }[] {
-  const groups = new Map<string, { network: Network; paths: PathEvidence[] }>();
+export function byNetwork(paths: readonly PathEvidence[]): { network: Mesh; paths: PathEvidence[] }[] {
+  const groups = new Map<string, { network: Mesh; paths: PathEvidence[] }>();
   for (const path of paths) {
     const group = groups.get(path.network.id) ?? { network: path.network, paths: [] };
     group.paths.push(path);

@@ -1,8 +1,6 @@
-/** How subnets are found in pools, and how the book of allocations keeps them. `MESH_SEED=N` repeats a random run. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+/** How subnets are found in pools, and how the store keeps the allocations. `MESH_SEED=N` repeats a random run. */
+import { expect, test } from 'vitest';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import { errorText } from '../../formats/error-text.ts';
 import {
@@ -13,8 +11,8 @@ import {
   ipv4Subnet,
   parseIpv4Cidr,
 } from '../../model/address/ipv4.ts';
-import { host0AddressIn, SubnetBook, type SubnetRules } from './subnet-book.ts';
-import { bestFit, poolExhausted } from './subnet-pool.ts';
+import { bestFit, poolExhausted } from './best-fit.ts';
+import { type Allocation, host0AddressIn, SubnetBook, type SubnetRules } from './subnet-book.ts';
 
 const subnets = (...texts: readonly string[]): Ipv4Cidr[] => texts.map(parseIpv4Cidr);
 const POOLS = subnets('10.11.0.0/16', '192.168.0.0/23');
@@ -98,21 +96,15 @@ test('the error names the exhausted pools, and what to do', () => {
   `);
 });
 
-async function bookFile(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'mw-book-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  return join(directory, 'subnets.json');
-}
-
 const RULES: SubnetRules = { pools: POOLS, defaultLength: 25, wishes: [] };
 
 test('a segment keeps its subnet over restarts, by any of its NICs, until the settings change', async () => {
-  const file = await bookFile();
-  const book = await SubnetBook.open(file, RULES);
+  const store = new MemoryStore();
+  const book = await SubnetBook.open({ store, rules: RULES });
   expect(book.allocate(['eth1', 'eth3'], [])).toMatchObject({ subnet: '192.168.0.0/25', origin: 'dynamic' });
   expect(book.allocate(['eth2'], []).subnet).toBe('192.168.0.128/25');
   await book.saved();
-  const again = await SubnetBook.open(file, RULES);
+  const again = await SubnetBook.open({ store, rules: RULES });
   expect(again.allocate(['eth3'], []).subnet).toBe('192.168.0.0/25');
   expect(host0AddressIn(again.allocate(['eth2'], []).subnet)).toBe('192.168.0.129');
   await again.saved();
@@ -122,7 +114,7 @@ test('a segment keeps its subnet over restarts, by any of its NICs, until the se
     { ...RULES, pools: subnets('10.11.0.0/16') },
     { ...RULES, wishes: [{ port: 'eth1', subnet: parseIpv4Cidr('10.20.0.0/24') }] },
   ]) {
-    expect((await SubnetBook.open(file, rules)).of(['eth1'])).toBeUndefined();
+    expect((await SubnetBook.open({ store, rules })).of(['eth1'])).toBeUndefined();
   }
 });
 
@@ -132,7 +124,7 @@ test('a wish is a subnet or a size; a subnet that overlaps is reported, and one 
     { port: 'eth2', subnet: 28 },
     { port: 'eth3', subnet: parseIpv4Cidr('10.30.0.0/24') },
   ];
-  const book = await SubnetBook.open(await bookFile(), { ...RULES, wishes });
+  const book = await SubnetBook.open({ store: new MemoryStore(), rules: { ...RULES, wishes } });
   const used = subnets('10.30.0.0/16');
   expect(book.allocate(['eth0', 'eth1'], used)).toMatchObject({ subnet: '10.20.0.0/24', origin: 'manual' });
   expect(book.allocate(['eth2'], used).subnet).toBe('192.168.0.0/28');
@@ -142,33 +134,31 @@ test('a wish is a subnet or a size; a subnet that overlaps is reported, and one 
   await book.saved();
 });
 
-test('a spoilt book counts as empty, and is told', async () => {
-  const file = await bookFile();
-  for (const text of ['', '[{"subnet":', '{}']) {
-    await writeFile(file, text);
-    const book = await SubnetBook.open(file, RULES);
-    expect(book.allocations).toEqual([]);
-    expect(book.health()).toMatchObject([{ code: 'MESH_STATE_DAMAGED', object: file }]);
-  }
-});
-
-test('of a book of an earlier version, only the spoilt entries are left out', async () => {
-  const file = await bookFile();
-  await writeFile(
-    file,
-    '[null, {"subnet": "10.11.0.7/25"}, {"subnet":"192.168.0.0/25","origin":"dynamic","ports":["eth1"]}]',
-  );
-  const book = await SubnetBook.open(file, RULES);
-  expect(book.allocations).toMatchObject([{ subnet: '192.168.0.0/25' }]);
-  expect(book.health()).toEqual([]);
-});
-
-test('over a book of a later version nothing is written, and subnets are given out', async () => {
-  const file = await bookFile();
-  await writeFile(file, '[{"version":2,"checksum":"x"}]');
-  const book = await SubnetBook.open(file, RULES);
-  expect(book.allocate(['eth1'], []).subnet).toBe('192.168.0.0/25');
+test('the allocations of a file of before are taken over once, and a release is not undone by it', async () => {
+  const store = new MemoryStore();
+  const known: Allocation = { subnet: parseIpv4Cidr('192.168.0.128/25'), origin: 'dynamic', ports: ['eth1'] };
+  const former = async () => [known];
+  const book = await SubnetBook.open({ store, rules: RULES, former });
+  expect(book.allocate(['eth1'], [])).toEqual(known);
   await book.saved();
-  expect(book.health()).toMatchObject([{ code: 'MESH_STATE_LATER', object: file }]);
-  expect(await readFile(file, 'utf8')).toBe('[{"version":2,"checksum":"x"}]');
+  book.release(['eth1']);
+  expect(book.allocate(['eth2'], []).subnet).toBe('192.168.0.0/25');
+  await book.saved();
+  const again = await SubnetBook.open({ store, rules: RULES, former });
+  expect(again.allocations).toMatchObject([{ ports: ['eth2'] }]);
+});
+
+test('a subnet that goes to another segment at once has one record, and a store that refuses costs no subnet', async () => {
+  const store = new MemoryStore();
+  const book = await SubnetBook.open({ store, rules: RULES });
+  book.allocate(['eth1'], []);
+  book.release(['eth1']);
+  book.allocate(['eth2'], []);
+  await book.saved();
+  const { entries } = await store.range('/v1/pools/subnets/');
+  expect(entries).toMatchObject([{ key: '/v1/pools/subnets/192.168.0.0/25', value: expect.stringContaining('eth2') }]);
+  await store.close();
+  expect(book.allocate(['eth3'], []).subnet).toBe('192.168.0.128/25');
+  await expect(book.saved()).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
+  expect(book.of(['eth3'])).toBeDefined();
 });

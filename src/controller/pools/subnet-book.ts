@@ -1,17 +1,17 @@
 /**
- * Which segment has which subnet. The book is kept over restarts (`<state>/boot/subnets.json`), so that a node that boots again
- * gets its old address.
+ * Which boot segment has which subnet. The store keeps that (`/v1/pools/subnets/<subnet>`), so that a node that boots again gets
+ * its old address.
  */
 
-import { StateFile, type StateForm } from '../../disk/state-file.ts';
+import { isDeepStrictEqual } from 'node:util';
 import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Range } from '../../model/address/ipv4.ts';
-import { MeshError } from '../../model/error.ts';
-import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { DeviceShape, Ipv4CidrShape } from '../../protocol/shapes/parts.ts';
-import { bestFit, poolExhausted } from './subnet-pool.ts';
+import type { Store } from '../../store/store.ts';
+import { bestFit, poolExhausted } from './best-fit.ts';
+import { Pool, poolRecords, takeAndGive } from './pool.ts';
 
-/** The subnet of one segment, as an entry of subnets.json: the keys are those on disk. */
+/** The subnet of one segment, with the keys of its record in the store. */
 export interface Allocation {
   readonly subnet: Ipv4Cidr;
   readonly origin: 'manual' | 'dynamic';
@@ -19,22 +19,22 @@ export interface Allocation {
   readonly ports: readonly string[];
 }
 
-const ALLOCATIONS_MAX = 4_096;
-const AllocationShape: form.Shape<Allocation> = form.object({
+/** The form of an allocation, in the store and in the file of earlier versions. */
+export const AllocationShape: form.Shape<Allocation> = form.object({
   subnet: Ipv4CidrShape,
   origin: form.oneOf(['manual', 'dynamic']),
   ports: form.listOf(DeviceShape, 1_024),
 });
-type Book = readonly (Allocation | undefined)[];
 
-const BOOK_FILE: StateForm<Book> = {
-  version: 1,
-  // An entry that is spoilt is left out.
-  shape: form.listOf(form.otherwise(AllocationShape, undefined), ALLOCATIONS_MAX),
-  holds: 'the subnets of the segments',
-  remedy: 'host0 gives out subnets anew, perhaps others. Boot the nodes again that host0 does not reach any more.',
-  comesBack: false,
-};
+const POOL = 'subnets';
+
+/** Where the book is, and what it may allocate. */
+export interface SubnetBookInput {
+  readonly store: Store;
+  readonly rules: SubnetRules;
+  /** The allocations of an earlier version, which kept them in a file. Asked for when the store has no pool yet. */
+  readonly former?: () => Promise<readonly Allocation[]>;
+}
 
 /** An entry of `manual_subnets` for the segment of one NIC: a subnet, or the length of its prefix. */
 interface SubnetWish {
@@ -55,36 +55,38 @@ export function host0AddressIn(subnet: Ipv4Cidr): Ipv4 {
   return ipv4Range(subnet).first;
 }
 
-/** The subnets that host0 has allocated to its segments. Allocation is immediate; the file follows (`saved`). */
-export class SubnetBook implements HealthSource {
-  readonly #file: StateFile<Book>;
+/** The subnets that host0 has allocated to its segments. Allocation is immediate; the store follows (`saved`). */
+export class SubnetBook {
+  readonly #store: Store;
+  readonly #pool: Pool<Allocation>;
   readonly #rules: SubnetRules;
   #allocations: readonly Allocation[];
   #written: Promise<void> = Promise.resolve();
 
-  private constructor(file: StateFile<Book>, rules: SubnetRules, allocations: readonly Allocation[]) {
-    this.#file = file;
+  private constructor(store: Store, pool: Pool<Allocation>, rules: SubnetRules, allocations: readonly Allocation[]) {
+    this.#store = store;
+    this.#pool = pool;
     this.#rules = rules;
     this.#allocations = allocations;
   }
 
   /**
-   * Reads the book, without the entries that the settings no longer allow. An unreadable book counts as empty. No subnet is given
-   * out twice even then, because `allocate` is also told the subnets of the addresses on the NICs.
+   * Reads the book, without the entries that the settings no longer allow. No subnet is given out twice even if the store was
+   * emptied, because `allocate` is also told the subnets of the addresses on the NICs.
+   * @throws MESH_STORE_BROKEN
    */
-  static async open(path: string, rules: SubnetRules): Promise<SubnetBook> {
-    const file = new StateFile(path, BOOK_FILE);
-    const allocations = ((await file.read()) ?? []).flatMap((allocation) => allocation ?? []);
-    return new SubnetBook(
-      file,
+  static async open({ store, rules, former }: SubnetBookInput): Promise<SubnetBook> {
+    const input = { store, name: POOL, form: poolRecords(POOL, ({ subnet }) => subnet, AllocationShape) };
+    const pool = await Pool.open({ ...input, first: 0, leap: 0 });
+    const before = pool.isNew ? ((await former?.()) ?? []) : pool.grants;
+    const book = new SubnetBook(
+      store,
+      pool,
       rules,
-      allocations.filter((allocation) => isStillAllowed(allocation, rules)),
+      before.filter((allocation) => isStillAllowed(allocation, rules)),
     );
-  }
-
-  /** A finding while the book cannot be used, or while its allocations are lost. */
-  health(): readonly Finding[] {
-    return this.#file.health();
+    if (pool.isNew && book.#allocations.length > 0) book.#write();
+    return book;
   }
 
   get allocations(): readonly Allocation[] {
@@ -98,7 +100,7 @@ export class SubnetBook implements HealthSource {
 
   /**
    * The allocation of the segment. If it has none, it gets the subnet that the settings wish for one of its NICs, else the best
-   * fit (subnet-pool.ts).
+   * fit (best-fit.ts).
    * @param nics the names of the segment's NICs, first the one that serves it
    * @param used the subnets of this machine's own addresses, and those of other DHCP servers
    * @throws MESH_BOOT_POOL_EXHAUSTED
@@ -144,23 +146,29 @@ export class SubnetBook implements HealthSource {
     this.#write();
   }
 
-  /** Resolves when all changes so far are on disk. @throws MESH_DISK_REFUSED */
+  /** Resolves when all changes so far are on disk. @throws MESH_STORE_BROKEN */
   saved(): Promise<void> {
     return this.#written;
   }
 
   #write(): void {
-    const allocations = this.#allocations;
-    const written = this.#written
-      .catch(() => {})
-      .then(() => this.#file.write(allocations))
-      .catch((thrown: unknown) => {
-        // A file that stays as it is, is a finding, and no reason to give out no addresses.
-        if (MeshError.from(thrown).code === 'MESH_DISK_REFUSED') throw thrown;
-      });
-    this.#written = written;
-    // `saved` reports the error.
-    written.catch(() => {});
+    this.#written = this.#written.catch(() => {}).then(() => this.#save());
+    // `saved` reports the error, and the store has a finding. A later change writes these allocations, too.
+    this.#written.catch(() => {});
+  }
+
+  /** Brings the pool in line with the book. */
+  async #save(): Promise<void> {
+    const kept = new Set(this.#allocations.map(({ subnet }) => subnet));
+    const moves = [
+      ...this.#pool.grants.filter(({ subnet }) => !kept.has(subnet)).map(({ subnet }) => this.#pool.give(subnet)),
+      ...this.#allocations.flatMap((allocation) => {
+        const before = this.#pool.of(allocation.subnet);
+        if (before === undefined) return [this.#pool.take(allocation)];
+        return isDeepStrictEqual(before, allocation) ? [] : [this.#pool.rewrite(allocation)];
+      }),
+    ];
+    if (moves.length > 0) await takeAndGive(this.#store, moves, [], []);
   }
 }
 

@@ -1,0 +1,57 @@
+/** Peers by assignment: host0 names the nodes that hold the network, and what it knows of their ports. */
+import type { Ip } from '../../../kernel/ip.ts';
+import { FLOOD_MAC, type Mac } from '../../../model/address/mac.ts';
+import { nodeAddresses } from '../../../model/network/node-addresses.ts';
+import type { AssignedPeer, AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
+import type { Item } from '../../items/item.ts';
+import { guardOf } from '../address-guard.ts';
+import type { Part } from '../part.ts';
+import { sourceElement } from './sources.ts';
+import type { VxlanContext } from './vxlan-context.ts';
+
+/** The parts of the peers. */
+export function assignedParts(context: VxlanContext, list: AttachmentPeers): Part[] {
+  const peers = list.kind === 'assigned' ? list.peers : [];
+  const { network, type, node } = context;
+  return [
+    {
+      // Under other device names, all entries are others.
+      key: `peers of ${type.device} on ${network.bridge.name}`,
+      inputs: [peers, node],
+      build: () => ({
+        parts: peers.filter(({ machine }) => machine !== node.machine).map((peer) => peerPart(context, peer)),
+      }),
+    },
+  ];
+}
+
+function peerPart(context: VxlanContext, peer: AssignedPeer): Part {
+  const { network } = context;
+  return {
+    key: peer.machine,
+    inputs: [peer],
+    build: () => {
+      const { bridgeMac, linkLocal } = nodeAddresses(network, peer.machine);
+      return {
+        items: [
+          ...vtepItems(context, peer.underlay, [bridgeMac, ...peer.macs]),
+          { kind: 'neighbour', network: network.id, link: network.bridge.name, address: linkLocal, mac: bridgeMac },
+        ],
+        elements: [sourceElement(network, peer.underlay), ...guardOf(network, [bridgeMac], [linkLocal])],
+      };
+    },
+  };
+}
+
+/** The FDB entries that lead to a remote VTEP: a flood entry, and two for each Ethernet address behind the VTEP. */
+export function vtepItems({ network, type }: VxlanContext, remoteVtep: Ip, macs: readonly Mac[]): Item[] {
+  const entry = { kind: 'fdb', network: network.id, link: type.device, marked: true } as const;
+  return [
+    ...macs.flatMap((mac): Item[] => [
+      { ...entry, table: 'self', mac, remoteVtep, state: 'permanent' },
+      // In the bridge's table, an entry with our mark can only be dynamic. It does not age.
+      { ...entry, table: 'master', mac, state: 'dynamic' },
+    ]),
+    { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
+  ];
+}

@@ -1,0 +1,74 @@
+/** Networks of the type `bridge`: a bridge of this node alone. */
+import type { Network } from '../../../model/network/network.ts';
+import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
+import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
+import type { Item } from '../../items/item.ts';
+import { OUR_CONF } from '../../items/link.ts';
+import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
+import { ownGuard } from '../address-guard.ts';
+import type { NetworkAttachment } from '../assignment.ts';
+import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
+import type { NodeContext } from '../node-context.ts';
+import type { Part } from '../part.ts';
+
+/**
+ * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
+ * makes up Ethernet addresses leaves 12,288 entries in each table, 6 MB of the kernel's memory, and not 200,000.
+ */
+export const LEARNED_MAX = 3 * MEMBERS_MAX;
+
+/** The parts of a network of this type. */
+export function bridgeParts({ network }: NetworkAttachment, _: unknown, { machine }: NodeContext): Part[] {
+  if (!hasBridge(network)) return [];
+  const own = nodeAddresses(network, machine);
+  return [
+    { key: 'rules', inputs: [network], build: () => ({ rules: { network, own } }) },
+    ...ownBridgeParts(network, own),
+  ];
+}
+
+/** The bridge with this node's addresses on it. */
+export function ownBridgeParts(network: BridgedNetwork, own: NodeAddresses): Part[] {
+  return [
+    { key: 'bridge', inputs: [network], build: () => ({ items: [bridgeItem(network, own)] }) },
+    {
+      key: 'addresses',
+      inputs: [network],
+      build: () => ({ items: addressItems(network, own), elements: ownGuard(network, own) }),
+    },
+  ];
+}
+
+/** What the links of a network have in common. */
+export function commonOfLinks({ id, mtuBytes }: Network) {
+  return {
+    kind: 'link',
+    network: id,
+    mtuBytes,
+    up: true,
+    group: OUR_LINK_GROUP,
+    addressMode: 'none',
+    conf: OUR_CONF,
+  } as const;
+}
+
+/** The bridge of a network. */
+export function bridgeItem(network: BridgedNetwork, own: NodeAddresses): Item {
+  return {
+    ...commonOfLinks(network),
+    device: 'bridge',
+    name: network.bridge.name,
+    mac: own.bridgeMac,
+    master: '',
+    alias: aliasOf('bridge', network.id),
+    learnedMax: LEARNED_MAX,
+    // An LLDP frame with the Ethernet address of a member would move the member's entry, past all our rules.
+    learnsLinkLocal: false,
+  };
+}
+
+/** This node's addresses on the bridge: in a mesh the one in the mesh's prefix, and the link-local one everywhere. */
+export function addressItems({ id: network, bridge }: BridgedNetwork, own: NodeAddresses): Item[] {
+  const addresses = own.ipv6 === undefined ? [own.linkLocal] : [own.ipv6, own.linkLocal];
+  return addresses.map((address) => ({ kind: 'address', network, link: bridge.name, address, length: 64 }));
+}

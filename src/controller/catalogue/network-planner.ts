@@ -1,0 +1,170 @@
+/**
+ * Plans networks: what an order becomes, with the number and the prefix that the pools give for it. A plan holds what it took from
+ * the pools until it is carried out or undone.
+ */
+import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import { orderedNetwork } from '../../formats/network/ordered-network.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
+import type { PoolMove } from '../pools/pool.ts';
+import { notANumber, numberStays, numberTaken } from './catalogue-error.ts';
+import { collisionOf, devicesOf } from './collisions.ts';
+import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
+
+/** A network, with the moves of pools that are part of its transaction. */
+export interface NetworkPlan {
+  readonly network: Network;
+  readonly moves: readonly PoolMove[];
+}
+
+/** Makes plans. */
+export class NetworkPlanner {
+  readonly #stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>;
+  readonly #networks: () => readonly Network[];
+
+  /** @param networks all networks of all sources */
+  constructor(
+    stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>,
+    networks: () => readonly Network[],
+  ) {
+    this.#stored = stored;
+    this.#networks = networks;
+  }
+
+  /** A new network. @throws MESH_NET_*, MESH_USAGE */
+  create(order: NetworkOrder): NetworkPlan {
+    const name = nameIn(order);
+    const moves: PoolMove[] = [];
+    const network = undoing(moves, () => {
+      const number = this.#numberFor(order, name, moves);
+      const whole = this.#withPrefix(order, { number, name }, moves);
+      const made = orderedNetwork(whole, { number, name });
+      this.#mustNotCollide(made);
+      return made;
+    });
+    return { network, moves };
+  }
+
+  /**
+   * A network that changes.
+   * @param isEdit whether parts that the order does not name stay as they are, or become as in a new network
+   * @throws MESH_NET_*, MESH_USAGE
+   */
+  change(order: NetworkOrder, before: Network, isEdit: boolean): NetworkPlan {
+    const { number } = before;
+    if (order.number !== undefined && order.number !== number) throw numberStays(before);
+    const name = order.name === undefined ? before.name : nameIn(order);
+    const moves: PoolMove[] = [];
+    const network = undoing(moves, () => {
+      const whole = this.#withPrefix(order, { number, name }, moves, before);
+      const made = orderedNetwork(whole, { number, name }, isEdit ? before : undefined);
+      if (prefixOf(made) !== prefixOf(before)) moves.push(...this.#stored.givenPrefix(before));
+      this.#mustNotCollide(made);
+      return made;
+    });
+    return { network, moves };
+  }
+
+  /** The number that an order names, or the next one. */
+  #numberFor({ number: wanted }: NetworkOrder, name: string, moves: PoolMove[]): NetworkNumber {
+    if (wanted === undefined) {
+      const { number, move } = this.#stored.numbers.allocate(ownerOf(name), (candidate) => this.#isFree(candidate));
+      moves.push(move);
+      return number as NetworkNumber;
+    }
+    if (!isNetworkNumber(wanted)) throw notANumber(wanted);
+    const other = this.#networks().find(({ number }) => number === wanted);
+    if (other !== undefined) throw numberTaken(name, other);
+    moves.push(this.#stored.numbers.take(wanted, ownerOf(name)));
+    return wanted;
+  }
+
+  /** The order with the host address that follows from its prefix. */
+  #withPrefix(
+    order: NetworkOrder,
+    { number, name }: { readonly number: NetworkNumber; readonly name: string },
+    moves: PoolMove[],
+    before?: Network,
+  ): NetworkOrder {
+    const known = before && prefixOf(before);
+    const { prefix: wanted = prefixNamedIn(order), ...rest } = order;
+    if (wanted === undefined) return rest;
+    if (wanted === 'none') return { ...rest, hostAddress: { kind: 'none' } };
+    const { prefixes } = this.#stored;
+    const used = this.#networks().filter((network) => network.number !== number).flatMap((network) => prefixOf(network) ?? []);
+    const derived = (prefix: Ipv6Cidr) => ({ kind: 'derived', key: String(number), ...part(rest.hostAddress), prefix });
+    if (wanted === 'auto') {
+      if (known !== undefined) return { ...rest, hostAddress: derived(known) };
+      const { prefix, move } = prefixes.allocate(ownerOf(name), used);
+      moves.push(move);
+      return { ...rest, hostAddress: derived(prefix) };
+    }
+    const prefix = prefixOfText(wanted);
+    if (prefix !== known) moves.push(prefixes.take(prefix, ownerOf(name), used));
+    return { ...rest, hostAddress: derived(prefix) };
+  }
+
+  #mustNotCollide(network: Network): void {
+    const error = collisionOf(network, this.#networks());
+    if (error !== undefined) throw error;
+  }
+
+  /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */
+  #isFree(number: number): boolean {
+    const hex = number.toString(16);
+    return this.#networks().every((network) => {
+      const { type } = network;
+      if (network.number === number || (type.kind === 'vxlan' && Number(type.vni) === number)) return false;
+      return !devicesOf(network).some((device) => device === `br${hex}` || device === `vxlan${hex}`);
+    });
+  }
+}
+
+/** @throws MESH_USAGE for an order without a name */
+function nameIn({ name }: NetworkOrder): string {
+  if (typeof name === 'string') return name;
+  throw new MeshError('MESH_USAGE', 'the order names no network', { rule: 'A network has a name.' });
+}
+
+function part(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {};
+}
+
+/** The prefix in the host address of an order that is a whole document. */
+function prefixNamedIn({ hostAddress }: NetworkOrder): unknown {
+  return Reflect.get(part(hostAddress), 'prefix');
+}
+
+/** @throws MESH_NET_PREFIX_NOT_64, MESH_NET_PREFIX_INVALID */
+function prefixOfText(text: unknown): Ipv6Cidr {
+  const fault = (code: 'MESH_NET_PREFIX_NOT_64' | 'MESH_NET_PREFIX_INVALID', message: string) =>
+    new MeshError(code, message, {
+      object: String(text),
+      rule: 'The prefix of a network is an IPv6 network of exactly 64 bits.',
+      remedy: 'Give one such as fd42:2345:1234:9abc::/64, or `auto`: host0 allocates one',
+    });
+  try {
+    const { address, length } = parseIpv6Interface(String(text));
+    if (length === 64) return ipv6Subnet(address, length);
+  } catch {
+    throw fault('MESH_NET_PREFIX_INVALID', `${JSON.stringify(text)} is not an IPv6 prefix`);
+  }
+  throw fault('MESH_NET_PREFIX_NOT_64', `${JSON.stringify(text)} is not a /64`);
+}
+
+/** Gives back what a plan took. */
+export function undoMoves(moves: readonly PoolMove[]): void {
+  for (const move of moves.toReversed()) move.undo();
+}
+
+/** Runs `work`; when it throws, the moves that were made by then are undone. */
+function undoing<T>(moves: readonly PoolMove[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    undoMoves(moves);
+    throw error;
+  }
+}

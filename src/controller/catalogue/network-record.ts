@@ -1,0 +1,36 @@
+/** A network as the store keeps it, under `/v1/networks/<number in hex>`. */
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber } from '../../model/network/number.ts';
+import * as form from '../../protocol/shapes/form.ts';
+import { NetworkShape } from '../../protocol/shapes/network-shape.ts';
+import { jsonRecords } from '../../store/collection.ts';
+
+/** The definition of a network, and whether it is active. How the network is on its nodes is never written here. */
+export interface NetworkRecord {
+  /** The version of this document. */
+  readonly format: 1;
+  readonly network: Network;
+  /** Present while the network is active: a small number, the lowest that was free at activation. */
+  readonly activeId?: number;
+  /** The network was deleted. The record stays until no node has the network, so that the number is not given to another. */
+  readonly deleting?: true;
+}
+
+const PREFIX = '/v1/networks/';
+/** A network with thousands of reservations has some 500 kB. */
+const RECORD_MAX_LENGTH = 4 * 1024 * 1024;
+
+const NetworkRecordShape: form.Shape<NetworkRecord> = form.object({
+  format: form.literal(1),
+  network: NetworkShape,
+  activeId: form.exactOptional(form.int(1)),
+  deleting: form.exactOptional(form.literal(true)),
+});
+
+/** The form of networks in the store. A record of a later version is none, and is left alone. */
+export const NETWORK_RECORDS = jsonRecords(
+  PREFIX,
+  ({ network }) => hexNumber(network.number),
+  NetworkRecordShape,
+  RECORD_MAX_LENGTH,
+);

@@ -1,0 +1,173 @@
+/** The networks of the store, in memory, and their changes: each is one transaction with the numbers and prefixes that it moves. */
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber, type NetworkNumber } from '../../model/network/number.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { Collection } from '../../store/collection.ts';
+import { changedByAnother, RecordTable, type TableChange } from '../../store/record-table.ts';
+import type { Change, Store } from '../../store/store.ts';
+import { NumberPool } from '../pools/number-pool.ts';
+import { type PoolMove, takeAndGive } from '../pools/pool.ts';
+import { PrefixPool } from '../pools/prefix-pool.ts';
+import { NETWORK_RECORDS, type NetworkRecord } from './network-record.ts';
+
+/** Where the networks are, and what is called when they change. */
+export interface StoredNetworksInput {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  /** Called after the first look at the store, and after each change. */
+  readonly onChange: () => void;
+}
+
+/** Keeps the networks of the store. */
+export class StoredNetworks {
+  readonly numbers: NumberPool;
+  readonly prefixes: PrefixPool;
+  readonly #input: StoredNetworksInput;
+  readonly #collection: Collection<NetworkRecord>;
+  readonly #table: RecordTable<NetworkRecord>;
+  /** The names of records that host0 itself is removing. */
+  readonly #removing = new Set<string>();
+
+  private constructor(input: StoredNetworksInput, numbers: NumberPool, prefixes: PrefixPool) {
+    this.#input = input;
+    this.numbers = numbers;
+    this.prefixes = prefixes;
+    this.#collection = new Collection(input.store, NETWORK_RECORDS);
+    this.#table = new RecordTable({
+      collection: this.#collection,
+      clock: input.clock,
+      onChange: (change) => this.#changed(change),
+      onLoad: async () => {
+        await this.#takeUnclaimed();
+        input.onChange();
+      },
+      onFailure: (error) => input.journal.failure('networks unreadable', error),
+    });
+  }
+
+  /** Reads the pools. @throws MESH_STORE_BROKEN */
+  static async open(input: StoredNetworksInput): Promise<StoredNetworks> {
+    const [numbers, prefixes] = await Promise.all([NumberPool.open(input.store), PrefixPool.open(input.store)]);
+    return new StoredNetworks(input, numbers, prefixes);
+  }
+
+  /** Reads the networks, and keeps trying. Never rejects. */
+  start(): Promise<void> {
+    return this.#table.start();
+  }
+
+  get loaded(): boolean {
+    return this.#table.loaded;
+  }
+
+  /** The store's revision that the records show. */
+  get revision(): number {
+    return this.#table.revision;
+  }
+
+  /** All records, in the order in which they were made. */
+  get records(): readonly NetworkRecord[] {
+    return [...this.#table.records];
+  }
+
+  /** The keys of records that cannot be read: damaged, or of a later version. Their numbers stay taken. */
+  get unreadable(): readonly string[] {
+    return [...this.#table.spoilt].map((name) => this.#collection.keyOf(name));
+  }
+
+  /** Writes a new record. @throws MESH_STORE_* */
+  async add(record: NetworkRecord, moves: readonly PoolMove[]): Promise<void> {
+    await this.#commit(record.network, 0, this.#collection.put(record), moves);
+  }
+
+  /** Writes a record over the one of the same number. @throws MESH_STORE_* */
+  async put(record: NetworkRecord, moves: readonly PoolMove[] = []): Promise<void> {
+    const name = hexNumber(record.network.number);
+    await this.#commit(record.network, this.#table.modRevisionOf(name), this.#collection.put(record), moves);
+  }
+
+  /** Removes a record, and gives its number and its prefix back. @throws MESH_STORE_* */
+  async remove({ network }: NetworkRecord): Promise<void> {
+    const name = hexNumber(network.number);
+    const moves = [this.numbers.give(network.number), ...this.givenPrefix(network)];
+    this.#removing.add(name);
+    try {
+      await this.#commit(network, this.#table.modRevisionOf(name), this.#collection.remove(name), moves);
+    } finally {
+      this.#removing.delete(name);
+    }
+  }
+
+  /** Gives the prefix of a network back, if the pool gave it. */
+  givenPrefix(network: Network): readonly PoolMove[] {
+    const prefix = prefixOf(network);
+    return prefix !== undefined && this.prefixes.has(prefix) ? [this.prefixes.give(prefix)] : [];
+  }
+
+  /** The numbers that are taken and have no record: those of networks whose document was deleted while host0 was away. */
+  get lost(): readonly NetworkNumber[] {
+    if (!this.loaded) return [];
+    const known = new Set<string>([
+      ...this.records.map(({ network }) => hexNumber(network.number)),
+      ...this.#table.spoilt,
+    ]);
+    return this.numbers.taken
+      .filter((number) => !known.has(number.toString(16)))
+      .map((number) => number as NetworkNumber);
+  }
+
+  /** Frees a number of `lost`. */
+  async free(number: NetworkNumber): Promise<void> {
+    await takeAndGive(this.#input.store, [this.numbers.give(number)], [], []);
+  }
+
+  close(): void {
+    this.#table.close();
+  }
+
+  async #commit(network: Network, modRevision: number, change: Change, moves: readonly PoolMove[]): Promise<void> {
+    const name = hexNumber(network.number);
+    const { store } = this.#input;
+    const result = await takeAndGive(store, moves, [this.#collection.at(name, modRevision)], [change]);
+    if (!result.succeeded) throw changedByAnother(this.#collection.keyOf(name));
+    await this.#table.shows(result.revision);
+  }
+
+  /** A document that was deleted by hand is written again, as that of a network that is being deleted. */
+  #changed({ name, before, after }: TableChange<NetworkRecord>): void {
+    if (after === undefined && before !== undefined && !this.#removing.has(name)) {
+      const { activeId: _, ...rest } = before;
+      this.#background(this.put({ ...rest, deleting: true }));
+      return;
+    }
+    if (before === undefined) this.#background(this.#takeUnclaimed());
+    this.#input.onChange();
+  }
+
+  /** Takes the numbers of documents that were written by hand. */
+  async #takeUnclaimed(): Promise<void> {
+    const { store } = this.#input;
+    for (const { network } of this.records) {
+      if (this.numbers.ownerOf(network.number) !== undefined) continue;
+      await takeAndGive(store, [this.numbers.take(network.number, ownerOf(network.name))], [], []);
+    }
+  }
+
+  #background(work: Promise<unknown>): void {
+    work.catch((thrown: unknown) => this.#input.journal.failure('network not written', MeshError.from(thrown)));
+  }
+}
+
+/** The prefix from which the nodes of a network have their addresses. */
+export function prefixOf({ hostAddress }: Network): Ipv6Cidr | undefined {
+  return hostAddress.kind === 'derived' ? hostAddress.prefix : undefined;
+}
+
+/** What stands in the pools beside the number and the prefix of a network. */
+export function ownerOf(name: string): string {
+  return `network ${name}`;
+}

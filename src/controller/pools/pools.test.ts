@@ -1,0 +1,208 @@
+/**
+ * Pools: what is given, in which order, and that nothing is given twice, whatever fails and whenever host0 is killed. `MESH_SEED=N`
+ * repeats a random run.
+ */
+import { expect, test } from 'vitest';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { pick, randomFrom } from '../../../test/kit/random.ts';
+import { type Ipv6Cidr, ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
+import type { Change, Compare, Entry, Store, TxnResult, Watch } from '../../store/store.ts';
+import { NumberPool } from './number-pool.ts';
+import { takeAndGive } from './pool.ts';
+import { PortIds } from './port-ids.ts';
+import { PrefixPool } from './prefix-pool.ts';
+
+const hex = (number: number) => number.toString(16);
+const anything = () => true;
+
+test('numbers begin at 0x1000, leave out the well-known groups, and come back last', async () => {
+  const store = new MemoryStore();
+  const pool = await NumberPool.open(store);
+  const first = pool.allocate('network a', anything);
+  const second = pool.allocate('network b', (number) => number !== 0x1001);
+  await takeAndGive(store, [first.move, second.move], [], []);
+  expect([first.number, second.number].map(hex)).toEqual(['1000', '1002']);
+  await takeAndGive(store, [pool.give(0x1000)], [], []);
+  expect(hex(pool.allocate('network c', anything).number)).toBe('1003');
+  expect(hex(pool.allocate('network d', (number) => number > 0xffff).number)).toBe('20000');
+  expect(hex(pool.allocate('network e', (number) => number < 0x1002).number)).toBe('1000');
+  expect(() => pool.allocate('network f', () => false)).toThrow('all numbers of networks are taken');
+});
+
+test('a number that is given by hand is taken, and refused for another', async () => {
+  const store = new MemoryStore();
+  const pool = await NumberPool.open(store);
+  await takeAndGive(store, [pool.take(0x1000, 'network a')], [], []);
+  expect(() => pool.take(0x1000, 'network b')).toThrow('number 0x1000 is taken by network a');
+  expect(hex(pool.allocate('network b', anything).number)).toBe('1001');
+  expect((await NumberPool.open(store)).ownerOf(0x1000)).toBe('network a');
+});
+
+test('prefixes are /64s of one /48, and overlap nothing', async () => {
+  const store = new MemoryStore({ epoch: '0123456789abcdef' });
+  const pool = await PrefixPool.open(store);
+  const first = pool.allocate('network a', []);
+  expect(first.prefix).toMatch(/^fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:1::\/64$/);
+  const site = ipv6Subnet(parseIpv6(first.prefix.replace('/64', '')), 62);
+  const second = pool.allocate('network b', [site]);
+  expect(second.prefix).toMatch(/:4::\/64$/);
+  expect(() => pool.take(ipv6Subnet(parseIpv6('fd00::'), 8), 'network c')).toThrow('overlaps');
+});
+
+test('the id of a port names its tap and its Ethernet address, and is never given again', async () => {
+  const store = new MemoryStore();
+  const ids = await PortIds.open(store);
+  const { move, ...first } = ids.allocate('port of vm1');
+  expect(first).toEqual({ id: '1', tap: 'v1', mac: '02:00:00:00:00:01' });
+  await takeAndGive(store, [move], [], []);
+  await takeAndGive(store, [ids.give('1')], [], []);
+  expect((await PortIds.open(store)).allocate('port of vm2').id).toBe('2');
+});
+
+test('another epoch of the store gives none of the values that were given since the backup', async () => {
+  const before = new MemoryStore({ epoch: '1111111111111111' });
+  const opened = async (store: Store) => [await NumberPool.open(store), await PortIds.open(store)] as const;
+  const [numbers, ids] = await opened(before);
+  await takeAndGive(before, [numbers.allocate('network a', anything).move, ids.allocate('port 1').move], [], []);
+  const restored = new MemoryStore({ epoch: '2222222222222222' });
+  const { entries } = await before.range('');
+  await restored.txn(
+    [],
+    entries.map(({ key, value }) => ({ put: key, value })),
+  );
+  const [numbersAfter, idsAfter] = await opened(restored);
+  expect(hex(numbersAfter.allocate('network b', anything).number)).toBe('1101');
+  expect(idsAfter.allocate('port 2').id).toBe('10002');
+});
+
+/** A store whose process may be killed: transactions that were not carried out by then are lost, or carried out unheard. */
+class MortalStore implements Store {
+  readonly #disk: Store;
+  readonly #random: () => number;
+  #dead = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(disk: Store, random: () => number) {
+    this.#disk = disk;
+    this.#random = random;
+  }
+
+  get epoch(): string {
+    return this.#disk.epoch;
+  }
+
+  get(key: string): Promise<Entry | undefined> {
+    return this.#disk.get(key);
+  }
+
+  range(prefix: string) {
+    return this.#disk.range(prefix);
+  }
+
+  /** In order, as sqlite does, and after a random number of turns of the event loop. */
+  txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult> {
+    const result = this.#last
+      .then(() => this.#turns())
+      .then(() => {
+        if (this.#dead) return new Promise<TxnResult>(() => {});
+        if (this.#random() < 0.1) throw new Error('the disk is full');
+        return this.#disk.txn(compare, then, otherwise);
+      })
+      .then((answer) => (this.#dead ? new Promise<TxnResult>(() => {}) : answer));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  watch(...input: Parameters<Store['watch']>): Watch {
+    return this.#disk.watch(...input);
+  }
+
+  async close(): Promise<void> {}
+
+  kill(): void {
+    this.#dead = true;
+  }
+
+  async #turns(): Promise<void> {
+    for (let turn = Math.floor(this.#random() * 10); turn > 0; turn--) await Promise.resolve();
+  }
+}
+
+/** An object that uses a value of each pool. */
+interface Thing {
+  readonly number: number;
+  readonly prefix: Ipv6Cidr;
+  readonly port: string;
+}
+
+const THINGS = '/things/';
+
+/** One life of host0: it makes and deletes things, many at a time, and is killed amid that. */
+async function life(disk: Store, random: () => number, run: number): Promise<void> {
+  const store = new MortalStore(disk, random);
+  const [numbers, prefixes, ports] = [
+    await NumberPool.open(store),
+    await PrefixPool.open(store),
+    await PortIds.open(store),
+  ];
+  const { entries } = await store.range(THINGS);
+  const living = entries.map(({ key, value }) => ({ key, thing: JSON.parse(value) as Thing }));
+  const make = async (name: string) => {
+    const key = THINGS + name;
+    const { number, move } = numbers.allocate(name, () => random() < 0.9);
+    const prefix = prefixes.allocate(name, []);
+    const port = ports.allocate(name);
+    const thing: Thing = { number, prefix: prefix.prefix, port: port.id };
+    // Some things exist already, so that the comparison fails.
+    const at = { key: random() < 0.2 ? (living[0]?.key ?? key) : key, modRevision: 0 };
+    await takeAndGive(store, [move, prefix.move, port.move], [at], [{ put: key, value: JSON.stringify(thing) }]);
+  };
+  const remove = async ({ key, thing }: { readonly key: string; readonly thing: Thing }) => {
+    const moves = [numbers.give(thing.number), prefixes.give(thing.prefix), ports.give(thing.port)];
+    await takeAndGive(store, moves, [], [{ delete: key }]);
+  };
+  const work: Promise<unknown>[] = [];
+  for (let at = 0; at < 30; at++) {
+    const over = random() < 0.4 ? living.pop() : undefined;
+    work.push((over === undefined ? make(`${run}-${at}`) : remove(over)).catch(() => undefined));
+    if (random() < 0.3) await Promise.resolve();
+  }
+  await Promise.race([Promise.all(work), new Promise((resolve) => setTimeout(resolve, pick(random, [0, 0, 1])))]);
+  store.kill();
+}
+
+test('nothing is given twice, and everything that is given has its object, in any life of host0', async () => {
+  const seed = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
+  console.info(`MESH_SEED=${seed}`);
+  const random = randomFrom(seed);
+  const disk = new MemoryStore();
+  const portsEver: string[] = [];
+  const wrong: string[] = [];
+  const watch = disk.watch(
+    THINGS,
+    1,
+    ({ changes }) => {
+      for (const change of changes) if ('put' in change) portsEver.push((JSON.parse(change.put.value) as Thing).port);
+    },
+    (error) => wrong.push(error.message),
+  );
+  for (let run = 0; run < 200; run++) {
+    await life(disk, random, run);
+    const things = (await disk.range(THINGS)).entries.map(({ value }) => JSON.parse(value) as Thing);
+    const granted = async (pool: string) =>
+      (await disk.range(`/v1/pools/${pool}/`)).entries.map(({ key }) => key.slice(`/v1/pools/${pool}/`.length)).sort();
+    for (const [pool, used] of [
+      ['numbers', things.map(({ number }) => hex(number))],
+      ['prefixes', things.map(({ prefix }) => prefix as string)],
+      ['ports', things.map(({ port }) => port)],
+    ] as const) {
+      if (new Set(used).size < used.length) wrong.push(`run ${run}: ${pool} has a value twice`);
+      if (used.toSorted().join() !== (await granted(pool)).join())
+        wrong.push(`run ${run}: ${pool} differs from its use`);
+    }
+  }
+  watch.close();
+  expect(wrong).toEqual([]);
+  expect(portsEver.length).toBeGreaterThan(500);
+  expect(new Set(portsEver).size).toBe(portsEver.length);
+});

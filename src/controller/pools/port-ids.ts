@@ -1,0 +1,61 @@
+/**
+ * The ids of ports: a 32-bit counter that never gives a number twice. The id names the port's tap, `v<hex>`, and gives the port its
+ * Ethernet address, `02:00:` and the id.
+ */
+import { type Mac, parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Store } from '../../store/store.ts';
+import { type Grant, GrantShape, Pool, type PoolMove, poolRecords } from './pool.ts';
+
+const POOL = 'ports';
+const LAST_ID = 0xffffffff;
+/** More ports than are plugged between two backups. */
+const LEAP = 0x10000;
+
+/** A new id, with what follows from it. */
+export interface PortId {
+  /** Hex digits without leading zeros, as in the name of the tap. */
+  readonly id: string;
+  readonly tap: string;
+  readonly mac: Mac;
+}
+
+/** Counts ports. */
+export class PortIds {
+  readonly #pool: Pool<Grant>;
+
+  private constructor(pool: Pool<Grant>) {
+    this.#pool = pool;
+  }
+
+  /** Reads how far the counter is. @throws MESH_STORE_BROKEN */
+  static async open(store: Store): Promise<PortIds> {
+    const form = poolRecords<Grant>(POOL, ({ value }) => value, GrantShape);
+    return new PortIds(await Pool.open({ store, name: POOL, form, first: 1, leap: LEAP }));
+  }
+
+  /** The next id. @param owner what uses it, for people @throws MESH_PORT_IDS_EXHAUSTED */
+  allocate(owner: string): PortId & { readonly move: PoolMove } {
+    const { next } = this.#pool;
+    if (next > LAST_ID) {
+      throw new MeshError('MESH_PORT_IDS_EXHAUSTED', 'all 4294967295 ids of ports have been given out', {
+        operation: 'allocate the id of a port',
+        object: owner,
+        remedy: 'Move the store away: a new store has a new epoch, and counts from the beginning',
+      });
+    }
+    const id = next.toString(16);
+    return { ...portOf(next), move: this.#pool.take({ value: id, owner }, next + 1) };
+  }
+
+  /** Notes that a port is gone. Its id is not given again. */
+  give(id: string): PoolMove {
+    return this.#pool.give(id);
+  }
+}
+
+function portOf(number: number): PortId {
+  const bytes = number.toString(16).padStart(8, '0').match(/../g) ?? [];
+  const id = number.toString(16);
+  return { id, tap: `v${id}`, mac: parseMac(['02', '00', ...bytes].join(':')) };
+}

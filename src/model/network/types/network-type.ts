@@ -1,0 +1,21 @@
+/** The table of the types of networks: what carries a network. A type is a file in this folder and a row here. */
+import { type TypeOf, variants } from '../../form.ts';
+import { BRIDGE } from './bridge.ts';
+import type { NetworkTypeRow } from './network-type-row.ts';
+import { VXLAN } from './vxlan.ts';
+
+const ROWS = { vxlan: VXLAN, bridge: BRIDGE } as const;
+
+/** What carries a network. */
+export type NetworkType = TypeOf<(typeof ROWS)[keyof typeof ROWS]['form']>;
+
+/** All types, by their `kind`. */
+export const NETWORK_TYPES: Readonly<Record<NetworkType['kind'], NetworkTypeRow<NetworkType>>> = ROWS;
+
+/** The form of a type in documents. */
+export const NetworkTypeShape = variants('kind', [ROWS.vxlan.form, ROWS.bridge.form]);
+
+/** The row of a kind; undefined for a word that is none. */
+export function networkTypeRow(kind: unknown): NetworkTypeRow<NetworkType> | undefined {
+  return Object.entries(NETWORK_TYPES).find(([word]) => word === kind)?.[1];
+}

@@ -1,0 +1,38 @@
+/** What host0 tells of its catalogue of networks, and what is asked of it. */
+import type { ErrorDocument } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+
+/** Whether a network of the catalogue is in use. */
+export type NetworkActivity =
+  /** Nodes have it. `id` is a small number, given at activation; networks of files have none. */
+  | { readonly phase: 'active'; readonly id?: number }
+  | { readonly phase: 'stopped' }
+  /** Deleted; its number is free when all these nodes have removed it. */
+  | { readonly phase: 'deleting'; readonly nodes: readonly string[] }
+  /** Not used, because an older network has its number, its name or one of its devices. */
+  | { readonly phase: 'refused'; readonly error: ErrorDocument };
+
+/** A network of the catalogue (`GET /v1/catalogue`). */
+export interface CatalogueView {
+  readonly network: Network;
+  readonly activity: NetworkActivity;
+}
+
+/**
+ * What is wanted of a network: the parts of its document that are named, as JSON. host0 fills in the others. A document of
+ * `mesh network show --json` is such an order, too. Beside the parts of a network an order may have `prefix`: a /64 for the nodes
+ * that have the network, or `auto`, for which host0 allocates one.
+ */
+export type NetworkOrder = Readonly<Record<string, unknown>>;
+
+/** What a change of the catalogue did, or would do. */
+export interface CatalogueChange {
+  readonly change: 'created' | 'changed' | 'unchanged' | 'started' | 'stopped' | 'deleted';
+  /** The network after the change; a deleted one as it was. */
+  readonly network: Network;
+  /** For a change: what is different, as in `mtuBytes 1450 → 1380`. */
+  readonly differences: readonly string[];
+  readonly warnings: readonly ErrorDocument[];
+  /** Nothing was changed: the change was only planned. */
+  readonly dryRun: boolean;
+}
