@@ -12,6 +12,7 @@ import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
 const JOINS = 20;
+const PING_EVERY_MS = 1;
 /** Streams of the agents and of the crowd's members together. */
 const STREAMS = 200;
 const CROWD_PER_SECOND = 50;
@@ -76,7 +77,7 @@ async function joinOnce(lab: Lab, joiner: LabHost, others: readonly LabHost[]): 
 async function restarts(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
   const [host0, node, other] = lab.hosts;
   if (host0 === undefined || node === undefined || other === undefined) throw new RangeError('too few hosts');
-  using pings = await Pings.start(netnsPath(node.netns), other.member.ipv6);
+  using pings = await Pings.start(netnsPath(node.netns), other.member.ipv6, PING_EVERY_MS);
   for (const [host, program, asked] of [
     [node, 'agent', 'plan'],
     [host0, 'agent', 'plan'],

@@ -29,10 +29,7 @@ const READER = 'protocol/shapes/document.ts';
 
 /** Source that no entry needs, each with the reason why it is not in `test/`. */
 const APART: Readonly<Record<string, string>> = {
-  'agent/assignment/assigned-objects.ts': 'the source of a node will keep them',
-  'agent/assignment/last-assignment.ts': 'the source of a node will keep it',
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
-  'protocol/shapes/node-assignment-shape.ts': 'the channel of a node will read it',
 };
 
 const FILES = sourceFiles();

@@ -1,4 +1,4 @@
-/** The order of test files: the longest begin first, so that no long one runs alone at the end. */
+/** The order of test files: the longest begin first, so that no long one runs alone at the end; unit tests come last. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -35,11 +35,19 @@ export const MISSING: readonly string[] = LISTED.filter((file) => !existsSync(jo
 for (const file of MISSING)
   console.error(`test/longest-first.ts: there is no ${file}; write its new path into the list, or remove it`);
 
-/** The sequencer for vitest.config.ts: the listed files first, then the others in the order of vitest. */
+/** The sequencer for vitest.config.ts: the listed files first, then other tests of the system, then the unit tests. */
 export class LongestFirst extends BaseSequencer {
+  /**
+   * Unit tests are short, so that all workers end together, and follow each other: a worker keeps its process while the
+   * next file in the queue is a unit test, too.
+   */
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
     const first = LONGEST.flatMap((longest) => sorted.filter(({ moduleId }) => moduleId === longest));
-    return [...first, ...sorted.filter((file) => !first.includes(file))];
+    const others = sorted.filter((file) => !first.includes(file));
+    const [unit, system] = [true, false].map((shares) =>
+      others.filter(({ project }) => (project.config.isolate === false) === shares),
+    );
+    return [...first, ...(system ?? []), ...(unit ?? [])];
   }
 }

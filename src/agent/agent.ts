@@ -4,23 +4,25 @@
 
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
-import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Clock } from '../model/clock.ts';
-import { MeshError } from '../model/error.ts';
+import type { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
-import type { Mesh } from '../model/network/mesh.ts';
+import { isMeshId, type Mesh } from '../model/network/mesh.ts';
+import type { Network } from '../model/network/network.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
-import { type Attachment, type DesiredInput, meshAttachment } from './desired/assignment.ts';
+import type { NodeAssignments } from './assignment/node-assignments.ts';
+import { type DesiredInput, meshAttachment } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
+import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
 import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
@@ -29,8 +31,10 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import { KeptSources } from './membership/kept-sources.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
+import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
@@ -48,6 +52,10 @@ interface AgentInput {
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly source: Source;
+  /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
+  readonly assignments?: NodeAssignments;
+  /** Whether host0 may give this node networks: the node has a key, or is host0. */
+  readonly mayBeGiven?: () => boolean;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
@@ -57,7 +65,7 @@ interface LinkSnapshot {
   readonly cache: KernelCache;
   readonly linksRevision: number;
   readonly portsRevision: number;
-  readonly networks: readonly Mesh[];
+  readonly networks: readonly Network[];
   /** Networks whose device name or VNI a foreign device has. */
   readonly refused: ReadonlySet<NetworkId>;
   readonly ports: DesiredInput['ports'];
@@ -70,6 +78,7 @@ interface LinkSnapshot {
 interface SubnetSnapshot extends Pick<LinkSnapshot, 'cache' | 'linksRevision'> {
   readonly addressesRevision: number;
   readonly shared: readonly OnLinkSubnet[];
+  readonly links: readonly ForeignLink[];
 }
 
 /** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
@@ -82,6 +91,7 @@ export type ItemState = 'ready' | 'pending' | 'failed';
 export class Agent implements SourceAgent {
   readonly input: AgentInput;
   readonly source: Source;
+  readonly networks: NodeNetworks;
   readonly reconciler: Reconciler;
   readonly ports: PortCommands;
   /** What the ports of this node were refused. */
@@ -104,7 +114,7 @@ export class Agent implements SourceAgent {
   /** Emits when a pass has applied a changed set of networks. */
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #desired = new DesiredItems();
-  readonly #keptSources = new Map<NetworkId, readonly Ipv4[]>();
+  readonly #keptSources = new KeptSources();
   #linkSnapshot: LinkSnapshot | undefined;
   #subnets: SubnetSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
@@ -115,6 +125,7 @@ export class Agent implements SourceAgent {
   constructor(input: AgentInput) {
     this.input = input;
     this.source = input.source;
+    this.networks = new NodeNetworks(input.source, input.assignments);
     const { kernel, clock, journal } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
@@ -134,8 +145,20 @@ export class Agent implements SourceAgent {
       unfit: this.unfitPorts,
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
-      networkCalled: (name) => this.networkCalled(name),
+      networkCalled: (name) => this.networks.called(name),
+      mayBeGiven: input.mayBeGiven ?? (() => false),
     });
+    const { assignments } = input;
+    assignments?.serve({
+      stateOf: (network) => this.stateOf(network),
+      takeUp: () => this.takeUp(),
+      localPorts: () => this.ports.plugged(),
+    });
+    if (assignments !== undefined) {
+      this.ports.wishes.subscribe(() => assignments.changed());
+      this.reconciler.passes.subscribe(() => assignments.changed());
+      this.addHealthOf(assignments);
+    }
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
     this.reconciler.audits.subscribe(() => {
       void this.readCounts();
@@ -148,6 +171,7 @@ export class Agent implements SourceAgent {
   /** Reads the kernel, starts the source, and resolves after the first pass with the source's networks. */
   async start(): Promise<void> {
     await this.reconciler.start();
+    await this.input.assignments?.load();
     await this.source.start(this);
     await this.reconciler.wake();
   }
@@ -196,31 +220,26 @@ export class Agent implements SourceAgent {
   /** Stops the source and the loop. Everything in the kernel stays and goes on forwarding. */
   async stop(): Promise<void> {
     await this.source.stop();
+    await this.input.assignments?.close();
     await this.reconciler.close();
   }
 
   /**
-   * The network with this name or identifier.
+   * The mesh with this name or identifier.
    * @throws MESH_NET_UNKNOWN
    */
   networkCalled(name: string): Mesh {
-    const network = this.source.networks.find((candidate) => candidate.name === name || candidate.id === name);
-    if (network !== undefined) return network;
-    const names = this.source.networks.map((candidate) => candidate.name).join(', ') || 'none';
-    throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${JSON.stringify(name)} on this node`, {
-      object: name,
-      remedy: `It has: ${names}.`,
-    });
+    return this.networks.meshCalled(name);
   }
 
   /**
    * The state of a network on this node: whether its links are in the kernel, and whether host0 counts this node as a
    * member.
    */
-  stateOf(network: Mesh): NetworkState {
+  stateOf(network: Network): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
-    for (const device of ['bridge', 'vxlan'] as const) {
+    for (const device of deviceKindsOf(network)) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
         return { phase: 'pending', why: `its ${device} is being made` };
     }
@@ -260,12 +279,15 @@ export class Agent implements SourceAgent {
       machine: this.input.machine,
       routes,
       ...(priority !== undefined && { firstRule: priority }),
-      onLink: this.#sharedSubnets(cache),
+      onLink: this.#subnetsOf(cache).shared,
+      foreignLinks: this.#subnetsOf(cache).links,
       host0,
-      attachments: source
-        .attachments()
-        .filter(({ network }) => !refused.has(network.id))
-        .map((attachment) => meshAttachment(this.#withKeptSources(attachment, cache))),
+      attachments: [
+        ...source
+          .attachments()
+          .map((mesh) => meshAttachment(this.#keptSources.addTo(mesh, cache, source.settled(mesh.network.id)))),
+        ...this.networks.given,
+      ].filter(({ network }) => !refused.has(network.id)),
       ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });
@@ -279,13 +301,14 @@ export class Agent implements SourceAgent {
   }
 
   #nameOf(network: NetworkId): string {
-    return this.source.networks.find(({ id }) => id === network)?.name ?? network;
+    return this.networks.all.find(({ id }) => id === network)?.name ?? network;
   }
 
   #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
     const { linksRevision } = cache;
-    const { networks } = this.source;
+    const networks = this.networks.all;
     const { ports: foreign } = this.input;
+    foreign.fulfil(networks);
     const known = this.#linkSnapshot;
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
@@ -299,15 +322,15 @@ export class Agent implements SourceAgent {
     return this.#linkSnapshot;
   }
 
-  /** The subnets that several NICs are on. A NIC whose name rules cannot hold is left out. */
-  #sharedSubnets(cache: KernelCache): readonly OnLinkSubnet[] {
+  /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
+  #subnetsOf(cache: KernelCache): SubnetSnapshot {
     const { linksRevision, addressesRevision } = cache;
     const known = this.#subnets;
     const same = known?.cache === cache && known.linksRevision === linksRevision;
-    if (same && known.addressesRevision === addressesRevision) return known.shared;
+    if (same && known.addressesRevision === addressesRevision) return known;
     const shared = sharedSubnets(cache).filter(({ device }) => isNftName(device));
-    this.#subnets = { cache, linksRevision, addressesRevision, shared };
-    return shared;
+    this.#subnets = { cache, linksRevision, addressesRevision, shared, links: foreignLinks(cache) };
+    return this.#subnets;
   }
 
   /**
@@ -318,12 +341,14 @@ export class Agent implements SourceAgent {
     switch (item.kind) {
       case 'fdb':
       case 'neighbour':
-        return this.source.settled(item.network);
+        return isMeshId(item.network) ? this.source.settled(item.network) : this.#hasAssignment;
       case 'route':
       case 'rule':
         return this.source.networks.every((network) => this.source.settled(network.id));
       case 'link':
       case 'address':
+        // A node that lost its last assignment does not know what became of a network that host0 gave it.
+        return isMeshId(item.network) || this.#hasAssignment;
       case 'port':
       case 'sysctl':
       case 'ruleset':
@@ -333,24 +358,13 @@ export class Agent implements SourceAgent {
     }
   }
 
-  /**
-   * Adds the VTEPs of earlier entries to the sources that the rules accept, until the member list is complete. The
-   * earlier entries are read once, at the first pass with an incomplete list.
-   */
-  #withKeptSources(attachment: Attachment, cache: KernelCache): Attachment {
-    const { id } = attachment.network;
-    if (this.source.settled(id)) {
-      this.#keptSources.delete(id);
-      return attachment;
-    }
-    const keptSources = this.#keptSources.get(id) ?? sourcesOf(attachment.network, cache);
-    this.#keptSources.set(id, keptSources);
-    return { ...attachment, keptSources };
+  get #hasAssignment(): boolean {
+    return this.input.assignments?.isComplete ?? true;
   }
 
   #onPass(): void {
     let changed = false;
-    for (const network of this.source.networks) {
+    for (const network of this.networks.all) {
       const { phase } = this.stateOf(network);
       if (this.#phases.get(network.id) === phase) continue;
       this.#phases.set(network.id, phase);
@@ -371,15 +385,4 @@ function isRecorded({ kind }: Item): boolean {
 /** The ports without those that are not put on their bridge yet; the same list when there are none. */
 function withoutHeld(ports: DesiredInput['ports'], held: ReadonlySet<string>): DesiredInput['ports'] {
   return held.size === 0 ? ports : ports.filter(({ link, unplugging }) => unplugging || !held.has(link));
-}
-
-/** The remote VTEPs of a network's marked FDB entries in the kernel. */
-function sourcesOf({ type }: Mesh, cache: KernelCache): Ipv4[] {
-  const vxlan = cache.linkNamed(type.device)?.index;
-  const sources = new Set<Ipv4>();
-  for (const { link, table, externLearn, remoteVtep } of cache.fdb.values()) {
-    if (link !== vxlan || table !== 'self' || !externLearn) continue;
-    if (remoteVtep !== undefined && isIpv4(remoteVtep)) sources.add(remoteVtep);
-  }
-  return [...sources];
 }

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { LABS_DIRECTORY, labRecords, readRecord, stateOfLab } from '../lab/cluster/record.ts';
 import { planTopology } from '../lab/hosts/topology.ts';
-import type { Mesh } from '../model/network/mesh.ts';
+import { devicesOf } from '../model/network/network-conflicts.ts';
 import { agentClient, bestClient, host0Client } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
@@ -112,10 +112,6 @@ function suggestionOf(node: ListedNode): Suggestion {
 
 async function networksHere({ paths }: Pick<Context, 'paths'>) {
   return await (await bestClient(paths)).ask('GET /v1/networks');
-}
-
-function devicesOf({ bridge, type }: Mesh): string[] {
-  return [bridge.name, type.device];
 }
 
 /** All interfaces of this network namespace. `os.networkInterfaces` leaves out those without an address. */

@@ -5,11 +5,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
-import { BIN, mesh, meshProcess, runCommand, wholeTree } from '../../test/cli/mesh.ts';
+import { BIN, commandLine, mesh, meshProcess, runCommand, wholeTree } from '../../test/cli/mesh.ts';
 import { VERSION } from '../model/version.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { leavesOf } from './pages/command-leaf.ts';
@@ -26,18 +26,22 @@ beforeAll(async () => {
     'GET /v1/events?follow=0': Array.from({ length: 5000 }, () => documents.agentEvents[1]),
   });
   await agent.listen(pathsBelow(root).agentSock);
+  vi.stubEnv('MESH_ROOT', root);
 });
 
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await agent.close();
   await rm(root, { recursive: true });
 });
 
-const run = (...words: string[]) => meshProcess(words, { cwd: root, env: { MESH_ROOT: root } });
+/** In this process, which takes a tenth of the time that a process of its own takes. */
+const run = (...words: string[]) => commandLine(words);
+const runProcess = (...words: string[]) => meshProcess(words, { cwd: root, env: { MESH_ROOT: root } });
 
 describe('the command line', () => {
   test('--version is the version of the package', async () => {
-    expect(await run('--version')).toEqual({ stdout: `meshwork ${manifest.version}\n`, stderr: '', code: 0 });
+    expect(await runProcess('--version')).toEqual({ stdout: `meshwork ${manifest.version}\n`, stderr: '', code: 0 });
     expect(VERSION).toBe(manifest.version);
   });
 
@@ -101,12 +105,12 @@ describe('the command line', () => {
 
   test('an error goes to stderr, with --json to stdout as a document', async () => {
     const nowhere = ['--root', join(root, 'nowhere'), 'plan'];
-    expect(await run(...nowhere)).toMatchObject({
+    expect(await runProcess(...nowhere)).toMatchObject({
       stdout: '',
       stderr: expect.stringContaining('the agent is not running [MESH_NOT_RUNNING]'),
       code: 3,
     });
-    const { stdout, stderr, code } = await run(...nowhere, '--json');
+    const { stdout, stderr, code } = await runProcess(...nowhere, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'MESH_NOT_RUNNING' } });
     expect({ stderr, code }).toEqual({ stderr: '', code: 3 });
   });
@@ -196,7 +200,7 @@ describe('what the system refuses', () => {
 describe('network check', () => {
   test('sound files are listed', async () => {
     await writeFile(join(root, 'sound.conf'), 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n');
-    expect(await run('network', 'check', 'sound.conf')).toMatchInlineSnapshot(`
+    expect(await runProcess('network', 'check', 'sound.conf')).toMatchInlineSnapshot(`
       {
         "code": 0,
         "stderr": "",
@@ -209,7 +213,7 @@ describe('network check', () => {
 
   test('every fault of every file is shown at its place', async () => {
     await writeFile(join(root, 'faulty.conf'), 'name=manage\nprefix=fd42:2345:1234::/48\nvni=0456\n');
-    expect(await run('network', 'check', 'faulty.conf')).toMatchInlineSnapshot(`
+    expect(await runProcess('network', 'check', 'faulty.conf')).toMatchInlineSnapshot(`
       {
         "code": 1,
         "stderr": "",
@@ -233,7 +237,7 @@ describe('network check', () => {
       ",
       }
     `);
-    const document = JSON.parse((await run('network', 'check', 'faulty.conf', '--json')).stdout);
+    const document = JSON.parse((await runProcess('network', 'check', 'faulty.conf', '--json')).stdout);
     expect(document).toMatchObject({ ok: false, accepted: [] });
     expect(document.errors.map((error: { code: string }) => error.code)).toMatchInlineSnapshot(`
       [
@@ -245,11 +249,11 @@ describe('network check', () => {
   });
 
   test('a file that is not there, and no file', async () => {
-    expect(await run('network', 'check', 'none.conf')).toMatchObject({
+    expect(await runProcess('network', 'check', 'none.conf')).toMatchObject({
       stderr: expect.stringContaining('there is no file none.conf'),
       code: 6,
     });
-    const directory = await run('network', 'check', '.');
+    const directory = await runProcess('network', 'check', '.');
     expect(directory).toMatchObject({
       stderr: expect.stringContaining('. cannot be read: not a regular file'),
       code: 5,
@@ -260,12 +264,12 @@ describe('network check', () => {
 
 describe('completion', () => {
   const completions = async (...words: string[]) => {
-    const { stdout } = await run('complete', '--', ...words);
+    const { stdout } = await runProcess('complete', '--', ...words);
     return stdout.split('\n').flatMap((line) => (line === '' || line.startsWith(':') ? [] : [line.split('\t')[0]]));
   };
 
   test.each(['bash', 'zsh', 'fish'])('there is a script for %s', async (shell) => {
-    const { stdout, code } = await run('complete', shell);
+    const { stdout, code } = await runProcess('complete', shell);
     expect(code).toBe(0);
     expect(stdout).toContain('mesh complete -- ');
   });
@@ -292,13 +296,13 @@ describe('completion', () => {
 
   test('shells: those whose scripts are tried, and no others', async () => {
     expect(await completions('complete', '')).toEqual(['bash', 'zsh', 'fish']);
-    expect((await run('complete', '--', 'comp')).stdout).toContain('complete\tPrint the completion script');
-    expect(await run('complete', 'powershell')).toMatchObject({ code: 2 });
+    expect((await runProcess('complete', '--', 'comp')).stdout).toContain('complete\tPrint the completion script');
+    expect(await runProcess('complete', 'powershell')).toMatchObject({ code: 2 });
   });
 
   test('directories behind --root, before and after the noun', async () => {
-    expect((await run('complete', '--', '--root', '')).stdout).toBe(':0\n');
-    expect((await run('complete', '--', 'network', 'list', '--root', '/t')).stdout).toBe(':0\n');
+    expect((await runProcess('complete', '--', '--root', '')).stdout).toBe(':0\n');
+    expect((await runProcess('complete', '--', 'network', 'list', '--root', '/t')).stdout).toBe(':0\n');
   });
 
   test('objects that can be explained', async () => {
@@ -344,10 +348,10 @@ describe('completion', () => {
 
   test('nodes after --node; files only where a file is wanted', async () => {
     expect(await completions('node', 'ctl', '-n', 'node')).toEqual(['node1', 'node2']);
-    const { stdout, stderr } = await run('complete', '--', 'network', 'check', '');
+    const { stdout, stderr } = await runProcess('complete', '--', 'network', 'check', '');
     expect({ stdout, stderr }).toEqual({ stdout: ':0\n', stderr: '' });
-    expect((await run('complete', '--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
-    expect((await run('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':36\n');
+    expect((await runProcess('complete', '--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
+    expect((await runProcess('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':36\n');
   });
 
   test('without a running process: no names and no error', async () => {

@@ -1,19 +1,27 @@
 /**
  * The stream of assignments for host0's own agent (protocol/documents/assignment.ts): a snapshot, an event for each member
- * that joins, changes or leaves, and a new snapshot after any other change.
+ * that joins, changes or leaves and for a changed underlay, and a new snapshot after any other change.
  */
 import type { Member } from '../model/network/member.ts';
 import type { Mesh } from '../model/network/mesh.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import { Signal } from '../model/signal.ts';
-import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../protocol/documents/assignment.ts';
+import type {
+  AssignedMember,
+  AssignedUnderlay,
+  Assignment,
+  Segment,
+  UnderlayNic,
+} from '../protocol/documents/assignment.ts';
 import type { MembershipVersion } from '../protocol/documents/membership.ts';
 import type { MembershipChange } from './membership/membership-log.ts';
 
 /** An event of the stream, with its name there. */
 export type AssignmentEvent =
   | { readonly event: 'snapshot'; readonly data: Assignment }
-  | { readonly event: 'member'; readonly data: AssignedMember };
+  | { readonly event: 'member'; readonly data: AssignedMember }
+  /** Only host0's NICs or segments have changed. `whole` is for agents of the version before. */
+  | { readonly event: 'underlay'; readonly data: AssignedUnderlay; readonly whole: Assignment };
 
 /** What an assignment needs to know of a mesh; `Membership` is one. */
 export interface AssignedMesh {
@@ -51,6 +59,14 @@ export class AssignmentFeed {
   renew(): void {
     const data = this.#snapshot();
     if (data !== undefined) this.#events.emit({ event: 'snapshot', data });
+  }
+
+  /** Sends host0's NICs and segments, when nothing else has changed. */
+  renewUnderlay(): void {
+    const whole = this.#snapshot();
+    if (whole === undefined) return;
+    const { segments, nics } = whole;
+    this.#events.emit({ event: 'underlay', data: { segments, nics }, whole });
   }
 
   /** Sends a change of one member. */

@@ -9,7 +9,7 @@ import type { Admission } from '../formats/host0/host0-conf.ts';
 import type { Ipv4, Ipv4Cidr } from '../model/address/ipv4.ts';
 import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Mesh } from '../model/network/mesh.ts';
-import type { Assignment } from '../protocol/documents/assignment.ts';
+import type { AssignedUnderlay, Assignment } from '../protocol/documents/assignment.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { Controller } from './controller.ts';
 import { membersPrefix } from './membership/member-record.ts';
@@ -41,11 +41,13 @@ async function host0({ admission }: { readonly admission: Admission | undefined 
   });
   opened.push(controller);
   const snapshots: Assignment[] = [];
+  const underlays: AssignedUnderlay[] = [];
   controller.host0State.setSegments([SEGMENT]);
   const setNetworks = (...networks: Mesh[]) => controller.setNetworks({ networks, errors: [], warnings: [] });
   await setNetworks(manageWith({}));
   controller.followAssignment(({ event, data }) => {
     if (event === 'snapshot') snapshots.push(data);
+    else if (event === 'underlay') underlays.push(data);
   });
   const meshNow = (): Membership => {
     const [membership] = controller.meshes;
@@ -61,7 +63,7 @@ async function host0({ admission }: { readonly admission: Admission | undefined 
   };
   const stored = async () => (await store.range(membersPrefix(manage.id))).entries;
   const kinds = () => journal.recent().map(({ kind }) => kind);
-  return { seen, clock, controller, setNetworks, meshNow, join, stored, snapshots, kinds };
+  return { seen, clock, controller, setNetworks, meshNow, join, stored, snapshots, underlays, kinds };
 }
 
 test('all machines may join until one has a folder, and then machines with a folder, unless it is set otherwise', async () => {
@@ -137,8 +139,8 @@ test.each([
   expect(await stored()).toHaveLength(1);
 });
 
-test('a network keeps its object when the files say the same or host0’s NICs change', async () => {
-  const { controller, setNetworks, meshNow, snapshots, kinds } = await host0();
+test('a network keeps its object when the files say the same, and a changed NIC or segment sends nothing else', async () => {
+  const { controller, setNetworks, meshNow, snapshots, underlays, kinds } = await host0();
   const { network } = meshNow();
   await setNetworks(manageWith({}));
   expect(meshNow().network).toBe(network);
@@ -147,9 +149,9 @@ test('a network keeps its object when the files say the same or host0’s NICs c
   const count = snapshots.length;
   controller.host0State.setNics([{ device: 'eth3' }]);
   controller.host0State.setSegments([SEGMENT, { ...SEGMENT, device: 'eth3' }]);
-  const [forPort, forSegment] = snapshots.slice(count);
-  expect(forPort?.networks[0]).toBe(network);
-  expect(forSegment?.networks[0]).toBe(network);
+  const [forPort, forSegment] = underlays;
+  expect(forPort).toEqual({ segments: [SEGMENT], nics: [{ device: 'eth3' }] });
+  expect(forSegment?.segments).toHaveLength(2);
 
   // Equal NICs and segments, with keys in another order, send nothing.
   const { device, ipv4, subnet } = SEGMENT;
@@ -158,5 +160,6 @@ test('a network keeps its object when the files say the same or host0’s NICs c
     { subnet, ipv4, device },
     { subnet, ipv4, device: 'eth3' },
   ]);
-  expect(snapshots).toHaveLength(count + 2);
+  expect(underlays).toHaveLength(2);
+  expect(snapshots).toHaveLength(count);
 });

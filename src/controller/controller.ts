@@ -2,23 +2,32 @@
 
 import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Mesh } from '../model/network/mesh.ts';
-import { mustRejoin, sameNetwork } from '../model/network/network-equality.ts';
+import { networkChange } from '../model/network/network-equality.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
 import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
-import type { Host0Status, JoinView, NetworkView, NodeView, SelfStatus } from '../protocol/documents/views.ts';
+import type {
+  ChannelView,
+  Host0Status,
+  JoinView,
+  NetworkView,
+  NodeView,
+  SelfStatus,
+} from '../protocol/documents/views.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
 import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
+import type { NodePlaces } from './assignments/node-places.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
@@ -42,6 +51,8 @@ export interface ControllerInput {
   readonly journal: Journal;
   readonly verification: SourceVerification;
   readonly watch?: MembershipWatch;
+  /** Is told where nodes are. */
+  readonly places?: Pick<NodePlaces, 'take' | 'host0Moved'>;
   /** Looks at the file descriptors of host0's daemon. Absent: it always has enough. */
   readonly descriptors?: Omit<DescriptorWatchInput, 'members'>;
 }
@@ -68,6 +79,7 @@ export class Controller {
   /** Emits all meshes after each change of the network files. */
   readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
+  #channelOf: ((machine: MachineId) => ChannelView) | undefined;
   #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
@@ -86,8 +98,11 @@ export class Controller {
     // A deaf host0 answers no command, but its agent hears it.
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
-      if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-      this.#feed.renew();
+      if (change === 'segments') {
+        for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
+        input.places?.host0Moved();
+      }
+      this.#feed.renewUnderlay();
     });
   }
 
@@ -163,7 +178,13 @@ export class Controller {
   /** All nodes, host0 first. */
   nodes(): readonly NodeView[] {
     const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
-    return [this.#self(), ...nodesOf(seen, this.#input.clock.nowMs())];
+    const nodes = nodesOf(seen, this.#input.clock.nowMs());
+    return [this.#self(), ...nodes.map((node) => this.#withChannel(node))];
+  }
+
+  /** Shows the channels of nodes in the list of nodes. */
+  showChannels(channelOf: (machine: MachineId) => ChannelView): void {
+    this.#channelOf = channelOf;
   }
 
   /** Why a mesh refused a report of the machine in the last nine seconds; undefined if none did. */
@@ -193,6 +214,11 @@ export class Controller {
   async close(): Promise<void> {
     await this.#lastChange;
     for (const mesh of this.#meshes.values()) mesh.close();
+  }
+
+  #withChannel(node: NodeView): NodeView {
+    if (node.machine === undefined || this.#channelOf === undefined) return node;
+    return { ...node, channel: this.#channelOf(node.machine) };
   }
 
   #joins(): JoinView[] {
@@ -228,8 +254,9 @@ export class Controller {
     const wanted = new Map(networks.map((network) => [network.id, network]));
     for (const mesh of this.meshes) {
       const network = wanted.get(mesh.network.id);
-      if (network === undefined || mustRejoin(mesh.network, network)) await this.#remove(mesh);
-      else if (!sameNetwork(mesh.network, network)) this.#redefine(mesh, network);
+      const change = network && networkChange(mesh.network, network);
+      if (network === undefined || change === 'join') await this.#remove(mesh);
+      else if (change !== 'none') this.#redefine(mesh, network);
     }
     const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
     this.#meshChanges.emit(this.meshes);
@@ -255,12 +282,25 @@ export class Controller {
       elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
-      onChange: (change) => this.#feed.changed(network.id, change),
-      onLoad: () => this.#feed.renew(),
+      onChange: (change) => {
+        this.#feed.changed(network.id, change);
+        if (change.type !== 'leave') this.#noteRecords(mesh, change.member.ipv6);
+      },
+      onLoad: () => {
+        this.#feed.renew();
+        this.#noteRecords(mesh);
+      },
     });
     this.#meshes.set(network.id, mesh);
     this.#input.journal.record(networkAdded(network));
     return mesh;
+  }
+
+  /** Tells where members are: the one with this address, or all. */
+  #noteRecords(mesh: Membership, only?: Ipv6): void {
+    const { places } = this.#input;
+    if (places === undefined) return;
+    for (const record of mesh.records) if (only === undefined || record.ipv6 === only) places.take(record);
   }
 
   #redefine(mesh: Membership, network: Mesh): void {

@@ -31,6 +31,7 @@ const KEYS = {
   manualSubnets: 'manual_subnets',
   joinGroups: 'join_groups',
   metricsNetwork: 'metrics',
+  management: 'management',
   portSettleSec: 'port_settle_sec',
   sharedIds: 'shared_ids',
   memberSubnets: 'member_subnets',

@@ -9,7 +9,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { readNetworkFiles } from '../formats/conf/network-files.ts';
-import { judgeNetworks, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
+import { judgeNetworkFiles, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Mesh } from '../model/network/mesh.ts';
@@ -85,7 +85,7 @@ export class NetworkDirectory {
   async start(underlay: UnderlayReader): Promise<NetworkOutcome> {
     this.#underlay = underlay;
     this.#kept = await this.#state.read();
-    this.#inForce = judgeNetworks(this.#kept);
+    this.#inForce = judgeNetworkFiles(this.#kept);
     this.#stateFault = this.#state.trouble;
     this.#watch.start();
     return this.reload();
@@ -112,7 +112,7 @@ export class NetworkDirectory {
     const { files, errors: unreadable, missing } = await readNetworkFiles(directory);
     const inForce = this.#inForce.accepted.map(({ network }) => network);
     const underlay = this.#underlay();
-    const judged = judgeNetworks(files, { underlay, inForce });
+    const judged = judgeNetworkFiles(files, { underlay, inForce });
     const errors = [...unreadable, ...judged.errors];
     if (missing && inForce.length > 0) errors.push(directoryMissing(directory));
     // A state file that was damaged is told in the first outcome, also if it is written anew before that.

@@ -13,7 +13,6 @@ import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
 import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
-import type { HealthSource } from '../protocol/documents/finding.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import { startRemedy } from '../protocol/http/service-manager.ts';
 
@@ -35,7 +34,8 @@ export interface AgentSourceInput
 interface AgentSource {
   readonly machine: MachineWord;
   readonly source: Source;
-  readonly parts: readonly HealthSource[];
+  /** The machine's key file. host0 needs none for its own agent. */
+  readonly key: NodeKey | undefined;
 }
 
 /**
@@ -48,7 +48,7 @@ export async function openAgentSource(input: AgentSourceInput): Promise<AgentSou
   if (options['on-host0']) {
     const { controlSock, root } = paths;
     const source = new Host0Source({ ...input, controlSock, startRemedy: startRemedy('host0', root) });
-    return { machine: 'host0', source, parts: [] };
+    return { machine: 'host0', source, key: undefined };
   }
   const { id: machine } = machineId({
     root: options.root,
@@ -71,5 +71,5 @@ export async function openAgentSource(input: AgentSourceInput): Promise<AgentSou
   });
   const key = new NodeKey(paths.keyFile, machine);
   await key.read();
-  return { machine, source, parts: [key] };
+  return { machine, source, key };
 }

@@ -12,7 +12,11 @@ import { serveAgentSocket } from '../agent/api/agent-socket.ts';
 import { peerHandler } from '../agent/api/peer-answer.ts';
 import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
 import { peerOrigin } from '../agent/api/peer-origin.ts';
+import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assignment.ts';
+import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
+import type { NodeChannel } from '../agent/channel/node-channel.ts';
+import { nodeHandler } from '../agent/channel/node-routes.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
 import { SystemKernel } from '../agent/kernel/system-kernel.ts';
@@ -22,8 +26,10 @@ import { MemberWatch } from '../agent/ping/member-watch.ts';
 import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
+import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
+import { textOnDisk } from '../disk/state-file.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
@@ -41,6 +47,7 @@ import { MeshError } from '../model/error.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
+import { makeAgentChannel } from './agent-channel.ts';
 import { openAgentSource } from './agent-source.ts';
 import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
 
@@ -75,13 +82,23 @@ async function main(): Promise<void> {
     echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
-  const { machine, source, parts } = await openAgentSource({ ...common, paths, options });
+  const { machine, source, key } = await openAgentSource({ ...common, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
+  const disk = assignmentOnDisk(paths.state, textOnDisk);
+  const assignments = new NodeAssignments({
+    machine,
+    clock,
+    journal,
+    last: new LastAssignment({ clock, journal, disk }),
+    fileNetworks: () => source.networks,
+  });
   const agent = new Agent({
     ...common,
     machine,
     source,
+    assignments,
+    mayBeGiven: () => machine === 'host0' || channel?.view.state === 'standing' || channel?.view.state === 'down',
     ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
@@ -110,7 +127,8 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const captures = new Captures(agent);
+  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
+  const channel: NodeChannel | undefined = key && makeAgentChannel({ ...answers, agent, key, registry });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
@@ -118,7 +136,12 @@ async function main(): Promise<void> {
     conditions: () => conditions.current,
     registry,
     metrics: new ApiMetrics(registry),
-    captures,
+    captures: answers.captures,
+    ...(channel !== undefined && { channel }),
+    ...(machine === 'host0' && {
+      node: nodeHandler({ ...answers, agent, who: 'host0' }),
+      daemon: paths.controlSock,
+    }),
     doctor: systemDoctor({
       agent,
       kernel,
@@ -127,19 +150,22 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(agent, captures), (network, peer) =>
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);
-  for (const part of [...parts, nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
+  for (const part of [...(key ? [key] : []), nodeName, portsFile, endpoints, metricsEndpoint, memberWatch])
+    agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   memberWatch.start();
+  channel?.start();
   surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
+    channel?.close();
     memberWatch.stop();
     metricsEndpoint.close();
     inventory.close();

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
+import { NodePlaces } from '../controller/assignments/node-places.ts';
 import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
@@ -34,6 +35,8 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
+import { openAssignments } from './host0-assignments.ts';
+import { openChannels } from './host0-channels.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openKeys } from './host0-keys.ts';
 import { openMachines } from './host0-machines.ts';
@@ -76,7 +79,9 @@ async function main(): Promise<void> {
   const { store } = storage;
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
-  const controller = new Controller({
+  const places = new NodePlaces(() => ({ name, underlay: controller.host0State.addressFor(undefined) }));
+  const controller: Controller = new Controller({
+    places,
     name,
     version: VERSION,
     admission: settings.admission,
@@ -97,6 +102,17 @@ async function main(): Promise<void> {
   takeSegments();
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
+  const { management } = settings;
+  const given = await openAssignments({
+    ...common,
+    store,
+    places,
+    catalogue,
+    host0AddressFor: (viewer) => controller.host0State.addressFor(viewer),
+    agentSock: paths.agentSock,
+  });
+  const { assignments } = given;
+  const nodeChannels = openChannels({ ...common, keys, controller, verification, management, assignments });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -115,6 +131,7 @@ async function main(): Promise<void> {
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
+  links.changes.subscribe(() => nodeChannels.linksChanged());
   links.changes.subscribe(followMeshes);
   controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
   controller.meshChanges.subscribe(followMeshes);
@@ -128,6 +145,7 @@ async function main(): Promise<void> {
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
+    channels: nodeChannels.channels,
     keys,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
@@ -156,6 +174,8 @@ async function main(): Promise<void> {
     links.close();
     monitor.close();
     endpoints.close();
+    nodeChannels.close();
+    given.close();
     metricsEndpoint.close();
     await directory.close();
     await control.close();

@@ -89,6 +89,13 @@ export const ERRORS = {
   MESH_NODE_OFFLINE: away('A node that should do something is offline.'),
   MESH_NODE_NO_CONTROL: denied('A node does not take commands from this host0.'),
   MESH_NODE_IMPOSTOR: denied("The machine at a node's address does not have the key that host0 gave that node."),
+  MESH_CHANNEL_DOWN: away('A node has no channel to host0.'),
+  MESH_CHANNEL_FOREIGN: denied(
+    'What asks host0 for a channel does not speak as a node does: a stranger, or an attack.',
+  ),
+  MESH_CHANNEL_KEY_UNKNOWN: denied('A node asks host0 for a channel with a key that host0 does not know.'),
+  MESH_CHANNEL_KEY_DIFFERS: denied('host0 and a machine that asks it for a channel have different keys.'),
+  MESH_CHANNEL_IMPOSTOR: denied("A machine that is not host0 answers at host0's address."),
   MESH_OBJECT_UNKNOWN: missing('What was named does not exist: a device, an address, a file, a lab, a path of an API.'),
   MESH_ADDRESS_INVALID: input('Something is not the IPv4, IPv6 or Ethernet address that it should be.'),
   MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),

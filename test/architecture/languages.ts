@@ -84,7 +84,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
   'output of a process': {
     sign: /\bstd(?:out|err)\.write\(|\bconsole\.(?:log|error|warn)\(|\bcontext\.print\(/,
     files: {
-      'main/cli.ts': '`terminalJson`, `errorText`, `visible`',
+      'cli/command-line.ts': '`terminalJson`, `errorText`, `visible`',
       'main/process.ts': '`errorText`',
       'protocol/journal/log-output.ts': 'lines of `terminalJson`',
       'cli/context.ts': '`terminalJson`; text of a command',

@@ -97,7 +97,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
   },
   api: {
-    what: 'what host0 answers: the member list inside each mesh, and its control socket',
+    what: 'what host0 answers: the member list inside each mesh, the channels of nodes, and its control socket',
     may: {
       model: 'documents are made of the model’s types',
       protocol: 'the routes’ documents',
@@ -108,8 +108,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       '.': {},
       membership: { '.': 'one way to answer an error, one way to time an answer' },
+      channel: { membership: 'who is at the other end of a connection inside a mesh' },
       control: {
         '.': 'one way to answer an error, one way to time an answer',
+        channel: 'host0’s agent asks other nodes on their channels',
       },
     },
   },
@@ -179,10 +181,15 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'a node is the sum of its memberships',
         admission: 'the tokens that proofs are checked with follow from the keys of machines',
       },
+      assignments: {
+        membership: 'one change of a node after the other',
+        catalogue: 'the catalogue asks who uses a network',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
         machines: 'the list of nodes',
+        assignments: 'members say where nodes are',
       },
     },
   },
@@ -217,6 +224,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         desired: 'which link leads to host0',
         kernel: 'which interfaces are on our bridges',
         loop: 'plugging and unplugging wait for a pass',
+        assignment: 'a port waits for a network of host0',
       },
       '.': {
         items: 'the state of a network is that of its items',
@@ -224,6 +232,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'an agent runs one loop',
         desired: 'the loop’s desired items',
         membership: 'the source of networks and members',
+        assignment: 'what host0 has given',
         ports: 'plugged interfaces',
       },
       view: {
@@ -233,7 +242,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an item is explained by what it prints',
         loop: 'a plan is shown by its steps',
       },
-      channel: {},
+      channel: {
+        '.': 'the networks of this agent',
+        trace: 'host0 asks for paths',
+        capture: 'host0 asks for captures',
+      },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
         '.': 'the state of this agent',
@@ -244,11 +257,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         ping: 'other agents are asked one question each',
         view: 'a member is found by what people call it',
       },
-      capture: {
-        '.': 'the networks of this agent',
-        items: 'an FDB entry of ours has our mark',
-        kernel: 'what the kernel saw of a sender',
-      },
+      capture: { '.': 'the networks of this agent' },
       doctor: {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
@@ -336,6 +345,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       documents: {},
       journal: { documents: 'conditions are documents' },
       shapes: { documents: 'a shape is the form of a document', journal: 'events have a form, too' },
+      channel: {},
       http: {
         documents: 'HTTP carries documents',
         journal: 'the journal is served as a stream',

@@ -60,8 +60,8 @@ export const nodes: readonly NodeView[] = membersOf(manage).map(({ name, ipv4, m
 const ago = (seconds: number) => new Date(Date.now() - seconds * 1000 - 300).toISOString();
 const MAC = parseMac('52:54:00:12:34:56');
 
-/** A node that booted, one that is stuck, and one without a name that host0 saw before its own restart. */
-export const machines: readonly MachineView[] = [
+/** A node that booted, one that is stuck, and one without a name that host0 saw before its own restart: all before now. */
+export const machines = (): readonly MachineView[] => [
   {
     machine: '10eff964' as MachineId,
     name: 'node1',

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import type { Host } from '../../src/cli/context.ts';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 import type { DaemonName } from '../../src/protocol/http/service-manager.ts';
 
@@ -30,7 +32,16 @@ export interface Terminal {
 }
 
 /** Runs a command in this process. @throws what the command throws */
-export async function mesh(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
+export function mesh(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
+  return onTerminal(terminal, async (host) => runProgram(await createProgram(host, words), words));
+}
+
+/** Runs a command line in this process; an error is printed, and gives the exit code. */
+export function commandLine(words: readonly string[], terminal: Terminal = {}): Promise<Outcome> {
+  return onTerminal(terminal, (host) => runCommandLine(host, words));
+}
+
+async function onTerminal(terminal: Terminal, run: (host: Host) => Promise<number>): Promise<Outcome> {
   const { columns, colors = false, entries = STAND_INS } = terminal;
   const written = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof written) => ({
@@ -40,8 +51,7 @@ export async function mesh(words: readonly string[], terminal: Terminal = {}): P
       written[name] += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
     },
   });
-  const host = { stdout: stream('stdout'), stderr: stream('stderr'), entries };
-  const code = await runProgram(await createProgram(host, words), words);
+  const code = await run({ stdout: stream('stdout'), stderr: stream('stderr'), entries });
   return { ...written, code };
 }
 

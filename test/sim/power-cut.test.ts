@@ -5,6 +5,8 @@ import { Cluster } from './cluster.ts';
 import { drifting, live, unreachable, wrongEntries } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';
 
+/** Half of them have a disk. */
+const AGENTS = 16;
 /** Time for all nodes to join, and to write the members to disk. */
 const CALM_MS = 15_000;
 /** Time for an agent to start, and to put the entries of the known members into its kernel. */
@@ -20,7 +22,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 async function clusterOf(segments: number): Promise<void> {
-  cluster = new Cluster({ random: randomFrom(1), agents: 24, segments, networks: 2, trace: false });
+  cluster = new Cluster({ random: randomFrom(1), agents: AGENTS, segments, networks: 2, trace: false });
   cluster.start();
   await pass(CALM_MS);
   withDisk = cluster.nodes.filter(({ hasDisk }) => hasDisk);

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LONG } from '../kit/long.ts';
 import { FAULTS } from './faults.ts';
 import type { RunResult } from './simulation.ts';
 
@@ -21,16 +22,15 @@ interface Share {
 const RUN = join(import.meta.dirname, 'run.ts');
 const FAULTS_EACH = 12;
 /** `npm run test:long` runs all clusters, `npm test` as many as show each kind of fault. */
-const LONG = process.env.MESH_LONG !== undefined;
-const SMALL = { agents: 24, seeds: LONG ? 500 : 60 };
-const LARGE = LONG ? { agents: 300, seeds: 3 } : { agents: 100, seeds: 2 };
+const SMALL = { agents: 24, seeds: LONG ? 500 : 24 };
+const LARGE = LONG ? { agents: 300, seeds: 3 } : { agents: 100, seeds: 1 };
 /** If a kind of fault occurs less often, the run proves little about it. */
-const EACH_FAULT_MIN = LONG ? 20 : 5;
+const EACH_FAULT_MIN = LONG ? 20 : 3;
 /**
  * Small clusters per process: so many that the start of a process does not matter, and so few that all cores end
  * together.
  */
-const SHARE = 20;
+const SHARE = LONG ? 20 : 8;
 /** Gives a run a third of the CPU time that a competing process of normal priority gets. */
 const NICE = 5;
 

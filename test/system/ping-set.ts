@@ -11,7 +11,7 @@ export class PingSet implements Disposable {
     this.#pings = pings;
   }
 
-  /** Starts a ping each millisecond for each pair, from the first host to the mesh address of the second. */
+  /** Starts a ping for each pair, from the first host to the mesh address of the second. */
   static async start(...pairs: readonly (readonly [LabHost, LabHost])[]): Promise<PingSet> {
     const pings = new Map<string, Pings>();
     const set = new PingSet(pings);

@@ -9,10 +9,11 @@ import type { Registry } from '../../metrics/registry.ts';
 import { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { VERSION } from '../../model/version.ts';
+import { httpResponse, type NodeHandler } from '../../protocol/channel/node-request.ts';
 import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { TraceRequest } from '../../protocol/documents/trace.ts';
-import type { PingRequest } from '../../protocol/documents/views.ts';
+import type { ChannelView, PingRequest } from '../../protocol/documents/views.ts';
 import { CONTROL_TIMES, ControlSocket, claimControlSocket } from '../../protocol/http/control-socket.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
@@ -41,6 +42,8 @@ const PingBody: form.Shape<PingRequest> = form.object({
   count: form.exactOptional(form.number()),
   intervalMs: form.exactOptional(form.number()),
 });
+/** The paths of a channel (protocol/channel/node-request.ts). */
+const NODE_PATHS: readonly string[] = ['/status', '/assignment', '/path', '/capture'];
 const TraceBody: form.Shape<TraceRequest> = form.object({ network: Name, from: Name, to: Name });
 const PlugBody = form.object({ network: Name });
 
@@ -55,6 +58,12 @@ export interface AgentSocketInput {
   readonly registry: Registry;
   readonly metrics: ApiMetrics;
   readonly captures: Captures;
+  /** The channel to host0; absent on host0. */
+  readonly channel?: { readonly view: ChannelView };
+  /** On host0: what host0's daemon asks its own node, by the routes of a channel. */
+  readonly node?: NodeHandler;
+  /** On host0: the socket of host0's daemon, which has the channels of the other nodes. */
+  readonly daemon?: string;
 }
 
 /** The socket while the agent answers there. */
@@ -102,6 +111,9 @@ async function answer(
   const { method = '' } = request;
   const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
   if (path === '/v1/events') return streamJournal(journal, conditions, request, response);
+  if (input.node !== undefined && NODE_PATHS.includes(path)) {
+    return input.node({ method, url: request.url ?? '/', body: request }, httpResponse(response));
+  }
   response.once('finish', () => {
     // All unknown paths share one time series.
     const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
@@ -124,7 +136,7 @@ async function answer(
 
 async function serveCapture(
   response: ServerResponse,
-  { agent, captures }: AgentSocketInput,
+  { agent, captures, daemon }: AgentSocketInput,
   parameters: URLSearchParams,
 ): Promise<void> {
   const network = agent.networkCalled(parameters.get('network') ?? '');
@@ -132,9 +144,9 @@ async function serveCapture(
   const member = memberCalled(membersOf(agent, network), parameters.get('node') ?? '', network);
   const { machine, name } = agent.input;
   if (member.ipv6 === memberAddresses(network, machine).ipv6) {
-    await captures.serve(response, { network, settings, who: 'the control socket' });
+    await captures.serve(httpResponse(response), { network, settings, who: 'the control socket' });
   } else if (machine === 'host0') {
-    await passOnCapture(response, network, member, settings);
+    await passOnCapture(response, { network, member, settings, daemon });
   } else {
     throw new MeshError('MESH_MEMBER_NOT_ALLOWED', `${name} may not capture on ${member.name}`, {
       object: member.name,
@@ -155,14 +167,14 @@ function livenessOf(agent: Agent, upSec: number): Liveness {
 async function route(
   request: IncomingMessage,
   url: URL,
-  { agent, echo, doctor }: AgentSocketInput,
+  { agent, echo, doctor, channel, daemon }: AgentSocketInput,
   startMs: number,
 ): Promise<unknown> {
   const port = /^\/v1\/ports\/([^/]{1,64})$/.exec(url.pathname)?.[1];
   switch (`${request.method} ${port === undefined ? url.pathname : '/v1/ports/*'}`) {
     case 'GET /v1/status':
       await agent.readCounts();
-      return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000));
+      return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000), channel?.view);
     case 'GET /v1/networks':
       return networkViews(agent);
     case 'GET /v1/plan':
@@ -181,7 +193,7 @@ async function route(
     case 'POST /v1/ping':
       return meshPing(agent, await bodyOf(request, PingBody), echo);
     case 'POST /v1/trace':
-      return trace(agent, await bodyOf(request, TraceBody));
+      return trace(agent, await bodyOf(request, TraceBody), daemon);
     case 'PUT /v1/ports/*':
       return agent.ports.plug(decodeURIComponent(port ?? ''), (await bodyOf(request, PlugBody)).network);
     case 'DELETE /v1/ports/*':

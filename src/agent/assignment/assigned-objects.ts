@@ -4,7 +4,7 @@
  * - An object goes only when a complete assignment of the epoch under which the object was assigned, at a revision not lower, no
  *   longer names it.
  * - Under another epoch, host0's store is another one than before. What was assigned before stays, and is an orphan until an
- *   assignment names it again (it was adopted) or until an administrator releases it.
+ *   assignment names it again (it was adopted) or says that an administrator released it.
  * - A lower revision of one epoch is refused.
  */
 import { MeshError } from '../../model/error.ts';
@@ -14,6 +14,7 @@ import type {
   AssignedPort,
   NodeAttachment,
   Orphan,
+  OrphanName,
   UnchangedAttachment,
   UnsupportedObject,
 } from '../../protocol/documents/node-assignment.ts';
@@ -65,7 +66,7 @@ export const NOTHING_ASSIGNED: AssignedObjects = {
  * @throws MESH_ASSIGNMENT_INCOMPLETE for a digest that the node does not have: host0 must send the whole attachment
  */
 export function withAssignment(before: AssignedObjects, reading: NodeAssignmentReading): AssignedObjects {
-  const { epoch, revision, ports: givenPorts } = reading.assignment;
+  const { epoch, revision, ports: givenPorts, released = [] } = reading.assignment;
   const version = { epoch, revision };
   const known = before.revisions.get(epoch);
   if (known !== undefined && revision < known) throw stale(version, { epoch, revision: known });
@@ -80,17 +81,21 @@ export function withAssignment(before: AssignedObjects, reading: NodeAssignmentR
   const ports = new Map(givenPorts.map((port): [string, GivenPort] => [port.link, { port, version }]));
   const unread = { network: new Set<string>(), port: new Set<string>() };
   for (const { kind, id } of reading.unsupported) if (kind === 'network' || kind === 'port') unread[kind].add(id);
-  const stays = (object: { readonly version: MembershipVersion }, isNamed: boolean): boolean =>
-    isNamed || object.version.epoch !== epoch || object.version.revision > revision;
+  const isReleased = new Set(released.filter((orphan) => orphan.epoch !== epoch).map(nameOf));
+  const stays = (kind: 'network' | 'port', id: string, given: MembershipVersion, isNamed: boolean): boolean => {
+    if (isNamed) return true;
+    if (given.epoch === epoch) return given.revision > revision;
+    return !isReleased.has(nameOf({ kind, id, epoch: given.epoch }));
+  };
   for (const [id, network] of before.networks) {
     if (networks.has(id)) continue;
     const isNamed = unread.network.has(id);
-    if (stays(network, isNamed)) networks.set(id, isNamed ? { ...network, version } : network);
+    if (stays('network', id, network.version, isNamed)) networks.set(id, isNamed ? { ...network, version } : network);
   }
   for (const [link, given] of before.ports) {
     if (ports.has(link)) continue;
     const isNamed = given.port.id !== undefined && unread.port.has(given.port.id);
-    if (stays(given, isNamed)) ports.set(link, isNamed ? { ...given, version } : given);
+    if (stays('port', link, given.version, isNamed)) ports.set(link, isNamed ? { ...given, version } : given);
   }
   return { version, networks, ports, unsupported: reading.unsupported, revisions: noted(before.revisions, version) };
 }
@@ -125,20 +130,8 @@ export function orphansOf({ version, networks, ports }: AssignedObjects): Orphan
   ];
 }
 
-/**
- * What a node has after the release of an orphan.
- * @throws MESH_OBJECT_UNKNOWN when there is no such orphan
- */
-export function withoutOrphan(before: AssignedObjects, { kind, id }: Pick<Orphan, 'kind' | 'id'>): AssignedObjects {
-  if (!orphansOf(before).some((orphan) => orphan.kind === kind && orphan.id === id)) {
-    throw new MeshError('MESH_OBJECT_UNKNOWN', `this node has no orphan ${kind} ${JSON.stringify(id)}`, {
-      object: id,
-      remedy: 'See `mesh node orphans list`.',
-    });
-  }
-  const networks = new Map([...before.networks].filter(([network]) => kind !== 'network' || network !== id));
-  const ports = new Map([...before.ports].filter(([link]) => kind !== 'port' || link !== id));
-  return { ...before, networks, ports };
+function nameOf({ kind, id, epoch }: OrphanName): string {
+  return `${epoch} ${kind} ${id}`;
 }
 
 function keptNetwork(

@@ -7,8 +7,11 @@ import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
-import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
+import { AGENT_PORT, CHANNEL_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
+
+/** The ports by which captures of nodes come to host0: on their channels, or from agents without one. */
+const CAPTURE_PORTS = [AGENT_PORT, CHANNEL_PORT];
 
 /** One device to capture on. */
 export interface CapturePoint {
@@ -38,14 +41,14 @@ export function capturePoints(agent: Agent, network: Mesh): CapturePoint[] {
     device: vxlan.name,
     index: vxlan.index,
     side: 'inner',
-    filter: framesWithout(AGENT_PORT),
+    filter: framesWithout(CAPTURE_PORTS),
   };
   const outer = underlayLinks(agent).map(
     ({ name: device, index }): CapturePoint => ({
       device,
       index,
       side: 'outer',
-      filter: vxlanWithout(AGENT_PORT, network.type.vni),
+      filter: vxlanWithout(CAPTURE_PORTS, network.type.vni),
     }),
   );
   return [inner, ...outer];

@@ -5,8 +5,8 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Ipv6, ipv6Subnet } from '../../model/address/ipv6.ts';
 import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { Network } from '../../model/network/network.ts';
+import { nodeAddresses } from '../../model/network/node-addresses.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { AddressItem } from '../items/address.ts';
 import type { FdbItem } from '../items/fdb.ts';
@@ -252,17 +252,9 @@ export interface Obstacle {
 /**
  * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
  */
-export function obstacles(cache: KernelCache, networks: readonly Mesh[], machine: MachineWord): Obstacle[] {
+export function obstacles(cache: KernelCache, networks: readonly Network[], machine: MachineWord): Obstacle[] {
   const found: Obstacle[] = [];
-  const wanted = networks.flatMap((network) => {
-    const { id, bridge, type } = network;
-    const { bridgeMac, vtepMac } = memberAddresses(network, machine);
-    const vxlan = { vni: type.vni, udpPort: type.udpPort };
-    return [
-      { network: id, device: 'bridge', name: bridge.name, mac: bridgeMac } as const,
-      { network: id, device: 'vxlan', name: type.device, mac: vtepMac, vxlan } as const,
-    ];
-  });
+  const wanted = networks.flatMap((network) => wantedDevices(network, machine));
   const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));
   const foreign = [...cache.links.values()].filter((link) => !own.has(link.index));
   const byName = new Map(foreign.map((link) => [link.name, link]));
@@ -270,13 +262,30 @@ export function obstacles(cache: KernelCache, networks: readonly Mesh[], machine
   for (const { network, name, ...device } of wanted) {
     const namesake = byName.get(name);
     if (namesake !== undefined) found.push({ network, device: namesake.name, reason: 'name' });
-    const rival = 'vxlan' in device ? byVni.get(vniKey(device.vxlan)) : undefined;
+    const rival = device.vxlan !== undefined ? byVni.get(vniKey(device.vxlan)) : undefined;
     // One of our own links with a deferred delete holds its VNI until the reaper has deleted it. It is no obstacle.
     if (rival !== undefined && rival !== namesake && !rival.alias.startsWith('meshwork:')) {
       found.push({ network, device: rival.name, reason: 'vni' });
     }
   }
   return found;
+}
+
+/** A device that a network has on each of its nodes. */
+interface WantedDevice extends Pick<LinkItem, 'network' | 'device' | 'name' | 'mac'> {
+  readonly vxlan?: { readonly vni: number; readonly udpPort: number };
+}
+
+function wantedDevices(network: Network, machine: MachineWord): WantedDevice[] {
+  const { id, bridge, type } = network;
+  const { bridgeMac, vtepMac } = nodeAddresses(network, machine);
+  const devices: WantedDevice[] = [];
+  if (bridge !== undefined) devices.push({ network: id, device: 'bridge', name: bridge.name, mac: bridgeMac });
+  if (type.kind === 'vxlan') {
+    const { vni, udpPort, device: name } = type;
+    devices.push({ network: id, device: 'vxlan', name, mac: vtepMac, vxlan: { vni, udpPort } });
+  }
+  return devices;
 }
 
 function vniKey({ vni, udpPort }: { vni: number; udpPort: number }): string {

@@ -6,7 +6,7 @@ import { sourceAgent } from '../../../test/kit/source-agent.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
-import type { Assignment, UnderlayNic } from '../../protocol/documents/assignment.ts';
+import type { AssignedUnderlay, Assignment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { MEMBER_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import { Host0Source } from './host0-source.ts';
 import type { StreamHandlers, Transport } from './transport.ts';
@@ -47,12 +47,16 @@ async function agent() {
     handlers?.onMessage({ event: 'snapshot', data: JSON.stringify(snapshot) });
     handlers?.onHeard?.();
   };
+  const tellUnderlay = (underlay: AssignedUnderlay) => {
+    handlers?.onMessage({ event: 'underlay', data: JSON.stringify(underlay) });
+    handlers?.onHeard?.();
+  };
   /** Time passes, and then a chunk of bytes shows that the stream is alive. */
   const pass = async (ms: number) => {
     await clock.pass(ms);
     handlers?.onHeard?.();
   };
-  return { source, pass, tell };
+  return { source, pass, tell, tellUnderlay };
 }
 
 test('a snapshot with the same networks keeps the objects of the networks and members', async () => {
@@ -67,6 +71,18 @@ test('a snapshot with the same networks keeps the objects of the networks and me
     expect(members).toBe(before[i]?.members);
   }
   expect(source.host0Stance()).toMatchObject({ nics: [{ device: 'eth3' }] });
+});
+
+test('a changed underlay comes alone, and keeps the objects of the networks and members', async () => {
+  const { source, tell, tellUnderlay } = await agent();
+  tell([manageWith({}), guests()]);
+  const before = source.attachments();
+  tellUnderlay({ segments: [], nics: [{ device: 'eth3' }] });
+  expect(source.host0Stance()).toEqual({ role: 'host0', segments: [], nics: [{ device: 'eth3' }] });
+  for (const [i, { network, members }] of source.attachments().entries()) {
+    expect(network).toBe(before[i]?.network);
+    expect(members).toBe(before[i]?.members);
+  }
 });
 
 test('a changed MTU keeps the members of all networks, and the other networks', async () => {

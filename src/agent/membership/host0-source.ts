@@ -10,12 +10,24 @@ import type { Mesh } from '../../model/network/mesh.ts';
 import { internNetworks, mustRejoin } from '../../model/network/network-equality.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type { AssignedMember, Assignment, Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
+import {
+  ASSIGNMENT_PATH,
+  type AssignedMember,
+  type AssignedUnderlay,
+  type Assignment,
+  type Segment,
+  type UnderlayNic,
+} from '../../protocol/documents/assignment.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
 import type { SelfStatus } from '../../protocol/documents/views.ts';
-import { ASSIGNMENT_MAX_LENGTH, readAssignedMember, readAssignment } from '../../protocol/shapes/assignment-shape.ts';
+import {
+  ASSIGNMENT_MAX_LENGTH,
+  readAssignedMember,
+  readAssignedUnderlay,
+  readAssignment,
+} from '../../protocol/shapes/assignment-shape.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import { MemberList } from './member-list.ts';
 import type { Source, SourceAgent } from './source.ts';
@@ -144,7 +156,7 @@ export class Host0Source implements Source {
     const { controlSock, clock, transport } = this.#input;
     this.#stream = transport.openStream(
       { socketPath: controlSock },
-      { path: '/v1/assignment', silenceMs: STREAM_SILENCE_MS, messageMaxLength: ASSIGNMENT_MAX_LENGTH },
+      { path: ASSIGNMENT_PATH, silenceMs: STREAM_SILENCE_MS, messageMaxLength: ASSIGNMENT_MAX_LENGTH },
       {
         onMessage: (message) => this.#onMessage(message),
         onHeard: () => {
@@ -166,6 +178,7 @@ export class Host0Source implements Source {
   #onMessage({ event, data }: SseMessage): void {
     if (event === 'snapshot') this.#snapshot(readAssignment(data));
     else if (event === 'member') this.#member(readAssignedMember(data));
+    else if (event === 'underlay') this.#underlay(readAssignedUnderlay(data));
     else return;
     this.#error = undefined;
     this.#streamSinceMs ??= this.#input.clock.nowMs();
@@ -191,11 +204,15 @@ export class Host0Source implements Source {
       if (is === undefined || (was !== undefined && mustRejoin(was, is))) this.#lists.delete(id);
     }
     this.#networks = internNetworks(this.#networks, networks);
-    this.#segments = segments;
-    this.#nics = nics;
+    this.#underlay({ segments, nics });
     this.#findings = findings;
     for (const id of now.keys())
       this.#list(id).apply({ type: 'snapshot', version, members: members[id] ?? [], segments: [] }, nowMs);
+  }
+
+  #underlay({ segments, nics }: AssignedUnderlay): void {
+    this.#segments = segments;
+    this.#nics = nics;
   }
 
   #member({ version, network, change, member }: AssignedMember): void {

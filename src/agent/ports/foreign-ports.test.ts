@@ -113,3 +113,26 @@ test('a bridge that has lost one of its two marks is still ours', () => {
   kernel.take({ type: 'link', removed: false, link: { ...bridge, alias: '' }, echo: false });
   expect(foreign.takeIn(kernel)).toHaveLength(1);
 });
+
+test('a port of a network that the node does not have waits, is recorded, and is plugged when the network comes', () => {
+  const foreign = foreignPorts(NOTHING);
+  foreign.wish({ link: 'tap9', networkName: 'blue' });
+  expect(foreign.record).toEqual({ ...NOTHING, wished: [{ link: 'tap9', networkName: 'blue' }] });
+  foreign.fulfil([{ id: network.id, name: 'red' }]);
+  expect(foreign.plugged).toEqual([]);
+  const again = foreignPorts(foreign.record);
+  again.fulfil([{ id: network.id, name: 'blue' }]);
+  expect(again.record).toEqual({ ...NOTHING, plugged: [{ link: 'tap9', network: network.id }] });
+});
+
+test('a waiting port is taken back by an unplug, and replaces a plug elsewhere', () => {
+  const foreign = foreignPorts({ plugged: [GUEST], unplugging: [] });
+  foreign.wish({ link: GUEST.link, networkName: 'blue' });
+  expect(foreign.record).toEqual({
+    plugged: [],
+    unplugging: [GUEST],
+    wished: [{ link: GUEST.link, networkName: 'blue' }],
+  });
+  expect(foreign.unplug(GUEST.link)).toBe(true);
+  expect(foreign.wished).toEqual([]);
+});

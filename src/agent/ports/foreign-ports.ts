@@ -38,6 +38,16 @@ export interface PortRecord {
   readonly plugged: readonly ForeignPort[];
   /** Ports that are to be taken off the bridge of their network. */
   readonly unplugging: readonly ForeignPort[];
+  /** Ports that an administrator plugged into a network that the node does not have yet. Absent: none. */
+  readonly wished?: readonly WishedPort[];
+}
+
+/** A port of a network that host0 has not given this node yet. */
+export interface WishedPort {
+  /** Name of the interface. */
+  readonly link: string;
+  /** The name of the network, as the administrator wrote it. */
+  readonly networkName: string;
 }
 
 /** The record of one machine's ports, and what each look at the kernel adds to it. It changes nothing in the kernel. */
@@ -48,13 +58,16 @@ export class ForeignPorts {
   readonly #unplugging: Map<string, WantedPort>;
   /** Interfaces that were seen on one of our bridges, by name, with the index of that bridge. */
   readonly #seen = new Map<string, { network: NetworkId; bridge: number; offSinceMs?: number }>();
+  /** Names of networks that the node does not have, by interface name. */
+  readonly #wished: Map<string, string>;
   readonly #clock: Clock;
   #revision = 0;
 
-  constructor({ plugged, unplugging }: PortRecord, clock: Clock) {
+  constructor({ plugged, unplugging, wished = [] }: PortRecord, clock: Clock) {
     this.#clock = clock;
     this.#plugged = new Map(plugged.map(({ link, network }) => [link, network]));
     this.#unplugging = new Map(unplugging.map((port) => [port.link, { ...port, plugged: true }]));
+    this.#wished = new Map(wished.map(({ link, networkName }) => [link, networkName]));
   }
 
   /** The state to write to disk. */
@@ -62,7 +75,18 @@ export class ForeignPorts {
     return {
       plugged: [...this.#plugged].map(([link, network]) => ({ link, network })),
       unplugging: [...this.#unplugging.values()].map(({ link, network }) => ({ link, network })),
+      ...(this.#wished.size > 0 && { wished: this.wished }),
     };
+  }
+
+  /** The ports whose network the node does not have yet. */
+  get wished(): readonly WishedPort[] {
+    return [...this.#wished].map(([link, networkName]) => ({ link, networkName }));
+  }
+
+  /** The ports that an administrator plugged into networks of this node. */
+  get plugged(): readonly ForeignPort[] {
+    return [...this.#plugged].map(([link, network]) => ({ link, network }));
   }
 
   /** Grows whenever the record changes. */
@@ -74,14 +98,34 @@ export class ForeignPorts {
   plug(port: ForeignPort): void {
     this.#revision++;
     this.#unplugging.delete(port.link);
+    this.#wished.delete(port.link);
     this.#plugged.set(port.link, port.network);
+  }
+
+  /** Records a port of a network that the node does not have yet. A port of another network is taken off there. */
+  wish({ link, networkName }: WishedPort): void {
+    this.unplug(link);
+    this.#revision++;
+    this.#wished.set(link, networkName);
+  }
+
+  /** Plugs the ports whose network the node has by now. */
+  fulfil(networks: readonly { readonly id: NetworkId; readonly name: string }[]): void {
+    for (const [link, networkName] of this.#wished) {
+      const network = networks.find(({ id, name }) => name === networkName || id === networkName);
+      if (network !== undefined) this.plug({ link, network: network.id });
+    }
   }
 
   /**
    * Records that the port is to be taken off.
-   * @returns false when it was neither plugged nor seen, nor is being taken off
+   * @returns false when it was neither plugged nor wished nor seen, nor is being taken off
    */
   unplug(link: string): boolean {
+    if (this.#wished.delete(link)) {
+      this.#revision++;
+      return true;
+    }
     const network = this.#plugged.get(link) ?? this.#seen.get(link)?.network;
     if (network === undefined) return this.#unplugging.has(link);
     this.#revision++;

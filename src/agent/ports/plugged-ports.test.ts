@@ -69,3 +69,11 @@ test.each([
   await rm(`${path}.damaged`);
   expect([...file.health(), ...restarted.health()]).toEqual([]);
 });
+
+test('a port that waits for a network of host0 is kept, and is no port of any network to an older agent', async () => {
+  const path = await pathOf();
+  const wished = [{ link: 'tap2', networkName: 'blue' }];
+  await new PluggedPortsFile(path).write({ ...RECORD, wished });
+  expect(await new PluggedPortsFile(path).read()).toEqual({ ...RECORD, wished });
+  expect(await readFile(path, 'utf8')).toMatch(/"link": "tap2",\s+"network": "",\s+"networkName": "blue"/);
+});

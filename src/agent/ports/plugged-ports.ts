@@ -2,11 +2,12 @@
  * The record of the plugged ports on disk, so that they are plugged again after a reboot. The file is a list behind its version
  * and checksum (sealed-document.ts):
  *
- *     [{"version": 1, …}, {"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"}]
+ *     [{"version": 1, …}, {"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"},
+ *      {"link": "tap2", "network": "", "networkName": "blue"}]
  *
- * The last entry is a port that is being taken off its bridge. An older agent does not know `unpluggedFrom`. To such an agent
- * the port is a guest that belongs to no network: the port stays where it is, under the rules for guests. The first entry is
- * such a port to an older agent, too.
+ * `tap1` is being taken off its bridge; the network of `tap2` is one that host0 has not given this node yet. An older agent
+ * knows neither field. To such an agent the port is a guest that belongs to no network: the port stays where it is, under the
+ * rules for guests. The first entry is such a port to an older agent, too.
  */
 
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
@@ -23,6 +24,7 @@ const Port = form.object({
   link: DeviceShape,
   network: form.union([NetworkIdShape, NO_NETWORK]),
   unpluggedFrom: form.exactOptional(NetworkIdShape),
+  networkName: form.exactOptional(form.string({ max: 64 })),
 });
 const Ports = form.listOf(Port, PORTS_MAX);
 
@@ -54,9 +56,10 @@ export class PluggedPortsFile implements HealthSource {
    * Writes the record; resolves when it is durable.
    * @throws MESH_DISK_REFUSED, MESH_STATE_DAMAGED, MESH_STATE_LATER
    */
-  async write({ plugged, unplugging }: PortRecord): Promise<void> {
+  async write({ plugged, unplugging, wished = [] }: PortRecord): Promise<void> {
     const leaving = unplugging.map(({ link, network }) => ({ link, network: '' as const, unpluggedFrom: network }));
-    await this.#file.write([...plugged, ...leaving]);
+    const waiting = wished.map(({ link, networkName }) => ({ link, network: '' as const, networkName }));
+    await this.#file.write([...plugged, ...leaving, ...waiting]);
   }
 
   /** A finding while the file cannot be used, or while its ports are lost. */
@@ -68,10 +71,12 @@ export class PluggedPortsFile implements HealthSource {
 function recordOf(ports: PortList): PortRecord {
   const portOf = (link: string, network: NetworkId | '' | undefined): ForeignPort[] =>
     network === '' || network === undefined ? [] : [{ link, network }];
+  const wished = ports.flatMap(({ link, networkName }) => (networkName === undefined ? [] : [{ link, networkName }]));
   return {
     plugged: ports.flatMap(({ link, network }) => portOf(link, network)),
     unplugging: ports.flatMap(({ link, network, unpluggedFrom }) =>
       network === '' ? portOf(link, unpluggedFrom) : [],
     ),
+    ...(wished.length > 0 && { wished }),
   };
 }

@@ -1,19 +1,24 @@
 /** The port commands of one machine: list, plug and unplug. */
+
+import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { Network } from '../../model/network/network.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { type LocalPort, NETWORK_NOT_GIVEN } from '../assignment/node-assignments.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { linkKey } from '../items/link.ts';
 import { isNftName } from '../items/nft-text.ts';
 import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
-import type { ForeignPort, ForeignPorts } from './foreign-ports.ts';
+import type { ForeignPort, ForeignPorts, WishedPort } from './foreign-ports.ts';
 import { PortFitness, type Unfitness } from './port-fitness.ts';
 import type { PortRefusals } from './port-refusals.ts';
 import type { UnfitPorts } from './unfit-ports.ts';
 
 interface PortCommandsInput {
+  readonly clock: Clock;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
@@ -23,8 +28,15 @@ interface PortCommandsInput {
   readonly unfit: UnfitPorts;
   readonly host0Stance: () => Host0Stance;
   /** @throws MESH_NET_UNKNOWN */
-  readonly networkCalled: (name: string) => Mesh;
+  readonly networkCalled: (name: string) => Network;
+  /** Whether host0 may give this node a network that the node does not have. */
+  readonly mayBeGiven: () => boolean;
 }
+
+/** A name that a network can have. */
+const NETWORK_WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** How long a command waits for host0 to give the network. The port is plugged later, too. */
+const GIVEN_MS = 2_000;
 
 /**
  * Performs `mesh port list`, `plug` and `unplug`. A command records the wish and waits for the loop to fulfil it, so a
@@ -32,6 +44,9 @@ interface PortCommandsInput {
  */
 export class PortCommands {
   readonly #input: PortCommandsInput;
+  readonly #wishes = new Signal<void>();
+  /** Emits when a port was plugged or unplugged by a command. host0 is told. */
+  readonly wishes: Subscribable<void> = this.#wishes;
   /** Commands that wait for the end of a pass. */
   readonly #waiting = new Set<() => void>();
   /** The revision of the ports that is on disk. */
@@ -49,7 +64,22 @@ export class PortCommands {
   /** The ports that should be on our bridges: plugged ones and those that were put there directly. */
   list(): PortView[] {
     const { ports, reconciler } = this.#input;
-    return ports.wanted(reconciler.cache).map((port) => this.#view(port));
+    return [
+      ...ports.wanted(reconciler.cache).map((port) => this.#view(port)),
+      ...ports.wished.map((port) => this.#wishedView(port)),
+    ];
+  }
+
+  /** The ports that an administrator plugged in, also those of networks that the node does not have yet. */
+  plugged(): LocalPort[] {
+    const { ports, reconciler } = this.#input;
+    return [
+      ...ports.plugged.map(({ link, network }) => {
+        const isReady = reconciler.isReady(portKey(link));
+        return { link, network, state: isReady ? ('plugged' as const) : ('wanted' as const) };
+      }),
+      ...ports.wished.map(({ link, networkName }) => ({ link, network: networkName, state: 'wanted' as const })),
+    ];
   }
 
   /**
@@ -60,23 +90,58 @@ export class PortCommands {
    */
   async plug(link: string, networkName: string): Promise<PortView> {
     const { ports, reconciler } = this.#input;
-    const network = this.#input.networkCalled(networkName);
+    const network = this.#networkOrWish(networkName);
     const { cache } = reconciler;
     const device = cache.linkNamed(link);
     if (device === undefined) throw noInterface(link);
     if (!isNftName(link)) throw notNameable(link);
     const master = cache.links.get(device.master);
-    if (master !== undefined && master.name !== network.bridge.name) throw taken(link, master.name);
+    if (master !== undefined && master.name !== network?.bridge?.name) throw taken(link, master.name);
     const unfit = new PortFitness(cache, this.#input.host0Stance()).unfitness(device);
     if (unfit !== undefined) throw notFit(link, unfit);
+    this.#input.unfit.forget(link);
+    if (network === undefined) return this.#wish({ link, networkName });
     const port = { link, network: network.id };
     ports.plug(port);
-    this.#input.unfit.forget(link);
     await this.#keep();
     const message = `${link} is plugged into ${network.name}`;
     this.#input.journal.record({ kind: 'port plugged', object: link, network: network.id, message });
+    this.#wishes.emit();
     await reconciler.wake();
     return this.#view(port);
+  }
+
+  /** The network of this node; undefined when the node does not have it and host0 may give it. @throws MESH_NET_UNKNOWN */
+  #networkOrWish(name: string): Network | undefined {
+    try {
+      return this.#input.networkCalled(name);
+    } catch (error) {
+      if (this.#input.mayBeGiven() && NETWORK_WORD.test(name)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Records the port, and gives host0 a moment to give the network. */
+  async #wish(port: WishedPort): Promise<PortView> {
+    const { ports, reconciler, clock, journal } = this.#input;
+    const { link, networkName } = port;
+    ports.wish(port);
+    await this.#keep();
+    const message = `${link} waits for the network ${networkName}, which host0 has not given yet`;
+    journal.record({ kind: 'port wished', object: link, message });
+    this.#wishes.emit();
+    await reconciler.wake();
+    let isOver = false;
+    const wake = (): void => {
+      isOver = true;
+      this.#onPass();
+    };
+    const alarm = clock.after(GIVEN_MS, wake);
+    const isWaiting = () => ports.wished.some((wished) => wished.link === link);
+    while (isWaiting() && !isOver) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    alarm.cancel();
+    const given = ports.plugged.find((plugged) => plugged.link === link);
+    return given === undefined ? this.#wishedView(port) : this.#view(given);
   }
 
   /**
@@ -94,6 +159,7 @@ export class PortCommands {
       const message = `${link} is unplugged`;
       this.#input.journal.record({ kind: 'port unplugged', object: link, message });
     }
+    this.#wishes.emit();
     await reconciler.wake();
     for (let from = ports.unpluggedFrom(link); from !== undefined; from = ports.unpluggedFrom(link)) {
       const error = reconciler.failureOf(portKey(link)) ?? reconciler.failureOf(linkKey('bridge', from));
@@ -135,6 +201,12 @@ export class PortCommands {
         this.#kept = revision;
       });
     return this.#keeping;
+  }
+
+  #wishedView({ link, networkName }: WishedPort): PortView {
+    const mtuBytes = this.#input.reconciler.cache.linkNamed(link)?.mtuBytes;
+    const view = { interface: link, network: networkName, state: 'wanted', why: NETWORK_NOT_GIVEN } as const;
+    return { ...view, refused: [], ...(mtuBytes !== undefined && { mtuBytes }) };
   }
 
   #view({ link, network }: ForeignPort): PortView {

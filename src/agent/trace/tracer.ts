@@ -28,15 +28,16 @@ const ANSWER_TIMEOUT_MS = 4_000;
 
 /**
  * Answers `POST /v1/trace`. An agent that does not answer becomes a hop in the state `unknown`.
+ * @param daemon on host0: the socket of host0's daemon, which asks nodes on their channels
  * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_ADDRESS_INVALID
  */
-export async function trace(agent: Agent, request: TraceRequest): Promise<TraceView> {
+export async function trace(agent: Agent, request: TraceRequest, daemon?: string): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
   const members = membersOf(agent, network);
   const from = await traceEnd(agent, network, members, request.from);
   const to = await traceEnd(agent, network, members, request.to);
   const query = { from: pointOf(from), to: pointOf(to) };
-  const partOf = (member: Member | undefined): Promise<TracePart> => part(agent, network, query, member);
+  const partOf = (member: Member | undefined): Promise<TracePart> => part(agent, { network, query, daemon }, member);
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);
   const atTo = members.find(({ ipv6 }) => ipv6 === query.to.member);
   const host0 = members.find(({ ipv6 }) => ipv6 === memberAddresses(network, 'host0').ipv6);
@@ -53,24 +54,53 @@ function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery[
   return { member, ...(guest && { guest: { mac, ...(ipv6 !== undefined && { ipv6 }) } }) };
 }
 
-async function part(agent: Agent, network: Mesh, query: PathQuery, member: Member | undefined): Promise<TracePart> {
+/** What is asked of each agent. */
+interface PartQuestion {
+  readonly network: Mesh;
+  readonly query: PathQuery;
+  readonly daemon: string | undefined;
+}
+
+async function part(
+  agent: Agent,
+  { network, query, daemon }: PartQuestion,
+  member: Member | undefined,
+): Promise<TracePart> {
   const own = memberAddresses(network, agent.input.machine).ipv6;
   const node = member?.name ?? agent.input.name;
   if (member === undefined || member.ipv6 === own) {
     return { node, view: pathView(await collectPathState(agent, network, query), query) };
   }
-  const answer = await askAgent(member, own, query);
+  const byChannel = daemon === undefined ? undefined : await askByChannel(daemon, network, member, query);
+  const answer = byChannel ?? (await askInMesh(member, own, query));
   return typeof answer === 'string' ? { node, silent: answer } : { node, view: answer };
 }
 
+/** @returns the view; undefined when the node has no channel, or cannot answer there */
+async function askByChannel(
+  daemon: string,
+  { name }: Mesh,
+  member: Member,
+  query: PathQuery,
+): Promise<PathView | undefined> {
+  const path = `/v1/nodes/${member.ipv6}${formatPathQuery(query)}&${new URLSearchParams({ network: name })}`;
+  const answer = await ask({ socketPath: daemon, path }, ANSWER_TIMEOUT_MS);
+  const view = typeof answer === 'string' || answer.status !== 200 ? undefined : viewIn(answer.body, member);
+  return typeof view === 'string' ? undefined : view;
+}
+
 /** @returns the view, or a text that says why there is none */
-async function askAgent({ name, ipv6 }: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
-  const target = { host: ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
+async function askInMesh(member: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
+  const target = { host: member.ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
   const answer = await ask(target, ANSWER_TIMEOUT_MS);
   if (typeof answer === 'string') return answer;
   if (answer.status !== 200) return `it answers ${answer.status}: ${answer.body.slice(0, 200)}`;
+  return viewIn(answer.body, member);
+}
+
+function viewIn(body: string, { name }: Member): PathView | string {
   try {
-    return readPathView(answer.body, name);
+    return readPathView(body, name);
   } catch (error) {
     return MeshError.from(error).message;
   }

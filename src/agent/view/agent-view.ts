@@ -10,6 +10,7 @@ import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type {
   AgentStatus,
+  ChannelView,
   DriftView,
   ExplainView,
   NetworkView,
@@ -27,7 +28,7 @@ import { portFindings } from './port-findings.ts';
 import { underlayFindings } from './underlay-findings.ts';
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
-export function statusView(agent: Agent, upSec: number): AgentStatus {
+export function statusView(agent: Agent, upSec: number, channel?: ChannelView): AgentStatus {
   const { reconciler, source, input } = agent;
   const states = [...reconciler.desired.keys()].map((key) => agent.stateOfItem(key));
   const count = (wanted: ItemState) => states.filter((state) => state === wanted).length;
@@ -38,6 +39,7 @@ export function statusView(agent: Agent, upSec: number): AgentStatus {
     machine: input.machine,
     upSec,
     host0: source.host0,
+    ...(channel !== undefined && { channel }),
     networks: networkViews(agent),
     items: { owned: states.length, failed: count('failed'), pending: count('pending') },
     health: healthOf(agent),

@@ -18,10 +18,12 @@ import { type ReadConditions, streamJournal } from '../../protocol/http/journal-
 import { mustBeOwnRequest } from '../../protocol/http/own-request.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { NetworkStateShape } from '../../protocol/shapes/state-shape.ts';
+import type { Channels } from '../channel/channels.ts';
 import { answerErrors } from '../error-reply.ts';
 import { formed } from '../formed.ts';
 import { timeAnswers } from '../timing.ts';
 import { addBootRoutes, type Boots } from './boot-routes.ts';
+import { addChannelRoutes } from './channel-routes.ts';
 import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
 import { addNetworkRoutes } from './network-routes.ts';
 
@@ -44,6 +46,8 @@ const SELF_MAX_BYTES = 1024 * 1024;
 
 const SelfShape = z.object({ networks: z.record(z.string(), formed(NetworkStateShape)) });
 const EventsQuery = z.object({ follow: z.enum(['0', '1']).default('1') });
+/** An agent of this version takes a changed underlay apart from the rest. */
+const AssignmentQuery = z.object({ underlay: z.literal('apart').optional() });
 
 /** The parts of host0 that the routes answer from. */
 export interface ControlApiInput {
@@ -58,6 +62,7 @@ export interface ControlApiInput {
   readonly metrics: ApiMetrics;
   readonly boot: BootControl;
   readonly boots: Boots;
+  readonly channels: Channels;
   readonly keys: KeyGiver;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
@@ -96,6 +101,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
     return reply.code(204).send();
   });
   addBootRoutes(app, input.boots);
+  addChannelRoutes(app, input);
   addKeyRoutes(app, input.keys);
   addNetworkRoutes(app, input.catalogue);
   answerProbes(app, input);
@@ -147,13 +153,17 @@ function streamEvents(app: FastifyInstance, { journal, conditions }: ControlApiI
 }
 
 function streamAssignment(app: FastifyInstance, controller: Controller): void {
-  app.get('/v1/assignment', (_request, reply) => {
+  app.get('/v1/assignment', (request, reply) => {
+    const { underlay } = AssignmentQuery.parse(request.query);
     reply.hijack();
     const stream = new EventStream(reply.raw);
     stream.onClose(
-      controller.followAssignment(({ event, data }) => {
-        const document = event === 'snapshot' ? { ...data, networks: data.networks.map(meshDocument) } : data;
-        stream.send({ event, data: JSON.stringify(document) });
+      controller.followAssignment((news) => {
+        const isWhole = news.event === 'snapshot' || (news.event === 'underlay' && underlay === undefined);
+        if (!isWhole) return stream.send({ event: news.event, data: JSON.stringify(news.data) });
+        const whole = news.event === 'snapshot' ? news.data : news.whole;
+        const document = { ...whole, networks: whole.networks.map(meshDocument) };
+        stream.send({ event: 'snapshot', data: JSON.stringify(document) });
       }),
     );
   });

@@ -11,9 +11,9 @@ import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints, type DeviceEndpointsInput } from '../../protocol/http/device-endpoints.ts';
 import { meshEndpoint } from '../../protocol/http/mesh-endpoint.ts';
-import type { Origin } from '../../protocol/http/place-pool.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { type MembershipApiInput, type MeshConnection, membershipApi, meshAddressOf } from './membership-api.ts';
+import { type MembershipApiInput, type MeshConnection, membershipApi } from './membership-api.ts';
+import { isMemberOf, originIn } from './mesh-peer.ts';
 
 const LIMITS: EndpointLimits = {
   /** Enough for a stream and a few requests of each member of the largest mesh. */
@@ -69,17 +69,4 @@ export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<Devi
         onHearing: (hearing) => mesh.hear(hearing),
       }),
   });
-}
-
-function isMemberOf(mesh: Membership, peer: string): boolean {
-  const address = meshAddressOf({ mesh, peer });
-  return address !== undefined && mesh.isMember(address);
-}
-
-async function originIn(mesh: Membership, peer: string, verification: SourceVerification): Promise<Origin> {
-  const address = meshAddressOf({ mesh, peer });
-  if (address === undefined) return {};
-  const { mac, ipv4, localPort } = await verification.verify(mesh.network, address);
-  const behind = localPort ?? ipv4;
-  return { ...(mac !== undefined && { mac }), ...(behind !== undefined && { behind }) };
 }

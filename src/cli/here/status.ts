@@ -5,6 +5,7 @@ import { readinessOf } from '../../protocol/documents/readiness.ts';
 import type { AgentStatus, Host0Status, JoinReason, JoinView, NetworkView } from '../../protocol/documents/views.ts';
 import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
+import { channelText } from '../print/channel-text.ts';
 import { durationText } from '../print/duration.ts';
 import { inOrder } from '../print/member-order.ts';
 import { stateText, stateTone, stateWord } from '../print/network-state.ts';
@@ -84,6 +85,7 @@ function statusText(
       ['machine', agent.machine],
       ['agent', `${agent.version}, up ${durationText(agent.upSec)}`],
       ['host0', host0Text(agent, host0)],
+      ['channel', agent.channel && channelText(agent.channel)],
       ['segments', host0?.segments.map(({ device, subnet }) => `${subnet} on ${device}`).join(', ')],
       ['may join', host0?.joins?.map(joinText).join('; ')],
       ['kernel', `${owned} items, ${unwell.length === 0 ? 'all in place' : unwell.join(', ')}`],

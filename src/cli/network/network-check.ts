@@ -2,7 +2,7 @@
 
 import type { MeshConf } from '../../formats/conf/mesh-conf.ts';
 import { readNetworkFile } from '../../formats/conf/network-files.ts';
-import { judgeNetworks } from '../../formats/conf/network-set.ts';
+import { judgeNetworkFiles } from '../../formats/conf/network-set.ts';
 import { errorText } from '../../formats/error-text.ts';
 import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
@@ -10,7 +10,7 @@ import { type Column, table } from '../print/table.ts';
 
 /** Prints every fault of every file, and sets exit code 1 when there is one. */
 export async function checkNetworkFiles(context: Context, files: readonly string[]): Promise<void> {
-  const { accepted, errors, warnings } = judgeNetworks(await Promise.all(files.map(readNetworkFile)));
+  const { accepted, errors, warnings } = judgeNetworkFiles(await Promise.all(files.map(readNetworkFile)));
   if (errors.length > 0) context.exitCode = 1;
   context.answer(
     { ok: errors.length === 0, accepted: accepted.map(({ file, network }) => ({ file, network })), errors, warnings },

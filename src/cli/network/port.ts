@@ -16,11 +16,7 @@ export function portCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
     .action(async (network: string, name: string) => {
       const view = await agentClient(context.paths).ask('PUT /v1/ports/*', { names: [name], body: { network } });
-      context.answer(view, () =>
-        view.state === 'plugged'
-          ? `${name} is plugged into ${network}.\n`
-          : `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`,
-      );
+      context.answer(view, () => pluggedText(view, network));
     });
 
   port
@@ -49,6 +45,13 @@ export function portCommand(context: Context): Command {
     });
 
   return port;
+}
+
+function pluggedText({ interface: name, state, why }: PortView, network: string): string {
+  if (state === 'plugged') return `${name} is plugged into ${network}.\n`;
+  if (why !== undefined)
+    return `${name} waits: ${why}. It is plugged into ${network} as soon as host0 gives the network.\n`;
+  return `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`;
 }
 
 interface PortRow extends PortView {

@@ -5,6 +5,7 @@ import type { CardView, MachineView } from '../../protocol/documents/machine-vie
 import type { NodeView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { bytesText } from '../print/bytes.ts';
+import { channelText } from '../print/channel-text.ts';
 import { durationText } from '../print/duration.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
@@ -57,6 +58,7 @@ function nodeText(node: ListedNode, context: Context): string {
       ['machine', node.machine],
       ['role', node.role],
       ['state', nodeStateText(node)],
+      ['channel', node.role === 'machine' ? undefined : node.channel && channelText(node.channel)],
       ['ipv4', node.role === 'machine' ? undefined : addressOf(node)],
       ...(hardware === undefined ? [] : hardwareTexts(hardware)),
     ],

@@ -95,9 +95,9 @@ export function addressOf(node: ListedNode): string {
   return node.role === 'machine' ? '-' : node.ipv4;
 }
 
-/** `online`, `offline 1 min`, `booting: STAGE`, `stuck in STAGE`, or `unknown` for a machine without a name. */
+/** `online`, `online, no channel`, `offline 1 min`, `booting: STAGE`, `stuck in STAGE`, or `unknown` for a machine without a name. */
 export function nodeStateText(node: ListedNode): string {
-  if (node.online) return 'online';
+  if (node.online) return node.channel?.state === 'down' ? 'online, no channel' : 'online';
   const { boot } = node.hardware ?? {};
   if (boot?.state === 'stuck') return `stuck in ${boot.stage}`;
   if (boot?.state === 'booting') return `booting: ${boot.stage}`;

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as documents from '../../../test/cli/documents.ts';
 import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { mesh, STAND_INS } from '../../../test/cli/mesh.ts';
+import type { MachineView } from '../../protocol/documents/machine-view.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import { Context } from '../context.ts';
@@ -14,12 +15,14 @@ import { followBoots, newsText } from './node-boot.ts';
 let root: string;
 let daemon: FakeDaemon;
 let answers: Record<string, unknown>;
+let machines: readonly MachineView[];
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'mesh-cli-'));
+  machines = documents.machines();
   answers = {
     'GET /v1/nodes': documents.nodes,
-    'GET /v1/machines': documents.machines,
+    'GET /v1/machines': machines,
     'GET /v1/boots': documents.boots,
     'GET /v1/boots/events': documents.boots.toReversed(),
   };
@@ -60,8 +63,8 @@ describe('list', () => {
       ['node3', 'machine', false],
       [undefined, 'machine', false],
     ]);
-    expect(listed[1]).toEqual({ ...documents.nodes[1], hardware: documents.machines[0] });
-    expect(listed[4]).toMatchObject({ machine: '4d5e6f70', meshes: [], hardware: documents.machines[2] });
+    expect(listed[1]).toEqual({ ...documents.nodes[1], hardware: machines[0] });
+    expect(listed[4]).toMatchObject({ machine: '4d5e6f70', meshes: [], hardware: machines[2] });
   });
 });
 

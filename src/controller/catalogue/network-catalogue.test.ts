@@ -63,16 +63,21 @@ test('a type, peers by multicast, a prefix, an MTU and a number are taken from t
     hostAddress: { kind: 'derived', prefix: expect.stringMatching(/^fd.*::\/64$/) },
   });
   expect(many.warnings).toEqual([]);
-  const known = await catalogue.create({ name: 'dns', number: 0xfb, type: { kind: 'vxlan', dev: 'eth1' }, peers: 'multicast' });
+  const known = await catalogue.create({
+    name: 'dns',
+    number: 0xfb,
+    type: { kind: 'vxlan', dev: 'eth1' },
+    peers: 'multicast',
+  });
   expect(known.warnings).toMatchObject([{ code: 'MESH_NET_GROUP', message: expect.stringContaining('multicast DNS') }]);
 });
 
 test.each([
-  [{ name: 'blue' }, 'MESH_NET_NAME_TWICE', 'the name is that of blue (number 0x1000, from store)'],
+  [{ name: 'blue' }, 'MESH_NET_NAME_TWICE', 'is also that of blue (number 0x1000, from store)'],
   [{ name: 'red', number: 0x1000 }, 'MESH_NET_NUMBER_TWICE', 'number 0x1000 is that of blue'],
   [{ name: 'red', number: 456 }, 'MESH_NET_NUMBER_TWICE', 'number 0x1c8 is that of manage'],
-  [{ name: 'red', bridge: { name: 'br456' } }, 'MESH_NET_DEVICE_TWICE', 'device br456 is that of manage'],
-  [{ name: 'red', type: { kind: 'vxlan', vni: 456 } }, 'MESH_NET_VNI_TWICE', 'VNI 456 at UDP port 4789 is that of manage'],
+  [{ name: 'red', bridge: { name: 'br456' } }, 'MESH_NET_DEVICE_TWICE', 'device br456 of red'],
+  [{ name: 'red', type: { kind: 'vxlan', vni: 456 } }, 'MESH_NET_VNI_TWICE', 'vni 456 on UDP port 4789 of red'],
   [{ name: 'red', prefix: 'fd42:2345:1234:456::/64' }, 'MESH_NET_PREFIX_TWICE', 'overlaps fd42:2345:1234:456::/64'],
   [{ name: 'red', prefix: 'fd42::/48' }, 'MESH_NET_PREFIX_NOT_64', 'is not a /64'],
   [{ name: 'red', peers: 'multicast' }, 'MESH_NET_INVALID', 'names no device of the underlay'],
@@ -150,7 +155,11 @@ test('a stopped network keeps its number and name, and is on no node', async () 
 test('the network of a file is changed in its file alone', async () => {
   const { catalogue } = await opened(new MemoryStore());
   catalogue.setFiles([mesh('manage', 456)]);
-  for (const change of [catalogue.edit('manage', { mtuBytes: 1400 }), catalogue.stop('br456'), catalogue.remove('0x1c8')])
+  for (const change of [
+    catalogue.edit('manage', { mtuBytes: 1400 }),
+    catalogue.stop('br456'),
+    catalogue.remove('0x1c8'),
+  ])
     await expect(change).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
 });
 
@@ -182,7 +191,9 @@ test('the number of a deleted network is free when no node has the network any m
   const { catalogue } = await opened(store, use);
   expect(catalogue.find('blue').activity).toEqual({ phase: 'deleting', nodes: ['node1'] });
   expect(catalogue.networks).toEqual([]);
-  await expect(catalogue.create({ name: 'red', number: 0x1000 })).rejects.toMatchObject({ code: 'MESH_NET_NUMBER_TWICE' });
+  await expect(catalogue.create({ name: 'red', number: 0x1000 })).rejects.toMatchObject({
+    code: 'MESH_NET_NUMBER_TWICE',
+  });
   nodes = [];
   catalogue.usesChanged();
   expect((await catalogue.create({ name: 'red', number: 0x1000 })).change).toBe('created');
@@ -210,7 +221,9 @@ test('a document that was deleted while host0 was away frees its number when no 
   await store.txn([], [{ delete: '/v1/networks/1000' }]);
   let nodes = [NET('1000') as string];
   const { catalogue } = await opened(store, { nodes: () => nodes });
-  await expect(catalogue.create({ name: 'red', number: 0x1000 })).rejects.toMatchObject({ code: 'MESH_NET_NUMBER_TWICE' });
+  await expect(catalogue.create({ name: 'red', number: 0x1000 })).rejects.toMatchObject({
+    code: 'MESH_NET_NUMBER_TWICE',
+  });
   nodes = [];
   catalogue.usesChanged();
   expect((await catalogue.create({ name: 'red', number: 0x1000 })).change).toBe('created');
@@ -263,6 +276,8 @@ test('a document of a later version is left alone, and its number stays taken', 
   await store.txn([], [{ put: '/v1/networks/1000', value: '{"format":2}' }]);
   const { catalogue } = await opened(store);
   expect(catalogue.health()).toMatchObject([{ object: '/v1/networks/1000' }]);
-  await expect(catalogue.create({ name: 'blue', number: 0x1000 })).rejects.toMatchObject({ code: 'MESH_STORE_CONFLICT' });
+  await expect(catalogue.create({ name: 'blue', number: 0x1000 })).rejects.toMatchObject({
+    code: 'MESH_STORE_CONFLICT',
+  });
   expect((await store.get('/v1/networks/1000'))?.value).toBe('{"format":2}');
 });

@@ -11,6 +11,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
+import { devicesOf } from '../../model/network/network-conflicts.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
 import { hexNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -25,10 +26,9 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
 import { type Judgement, judge, NOTHING_IN_FORCE } from './catalogue-state.ts';
-import { devicesOf } from './collisions.ts';
 import { NetworkPlanner, undoMoves } from './network-planner.ts';
 import type { NetworkRecord } from './network-record.ts';
-import { NO_USE, type NetworkUse } from './network-use.ts';
+import { type NetworkUse, NO_USE } from './network-use.ts';
 import { StoredNetworks } from './stored-networks.ts';
 
 /** The network that host0 makes at its first start. */

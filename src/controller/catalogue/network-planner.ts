@@ -2,15 +2,16 @@
  * Plans networks: what an order becomes, with the number and the prefix that the pools give for it. A plan holds what it took from
  * the pools until it is carried out or undone.
  */
-import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
+
 import { orderedNetwork } from '../../formats/network/ordered-network.ts';
+import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import { ClaimBook, conflictError, devicesOf } from '../../model/network/network-conflicts.ts';
 import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { notANumber, numberStays, numberTaken } from './catalogue-error.ts';
-import { collisionOf, devicesOf } from './collisions.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
 
 /** A network, with the moves of pools that are part of its transaction. */
@@ -93,7 +94,9 @@ export class NetworkPlanner {
     if (wanted === undefined) return rest;
     if (wanted === 'none') return { ...rest, hostAddress: { kind: 'none' } };
     const { prefixes } = this.#stored;
-    const used = this.#networks().filter((network) => network.number !== number).flatMap((network) => prefixOf(network) ?? []);
+    const used = this.#networks()
+      .filter((network) => network.number !== number)
+      .flatMap((network) => prefixOf(network) ?? []);
     const derived = (prefix: Ipv6Cidr) => ({ kind: 'derived', key: String(number), ...part(rest.hostAddress), prefix });
     if (wanted === 'auto') {
       if (known !== undefined) return { ...rest, hostAddress: derived(known) };
@@ -107,8 +110,8 @@ export class NetworkPlanner {
   }
 
   #mustNotCollide(network: Network): void {
-    const error = collisionOf(network, this.#networks());
-    if (error !== undefined) throw error;
+    const conflict = new ClaimBook(this.#networks()).conflictOf(network);
+    if (conflict !== undefined) throw conflictError(conflict);
   }
 
   /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */

@@ -12,7 +12,7 @@ import { VNI_MAX } from '../../model/network/types/vxlan.ts';
 import { errorText } from '../error-text.ts';
 import { parseHost0Conf } from '../host0/host0-conf.ts';
 import { parseMeshConf, printMeshConf } from './mesh-conf.ts';
-import { judgeNetworks } from './network-set.ts';
+import { judgeNetworkFiles } from './network-set.ts';
 
 const FUZZ_MS = 2000;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
@@ -139,7 +139,7 @@ test('random bytes give a network or printable errors', () => {
       accepted++;
       expect(parseMeshConf('a.conf', Buffer.from(printMeshConf(conf.network))).conf?.network).toEqual(conf.network);
     }
-    judgeNetworks([
+    judgeNetworkFiles([
       { file: 'a.conf', bytes },
       { file: 'b.conf', bytes },
     ]);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import { errorText } from '../error-text.ts';
-import { judgeNetworks, type NetworkFile } from './network-set.ts';
+import { judgeNetworkFiles, type NetworkFile } from './network-set.ts';
 
 const MANAGE = { name: 'manage', prefix: 'fd42:2345:1234:9abc::/64', vni: '456', key: '456' };
 const GREEN = { name: 'green', prefix: 'fd42:2345:1234:c::/64', vni: '12', key: '12' };
@@ -15,7 +15,7 @@ function file(path: string, values: Record<string, string>): NetworkFile {
 }
 
 function judge(files: NetworkFile[], underlay: string[] = [], inForce: Mesh[] = []) {
-  const { accepted, errors, warnings } = judgeNetworks(files, {
+  const { accepted, errors, warnings } = judgeNetworkFiles(files, {
     underlay: underlay.map((prefix) => ({ prefix: prefix as Ipv6Cidr, device: 'tun0' })),
     inForce,
   });
@@ -137,7 +137,7 @@ test.each([
 
 test('a network in force is accepted whatever the underlay becomes', () => {
   const files = [file('a.conf', MANAGE), file('b.conf', BLUE)];
-  const inForce = judgeNetworks(files.slice(0, 1)).accepted.map(({ network }) => network);
+  const inForce = judgeNetworkFiles(files.slice(0, 1)).accepted.map(({ network }) => network);
   const { accepted, errors } = judge(files, ['fd42:2345:1234:9abc::7/128', 'fd42:2345:1234:b::/64'], inForce);
   expect(accepted).toEqual(['a.conf']);
   expect(errors).toMatch(/^b\.conf:2:8: error: .*\[MESH_NET_PREFIX_UNDERLAY\]\n[^[]*$/);

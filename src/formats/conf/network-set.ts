@@ -3,6 +3,7 @@
 import { ipv6InSubnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
+import { claimsOf, type NetworkClaim } from '../../model/network/network-conflicts.ts';
 import type { UnderlayPrefix } from '../../model/network/underlay-prefix.ts';
 import { type MeshConf, parseMeshConf } from './mesh-conf.ts';
 
@@ -36,7 +37,7 @@ const ANYWHERE: Surroundings = { underlay: [], inForce: [] };
  * Parses and checks `files`. Where two files collide, the error is at the later one and names the earlier one.
  * @param surroundings for files that this machine is to use
  */
-export function judgeNetworks(
+export function judgeNetworkFiles(
   files: readonly NetworkFile[],
   { underlay, inForce }: Surroundings = ANYWHERE,
 ): NetworkSet {
@@ -45,9 +46,9 @@ export function judgeNetworks(
   const errors: MeshError[] = results.flatMap((result) => result.errors);
   const refused = new Set<MeshConf>();
 
-  for (const { field, code, rule, remedy } of UNIQUE) {
-    for (const [conf, first] of doubles(confs, field)) {
-      errors.push(new MeshError(code, doubleText(conf, first, field), { rule, remedy, place: conf.places[field] }));
+  for (const { field, part, code, rule, remedy } of UNIQUE) {
+    for (const { conf, first, value } of doubles(confs, ({ network }) => claimOf(network, part))) {
+      errors.push(new MeshError(code, doubleText(first, field, value), { rule, remedy, place: conf.places[field] }));
       refused.add(conf).add(first);
     }
   }
@@ -58,7 +59,7 @@ export function judgeNetworks(
     if (faults.length > 0) refused.add(conf);
   }
   const accepted = confs.filter((conf) => !refused.has(conf));
-  const sharedKeys = doubles(accepted, 'key').map(([conf, first]) => sharedKey(conf, first));
+  const sharedKeys = doubles(accepted, ({ network }) => network.hostAddress.key).map(sharedKey);
   return { accepted, errors, warnings: [...accepted.flatMap(({ warnings }) => warnings), ...sharedKeys] };
 }
 
@@ -75,50 +76,61 @@ type Field = keyof MeshConf['places'];
 const UNIQUE = [
   {
     field: 'name',
+    part: 'name',
     code: 'MESH_NET_NAME_TWICE',
     rule: 'Each mesh has a name of its own.',
     remedy: 'Write another name in one of the two files',
   },
   {
     field: 'vni',
+    part: 'number',
     code: 'MESH_NET_VNI_TWICE',
     rule: 'Each mesh has a vni of its own: it names the devices and keeps the meshes apart on the underlay.',
     remedy: 'Write another vni in one of the two files',
   },
   {
     field: 'prefix',
+    part: 'prefix',
     code: 'MESH_NET_PREFIX_TWICE',
     rule: 'Each mesh has a prefix of its own: a node has one route for it.',
     remedy: 'Write another prefix in one of the two files',
   },
 ] as const;
 
-function fieldOf({ name, number, hostAddress: { key, prefix } }: Mesh, field: Field): string {
-  return { name, vni: String(number), key, prefix }[field];
+/** What of a part the network alone can have: the model has the rules, and this file knows where in a file the part stands. */
+function claimOf(network: Mesh, part: NetworkClaim['part']): string | undefined {
+  return claimsOf(network).find((claim) => claim.part === part)?.text;
 }
 
-/** Each file with the same value of `field` as an earlier file, and the earliest of these. */
-function doubles(confs: readonly MeshConf[], field: Field): (readonly [conf: MeshConf, first: MeshConf])[] {
+interface Double {
+  readonly conf: MeshConf;
+  readonly first: MeshConf;
+  readonly value: string;
+}
+
+/** Each file with the same value as an earlier file, and the earliest of these. */
+function doubles(confs: readonly MeshConf[], claimedBy: (conf: MeshConf) => string | undefined): Double[] {
   const firsts = new Map<string, MeshConf>();
   return confs.flatMap((conf) => {
-    const value = fieldOf(conf.network, field);
+    const value = claimedBy(conf);
+    if (value === undefined) return [];
     const first = firsts.get(value);
-    if (first !== undefined) return [[conf, first] as const];
+    if (first !== undefined) return [{ conf, first, value }];
     firsts.set(value, conf);
     return [];
   });
 }
 
-function doubleText(conf: MeshConf, first: MeshConf, field: Field): string {
-  return `${field} ${fieldOf(conf.network, field)} is also that of ${whereIs(first.places[field])}`;
+function doubleText(first: MeshConf, field: Field, value: string): string {
+  return `${field} ${value} is also that of ${whereIs(first.places[field])}`;
 }
 
 function whereIs({ file, line }: SourcePlace): string {
   return `${file}:${line}`;
 }
 
-function sharedKey(conf: MeshConf, first: MeshConf): MeshError {
-  return new MeshError('MESH_NET_KEY_SHARED', doubleText(conf, first, 'key'), {
+function sharedKey({ conf, first, value }: Double): MeshError {
+  return new MeshError('MESH_NET_KEY_SHARED', doubleText(first, 'key', value), {
     rule: 'Each mesh should have a key of its own, so that no two meshes derive the same addresses.',
     remedy: 'Write another key in one of the two files before nodes join: it changes their addresses',
     place: conf.places.key,

@@ -192,7 +192,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_CONF_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids and metrics.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids, metrics and management.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

@@ -76,6 +76,8 @@ export interface Host0Settings {
   readonly sharedIds: readonly string[];
   /** Name of the network whose members may read host0's metrics. Undefined: none. */
   readonly metricsNetwork: string | undefined;
+  /** Name of the mesh in which nodes have their channels to host0. Undefined: the only mesh, else `manage`. */
+  readonly management: string | undefined;
 }
 
 /** The settings of a host0 without host0.conf. */
@@ -96,6 +98,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   portSettleSec: 35,
   sharedIds: [],
   metricsNetwork: undefined,
+  management: undefined,
 };
 
 /** The keys of host0.conf. */
@@ -113,6 +116,7 @@ export const HOST0_KEYS = [
   'port_settle_sec',
   'shared_ids',
   'metrics',
+  'management',
 ] as const;
 
 /** A parsed host0.conf. */
@@ -157,6 +161,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     portSettleSec: keys.optional('port_settle_sec', oneOf(parseSettleSec)) ?? HOST0_DEFAULTS.portSettleSec,
     sharedIds: keys.optional('shared_ids', listOf(parseSharedId)) ?? HOST0_DEFAULTS.sharedIds,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
+    management: keys.optional('management', oneOf(parseNetworkName)),
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
   const place = keys.placeOf('default_networks');

@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path';
 import { nearest } from '../../formats/conf/nearest.ts';
 import { readNetworkFiles } from '../../formats/conf/network-files.ts';
-import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
+import { judgeNetworkFiles, type NetworkFile } from '../../formats/conf/network-set.ts';
 import { errorText } from '../../formats/error-text.ts';
 import { deviceWarnings } from '../../formats/host0/device-warnings.ts';
 import { type Host0Conf, type Host0Settings, readHost0Conf } from '../../formats/host0/host0-conf.ts';
@@ -63,7 +63,7 @@ export async function compile({ paths, authorizedKeys, devices }: CompileInput):
     readHost0Conf(paths.host0Conf),
     readNetworkFiles(paths.host0Networks),
   ]);
-  const networks = judgeNetworks(files);
+  const networks = judgeNetworkFiles(files);
   // A network file that cannot be read exists; its network must not be called unknown.
   const unknown = fileErrors.length === 0 ? unknownNetworks(conf, files) : [];
   const errors = [...conf.errors, ...unknown, ...fileErrors, ...networks.errors, ...tree.errors];

@@ -3,7 +3,7 @@
  * management mesh. An overlay that takes one of them away would lock host0 out, so it is refused before a machine boots it.
  */
 import { basename } from 'node:path';
-import { judgeNetworks, type NetworkFile } from '../../formats/conf/network-set.ts';
+import { judgeNetworkFiles, type NetworkFile } from '../../formats/conf/network-set.ts';
 import type { Mode } from '../../formats/host0/manifest.ts';
 import { MeshError } from '../../model/error.ts';
 import { sameNetwork } from '../../model/network/network-equality.ts';
@@ -113,9 +113,9 @@ function meshFaults(overlay: Overlay, networks: readonly NetworkFile[]): MeshErr
     const origin = overlay.originOf(own);
     return { file: origin !== undefined && 'source' in origin ? origin.source : `/${own}`, bytes: content };
   });
-  const { accepted, errors } = judgeNetworks(named);
+  const { accepted, errors } = judgeNetworkFiles(named);
   if (ofHost0 === undefined || errors.length > 0) return [...errors];
-  const [wanted] = judgeNetworks([ofHost0]).accepted;
+  const [wanted] = judgeNetworkFiles([ofHost0]).accepted;
   const own = accepted[files.findIndex((entry) => entry.path === path)];
   if (wanted === undefined || (own !== undefined && sameNetwork(own.network, wanted.network))) return [];
   const message = `the machine is not in the network ${MANAGEMENT} of host0: host0 could not command it`;

@@ -19,27 +19,27 @@ const VERDICTS: readonly FilterStep[] = [
 ];
 
 /**
- * Takes all frames except TCP over IPv6 from or to `tcpPort`: a capture that is transferred there must not capture
+ * Takes all frames except TCP over IPv6 from or to `tcpPorts`: a capture that is transferred there must not capture
  * itself.
  */
-export function framesWithout(tcpPort: number): readonly FilterStep[] {
+export function framesWithout(tcpPorts: readonly number[]): readonly FilterStep[] {
   return [
     { load: 'half', offset: 12 },
     { equal: ETHERTYPE.ipv6, no: 'take' },
     { load: 'byte', offset: NEXT_HEADER },
     { equal: IP_PROTOCOL.tcp, no: 'take' },
     { load: 'half', offset: SOURCE_PORT },
-    { equal: tcpPort, yes: 'drop' },
+    ...dropped(tcpPorts),
     { load: 'half', offset: DESTINATION_PORT },
-    { equal: tcpPort, yes: 'drop' },
+    ...dropped(tcpPorts),
     ...VERDICTS,
   ];
 }
 
 /**
- * Takes the VXLAN packets of a VNI over IPv4 (RFC 7348 §5), except those that carry TCP over IPv6 from or to `tcpPort`.
+ * Takes the VXLAN packets of a VNI over IPv4 (RFC 7348 §5), except those that carry TCP over IPv6 from or to `tcpPorts`.
  */
-export function vxlanWithout(tcpPort: number, vni: Vni): readonly FilterStep[] {
+export function vxlanWithout(tcpPorts: readonly number[], vni: Vni): readonly FilterStep[] {
   const inner = ETHERNET_BYTES + VXLAN_BYTES;
   return [
     { load: 'half', offset: 12 },
@@ -59,9 +59,13 @@ export function vxlanWithout(tcpPort: number, vni: Vni): readonly FilterStep[] {
     { load: 'byte', offset: inner + NEXT_HEADER, indexed: true },
     { equal: IP_PROTOCOL.tcp, no: 'take' },
     { load: 'half', offset: inner + SOURCE_PORT, indexed: true },
-    { equal: tcpPort, yes: 'drop' },
+    ...dropped(tcpPorts),
     { load: 'half', offset: inner + DESTINATION_PORT, indexed: true },
-    { equal: tcpPort, yes: 'drop' },
+    ...dropped(tcpPorts),
     ...VERDICTS,
   ];
+}
+
+function dropped(ports: readonly number[]): FilterStep[] {
+  return ports.map((port) => ({ equal: port, yes: 'drop' }));
 }

@@ -9,7 +9,7 @@ import type { FilterStep } from './packet-filter.ts';
 import { openPacketSocket } from './packet-socket.ts';
 
 const SNAP_BYTES = 120;
-const OUR_PORT = 8001;
+const OUR_PORTS = [8001, 8004];
 /** An Ethernet type for experiments (IEEE 802), which no other program on the segment sends. */
 const MARK = '88b5';
 const MACS = '020000000002020000000001';
@@ -93,7 +93,7 @@ test('takes the VXLAN packets of the VNI, except those that carry the capture', 
     vxlan('0001c8', tcp6('1f401f41'), { options: '01010101' }),
     arp,
   ];
-  const seen = taken(vxlanWithout(OUR_PORT, 456 as Vni), [...unwanted, ...wanted]);
+  const seen = taken(vxlanWithout(OUR_PORTS, 456 as Vni), [...unwanted, ...wanted]);
   expect(seen.map(({ bytes }) => bytes)).toEqual(wanted.map((frame) => frame.subarray(0, SNAP_BYTES)));
   expect(seen.map(({ frameBytes }) => frameBytes)).toEqual(wanted.map((frame) => frame.length));
 });
@@ -101,7 +101,7 @@ test('takes the VXLAN packets of the VNI, except those that carry the capture', 
 test('takes all frames except those of the capture, with times and counts', () => {
   const wanted = [arp, tcp6('1f401f40'), vxlan('0001c8', arp), Buffer.from(`${MACS}${MARK}`.padEnd(1000, '7'), 'hex')];
   const beforeNs = BigInt(Date.now()) * 1_000_000n;
-  const seen = taken(framesWithout(OUR_PORT), [tcp6('1f411f40'), tcp6('1f401f41'), ...wanted]);
+  const seen = taken(framesWithout(OUR_PORTS), [tcp6('1f411f40'), tcp6('1f401f41'), ...wanted]);
   expect(seen.map(({ bytes }) => bytes)).toEqual(wanted.map((frame) => frame.subarray(0, SNAP_BYTES)));
   const times = seen.map(({ timeNs }) => timeNs);
   expect(times).toEqual(times.toSorted((a, b) => Number(a - b)));
@@ -112,7 +112,7 @@ test('takes all frames except those of the capture, with times and counts', () =
 
 test('counts frames that do not fit the buffer while it is not read', () => {
   const frame = Buffer.from(`${MACS}${MARK}`.padEnd(2000, '7'), 'hex');
-  const seen = taken(framesWithout(OUR_PORT), Array<Buffer>(20_000).fill(frame));
+  const seen = taken(framesWithout(OUR_PORTS), Array<Buffer>(20_000).fill(frame));
   expect(read).toHaveLength(1_000);
   // The others are the kernels' own: MLD reports and router solicitations of the veth.
   expect(seen.length).toBeGreaterThanOrEqual(990);
@@ -122,7 +122,7 @@ test('counts frames that do not fit the buffer while it is not read', () => {
 });
 
 test('an absent device is refused', () => {
-  const filter = framesWithout(OUR_PORT);
+  const filter = framesWithout(OUR_PORTS);
   expect(() =>
     CaptureSocket.open({ device: 'eth9', index: 4711, filter, snapBytes: SNAP_BYTES, netns: segment.there }),
   ).toThrow(expect.objectContaining({ code: 'MESH_KERNEL_REFUSED' }));

@@ -2,10 +2,11 @@
 
 import type { Ipv4 } from '../address/ipv4.ts';
 import { type Ipv6, ipv6WithSuffix } from '../address/ipv6.ts';
-import { type Mac, macFromHex } from '../address/mac.ts';
-import { genid } from '../genid.ts';
+import type { Mac } from '../address/mac.ts';
 import type { MachineWord } from '../machine.ts';
-import type { Mesh } from './mesh.ts';
+import { derivedMac, derivedSuffix, linkLocalWith, remembered } from './address-derivation.ts';
+import type { DerivedHostAddress } from './host-address.ts';
+import type { Network } from './network.ts';
 
 /** A member as the member list gives it: all that its peers need to reach it. */
 export interface Member {
@@ -26,7 +27,7 @@ export function sameMember(a: Member, b: Member): boolean {
   return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
 }
 
-/** The addresses of a machine in a network. */
+/** The addresses of a machine in a network whose members have derived addresses. */
 export interface MemberAddresses {
   /** Ethernet address of the VXLAN device. */
   readonly vtepMac: Mac;
@@ -36,44 +37,34 @@ export interface MemberAddresses {
   readonly linkLocal: Ipv6;
 }
 
-const HOST0_SUFFIX = '0000000000000001';
-const LINK_LOCAL = 'fe80::/64' as Parameters<typeof ipv6WithSuffix>[0];
+/** A network whose members have derived addresses. */
+type DerivedNetwork = Network & { readonly hostAddress: DerivedHostAddress };
 
-/**
- * Reports and packets need the same addresses again and again, and each derivation is four hashes. The number is bounded,
- * so that a sender that makes up machine ids cannot fill the memory.
- */
-const derived = new WeakMap<Mesh, Map<MachineWord, MemberAddresses>>();
-const DERIVED_MAX = 8_192;
+const HOST0_SUFFIX = '0000000000000001';
+
+/** Whether the members of a network have derived addresses. */
+export function hasDerivedAddresses(network: Network): network is DerivedNetwork {
+  return network.hostAddress.kind === 'derived';
+}
 
 /** The addresses of `machine` in `network`. A node, host0 and a boot script derive the same ones. */
-export function memberAddresses(network: Mesh, machine: MachineWord): MemberAddresses {
-  const known = derived.get(network) ?? new Map<MachineWord, MemberAddresses>();
-  const before = known.get(machine);
-  if (before !== undefined) return before;
-  const addresses = derive(network, machine);
-  if (known.size >= DERIVED_MAX) known.clear();
-  derived.set(network, known.set(machine, addresses));
-  return addresses;
+export function memberAddresses(network: DerivedNetwork, machine: MachineWord): MemberAddresses {
+  return derived(network, machine);
 }
 
-function derive(network: Mesh, machine: MachineWord): MemberAddresses {
+const derived = remembered((network: DerivedNetwork, machine): MemberAddresses => {
   const { key, prefix } = network.hostAddress;
-  const word = `${network.name}${network.number}`;
-  const suffix = machine === 'host0' ? HOST0_SUFFIX : suffixOf(key, machine, word);
+  const word = derivationWord(network);
+  const suffix = machine === 'host0' ? HOST0_SUFFIX : derivedSuffix(key, machine, word);
   return {
-    vtepMac: macFromHex(`02${genid(['vxlan', key, machine, word], 10)}`),
-    bridgeMac: macFromHex(`02${genid(['bridge', key, machine, word], 10)}`),
+    vtepMac: derivedMac('vxlan', key, machine, word),
+    bridgeMac: derivedMac('bridge', key, machine, word),
     ipv6: ipv6WithSuffix(prefix, suffix),
-    linkLocal: ipv6WithSuffix(LINK_LOCAL, suffix),
+    linkLocal: linkLocalWith(suffix),
   };
-}
+});
 
-/** 16 hex digits that are neither 0 (the subnet-router anycast address, RFC 4291 §2.6.1) nor 1 (host0's). */
-function suffixOf(key: string, machine: string, word: string): string {
-  const parts = ['ipv6', key, machine, word];
-  for (let counter = 1, suffix = genid(parts, 16); ; counter++) {
-    if (BigInt(`0x${suffix}`) > 1n) return suffix;
-    suffix = genid([...parts, String(counter)], 16);
-  }
+/** What of a network's identity is in its members' addresses: a mesh cannot be renamed, any other network can. */
+export function derivationWord({ name, number, peers }: Pick<Network, 'name' | 'number' | 'peers'>): string {
+  return peers?.kind === 'membership' ? `${name}${number}` : String(number);
 }

@@ -29,6 +29,11 @@ export function isMesh(network: Network): network is Mesh {
   );
 }
 
+/** Whether the identifier is that of a mesh: others are `net-<number in hex>`. */
+export function isMeshId(id: NetworkId): boolean {
+  return id.startsWith('mesh-');
+}
+
 /** A mesh as its `.conf` file gives it: its number is its VNI, and device names carry the VNI in decimal. */
 export function meshNetwork({
   name,

@@ -1,10 +1,17 @@
 /** Which changes of a network keep its members. */
 import { expect, test } from 'vitest';
-import { manage, manageWith, mesh, withMtu } from '../../../test/kit/networks.ts';
+import { manage, manageWith, mesh, storeNetwork, withMtu } from '../../../test/kit/networks.ts';
+import type { Ipv4Cidr } from '../address/ipv4.ts';
+import type { Ipv6 } from '../address/ipv6.ts';
 import type { Mesh } from './mesh.ts';
-import { internNetworks, mustRejoin, sameNetwork } from './network-equality.ts';
+import type { Network } from './network.ts';
+import { internNetworks, mustRejoin, type NetworkChange, networkChange, sameNetwork } from './network-equality.ts';
+import type { NetworkNumber } from './number.ts';
+import type { Vni } from './types/vxlan.ts';
 
 const guests = mesh('guests', 500);
+const blue = storeNetwork('blue', 0xff01);
+const vxlan = { ...manage.type, device: 'vxlanff01', vni: 0xff01 as Vni };
 
 /** The same value, with the keys of every part in the opposite order. */
 function reordered<T>(value: T): T {
@@ -39,6 +46,31 @@ test('after any other change, the mesh is still the same mesh', () => {
     type: { ...manage.type, device: 'vx' },
   };
   expect(mustRejoin(manage, renamed)).toBe(false);
+});
+
+test.each<[NetworkChange, string, Network]>([
+  ['none', 'nothing', storeNetwork('blue', 0xff01)],
+  ['in place', 'the name of a network without key', { ...blue, name: 'navy' }],
+  ['in place', 'the MTU and the description', { ...blue, mtuBytes: 1400, description: 'for the office' }],
+  ['in place', 'a subnet', { ...blue, subnets: [{ cidr: '10.7.0.0/24' as Ipv4Cidr }] }],
+  ['in place', 'the peers', { ...blue, peers: { kind: 'multicast', group: 'ff05::ff01' as Ipv6 } }],
+  ['device', 'the VNI', { ...blue, type: { ...vxlan, vni: 7 as Vni } }],
+  ['device', 'the UDP port', { ...blue, type: { ...vxlan, udpPort: 8472 } }],
+  ['device', 'the family of the underlay', { ...blue, type: { ...vxlan, underlay: 'ipv6' } }],
+  ['device', 'the underlay device', { ...blue, type: { ...vxlan, dev: 'eth1' } }],
+  ['device', 'the type', { ...blue, type: { kind: 'bridge' } }],
+  ['join', 'the number', { ...blue, number: 7 as NetworkNumber }],
+])('%s: another network in %s', (change, _, after) => {
+  expect(networkChange(blue, after)).toBe(change);
+  expect(networkChange(after, blue)).toBe(change);
+});
+
+test('addresses that are derived from a name or a key make members join anew', () => {
+  const prefixed: Network = { ...blue, hostAddress: manage.hostAddress };
+  expect(networkChange(manage, manageWith({ name: 'office' }))).toBe('join');
+  expect(networkChange(prefixed, { ...prefixed, name: 'navy' })).toBe('in place');
+  expect(networkChange(prefixed, { ...prefixed, hostAddress: { ...manage.hostAddress, key: '7' } })).toBe('join');
+  expect(networkChange(prefixed, blue)).toBe('join');
 });
 
 test('an unchanged network keeps its object, and an unchanged list its array', () => {

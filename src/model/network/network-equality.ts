@@ -4,11 +4,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { DerivedHostAddress } from './host-address.ts';
-import type { Mesh } from './mesh.ts';
+import { derivationWord, hasDerivedAddresses } from './member.ts';
 import type { Network } from './network.ts';
+import { NETWORK_TYPES } from './types/network-type.ts';
 
 /** The parts of a mesh from which the addresses of its members are derived. */
-export interface MeshIdentity extends Pick<Mesh, 'number' | 'name'> {
+export interface MeshIdentity extends Pick<Network, 'number' | 'name'> {
   readonly hostAddress: Pick<DerivedHostAddress, 'key' | 'prefix'>;
 }
 
@@ -25,6 +26,24 @@ export function mustRejoin(a: MeshIdentity, b: MeshIdentity): boolean {
     a.hostAddress.key !== b.hostAddress.key ||
     a.hostAddress.prefix !== b.hostAddress.prefix
   );
+}
+
+/** What a change of a network costs: nothing; other settings; new devices, which lose packets; or that members join anew. */
+export type NetworkChange = 'none' | 'in place' | 'device' | 'join';
+
+/** What it takes to make `after` of `before`, which have the same identifier. */
+export function networkChange(before: Network, after: Network): NetworkChange {
+  if (sameNetwork(before, after)) return 'none';
+  if (before.number !== after.number || !isDeepStrictEqual(derivationOf(before), derivationOf(after))) return 'join';
+  return before.type.kind !== after.type.kind || NETWORK_TYPES[before.type.kind].remakesDevice(before.type, after.type)
+    ? 'device'
+    : 'in place';
+}
+
+/** What the addresses of members are derived from; undefined where they are not derived. */
+function derivationOf(network: Network): readonly string[] | undefined {
+  if (!hasDerivedAddresses(network)) return undefined;
+  return [derivationWord(network), network.hostAddress.key, network.hostAddress.prefix];
 }
 
 /**

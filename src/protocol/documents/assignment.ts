@@ -1,6 +1,8 @@
 /**
  * host0's controller tells host0's own agent what to set up, over the control socket (`GET /v1/assignment`, SSE): a
- * `snapshot` event with an `Assignment`, then `member` events (`AssignedMember`). Any other change is a new snapshot.
+ * `snapshot` event with an `Assignment`, then `member` events (`AssignedMember`) and `underlay` events (`AssignedUnderlay`). Any
+ * other change is a new snapshot. Without `?underlay=apart` a changed underlay is a new snapshot, too: an agent of the version
+ * before knows no other way.
  * Other nodes get no assignment: they read their `.conf` files and the member list of each mesh.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -27,15 +29,22 @@ export interface UnderlayNic {
   readonly address?: { readonly ipv4: Ipv4; readonly length: number };
 }
 
+/** host0's side of the underlay: the data of an `underlay` event, when no network and no member has changed. */
+export interface AssignedUnderlay {
+  /** host0 forwards VXLAN packets between these segments, and nothing else. */
+  readonly segments: readonly Segment[];
+  readonly nics: readonly UnderlayNic[];
+}
+
+/** The path of the stream, for agents that know `underlay` events. */
+export const ASSIGNMENT_PATH = '/v1/assignment?underlay=apart';
+
 /** All that host0's agent must set up: the data of a `snapshot` event, in full each time. */
-export interface Assignment {
+export interface Assignment extends AssignedUnderlay {
   readonly version: MembershipVersion;
   readonly networks: readonly Mesh[];
   /** The other members of each network, as this node should reach them. */
   readonly members: Readonly<Record<NetworkId, readonly Member[]>>;
-  /** host0 forwards VXLAN packets between these segments, and nothing else. */
-  readonly segments: readonly Segment[];
-  readonly nics: readonly UnderlayNic[];
   /** Findings of the daemon that it cannot tell to commands, since it accepts no connections. Absent: none. */
   readonly findings?: readonly Finding[];
 }

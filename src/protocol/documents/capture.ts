@@ -2,9 +2,10 @@
  * A capture: packets of a network as they pass a node, inside (its VXLAN device) and outside (its underlay devices).
  *
  * - At the agent's socket: `GET /v1/capture?network=NAME&node=NAME&…`. host0's agent captures on any node, another node's agent on itself only.
- * - Inside the mesh: `GET http://[member]:8001/capture?…`. An agent answers this to host0 only.
+ * - On a node's channel: `GET /capture?network=NAME&…`, from host0.
+ * - Inside the mesh: `GET http://[member]:8001/capture?…`. Agents of earlier versions answer this to host0 only.
  *
- * Both answer a stream of pcapng. Each interface in it is named `vxlan456 (inner)` or `eth0 (outer)`. Statistics come at
+ * All answer a stream of pcapng. Each interface in it is named `vxlan456 (inner)` or `eth0 (outer)`. Statistics come at
  * least every 100 ms, also when no packet passes.
  */
 import { MeshError } from '../../model/error.ts';

@@ -107,6 +107,8 @@ export interface NodeAssignment extends MembershipVersion {
   readonly attachments: readonly NodeAttachment[];
   readonly ports: readonly AssignedPort[];
   readonly workloads: readonly AssignedWorkload[];
+  /** Orphans of the node that an administrator released. Absent: none. */
+  readonly released?: readonly OrphanName[];
   /** On host0: it forwards VXLAN packets between these segments, and nothing else. */
   readonly segments: readonly Segment[];
   /** On host0: the NICs that its agent keeps up. */
@@ -133,15 +135,20 @@ export interface UnsupportedObject {
   readonly why: string;
 }
 
+/** What tells one orphan of a node from the others. */
+export interface OrphanName {
+  readonly kind: 'network' | 'port';
+  /** The identifier of the network, or the interface of the port. */
+  readonly id: string;
+  /** The epoch under which the object was assigned. */
+  readonly epoch: string;
+}
+
 /**
  * An object that was assigned under another epoch: host0's store is another one than before, and does not know the object. The
  * object stays as it is until an administrator adopts or releases it.
  */
-export interface Orphan {
-  readonly kind: 'network' | 'port';
-  readonly id: string;
-  /** The epoch under which the object was assigned. */
-  readonly epoch: string;
+export interface Orphan extends OrphanName {
   /** The object's whole document (a `NodeAttachment` or an `AssignedPort`), from which host0 can make the object again. */
   readonly document: unknown;
 }

@@ -11,3 +11,6 @@ export const AGENT_PORT = 8001;
  * address.
  */
 export const METRICS_PORTS = { host0: 8002, agent: 8003 } as const;
+
+/** host0's endpoint for the channels of nodes, at `[prefix::1]` of the management mesh (protocol/channel). */
+export const CHANNEL_PORT = 8004;

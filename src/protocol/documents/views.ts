@@ -6,6 +6,8 @@
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
+ *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
+ *                         what the node with this mesh address answers on its channel
  *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
  * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
@@ -43,6 +45,12 @@ export interface NetworkView {
   readonly host0Answers?: boolean;
 }
 
+/** The channel between a node and host0. `none`: the node does not ask for one. */
+export type ChannelView =
+  | { readonly state: 'standing'; readonly ageSec: number }
+  | { readonly state: 'down'; readonly ageSec: number; readonly why: string }
+  | { readonly state: 'none'; readonly why: string };
+
 /**
  * A node as host0 knows it. An agent makes the same list from its member lists: present members only, without the
  * optional fields.
@@ -54,6 +62,8 @@ export interface NodeView {
   readonly online: boolean;
   readonly ipv4: Ipv4;
   readonly lastSeenMsAgo?: number;
+  /** The node's channel to host0, as host0 sees it; absent for host0 itself, and from an older host0. */
+  readonly channel?: ChannelView;
   readonly meshes: readonly {
     readonly network: NetworkId;
     readonly name: string;
@@ -102,6 +112,8 @@ export interface AgentStatus {
   readonly machine: MachineWord;
   readonly upSec: number;
   readonly host0: readonly Ipv4[];
+  /** Absent on host0 itself, and from an older agent. */
+  readonly channel?: ChannelView;
   readonly networks: readonly NetworkView[];
   /** Numbers of kernel items: those that the agent owns, those still to be made or changed, and those that failed. */
   readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
@@ -179,8 +191,11 @@ export interface PingResult {
 /** A foreign interface that is, or should be, a port of a network's bridge. */
 export interface PortView {
   readonly interface: string;
-  readonly network: NetworkId;
+  /** The identifier of the network; its name while the node does not have the network. */
+  readonly network: string;
   readonly state: 'wanted' | 'plugged';
+  /** Why the port waits, if host0 has not given the network yet. */
+  readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
   readonly mtuBytes?: number;
   /**

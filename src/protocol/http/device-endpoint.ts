@@ -1,150 +1,69 @@
-/**
- * An HTTP server that answers at one address on one device only: in a mesh on the mesh's bridge, on a segment on host0's
- * NIC. A bound socket belongs to the index of its device. When the device is recreated, the endpoint opens a new socket.
- */
-import type { RequestListener, Server, ServerOptions } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
-import type { Alarm, Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
+/** An HTTP server that answers at one address on one device only. */
+import type { ServerOptions } from 'node:http';
 import type { Finding } from '../documents/finding.ts';
-import { fullEndpointFinding } from './full-endpoint.ts';
+import {
+  DeviceListener,
+  type DeviceListenerInput,
+  type ListenerLimits,
+  type ListeningServer,
+} from './device-listener.ts';
 import { createServer } from './http.ts';
-import type { PlaceLimits } from './place-pool.ts';
-import { Places, type PlacesInput } from './places.ts';
+import type { Places } from './places.ts';
 import { type RequestHandler, requestListener } from './request-handler.ts';
 
-/**
- * Opens a listening TCP socket that accepts connections on the device only (kernel/sockets/listener.ts).
- * @returns its file descriptor
- */
-export type OpenListener = (
-  place: Pick<DeviceEndpointInput, 'address' | 'port' | 'device'> & Pick<EndpointLimits, 'backlog' | 'sendTimeoutMs'>,
-) => number;
-
-/** Bounds on what strangers can use up. */
-export interface EndpointLimits extends PlaceLimits {
-  /** The limits of peers that are no members, where the endpoint can tell (`isMember`). */
-  readonly strangers?: PlaceLimits;
-  /** Connections that may wait to be accepted; the kernel takes at most net.core.somaxconn. */
-  readonly backlog: number;
-  /** A connection ends when its peer takes nothing of an answer for this long. Absent: no limit. */
-  readonly sendTimeoutMs?: number;
+/** Bounds on what strangers can use up, with those of HTTP. */
+export interface EndpointLimits extends ListenerLimits {
   readonly http: ServerOptions;
 }
 
 /** Where a DeviceEndpoint listens, and how. */
-export interface DeviceEndpointInput extends Pick<PlacesInput, 'isMember' | 'originOf'> {
-  /** The endpoint in the words of a finding: `membership endpoint of manage`. */
-  readonly title: string;
-  readonly device: string;
-  readonly address: Ipv4 | Ipv6;
-  readonly port: number;
+export interface DeviceEndpointInput extends Omit<DeviceListenerInput, 'limits' | 'openServer'> {
   readonly limits: EndpointLimits;
-  readonly openListener: OpenListener;
   readonly handler: RequestHandler;
-  readonly clock: Clock;
-  /** Called when the endpoint cannot listen: once, until it listens again. The endpoint keeps trying. */
-  readonly onFailure: (error: MeshError) => void;
   /** Called with what a handler threw and is no MeshError. The requester gets it as the answer. */
   readonly onFault: (thrown: unknown) => void;
-  readonly onConnection?: (socket: Socket) => void;
-  /** Called when the endpoint begins (true) and stops (false) to accept connections. */
-  readonly onHearing?: (hearing: boolean) => void;
 }
-
-const RETRY_MS = 500;
 
 /** One endpoint. It does nothing before `follow` gives it the index of its device. */
 export class DeviceEndpoint {
-  readonly #input: DeviceEndpointInput;
-  readonly #places: Places;
-  #server: Server | undefined;
-  /** Index of the device that the socket is bound to. */
-  #index: number | undefined;
-  #retry: Alarm | undefined;
-  #failing = false;
+  readonly #listener: DeviceListener;
 
   constructor(input: DeviceEndpointInput) {
-    this.#input = input;
-    this.#places = new Places(input);
+    this.#listener = new DeviceListener({ ...input, openServer: (places) => httpServer(input, places) });
   }
 
   get device(): string {
-    return this.#input.device;
+    return this.#listener.device;
   }
 
-  /**
-   * Listens on the device with this index; undefined while there is no such device. A socket that is bound to an earlier
-   * index receives nothing and is closed.
-   */
+  /** Listens on the device with this index; undefined while there is no such device. */
   follow(index: number | undefined): void {
-    if (index === this.#index) return;
-    this.#stop();
-    this.#index = index;
-    if (index !== undefined) this.#listen();
+    this.#listener.follow(index);
   }
 
   close(): void {
-    this.follow(undefined);
+    this.#listener.close();
   }
 
   /** A finding for each kind of peers that have taken all connections for them. */
   health(): Finding[] {
-    return this.#places.full().map((full) => fullEndpointFinding(this.#input.title, full));
+    return this.#listener.health();
   }
+}
 
-  #listen(): void {
-    const { address, port, device, limits, openListener, onHearing, onConnection, clock } = this.#input;
-    try {
-      const fd = openListener({ address, port, device, ...limits });
-      const server = createServer(limits.http, this.#requestListener());
-      server.on('connection', (socket) => {
-        this.#places.take(socket);
-        onConnection?.(socket);
-      });
-      server.on('error', (error) => this.#failed(error));
-      this.#server = server;
-      // Node calls listen(2) again on the socket, with a backlog of 511 by default.
-      server.listen({ fd }, limits.backlog, () => {
-        if (this.#server !== server) return;
-        this.#failing = false;
-        onHearing?.(true);
-      });
-    } catch (error) {
-      this.#failed(error);
-      // The device may be being recreated, or the address still be in use for a moment.
-      this.#retry = clock.after(RETRY_MS, () => this.#listen());
-    }
-  }
-
-  #stop(): void {
-    this.#retry?.cancel();
-    if (this.#server === undefined) return;
-    this.#input.onHearing?.(false);
-    this.#server.close();
-    this.#server.closeAllConnections();
-    this.#server = undefined;
-  }
-
-  #requestListener(): RequestListener {
-    const { handler, onFault, ...listener } = this.#input;
-    return requestListener({
+function httpServer({ handler, onFault, limits, ...listener }: DeviceEndpointInput, places: Places): ListeningServer {
+  const server = createServer(
+    limits.http,
+    requestListener({
       listener,
       onFault,
       handler: (request, response) => {
-        if (this.#places.begin(request, response)) return handler(request, response);
+        if (places.begin(request, response)) return handler(request, response);
         // Requests that do not wait for the answer before (pipelining) would make any number of answers in memory.
         request.socket.destroy();
         return undefined;
       },
-    });
-  }
-
-  #failed(thrown: unknown): void {
-    if (this.#failing) return;
-    this.#failing = true;
-    this.#input.onFailure(MeshError.from(thrown));
-  }
+    }),
+  );
+  return { server, closeAllConnections: () => server.closeAllConnections() };
 }

@@ -1,12 +1,15 @@
 /** A set of endpoints, one for each target (a mesh, a segment), that follows the targets and the links. */
 import type { Finding } from '../documents/finding.ts';
-import type { DeviceEndpoint } from './device-endpoint.ts';
+import type { DeviceListener } from './device-listener.ts';
+
+/** One endpoint of a set: it follows the index of its device. */
+export type FollowingEndpoint = Pick<DeviceListener, 'device' | 'follow' | 'close' | 'health'>;
 
 /** How the endpoints of a set are made. `Target` is a mesh or a segment. */
 export interface DeviceEndpointsInput<Target> {
   /** Targets with the same key share an endpoint; a target with a new key gets a new one. */
   readonly keyOf: (target: Target) => unknown;
-  readonly endpointAt: (target: Target) => DeviceEndpoint;
+  readonly endpointAt: (target: Target) => FollowingEndpoint;
   /** Index of the link of that name, if there is one. */
   readonly indexOf: (device: string) => number | undefined;
 }
@@ -14,7 +17,7 @@ export interface DeviceEndpointsInput<Target> {
 /** Opens and closes the endpoints of a changing list of targets. */
 export class DeviceEndpoints<Target> {
   readonly #input: DeviceEndpointsInput<Target>;
-  readonly #endpoints = new Map<unknown, DeviceEndpoint>();
+  readonly #endpoints = new Map<unknown, FollowingEndpoint>();
 
   constructor(input: DeviceEndpointsInput<Target>) {
     this.#input = input;

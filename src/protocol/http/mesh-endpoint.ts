@@ -4,19 +4,25 @@ import { memberAddresses } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Journal } from '../journal/journal.ts';
 import { DeviceEndpoint, type DeviceEndpointInput, type EndpointLimits } from './device-endpoint.ts';
+import type { DeviceListenerInput } from './device-listener.ts';
 
-/** A DeviceEndpoint's input, with the mesh and the machine in place of device and address. */
-export interface MeshEndpointInput
-  extends Pick<
-    DeviceEndpointInput,
-    'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing' | 'isMember' | 'originOf'
-  > {
+/** The mesh and the machine of an endpoint, in place of device and address. */
+export interface MeshPlace {
   readonly network: Mesh;
   readonly machine: MachineWord;
   /** A word for the service, for the journal: `membership` gives events of the kind `membership not served`. */
   readonly service: string;
-  readonly limits: EndpointLimits;
   readonly journal: Journal;
+}
+
+/** A DeviceEndpoint's input, with the mesh and the machine in place of device and address. */
+export interface MeshEndpointInput
+  extends MeshPlace,
+    Pick<
+      DeviceEndpointInput,
+      'port' | 'openListener' | 'handler' | 'clock' | 'onConnection' | 'onHearing' | 'isMember' | 'originOf'
+    > {
+  readonly limits: EndpointLimits;
 }
 
 /** A key for DeviceEndpoints: the endpoint must be reopened when the mesh's bridge or the machine's address changes. */
@@ -24,13 +30,16 @@ export function meshEndpointKey(network: Mesh, machine: MachineWord): string {
   return `${network.bridge.name} ${memberAddresses(network, machine).ipv6}`;
 }
 
-/** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
-export function meshEndpoint({ network, machine, service, journal, ...rest }: MeshEndpointInput): DeviceEndpoint {
+/** Where a listener of a machine is in a mesh. Failures are recorded in the journal. */
+export function meshPlace({
+  network,
+  machine,
+  service,
+  journal,
+}: MeshPlace): Pick<DeviceListenerInput, 'title' | 'device' | 'address' | 'onFailure'> {
   const { name: device } = network.bridge;
-  const title = `${service} endpoint of ${network.name}`;
-  return new DeviceEndpoint({
-    ...rest,
-    title,
+  return {
+    title: `${service} endpoint of ${network.name}`,
     device,
     address: memberAddresses(network, machine).ipv6,
     onFailure: ({ code, message }) =>
@@ -42,6 +51,15 @@ export function meshEndpoint({ network, machine, service, journal, ...rest }: Me
         network: network.id,
         object: device,
       }),
-    onFault: (thrown) => journal.faults.tell(`request to the ${title}`, thrown),
+  };
+}
+
+/** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
+export function meshEndpoint({ network, machine, service, journal, ...rest }: MeshEndpointInput): DeviceEndpoint {
+  const place = meshPlace({ network, machine, service, journal });
+  return new DeviceEndpoint({
+    ...rest,
+    ...place,
+    onFault: (thrown) => journal.faults.tell(`request to the ${place.title}`, thrown),
   });
 }

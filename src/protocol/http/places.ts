@@ -46,16 +46,21 @@ export class Places {
   take(socket: Socket): void {
     const place = new Place(socket, this.#clock.nowMs());
     this.#bySocket.set(socket, place);
-    socket.once('close', () => {
-      this.#members.leave(place);
-      this.#strangers.leave(place);
-    });
+    socket.once('close', () => this.release(socket));
     if (this.#isMember(place.peer)) {
       this.#members.give(place);
       return;
     }
     if (this.#strangers.size >= this.#strangers.limit) this.#moveNewMembers();
     this.#strangers.give(place);
+  }
+
+  /** Takes the place of a connection back, which goes on elsewhere. */
+  release(socket: Socket): void {
+    const place = this.#bySocket.get(socket);
+    if (place === undefined) return;
+    this.#members.leave(place);
+    this.#strangers.leave(place);
   }
 
   /** Notes a request. @returns false when an earlier request on this connection is still under way */

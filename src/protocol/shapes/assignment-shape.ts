@@ -1,7 +1,7 @@
 /** The form of what host0's daemon tells host0's agent. A document without its form is used in no part. */
 
 import { MeshError } from '../../model/error.ts';
-import type { AssignedMember, Assignment, UnderlayNic } from '../documents/assignment.ts';
+import type { AssignedMember, AssignedUnderlay, Assignment, UnderlayNic } from '../documents/assignment.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
@@ -32,12 +32,14 @@ export const NicShape: form.Shape<UnderlayNic> = form.object({
 /** A segment of host0. */
 export const SegmentShape = form.object({ device: DeviceShape, ipv4: UnderlayAddressShape, subnet: Ipv4CidrShape });
 
+const UNDERLAY = { segments: form.listOf(SegmentShape, SEGMENTS_MAX), nics: form.listOf(NicShape, NICS_MAX) };
+const UnderlayShape: form.Shape<AssignedUnderlay> = form.object(UNDERLAY);
+
 const AssignmentShape: form.Shape<Assignment> = form.object({
   version: VersionShape,
   networks: form.listOf(MeshShape, NETWORKS_MAX),
   members: form.recordOf(NetworkIdShape, form.listOf(MemberShape, MEMBERS_MAX + 1), NETWORKS_MAX),
-  segments: form.listOf(SegmentShape, SEGMENTS_MAX),
-  nics: form.listOf(NicShape, NICS_MAX),
+  ...UNDERLAY,
   findings: form.exactOptional(FindingsShape),
 });
 
@@ -51,6 +53,11 @@ const AssignedMemberShape: form.Shape<AssignedMember> = form.object({
 /** Reads the data of a `snapshot` event. @throws MESH_HOST0_MALFORMED */
 export function readAssignment(data: string): Assignment {
   return read(AssignmentShape, data, 'an assignment');
+}
+
+/** Reads the data of an `underlay` event. @throws MESH_HOST0_MALFORMED */
+export function readAssignedUnderlay(data: string): AssignedUnderlay {
+  return read(UnderlayShape, data, 'the underlay');
 }
 
 /** Reads the data of a `member` event. @throws MESH_HOST0_MALFORMED */

@@ -2,7 +2,10 @@
  * The form of a node's assignment. A document whose frame does not fit is used in no part. An object inside that does not fit is
  * kept apart, and the others are used: host0 may be of a later version, with kinds of objects that this version does not know.
  */
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import {
   type AssignedPeer,
@@ -50,10 +53,15 @@ const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
 const ObjectIdShape = form.string({ max: 64 });
 
+/** A machine in derivations: its id, or the word of host0. */
+export const MachineWordShape: form.Shape<MachineWord> = form.union([MachineIdShape, form.literal('host0')]);
+/** The address of a node on an underlay, of either family. */
+export const UnderlayShape: form.Shape<Ipv4 | Ipv6> = form.union([UnderlayAddressShape, Ipv6Shape]);
+
 const AssignedPeerShape: form.Shape<AssignedPeer> = form.object({
-  machine: form.union([MachineIdShape, form.literal('host0')]),
+  machine: MachineWordShape,
   name: NodeNameShape,
-  underlay: form.union([UnderlayAddressShape, Ipv6Shape]),
+  underlay: UnderlayShape,
   macs: form.listOf(MacShape, MACS_MAX),
 });
 
@@ -88,6 +96,13 @@ export const AssignedPortShape: form.Shape<AssignedPort> = form.object({
   mac: form.exactOptional(MacShape),
 });
 
+/** What tells one orphan of a node from the others. */
+export const OrphanNameShape = form.object({
+  kind: form.oneOf(['network', 'port']),
+  id: form.string({ max: 64 }),
+  epoch: form.string({ max: 32 }),
+});
+
 const Frame = form.object({
   format: form.int(1),
   epoch: form.string({ max: 32 }),
@@ -95,6 +110,7 @@ const Frame = form.object({
   attachments: form.listOf(form.unknown(), NETWORKS_MAX),
   ports: form.listOf(form.unknown(), PORTS_MAX),
   workloads: form.listOf(form.unknown(), PORTS_MAX),
+  released: form.exactOptional(form.listOf(OrphanNameShape, OBJECTS_MAX)),
   segments: form.otherwise(form.listOf(SegmentShape, SEGMENTS_MAX), []),
   nics: form.otherwise(form.listOf(NicShape, NICS_MAX), []),
 });
@@ -209,15 +225,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
     }),
     PORTS_MAX,
   ),
-  orphans: form.listOf(
-    form.object({
-      kind: form.oneOf(['network', 'port']),
-      id: form.string({ max: 64 }),
-      epoch: form.string({ max: 32 }),
-      document: form.unknown(),
-    }),
-    OBJECTS_MAX,
-  ),
+  orphans: form.listOf(form.object({ ...OrphanNameShape.fields, document: form.unknown() }), OBJECTS_MAX),
 });
 
 function malformed(fault: string): MeshError {

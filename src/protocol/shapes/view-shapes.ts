@@ -10,6 +10,7 @@ import { type MeshDocument, meshDocument } from '../documents/mesh-document.ts';
 import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
 import type {
   AgentStatus,
+  ChannelView,
   DoctorView,
   DriftView,
   ExplainView,
@@ -35,6 +36,7 @@ import {
   NETWORKS_MAX,
   NetworkIdShape,
   SEGMENTS_MAX,
+  TextShape,
 } from './parts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 import { BootTroubleShape, StageShape } from './timeline-shape.ts';
@@ -59,6 +61,12 @@ export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
   host0Answers: form.exactOptional(form.boolean()),
 });
 
+const ChannelShape: form.Shape<ChannelView> = form.variants('state', [
+  form.object({ state: form.literal('standing'), ageSec: Count }),
+  form.object({ state: form.literal('down'), ageSec: Count, why: form.string() }),
+  form.object({ state: form.literal('none'), why: form.string() }),
+]);
+
 /** A node as host0 knows it. */
 export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
   name: form.string(),
@@ -67,6 +75,7 @@ export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
   online: form.boolean(),
   ipv4: Ipv4Shape,
   lastSeenMsAgo: form.exactOptional(form.number()),
+  channel: form.droppable(ChannelShape),
   meshes: form.listOf(
     form.looseObject({
       network: NetworkIdShape,
@@ -101,6 +110,7 @@ export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
   machine: Word,
   upSec: form.number(),
   host0: form.listOf(Ipv4Shape, SEGMENTS_MAX),
+  channel: form.droppable(ChannelShape),
   networks: form.listOf(NetworkViewShape, NETWORKS_MAX),
   items: form.looseObject({ owned: Count, pending: Count, failed: Count }),
   health: FindingsShape,
@@ -175,8 +185,9 @@ export const PingShape: form.Shape<PingResult> = form.looseObject({
 /** A port of a bridge. */
 export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
-  network: NetworkIdShape,
+  network: form.string({ max: 64 }),
   state: form.oneOf(['wanted', 'plugged']),
+  why: form.exactOptional(TextShape),
   mtuBytes: form.exactOptional(Count),
   refused: form.exactOptional(
     form.listOf(

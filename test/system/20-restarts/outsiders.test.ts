@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { LONG } from '../../kit/long.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
@@ -76,6 +77,10 @@ const HARMS: [what: string, script: string][] = [
   ['all at once', 'nft flush ruleset; ip link set br456 name mine0; ip link delete vxlan456; ip neighbour flush all'],
 ];
 
+/** On host0 the same code repairs: `npm test` has one harm there for each kind of object. */
+const ON_HOST0 =
+  /^(?:both deleted|br456 set down|an IPv6 address|all entries|the neighbour|the nft|vxlan456 renamed|all at)/;
+
 describe.each(['node1', 'host0'])('on %s', (name) => {
   /** Taken before the first harm: after one, a node may still be clearing its neighbour entry for host0 to bootstrap again. */
   let before: string;
@@ -84,7 +89,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     before = await kernelPicture(lab, lab.host(name));
   });
 
-  test.each(HARMS)('%s', async (_, script) => {
+  test.each(HARMS.filter(([what]) => LONG || name !== 'host0' || ON_HOST0.test(what)))('%s', async (_, script) => {
     const host = lab.host(name);
     await run(host, inWords(script));
     await becomesAgain(lab, host, before);

@@ -1,7 +1,12 @@
 /** Runs `mesh doctor` and other commands on a host of a lab. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
+import { agentClient } from '../../../src/protocol/http/control-client.ts';
+
+/** As `mesh doctor`: the probes of members and of the kernel take two seconds on an idle machine. */
+const TIMEOUT_MS = 60_000;
 
 /** The last command in the remedy of a finding. @throws TypeError when there is none */
 export function remedyIn(finding: string): string {
@@ -46,14 +51,20 @@ export class Patient {
     return view;
   }
 
+  /** What `mesh doctor` shows, without the process of the command. */
+  async findings(): Promise<DoctorView['findings']> {
+    const agent = agentClient(pathsBelow(this.host.root));
+    return (await agent.ask('GET /v1/doctor', { timeoutMs: TIMEOUT_MS })).findings;
+  }
+
   /** The names of the checks that find something. */
   async complaints(): Promise<string[]> {
-    return (await this.doctor()).findings.map(({ check }) => check);
+    return (await this.findings()).map(({ check }) => check);
   }
 
   /** The finding of a check as `object: saw; remedy`; undefined when it finds nothing. */
   async finding(check: string): Promise<string | undefined> {
-    const found = (await this.doctor()).findings.find((finding) => finding.check === check);
+    const found = (await this.findings()).find((finding) => finding.check === check);
     return found && `${found.object}: ${found.saw}; ${found.remedy}`;
   }
 }

@@ -77,7 +77,7 @@ async function isWell(patient: Patient): Promise<void> {
   let last: unknown;
   try {
     await until(`${patient.host.name} is well`, DEADLINE_MS, async () => {
-      const { findings } = await patient.doctor();
+      const findings = await patient.findings();
       last = findings;
       return findings.length === 0;
     });

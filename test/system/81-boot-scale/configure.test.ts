@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverlayStore } from '../../../src/image/overlay/overlay-store.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { LONG } from '../../kit/long.ts';
 import { randomFrom } from '../../kit/random.ts';
 import { SmallDisk } from '../small-disk.ts';
 import { crowdOf } from './crowd.ts';
@@ -15,7 +16,7 @@ import { configure, configuring, meshCommand, ownText, writeMachines } from './r
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const MACHINES = 45;
-const KILLS = 20;
+const KILLS = LONG ? 20 : 8;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 const crowd = crowdOf(MACHINES, '10.77.0.1', '10.77.0');

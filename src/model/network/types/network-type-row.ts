@@ -4,8 +4,8 @@ import type { NetworkNumber } from '../number.ts';
 
 /** Something that one network alone can have on a node. */
 export interface NodeClaim {
-  readonly kind: 'device' | 'vni';
-  /** Two claims of one kind with the same text collide. */
+  readonly part: 'device' | 'vni';
+  /** Two claims of one part with the same text collide. */
   readonly text: string;
 }
 

@@ -74,8 +74,8 @@ export const VXLAN: NetworkTypeRow<VxlanType> = {
   }),
   mtuBytes: ({ underlay }) => 1_500 - vxlanOverheadBytes(underlay),
   claims: ({ device, vni, udpPort }) => [
-    { kind: 'device', text: device },
-    { kind: 'vni', text: `VNI ${vni} over UDP port ${udpPort}` },
+    { part: 'device', text: device },
+    { part: 'vni', text: `${vni} on UDP port ${udpPort}` },
   ],
   remakesDevice: (before, now) =>
     before.vni !== now.vni ||

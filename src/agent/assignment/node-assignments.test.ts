@@ -1,0 +1,129 @@
+/** A node takes assignments, keeps them, tells how each object is, and what it refuses. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { meshNumber } from '../../../test/kit/networks.ts';
+import { textOnDisk } from '../../disk/state-file.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
+import { type LocalPort, NodeAssignments } from './node-assignments.ts';
+
+const [blue, red] = [meshNumber(0), meshNumber(1)];
+const machine = '10eff964' as MachineId;
+const peer = (id: string) => ({ machine: id, name: `node-${id}`, underlay: '10.11.1.2', macs: [] });
+
+function documentOf(revision: number, networks: readonly unknown[], epoch = 'a'): string {
+  const attachments = networks.map((network) => ({
+    network,
+    reasons: ['port'],
+    peers: { kind: 'assigned', peers: [peer(machine), peer('20eff964')] },
+    services: [],
+  }));
+  const frame = { format: 1, ports: [], workloads: [], segments: [], nics: [] };
+  return JSON.stringify({ ...frame, epoch, revision, attachments });
+}
+
+/** A node whose kernel is as `state` says; `restart` gives a new process with the same disk. */
+function node({ files = [] as readonly Network[] } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'mesh-node-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const world = { state: { phase: 'ready' } as NetworkState, ports: [] as LocalPort[], passes: 0 };
+  const restart = async () => {
+    const last = new LastAssignment({ clock, journal, disk: assignmentOnDisk(directory, textOnDisk) });
+    const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => files });
+    await assignments.load();
+    assignments.serve({
+      stateOf: () => world.state,
+      takeUp: async () => void world.passes++,
+      localPorts: () => world.ports,
+    });
+    return assignments;
+  };
+  return { clock, world, restart };
+}
+
+test('an assignment is in force and on the disk when it is answered, and a restart works from it', async () => {
+  const { restart, world } = node();
+  const assignments = await restart();
+  expect(await assignments.take(documentOf(1, [blue]))).toEqual({
+    accepted: true,
+    version: { epoch: 'a', revision: 1 },
+    kept: true,
+  });
+  expect(world.passes).toBe(1);
+  const again = await restart();
+  expect(again.attachments).toEqual(assignments.attachments);
+  expect(again.status()).toEqual(assignments.status());
+  expect(again.attachments[0]?.peers).toEqual({ kind: 'assigned', peers: [peer('20eff964')] });
+});
+
+test('a lower revision is refused and told until a good one comes; an incomplete one is only answered', async () => {
+  const assignments = await node().restart();
+  await assignments.take(documentOf(5, [blue]));
+  expect(await assignments.take(documentOf(4, []))).toMatchObject({ error: { code: 'MESH_ASSIGNMENT_STALE' } });
+  expect(assignments.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_STALE' }]);
+  const digest = '0'.repeat(32);
+  const named = JSON.stringify({ ...JSON.parse(documentOf(6, [])), attachments: [{ network: blue.id, digest }] });
+  expect(await assignments.take(named)).toMatchObject({ error: { code: 'MESH_ASSIGNMENT_INCOMPLETE' } });
+  expect(assignments.attachments).toHaveLength(1);
+  await assignments.take(documentOf(6, []));
+  expect(assignments.health()).toEqual([]);
+  expect(assignments.attachments).toEqual([]);
+});
+
+test('each object has a state with an age, and an unknown kind is told with the remedy', async () => {
+  const { restart, world, clock } = node();
+  const assignments = await restart();
+  world.ports = [{ link: 'tap0', network: 'blue', state: 'wanted' }];
+  await assignments.take(documentOf(1, [red, { id: 'net-1001', name: 'far', type: { kind: 'geneve' } }]));
+  world.state = { phase: 'pending', why: 'its bridge is being made' };
+  assignments.status();
+  await clock.pass(3_000);
+  expect(assignments.status().objects).toEqual([
+    { kind: 'network', id: red.id, state: 'pending', why: 'its bridge is being made', ageSec: 3 },
+    expect.objectContaining({ kind: 'network', id: 'net-1001', state: 'failed', code: 'MESH_NOT_SUPPORTED' }),
+    { kind: 'port', id: 'tap0', state: 'pending', why: 'host0 has not given this network yet', ageSec: 3 },
+  ]);
+  expect(assignments.status().ports).toEqual([{ link: 'tap0', network: 'blue' }]);
+  expect(assignments.health()).toMatchObject([{ code: 'MESH_NOT_SUPPORTED', object: 'network net-1001' }]);
+});
+
+test('orphans are told until they are adopted', async () => {
+  const { restart } = node();
+  const assignments = await restart();
+  await assignments.take(documentOf(9, [blue]));
+  await assignments.take(documentOf(1, [], 'b'));
+  expect(assignments.attachments).toHaveLength(1);
+  expect(assignments.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_ORPHAN', object: `network ${blue.id}` }]);
+  expect((await restart()).status().orphans).toEqual(assignments.status().orphans);
+  await assignments.take(documentOf(2, [blue], 'b'));
+  expect(assignments.health()).toEqual([]);
+});
+
+test('a network of a file wins over an assigned one', async () => {
+  const assignments = await node({ files: [{ ...blue, id: red.id }] }).restart();
+  await assignments.take(documentOf(1, [blue]));
+  expect(assignments.attachments).toEqual([]);
+  expect(assignments.status().objects).toMatchObject([{ id: blue.id, state: 'failed', code: 'MESH_NET_NAME_TWICE' }]);
+});
+
+test('what the kernel has from before may go only after an assignment of the epoch that was on the disk', async () => {
+  const { restart } = node();
+  const first = await restart();
+  await first.take(documentOf(1, [blue]));
+  await first.take(documentOf(2, [blue]));
+  expect(first.isComplete).toBe(false);
+  const second = await restart();
+  expect(second.isComplete).toBe(false);
+  await second.take(documentOf(2, [blue]));
+  expect(second.isComplete).toBe(true);
+  await second.take(documentOf(1, [blue], 'b'));
+  expect(second.isComplete).toBe(false);
+});

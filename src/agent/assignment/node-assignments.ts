@@ -1,0 +1,313 @@
+/**
+ * What host0 gives this node beside the meshes of its files: takes assignments, keeps them on disk, and tells how each object is.
+ * The last assignment stays in force while host0 is away, and from the first moment after a restart.
+ */
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
+import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
+import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';
+import {
+  type AssignedPort,
+  type AssignmentAnswer,
+  NODE_ASSIGNMENT_FORMAT,
+  type NodeAttachment,
+  type NodeStatus,
+  type ObjectState,
+  type ObjectStatus,
+} from '../../protocol/documents/node-assignment.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
+import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
+import type { LastAssignment } from './last-assignment.ts';
+
+/** A port that the node's administrator plugged in, and how it is. */
+export interface LocalPort {
+  readonly link: string;
+  /** The name of the network while the node does not have it, else its identifier. */
+  readonly network: string;
+  readonly state: 'plugged' | 'wanted';
+}
+
+/** The part of the agent that assignments use. */
+export interface AssignedAgent {
+  stateOf(network: Network): NetworkState;
+  /** Resolves when the kernel has what the assignment asks for, or a step failed. Never rejects. */
+  takeUp(): Promise<void>;
+  /** The ports that the node's administrator plugged in. */
+  localPorts(): readonly LocalPort[];
+}
+
+/** What the assignments of a node need. */
+export interface NodeAssignmentsInput {
+  readonly machine: MachineWord;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly last: LastAssignment;
+  /** The networks of the node's own files. They win for their number, name and devices. */
+  readonly fileNetworks: () => readonly Network[];
+}
+
+/** Why a port is not plugged whose network the node does not have. */
+export const NETWORK_NOT_GIVEN = 'host0 has not given this network yet';
+
+/** Keeps one node's assignment. Call `load` first, and `serve` when the agent is there. */
+export class NodeAssignments {
+  readonly #input: NodeAssignmentsInput;
+  readonly #changes = new Signal<void>();
+  /** Emits when the status may have changed. */
+  readonly changes: Subscribable<void> = this.#changes;
+  #agent: AssignedAgent | undefined;
+  #objects: AssignedObjects = NOTHING_ASSIGNED;
+  /** The epoch of the assignment that was on the disk at the start. */
+  #loadedEpoch: string | undefined;
+  #isFresh = false;
+  #refused: MeshError | undefined;
+  /** The value of `attachments`, and what the value was derived from. */
+  #usable:
+    | {
+        readonly objects: AssignedObjects;
+        readonly files: readonly Network[];
+        readonly list: readonly NodeAttachment[];
+      }
+    | undefined;
+  /** The attachment of each network without this node itself among the peers, by the attachment as host0 gave it. */
+  readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
+  /** Since when an object has been pending. */
+  readonly #pendingSinceMs = new Map<string, number>();
+  #taking: Promise<unknown> = Promise.resolve();
+
+  constructor(input: NodeAssignmentsInput) {
+    this.#input = input;
+  }
+
+  /** Reads the assignment of before from the disk. Never rejects. */
+  async load(): Promise<void> {
+    this.#objects = await this.#input.last.load();
+    this.#loadedEpoch = this.#objects.version?.epoch;
+  }
+
+  /** Begins to take assignments for this agent. */
+  serve(agent: AssignedAgent): void {
+    this.#agent = agent;
+  }
+
+  /** Tells that the state of an object or a port may have changed. */
+  changed(): void {
+    this.#changes.emit();
+  }
+
+  /** Networks that host0 has given and no file has, with the other nodes that hold them. The same list until it changes. */
+  get attachments(): readonly NodeAttachment[] {
+    const objects = this.#objects;
+    const files = this.#input.fileNetworks();
+    if (this.#usable?.objects !== objects || this.#usable.files !== files) {
+      this.#usable = { objects, files, list: this.#without(files) };
+    }
+    return this.#usable.list;
+  }
+
+  /** The ports that host0 has given. */
+  get ports(): readonly AssignedPort[] {
+    return Array.from(this.#objects.ports.values(), ({ port }) => port);
+  }
+
+  /**
+   * Whether an item of a network that is not assigned is left over, so that it may go. Before an assignment has come, and after
+   * one of another epoch than the one that this process found on the disk, nobody knows where such an item comes from.
+   */
+  get isComplete(): boolean {
+    return this.#isFresh && this.#objects.version?.epoch === this.#loadedEpoch;
+  }
+
+  /** Takes an assignment: resolves when it is in force, and on the disk if the disk takes it. One after the other. */
+  take(text: string): Promise<AssignmentAnswer> {
+    const taking = this.#taking.then(() => this.#takeNow(text));
+    this.#taking = taking.catch(() => undefined);
+    return taking;
+  }
+
+  status(): NodeStatus {
+    const { version, networks } = this.#objects;
+    const digests: Record<NetworkId, string> = {};
+    for (const [id, { digest }] of networks) digests[id] = digest;
+    const ports = (this.#agent?.localPorts() ?? []).map(({ link, network }) => ({ link, network }));
+    return {
+      format: NODE_ASSIGNMENT_FORMAT,
+      ...(version !== undefined && { assignment: version }),
+      kept: this.#input.last.kept,
+      digests,
+      objects: this.#states(),
+      ports,
+      orphans: orphansOf(this.#objects),
+    };
+  }
+
+  /** What is not well with the assignment: files, a refused document, objects that this version cannot have, orphans. */
+  health(): readonly Finding[] {
+    const failed = this.#states().flatMap((status): Finding[] => {
+      if (status.state !== 'failed' || status.code !== 'MESH_NOT_SUPPORTED') return [];
+      const { code, message, remedy, kind, id } = status;
+      return [{ code, severity: 'error', object: `${kind} ${id}`, message, remedy }];
+    });
+    const orphans = orphansOf(this.#objects).map(
+      ({ kind, id, epoch }): Finding => ({
+        code: 'MESH_ASSIGNMENT_ORPHAN',
+        severity: 'warning',
+        object: `${kind} ${id}`,
+        message: `the ${kind} ${id} was assigned under the epoch ${epoch}, and host0's present store does not know it: it stays as it is`,
+        remedy:
+          'On host0, take it up again with `mesh node orphans adopt`, or let it go with `mesh node orphans release`.',
+      }),
+    );
+    const refused = this.#refused === undefined ? [] : [findingOf(this.#refused, { object: 'host0' })];
+    return [...this.#input.last.findings, ...refused, ...failed, ...orphans];
+  }
+
+  /** Writes what is not on the disk yet. */
+  async close(): Promise<void> {
+    await this.#taking;
+    await this.#input.last.close();
+  }
+
+  async #takeNow(text: string): Promise<AssignmentAnswer> {
+    const { journal, last } = this.#input;
+    const before = this.#objects;
+    try {
+      this.#objects = withAssignment(before, readNodeAssignment(text));
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      // host0 sends an incomplete one again in full, at once.
+      if (error.code !== 'MESH_ASSIGNMENT_INCOMPLETE' && this.#refused?.message !== error.message) {
+        this.#refused = error;
+        journal.failure('assignment refused', error, { level: 'error' });
+        this.changed();
+      }
+      return { accepted: false, error: error.toJSON() };
+    }
+    this.#refused = undefined;
+    this.#isFresh = true;
+    this.#record(before, this.#objects);
+    this.changed();
+    await Promise.all([last.keep(this.#objects), this.#agent?.takeUp()]);
+    const { version } = this.#objects;
+    if (version === undefined) throw new TypeError('an assignment has a version');
+    this.changed();
+    return { accepted: true, version, kept: last.kept };
+  }
+
+  #record(before: AssignedObjects, { networks, version }: AssignedObjects): void {
+    const { journal } = this.#input;
+    const told = version === undefined ? '' : ` (assignment ${formatVersion(version)})`;
+    for (const [id, { attachment }] of networks) {
+      if (!before.networks.has(id))
+        journal.record({ kind: 'network added', message: `${attachment.network.name}${told}`, network: id });
+    }
+    for (const [id, { attachment }] of before.networks) {
+      if (!networks.has(id))
+        journal.record({ kind: 'network removed', message: `${attachment.network.name}${told}`, network: id });
+    }
+  }
+
+  /** A network with the number, name or a device of one of a file is left out: the file wins. */
+  #without(files: readonly Network[]): readonly NodeAttachment[] {
+    return Array.from(this.#objects.networks.values(), ({ attachment }) => attachment)
+      .filter(({ network }) => files.every((file) => !collide(file, network)))
+      .map((attachment) => this.#forThisNode(attachment));
+  }
+
+  #forThisNode(attachment: NodeAttachment): NodeAttachment {
+    const { peers } = attachment;
+    if (peers.kind !== 'assigned') return attachment;
+    const known = this.#withoutSelf.get(attachment);
+    if (known !== undefined) return known;
+    const others = peers.peers.filter(({ machine }) => machine !== this.#input.machine);
+    const own: NodeAttachment = { ...attachment, peers: { kind: 'assigned', peers: others } };
+    this.#withoutSelf.set(attachment, own);
+    return own;
+  }
+
+  #states(): ObjectStatus[] {
+    const files = this.#input.fileNetworks();
+    const known = new Set<string>();
+    const aged = (kind: ObjectStatus['kind'], id: string, state: State): ObjectStatus => {
+      known.add(`${kind} ${id}`);
+      return { kind, id, ...this.#aged(`${kind} ${id}`, state) };
+    };
+    const networks = Array.from(this.#objects.networks.values(), ({ attachment: { network } }) => {
+      const file = files.find((other) => other.id !== network.id && collide(other, network));
+      const state = file === undefined ? this.#stateOf(network) : hiddenByFile(file);
+      return aged('network', network.id, state);
+    });
+    const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
+      aged(kind, id, notSupported(kind, id, why)),
+    );
+    const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
+      const isGiven = this.#hasNetwork(network);
+      const why = isGiven ? 'the interface is not on its bridge yet' : NETWORK_NOT_GIVEN;
+      return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
+    });
+    for (const key of this.#pendingSinceMs.keys()) if (!known.has(key)) this.#pendingSinceMs.delete(key);
+    return [...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)), ...unsupported, ...ports];
+  }
+
+  #hasNetwork(nameOrId: string): boolean {
+    const networks = [...this.#input.fileNetworks(), ...this.attachments.map(({ network }) => network)];
+    return networks.some(({ id, name }) => id === nameOrId || name === nameOrId);
+  }
+
+  #stateOf(network: Network): State {
+    if (this.#agent === undefined) return { state: 'pending', why: 'the agent is starting' };
+    const state = this.#agent.stateOf(network);
+    switch (state.phase) {
+      case 'ready':
+        return { state: 'ready' };
+      case 'pending':
+        return { state: 'pending', why: state.why };
+      case 'failed': {
+        const { code, message, remedy, rule } = state.error;
+        return { state: 'failed', code, message, remedy: remedy ?? rule ?? 'See `mesh events` on the node.' };
+      }
+    }
+  }
+
+  #aged(key: string, state: State): ObjectState {
+    if (state.state !== 'pending') {
+      this.#pendingSinceMs.delete(key);
+      return state;
+    }
+    const nowMs = this.#input.clock.nowMs();
+    const sinceMs = this.#pendingSinceMs.get(key) ?? nowMs;
+    this.#pendingSinceMs.set(key, sinceMs);
+    return { ...state, ageSec: Math.floor((nowMs - sinceMs) / 1000) };
+  }
+}
+
+/** A state without its age. */
+type State = Exclude<ObjectState, { readonly state: 'pending' }> | { readonly state: 'pending'; readonly why: string };
+
+/** Whether both cannot be on one node. */
+function collide(a: Network, b: Network): boolean {
+  return a.id === b.id || a.name === b.name;
+}
+
+function hiddenByFile(file: Network): State {
+  return {
+    state: 'failed',
+    code: 'MESH_NET_NAME_TWICE',
+    message: `the node has a file of the network ${file.name} (${file.id}), which wins`,
+    remedy: 'Give one of the two networks another name or number, or remove the file on the node.',
+  };
+}
+
+function notSupported(kind: string, id: string, why: string): State {
+  return {
+    state: 'failed',
+    code: 'MESH_NOT_SUPPORTED',
+    message: `the ${kind} ${id} ${why}`,
+    remedy: 'Install the version of host0 on this node. What the node had of the object stays as it is.',
+  };
+}

@@ -1,0 +1,114 @@
+/** Gives one node its assignment: when its channel stands, and after each change. One request is under way at a time. */
+import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import type { AssignmentAnswer, NodeAssignment, NodeStatus } from '../../protocol/documents/node-assignment.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
+import { ErrorShape, VersionShape } from '../../protocol/shapes/parts.ts';
+import { assignmentText, commonFormat, digestsIn, type HeldDigests } from './assignment-text.ts';
+import { errorIn, type NodeConnection } from './node-connection.ts';
+
+/** What host0 gives to each machine. */
+export interface AssignmentSource {
+  /** The present assignment; undefined while there is none for the machine. */
+  assignmentOf(machine: MachineWord): NodeAssignment | undefined;
+  /** Calls `listener` with each machine whose assignment has changed. @returns a function that ends the subscription */
+  subscribe(listener: (machine: MachineWord) => void): () => void;
+  /** Called when the channel of a machine stands: from now on the machine can answer. */
+  opened?(machine: MachineWord): void;
+  closed?(machine: MachineWord): void;
+  /** Called with each status of a machine. Rejects when the store did not take what the status says. */
+  reported?(machine: MachineWord, status: NodeStatus): Promise<void>;
+  /** Called when a machine has taken an assignment of `assignmentOf`. */
+  answered?(machine: MachineWord, assignment: NodeAssignment): void;
+}
+
+/** A node that takes requests. */
+export type AskedNode = Pick<NodeConnection, 'exchange'> & { readonly machine: MachineWord };
+
+const AnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
+  form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
+  form.object({ accepted: form.literal(false), error: ErrorShape }),
+]);
+
+/** The pushes of one connection. */
+export class AssignmentPush {
+  readonly #connection: AskedNode;
+  readonly #source: AssignmentSource;
+  #format: number | undefined;
+  #held: HeldDigests | undefined;
+  #error: MeshError | undefined;
+  #isDue = false;
+  #isBusy = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(connection: AskedNode, source: AssignmentSource) {
+    this.#connection = connection;
+    this.#source = source;
+  }
+
+  /** Why the node has not taken its assignment; undefined when it has, or there is none. */
+  get error(): MeshError | undefined {
+    return this.#error;
+  }
+
+  /** Begins with what the node's first status says: which formats it reads, and what it has. */
+  begin({ format, digests }: Pick<NodeStatus, 'format' | 'digests'>): void {
+    if (this.#held !== undefined) return;
+    this.#format = commonFormat(format);
+    this.#held = digests;
+    if (this.#format === undefined) {
+      this.#error = new MeshError('MESH_NOT_SUPPORTED', `the node reads assignments up to format ${format} only`, {
+        object: this.#connection.machine,
+        remedy: 'Bring the node to a later version of Meshwork.',
+      });
+      return;
+    }
+    void this.push();
+  }
+
+  /** Gives the node the present assignment, and resolves when it has answered. Never rejects. */
+  push(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    this.#isDue = true;
+    if (!this.#isBusy) void this.#work();
+    return promise;
+  }
+
+  async #work(): Promise<void> {
+    this.#isBusy = true;
+    while (this.#isDue) {
+      this.#isDue = false;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      await this.#once().catch((thrown: unknown) => {
+        this.#error = MeshError.from(thrown);
+      });
+      for (const resolve of waiting) resolve();
+    }
+    this.#isBusy = false;
+  }
+
+  async #once(): Promise<void> {
+    const assignment = this.#source.assignmentOf(this.#connection.machine);
+    if (assignment === undefined || this.#format === undefined || this.#held === undefined) return;
+    let answer = await this.#give(assignment, this.#format, this.#held);
+    // The node has lost what it had, for example on a damaged disk.
+    if (!answer.accepted && answer.error.code === 'MESH_ASSIGNMENT_INCOMPLETE') {
+      answer = await this.#give(assignment, this.#format, {});
+    }
+    this.#error = answer.accepted ? undefined : MeshError.fromJSON(answer.error);
+    if (!answer.accepted) return;
+    this.#held = digestsIn(assignment);
+    this.#source.answered?.(this.#connection.machine, assignment);
+  }
+
+  async #give(assignment: NodeAssignment, format: number, held: HeldDigests): Promise<AssignmentAnswer> {
+    const answer = await this.#connection.exchange('PUT', '/assignment', assignmentText(assignment, format, held));
+    if (answer.status !== 200) throw errorIn(answer);
+    const { document, fault } = readDocument(AnswerShape, answer.text);
+    if (fault === undefined) return document;
+    throw new MeshError('MESH_MEMBER_REPORT_INVALID', `the node answers its assignment with a document that ${fault}`);
+  }
+}

@@ -1,0 +1,74 @@
+/** Who holds which network: an index over all holdings, changed by single nodes. */
+import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import type { HoldingRecord } from './holding-record.ts';
+
+/** The networks that a node began and ceased to hold. */
+export interface HolderChange {
+  readonly began: readonly NetworkId[];
+  readonly ceased: readonly NetworkId[];
+}
+
+const NOBODY: ReadonlySet<MachineWord> = new Set();
+const NOTHING: ReadonlySet<NetworkId> = new Set();
+
+/** Both directions: the networks of a node, and the nodes of a network. */
+export class HolderIndex {
+  #networks: ReadonlyMap<NetworkId, Network> = new Map();
+  /** Identifiers by identifier and by name: a node that has not got a network knows its name alone. */
+  #ids: ReadonlyMap<string, NetworkId> = new Map();
+  #everywhere: readonly NetworkId[] = [];
+  readonly #held = new Map<MachineWord, ReadonlySet<NetworkId>>();
+  readonly #holders = new Map<NetworkId, Set<MachineWord>>();
+
+  /** The networks of a node, in the order of the networks. */
+  heldBy(machine: MachineWord): ReadonlySet<NetworkId> {
+    return this.#held.get(machine) ?? NOTHING;
+  }
+
+  /** The nodes that hold a network. */
+  holdersOf(network: NetworkId): ReadonlySet<MachineWord> {
+    return this.#holders.get(network) ?? NOBODY;
+  }
+
+  network(id: NetworkId): Network | undefined {
+    return this.#networks.get(id);
+  }
+
+  /** Takes other networks. Each node must be derived again. @returns the identifiers of networks that are new, gone or different */
+  setNetworks(networks: readonly Network[]): ReadonlySet<NetworkId> {
+    const before = this.#networks;
+    this.#networks = new Map(networks.map((network) => [network.id, network]));
+    const names = networks.map(({ id, name }): [string, NetworkId] => [name, id]);
+    this.#ids = new Map([...names, ...networks.map(({ id }): [string, NetworkId] => [id, id])]);
+    this.#everywhere = networks.filter(isEverywhere).map(({ id }) => id);
+    const ids = new Set([...before.keys(), ...this.#networks.keys()]);
+    return new Set([...ids].filter((id) => before.get(id) !== this.#networks.get(id)));
+  }
+
+  /** Derives the networks of one node from its holding. */
+  derive({ machine, ports }: HoldingRecord): HolderChange {
+    const before = this.heldBy(machine);
+    const named = ports.map(({ network }) => this.#ids.get(network)).filter((id) => id !== undefined);
+    const now = new Set([...this.#everywhere, ...named]);
+    this.#held.set(machine, now);
+    const began = [...now].filter((id) => !before.has(id));
+    const ceased = [...before].filter((id) => !now.has(id));
+    for (const id of began) {
+      const holders = this.#holders.get(id) ?? new Set();
+      this.#holders.set(id, holders.add(machine));
+    }
+    for (const id of ceased) {
+      const holders = this.#holders.get(id);
+      holders?.delete(machine);
+      if (holders?.size === 0) this.#holders.delete(id);
+    }
+    return { began, ceased };
+  }
+}
+
+/** Whether every node holds the network, also without a port. */
+export function isEverywhere({ span }: Network): boolean {
+  return span.kind === 'everywhere';
+}

@@ -1,0 +1,53 @@
+/** Composes host0's side of the channels of nodes. */
+import type { ChannelEndpointsInput } from '../api/channel/channel-endpoints.ts';
+import { ChannelEndpoints } from '../api/channel/channel-endpoints.ts';
+import { addChannelMetrics, countChannelRefusals } from '../api/channel/channel-metrics.ts';
+import { Channels } from '../api/channel/channels.ts';
+import type { Assignments } from '../controller/assignments/assignments.ts';
+import type { Controller } from '../controller/controller.ts';
+import type { MachineKeys } from '../controller/machines/machine-keys.ts';
+import type { Registry } from '../metrics/registry.ts';
+
+/** What host0 has before its channels. */
+export interface Host0ChannelsInput
+  extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'verification' | 'management' | 'indexOf'> {
+  readonly keys: MachineKeys;
+  readonly assignments: Assignments;
+  readonly controller: Controller;
+  readonly registry: Registry;
+}
+
+/** The channels while host0's daemon runs. */
+export interface Host0Channels {
+  readonly channels: Channels;
+  linksChanged(): void;
+  close(): void;
+}
+
+/** Opens the endpoint with the management mesh, and shows the channels in the list of nodes and in the metrics. */
+export function openChannels(input: Host0ChannelsInput): Host0Channels {
+  const { keys, controller, registry } = input;
+  const channels = new Channels({
+    ...input,
+    onRefusal: countChannelRefusals(registry),
+  });
+  addChannelMetrics(registry, channels);
+  const endpoints = new ChannelEndpoints({ ...input, channels });
+  keys.revocations.subscribe((machine) => channels.drop(machine));
+  controller.showChannels((machine) => channels.viewOf(machine));
+  controller.proveBy({
+    instanceOf: (machine) => channels.statusOf(machine)?.instance,
+    hasKey: (machine) => keys.isEnrolled(machine),
+  });
+  controller.addHealthOf(channels);
+  controller.addHealthOf(endpoints);
+  controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
+  return {
+    channels,
+    linksChanged: () => endpoints.linksChanged(),
+    close: () => {
+      endpoints.close();
+      channels.close();
+    },
+  };
+}
