@@ -127,7 +127,7 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments };
+  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
   const channel: NodeChannel | undefined = key && makeAgentChannel({ ...answers, agent, key, registry });
   const server = await serveAgentSocket({
     path: paths.agentSock,
@@ -139,7 +139,7 @@ async function main(): Promise<void> {
     captures: answers.captures,
     ...(channel !== undefined && { channel }),
     ...(machine === 'host0' && {
-      node: nodeHandler({ ...answers, agent, who: "host0's daemon" }),
+      node: nodeHandler({ ...answers, agent, who: 'host0' }),
       daemon: paths.controlSock,
     }),
     doctor: systemDoctor({
@@ -150,7 +150,7 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler({ ...answers, agent, channel }), (network, peer) =>
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);

@@ -35,6 +35,10 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const endpoints = new ChannelEndpoints({ ...input, channels });
   keys.revocations.subscribe((machine) => channels.drop(machine));
   controller.showChannels((machine) => channels.viewOf(machine));
+  controller.proveBy({
+    instanceOf: (machine) => channels.statusOf(machine)?.instance,
+    hasKey: (machine) => keys.isEnrolled(machine),
+  });
   controller.addHealthOf(channels);
   controller.addHealthOf(endpoints);
   controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));

@@ -257,11 +257,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         ping: 'other agents are asked one question each',
         view: 'a member is found by what people call it',
       },
-      capture: {
-        '.': 'the networks of this agent',
-        items: 'an FDB entry of ours has our mark',
-        kernel: 'what the kernel saw of a sender',
-      },
+      capture: { '.': 'the networks of this agent' },
       doctor: {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',

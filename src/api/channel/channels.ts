@@ -103,7 +103,8 @@ export class Channels {
     if (standing !== undefined) return standing.connection;
     throw new MeshError('MESH_CHANNEL_DOWN', `machine ${machine} has no channel to host0`, {
       object: machine,
-      remedy: 'See `mesh node list`, and `mesh status` on that node.',
+      remedy:
+        'See `mesh status` on that node. A machine that did not boot from host0 needs a key first: `mesh node enroll`.',
       retryable: true,
     });
   }

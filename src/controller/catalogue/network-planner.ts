@@ -7,7 +7,7 @@ import { orderedNetwork } from '../../formats/network/ordered-network.ts';
 import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { ClaimBook, conflictError, devicesOf } from '../../model/network/network-conflicts.ts';
+import { ClaimBook, claimedDevices, conflictError } from '../../model/network/network-conflicts.ts';
 import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
@@ -124,7 +124,7 @@ export class NetworkPlanner {
     return this.#networks().every((network) => {
       const { type } = network;
       if (network.number === number || (type.kind === 'vxlan' && Number(type.vni) === number)) return false;
-      return !devicesOf(network).some((device) => device === `br${hex}` || device === `vxlan${hex}`);
+      return !claimedDevices(network).some((device) => device === `br${hex}` || device === `vxlan${hex}`);
     });
   }
 }
