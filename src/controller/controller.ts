@@ -2,6 +2,7 @@
 
 import { fileFindings } from '../formats/conf/file-findings.ts';
 import type { Admission } from '../formats/host0/host0-conf.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
@@ -26,6 +27,7 @@ import type { Store } from '../store/store.ts';
 import { admissionInForce, admit } from './admission/admission.ts';
 import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
+import type { NodePlaces } from './assignments/node-places.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
@@ -49,6 +51,8 @@ export interface ControllerInput {
   readonly journal: Journal;
   readonly verification: SourceVerification;
   readonly watch?: MembershipWatch;
+  /** Is told where nodes are. */
+  readonly places?: Pick<NodePlaces, 'take' | 'host0Moved'>;
   /** Looks at the file descriptors of host0's daemon. Absent: it always has enough. */
   readonly descriptors?: Omit<DescriptorWatchInput, 'members'>;
 }
@@ -94,7 +98,10 @@ export class Controller {
     // A deaf host0 answers no command, but its agent hears it.
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
     this.host0State.changes.subscribe((change) => {
-      if (change === 'segments') for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
+      if (change === 'segments') {
+        for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
+        input.places?.host0Moved();
+      }
       this.#feed.renewUnderlay();
     });
   }
@@ -275,12 +282,25 @@ export class Controller {
       elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
       subnets: () => this.host0State.subnets,
-      onChange: (change) => this.#feed.changed(network.id, change),
-      onLoad: () => this.#feed.renew(),
+      onChange: (change) => {
+        this.#feed.changed(network.id, change);
+        if (change.type !== 'leave') this.#noteRecords(mesh, change.member.ipv6);
+      },
+      onLoad: () => {
+        this.#feed.renew();
+        this.#noteRecords(mesh);
+      },
     });
     this.#meshes.set(network.id, mesh);
     this.#input.journal.record(networkAdded(network));
     return mesh;
+  }
+
+  /** Tells where members are: the one with this address, or all. */
+  #noteRecords(mesh: Membership, only?: Ipv6): void {
+    const { places } = this.#input;
+    if (places === undefined) return;
+    for (const record of mesh.records) if (only === undefined || record.ipv6 === only) places.take(record);
   }
 
   #redefine(mesh: Membership, network: Mesh): void {

@@ -20,8 +20,8 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { ChannelKeys, Channels } from './channels.ts';
 import { HandshakeLimit } from './handshake-limit.ts';
 
-/** Connections in their handshake, which takes milliseconds. */
-const LIMITS: ListenerLimits = {
+/** The places of connections in their handshake, which takes milliseconds. */
+export const CHANNEL_LIMITS: ListenerLimits = {
   connections: 512,
   connectionsPerPeer: 4,
   strangers: { connections: 64, connectionsPerPeer: 2 },
@@ -46,7 +46,7 @@ export function channelEndpoint(input: ChannelEndpointInput): DeviceListener {
     ...input,
     ...meshPlace({ ...input, machine: 'host0', service: 'channel' }),
     port: CHANNEL_PORT,
-    limits: LIMITS,
+    limits: CHANNEL_LIMITS,
     openServer: (places) => channelServer(input, places),
   });
 }

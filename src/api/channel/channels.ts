@@ -58,7 +58,9 @@ export class Channels {
 
   constructor(input: ChannelsInput) {
     this.#input = input;
-    this.#end = input.assignments.subscribe((machine) => void this.#standing.get(machine)?.push.push());
+    this.#end = input.assignments.subscribe((machine) => {
+      if (machine !== 'host0') void this.#standing.get(machine)?.push.push();
+    });
   }
 
   /** How many channels stand. */
@@ -101,7 +103,8 @@ export class Channels {
     if (standing !== undefined) return standing.connection;
     throw new MeshError('MESH_CHANNEL_DOWN', `machine ${machine} has no channel to host0`, {
       object: machine,
-      remedy: 'See `mesh node list`, and `mesh status` on that node.',
+      remedy:
+        'See `mesh status` on that node. A machine that did not boot from host0 needs a key first: `mesh node enroll`.',
       retryable: true,
     });
   }
@@ -187,10 +190,14 @@ export class Channels {
     const standing: Standing = { connection, push, status: undefined, fault: undefined };
     this.#standing.set(machine, standing);
     this.#down.delete(machine);
+    assignments.opened?.(machine);
     await keys.used(identity);
     journal.record({ kind: 'channel opened', message: `of machine ${machine} at ${address}`, object: machine });
     void connection.ended.then(() => {
-      if (this.#standing.get(machine) === standing) this.#standing.delete(machine);
+      if (this.#standing.get(machine) === standing) {
+        this.#standing.delete(machine);
+        assignments.closed?.(machine);
+      }
       this.#noteDown(machine, clock.nowMs());
       journal.record({ kind: 'channel closed', message: `of machine ${machine} at ${address}`, object: machine });
     });
@@ -198,7 +205,10 @@ export class Channels {
       standing.fault = fault;
       if (status === undefined) return;
       standing.status = status;
-      push.begin(status);
+      const taken = assignments.reported?.(machine, status) ?? Promise.resolve();
+      taken
+        .catch((thrown: unknown) => journal.failure('status not kept', thrown, { object: machine }))
+        .finally(() => push.begin(status));
     });
   }
 
