@@ -36,6 +36,7 @@ const HOST0: Answers = {
   'GET /v1/nodes': documents.nodes,
   'GET /v1/machines': [],
   'GET /v1/networks': documents.networks.slice(0, 1),
+  'GET /v1/catalogue': [],
   'GET /v1/events?follow=0': documents.host0Events,
   'GET /metrics': documents.metrics.slice(0, 1),
 };
@@ -109,9 +110,9 @@ describe('networks and nodes', () => {
   test('a table fits a terminal of 80 columns', async () => {
     await agent();
     expect(await answer('network list', { columns: 80 })).toMatchInlineSnapshot(`
-      "NAME    STATE                     VNI  BRIDGE  PREFIX                    MEMBERS
-      manage  ready                     456  br456   fd42:2345:1234:9abc::/64        3
-      blue    waiting: host0 has not …   77  br77    fd42:0:0:b::/64                 2
+      "NAME    STATE            TYPE  NUMBER  BRIDGE  PREFIX                    MEMBERS
+      manage  ready            mesh     456  br456   fd42:2345:1234:9abc::/64        3
+      blue    waiting: host0…  mesh      77  br77    fd42:0:0:b::/64                 2
       "
     `);
   });
@@ -119,9 +120,9 @@ describe('networks and nodes', () => {
   test('in a pipe nothing is shortened', async () => {
     await agent();
     expect(await answer('network list')).toMatchInlineSnapshot(`
-      "NAME    STATE                                      VNI  BRIDGE  PREFIX                    MEMBERS
-      manage  ready                                      456  br456   fd42:2345:1234:9abc::/64        3
-      blue    waiting: host0 has not answered in it yet   77  br77    fd42:0:0:b::/64                 2
+      "NAME    STATE                                      TYPE  NUMBER  BRIDGE  PREFIX                    MEMBERS
+      manage  ready                                      mesh     456  br456   fd42:2345:1234:9abc::/64        3
+      blue    waiting: host0 has not answered in it yet  mesh      77  br77    fd42:0:0:b::/64                 2
       "
     `);
   });

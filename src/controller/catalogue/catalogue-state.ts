@@ -18,7 +18,7 @@ export interface Judgement {
 export const NOTHING_IN_FORCE: Judgement = { inForce: new Map(), refused: new Map() };
 
 /** Judges all networks again. @param stored those of the store, which go before files that are as new as they are */
-export function judge(
+export function judgeCatalogue(
   before: ReadonlyMap<NetworkId, Network>,
   stored: readonly Network[],
   files: readonly Network[],

@@ -25,7 +25,7 @@ import { type Finding, findingOf, type HealthSource } from '../../protocol/docum
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
-import { type Judgement, judge, NOTHING_IN_FORCE } from './catalogue-state.ts';
+import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
 import { NetworkPlanner, undoMoves } from './network-planner.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
@@ -278,7 +278,7 @@ export class NetworkCatalogue implements HealthSource {
   #judge(): void {
     const before = this.#judgement;
     const stored = this.#stored.records.map(({ network }) => network);
-    this.#judgement = judge(before.inForce, stored, this.#files);
+    this.#judgement = judgeCatalogue(before.inForce, stored, this.#files);
     const { inForce } = this.#judgement;
     const meshes = this.#files.flatMap(({ id }) => {
       const network = inForce.get(id);

@@ -6,6 +6,7 @@
 import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import type { BootView, ScanView } from '../documents/boot-views.ts';
+import type { CatalogueChange, CatalogueView } from '../documents/catalogue.ts';
 import type { GivenKey } from '../documents/given-key.ts';
 import type { MachineView } from '../documents/machine-view.ts';
 import type { TimelineView } from '../documents/timeline-view.ts';
@@ -24,6 +25,7 @@ import type {
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
 import { BootViewShape, ScanShape } from './boot-view-shapes.ts';
+import { CatalogueChangeShape, CatalogueViewShape } from './catalogue-shapes.ts';
 import { type DocumentReading, readDocument } from './document.ts';
 import * as form from './form.ts';
 import { GivenKeyShape } from './key-file.ts';
@@ -55,6 +57,14 @@ export interface RouteAnswers {
     readonly 'GET /v1/status': Host0Status;
     readonly 'GET /v1/nodes': readonly NodeView[];
     readonly 'GET /v1/networks': readonly NetworkView[];
+    readonly 'GET /v1/catalogue': readonly CatalogueView[];
+    readonly 'GET /v1/catalogue/*': CatalogueView;
+    readonly 'POST /v1/catalogue': CatalogueChange;
+    readonly 'PUT /v1/catalogue': CatalogueChange;
+    readonly 'PATCH /v1/catalogue/*': CatalogueChange;
+    readonly 'POST /v1/catalogue/*/start': CatalogueChange;
+    readonly 'POST /v1/catalogue/*/stop': CatalogueChange;
+    readonly 'DELETE /v1/catalogue/*': CatalogueChange;
     readonly 'GET /v1/machines': readonly MachineView[];
     readonly 'PUT /v1/machines/*/cards/*': readonly Mac[];
     readonly 'POST /v1/machines/*/key': GivenKey;
@@ -93,6 +103,14 @@ const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
     'GET /v1/status': Host0StatusShape,
     'GET /v1/nodes': form.listOf(NodeViewShape, ENTRIES_MAX),
     'GET /v1/networks': form.listOf(NetworkViewShape, NETWORKS_MAX),
+    'GET /v1/catalogue': form.listOf(CatalogueViewShape, NETWORKS_MAX),
+    'GET /v1/catalogue/*': CatalogueViewShape,
+    'POST /v1/catalogue': CatalogueChangeShape,
+    'PUT /v1/catalogue': CatalogueChangeShape,
+    'PATCH /v1/catalogue/*': CatalogueChangeShape,
+    'POST /v1/catalogue/*/start': CatalogueChangeShape,
+    'POST /v1/catalogue/*/stop': CatalogueChangeShape,
+    'DELETE /v1/catalogue/*': CatalogueChangeShape,
     'GET /v1/machines': form.listOf(MachineViewShape, ENTRIES_MAX),
     'PUT /v1/machines/*/cards/*': form.listOf(MacShape, 256),
     'POST /v1/machines/*/key': GivenKeyShape,
