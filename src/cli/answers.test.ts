@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as documents from '../../test/cli/documents.ts';
 import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, type Terminal } from '../../test/cli/mesh.ts';
@@ -36,6 +36,7 @@ const HOST0: Answers = {
   'GET /v1/nodes': documents.nodes,
   'GET /v1/machines': [],
   'GET /v1/networks': documents.networks.slice(0, 1),
+  'GET /v1/catalogue': [],
   'GET /v1/events?follow=0': documents.host0Events,
   'GET /metrics': documents.metrics.slice(0, 1),
 };
@@ -44,7 +45,11 @@ let root: string;
 let running: FakeDaemon[];
 
 beforeAll(() => {
-  process.env.TZ = 'UTC';
+  vi.stubEnv('TZ', 'UTC');
+});
+
+afterAll(() => {
+  vi.unstubAllEnvs();
 });
 
 beforeEach(async () => {
@@ -109,9 +114,9 @@ describe('networks and nodes', () => {
   test('a table fits a terminal of 80 columns', async () => {
     await agent();
     expect(await answer('network list', { columns: 80 })).toMatchInlineSnapshot(`
-      "NAME    STATE                     VNI  BRIDGE  PREFIX                    MEMBERS
-      manage  ready                     456  br456   fd42:2345:1234:9abc::/64        3
-      blue    waiting: host0 has not …   77  br77    fd42:0:0:b::/64                 2
+      "NAME    STATE            TYPE  NUMBER  BRIDGE  PREFIX                    MEMBERS
+      manage  ready            mesh     456  br456   fd42:2345:1234:9abc::/64        3
+      blue    waiting: host0…  mesh      77  br77    fd42:0:0:b::/64                 2
       "
     `);
   });
@@ -119,9 +124,9 @@ describe('networks and nodes', () => {
   test('in a pipe nothing is shortened', async () => {
     await agent();
     expect(await answer('network list')).toMatchInlineSnapshot(`
-      "NAME    STATE                                      VNI  BRIDGE  PREFIX                    MEMBERS
-      manage  ready                                      456  br456   fd42:2345:1234:9abc::/64        3
-      blue    waiting: host0 has not answered in it yet   77  br77    fd42:0:0:b::/64                 2
+      "NAME    STATE                                      TYPE  NUMBER  BRIDGE  PREFIX                    MEMBERS
+      manage  ready                                      mesh     456  br456   fd42:2345:1234:9abc::/64        3
+      blue    waiting: host0 has not answered in it yet  mesh      77  br77    fd42:0:0:b::/64                 2
       "
     `);
   });
@@ -470,6 +475,16 @@ describe('ports', () => {
     const daemon = await agent();
     expect(await answer('port plug manage tap0')).toBe('tap0 is plugged into manage.\n');
     expect(daemon.asked).toEqual([{ method: 'PUT', path: '/v1/ports/tap0', body: '{"network":"manage"}' }]);
+  });
+
+  test('an interface that is down, when it is plugged and in the list', async () => {
+    const [port] = documents.ports;
+    const down = { ...port, down: true };
+    await agent({ 'PUT /v1/ports/tap0': down, 'GET /v1/ports': [down] });
+    expect(await answer('port plug manage tap0')).toBe(
+      'tap0 is plugged into manage.\nIt is down, and no frame passes until it is up: `ip link set tap0 up`.\n',
+    );
+    expect(await answer('port list')).toContain('plugged, down');
   });
 
   test('unplug', async () => {

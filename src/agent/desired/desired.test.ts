@@ -45,8 +45,8 @@ function counted(network: Mesh): { readonly network: Mesh; readonly reads: () =>
     reads: () => reads,
     network: {
       ...network,
-      get type() {
-        return read(network.type);
+      get bridge() {
+        return read(network.bridge);
       },
       get hostAddress() {
         return read(network.hostAddress);

@@ -5,6 +5,9 @@
  *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
+ *                         GET /v1/catalogue → CatalogueView[] · GET /v1/catalogue/NAME → CatalogueView (catalogue.ts)
+ *                         POST, PUT /v1/catalogue, PATCH /v1/catalogue/NAME ← NetworkOrder → CatalogueChange: makes, applies, edits
+ *                         POST /v1/catalogue/NAME/start, …/stop, DELETE /v1/catalogue/NAME?force=1 → CatalogueChange
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
  *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
  *                         what the node with this mesh address answers on its channel
@@ -198,6 +201,8 @@ export interface PortView {
   readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
   readonly mtuBytes?: number;
+  /** The interface is set down, so that no frame passes. */
+  readonly down?: true;
   /**
    * Frames of the port that the rules for guests refused, by kind (docs/ports.md), while the last of them is not ten
    * minutes ago, with the Ethernet addresses that they came from. An older agent gives none.
