@@ -75,7 +75,9 @@ function nameOfOrphan({ id, document }: NodeOrphan): string {
 async function found(context: Context, name: string, node?: string): Promise<[NodeOrphan, ...NodeOrphan[]]> {
   const list = await host0Client(context.paths).ask('GET /v1/orphans');
   const named = list.filter((orphan) => orphan.id === name || nameOfOrphan(orphan) === name);
-  const [first, ...others] = named.filter((orphan) => node === undefined || node === orphan.node || node === orphan.machine);
+  const [first, ...others] = named.filter(
+    (orphan) => node === undefined || node === orphan.node || node === orphan.machine,
+  );
   if (first !== undefined) return [first, ...others];
   throw new MeshError('MESH_OBJECT_UNKNOWN', `no node has an orphan ${JSON.stringify(name)}`, {
     object: name,

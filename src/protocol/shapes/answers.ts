@@ -29,8 +29,8 @@ import { BootViewShape, ScanShape } from './boot-view-shapes.ts';
 import { CatalogueChangeShape, CatalogueViewShape } from './catalogue-shapes.ts';
 import { type DocumentReading, readDocument } from './document.ts';
 import * as form from './form.ts';
-import { NodeOrphanShape } from './node-assignment-shape.ts';
 import { GivenKeyShape } from './key-file.ts';
+import { NodeOrphanShape } from './node-assignment-shape.ts';
 import { ErrorShape, MacShape, NETWORKS_MAX } from './parts.ts';
 import { TimelineShape } from './timeline-shape.ts';
 import {

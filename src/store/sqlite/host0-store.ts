@@ -85,7 +85,10 @@ export async function openHost0Store(stateDirectory: string, clock: Clock): Prom
  * The word of this opening. Both words are in the file before the store gets the new one, so that a crash between the two writes
  * makes no store a foreign one. Undefined when the disk takes no new word: then the store keeps its old one.
  */
-async function nextOpening(file: StateFile<EpochRecord>, last: EpochRecord | undefined): Promise<StoreOpening | undefined> {
+async function nextOpening(
+  file: StateFile<EpochRecord>,
+  last: EpochRecord | undefined,
+): Promise<StoreOpening | undefined> {
   const next = randomBytes(8).toString('hex');
   const { openings } = last ?? {};
   if (last === undefined) return { next };

@@ -19,9 +19,7 @@ export interface OpenedFile {
 }
 
 /** The first message of the worker: the contents of the file, or why it cannot be opened. */
-export type SqliteOpening =
-  | { readonly opened: OpenedFile }
-  | SqliteFailure;
+export type SqliteOpening = { readonly opened: OpenedFile } | SqliteFailure;
 
 /** A request. Each gets one reply, and the next is sent only after the reply. The worker ends after `close`. */
 export type SqliteRequest = { readonly commit: Pick<TxnJudgement, 'batches' | 'compacted'> } | { readonly close: true };
