@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as documents from '../../test/cli/documents.ts';
 import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, type Terminal } from '../../test/cli/mesh.ts';
@@ -45,7 +45,11 @@ let root: string;
 let running: FakeDaemon[];
 
 beforeAll(() => {
-  process.env.TZ = 'UTC';
+  vi.stubEnv('TZ', 'UTC');
+});
+
+afterAll(() => {
+  vi.unstubAllEnvs();
 });
 
 beforeEach(async () => {
@@ -471,6 +475,16 @@ describe('ports', () => {
     const daemon = await agent();
     expect(await answer('port plug manage tap0')).toBe('tap0 is plugged into manage.\n');
     expect(daemon.asked).toEqual([{ method: 'PUT', path: '/v1/ports/tap0', body: '{"network":"manage"}' }]);
+  });
+
+  test('an interface that is down, when it is plugged and in the list', async () => {
+    const [port] = documents.ports;
+    const down = { ...port, down: true };
+    await agent({ 'PUT /v1/ports/tap0': down, 'GET /v1/ports': [down] });
+    expect(await answer('port plug manage tap0')).toBe(
+      'tap0 is plugged into manage.\nIt is down, and no frame passes until it is up: `ip link set tap0 up`.\n',
+    );
+    expect(await answer('port list')).toContain('plugged, down');
   });
 
   test('unplug', async () => {

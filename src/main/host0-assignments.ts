@@ -1,6 +1,7 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
 import { OwnNode } from '../api/channel/own-node.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
+import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 
 /** What host0 has before its assignments. */
@@ -13,6 +14,7 @@ export interface Host0AssignmentsInput extends AssignmentsInput {
 /** The assignments while host0's daemon runs. */
 export interface Host0Assignments {
   readonly assignments: Assignments;
+  readonly orphans: NodeOrphans;
   close(): void;
 }
 
@@ -28,6 +30,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   ownNode.start();
   return {
     assignments,
+    orphans: new NodeOrphans(assignments, (network) => catalogue.apply({ ...network })),
     close: () => {
       ownNode.close();
       assignments.close();

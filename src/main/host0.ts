@@ -147,6 +147,7 @@ async function main(): Promise<void> {
     boots: machines.boots,
     channels: nodeChannels.channels,
     keys,
+    orphans: given.orphans,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

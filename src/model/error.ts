@@ -180,6 +180,7 @@ export const ERRORS = {
   MESH_PROCESS_NOT_ENDED: system('A process was told to end and still runs.'),
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
   MESH_PORT_UNKNOWN: missing('There is no such interface, or it has not been plugged.'),
+  MESH_PORT_DOWN: conflict('A plugged interface is down, and no frame passes it.'),
   MESH_PORT_REFUSED: conflict('A port sends frames that no port may send. They are refused.'),
   MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),

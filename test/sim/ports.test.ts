@@ -4,7 +4,7 @@
  */
 import { beforeEach, expect, test } from 'vitest';
 import { Backoff } from '../../src/agent/loop/backoff.ts';
-import { driftView, explainView, planView } from '../../src/agent/view/agent-view.ts';
+import { driftView, explainView, planView, statusView } from '../../src/agent/view/agent-view.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
@@ -96,6 +96,19 @@ test('unplug resolves when the port is off, and the plan is empty', async () => 
   await expect(done(agent.ports.unplug('tap0'))).rejects.toMatchObject({ code: 'MESH_PORT_UNKNOWN' });
   await done(agent.ports.unplug('put0'));
   expect(masterOf('put0')).toBeUndefined();
+});
+
+test('a port that is down is a finding with the command that sets it up, until it is up', async () => {
+  const { agent } = processOf(node);
+  const findings = () => statusView(agent, 0).health.filter(({ code }) => code === 'MESH_PORT_DOWN');
+  expect(findings()).toMatchObject([
+    { object: 'put0', remedy: expect.stringContaining('`ip link set put0 up`') },
+    { object: 'tap0', message: 'tap0 is plugged into mesh0, but it is down: no frame passes' },
+  ]);
+  for (const link of ['tap0', 'put0']) node.kernel.perform({ do: 'link-set', link, change: { up: true } });
+  await pass(SETTLE_MS);
+  expect(findings()).toEqual([]);
+  expect(agent.ports.list().map(({ down }) => down)).toEqual([undefined, undefined]);
 });
 
 test('a step that the kernel refused once is tried again', async () => {

@@ -215,8 +215,9 @@ export class PortCommands {
     const refused = refusals.counts
       .filter(({ port }) => port === link)
       .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
-    const mtuBytes = this.#input.reconciler.cache.linkNamed(link)?.mtuBytes;
-    return { interface: link, network, state, refused, ...(mtuBytes !== undefined && { mtuBytes }) };
+    const device = this.#input.reconciler.cache.linkNamed(link);
+    const seen = device === undefined ? {} : { mtuBytes: device.mtuBytes, ...(!device.up && { down: true as const }) };
+    return { interface: link, network, state, refused, ...seen };
   }
 }
 

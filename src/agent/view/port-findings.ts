@@ -1,4 +1,4 @@
-/** Findings about the ports of this node: which cannot be ports, and whose guest was refused what. */
+/** Findings about the ports of this node: which cannot be ports, which are down, and whose guest was refused what. */
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Agent } from '../agent.ts';
@@ -10,10 +10,27 @@ const MACS_NAMED = 2;
 /** Kinds that an administrator's own router sends, too. */
 const OF_ROUTERS: ReadonlySet<RefusalKind> = new Set(['router', 'dhcp-server', 'link-protocol', 'tagged']);
 
-/** Ports that this machine itself needs, and ports that send what no port may. */
+/** Ports that this machine itself needs, ports that are down, and ports that send what no port may. */
 export function portFindings(agent: Agent): Finding[] {
   const unfit = agent.source.known ? agent.unfitPorts.findings(agent.cache, agent.source.host0Stance()) : [];
-  return [...unfit, ...refusalFindings(agent)];
+  return [...unfit, ...downFindings(agent), ...refusalFindings(agent)];
+}
+
+/** One finding for each plugged interface that is set down. The agent leaves it so: its owner may want that. */
+function downFindings(agent: Agent): Finding[] {
+  return agent.ports.list().flatMap(({ interface: port, network: id, down }): Finding[] => {
+    const network = agent.source.networks.find((known) => known.id === id);
+    if (down !== true || network === undefined) return [];
+    return [
+      {
+        code: 'MESH_PORT_DOWN',
+        severity: 'warning',
+        object: port,
+        message: `${port} is plugged into ${network.name}, but it is down: no frame passes`,
+        remedy: `Set it up: \`ip link set ${port} up\`. Or take it off the network: \`mesh port unplug ${port}\`.`,
+      },
+    ];
+  });
 }
 
 /**

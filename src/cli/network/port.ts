@@ -47,8 +47,9 @@ export function portCommand(context: Context): Command {
   return port;
 }
 
-function pluggedText({ interface: name, state, why }: PortView, network: string): string {
-  if (state === 'plugged') return `${name} is plugged into ${network}.\n`;
+function pluggedText({ interface: name, state, why, down }: PortView, network: string): string {
+  const hint = down === true ? `It is down, and no frame passes until it is up: \`ip link set ${name} up\`.\n` : '';
+  if (state === 'plugged') return `${name} is plugged into ${network}.\n${hint}`;
   if (why !== undefined)
     return `${name} waits: ${why}. It is plugged into ${network} as soon as host0 gives the network.\n`;
   return `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`;
@@ -63,10 +64,14 @@ interface PortRow extends PortView {
 const COLUMNS: readonly Column<PortRow>[] = [
   { title: 'INTERFACE', text: (port) => port.interface },
   { title: 'NETWORK', text: (port) => port.name },
-  { title: 'STATE', text: (port) => port.state, tone: (port) => (port.state === 'plugged' ? 'good' : 'warning') },
+  { title: 'STATE', text: stateText, tone: (port) => (stateText(port) === 'plugged' ? 'good' : 'warning') },
   { title: 'MTU', text: mtuText, tone: (port) => (isWide(port) ? 'warning' : undefined) },
   { title: 'REFUSED', text: refusedText, tone: (port) => (port.refused?.length ? 'warning' : undefined) },
 ];
+
+function stateText({ state, down }: PortRow): string {
+  return down === true ? `${state}, down` : state;
+}
 
 function isWide({ mtuBytes = 0, carriesBytes = Number.POSITIVE_INFINITY }: PortRow): boolean {
   return mtuBytes > carriesBytes;

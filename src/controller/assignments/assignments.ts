@@ -19,6 +19,7 @@ import {
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
   type NodeAttachment,
+  type NodeOrphan,
   type NodeStatus,
   type Orphan,
   type OrphanName,
@@ -42,12 +43,6 @@ export interface AssignmentsInput {
   readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
   /** host0's underlay address as a node at `viewer` reaches it. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
-}
-
-/** An orphan of a node, for lists. */
-export interface NodeOrphan extends Orphan {
-  readonly machine: MachineWord;
-  readonly node: string;
 }
 
 /** One object for all nodes, so that it is digested once. */
@@ -149,6 +144,10 @@ export class Assignments {
         return own.map(({ node, link }) => ({ node, interface: link }));
       },
       nodes: (id) => this.#nodesWith(id),
+      isOrphan: (number) => {
+        const id = `net-${number.toString(16)}`;
+        return [...this.#orphans.values()].some((orphans) => orphans.some((orphan) => orphan.id === id));
+      },
       // A port is the wish of the node's administrator. Without its network, the port waits for the network to come back.
       unplug: async () => undefined,
     };
@@ -206,18 +205,22 @@ export class Assignments {
     });
   }
 
+  /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
+  orphan(machine: MachineWord, name: OrphanName): Orphan {
+    const orphan = this.#orphans.get(machine)?.find((candidate) => sameName(candidate, name));
+    if (orphan !== undefined) return orphan;
+    throw new MeshError('MESH_OBJECT_UNKNOWN', `machine ${machine} has no orphan ${name.kind} ${name.id}`, {
+      object: name.id,
+      remedy: 'See `mesh node orphans list`.',
+    });
+  }
+
   /**
    * Lets an orphan of a node go: the node's next assignment says so.
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.#orphans.get(machine)?.find((candidate) => sameName(candidate, name));
-    if (orphan === undefined) {
-      throw new MeshError('MESH_OBJECT_UNKNOWN', `machine ${machine} has no orphan ${name.kind} ${name.id}`, {
-        object: name.id,
-        remedy: 'See `mesh node orphans list`.',
-      });
-    }
+    const orphan = this.orphan(machine, name);
     const { kind, id, epoch } = orphan;
     await this.#change(machine, (before) => ({
       ...before,
@@ -225,6 +228,17 @@ export class Assignments {
         -RELEASED_MAX,
       ),
     }));
+  }
+
+  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
+  async releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
+    for (const [machine, orphans] of this.#orphans) {
+      const { ports = [] } = this.#holdings?.get(machine) ?? {};
+      const isHeld = ports.some(({ network }) => network === id || network === networkName);
+      if (!isHeld && orphans.some((orphan) => sameName(orphan, { kind, id, epoch }))) {
+        await this.release(machine, { kind, id, epoch });
+      }
+    }
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */

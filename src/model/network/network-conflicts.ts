@@ -60,7 +60,7 @@ export function claimsOf({ number, name, bridge, type, hostAddress }: Network): 
 }
 
 /** The names of the devices that a network has on its nodes. */
-export function devicesOf(network: Network): readonly string[] {
+export function claimedDevices(network: Network): readonly string[] {
   return claimsOf(network).flatMap(({ part, text }) => (part === 'device' ? [text] : []));
 }
 

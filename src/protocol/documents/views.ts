@@ -201,6 +201,8 @@ export interface PortView {
   readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
   readonly mtuBytes?: number;
+  /** The interface is set down, so that no frame passes. */
+  readonly down?: true;
   /**
    * Frames of the port that the rules for guests refused, by kind (docs/ports.md), while the last of them is not ten
    * minutes ago, with the Ethernet addresses that they came from. An older agent gives none.

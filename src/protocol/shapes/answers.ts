@@ -9,6 +9,7 @@ import type { BootView, ScanView } from '../documents/boot-views.ts';
 import type { CatalogueChange, CatalogueView } from '../documents/catalogue.ts';
 import type { GivenKey } from '../documents/given-key.ts';
 import type { MachineView } from '../documents/machine-view.ts';
+import type { NodeOrphan } from '../documents/node-assignment.ts';
 import type { TimelineView } from '../documents/timeline-view.ts';
 import type { TraceView } from '../documents/trace.ts';
 import type {
@@ -29,6 +30,7 @@ import { CatalogueChangeShape, CatalogueViewShape } from './catalogue-shapes.ts'
 import { type DocumentReading, readDocument } from './document.ts';
 import * as form from './form.ts';
 import { GivenKeyShape } from './key-file.ts';
+import { NodeOrphanShape } from './node-assignment-shape.ts';
 import { ErrorShape, MacShape, NETWORKS_MAX } from './parts.ts';
 import { TimelineShape } from './timeline-shape.ts';
 import {
@@ -69,6 +71,9 @@ export interface RouteAnswers {
     readonly 'PUT /v1/machines/*/cards/*': readonly Mac[];
     readonly 'POST /v1/machines/*/key': GivenKey;
     readonly 'DELETE /v1/machines/*/key': unknown;
+    readonly 'GET /v1/orphans': readonly NodeOrphan[];
+    readonly 'POST /v1/orphans/adopt': unknown;
+    readonly 'POST /v1/orphans/release': unknown;
     readonly 'GET /v1/boot': BootView;
     readonly 'POST /v1/scan': ScanView;
     readonly 'POST /v1/boot/stop': unknown;
@@ -115,6 +120,9 @@ const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
     'PUT /v1/machines/*/cards/*': form.listOf(MacShape, 256),
     'POST /v1/machines/*/key': GivenKeyShape,
     'DELETE /v1/machines/*/key': form.unknown(),
+    'GET /v1/orphans': form.listOf(NodeOrphanShape, ENTRIES_MAX),
+    'POST /v1/orphans/adopt': form.unknown(),
+    'POST /v1/orphans/release': form.unknown(),
     'GET /v1/boot': BootViewShape,
     'POST /v1/scan': ScanShape,
     'POST /v1/boot/stop': form.unknown(),

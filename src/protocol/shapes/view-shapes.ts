@@ -189,6 +189,7 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   state: form.oneOf(['wanted', 'plugged']),
   why: form.exactOptional(TextShape),
   mtuBytes: form.exactOptional(Count),
+  down: form.exactOptional(form.literal(true)),
   refused: form.exactOptional(
     form.listOf(
       form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),
