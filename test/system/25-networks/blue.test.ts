@@ -109,7 +109,8 @@ test('another MTU and description lose no packet, and restart no stream', async 
       const [state, , , end] = inside(netnsPath(host.netns), 'ss', '-Htn', 'dport', '=', ':8004').split(/\s+/);
       return `${state} ${end}`;
     });
-  const mtuOf = (host: LabHost) => / mtu (\d+)/.exec(inside(netnsPath(host.netns), 'ip', 'link', 'show', 'vxlan1001'))?.[1];
+  const mtuOf = (host: LabHost) =>
+    / mtu (\d+)/.exec(inside(netnsPath(host.netns), 'ip', 'link', 'show', 'vxlan1001'))?.[1];
   await until('both channels stand', START_DEADLINE_MS, () => channelsOf().every((text) => text.startsWith('ESTAB ')));
   await noDrift(lab.hosts);
   const before = { channels: channelsOf(), floods: nodes.map(floodsOf) };
