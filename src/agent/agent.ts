@@ -10,6 +10,7 @@ import type { MachineWord } from '../model/machine.ts';
 import { isMeshId, type Mesh } from '../model/network/mesh.ts';
 import type { Network } from '../model/network/network.ts';
 import type { NetworkId } from '../model/network/number.ts';
+import type { VxlanNetwork } from '../model/network/vxlan-network.ts';
 import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
@@ -227,11 +228,11 @@ export class Agent implements SourceAgent {
   }
 
   /**
-   * The mesh with this name or identifier.
-   * @throws MESH_NET_UNKNOWN
+   * The VXLAN network with this name or identifier: a mesh, or one that host0 has given.
+   * @throws MESH_NET_UNKNOWN, MESH_NOT_SUPPORTED
    */
-  networkCalled(name: string): Mesh {
-    return this.networks.meshCalled(name);
+  networkCalled(name: string): VxlanNetwork {
+    return this.networks.vxlanCalled(name);
   }
 
   /**

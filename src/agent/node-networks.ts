@@ -2,6 +2,7 @@
 import { MeshError } from '../model/error.ts';
 import type { Mesh } from '../model/network/mesh.ts';
 import type { Network } from '../model/network/network.ts';
+import { isVxlanNetwork, type VxlanNetwork } from '../model/network/vxlan-network.ts';
 import type { NodeAttachment } from '../protocol/documents/node-assignment.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
 import type { Source } from './membership/source.ts';
@@ -10,11 +11,11 @@ const NONE_GIVEN: readonly NodeAttachment[] = [];
 
 /** One list of both, and names that lead to networks. */
 export class NodeNetworks {
-  readonly #source: Source;
-  readonly #assignments: NodeAssignments | undefined;
+  readonly #source: Pick<Source, 'networks'>;
+  readonly #assignments: Pick<NodeAssignments, 'attachments'> | undefined;
   #known: { meshes: readonly Mesh[]; given: readonly NodeAttachment[]; all: readonly Network[] } | undefined;
 
-  constructor(source: Source, assignments: NodeAssignments | undefined) {
+  constructor(source: Pick<Source, 'networks'>, assignments: Pick<NodeAssignments, 'attachments'> | undefined) {
     this.#source = source;
     this.#assignments = assignments;
   }
@@ -34,9 +35,15 @@ export class NodeNetworks {
     return this.#known.all;
   }
 
-  /** The mesh with this name or identifier. @throws MESH_NET_UNKNOWN */
-  meshCalled(name: string): Mesh {
-    return calledAmong(this.#source.networks, name);
+  /** The VXLAN network with this name or identifier. @throws MESH_NET_UNKNOWN; MESH_NOT_SUPPORTED for one of another type */
+  vxlanCalled(name: string): VxlanNetwork {
+    const network = this.called(name);
+    if (isVxlanNetwork(network)) return network;
+    throw new MeshError('MESH_NOT_SUPPORTED', `${network.name} is of the type ${network.type.kind}: it has no VXLAN`, {
+      object: network.name,
+      rule: 'Pings, traces and captures follow the VXLAN of a network.',
+      remedy: `\`mesh explain ${network.name}\` shows the devices of the network on this node.`,
+    });
   }
 
   /** The network with this name or identifier. @throws MESH_NET_UNKNOWN */

@@ -77,9 +77,9 @@ async function main(): Promise<void> {
 
   const kernel = await SystemKernel.open((error) => journal.failure('link not deleted', error, { level: 'error' }));
   const echoes = await EchoSocket.open({});
-  const echo: Echo = (to, timeoutMs) => echoes.echo(to, { timeoutMs });
-  const sizedEcho: SizedEcho = (to, timeoutMs, payloadBytes) =>
-    echoes.echo(to, { timeoutMs, payloadBytes, dontFragment: true });
+  const echo: Echo = (to, timeoutMs, device) => echoThrough(echoes, device, (socket) => socket.echo(to, { timeoutMs }));
+  const sizedEcho: SizedEcho = (to, timeoutMs, payloadBytes, device) =>
+    echoThrough(echoes, device, (socket) => socket.echo(to, { timeoutMs, payloadBytes, dontFragment: true }));
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const { machine, source, key } = await openAgentSource({ ...common, paths, options });
@@ -177,3 +177,18 @@ async function main(): Promise<void> {
 }
 
 main().catch((thrown: unknown) => fail([MeshError.from(thrown)]));
+
+/** Sends an echo with the common socket, or with one of its own through a device: for a link-local address. */
+async function echoThrough<T>(
+  common: EchoSocket,
+  device: string | undefined,
+  send: (socket: EchoSocket) => Promise<T>,
+): Promise<T> {
+  if (device === undefined) return send(common);
+  const own = EchoSocket.open({ device });
+  try {
+    return await send(own);
+  } finally {
+    own.close();
+  }
+}

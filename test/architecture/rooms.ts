@@ -237,6 +237,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       view: {
         '.': 'views are built from the agent’s state',
+        assignment: 'the networks that host0 has given, with their states',
         desired: 'a table is full at the limit that was asked for, and a stance says which links are the underlay',
         kernel: 'full tables are counted',
         items: 'an item is explained by what it prints',

@@ -7,7 +7,7 @@ import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import { MeshError } from '../../model/error.ts';
-import { memberAddresses } from '../../model/network/member.ts';
+import { ipv6In } from '../../model/network/node-addresses.ts';
 import { VERSION } from '../../model/version.ts';
 import { httpResponse, type NodeHandler } from '../../protocol/channel/node-request.ts';
 import { readCaptureParameters } from '../../protocol/documents/capture.ts';
@@ -29,6 +29,7 @@ import type { SizedEcho } from '../ping/path-mtu.ts';
 import { trace } from '../trace/tracer.ts';
 import { driftView, explainView, membersOf, networkViews, planView, statusView } from '../view/agent-view.ts';
 import { memberCalled } from '../view/called-member.ts';
+import { channelAddress } from '../view/channel-address.ts';
 import { givenNetworkViews } from '../view/given-networks.ts';
 
 /** A request carries a few names. */
@@ -144,10 +145,11 @@ async function serveCapture(
   const settings = readCaptureParameters(parameters);
   const member = memberCalled(membersOf(agent, network), parameters.get('node') ?? '', network);
   const { machine, name } = agent.input;
-  if (member.ipv6 === memberAddresses(network, machine).ipv6) {
+  if (member.ipv6 === ipv6In(network, machine)) {
     await captures.serve(httpResponse(response), { network, settings, who: 'the control socket' });
   } else if (machine === 'host0') {
-    await passOnCapture(response, { network, member, settings, daemon });
+    const address = channelAddress(agent, network, member);
+    await passOnCapture(response, { network, member, address, settings, daemon });
   } else {
     throw new MeshError('MESH_MEMBER_NOT_ALLOWED', `${name} may not capture on ${member.name}`, {
       object: member.name,

@@ -1,6 +1,6 @@
 /** The captures that run on one node: few at a time, and each is journalled with its requester. */
 import { MeshError } from '../../model/error.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import type { NodeResponse } from '../../protocol/channel/node-request.ts';
 import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { Agent } from '../agent.ts';
@@ -12,7 +12,7 @@ const CAPTURES_MAX = 4;
 
 /** A request for one capture. */
 export interface CaptureOrder {
-  readonly network: Mesh;
+  readonly network: VxlanNetwork;
   readonly settings: CaptureSettings;
   /** The requester, for the journal: `host0`. */
   readonly who: string;

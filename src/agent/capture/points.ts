@@ -6,7 +6,7 @@ import { framesWithout, vxlanWithout } from '../../kernel/sockets/capture-filter
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import { AGENT_PORT, CHANNEL_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
 
@@ -27,7 +27,7 @@ export interface CapturePoint {
  * The network's VXLAN device first, then its underlay links: one on a node, one for each segment on host0.
  * @throws MESH_NET_UNKNOWN while the network has no device here
  */
-export function capturePoints(agent: Agent, network: Mesh): CapturePoint[] {
+export function capturePoints(agent: Agent, network: VxlanNetwork): CapturePoint[] {
   const { cache } = agent.reconciler;
   const vxlan = cache.linkNamed(network.type.device);
   if (vxlan === undefined) {

@@ -4,9 +4,11 @@
  */
 import type { ClientRequest, IncomingMessage, RequestOptions, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { type ErrorCode, MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import { isMesh } from '../../model/network/mesh.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
@@ -23,8 +25,10 @@ const LATE_MS = 5_000;
 
 /** A capture of another node. */
 export interface RemoteCapture {
-  readonly network: Mesh;
+  readonly network: VxlanNetwork;
   readonly member: Member;
+  /** The address by which host0's daemon knows the node's channel; undefined where it knows none. */
+  readonly address: Ipv6 | undefined;
   readonly settings: CaptureSettings;
   /** The socket of host0's daemon. */
   readonly daemon: string | undefined;
@@ -51,19 +55,20 @@ export async function passOnCapture(response: ServerResponse, capture: RemoteCap
 }
 
 async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promise<IncomingMessage> {
-  const { network, member, settings, daemon } = capture;
+  const { network, member, address, settings, daemon } = capture;
   const parameters = captureParameters(settings);
   let noChannel: MeshError | undefined;
-  if (daemon !== undefined) {
+  if (daemon !== undefined && address !== undefined) {
     try {
       const query = new URLSearchParams({ network: network.name, ...parameters });
-      const path = `/v1/nodes/${member.ipv6}/capture?${query}`;
+      const path = `/v1/nodes/${address}/capture?${query}`;
       return await openAt({ socketPath: daemon, path }, network, member, isFull);
     } catch (thrown) {
       noChannel = MeshError.from(thrown);
       if (!NO_CHANNEL.includes(noChannel.code)) throw noChannel;
     }
   }
+  if (!isMesh(network)) throw noChannel ?? withoutChannel(member);
   const localAddress = memberAddresses(network, 'host0').ipv6;
   const path = `/capture?${new URLSearchParams(parameters)}`;
   try {
@@ -74,9 +79,17 @@ async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promi
   }
 }
 
+function withoutChannel({ name }: Member): MeshError {
+  return new MeshError('MESH_CHANNEL_DOWN', `host0 knows no channel of ${name}`, {
+    object: name,
+    remedy: `\`mesh node show ${name}\` shows the channel, and \`mesh status\` on ${name} why it is down.`,
+    retryable: true,
+  });
+}
+
 async function openAt(
   target: CaptureTarget,
-  network: Mesh,
+  network: VxlanNetwork,
   member: Member,
   isFull: () => boolean,
 ): Promise<IncomingMessage> {
@@ -86,7 +99,12 @@ async function openAt(
 }
 
 /** @param isFull whether the own client reads too slowly. The stream is silent then, and must not count as dead */
-function open(target: CaptureTarget, network: Mesh, { name }: Member, isFull: () => boolean): Promise<IncomingMessage> {
+function open(
+  target: CaptureTarget,
+  network: VxlanNetwork,
+  { name }: Member,
+  isFull: () => boolean,
+): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({ ...target, agent: false, timeout: SILENCE_MS });
   outgoing.on('timeout', () => {

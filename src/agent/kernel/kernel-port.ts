@@ -33,7 +33,7 @@ export interface KernelDump {
  * Sends one ICMPv6 echo request to a mesh address.
  * @returns the round trip in ms; undefined when no answer came in time
  */
-export type Echo = (to: Ipv6, timeoutMs: number) => Promise<number | undefined>;
+export type Echo = (to: Ipv6, timeoutMs: number, device?: string) => Promise<number | undefined>;
 
 /** Reads and changes one kernel. Failures of single operations are returned; failures of reads are thrown. */
 export interface KernelPort {

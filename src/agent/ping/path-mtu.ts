@@ -8,8 +8,14 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
  * undefined when no answer came.
  * @throws PacketTooBig when a link on the way, or this machine's own, is too narrow; MESH_KERNEL_REFUSED without a
  *   route
+ * @param device where a link-local address is; absent for other addresses
  */
-export type SizedEcho = (to: Ipv4 | Ipv6, timeoutMs: number, payloadBytes: number) => Promise<number | undefined>;
+export type SizedEcho = (
+  to: Ipv4 | Ipv6,
+  timeoutMs: number,
+  payloadBytes: number,
+  device?: string,
+) => Promise<number | undefined>;
 
 const TIMEOUT_MS = 500;
 /** IPv6 and ICMPv6 headers around an echo's payload. */

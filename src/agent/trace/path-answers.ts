@@ -1,6 +1,6 @@
 /** This node's answers to `GET /path`: one kernel dump at a time, whoever asks. */
 import { MeshError } from '../../model/error.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import { type PathView, parsePathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import { collectPathState } from './path-state.ts';
@@ -24,7 +24,7 @@ export class PathAnswers {
    * @param parameters the ends of the path (`formatPathQuery`)
    * @throws MESH_USAGE, MESH_ADDRESS_INVALID; MESH_BUSY when too many requests wait
    */
-  async answer(network: Mesh, parameters: URLSearchParams): Promise<PathView> {
+  async answer(network: VxlanNetwork, parameters: URLSearchParams): Promise<PathView> {
     if (this.#waiting >= WAITING_MAX) {
       throw new MeshError('MESH_BUSY', 'too many requests wait at this agent', { retryable: true });
     }
@@ -38,7 +38,7 @@ export class PathAnswers {
     }
   }
 
-  async #look(network: Mesh, parameters: URLSearchParams): Promise<PathView> {
+  async #look(network: VxlanNetwork, parameters: URLSearchParams): Promise<PathView> {
     const query = parsePathQuery(parameters);
     return pathView(await collectPathState(this.#agent, network, query), query);
   }

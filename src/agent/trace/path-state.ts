@@ -4,12 +4,13 @@
  */
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { type Ipv6, isLinkLocal } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MeshError } from '../../model/error.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { Member } from '../../model/network/member.ts';
+import { ipv6In, nodeAddresses } from '../../model/network/node-addresses.ts';
 import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import type { Segment } from '../../protocol/documents/assignment.ts';
 import type { PathPoint, PathQuery } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
@@ -32,7 +33,7 @@ export interface PathState {
   readonly role: 'host0' | 'node';
   /** host0's segments; empty on a node. */
   readonly segments: readonly Segment[];
-  readonly network: Mesh;
+  readonly network: VxlanNetwork;
   /** This node's addresses in the network. */
   readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
   /** All members that this node knows, itself included. */
@@ -59,10 +60,15 @@ export interface PathState {
  * Reads the state for one query.
  * @throws MESH_KERNEL_REFUSED
  */
-export async function collectPathState(agent: Agent, network: Mesh, { from, to }: PathQuery): Promise<PathState> {
+export async function collectPathState(
+  agent: Agent,
+  network: VxlanNetwork,
+  { from, to }: PathQuery,
+): Promise<PathState> {
   const { kernel } = agent.input;
   const guestMacs = new Set([from, to].flatMap(({ guest }) => guest?.mac ?? []));
-  const self = memberAddresses(network, agent.input.machine);
+  const { bridgeMac: mac } = nodeAddresses(network, agent.input.machine);
+  const self = { mac, ipv6: ipv6In(network, agent.input.machine) };
   // First: a ping makes the kernel look for a neighbour whose entry is missing.
   const drift = await agent.reconciler.drift(guestMacs);
   const { kernel: fresh, observed } = drift;
@@ -79,14 +85,14 @@ export async function collectPathState(agent: Agent, network: Mesh, { from, to }
   const [firewall, foreign, silent] = await Promise.all([
     kernel.listRuleset('inet'),
     kernel.ruleset?.() ?? '',
-    silentEnd(agent, self.ipv6, { from, to }),
+    silentEnd(agent, network, { from, to }),
   ]);
   return {
     node: agent.input.name,
     role: host0.role,
     segments: host0.role === 'host0' ? host0.segments : [],
     network,
-    self: { mac: self.bridgeMac, ipv6: self.ipv6 },
+    self,
     members,
     desired,
     observed,
@@ -101,12 +107,14 @@ export async function collectPathState(agent: Agent, network: Mesh, { from, to }
 }
 
 /** The other end, if this node is one end and the other answers no ping of this node. */
-async function silentEnd({ input }: Agent, own: Ipv6, { from, to }: PathQuery): Promise<ReadonlySet<Ipv6>> {
+async function silentEnd({ input }: Agent, network: VxlanNetwork, { from, to }: PathQuery): Promise<ReadonlySet<Ipv6>> {
+  const own = ipv6In(network, input.machine);
   const other = from.member === own ? to.member : from.member;
   if (other === own || (from.member !== own && to.member !== own)) return new Set();
+  const device = isLinkLocal(other) ? network.bridge.name : undefined;
   for (let sent = 0; sent < PINGS; sent++) {
     // Without a route the kernel refuses to send, which the hops show.
-    const rttMs = await input.echo(other, PING_TIMEOUT_MS).catch(() => undefined);
+    const rttMs = await input.echo(other, PING_TIMEOUT_MS, device).catch(() => undefined);
     if (rttMs !== undefined) return new Set();
   }
   return new Set([other]);
@@ -118,7 +126,12 @@ function failureOf({ reconciler }: Agent, key: ItemKey): MeshError | undefined {
 }
 
 /** The underlay address of the member by this node's list, and the remote VTEPs of the kernel's FDB entries for it. */
-function outerAddresses(point: PathPoint, network: Mesh, members: readonly Member[], kernel: KernelCache): Ipv4[] {
+function outerAddresses(
+  point: PathPoint,
+  network: VxlanNetwork,
+  members: readonly Member[],
+  kernel: KernelCache,
+): Ipv4[] {
   const member = members.find(({ ipv6 }) => ipv6 === point.member);
   const mac = point.guest?.mac ?? member?.mac;
   const vxlan = kernel.linkNamed(network.type.device)?.index;

@@ -2,7 +2,7 @@
 import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { Member } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import type { PathPart, TraceHop } from '../../protocol/documents/trace.ts';
 import { itemKey } from '../items/item.ts';
 import { type End, linksOf, portOf } from './end.ts';
@@ -118,12 +118,12 @@ function bridgeEntryHop(pathState: PathState, { guest }: End, mac: Mac): TraceHo
   );
 }
 
-function askedInVain(node: string, { name }: Mesh, to: End): string {
+function askedInVain(node: string, { name }: VxlanNetwork, to: End): string {
   return `The kernel of ${node} asks for it and gets no answer: \`mesh doctor\` on ${node}, and \`mesh ping ${name} ${to.member?.name ?? to.memberIpv6}\` there.`;
 }
 
 /** The entry was learnt from frames, and the next frame of the guest changes it. */
-function movedGuest(node: string, { name }: Mesh): string {
+function movedGuest(node: string, { name }: VxlanNetwork): string {
   return `${node} has seen frames of this guest from there. If the guest has moved, its next frame changes that; else \`mesh capture ${name}\` shows who sends as it.`;
 }
 

@@ -4,8 +4,9 @@ import { isIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import type { Member } from '../../model/network/member.ts';
+import { ipv6In } from '../../model/network/node-addresses.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import type { TraceEnd } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import type { KernelCache } from '../kernel/kernel-cache.ts';
@@ -17,7 +18,7 @@ import { findMember, memberCalled } from '../view/called-member.ts';
  */
 export async function traceEnd(
   agent: Agent,
-  network: Mesh,
+  network: VxlanNetwork,
   members: readonly Member[],
   text: string,
 ): Promise<TraceEnd> {
@@ -33,7 +34,7 @@ export async function traceEnd(
   if (guest.mac === undefined) throw unknownGuest(network, text);
   // The agent's own cache keeps no learnt entries of guests.
   const fresh = await agent.reconciler.fresh(new Set([guest.mac]));
-  const host = carrierOf(fresh, network, members, memberAddresses(network, agent.input.machine).ipv6, guest.mac);
+  const host = carrierOf(fresh, network, members, ipv6In(network, agent.input.machine), guest.mac);
   if (host === undefined) throw unknownGuest(network, text);
   const { ipv6: memberIpv6, name, ipv4 } = host;
   const { mac, ipv6 } = guest;
@@ -54,12 +55,12 @@ function normal(text: string): string {
   return isMac(text.toLowerCase()) ? parseMac(text) : parseIpv6(text);
 }
 
-function macOf(cache: KernelCache, { bridge: { name } }: Mesh, ipv6: Ipv6): Mac | undefined {
+function macOf(cache: KernelCache, { bridge: { name } }: VxlanNetwork, ipv6: Ipv6): Mac | undefined {
   const bridge = cache.linkNamed(name)?.index;
   return [...cache.neighbours.values()].find(({ link, address }) => link === bridge && address === ipv6)?.mac;
 }
 
-function ipv6Of(cache: KernelCache, { bridge: { name } }: Mesh, mac: Mac): Ipv6 | undefined {
+function ipv6Of(cache: KernelCache, { bridge: { name } }: VxlanNetwork, mac: Mac): Ipv6 | undefined {
   const bridge = cache.linkNamed(name)?.index;
   const found = [...cache.neighbours.values()].find((entry) => entry.link === bridge && entry.mac === mac);
   return found?.family === 6 ? (found.address as Ipv6) : undefined;
@@ -68,7 +69,7 @@ function ipv6Of(cache: KernelCache, { bridge: { name } }: Mesh, mac: Mac): Ipv6 
 /** The member whose bridge has an Ethernet address, by this node's FDB. */
 function carrierOf(
   cache: KernelCache,
-  { bridge: { name }, type }: Mesh,
+  { bridge: { name }, type }: VxlanNetwork,
   members: readonly Member[],
   own: Ipv6,
   mac: Mac,
@@ -86,7 +87,7 @@ function carrierOf(
   return undefined;
 }
 
-function unknownGuest(network: Mesh, text: string): MeshError {
+function unknownGuest(network: VxlanNetwork, text: string): MeshError {
   return new MeshError('MESH_OBJECT_UNKNOWN', `this node has seen no packet of ${text} in ${network.name}`, {
     object: text,
     rule: 'A guest is known for five minutes to the nodes that it has exchanged packets with.',

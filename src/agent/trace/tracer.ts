@@ -3,8 +3,9 @@
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import { isMesh } from '../../model/network/mesh.ts';
+import { ipv6In } from '../../model/network/node-addresses.ts';
+import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   formatPathQuery,
@@ -18,6 +19,7 @@ import { readPathView } from '../../protocol/shapes/path-view-shape.ts';
 import type { Agent } from '../agent.ts';
 import { ask } from '../ping/question.ts';
 import { membersOf } from '../view/agent-view.ts';
+import { channelAddress } from '../view/channel-address.ts';
 import { collectPathState } from './path-state.ts';
 import { pathView } from './path-view.ts';
 import { traceEnd } from './trace-end.ts';
@@ -40,7 +42,7 @@ export async function trace(agent: Agent, request: TraceRequest, daemon?: string
   const partOf = (member: Member | undefined): Promise<TracePart> => part(agent, { network, query, daemon }, member);
   const atFrom = members.find(({ ipv6 }) => ipv6 === query.from.member);
   const atTo = members.find(({ ipv6 }) => ipv6 === query.to.member);
-  const host0 = members.find(({ ipv6 }) => ipv6 === memberAddresses(network, 'host0').ipv6);
+  const host0 = members.find(({ ipv6 }) => ipv6 === ipv6In(network, 'host0'));
   // Only the ends know whether the path leads through host0, and they may not answer. So host0 is always asked.
   const [first, last, between] = await Promise.all([
     partOf(atFrom),
@@ -56,7 +58,7 @@ function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery[
 
 /** What is asked of each agent. */
 interface PartQuestion {
-  readonly network: Mesh;
+  readonly network: VxlanNetwork;
   readonly query: PathQuery;
   readonly daemon: string | undefined;
 }
@@ -66,24 +68,28 @@ async function part(
   { network, query, daemon }: PartQuestion,
   member: Member | undefined,
 ): Promise<TracePart> {
-  const own = memberAddresses(network, agent.input.machine).ipv6;
+  const own = ipv6In(network, agent.input.machine);
   const node = member?.name ?? agent.input.name;
   if (member === undefined || member.ipv6 === own) {
     return { node, view: pathView(await collectPathState(agent, network, query), query) };
   }
-  const byChannel = daemon === undefined ? undefined : await askByChannel(daemon, network, member, query);
-  const answer = byChannel ?? (await askInMesh(member, own, query));
+  const address = channelAddress(agent, network, member);
+  const isAsked = daemon !== undefined && address !== undefined;
+  const byChannel = isAsked ? await askByChannel({ daemon, address }, network, member, query) : undefined;
+  const answer = byChannel ?? (isMesh(network) ? await askInMesh(member, own, query) : undefined);
+  // Nothing of Meshwork listens inside a network that host0 has given: guests are there.
+  if (answer === undefined) return { node };
   return typeof answer === 'string' ? { node, silent: answer } : { node, view: answer };
 }
 
 /** @returns the view; undefined when the node has no channel, or cannot answer there */
 async function askByChannel(
-  daemon: string,
-  { name }: Mesh,
+  { daemon, address }: { readonly daemon: string; readonly address: Ipv6 },
+  { name }: VxlanNetwork,
   member: Member,
   query: PathQuery,
 ): Promise<PathView | undefined> {
-  const path = `/v1/nodes/${member.ipv6}${formatPathQuery(query)}&${new URLSearchParams({ network: name })}`;
+  const path = `/v1/nodes/${address}${formatPathQuery(query)}&${new URLSearchParams({ network: name })}`;
   const answer = await ask({ socketPath: daemon, path }, ANSWER_TIMEOUT_MS);
   const view = typeof answer === 'string' || answer.status !== 200 ? undefined : viewIn(answer.body, member);
   return typeof view === 'string' ? undefined : view;

@@ -6,10 +6,14 @@
 import type { PathPart, PathView, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
 import { differs } from './hop.ts';
 
-/** One node's part of a path, or the text `silent`, which says why its agent did not answer. */
+/**
+ * One node's part of a path; or the text `silent`, which says why its agent did not answer; or nothing, if this node cannot ask
+ * about the network there.
+ */
 export type TracePart = { readonly node: string } & (
   | { readonly view: PathView; readonly silent?: never }
   | { readonly view?: never; readonly silent: string }
+  | { readonly view?: never; readonly silent?: never }
 );
 
 /** The parts of all nodes on a path. */
@@ -52,6 +56,17 @@ function oneWay(direction: 'forth' | 'back', parts: readonly (TracePart | undefi
 
 function hopsOf({ node, view, silent }: TracePart, direction: 'forth' | 'back'): readonly TraceHop[] {
   if (view !== undefined) return view[direction].hops;
+  if (silent === undefined) {
+    return [
+      {
+        node,
+        subject: 'agent',
+        state: 'unknown',
+        held: 'its part is not known here: about this network only host0 can ask it',
+        remedy: `On ${node}: the same command shows its part.`,
+      },
+    ];
+  }
   return [
     {
       node,

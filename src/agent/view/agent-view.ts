@@ -2,11 +2,12 @@
  * The agent's JSON documents for `mesh status`, `plan`, `drift` and `explain`. They are built from its state; nothing
  * is changed.
  */
+import { isIpv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
-import { hexNumber } from '../../model/network/number.ts';
+import { hexNumber, type NetworkId } from '../../model/network/number.ts';
 import { VERSION } from '../../model/version.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
@@ -24,11 +25,17 @@ import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 import { fullTableFinding, fullTables } from './full-tables.ts';
-import { givenNetworkViews } from './given-networks.ts';
+import { type AgentWithGiven, givenNetworkViews } from './given-networks.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 import { portFindings } from './port-findings.ts';
 import { underlayFindings } from './underlay-findings.ts';
+
+/** The agent, as far as its networks and their members are told. */
+export interface AgentWithMembers extends AgentWithGiven, Pick<Agent, 'stateOf'> {
+  readonly source: Pick<Agent['source'], 'attachments' | 'host0Stance'>;
+  readonly input: AgentWithGiven['input'] & Pick<Agent['input'], 'name'>;
+}
 
 /** `GET /v1/status` of the agent. @param upSec how long the process has run, in whole seconds */
 export function statusView(agent: Agent, upSec: number, channel?: ChannelView): AgentStatus {
@@ -54,7 +61,7 @@ export function statusView(agent: Agent, upSec: number, channel?: ChannelView): 
  * `GET /v1/networks` of the agent: each network with its state, this node's addresses in it, and its members with host0
  * first. This node is among the members as soon as it has an underlay address.
  */
-export function networkViews(agent: Agent): NetworkView[] {
+export function networkViews(agent: AgentWithMembers): NetworkView[] {
   const { source, input } = agent;
   return source.attachments().map(({ network, members, host0Answers }) => {
     const { bridgeMac: mac, ipv6 } = memberAddresses(network, input.machine);
@@ -79,8 +86,21 @@ function rank(ipv6: string, host0: string): number {
 }
 
 /** All members of a network that this node knows, itself included, with host0 first. */
-export function membersOf(agent: Agent, { id }: Mesh): readonly Member[] {
-  return networkViews(agent).find(({ network }) => network.id === id)?.members ?? [];
+export function membersOf(agent: AgentWithMembers, { id }: Network): readonly Member[] {
+  return networkViews(agent).find(({ network }) => network.id === id)?.members ?? givenMembers(agent, id);
+}
+
+/** The nodes that hold a given network, this one first. Of those with an IPv6 underlay there are no members yet. */
+function givenMembers(agent: AgentWithMembers, id: NetworkId): readonly Member[] {
+  const view = givenNetworkViews(agent).find(({ network }) => network.id === id);
+  if (view === undefined) return [];
+  const stance = agent.source.host0Stance();
+  const ipv4 = stance.role === 'node' ? stance.local : stance.segments[0]?.ipv4;
+  const self = ipv4 === undefined ? [] : [{ name: agent.input.name, ipv4, ...view.self }];
+  const others = (view.peers ?? []).flatMap(({ name, underlay, mac, ipv6 }) =>
+    isIpv4(underlay) ? [{ name, ipv4: underlay, mac, ipv6 }] : [],
+  );
+  return [...self, ...others];
 }
 
 const NETWORKS_UNKNOWN: Finding = {

@@ -4,10 +4,13 @@ import { ipv6In, nodeAddresses } from '../../model/network/node-addresses.ts';
 import type { AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
 import type { GivenNetworkView, PeerView } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
+import type { NodeAssignments } from '../assignment/node-assignments.ts';
 
 /** The agent, as far as these views need it. */
 export interface AgentWithGiven {
-  readonly input: Pick<Agent['input'], 'machine' | 'assignments'>;
+  readonly input: Pick<Agent['input'], 'machine'> & {
+    readonly assignments?: Pick<NodeAssignments, 'networkStates'>;
+  };
   readonly ports: Pick<Agent['ports'], 'list'>;
 }
 

@@ -132,17 +132,17 @@ async function run(context: Context, network: string, options: Options): Promise
 async function nodesOf(agent: ControlClient<'agent'>, network: string, named: string | undefined): Promise<string[]> {
   if (named !== undefined) return named.split(',').map((name) => name.trim());
   const status = await agent.ask('GET /v1/status');
-  const view = status.networks.find(
-    (candidate) => candidate.network.name === network || candidate.network.id === network,
-  );
+  const known = [...status.networks, ...(status.given ?? [])];
+  const view = known.find((candidate) => candidate.network.name === network || candidate.network.id === network);
   if (view === undefined) {
     throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${JSON.stringify(network)} on this node`, {
       object: network,
-      remedy: `It has: ${status.networks.map((candidate) => candidate.network.name).join(', ') || 'none'}.`,
+      remedy: `It has: ${known.map((candidate) => candidate.network.name).join(', ') || 'none'}.`,
     });
   }
-  if (status.machine === 'host0') return view.members.map(({ name }) => name);
-  return [status.node];
+  if (status.machine !== 'host0') return [status.node];
+  const members = 'members' in view ? view.members : [{ name: status.node }, ...(view.peers ?? [])];
+  return members.map(({ name }) => name);
 }
 
 /** @param strict every node must answer, since the user named them; else one that answers is enough */

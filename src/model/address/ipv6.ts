@@ -115,3 +115,8 @@ export function ipv6WithSuffix(prefix: Ipv6Cidr, suffix: string): Ipv6 {
   const { address } = parseIpv6Interface(prefix);
   return ipv6FromBigint(bigintOf(address) | BigInt(`0x${suffix}`));
 }
+
+/** Whether the address is a link-local one as networks have them (fe80::/64): it needs the device to be reached. */
+export function isLinkLocal(ipv6: Ipv6): boolean {
+  return ipv6.startsWith('fe80:');
+}
