@@ -3,6 +3,7 @@
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
@@ -24,9 +25,9 @@ interface PortCommandsInput {
   /** Writes the record of the ports to the disk. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly journal: Journal;
-  readonly reconciler: Reconciler;
-  readonly refusals: PortRefusals;
-  readonly unfit: UnfitPorts;
+  readonly reconciler: Pick<Reconciler, 'cache' | 'isReady' | 'failureOf' | 'passes' | 'wake'>;
+  readonly refusals: Pick<PortRefusals, 'counts' | 'offendersOf'>;
+  readonly unfit: Pick<UnfitPorts, 'forget'>;
   readonly host0Stance: () => Host0Stance;
   /** The networks of this node. */
   readonly networks: () => readonly Network[];
@@ -37,6 +38,9 @@ interface PortCommandsInput {
   readonly mayBeGiven: () => boolean;
 }
 
+/** Why a port waits that was plugged before. */
+const NETWORK_NOT_HERE =
+  'this node does not have the network now; `mesh network list` on host0 shows whether it is stopped or deleted';
 /** A name that a network can have. */
 const NETWORK_WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** How long a command waits for host0 to give the network. The port is plugged later, too. */
@@ -56,6 +60,8 @@ export class PortCommands {
   /** The revision of the ports that is on disk. */
   #kept: number;
   #keeping: Promise<void> = Promise.resolve();
+  /** The names of the networks of ports. A network that host0 has taken back keeps its name here until the agent ends. */
+  readonly #names = new Map<NetworkId, string>();
   /** Whether the journal has an event about the record that cannot be written now. */
   #reported = false;
 
@@ -68,10 +74,9 @@ export class PortCommands {
   /** The ports that should be on our bridges: plugged ones and those that were put there directly. */
   list(): PortView[] {
     const { ports, reconciler } = this.#input;
-    return [
-      ...ports.wanted(reconciler.cache).map((port) => this.#view(port)),
-      ...ports.wished.map((port) => this.#wishedView(port)),
-    ];
+    const wanted = ports.wanted(reconciler.cache);
+    for (const id of this.#names.keys()) if (!wanted.some(({ network }) => network === id)) this.#names.delete(id);
+    return [...wanted.map((port) => this.#view(port)), ...ports.wished.map((port) => this.#wishedView(port))];
   }
 
   /** The ports that an administrator plugged in, also those of networks that the node does not have yet. */
@@ -229,7 +234,9 @@ export class PortCommands {
       .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
     const device = this.#input.reconciler.cache.linkNamed(link);
     const seen = device === undefined ? {} : { mtuBytes: device.mtuBytes, ...(!device.up && { down: true as const }) };
-    const named = known === undefined ? {} : { networkName: known.name };
+    if (known !== undefined) this.#names.set(network, known.name);
+    const networkName = this.#names.get(network);
+    const named = networkName === undefined ? {} : { networkName };
     const waits = state === 'plugged' ? {} : { why: this.#whyWanted(port, known) };
     return { interface: link, network, ...named, state, ...waits, refused, ...seen };
   }
@@ -237,7 +244,7 @@ export class PortCommands {
   /** Why the port is not on its bridge. */
   #whyWanted({ link }: ForeignPort, network: Network | undefined): string {
     const { reconciler, stateOf } = this.#input;
-    if (network === undefined) return NETWORK_NOT_GIVEN;
+    if (network === undefined) return NETWORK_NOT_HERE;
     if (reconciler.cache.linkNamed(link) === undefined) return `there is no interface ${link}`;
     const failure = reconciler.failureOf(portKey(link));
     if (failure !== undefined) return failure.message;

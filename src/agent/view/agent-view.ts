@@ -202,13 +202,14 @@ export async function explainView(agent: Agent, object: string): Promise<Explain
   const items = [...reconciler.desired].filter(([key, item]) => belongs(key, item));
   const { steps } = await reconciler.drift();
   const unwanted = steps.filter(({ action, key, item }) => action === 'delete' && belongs(key, item));
-  if (items.length === 0 && unwanted.length === 0 && attachment === undefined) {
+  const isPort = agent.ports.list().some((view) => view.interface === object);
+  if (items.length === 0 && unwanted.length === 0 && attachment === undefined && !isPort) {
     throw new MeshError(
       'MESH_OBJECT_UNKNOWN',
       `nothing of Meshwork's on this node is called ${JSON.stringify(object)}`,
       {
         object,
-        remedy: 'Name a network, a device such as br456, a member, an address, or an item of `mesh plan`.',
+        remedy: 'Name a network, a device such as br456, a port, a member, an address, or an item of `mesh plan`.',
       },
     );
   }

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
 
+/** `mesh port` with its commands. */
 export function portCommand(context: Context): Command {
   const port = new Command('port');
 

@@ -1,0 +1,70 @@
+/** What the agent tells of ports: the name of the network, and why a port is not on its bridge. */
+import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { storeNetwork } from '../../../test/kit/networks.ts';
+import { portLink } from '../../../test/kit/trace-cluster.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import { Signal } from '../../model/signal.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import { KernelCache } from '../kernel/kernel-cache.ts';
+import { ForeignPorts } from './foreign-ports.ts';
+import { PortCommands } from './port-commands.ts';
+
+const blue = storeNetwork('blue', 0x1001);
+
+/** A node on which vm0 is plugged into blue, and whose kernel and networks are as `world` says. */
+function node() {
+  const clock = new ManualClock();
+  const ports = new ForeignPorts({ plugged: [{ link: 'vm0', network: blue.id }], unplugging: [] }, clock);
+  const world = {
+    networks: [blue] as readonly Network[],
+    state: { phase: 'ready' } as NetworkState,
+    isReady: false,
+    failure: undefined as MeshError | undefined,
+  };
+  const commands = new PortCommands({
+    clock,
+    ports,
+    keepPorts: async () => undefined,
+    journal: new Journal(clock, 'agent', 'node1'),
+    reconciler: {
+      get cache() {
+        return KernelCache.of({ links: [portLink(2, 'vm0')], addresses: [], neighbours: [], fdb: [], routes: [] });
+      },
+      isReady: () => world.isReady,
+      failureOf: () => world.failure,
+      passes: new Signal<never>(),
+      wake: async () => undefined,
+    },
+    refusals: { counts: [], offendersOf: () => [] },
+    unfit: { forget: () => false },
+    host0Stance: () => ({ role: 'host0', segments: [], nics: [] }),
+    networks: () => world.networks,
+    stateOf: () => world.state,
+    networkCalled: () => blue,
+    mayBeGiven: () => true,
+  });
+  return { world, look: () => commands.list()[0] };
+}
+
+test('a port has the name of its network, and says why it waits', () => {
+  const { world, look } = node();
+  world.isReady = true;
+  expect(look()).toMatchObject({ network: 'net-1001', networkName: 'blue', state: 'plugged' });
+  expect(look()).not.toHaveProperty('why');
+  world.isReady = false;
+  expect(look()).toMatchObject({ state: 'wanted', why: 'it is not on its bridge yet' });
+  world.state = { phase: 'pending', why: 'its bridge is being made' };
+  expect(look()).toMatchObject({ why: 'blue waits: its bridge is being made' });
+  world.failure = new MeshError('MESH_KERNEL_REFUSED', 'the kernel refuses vm0');
+  expect(look()).toMatchObject({ why: 'the kernel refuses vm0' });
+});
+
+test('a network that host0 has taken back keeps its name', () => {
+  const { world, look } = node();
+  look();
+  world.networks = [];
+  expect(look()).toMatchObject({ networkName: 'blue', why: expect.stringContaining('does not have the network now') });
+});
