@@ -1,4 +1,5 @@
 /** A network that is made by a command: it is on the nodes that have a port in it, and on no other. */
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -10,7 +11,9 @@ import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { ForwardingWatch } from '../forwarding-watch.ts';
 import { Guest } from '../guest.ts';
+import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
@@ -19,6 +22,8 @@ const DEADLINE_MS = 20_000;
 
 /** Five times the five seconds after which all pairs reach each other again. */
 const READY_DEADLINE_MS = 25_000;
+/** host0 starts within two seconds, and nodes look for it each three. */
+const START_DEADLINE_MS = 25_000;
 
 const shared = forAllTests();
 let lab: Lab;
@@ -45,6 +50,15 @@ async function mesh(...words: readonly string[]): Promise<unknown> {
   const { code, stdout, stderr } = await lab.exec(lab.host('host0'), ['mesh', '--json', ...words]);
   if (code !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
   return stdout.trim() === '' ? undefined : JSON.parse(stdout);
+}
+
+/** Asks host0's daemon. */
+function host0(method: string, path: string, body: object): void {
+  const { controlSock } = pathsBelow(lab.host('host0').root);
+  const data = ['-H', 'content-type: application/json', '-d', JSON.stringify(body)];
+  const words = ['-sf', '--unix-socket', controlSock, '-X', method, ...data, `http://host0${path}`];
+  const { status, stderr } = spawnSync('curl', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${method} ${path}: ${status} ${stderr}`);
 }
 
 /** The files of host0's store. */
@@ -114,14 +128,39 @@ test('a node that is started again with host0 away has its network from its disk
   lab.start(lab.host('host0'), 'host0');
 });
 
+test('another MTU and description lose no packet, and restart no stream', async () => {
+  const nodes = [node1, node2];
+  /** The node's end of its channel: another connection has another port. */
+  const channelsOf = () =>
+    nodes.map((host) => {
+      const [state, , , end] = inside(netnsPath(host.netns), 'ss', '-Htn', 'dport', '=', ':8004').split(/\s+/);
+      return `${state} ${end}`;
+    });
+  const mtuOf = (host: LabHost) =>
+    / mtu (\d+)/.exec(inside(netnsPath(host.netns), 'ip', 'link', 'show', 'vxlan1001'))?.[1];
+  await until('both channels stand', START_DEADLINE_MS, () => channelsOf().every((text) => text.startsWith('ESTAB ')));
+  await noDrift(lab.hosts);
+  const before = { channels: channelsOf(), floods: nodes.map(floodsOf) };
+  const watches = await Promise.all(nodes.map((host) => ForwardingWatch.of(host)));
+  for (const watch of watches) shared.defer(() => watch.close());
+  using pings = await Pings.start(guest1.netns, guest2.address);
+  host0('PATCH', '/v1/catalogue/blue', { mtuBytes: 1400, description: 'for the office' });
+  await until('both nodes have the MTU', DEADLINE_MS, () => nodes.every((host) => mtuOf(host) === '1400'));
+  await noDrift(nodes);
+  expect(await pings.lost()).toBe('');
+  expect({ channels: channelsOf(), floods: nodes.map(floodsOf) }).toEqual(before);
+  const changes = await Promise.all(watches.map((watch) => watch.changes(lab.hosts)));
+  expect(changes.flat()).toEqual([]);
+});
+
 test('on a host0 that is restored from a backup without the network, the network lives on, and is adopted', async () => {
-  const host0 = lab.host('host0');
-  await lab.stop(host0, 'host0');
+  const central = lab.host('host0');
+  await lab.stop(central, 'host0');
   for (const file of storeFiles()) {
     rmSync(file, { force: true });
     if (existsSync(`${file}.backup`)) renameSync(`${file}.backup`, file);
   }
-  lab.start(host0, 'host0');
+  lab.start(central, 'host0');
   const orphans = async () => {
     const list = await mesh('node', 'orphans', 'list').catch(() => []);
     return Array.isArray(list) ? list.map((orphan) => `${orphan.node} ${orphan.id}`).toSorted() : [];

@@ -104,6 +104,7 @@ test.each([
     'assigned on another UDP port',
     assigned(networkOfType(NUMBER, vxlanType(NUMBER, { udpPort: 8472 }), { kind: 'assigned' }), V4),
   ],
+  ['explicit', () => [{ network: explicit(...V4), peers: { kind: 'explicit' } }]],
   ['multicast over IPv6', () => [{ network: multicast('ff05::ff01', 'ipv6'), peers: TOLD }]],
   ['multicast over IPv4', () => [{ network: multicast('239.0.255.1', 'ipv4'), peers: TOLD }]],
 ] as [
@@ -114,6 +115,12 @@ test.each([
   await guestsReachEachOther();
   await takeNone();
 });
+
+/** @param vteps the addresses of all nodes, as the network lists them */
+function explicit(...vteps: readonly string[]): Network {
+  const listed = vteps.map((address) => ({ address: parseIpv4(address) }));
+  return networkOfType(NUMBER, vxlanType(NUMBER), { kind: 'explicit', vteps: listed });
+}
 
 function multicast(group: string, underlay: 'ipv4' | 'ipv6', more = {}): Network {
   const address = underlay === 'ipv6' ? parseIpv6(group) : parseIpv4(group);
