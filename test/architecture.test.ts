@@ -30,12 +30,7 @@ const READER = 'protocol/shapes/document.ts';
 /** Source that no entry needs, each with the reason why it is not in `test/`. */
 const APART: Readonly<Record<string, string>> = {
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
-  'controller/assignments/assignments.ts': 'the channels of host0 will send them',
-  'controller/assignments/composed-assignment.ts': 'the channels of host0 will send them',
-  'controller/assignments/given-network.ts': 'the channels of host0 will send them',
-  'controller/assignments/holder-index.ts': 'the channels of host0 will send them',
-  'controller/assignments/holding-record.ts': 'the channels of host0 will send them',
-  'controller/assignments/leave-order.ts': 'the channels of host0 will send them',
+  'controller/pools/port-ids.ts': 'ports that host0 takes up will get their ids from it',
 };
 
 const FILES = sourceFiles();

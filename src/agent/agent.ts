@@ -22,6 +22,7 @@ import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
+import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
 import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
@@ -33,7 +34,7 @@ import { Reconciler } from './loop/reconciler.ts';
 import { KeptSources } from './membership/kept-sources.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
-import { devicesOf, NodeNetworks } from './node-networks.ts';
+import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
@@ -77,6 +78,7 @@ interface LinkSnapshot {
 interface SubnetSnapshot extends Pick<LinkSnapshot, 'cache' | 'linksRevision'> {
   readonly addressesRevision: number;
   readonly shared: readonly OnLinkSubnet[];
+  readonly links: readonly ForeignLink[];
 }
 
 /** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
@@ -237,7 +239,7 @@ export class Agent implements SourceAgent {
   stateOf(network: Network): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
-    for (const device of devicesOf(network)) {
+    for (const device of deviceKindsOf(network)) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
         return { phase: 'pending', why: `its ${device} is being made` };
     }
@@ -277,7 +279,8 @@ export class Agent implements SourceAgent {
       machine: this.input.machine,
       routes,
       ...(priority !== undefined && { firstRule: priority }),
-      onLink: this.#sharedSubnets(cache),
+      onLink: this.#subnetsOf(cache).shared,
+      foreignLinks: this.#subnetsOf(cache).links,
       host0,
       attachments: [
         ...source
@@ -319,15 +322,15 @@ export class Agent implements SourceAgent {
     return this.#linkSnapshot;
   }
 
-  /** The subnets that several NICs are on. A NIC whose name rules cannot hold is left out. */
-  #sharedSubnets(cache: KernelCache): readonly OnLinkSubnet[] {
+  /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
+  #subnetsOf(cache: KernelCache): SubnetSnapshot {
     const { linksRevision, addressesRevision } = cache;
     const known = this.#subnets;
     const same = known?.cache === cache && known.linksRevision === linksRevision;
-    if (same && known.addressesRevision === addressesRevision) return known.shared;
+    if (same && known.addressesRevision === addressesRevision) return known;
     const shared = sharedSubnets(cache).filter(({ device }) => isNftName(device));
-    this.#subnets = { cache, linksRevision, addressesRevision, shared };
-    return shared;
+    this.#subnets = { cache, linksRevision, addressesRevision, shared, links: foreignLinks(cache) };
+    return this.#subnets;
   }
 
   /**

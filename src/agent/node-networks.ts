@@ -46,7 +46,7 @@ export class NodeNetworks {
 }
 
 /** The devices that a network has on each of its nodes. */
-export function devicesOf({ bridge, type }: Network): ('bridge' | 'vxlan')[] {
+export function deviceKindsOf({ bridge, type }: Network): ('bridge' | 'vxlan')[] {
   return [
     ...(bridge === undefined ? [] : (['bridge'] as const)),
     ...(type.kind === 'vxlan' ? (['vxlan'] as const) : []),

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { LABS_DIRECTORY, labRecords, readRecord, stateOfLab } from '../lab/cluster/record.ts';
 import { planTopology } from '../lab/hosts/topology.ts';
-import type { Mesh } from '../model/network/mesh.ts';
+import { claimedDevices } from '../model/network/network-conflicts.ts';
 import { agentClient, bestClient, host0Client } from '../protocol/http/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
@@ -39,7 +39,7 @@ const objects: SuggestionSource = async ({ paths }) => {
   const views = await networksHere({ paths });
   const ofNetworks = views.flatMap(({ network }) => [
     { name: network.name, about: 'network' },
-    ...devicesOf(network).map((name) => ({ name, about: `device of ${network.name}` })),
+    ...claimedDevices(network).map((name) => ({ name, about: `device of ${network.name}` })),
   ]);
   const members = views.flatMap(({ members }) => members.map(({ name, ipv4 }) => ({ name, about: ipv4 })));
   return [...ofNetworks, ...members];
@@ -55,7 +55,7 @@ const pluggable: SuggestionSource = async ({ paths }) => {
   const taken = new Set([
     'lo',
     ...addressed,
-    ...views.flatMap(({ network }) => devicesOf(network)),
+    ...views.flatMap(({ network }) => claimedDevices(network)),
     ...ports.map((port) => port.interface),
   ]);
   return interfaceNames()
@@ -112,10 +112,6 @@ function suggestionOf(node: ListedNode): Suggestion {
 
 async function networksHere({ paths }: Pick<Context, 'paths'>) {
   return await (await bestClient(paths)).ask('GET /v1/networks');
-}
-
-function devicesOf({ bridge, type }: Mesh): string[] {
-  return [bridge.name, type.device];
 }
 
 /** All interfaces of this network namespace. `os.networkInterfaces` leaves out those without an address. */

@@ -276,7 +276,18 @@ describe('completion', () => {
 
   test('nouns and verbs', async () => {
     expect(await completions('ne')).toEqual(['network']);
-    expect(await completions('network', '')).toEqual(['list', 'show', 'check', 'conf']);
+    expect(await completions('network', '')).toEqual([
+      'list',
+      'show',
+      'create',
+      'edit',
+      'start',
+      'stop',
+      'apply',
+      'delete',
+      'check',
+      'conf',
+    ]);
     expect(await completions('system', 'st')).toEqual(['start', 'stop', 'status']);
   });
 

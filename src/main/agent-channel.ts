@@ -9,7 +9,7 @@ import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its channel. */
-export interface AgentChannelInput extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments'> {
+export interface AgentChannelInput extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'instance'> {
   readonly agent: Agent;
   readonly key: NodeKey;
   readonly registry: Registry;
@@ -20,7 +20,7 @@ export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChanne
   const handler = nodeHandler({
     ...parts,
     agent,
-    who: 'host0 on the channel',
+    who: 'host0',
     refused: (error) => channel.refused(error),
   });
   const channel: NodeChannel = new NodeChannel({

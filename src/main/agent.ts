@@ -12,9 +12,11 @@ import { serveAgentSocket } from '../agent/api/agent-socket.ts';
 import { peerHandler } from '../agent/api/peer-answer.ts';
 import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
 import { peerOrigin } from '../agent/api/peer-origin.ts';
+import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assignment.ts';
+import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
+import type { NodeChannel } from '../agent/channel/node-channel.ts';
 import { nodeHandler } from '../agent/channel/node-routes.ts';
-import { nothingAssigned } from '../agent/channel/nothing-assigned.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
 import { SystemKernel } from '../agent/kernel/system-kernel.ts';
@@ -27,6 +29,7 @@ import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
+import { textOnDisk } from '../disk/state-file.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
@@ -82,10 +85,20 @@ async function main(): Promise<void> {
   const { machine, source, key } = await openAgentSource({ ...common, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
+  const disk = assignmentOnDisk(paths.state, textOnDisk);
+  const assignments = new NodeAssignments({
+    machine,
+    clock,
+    journal,
+    last: new LastAssignment({ clock, journal, disk }),
+    fileNetworks: () => source.networks,
+  });
   const agent = new Agent({
     ...common,
     machine,
     source,
+    assignments,
+    mayBeGiven: () => machine === 'host0' || channel?.view.state === 'standing' || channel?.view.state === 'down',
     ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
@@ -114,8 +127,8 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments: nothingAssigned };
-  const channel = key && makeAgentChannel({ ...answers, agent, key, registry });
+  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
+  const channel: NodeChannel | undefined = key && makeAgentChannel({ ...answers, agent, key, registry });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
@@ -126,7 +139,7 @@ async function main(): Promise<void> {
     captures: answers.captures,
     ...(channel !== undefined && { channel }),
     ...(machine === 'host0' && {
-      node: nodeHandler({ ...answers, agent, who: "host0's daemon" }),
+      node: nodeHandler({ ...answers, agent, who: 'host0' }),
       daemon: paths.controlSock,
     }),
     doctor: systemDoctor({
@@ -137,7 +150,7 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler({ ...answers, agent, channel }), (network, peer) =>
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);

@@ -3,6 +3,7 @@ import type { ChannelEndpointsInput } from '../api/channel/channel-endpoints.ts'
 import { ChannelEndpoints } from '../api/channel/channel-endpoints.ts';
 import { addChannelMetrics, countChannelRefusals } from '../api/channel/channel-metrics.ts';
 import { Channels } from '../api/channel/channels.ts';
+import type { Assignments } from '../controller/assignments/assignments.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { MachineKeys } from '../controller/machines/machine-keys.ts';
 import type { Registry } from '../metrics/registry.ts';
@@ -11,6 +12,7 @@ import type { Registry } from '../metrics/registry.ts';
 export interface Host0ChannelsInput
   extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'verification' | 'management' | 'indexOf'> {
   readonly keys: MachineKeys;
+  readonly assignments: Assignments;
   readonly controller: Controller;
   readonly registry: Registry;
 }
@@ -28,16 +30,18 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const channels = new Channels({
     ...input,
     onRefusal: countChannelRefusals(registry),
-    // Nothing is assigned to other nodes than host0's own yet.
-    assignments: { assignmentOf: () => undefined, subscribe: () => () => {} },
   });
   addChannelMetrics(registry, channels);
   const endpoints = new ChannelEndpoints({ ...input, channels });
   keys.revocations.subscribe((machine) => channels.drop(machine));
   controller.showChannels((machine) => channels.viewOf(machine));
+  controller.memberships.proveBy({
+    instanceOf: (machine) => channels.statusOf(machine)?.instance,
+    hasKey: (machine) => keys.isEnrolled(machine),
+  });
   controller.addHealthOf(channels);
   controller.addHealthOf(endpoints);
-  controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
+  controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
   return {
     channels,
     linksChanged: () => endpoints.linksChanged(),

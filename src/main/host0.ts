@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
+import { NodePlaces } from '../controller/assignments/node-places.ts';
 import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
@@ -34,6 +35,7 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
+import { openAssignments } from './host0-assignments.ts';
 import { openChannels } from './host0-channels.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openKeys } from './host0-keys.ts';
@@ -77,7 +79,9 @@ async function main(): Promise<void> {
   const { store } = storage;
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
-  const controller = new Controller({
+  const places = new NodePlaces(() => ({ name, underlay: controller.host0State.addressFor(undefined) }));
+  const controller: Controller = new Controller({
+    places,
     name,
     version: VERSION,
     admission: settings.admission,
@@ -99,7 +103,16 @@ async function main(): Promise<void> {
   const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const { management } = settings;
-  const nodeChannels = openChannels({ ...common, keys, controller, verification, management });
+  const given = await openAssignments({
+    ...common,
+    store,
+    places,
+    catalogue,
+    host0AddressFor: (viewer) => controller.host0State.addressFor(viewer),
+    agentSock: paths.agentSock,
+  });
+  const { assignments } = given;
+  const nodeChannels = openChannels({ ...common, keys, controller, verification, management, assignments });
   const metricsEndpoint = new MetricsEndpoint({
     ...common,
     network: settings.metricsNetwork,
@@ -116,12 +129,12 @@ async function main(): Promise<void> {
   settingsWatch.start();
   for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
     controller.addHealthOf(part);
-  const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
+  const followMeshes = (): void => metricsEndpoint.follow(controller.memberships.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(() => nodeChannels.linksChanged());
   links.changes.subscribe(followMeshes);
-  controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
-  controller.meshChanges.subscribe(followMeshes);
+  controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
+  controller.memberships.changes.subscribe(followMeshes);
 
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -134,6 +147,7 @@ async function main(): Promise<void> {
     boots: machines.boots,
     channels: nodeChannels.channels,
     keys,
+    orphans: given.orphans,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
@@ -147,7 +161,7 @@ async function main(): Promise<void> {
     catalogue.setFiles(outcome.networks);
   });
   catalogue.changes.subscribe(() => {
-    const taken = controller.setMeshes(catalogue.meshes);
+    const taken = controller.memberships.setMeshes(catalogue.meshes);
     taken.catch((thrown: unknown) => journal.faults.tell('change of networks', thrown));
   });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));
@@ -162,6 +176,7 @@ async function main(): Promise<void> {
     monitor.close();
     endpoints.close();
     nodeChannels.close();
+    given.close();
     metricsEndpoint.close();
     await directory.close();
     await control.close();

@@ -181,11 +181,15 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'a node is the sum of its memberships',
         admission: 'the tokens that proofs are checked with follow from the keys of machines',
       },
-      assignments: { membership: 'one change of a node after the other' },
+      assignments: {
+        membership: 'one change of a node after the other',
+        catalogue: 'the catalogue asks who uses a network',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
         machines: 'the list of nodes',
+        assignments: 'members say where nodes are',
       },
     },
   },
@@ -253,11 +257,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         ping: 'other agents are asked one question each',
         view: 'a member is found by what people call it',
       },
-      capture: {
-        '.': 'the networks of this agent',
-        items: 'an FDB entry of ours has our mark',
-        kernel: 'what the kernel saw of a sender',
-      },
+      capture: { '.': 'the networks of this agent' },
       doctor: {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
@@ -308,6 +308,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       netlink: { '.': 'the C library, namespaces, addresses as bytes' },
       rtnl: { '.': 'the C library, addresses as bytes', netlink: 'rtnetlink is spoken in netlink messages' },
+      nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
       '.': {
         netlink: 'nft runs on the same threads as netlink',

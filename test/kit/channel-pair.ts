@@ -1,22 +1,27 @@
 /** host0's channels and nodes in one process, with real TLS over loopback. */
 import { once } from 'node:events';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { NodeChannel, type NodeChannelInput } from '../../src/agent/channel/node-channel.ts';
 import type { AssignmentSource } from '../../src/api/channel/assignment-push.ts';
-import { channelServer } from '../../src/api/channel/channel-endpoint.ts';
-import { Channels } from '../../src/api/channel/channels.ts';
-import { systemClock } from '../../src/model/clock.ts';
+import { CHANNEL_LIMITS, channelServer } from '../../src/api/channel/channel-endpoint.ts';
+import { type ChannelKeys, Channels } from '../../src/api/channel/channels.ts';
+import { boundListener } from '../../src/kernel/sockets/listener.ts';
+import { parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { type Clock, systemClock } from '../../src/model/clock.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { MachineId } from '../../src/model/machine.ts';
+import type { MachineId, MachineWord } from '../../src/model/machine.ts';
+import { Signal } from '../../src/model/signal.ts';
 import type { ChannelKey } from '../../src/protocol/channel/channel-tls.ts';
 import { answerDocument, bodyText, type NodeHandler } from '../../src/protocol/channel/node-request.ts';
 import type { NodeAssignment, NodeStatus } from '../../src/protocol/documents/node-assignment.ts';
+import { DeviceListener } from '../../src/protocol/http/device-listener.ts';
 import type { MeshEvent } from '../../src/protocol/journal/event.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import { manage } from './networks.ts';
 
-const ADDRESS = '127.0.0.1';
+/** Where host0 listens. */
+export const HOST0 = parseIpv4('127.0.0.1');
 
 /** A status without anything in it. */
 export const EMPTY_STATUS: NodeStatus = { format: 1, kept: false, digests: {}, objects: [], ports: [], orphans: [] };
@@ -27,107 +32,131 @@ export class ChannelHost {
   readonly used: string[] = [];
   readonly refused: string[] = [];
   readonly events: MeshEvent[] = [];
-  readonly assignments = new Map<MachineId, NodeAssignment>();
+  readonly assignments = new Map<MachineWord, NodeAssignment>();
   readonly channels: Channels;
+  readonly listener: DeviceListener;
   readonly port: number;
-  readonly #listening: ReturnType<typeof channelServer>;
-  readonly #listeners = new Set<(machine: MachineId) => void>();
+  readonly #assigned = new Signal<MachineId>();
 
-  private constructor(port: number, make: (host: ChannelHost) => ReturnType<typeof channelServer>, journal: Journal) {
-    this.port = port;
-    const source: AssignmentSource = {
-      assignmentOf: (machine) => this.assignments.get(machine),
-      subscribe: (listener) => {
-        this.#listeners.add(listener);
-        return () => this.#listeners.delete(listener);
-      },
-    };
+  private constructor(
+    port: number,
+    clock: Clock,
+    isMember: (peer: string) => boolean,
+    onHearing: () => void,
+    ownKeys?: ChannelKeys,
+  ) {
+    const journal = new Journal(systemClock, 'host0', 'host0');
     journal.subscribe((event) => this.events.push(event));
-    this.channels = new Channels({
+    const keys = ownKeys ?? {
+      pskOf: (identity: string) => this.keys.get(identity),
+      used: async (identity: string) => void this.used.push(identity),
+    };
+    const assignments: AssignmentSource = {
+      assignmentOf: (machine) => this.assignments.get(machine),
+      subscribe: (listener) => this.#assigned.subscribe(listener),
+    };
+    const onRefusal = (refusal: string): void => void this.refused.push(refusal);
+    this.port = port;
+    this.channels = new Channels({ clock, journal, keys, assignments, onRefusal });
+    this.listener = new DeviceListener({
+      title: 'channel endpoint of manage',
+      device: 'lo',
+      address: HOST0,
+      port,
+      limits: CHANNEL_LIMITS,
+      openListener: boundListener,
       clock: systemClock,
-      journal,
-      keys: { pskOf: (identity) => this.keys.get(identity), used: async (identity) => void this.used.push(identity) },
-      assignments: source,
-      onRefusal: (refusal) => this.refused.push(refusal),
+      isMember,
+      onFailure: (error) => {
+        throw error;
+      },
+      onHearing,
+      openServer: (places) =>
+        channelServer({ clock: systemClock, journal, channels: this.channels, keys, isMember }, places),
     });
-    this.#listening = make(this);
   }
 
-  /** @param isMember whether the peers are members of the mesh */
-  static async open({ port = 0, isMember = true } = {}): Promise<ChannelHost> {
-    const journal = new Journal(systemClock, 'host0', 'host0');
-    const host = new ChannelHost(
-      port,
-      (made) =>
-        channelServer(
-          {
-            clock: systemClock,
-            journal,
-            channels: made.channels,
-            keys: { pskOf: (identity) => made.keys.get(identity), used: async () => {} },
-            isMember: () => isMember,
-          },
-          { release: () => {} },
-        ),
-      journal,
-    );
-    const { server } = host.#listening;
-    server.listen(port, ADDRESS);
-    await once(server, 'listening');
-    Object.assign(host, { port: (server.address() as AddressInfo).port });
+  /**
+   * @param isMember whether a peer is a member of the mesh; all are, if not given
+   * @param ownKeys in place of `keys` and `used`
+   */
+  static async open({
+    port = undefined,
+    clock = systemClock,
+    isMember = () => true,
+    ownKeys = undefined,
+  }: {
+    readonly port?: number | undefined;
+    readonly clock?: Clock;
+    readonly isMember?: (peer: string) => boolean;
+    readonly ownKeys?: ChannelKeys | undefined;
+  } = {}): Promise<ChannelHost> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const host = new ChannelHost(port ?? (await freePort()), clock, isMember, resolve, ownKeys);
     onTestFinished(() => host.close());
+    host.listener.follow(1);
+    await promise;
     return host;
   }
 
   assign(assignment: NodeAssignment, machine: MachineId): void {
     this.assignments.set(machine, assignment);
-    for (const listener of this.#listeners) listener(machine);
+    this.#assigned.emit(machine);
   }
 
   close(): void {
-    this.#listening.server.close();
-    this.#listening.closeAllConnections();
+    this.listener.close();
     this.channels.close();
   }
 }
 
-/** A node with a channel to `port`. */
+/** A node with a channel. */
 export class ChannelNode {
   readonly taken: unknown[] = [];
   readonly events: MeshEvent[] = [];
   readonly channel: NodeChannel;
   status: NodeStatus = EMPTY_STATUS;
 
-  constructor(port: () => number, key: ChannelKey, more: Partial<NodeChannelInput> = {}) {
+  constructor(port: number, key: ChannelKey, more: Partial<NodeChannelInput> = {}) {
     const journal = new Journal(systemClock, 'agent', 'node');
     journal.subscribe((event) => this.events.push(event));
-    const handler: NodeHandler = async (request, response) => {
-      if (request.method === 'GET') {
-        response.writeHead(200);
-        response.write(`${JSON.stringify(this.status)}\n`);
-        return;
-      }
-      const document: unknown = JSON.parse(await bodyText(request, 1e6));
-      if (request.url === '/refusal') {
-        answerDocument(response, 200, {});
-        this.channel.refused(MeshError.fromJSON(document as MeshError));
-        return;
-      }
-      this.taken.push(document);
-      answerDocument(response, 200, { accepted: true, version: { epoch: 'e', revision: 1 }, kept: true });
-    };
     this.channel = new NodeChannel({
       clock: systemClock,
       journal,
+      // Sixty milliseconds between two attempts.
       random: () => 0.02,
       meshes: () => [manage],
       isMember: () => true,
       key: async () => key,
-      connect: (): Socket => connect(port(), ADDRESS),
-      handler,
+      connect: (): Socket => connect(port, HOST0),
+      handler: this.#answer,
       ...more,
     });
     onTestFinished(() => this.channel.close());
     this.channel.start();
   }
+
+  readonly #answer: NodeHandler = async (request, response) => {
+    if (request.method === 'GET') {
+      response.begin(200, 'application/x-ndjson').write(`${JSON.stringify(this.status)}\n`);
+      return;
+    }
+    const document: unknown = JSON.parse(await bodyText(request.body, 1e6));
+    if (request.url === '/refusal') {
+      answerDocument(response, 200, {});
+      this.channel.refused(MeshError.fromJSON(document as MeshError));
+      return;
+    }
+    this.taken.push(document);
+    answerDocument(response, 200, { accepted: true, version: { epoch: '0123456789abcdef', revision: 1 }, kept: true });
+  };
+}
+
+/** A port on which nobody listens now. */
+export async function freePort(): Promise<number> {
+  const holder = createServer().listen(0, HOST0);
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  await new Promise((resolve) => holder.close(resolve));
+  return port;
 }

@@ -10,7 +10,9 @@ import { type Member, memberAddresses } from '../../src/model/network/member.ts'
 import { type Mesh, meshNetwork } from '../../src/model/network/mesh.ts';
 import type { Network } from '../../src/model/network/network.ts';
 import { type NetworkNumber, networkIdOf } from '../../src/model/network/number.ts';
-import type { Vni } from '../../src/model/network/types/vxlan.ts';
+import type { Peers } from '../../src/model/network/peers/peers.ts';
+import type { NetworkType } from '../../src/model/network/types/network-type.ts';
+import { type Vni, VXLAN_PORT, type VxlanType } from '../../src/model/network/types/vxlan.ts';
 
 /** The mesh of the documentation and of the published address vectors. */
 export const manage = manageWith({});
@@ -50,20 +52,33 @@ export function mesh(
 
 /** A network of the store with assigned peers, as host0 makes it when only name and number are given. */
 export function storeNetwork(name: string, number: number): Network {
+  return { ...networkOfType(number, vxlanType(number), { kind: 'assigned' }, 1450), name };
+}
+
+/** A network as the store defines it: its number is its VNI, and device names carry the number in hex. */
+export function networkOfType(number: number, type: NetworkType, peers?: Peers, mtuBytes = 1400): Network {
   const hex = number.toString(16);
+  const { labels, subnets, routes, extra } = manage;
   return {
-    ...manage,
     id: networkIdOf(number as NetworkNumber),
     number: number as NetworkNumber,
-    name,
+    name: `n${hex}`,
     bridge: plainBridge(`br${hex}`),
-    type: { ...manage.type, device: `vxlan${hex}`, vni: number as Vni },
-    peers: { kind: 'assigned' },
-    mtuBytes: 1450,
+    type,
+    ...(peers !== undefined && { peers }),
+    mtuBytes,
     hostAddress: { kind: 'none' },
+    routing: { mode: 'none', via: [], rules: [] },
     span: { kind: 'on-demand' },
     source: 'store',
+    ...{ labels, subnets, routes, extra },
   };
+}
+
+/** The type of a VXLAN network with this number as its VNI. */
+export function vxlanType(number: number, more: Partial<VxlanType> = {}): VxlanType {
+  const device = `vxlan${number.toString(16)}`;
+  return { kind: 'vxlan', device, vni: number as Vni, udpPort: VXLAN_PORT, underlay: 'ipv4', learning: true, ...more };
 }
 
 /** One of the meshes of a simulated cluster, numbered from 0: VNIs begin at 456, prefixes at `fd42:2345:1234:9abc::/64`. */

@@ -13,7 +13,7 @@ const SHOWN_DEADLINE_MS = 10_000;
 /** An Ethernet address that no member has. When the monitor has shown its entry, it has shown all earlier events. */
 const MARKER = '02:00:00:00:00:01';
 
-/** Follows deleted FDB entries of one host. */
+/** Follows the FDB entries of one host. */
 export class ForwardingWatch {
   readonly #host: LabHost;
   readonly #monitor: ChildProcess;
@@ -36,10 +36,13 @@ export class ForwardingWatch {
 
   /** The names of those of `members` that lost an entry since the last call, or since the start. */
   async dropped(members: readonly LabHost[]): Promise<string[]> {
-    await this.#mark();
-    const deleted = this.#heard.split('\n').filter((line) => line.startsWith('Deleted '));
-    this.#heard = '';
-    return members.filter(({ member }) => deleted.some((line) => line.includes(member.mac))).map(({ name }) => name);
+    const deleted = (await this.#lines(members)).filter(({ line }) => line.startsWith('Deleted '));
+    return [...new Set(deleted.map(({ name }) => name))];
+  }
+
+  /** The changes of entries of `members` since the last call, or since the start. */
+  async changes(members: readonly LabHost[]): Promise<string[]> {
+    return (await this.#lines(members)).map(({ name, line }) => `${this.#host.name}, of ${name}: ${line}`);
   }
 
   async close(): Promise<void> {
@@ -47,6 +50,15 @@ export class ForwardingWatch {
     const exited = once(this.#monitor, 'exit');
     this.#monitor.kill();
     await exited;
+  }
+
+  async #lines(members: readonly LabHost[]): Promise<{ name: string; line: string }[]> {
+    await this.#mark();
+    const lines = this.#heard.split('\n');
+    this.#heard = '';
+    return members.flatMap(({ name, member: { mac } }) =>
+      lines.filter((line) => line.includes(mac)).map((line) => ({ name, line })),
+    );
   }
 
   async #mark(): Promise<void> {

@@ -9,7 +9,7 @@ import type { Registry } from '../../metrics/registry.ts';
 import { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { VERSION } from '../../model/version.ts';
-import type { NodeHandler } from '../../protocol/channel/node-request.ts';
+import { httpResponse, type NodeHandler } from '../../protocol/channel/node-request.ts';
 import { readCaptureParameters } from '../../protocol/documents/capture.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import type { TraceRequest } from '../../protocol/documents/trace.ts';
@@ -111,7 +111,9 @@ async function answer(
   const { method = '' } = request;
   const path = url.pathname.replace(/^\/v1\/ports\/[^/]+$/, '/v1/ports/*');
   if (path === '/v1/events') return streamJournal(journal, conditions, request, response);
-  if (input.node !== undefined && NODE_PATHS.includes(path)) return input.node(request, response);
+  if (input.node !== undefined && NODE_PATHS.includes(path)) {
+    return input.node({ method, url: request.url ?? '/', body: request }, httpResponse(response));
+  }
   response.once('finish', () => {
     // All unknown paths share one time series.
     const [known, verb] = response.statusCode === 404 ? ['other', 'other'] : [path, method];
@@ -142,7 +144,7 @@ async function serveCapture(
   const member = memberCalled(membersOf(agent, network), parameters.get('node') ?? '', network);
   const { machine, name } = agent.input;
   if (member.ipv6 === memberAddresses(network, machine).ipv6) {
-    await captures.serve(response, { network, settings, who: 'the control socket' });
+    await captures.serve(httpResponse(response), { network, settings, who: 'the control socket' });
   } else if (machine === 'host0') {
     await passOnCapture(response, { network, member, settings, daemon });
   } else {

@@ -1,74 +1,17 @@
-/** The agent's answers inside a mesh: `GET /path` for each member, and `GET /capture` for a host0 without channels. */
-import type { ServerResponse } from 'node:http';
-import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
+/** The agent's answers inside a mesh: `GET /path` for each member. host0 asks for all else on the node's channel. */
 import { MeshError } from '../../model/error.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
-import { readCaptureParameters } from '../../protocol/documents/capture.ts';
-import type { Agent } from '../agent.ts';
-import type { Captures } from '../capture/captures.ts';
-import { isVerifiedHost0 } from '../capture/host0-verification.ts';
 import type { PathAnswers } from '../trace/path-answers.ts';
 import type { PeerHandler } from './peer-endpoint.ts';
 
-/** The parts of the node that answer. */
-export interface PeerHandlerInput {
-  readonly agent: Agent;
-  readonly captures: Captures;
-  readonly paths: PathAnswers;
-  /** The channel to host0; absent on host0. While it stands, host0 captures there and nowhere else. */
-  readonly channel: { readonly stands: boolean } | undefined;
-}
-
 /** The request handler for PeerEndpoints, which has checked that the caller is a member. */
-export function peerHandler({ agent, captures, paths, channel }: PeerHandlerInput): PeerHandler {
-  return async (request, response, { network, peer }) => {
+export function peerHandler(paths: PathAnswers): PeerHandler {
+  return async (request, response, { network }) => {
     const url = URL.parse(request.url ?? '/', 'http://agent');
     if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
-    switch (`${request.method} ${url.pathname}`) {
-      case 'GET /path':
-        return answer(response, await paths.answer(network, url.searchParams));
-      case 'GET /capture':
-        if (channel?.stands) throw byChannel();
-        return await captureFor(agent, captures, network, parseIpv6(peer), url.searchParams, response);
-      default:
-        throw new MeshError('MESH_OBJECT_UNKNOWN', `an agent has nothing at ${request.method} ${url.pathname}`);
+    if (`${request.method} ${url.pathname}` !== 'GET /path') {
+      throw new MeshError('MESH_OBJECT_UNKNOWN', `an agent has nothing at ${request.method} ${url.pathname}`);
     }
+    const document = await paths.answer(network, url.searchParams);
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
   };
-}
-
-function answer(response: ServerResponse, document: unknown): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
-}
-
-/** Serves a capture to host0 only: packets of guests are private, and host0 can reach every machine anyway. */
-async function captureFor(
-  agent: Agent,
-  captures: Captures,
-  network: Mesh,
-  peer: Ipv6,
-  parameters: URLSearchParams,
-  response: ServerResponse,
-): Promise<void> {
-  const stillAllowed = () => {
-    // The request itself may have moved host0's FDB entry a moment ago, so pending kernel events are read first.
-    agent.input.kernel.drainEvents();
-    return isVerifiedHost0(agent.reconciler.cache, network, peer);
-  };
-  if (!stillAllowed()) {
-    const { journal } = agent.input;
-    const told = { network: network.id, object: peer };
-    journal.record({ ...told, level: 'warning', kind: 'capture refused', message: `to ${peer}, which is not host0` });
-    throw new MeshError('MESH_MEMBER_NOT_ALLOWED', 'only host0 may capture on this node', {
-      rule: "The request must come from host0's address, and this kernel's FDB and neighbour entries of host0 must be correct.",
-      remedy: 'Capture from host0.',
-    });
-  }
-  const settings = readCaptureParameters(parameters);
-  await captures.serve(response, { network, settings, who: `host0 at ${peer}`, stillAllowed });
-}
-
-function byChannel(): MeshError {
-  return new MeshError('MESH_MEMBER_NOT_ALLOWED', 'only host0 may capture on this node, and does so on its channel', {
-    remedy: 'Capture from host0.',
-  });
 }

@@ -1,6 +1,5 @@
 /**
- * The agent's HTTP endpoint inside each mesh. Members get the node's part of a path, and host0 also gets captures; no
- * request changes anything. The socket is bound to the node's address in the mesh and to the bridge. The strict-host
+ * The agent's HTTP endpoint inside each mesh. Members get the node's part of a path; no request changes anything. The socket is bound to the node's address in the mesh and to the bridge. The strict-host
  * rule of the mesh lets no packet from other links reach that address, and callers that are not members get 403.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -34,11 +33,11 @@ const LIMITS: EndpointLimits = {
 /** New networks change hundreds of links at once. */
 const FOLLOW_MS = 20;
 
-/** Answers one request. `caller.peer` is the caller's IPv6 address, which is a member's in `caller.network`. */
+/** Answers one request. The caller is a member of `caller.network`. */
 export type PeerHandler = (
   request: IncomingMessage,
   response: ServerResponse,
-  caller: { readonly network: Mesh; readonly peer: string },
+  caller: { readonly network: Mesh },
 ) => unknown;
 
 /** One endpoint in each network whose bridge exists. They follow the agent's links and networks until `close`. */
@@ -100,7 +99,7 @@ export class PeerEndpoints {
     const network = this.#networkOf(id, peer);
     response.setHeader('connection', 'close');
     if (network === undefined) return response.writeHead(403).end('this node answers only members of the mesh\n');
-    return this.#handler(request, response, { network, peer });
+    return this.#handler(request, response, { network });
   }
 
   /** The network with this id, if `peer` is a member of it. */

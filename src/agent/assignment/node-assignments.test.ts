@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import { meshNumber } from '../../../test/kit/networks.ts';
+import { meshNumber, storeNetwork } from '../../../test/kit/networks.ts';
 import { textOnDisk } from '../../disk/state-file.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -111,7 +111,17 @@ test('a network of a file wins over an assigned one', async () => {
   const assignments = await node({ files: [{ ...blue, id: red.id }] }).restart();
   await assignments.take(documentOf(1, [blue]));
   expect(assignments.attachments).toEqual([]);
-  expect(assignments.status().objects).toMatchObject([{ id: blue.id, state: 'failed', code: 'MESH_NET_NAME_TWICE' }]);
+  expect(assignments.status().objects).toMatchObject([{ id: blue.id, state: 'failed', code: 'MESH_NET_NUMBER_TWICE' }]);
+});
+
+test.each([
+  ['a device', storeNetwork('lab', 0x456), 'MESH_NET_DEVICE_TWICE'],
+  ['a VNI', { ...storeNetwork('lab', 7), type: { ...blue.type, device: 'vxlan7' } }, 'MESH_NET_VNI_TWICE'],
+] as const)('an assigned network that needs %s of a file is refused', async (_, file, code) => {
+  const assignments = await node({ files: [file] }).restart();
+  await assignments.take(documentOf(1, [blue]));
+  expect(assignments.attachments).toEqual([]);
+  expect(assignments.status().objects).toMatchObject([{ id: blue.id, state: 'failed', code }]);
 });
 
 test('what the kernel has from before may go only after an assignment of the epoch that was on the disk', async () => {

@@ -6,6 +6,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import { conflictError, judgeNetworks, type NetworkConflict } from '../../model/network/network-conflicts.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
@@ -67,13 +68,7 @@ export class NodeAssignments {
   #isFresh = false;
   #refused: MeshError | undefined;
   /** The value of `attachments`, and what the value was derived from. */
-  #usable:
-    | {
-        readonly objects: AssignedObjects;
-        readonly files: readonly Network[];
-        readonly list: readonly NodeAttachment[];
-      }
-    | undefined;
+  #usable: Judgement | undefined;
   /** The attachment of each network without this node itself among the peers, by the attachment as host0 gave it. */
   readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
   /** Since when an object has been pending. */
@@ -102,12 +97,7 @@ export class NodeAssignments {
 
   /** Networks that host0 has given and no file has, with the other nodes that hold them. The same list until it changes. */
   get attachments(): readonly NodeAttachment[] {
-    const objects = this.#objects;
-    const files = this.#input.fileNetworks();
-    if (this.#usable?.objects !== objects || this.#usable.files !== files) {
-      this.#usable = { objects, files, list: this.#without(files) };
-    }
-    return this.#usable.list;
+    return this.#judged().list;
   }
 
   /** The ports that host0 has given. */
@@ -212,11 +202,21 @@ export class NodeAssignments {
     }
   }
 
-  /** A network with the number, name or a device of one of a file is left out: the file wins. */
-  #without(files: readonly Network[]): readonly NodeAttachment[] {
-    return Array.from(this.#objects.networks.values(), ({ attachment }) => attachment)
-      .filter(({ network }) => files.every((file) => !collide(file, network)))
+  /** A network that cannot be beside one of a file, or beside an older one, is left out: the file wins, or the older one. */
+  #judged(): Judgement {
+    const objects = this.#objects;
+    const files = this.#input.fileNetworks();
+    if (this.#usable?.objects === objects && this.#usable.files === files) return this.#usable;
+    const ofFiles = new Set(files.map(({ id }) => id));
+    const given = Array.from(objects.networks.values(), ({ attachment }) => attachment);
+    const others = given.filter(({ network }) => !ofFiles.has(network.id));
+    const { conflicts } = judgeNetworks([...files, ...others.map(({ network }) => network)]);
+    const refused = new Map(conflicts.map((conflict) => [conflict.newcomer.id, conflict]));
+    const list = others
+      .filter(({ network }) => !refused.has(network.id))
       .map((attachment) => this.#forThisNode(attachment));
+    this.#usable = { objects, files, list, refused };
+    return this.#usable;
   }
 
   #forThisNode(attachment: NodeAttachment): NodeAttachment {
@@ -231,15 +231,15 @@ export class NodeAssignments {
   }
 
   #states(): ObjectStatus[] {
-    const files = this.#input.fileNetworks();
+    const { refused } = this.#judged();
     const known = new Set<string>();
     const aged = (kind: ObjectStatus['kind'], id: string, state: State): ObjectStatus => {
       known.add(`${kind} ${id}`);
       return { kind, id, ...this.#aged(`${kind} ${id}`, state) };
     };
     const networks = Array.from(this.#objects.networks.values(), ({ attachment: { network } }) => {
-      const file = files.find((other) => other.id !== network.id && collide(other, network));
-      const state = file === undefined ? this.#stateOf(network) : hiddenByFile(file);
+      const conflict = refused.get(network.id);
+      const state = conflict === undefined ? this.#stateOf(network) : refusedState(conflict);
       return aged('network', network.id, state);
     });
     const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
@@ -289,18 +289,17 @@ export class NodeAssignments {
 /** A state without its age. */
 type State = Exclude<ObjectState, { readonly state: 'pending' }> | { readonly state: 'pending'; readonly why: string };
 
-/** Whether both cannot be on one node. */
-function collide(a: Network, b: Network): boolean {
-  return a.id === b.id || a.name === b.name;
+/** Which of the assigned networks the node can have beside those of its files. */
+interface Judgement {
+  readonly objects: AssignedObjects;
+  readonly files: readonly Network[];
+  readonly list: readonly NodeAttachment[];
+  readonly refused: ReadonlyMap<NetworkId, NetworkConflict>;
 }
 
-function hiddenByFile(file: Network): State {
-  return {
-    state: 'failed',
-    code: 'MESH_NET_NAME_TWICE',
-    message: `the node has a file of the network ${file.name} (${file.id}), which wins`,
-    remedy: 'Give one of the two networks another name or number, or remove the file on the node.',
-  };
+function refusedState(conflict: NetworkConflict): State {
+  const { code, message, remedy = '' } = conflictError(conflict);
+  return { state: 'failed', code, message, remedy };
 }
 
 function notSupported(kind: string, id: string, why: string): State {

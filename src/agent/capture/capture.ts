@@ -29,19 +29,32 @@ interface Captured extends CapturedFrame {
 
 /**
  * Captures until the duration is over or the stream is closed. Then all sockets are closed and the stream is ended.
- * @param stillAllowed called before each write. When it returns false, the stream ends, and the packets since the last
- *   write are discarded
+ * @param open begins the stream, when nothing can be refused any more
  * @throws MESH_USAGE for the filter, MESH_KERNEL_REFUSED
  */
 export async function capture(
   points: readonly CapturePoint[],
   settings: CaptureSettings,
-  to: Writable,
+  open: () => Writable,
   clock: Clock,
-  stillAllowed: () => boolean = () => true,
 ): Promise<void> {
   const wanted = parseFrameFilter(settings.filter);
   const probes = openAll(points, settings.snapBytes);
+  try {
+    await write(probes, settings, open(), clock, wanted);
+  } finally {
+    for (const { socket } of probes) socket.close();
+  }
+}
+
+async function write(
+  probes: readonly Probe[],
+  settings: CaptureSettings,
+  to: Writable,
+  clock: Clock,
+  wanted: (frame: Uint8Array) => boolean,
+): Promise<void> {
+  const points = probes.map(({ point }) => point);
   try {
     to.write(pcapngSection(`meshwork ${VERSION}`));
     for (const { device, side } of points) {
@@ -53,7 +66,6 @@ export async function capture(
     let last = false;
     while (!last) {
       await nextTick(clock, to);
-      if (!stillAllowed()) break;
       last = to.destroyed || clock.nowMs() >= endMs;
       // While the reader is full, packets stay in the sockets, and the kernel counts those that it has to drop.
       if (to.writableNeedDrain && clock.nowMs() - movedMs > STUCK_MS) to.destroy();
@@ -71,7 +83,6 @@ export async function capture(
       to.write(Buffer.concat([...blocks, ...statistics(probes, untilNs)]));
     }
   } finally {
-    for (const { socket } of probes) socket.close();
     to.end();
   }
 }

@@ -14,10 +14,8 @@ const CAPTURES_MAX = 4;
 export interface CaptureOrder {
   readonly network: Mesh;
   readonly settings: CaptureSettings;
-  /** The requester, for the journal: «host0 at fd42::1». */
+  /** The requester, for the journal: `host0`. */
   readonly who: string;
-  /** Called before each write; the capture ends when it returns false. Absent: always allowed. */
-  readonly stillAllowed?: () => boolean;
 }
 
 /** Starts captures and counts those that run. */
@@ -34,7 +32,7 @@ export class Captures {
    * @throws MESH_NET_UNKNOWN, MESH_KERNEL_REFUSED, MESH_USAGE (the filter, or too many captures); the response is still
    *   unused then
    */
-  async serve(response: NodeResponse, { network, settings, who, stillAllowed }: CaptureOrder): Promise<void> {
+  async serve(response: NodeResponse, { network, settings, who }: CaptureOrder): Promise<void> {
     const { clock, journal, name } = this.#agent.input;
     if (this.#running >= CAPTURES_MAX) {
       throw new MeshError('MESH_USAGE', `${name} already runs ${CAPTURES_MAX} captures`, {
@@ -48,8 +46,7 @@ export class Captures {
     this.#running++;
     try {
       journal.record({ ...told, level: 'warning', kind: 'capture begun', message: `${who} captures on ${devices}` });
-      response.setHeader('content-type', 'application/x-pcapng');
-      await capture(points, settings, response, clock, stillAllowed);
+      await capture(points, settings, () => response.begin(200, 'application/x-pcapng'), clock);
     } finally {
       this.#running--;
       journal.record({ ...told, kind: 'capture ended', message: `of ${who}, on ${devices}` });

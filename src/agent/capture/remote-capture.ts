@@ -1,6 +1,6 @@
 /**
  * host0's agent passes the capture of another node on to its own client, as it comes. host0's daemon asks the node on its
- * channel. A node without a channel (of an earlier version, or without a key) is asked inside the mesh.
+ * channel. A node without a channel is asked inside the mesh, where agents of earlier versions answer.
  */
 import type { ClientRequest, IncomingMessage, RequestOptions, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
@@ -53,19 +53,25 @@ export async function passOnCapture(response: ServerResponse, capture: RemoteCap
 async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promise<IncomingMessage> {
   const { network, member, settings, daemon } = capture;
   const parameters = captureParameters(settings);
+  let noChannel: MeshError | undefined;
   if (daemon !== undefined) {
     try {
       const query = new URLSearchParams({ network: network.name, ...parameters });
       const path = `/v1/nodes/${member.ipv6}/capture?${query}`;
       return await openAt({ socketPath: daemon, path }, network, member, isFull);
     } catch (thrown) {
-      const error = MeshError.from(thrown);
-      if (!NO_CHANNEL.includes(error.code)) throw error;
+      noChannel = MeshError.from(thrown);
+      if (!NO_CHANNEL.includes(noChannel.code)) throw noChannel;
     }
   }
   const localAddress = memberAddresses(network, 'host0').ipv6;
   const path = `/capture?${new URLSearchParams(parameters)}`;
-  return openAt({ host: member.ipv6, port: AGENT_PORT, localAddress, path }, network, member, isFull);
+  try {
+    return await openAt({ host: member.ipv6, port: AGENT_PORT, localAddress, path }, network, member, isFull);
+  } catch (thrown) {
+    const error = MeshError.from(thrown);
+    throw error.code === 'MESH_OBJECT_UNKNOWN' ? (noChannel ?? error) : error;
+  }
 }
 
 async function openAt(

@@ -1,14 +1,13 @@
 /** The node's end of one channel: HTTP/2 on a connection to host0, with the node as the server. */
 import {
-  Http2ServerRequest,
-  Http2ServerResponse,
+  type IncomingHttpHeaders,
   performServerHandshake,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { MeshError } from '../../model/error.ts';
-import { answerDocument, type NodeHandler } from '../../protocol/channel/node-request.ts';
+import { answerDocument, type NodeHandler, type NodeResponse } from '../../protocol/channel/node-request.ts';
 
 /** host0 keeps a stream for the status, and has few requests beside it: captures, a trace, an assignment. */
 const STREAMS_MAX = 32;
@@ -38,28 +37,33 @@ export function channelSession(input: ChannelSessionInput): ServerHttp2Session {
     socket.destroy();
     onEnd();
   });
-  session.on('stream', (stream, headers, _flags, rawHeaders) => {
+  session.on('stream', (stream, headers) => {
     onHeard();
-    const request = new Http2ServerRequest(stream, headers, {}, rawHeaders);
-    void answer(input, request, stream);
+    void answer(input, headers, stream);
   });
   return session;
 }
 
 async function answer(
   { handler, onFault }: ChannelSessionInput,
-  request: Http2ServerRequest,
+  { ':method': method = '', ':path': url = '' }: IncomingHttpHeaders,
   stream: ServerHttp2Stream,
 ): Promise<void> {
-  const response = new Http2ServerResponse(stream);
+  const response: NodeResponse = {
+    begin: (status, contentType) => {
+      stream.respond({ ':status': status, 'content-type': contentType });
+      return stream;
+    },
+  };
   // A stream that host0 gives up is no fault.
   stream.on('error', () => stream.destroy());
   try {
-    await handler(request, response);
+    await handler({ method, url, body: stream }, response);
   } catch (thrown) {
+    if (stream.destroyed) return;
     if (!(thrown instanceof MeshError)) onFault(thrown);
     const error = MeshError.from(thrown);
-    if (stream.destroyed || response.headersSent) stream.destroy();
+    if (stream.headersSent) stream.destroy();
     else answerDocument(response, error.httpStatus, error);
   }
 }

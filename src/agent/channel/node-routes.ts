@@ -33,6 +33,8 @@ export interface NodeRoutesInput {
   readonly captures: Captures;
   readonly paths: PathAnswers;
   readonly assignments: AssignmentTaker;
+  /** The word of this boot that the reports to the meshes carry: host0 takes reports with it as proven by the channel. */
+  readonly instance: string;
   /** Takes what host0 says before it ends the channel. */
   readonly refused?: (error: MeshError) => void;
   /** Who asks, for the journal. */
@@ -48,7 +50,7 @@ const STATUS_MS = 20;
 export function nodeHandler(input: NodeRoutesInput): NodeHandler {
   const { agent, captures, paths, assignments, refused, who } = input;
   return async (request, response) => {
-    const url = URL.parse(request.url ?? '/', 'http://node');
+    const url = URL.parse(request.url, 'http://node');
     if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
     const parameters = url.searchParams;
     const network = () => agent.networkCalled(parameters.get('network') ?? '');
@@ -56,7 +58,7 @@ export function nodeHandler(input: NodeRoutesInput): NodeHandler {
       case 'GET /status':
         return streamStatus(response, input);
       case 'PUT /assignment':
-        return answerDocument(response, 200, await assignments.take(await bodyText(request, DOCUMENT_MAX_BYTES)));
+        return answerDocument(response, 200, await assignments.take(await bodyText(request.body, DOCUMENT_MAX_BYTES)));
       case 'PUT /refusal': {
         const error = await refusalIn(request);
         answerDocument(response, 200, {});
@@ -73,37 +75,37 @@ export function nodeHandler(input: NodeRoutesInput): NodeHandler {
 }
 
 async function refusalIn(request: NodeRequest): Promise<MeshError> {
-  const { document, fault } = readDocument(ErrorShape, await bodyText(request, REFUSAL_MAX_BYTES));
+  const { document, fault } = readDocument(ErrorShape, await bodyText(request.body, REFUSAL_MAX_BYTES));
   if (fault !== undefined) throw new MeshError('MESH_USAGE', `the refusal ${fault}`);
   return MeshError.fromJSON(document);
 }
 
 /** Writes a line now and after each change. A reader that is slow gets the present status when it reads again. */
-function streamStatus(response: NodeResponse, { agent, assignments }: NodeRoutesInput): Promise<void> {
+function streamStatus(response: NodeResponse, { agent, assignments, instance }: NodeRoutesInput): Promise<void> {
   const { clock } = agent.input;
   const { promise, resolve } = Promise.withResolvers<void>();
-  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+  const body = response.begin(200, 'application/x-ndjson');
   let isDue = false;
   let last = '';
   const write = (): void => {
     isDue = false;
-    if (response.destroyed || response.writableEnded) return;
-    if (response.writableNeedDrain) {
+    if (body.destroyed || body.writableEnded) return;
+    if (body.writableNeedDrain) {
       isDue = true;
-      response.once('drain', write);
+      body.once('drain', write);
       return;
     }
-    const line = `${JSON.stringify(assignments.status())}\n`;
+    const line = `${JSON.stringify({ ...assignments.status(), instance } satisfies NodeStatus)}\n`;
     if (line === last) return;
     last = line;
-    response.write(line);
+    body.write(line);
   };
   const end = assignments.changes.subscribe(() => {
     if (isDue) return;
     isDue = true;
     clock.after(STATUS_MS, write);
   });
-  response.once('close', () => {
+  body.once('close', () => {
     end();
     resolve();
   });

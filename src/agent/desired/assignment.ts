@@ -1,12 +1,12 @@
 /** The planner's input: the networks that a node takes part in, and how the node stands to host0. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
+import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
@@ -54,22 +54,6 @@ export function meshAttachment({ network, ...members }: Attachment): NetworkAtta
   return { network, peers: { kind: 'membership', ...members } };
 }
 
-/** A link of the underlay, with the addresses that VXLAN packets may have as their source. */
-export interface UnderlayDevice {
-  /** Name of the link. */
-  readonly device: string;
-  /** IPv4 addresses with their subnets. */
-  readonly ipv4: readonly OnUnderlay<Ipv4, Ipv4Cidr>[];
-  /** IPv6 addresses with their subnets; global ones first. */
-  readonly ipv6: readonly OnUnderlay<Ipv6, Ipv6Cidr>[];
-}
-
-/** An address of a link, and the subnet that it is in. */
-interface OnUnderlay<A, S> {
-  readonly address: A;
-  readonly subnet: S;
-}
-
 /** All that the desired items of a node depend on. Unchanged parts are the same objects from pass to pass. */
 export interface DesiredInput {
   /** The administrator made this machine a router. */
@@ -81,8 +65,8 @@ export interface DesiredInput {
   readonly machine: MachineWord;
   readonly host0: Host0Stance;
   readonly attachments: readonly NetworkAttachment[];
-  /** The links that VXLAN packets can leave by. Absent: not known. A network that names one waits until it is there. */
-  readonly underlays?: readonly UnderlayDevice[];
+  /** The links that networks can stand on. A network that names one waits until it is there. Absent: none. */
+  readonly foreignLinks?: readonly ForeignLink[];
   /** Foreign interfaces that belong on our bridges, or are being taken off. */
   readonly ports: readonly {
     /** Name of the interface. */

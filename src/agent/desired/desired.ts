@@ -9,22 +9,22 @@ import type { NetworkId } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { RulesetItem } from '../items/ruleset.ts';
+import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { Changed } from '../loop/delta.ts';
 import type { DesiredInput, NetworkAttachment } from './assignment.ts';
-import { hasBridge } from './bridged-network.ts';
-import { type NodeContext, nodeContext } from './node-context.ts';
+import { type NetworkContext, type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
-import { portPart } from './parts/port.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
 import { rulesets, withElements } from './ruleset.ts';
 import type { NetworkRules, NodeRules } from './ruleset-input.ts';
-import { typeParts } from './types/type-parts.ts';
+import { foreignLinkOf, typeParts } from './types/type-parts.ts';
 import { behindHost0, vxlanWay } from './vxlan-way.ts';
 
 type Ports = DesiredInput['ports'];
 
 const NO_PORTS: Ports = [];
+const NO_LINKS: readonly ForeignLink[] = [];
 
 /** The parts of the last input that are the same objects in the next one, where they are equal. */
 interface Kept {
@@ -32,6 +32,8 @@ interface Kept {
   readonly node: NodeContext;
   readonly ports: Ports;
   readonly portsByNetwork: ReadonlyMap<NetworkId, Ports>;
+  readonly foreignLinks: readonly ForeignLink[];
+  readonly links: ReadonlyMap<string, ForeignLink>;
 }
 
 /** The desired items of a node, updated from pass to pass. It records which items each update has changed. */
@@ -85,9 +87,15 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
   return new Map(desired.items);
 }
 
-function* partsOf({ attachments, firstRule }: DesiredInput, { host0, node, portsByNetwork }: Kept): Iterable<Part> {
+function* partsOf(
+  { attachments, firstRule }: DesiredInput,
+  { host0, node, portsByNetwork, links }: Kept,
+): Iterable<Part> {
   for (const attachment of attachments) {
-    yield networkPart(attachment, node, portsByNetwork.get(attachment.network.id) ?? NO_PORTS);
+    const { network } = attachment;
+    const name = foreignLinkOf(network, node);
+    const link = name === undefined ? undefined : links.get(name);
+    yield networkPart(attachment, { node, ports: portsByNetwork.get(network.id) ?? NO_PORTS, link });
   }
   if (host0.role === 'host0') {
     yield forwardingPart(host0.segments);
@@ -99,14 +107,13 @@ function* partsOf({ attachments, firstRule }: DesiredInput, { host0, node, ports
   }
 }
 
-function networkPart(attachment: NetworkAttachment, node: NodeContext, ports: Ports): Part {
+function networkPart(attachment: NetworkAttachment, context: NetworkContext): Part {
   const { network, peers } = attachment;
+  const { node, ports, link } = context;
   return {
     key: network.id,
-    inputs: [network, node, ports, ...Object.values(peers)],
-    build: () => ({
-      parts: [...typeParts(attachment, node), ...(hasBridge(network) ? [portPart(network, ports)] : [])],
-    }),
+    inputs: [network, node, ports, link, ...Object.values(peers)],
+    build: () => ({ parts: typeParts(attachment, context) }),
   };
 }
 
@@ -115,12 +122,24 @@ function keptOf(input: DesiredInput, before: Kept | undefined): Kept {
   const host0 = same(before?.host0, input.host0);
   const node = same(before?.node, nodeContext(input));
   const ports = same(before?.ports, input.ports);
-  if (before !== undefined && ports === before.ports) return { ...before, host0, node };
-  const portsByNetwork = new Map<NetworkId, Ports>();
-  for (const [network, group] of Map.groupBy(ports, (port) => port.network)) {
-    portsByNetwork.set(network, same(before?.portsByNetwork.get(network), group));
-  }
-  return { host0, node, ports, portsByNetwork };
+  const { foreignLinks = NO_LINKS } = input;
+  return {
+    host0,
+    node,
+    ports,
+    portsByNetwork: ports === before?.ports ? before.portsByNetwork : byNetwork(ports, before?.portsByNetwork),
+    foreignLinks,
+    links: foreignLinks === before?.foreignLinks ? before.links : byName(foreignLinks, before?.links),
+  };
+}
+
+function byNetwork(ports: Ports, before: Kept['portsByNetwork'] = new Map()): Kept['portsByNetwork'] {
+  const groups = Map.groupBy(ports, (port) => port.network);
+  return new Map(Array.from(groups, ([network, group]) => [network, same(before.get(network), group)]));
+}
+
+function byName(links: readonly ForeignLink[], before: Kept['links'] = new Map()): Kept['links'] {
+  return new Map(links.map((link) => [link.device, same(before.get(link.device), link)]));
 }
 
 function same<T>(before: T | undefined, now: T): T {

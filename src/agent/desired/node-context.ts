@@ -1,7 +1,8 @@
 /** What all networks of a node have in common for the planner. */
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { DesiredInput, Host0Stance, UnderlayDevice } from './assignment.ts';
+import type { ForeignLink } from '../kernel/foreign-links.ts';
+import type { DesiredInput, Host0Stance } from './assignment.ts';
 
 /** The node, as the parts of its networks see it. */
 export interface NodeContext {
@@ -17,22 +18,26 @@ export interface NodeContext {
    * that sent its frames to this node's own address would make it unreachable.
    */
   readonly here: ReadonlySet<Ipv4>;
-  readonly underlays: readonly UnderlayDevice[];
   /** Name of the link that leads to host0, or of host0's first segment: for networks that name no underlay device. */
   readonly underlay: string | undefined;
 }
 
 /** The context that an input gives. */
-export function nodeContext({
-  machine,
-  host0,
-  underlays = [],
-}: Pick<DesiredInput, 'machine' | 'host0' | 'underlays'>): NodeContext {
-  const common = { machine, role: host0.role, underlays };
+export function nodeContext({ machine, host0 }: Pick<DesiredInput, 'machine' | 'host0'>): NodeContext {
+  const common = { machine, role: host0.role };
   if (host0.role === 'host0') {
     const here = new Set(host0.segments.map(({ ipv4 }) => ipv4));
     return { ...common, local: undefined, here, underlay: host0.segments[0]?.device };
   }
   const { local, device } = host0;
   return { ...common, local, here: new Set(local === undefined ? [] : [local]), underlay: device };
+}
+
+/** One network on the node. */
+export interface NetworkContext {
+  readonly node: NodeContext;
+  /** The network's ports on this node. */
+  readonly ports: DesiredInput['ports'];
+  /** The link that the network stands on (`foreignLinkOf`); undefined while there is none of that name. */
+  readonly link: ForeignLink | undefined;
 }

@@ -1,6 +1,6 @@
 /** Gives one node its assignment: when its channel stands, and after each change. One request is under way at a time. */
 import { MeshError } from '../../model/error.ts';
-import type { MachineId } from '../../model/machine.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { AssignmentAnswer, NodeAssignment, NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
@@ -11,10 +11,20 @@ import { errorIn, type NodeConnection } from './node-connection.ts';
 /** What host0 gives to each machine. */
 export interface AssignmentSource {
   /** The present assignment; undefined while there is none for the machine. */
-  assignmentOf(machine: MachineId): NodeAssignment | undefined;
+  assignmentOf(machine: MachineWord): NodeAssignment | undefined;
   /** Calls `listener` with each machine whose assignment has changed. @returns a function that ends the subscription */
-  subscribe(listener: (machine: MachineId) => void): () => void;
+  subscribe(listener: (machine: MachineWord) => void): () => void;
+  /** Called when the channel of a machine stands: from now on the machine can answer. */
+  opened?(machine: MachineWord): void;
+  closed?(machine: MachineWord): void;
+  /** Called with each status of a machine. Rejects when the store did not take what the status says. */
+  reported?(machine: MachineWord, status: NodeStatus): Promise<void>;
+  /** Called when a machine has taken an assignment of `assignmentOf`. */
+  answered?(machine: MachineWord, assignment: NodeAssignment): void;
 }
+
+/** A node that takes requests. */
+export type AskedNode = Pick<NodeConnection, 'exchange'> & { readonly machine: MachineWord };
 
 const AnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
   form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
@@ -23,7 +33,7 @@ const AnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
 
 /** The pushes of one connection. */
 export class AssignmentPush {
-  readonly #connection: NodeConnection;
+  readonly #connection: AskedNode;
   readonly #source: AssignmentSource;
   #format: number | undefined;
   #held: HeldDigests | undefined;
@@ -32,7 +42,7 @@ export class AssignmentPush {
   #isBusy = false;
   #waiting: (() => void)[] = [];
 
-  constructor(connection: NodeConnection, source: AssignmentSource) {
+  constructor(connection: AskedNode, source: AssignmentSource) {
     this.#connection = connection;
     this.#source = source;
   }
@@ -89,7 +99,9 @@ export class AssignmentPush {
       answer = await this.#give(assignment, this.#format, {});
     }
     this.#error = answer.accepted ? undefined : MeshError.fromJSON(answer.error);
-    if (answer.accepted) this.#held = digestsIn(assignment);
+    if (!answer.accepted) return;
+    this.#held = digestsIn(assignment);
+    this.#source.answered?.(this.#connection.machine, assignment);
   }
 
   async #give(assignment: NodeAssignment, format: number, held: HeldDigests): Promise<AssignmentAnswer> {

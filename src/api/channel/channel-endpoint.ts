@@ -20,8 +20,8 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { ChannelKeys, Channels } from './channels.ts';
 import { HandshakeLimit } from './handshake-limit.ts';
 
-/** Connections in their handshake, which takes milliseconds. */
-const LIMITS: ListenerLimits = {
+/** The places of connections in their handshake, which takes milliseconds. */
+export const CHANNEL_LIMITS: ListenerLimits = {
   connections: 512,
   connectionsPerPeer: 4,
   strangers: { connections: 64, connectionsPerPeer: 2 },
@@ -29,6 +29,12 @@ const LIMITS: ListenerLimits = {
   backlog: 4096,
   sendTimeoutMs: 9_000,
 };
+
+/**
+ * How many connections begin their handshake in one turn of the event loop. All nodes may connect at once, and a handshake takes the
+ * main thread most of a millisecond: other work comes in between.
+ */
+const BEGUN_PER_TURN = 8;
 
 /** What the endpoint needs of host0. */
 export interface ChannelEndpointInput
@@ -46,7 +52,7 @@ export function channelEndpoint(input: ChannelEndpointInput): DeviceListener {
     ...input,
     ...meshPlace({ ...input, machine: 'host0', service: 'channel' }),
     port: CHANNEL_PORT,
-    limits: LIMITS,
+    limits: CHANNEL_LIMITS,
     openServer: (places) => channelServer(input, places),
   });
 }
@@ -80,6 +86,11 @@ export function channelServer(
       journal.faults.tell('channel of a node', thrown);
     });
   });
+  const waiting: Socket[] = [];
+  const beginSome = (): void => {
+    for (const socket of waiting.splice(0, BEGUN_PER_TURN)) if (!socket.destroyed) tls.emit('connection', socket);
+    if (waiting.length > 0) setImmediate(beginSome);
+  };
   const server = createServer((socket) => {
     const { remoteAddress = '' } = socket;
     socket.on('error', () => socket.destroy());
@@ -91,7 +102,8 @@ export function channelServer(
     const end = otherEnd(socket);
     open.set(end, socket);
     socket.once('close', () => open.delete(end));
-    tls.emit('connection', socket);
+    waiting.push(socket);
+    if (waiting.length === 1) setImmediate(beginSome);
   });
   return {
     server,

@@ -27,7 +27,7 @@ test('a node opens its channel, is given its assignment, and tells its status', 
   const psk = randomBytes(32);
   host.keys.set(identity, psk);
   host.assign(assignment(1), machine);
-  const node = new ChannelNode(() => host.port, { identity, psk });
+  const node = new ChannelNode(host.port, { identity, psk });
   await expect.poll(() => node.taken, { timeout: 5_000 }).toHaveLength(1);
   expect(node.taken[0]).toEqual(assignment(1));
   expect(node.channel.view).toEqual({ state: 'standing', ageSec: 0 });
@@ -44,7 +44,7 @@ test('what a node has is only named', async () => {
   host.assign(assignment(1), machine);
   const [attachment] = assignment(1).attachments;
   const digest = attachmentDigest(attachment ?? {});
-  const node = new ChannelNode(() => host.port, { identity, psk });
+  const node = new ChannelNode(host.port, { identity, psk });
   node.status = { ...EMPTY_STATUS, format: 9, digests: { [manage.id]: digest } };
   await expect.poll(() => node.taken, { timeout: 5_000 }).toHaveLength(1);
   expect(node.taken[0]).toEqual({ ...assignment(1), attachments: [{ network: manage.id, digest }] });
@@ -57,14 +57,12 @@ test('a node connects again when host0 is back', async () => {
   const host = await ChannelHost.open();
   const psk = randomBytes(32);
   host.keys.set(identity, psk);
-  let { port } = host;
-  const node = new ChannelNode(() => port, { identity, psk });
+  const node = new ChannelNode(host.port, { identity, psk });
   await expect.poll(() => host.channels.size, { timeout: 5_000 }).toBe(1);
   host.close();
   await expect.poll(() => node.channel.stands, { timeout: 5_000 }).toBe(false);
-  const again = await ChannelHost.open();
+  const again = await ChannelHost.open({ port: host.port });
   again.keys.set(identity, psk);
-  port = again.port;
   await expect.poll(() => again.channels.size, { timeout: 5_000 }).toBe(1);
   await expect.poll(() => node.channel.opened, { timeout: 5_000 }).toBe(2);
 });

@@ -18,6 +18,8 @@ import { followStatus } from './status-stream.ts';
 export interface ChannelKeys {
   /** The pre-shared key of an identity; undefined when host0 takes none with it. */
   pskOf(identity: string): Buffer | undefined;
+  /** Why host0 takes no key of this identity, where it knows why. */
+  refusalOf?(identity: string): MeshError | undefined;
   /** Must be called when a channel with this identity stands: earlier keys of the machine are not taken any more. */
   used(identity: string): Promise<void>;
 }
@@ -58,7 +60,9 @@ export class Channels {
 
   constructor(input: ChannelsInput) {
     this.#input = input;
-    this.#end = input.assignments.subscribe((machine) => void this.#standing.get(machine)?.push.push());
+    this.#end = input.assignments.subscribe((machine) => {
+      if (machine !== 'host0') void this.#standing.get(machine)?.push.push();
+    });
   }
 
   /** How many channels stand. */
@@ -101,7 +105,8 @@ export class Channels {
     if (standing !== undefined) return standing.connection;
     throw new MeshError('MESH_CHANNEL_DOWN', `machine ${machine} has no channel to host0`, {
       object: machine,
-      remedy: 'See `mesh node list`, and `mesh status` on that node.',
+      remedy:
+        'See `mesh status` on that node. A machine that did not boot from host0 needs a key first: `mesh node enroll`.',
       retryable: true,
     });
   }
@@ -130,7 +135,8 @@ export class Channels {
     onRefusal(refusal);
     const machine = shown === undefined ? undefined : parseKeyIdentity(shown)?.machine;
     const who = machine === undefined ? address : `machine ${machine} at ${address}`;
-    const error = refusalError(refusal, who, machine ?? address);
+    const why = machine && shown && this.#input.keys.refusalOf?.(shown)?.message;
+    const error = refusalError(refusal, who, machine ?? address, why);
     // A connection that ends early is what every scan and every restart of a node makes: it is only counted.
     if (refusal === 'slow') return error;
     if (this.#refusals.note(address, error, clock.nowMs(), machine)) {
@@ -151,6 +157,11 @@ export class Channels {
     connection.keepAlive();
     if (!(await this.#isOnlyOne(connection))) {
       await connection.refuse(this.refused('second', connection.address, identity));
+      return;
+    }
+    // Revoked since the handshake, or replaced by a later key while the earlier channel was asked.
+    if (this.#input.keys.pskOf(identity) === undefined) {
+      await connection.refuse(this.refused('unknown key', connection.address, identity));
       return;
     }
     if (!connection.isOver) await this.#stand(connection);
@@ -187,10 +198,14 @@ export class Channels {
     const standing: Standing = { connection, push, status: undefined, fault: undefined };
     this.#standing.set(machine, standing);
     this.#down.delete(machine);
+    assignments.opened?.(machine);
     await keys.used(identity);
     journal.record({ kind: 'channel opened', message: `of machine ${machine} at ${address}`, object: machine });
     void connection.ended.then(() => {
-      if (this.#standing.get(machine) === standing) this.#standing.delete(machine);
+      if (this.#standing.get(machine) === standing) {
+        this.#standing.delete(machine);
+        assignments.closed?.(machine);
+      }
       this.#noteDown(machine, clock.nowMs());
       journal.record({ kind: 'channel closed', message: `of machine ${machine} at ${address}`, object: machine });
     });
@@ -198,7 +213,10 @@ export class Channels {
       standing.fault = fault;
       if (status === undefined) return;
       standing.status = status;
-      push.begin(status);
+      const taken = assignments.reported?.(machine, status) ?? Promise.resolve();
+      taken
+        .catch((thrown: unknown) => journal.failure('status not kept', thrown, { object: machine }))
+        .finally(() => push.begin(status));
     });
   }
 

@@ -4,17 +4,22 @@ import { MeshError } from '../../model/error.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { NodeStatusShape } from '../../protocol/shapes/node-assignment-shape.ts';
-import type { NodeConnection } from './node-connection.ts';
 
 /** The longest status, in characters: the objects of a node with a thousand networks, and its orphans. */
 const STATUS_MAX_LENGTH = 4 * 1024 * 1024;
+
+/** A way to a node. */
+interface StatusConnection {
+  open(path: string): Promise<AsyncIterable<Uint8Array>>;
+  close(): void;
+}
 
 /**
  * Reads the status of a node until the channel ends; ends the channel when the stream ends or is too long. Never rejects.
  * @param take gets each status, or why a line holds none
  */
 export async function followStatus(
-  connection: NodeConnection,
+  connection: StatusConnection,
   take: (status: NodeStatus | undefined, fault: MeshError | undefined) => void,
 ): Promise<void> {
   try {

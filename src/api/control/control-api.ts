@@ -26,6 +26,7 @@ import { addBootRoutes, type Boots } from './boot-routes.ts';
 import { addChannelRoutes } from './channel-routes.ts';
 import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
 import { addNetworkRoutes } from './network-routes.ts';
+import { addOrphanRoutes, type OrphanCommands } from './orphan-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -64,6 +65,7 @@ export interface ControlApiInput {
   readonly boots: Boots;
   readonly channels: Channels;
   readonly keys: KeyGiver;
+  readonly orphans: OrphanCommands;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -104,6 +106,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   addChannelRoutes(app, input);
   addKeyRoutes(app, input.keys);
   addNetworkRoutes(app, input.catalogue);
+  addOrphanRoutes(app, input.orphans);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);

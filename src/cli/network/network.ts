@@ -3,14 +3,19 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber } from '../../model/network/number.ts';
+import type { CatalogueView } from '../../protocol/documents/catalogue.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import { bestClient } from '../../protocol/http/control-client.ts';
+import { agentClient, type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { inOrder } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
+import { addNetworkChanges } from './network-changes.ts';
+import { activityText, activityTone, networkText, prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 
 export function networkCommand(context: Context): Command {
@@ -23,20 +28,22 @@ export function networkCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh network list')
     .action(async () => {
       const { paths } = context;
-      const views = await fetchNetworks(context);
+      const rows = await fetchRows(context);
       const directory = existsSync(paths.host0) ? paths.host0Networks : paths.nodeNetworks;
-      context.answer(views, () => table(views, LIST_COLUMNS, context.page) || noNetworksText(directory));
+      context.answer(rows, () => table(rows, LIST_COLUMNS, context.page) || noNetworksText(directory));
     });
 
   network
     .command('show')
     .description('Show one network: addresses, devices and members')
-    .argument('<network>', 'its name, its VNI or its bridge')
+    .argument('<network>', 'its name, its number or its bridge')
     .addHelpText('after', '\nExample:\n  $ mesh network show manage')
     .action(async (wanted: string) => {
-      const view = findNetwork(await fetchNetworks(context), wanted);
-      context.answer(view, () => networkText(view, context));
+      const row = findNetwork(await fetchRows(context), wanted);
+      context.answer(row, () => ('members' in row ? meshText(row, context) : networkText(row, context)));
     });
+
+  addNetworkChanges(network, context);
 
   network
     .command('check')
@@ -66,13 +73,22 @@ export function networkCommand(context: Context): Command {
   return network;
 }
 
-const LIST_COLUMNS: readonly Column<NetworkView>[] = [
+/** A mesh, or a network that only the catalogue has. */
+type NetworkRow = NetworkView | CatalogueView;
+
+const LIST_COLUMNS: readonly Column<NetworkRow>[] = [
   { title: 'NAME', text: ({ network }) => network.name },
-  { title: 'STATE', text: ({ state }) => stateText(state), flexible: true, tone: ({ state }) => stateTone(state) },
-  { title: 'VNI', text: ({ network }) => String(network.type.vni), align: 'right' },
-  { title: 'BRIDGE', text: ({ network }) => network.bridge.name },
-  { title: 'PREFIX', text: ({ network }) => network.hostAddress.prefix },
-  { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
+  {
+    title: 'STATE',
+    text: (row) => ('state' in row ? stateText(row.state) : activityText(row.activity)),
+    flexible: true,
+    tone: (row) => ('state' in row ? stateTone(row.state) : activityTone(row.activity)),
+  },
+  { title: 'TYPE', text: ({ network }) => typeText(network) },
+  { title: 'NUMBER', text: ({ network }) => numberText(network), align: 'right' },
+  { title: 'BRIDGE', text: ({ network }) => network.bridge?.name ?? '–' },
+  { title: 'PREFIX', text: ({ network }) => prefixText(network) },
+  { title: 'MEMBERS', text: (row) => ('members' in row ? String(row.members.length) : '–'), align: 'right' },
 ];
 
 const MEMBER_COLUMNS: readonly Column<Member>[] = [
@@ -82,15 +98,29 @@ const MEMBER_COLUMNS: readonly Column<Member>[] = [
   { title: 'IPV6', text: (member) => member.ipv6 },
 ];
 
-async function fetchNetworks(context: Context): Promise<readonly NetworkView[]> {
-  return (await bestClient(context.paths)).ask('GET /v1/networks');
+/** The meshes of this machine, and on host0 the other networks of the catalogue. */
+async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
+  const host0 = host0Client(paths);
+  if (!(await host0.answers())) return agentClient(paths).ask('GET /v1/networks');
+  const [views, catalogue] = await Promise.all([host0.ask('GET /v1/networks'), catalogueOf(host0)]);
+  const known = new Set(views.map(({ network }) => network.id));
+  return [...views, ...catalogue.filter(({ network }) => !known.has(network.id))];
+}
+
+/** Nothing from a daemon of an earlier version, which has no catalogue. */
+async function catalogueOf(host0: ControlClient<'host0'>): Promise<readonly CatalogueView[]> {
+  try {
+    return await host0.ask('GET /v1/catalogue');
+  } catch (error) {
+    if (MeshError.from(error).code === 'MESH_OBJECT_UNKNOWN') return [];
+    throw error;
+  }
 }
 
 /** @throws MESH_NET_UNKNOWN */
-function findNetwork(views: readonly NetworkView[], wanted: string): NetworkView {
-  const found = views.find(({ network: { id, name, bridge, type } }) =>
-    [name, id, String(type.vni), bridge.name, type.device].includes(wanted),
-  );
+function findNetwork(views: readonly NetworkRow[], wanted: string): NetworkRow {
+  const named = views.find(({ network }) => network.name === wanted);
+  const found = named ?? views.find(({ network }) => namesOf(network).includes(wanted));
   if (found !== undefined) return found;
   const names = views.map(({ network }) => network.name);
   throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${JSON.stringify(wanted)} on this machine`, {
@@ -100,7 +130,17 @@ function findNetwork(views: readonly NetworkView[], wanted: string): NetworkView
   });
 }
 
-function networkText({ network, state, self, members, host0Answers }: NetworkView, context: Context): string {
+function namesOf({ id, number, bridge, type }: Network): readonly (string | undefined)[] {
+  const device = type.kind === 'vxlan' ? type.device : undefined;
+  return [id, String(number), `0x${hexNumber(number)}`, bridge?.name, device];
+}
+
+/** As the devices have it: in decimal for a mesh, in hexadecimal for all others. */
+function numberText({ number, source }: Network): string {
+  return source === 'file' ? String(number) : `0x${hexNumber(number)}`;
+}
+
+function meshText({ network, state, self, members, host0Answers }: NetworkView, context: Context): string {
   const { type, bridge, hostAddress } = network;
   const about = properties(
     [

@@ -10,6 +10,7 @@ import { nodeEnrollCommand, nodeRevokeCommand } from './node-enroll.ts';
 import { hardwareText, nodeInfoCommand } from './node-info.ts';
 import { addressOf, fetchNodes, type ListedNode, lastSeenSecAgo, nodeStateText, secondsSince } from './node-list.ts';
 import { nodeLogviewCommand } from './node-logview.ts';
+import { nodeOrphansCommand } from './node-orphans.ts';
 import { nodePreviewCommand } from './node-preview.ts';
 import { nodeRebootCommand } from './node-reboot.ts';
 
@@ -34,6 +35,7 @@ export function nodeCommand(context: Context): Command {
   node.addCommand(nodeAdoptCommand(context));
   node.addCommand(nodeEnrollCommand(context));
   node.addCommand(nodeRevokeCommand(context));
+  node.addCommand(nodeOrphansCommand(context));
   node.addCommand(nodePreviewCommand(context));
   node.addCommand(nodeBootCommand(context));
   node.addCommand(nodeCtlCommand(context));

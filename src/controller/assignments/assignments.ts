@@ -7,57 +7,42 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type {
-  AttachmentPeers,
-  AttachmentReason,
-  NodeAttachment,
-  NodeStatus,
-  Orphan,
-  OrphanName,
+import {
+  type AttachmentPeers,
+  type AttachmentReason,
+  NODE_ASSIGNMENT_FORMAT,
+  type NodeAssignment,
+  type NodeAttachment,
+  type NodeOrphan,
+  type NodeStatus,
+  type Orphan,
+  type OrphanName,
 } from '../../protocol/documents/node-assignment.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
+import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
-import { ComposedAssignment } from './composed-assignment.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex, isEverywhere } from './holder-index.ts';
 import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
-
-/** Where a node is. */
-export interface NodePlace {
-  readonly name: string;
-  readonly underlay: Ipv4 | Ipv6;
-}
+import type { NodePlace, NodePlaces } from './node-places.ts';
 
 /** What assignments depend on. */
 export interface AssignmentsInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly store: Store;
-  /** Undefined until the networks have been read. */
-  readonly networks: () => GivenNetworks | undefined;
-  readonly networkChanges: Subscribable<void>;
-  /** Where a node is now; undefined while host0 does not know. */
-  readonly placeOf: (machine: MachineWord) => NodePlace | undefined;
-  /** Emits a node that may be elsewhere; undefined when any may be, or host0. */
-  readonly placeChanges: Subscribable<MachineWord | undefined>;
+  readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
   /** host0's underlay address as a node at `viewer` reaches it. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
-}
-
-/** An orphan of a node, for lists. */
-export interface NodeOrphan extends Orphan {
-  readonly machine: MachineWord;
-  readonly node: string;
 }
 
 /** One object for all nodes, so that it is digested once. */
@@ -66,34 +51,42 @@ const PEERS_UNTOLD = {
   explicit: { kind: 'explicit' },
   none: { kind: 'none' },
 } as const;
+/** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
+const NOTHING_ELSE = { ports: [], workloads: [], segments: [], nics: [] } as const;
 /** How long to wait before the next attempt to read the store. */
 const RETRY_MS = 1_000;
 
 /** Composes and keeps the assignments of all nodes. */
 export class Assignments {
   readonly #input: AssignmentsInput;
+  /** Undefined until the networks have been read. */
+  #given: GivenNetworks | undefined;
   readonly #records: Collection<HoldingRecord>;
   readonly #mutex = new KeyedMutex<MachineWord>();
   readonly #changes = new Signal<MachineWord>();
-  /** Emits a node whose assignment is another one than before. */
-  readonly changes: Subscribable<MachineWord> = this.#changes;
   #holdings: Map<MachineWord, HoldingRecord> | undefined;
   #revision = 0;
   #sequence = 0;
   #retry: Alarm | undefined;
+  /** The networks that each node has said to have from host0. */
+  readonly #have = new Map<MachineWord, ReadonlySet<string>>();
+  readonly #uses = new Signal<void>();
+  /** Emits when nodes have said which networks they have. */
+  readonly uses: Subscribable<void> = this.#uses;
   readonly #orphans = new Map<MachineWord, readonly Orphan[]>();
   readonly #index = new HolderIndex();
   readonly #leaving: LeaveOrder;
   /** By network and host0's address as the reader reaches it. */
   readonly #peers = new Map<NetworkId, Map<Ipv4, AttachmentPeers>>();
-  readonly #composed = new Map<MachineWord, { readonly parts: unknown; readonly assignment: ComposedAssignment }>();
+  readonly #composed = new Map<MachineWord, { readonly parts: unknown; readonly assignment: NodeAssignment }>();
+  /** In which order the assignments were composed. */
+  readonly #sequences = new WeakMap<NodeAssignment, number>();
 
   constructor(input: AssignmentsInput) {
     this.#input = input;
     this.#records = new Collection(input.store, HOLDINGS);
     this.#leaving = new LeaveOrder(input.clock, (machine) => this.#tell([machine]));
-    input.networkChanges.subscribe(() => this.#networksChanged());
-    input.placeChanges.subscribe((machine) => this.#placeChanged(machine));
+    input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
   /** Reads the holdings, and tries again until that succeeds: before, no node is given anything. Never rejects. */
@@ -114,9 +107,15 @@ export class Assignments {
     this.#leaving.close();
   }
 
+  /** Takes the networks that nodes can be given, as they are now. */
+  setNetworks(given: GivenNetworks): void {
+    this.#given = given;
+    this.#networksChanged();
+  }
+
   /** What the node should have; undefined until host0 has read what all nodes hold. */
-  assignmentOf(machine: MachineWord): ComposedAssignment | undefined {
-    const given = this.#input.networks();
+  assignmentOf(machine: MachineWord): NodeAssignment | undefined {
+    const given = this.#given;
     if (this.#holdings === undefined || given === undefined) return undefined;
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
@@ -125,14 +124,33 @@ export class Assignments {
     const parts = { attachments, released };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
-    const assignment = new ComposedAssignment({ version, sequence: ++this.#sequence, ...parts });
+    const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
     this.#composed.set(machine, { parts, assignment });
+    this.#sequences.set(assignment, ++this.#sequence);
     return assignment;
   }
 
   /** The nodes that hold a network, host0 among them. */
   holdersOf(network: NetworkId): readonly MachineWord[] {
     return [...this.#index.holdersOf(network)];
+  }
+
+  /** How a network is used, for the catalogue. */
+  get use(): NetworkUse {
+    return {
+      ports: (id) => {
+        const name = this.#index.network(id)?.name;
+        const own = this.ports().filter(({ network }) => network === id || network === name);
+        return own.map(({ node, link }) => ({ node, interface: link }));
+      },
+      nodes: (id) => this.#nodesWith(id),
+      isOrphan: (number) => {
+        const id = `net-${number.toString(16)}`;
+        return [...this.#orphans.values()].some((orphans) => orphans.some((orphan) => orphan.id === id));
+      },
+      // A port is the wish of the node's administrator. Without its network, the port waits for the network to come back.
+      unplug: async () => undefined,
+    };
   }
 
   /** The ports that nodes have reported, each with the identifier or the name of its network. */
@@ -147,6 +165,11 @@ export class Assignments {
     );
   }
 
+  /** Calls `listener` with each node whose assignment has changed. @returns a function that ends the subscription */
+  subscribe(listener: (machine: MachineWord) => void): () => void {
+    return this.#changes.subscribe(listener);
+  }
+
   /** A node's channel stands: from now on host0 waits for its answers. */
   opened(machine: MachineWord): void {
     this.#leaving.opened(machine);
@@ -157,16 +180,18 @@ export class Assignments {
   }
 
   /** The node has taken an assignment, or refused it. */
-  answered(machine: MachineWord, { sequence }: Pick<ComposedAssignment, 'sequence'>): void {
-    this.#leaving.confirmed(machine, sequence);
+  answered(machine: MachineWord, assignment: NodeAssignment): void {
+    this.#leaving.confirmed(machine, this.#sequences.get(assignment) ?? 0);
   }
 
   /**
    * Takes a node's status: its ports and orphans.
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
-  async reported(machine: MachineWord, status: Pick<NodeStatus, 'ports' | 'orphans'>): Promise<void> {
+  async reported(machine: MachineWord, status: Pick<NodeStatus, 'ports' | 'orphans' | 'digests'>): Promise<void> {
     this.#orphans.set(machine, status.orphans);
+    this.#have.set(machine, new Set(Object.keys(status.digests)));
+    this.#uses.emit();
     const ports = status.ports.slice(0, PORTS_OF_NODE_MAX).map(({ link, network }) => ({ link, network }));
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameName(orphan, name));
     await this.#change(machine, (before) => ({ ...before, ports, released: before.released.filter(isOrphan) }));
@@ -180,18 +205,22 @@ export class Assignments {
     });
   }
 
+  /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
+  orphan(machine: MachineWord, name: OrphanName): Orphan {
+    const orphan = this.#orphans.get(machine)?.find((candidate) => sameName(candidate, name));
+    if (orphan !== undefined) return orphan;
+    throw new MeshError('MESH_OBJECT_UNKNOWN', `machine ${machine} has no orphan ${name.kind} ${name.id}`, {
+      object: name.id,
+      remedy: 'See `mesh node orphans list`.',
+    });
+  }
+
   /**
    * Lets an orphan of a node go: the node's next assignment says so.
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.#orphans.get(machine)?.find((candidate) => sameName(candidate, name));
-    if (orphan === undefined) {
-      throw new MeshError('MESH_OBJECT_UNKNOWN', `machine ${machine} has no orphan ${name.kind} ${name.id}`, {
-        object: name.id,
-        remedy: 'See `mesh node orphans list`.',
-      });
-    }
+    const orphan = this.orphan(machine, name);
     const { kind, id, epoch } = orphan;
     await this.#change(machine, (before) => ({
       ...before,
@@ -201,10 +230,21 @@ export class Assignments {
     }));
   }
 
+  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
+  async releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
+    for (const [machine, orphans] of this.#orphans) {
+      const { ports = [] } = this.#holdings?.get(machine) ?? {};
+      const isHeld = ports.some(({ network }) => network === id || network === networkName);
+      if (!isHeld && orphans.some((orphan) => sameName(orphan, { kind, id, epoch }))) {
+        await this.release(machine, { kind, id, epoch });
+      }
+    }
+  }
+
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
   async #change(machine: MachineWord, change: (before: HoldingRecord) => HoldingRecord): Promise<void> {
     await this.#mutex.take(machine, async () => {
-      const place = this.#input.placeOf(machine);
+      const place = this.#input.places.placeOf(machine);
       const known = this.#holdings?.get(machine);
       const named: HoldingRecord = {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
@@ -221,7 +261,7 @@ export class Assignments {
   }
 
   #networksChanged(): void {
-    const given = this.#input.networks();
+    const given = this.#given;
     if (this.#holdings === undefined || given === undefined) return;
     const networks = new Set(this.#index.setNetworks(given.networks));
     for (const holding of this.#holdings.values()) for (const id of this.#derive(holding)) networks.add(id);
@@ -262,6 +302,16 @@ export class Assignments {
       for (const machine of this.#index.holdersOf(id)) nodes.add(machine);
     }
     this.#tell(nodes);
+  }
+
+  /** The names of the nodes that have the network, or may have it: those that are away had it when they were last heard. */
+  #nodesWith(id: NetworkId): string[] | undefined {
+    if (this.#holdings === undefined) return undefined;
+    const nodes = [...this.#holdings.values()].filter(({ machine, ports }) => {
+      const have = this.#have.get(machine);
+      return have === undefined ? ports.some(({ network }) => network === id) : have.has(id);
+    });
+    return nodes.map(({ name }) => name);
   }
 
   /** Tells those nodes whose assignment is another one. */
@@ -306,7 +356,7 @@ export class Assignments {
   }
 
   #placeOf(machine: MachineWord): NodePlace | undefined {
-    const now = this.#input.placeOf(machine);
+    const now = this.#input.places.placeOf(machine);
     if (now !== undefined) return now;
     const { name, underlay } = this.#holdings?.get(machine) ?? {};
     return name === undefined || underlay === undefined ? undefined : { name, underlay };

@@ -4,9 +4,9 @@
  */
 import type { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import { ClaimBook, conflictError } from '../../model/network/network-conflicts.ts';
 import { sameNetwork } from '../../model/network/network-equality.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import { collisionOf } from './collisions.ts';
 
 /** The networks in force, and those that are refused, each with the reason. */
 export interface Judgement {
@@ -18,7 +18,7 @@ export interface Judgement {
 export const NOTHING_IN_FORCE: Judgement = { inForce: new Map(), refused: new Map() };
 
 /** Judges all networks again. @param stored those of the store, which go before files that are as new as they are */
-export function judge(
+export function judgeCatalogue(
   before: ReadonlyMap<NetworkId, Network>,
   stored: readonly Network[],
   files: readonly Network[],
@@ -36,10 +36,17 @@ export function judge(
     const known = before.get(network.id);
     if (known !== undefined) inForce.set(network.id, known);
   }
+  const book = new ClaimBook(inForce.values());
   for (const network of all.toSorted((a, b) => age(a) - age(b))) {
-    const error = collisionOf(network, inForce.values());
-    if (error === undefined) inForce.set(network.id, network);
-    else refused.set(network.id, { network, error });
+    const conflict = book.conflictOf(network);
+    if (conflict !== undefined) {
+      refused.set(network.id, { network, error: conflictError(conflict) });
+      continue;
+    }
+    const known = inForce.get(network.id);
+    if (known !== undefined) book.remove(known);
+    book.add(network);
+    inForce.set(network.id, network);
   }
   return { inForce, refused };
 }

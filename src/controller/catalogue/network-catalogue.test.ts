@@ -73,21 +73,21 @@ test('a type, peers by multicast, a prefix, an MTU and a number are taken from t
 });
 
 test.each([
-  [{ name: 'blue' }, 'MESH_NET_NAME_TWICE', 'the name is that of blue (number 0x1000, from store)'],
+  [{ name: 'blue' }, 'MESH_NET_NAME_TWICE', 'is also that of blue (number 0x1000, from store)'],
   [{ name: 'red', number: 0x1000 }, 'MESH_NET_NUMBER_TWICE', 'number 0x1000 is that of blue'],
   [{ name: 'red', number: 456 }, 'MESH_NET_NUMBER_TWICE', 'number 0x1c8 is that of manage'],
-  [{ name: 'red', bridge: { name: 'br456' } }, 'MESH_NET_DEVICE_TWICE', 'device br456 is that of manage'],
-  [
-    { name: 'red', type: { kind: 'vxlan', vni: 456 } },
-    'MESH_NET_VNI_TWICE',
-    'VNI 456 at UDP port 4789 is that of manage',
-  ],
+  [{ name: 'red', bridge: { name: 'br456' } }, 'MESH_NET_DEVICE_TWICE', 'device br456 of red'],
+  [{ name: 'red', type: { kind: 'vxlan', vni: 456 } }, 'MESH_NET_VNI_TWICE', 'vni 456 on UDP port 4789 of red'],
   [{ name: 'red', prefix: 'fd42:2345:1234:456::/64' }, 'MESH_NET_PREFIX_TWICE', 'overlaps fd42:2345:1234:456::/64'],
   [{ name: 'red', prefix: 'fd42::/48' }, 'MESH_NET_PREFIX_NOT_64', 'is not a /64'],
-  [{ name: 'red', peers: 'multicast' }, 'MESH_NET_INVALID', 'names no device of the underlay'],
-  [{ name: 'red', mtuBytes: 40 }, 'MESH_NET_INVALID', 'mtuBytes cannot be 40'],
-  [{ name: 'red', mtuByte: 1400 }, 'MESH_NET_INVALID', 'a network has no part mtuByte'],
-  [{ name: 'two words' }, 'MESH_NET_INVALID', 'name cannot be "two words"'],
+  [
+    { name: 'red', peers: 'multicast' },
+    'MESH_NET_INVALID',
+    'peers: {"group":"ff05::1001","kind":"multicast"} does not fit',
+  ],
+  [{ name: 'red', mtuBytes: 40 }, 'MESH_NET_INVALID', 'mtuBytes: 40 does not fit'],
+  [{ name: 'red', mtuByte: 1400 }, 'MESH_NET_INVALID', 'mtuByte: 1400 does not fit'],
+  [{ name: 'two words' }, 'MESH_NET_INVALID', 'name: "two words" does not fit'],
 ])('%j is refused, and takes no number', async (order, code, message) => {
   const { catalogue } = await opened(new MemoryStore());
   catalogue.setFiles([mesh('manage', 456)]);

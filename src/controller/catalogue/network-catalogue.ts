@@ -11,6 +11,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
+import { claimedDevices } from '../../model/network/network-conflicts.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
 import { hexNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -24,8 +25,7 @@ import { type Finding, findingOf, type HealthSource } from '../../protocol/docum
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
-import { type Judgement, judge, NOTHING_IN_FORCE } from './catalogue-state.ts';
-import { devicesOf } from './collisions.ts';
+import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
 import { NetworkPlanner, undoMoves } from './network-planner.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
@@ -70,7 +70,11 @@ export class NetworkCatalogue implements HealthSource {
     this.#input = input;
     this.#use = input.use ?? NO_USE;
     this.#stored = open(() => this.#judge());
-    this.#planner = new NetworkPlanner(this.#stored, () => this.#all);
+    this.#planner = new NetworkPlanner(
+      this.#stored,
+      () => this.#all,
+      (number) => this.#use.isOrphan?.(number) ?? false,
+    );
   }
 
   /** Opens the catalogue, and reads the networks of the store. @throws MESH_STORE_BROKEN */
@@ -149,7 +153,7 @@ export class NetworkCatalogue implements HealthSource {
     const found =
       views.find(({ network }) => network.name === wanted) ??
       views.find(({ network }) =>
-        [network.id, `0x${hexNumber(network.number)}`, ...devicesOf(network)].includes(wanted),
+        [network.id, `0x${hexNumber(network.number)}`, ...claimedDevices(network)].includes(wanted),
       );
     if (found !== undefined) return found;
     throw unknownNetwork(
@@ -278,7 +282,7 @@ export class NetworkCatalogue implements HealthSource {
   #judge(): void {
     const before = this.#judgement;
     const stored = this.#stored.records.map(({ network }) => network);
-    this.#judgement = judge(before.inForce, stored, this.#files);
+    this.#judgement = judgeCatalogue(before.inForce, stored, this.#files);
     const { inForce } = this.#judgement;
     const meshes = this.#files.flatMap(({ id }) => {
       const network = inForce.get(id);

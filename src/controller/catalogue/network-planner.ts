@@ -7,11 +7,11 @@ import { orderedNetwork } from '../../formats/network/ordered-network.ts';
 import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import { ClaimBook, claimedDevices, conflictError } from '../../model/network/network-conflicts.ts';
 import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { notANumber, numberStays, numberTaken } from './catalogue-error.ts';
-import { collisionOf, devicesOf } from './collisions.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
 
 /** A network, with the moves of pools that are part of its transaction. */
@@ -24,14 +24,17 @@ export interface NetworkPlan {
 export class NetworkPlanner {
   readonly #stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>;
   readonly #networks: () => readonly Network[];
+  readonly #isOrphan: (number: number) => boolean;
 
   /** @param networks all networks of all sources */
   constructor(
     stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>,
     networks: () => readonly Network[],
+    isOrphan: (number: number) => boolean,
   ) {
     this.#stored = stored;
     this.#networks = networks;
+    this.#isOrphan = isOrphan;
   }
 
   /** A new network. @throws MESH_NET_*, MESH_USAGE */
@@ -110,17 +113,18 @@ export class NetworkPlanner {
   }
 
   #mustNotCollide(network: Network): void {
-    const error = collisionOf(network, this.#networks());
-    if (error !== undefined) throw error;
+    const conflict = new ClaimBook(this.#networks()).conflictOf(network);
+    if (conflict !== undefined) throw conflictError(conflict);
   }
 
   /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */
   #isFree(number: number): boolean {
+    if (this.#isOrphan(number)) return false;
     const hex = number.toString(16);
     return this.#networks().every((network) => {
       const { type } = network;
       if (network.number === number || (type.kind === 'vxlan' && Number(type.vni) === number)) return false;
-      return !devicesOf(network).some((device) => device === `br${hex}` || device === `vxlan${hex}`);
+      return !claimedDevices(network).some((device) => device === `br${hex}` || device === `vxlan${hex}`);
     });
   }
 }

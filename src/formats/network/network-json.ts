@@ -1,8 +1,9 @@
 /** Networks as JSON text: orders that people write, with the place of each fault. */
 import { MeshError, type SourcePlace } from '../../model/error.ts';
+import type { Words } from '../../model/form.ts';
 import type { NetworkNumber } from '../../model/network/number.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import { readJson } from '../../protocol/shapes/document.ts';
+import { jsonFaultOffset, readJson } from '../../protocol/shapes/document.ts';
 import { OrderMisfit, orderedNetwork } from './ordered-network.ts';
 
 /** The longest document: a network with thousands of reservations has some 500 kB. */
@@ -12,39 +13,39 @@ const LENGTH_MAX = 4 * 1024 * 1024;
 const SAMPLE_NUMBER = 0x1000 as NetworkNumber;
 
 /**
- * Reads a document, and judges what can be judged without host0.
+ * Reads a document, or the answer of `mesh network show --json` with one, and judges what can be judged without host0.
  * @param file its name, for errors
  * @throws MESH_CONF_SYNTAX, MESH_NET_INVALID with the place in the file
  */
 export function readNetworkJson(file: string, text: string): NetworkOrder {
   const { document, fault } = readJson(text, LENGTH_MAX);
   if (fault !== undefined) throw noJson(file, text, fault);
-  if (!isOrder(document)) {
-    throw new MeshError('MESH_NET_INVALID', 'the document is not an object', {
+  const order = isPart(document) && isPart(document.network) ? document.network : document;
+  const above = order === document ? [] : ['network'];
+  const refusal = (message: string, words: Words, path: readonly string[] = []) =>
+    new MeshError('MESH_NET_INVALID', message, {
+      ...words,
+      place: placeAt(file, text, offsetOf(text, [...above, ...path])),
+    });
+  if (!isPart(order)) {
+    throw refusal('the document is not an object', {
       rule: 'A network is one JSON object.',
       remedy: 'Write {"name": "blue"}',
-      place: placeAt(file, text, 0),
     });
   }
-  if (typeof document.name !== 'string') {
-    throw new MeshError('MESH_NET_INVALID', 'the document names no network', {
-      rule: 'A network has a name.',
-      remedy: 'Write "name": "blue"',
-      place: placeAt(file, text, 0),
-    });
+  if (typeof order.name !== 'string') {
+    throw refusal('the document names no network', { rule: 'A network has a name.', remedy: 'Write "name": "blue"' });
   }
   try {
-    orderedNetwork(document, { number: SAMPLE_NUMBER, name: document.name });
+    orderedNetwork(order, { number: SAMPLE_NUMBER, name: order.name });
   } catch (error) {
     if (!(error instanceof OrderMisfit)) throw error;
-    const { message, rule = '', remedy = '' } = error;
-    const place = placeAt(file, text, offsetOf(text, error.path));
-    throw new MeshError('MESH_NET_INVALID', message, { rule, remedy, place });
+    throw refusal(error.message, error.words, error.path);
   }
-  return document;
+  return order;
 }
 
-function isOrder(value: unknown): value is NetworkOrder {
+function isPart(value: unknown): value is NetworkOrder {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -52,19 +53,8 @@ function noJson(file: string, text: string, fault: string): MeshError {
   return new MeshError('MESH_CONF_SYNTAX', `the document ${fault}`, {
     rule: 'A document of a network is JSON.',
     remedy: 'Compare it with one that host0 prints: `mesh network show NAME --json`',
-    place: placeAt(file, text, syntaxOffset(text)),
+    place: placeAt(file, text, jsonFaultOffset(text)),
   });
-}
-
-/** Where JSON.parse stops; the start of the text when it does not say. */
-function syntaxOffset(text: string): number {
-  try {
-    JSON.parse(text);
-    return 0;
-  } catch (error) {
-    const position = /at position (\d+)/.exec(String(error))?.[1];
-    return position === undefined ? text.trimEnd().length : Number(position);
-  }
 }
 
 /** The line and column of an offset. */

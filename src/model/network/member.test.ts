@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { manage, storeNetwork } from '../../../test/kit/networks.ts';
 import { machineIdOf, parseMachineId } from '../machine.ts';
-import { memberAddresses, nodeAddresses } from './member.ts';
+import { memberAddresses } from './member.ts';
+import { nodeAddresses } from './node-addresses.ts';
 
 test('published vectors of a machine in manage/456/456', () => {
   expect(memberAddresses(manage, parseMachineId('10eff964'))).toEqual({
@@ -34,6 +35,9 @@ test('without a key, addresses are made of number and machine alone, and the nam
   expect(nodeAddresses(blue, machine)).toEqual(vector);
   expect(nodeAddresses({ ...blue, name: 'navy' }, machine)).toEqual(vector);
   expect(nodeAddresses(manage, machine)).toEqual(memberAddresses(manage, machine));
+  const prefixed = { ...blue, hostAddress: manage.hostAddress };
+  const { ipv6 } = memberAddresses(prefixed, machine);
+  expect(memberAddresses({ ...prefixed, name: 'navy' }, machine).ipv6).toBe(ipv6);
   expect(nodeAddresses(blue, 'host0')).not.toEqual(vector);
 });
 

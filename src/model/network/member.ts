@@ -2,9 +2,9 @@
 
 import type { Ipv4 } from '../address/ipv4.ts';
 import { type Ipv6, ipv6WithSuffix } from '../address/ipv6.ts';
-import { type Mac, macFromHex } from '../address/mac.ts';
-import { genid } from '../genid.ts';
+import type { Mac } from '../address/mac.ts';
 import type { MachineWord } from '../machine.ts';
+import { derivedMac, derivedSuffix, linkLocalWith, remembered } from './address-derivation.ts';
 import type { DerivedHostAddress } from './host-address.ts';
 import type { Network } from './network.ts';
 
@@ -27,92 +27,44 @@ export function sameMember(a: Member, b: Member): boolean {
   return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;
 }
 
-/** The addresses of a machine in a network. */
-export interface NodeAddresses {
+/** The addresses of a machine in a network whose members have derived addresses. */
+export interface MemberAddresses {
   /** Ethernet address of the VXLAN device. */
   readonly vtepMac: Mac;
   /** Ethernet address of the bridge: the source of the node's own frames. */
   readonly bridgeMac: Mac;
-  readonly linkLocal: Ipv6;
-  /** In the prefix of the network, where each member has a derived address. */
-  readonly ipv6?: Ipv6;
-}
-
-/** The same in a network whose members have derived addresses. */
-export interface MemberAddresses extends NodeAddresses {
   readonly ipv6: Ipv6;
+  readonly linkLocal: Ipv6;
 }
 
 /** A network whose members have derived addresses. */
 type DerivedNetwork = Network & { readonly hostAddress: DerivedHostAddress };
 
 const HOST0_SUFFIX = '0000000000000001';
-const LINK_LOCAL = 'fe80::/64' as Parameters<typeof ipv6WithSuffix>[0];
 
-/**
- * Reports and packets need the same addresses again and again, and each derivation is four hashes. The number is bounded,
- * so that a sender that makes up machine ids cannot fill the memory.
- */
-const DERIVED_MAX = 8_192;
-type Derivation<N, A> = (network: N, machine: MachineWord) => A;
-
-function remembered<N extends object, A>(derive: Derivation<N, A>): Derivation<N, A> {
-  const derived = new WeakMap<N, Map<MachineWord, A>>();
-  return (network, machine) => {
-    const known = derived.get(network) ?? new Map<MachineWord, A>();
-    const before = known.get(machine);
-    if (before !== undefined) return before;
-    const addresses = derive(network, machine);
-    if (known.size >= DERIVED_MAX) known.clear();
-    derived.set(network, known.set(machine, addresses));
-    return addresses;
-  };
-}
-
-const derivedFromKey = remembered(fromKey);
-const derivedFromNumber = remembered(fromNumber);
-
-/** The addresses of `machine` in a mesh. A node, host0 and a boot script derive the same ones. */
-export function memberAddresses(network: DerivedNetwork, machine: MachineWord): MemberAddresses {
-  return derivedFromKey(network, machine);
-}
-
-/** The addresses of `machine` in any network, derived by all nodes alike. */
-export function nodeAddresses(network: Network, machine: MachineWord): NodeAddresses {
-  return isDerived(network) ? derivedFromKey(network, machine) : derivedFromNumber(network, machine);
-}
-
-function isDerived(network: Network): network is DerivedNetwork {
+/** Whether the members of a network have derived addresses. */
+export function hasDerivedAddresses(network: Network): network is DerivedNetwork {
   return network.hostAddress.kind === 'derived';
 }
 
-function fromKey(
-  { name, number, hostAddress: { key, prefix } }: DerivedNetwork,
-  machine: MachineWord,
-): MemberAddresses {
-  const word = `${name}${number}`;
-  const suffix = machine === 'host0' ? HOST0_SUFFIX : suffixOf(['ipv6', key, machine, word]);
+/** The addresses of `machine` in `network`. A node, host0 and a boot script derive the same ones. */
+export function memberAddresses(network: DerivedNetwork, machine: MachineWord): MemberAddresses {
+  return derived(network, machine);
+}
+
+const derived = remembered((network: DerivedNetwork, machine): MemberAddresses => {
+  const { key, prefix } = network.hostAddress;
+  const word = derivationWord(network);
+  const suffix = machine === 'host0' ? HOST0_SUFFIX : derivedSuffix(key, machine, word);
   return {
-    vtepMac: macFromHex(`02${genid(['vxlan', key, machine, word], 10)}`),
-    bridgeMac: macFromHex(`02${genid(['bridge', key, machine, word], 10)}`),
+    vtepMac: derivedMac('vxlan', key, machine, word),
+    bridgeMac: derivedMac('bridge', key, machine, word),
     ipv6: ipv6WithSuffix(prefix, suffix),
-    linkLocal: ipv6WithSuffix(LINK_LOCAL, suffix),
+    linkLocal: linkLocalWith(suffix),
   };
-}
+});
 
-/** A network without a key can be renamed, so its addresses are made of its number alone, in decimal. */
-function fromNumber({ number, bridge }: Network, machine: MachineWord): NodeAddresses {
-  return {
-    vtepMac: macFromHex(`02${genid(['vxlan', String(number), machine], 10)}`),
-    bridgeMac: bridge?.mac ?? macFromHex(`02${genid(['bridge', String(number), machine], 10)}`),
-    linkLocal: ipv6WithSuffix(LINK_LOCAL, suffixOf(['ipv6', String(number), machine])),
-  };
-}
-
-/** 16 hex digits that are neither 0 (the subnet-router anycast address, RFC 4291 §2.6.1) nor 1 (host0's in a mesh). */
-function suffixOf(parts: readonly string[]): string {
-  for (let counter = 1, suffix = genid(parts, 16); ; counter++) {
-    if (BigInt(`0x${suffix}`) > 1n) return suffix;
-    suffix = genid([...parts, String(counter)], 16);
-  }
+/** What of a network's identity is in its members' addresses: a mesh cannot be renamed, any other network can. */
+export function derivationWord({ name, number, peers }: Pick<Network, 'name' | 'number' | 'peers'>): string {
+  return peers?.kind === 'membership' ? `${name}${number}` : String(number);
 }

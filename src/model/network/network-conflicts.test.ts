@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { manage, mesh, storeNetwork } from '../../../test/kit/networks.ts';
 import type { Network } from './network.ts';
-import { conflictError, conflictWith, judgeNetworks } from './network-conflicts.ts';
+import { ClaimBook, conflictError, judgeNetworks } from './network-conflicts.ts';
 import type { Vni } from './types/vxlan.ts';
 
 const blue = storeNetwork('blue', 0xff01);
@@ -15,13 +15,13 @@ test('networks that share nothing are side by side', () => {
 
 const green = storeNetwork('green', 0xff03);
 test.each<[string, Network, string]>([
-  ['its number', { ...green, number: blue.number }, 'number 65281 of network green (number 0xff01)'],
-  ['its name', { ...green, name: 'blue' }, 'name blue of network blue (number 0xff03)'],
-  ['its bridge', { ...green, bridge: { ...mesh('x', 1).bridge, name: 'brff01' } }, 'device brff01 of network green'],
+  ['its number', { ...green, number: blue.number }, 'number 65281 of green (number 0xff01, from store)'],
+  ['its name', { ...green, name: 'blue' }, 'name blue of blue (number 0xff03, from store)'],
+  ['its bridge', { ...green, bridge: { ...mesh('x', 1).bridge, name: 'brff01' } }, 'device brff01 of green'],
   [
     'its VNI and UDP port',
     { ...green, type: { ...mesh('x', 1).type, device: 'vxlanff03', vni: vxlan?.vni ?? (1 as Vni) } },
-    'vni 65281 on UDP port 4789 of network green',
+    'vni 65281 on UDP port 4789 of green',
   ],
 ])('the newcomer that has %s is refused, and the older network stays', (_, newcomer, message) => {
   const { accepted, conflicts } = judgeNetworks([blue, newcomer, manage]);
@@ -29,7 +29,7 @@ test.each<[string, Network, string]>([
   expect(conflicts).toHaveLength(1);
   expect(conflicts[0]).toMatchObject({ newcomer, older: blue });
   expect(conflicts.map(conflictError)[0]?.message).toContain(message);
-  expect(conflicts.map(conflictError)[0]?.message).toContain('is also that of network blue (number 0xff01)');
+  expect(conflicts.map(conflictError)[0]?.message).toContain('is also that of blue (number 0xff01, from store)');
 });
 
 test('one VNI on two UDP ports is two networks', () => {
@@ -39,12 +39,12 @@ test('one VNI on two UDP ports is two networks', () => {
 
 test('br1234 can be that of 1234 and of 0x1234: the error names both networks', () => {
   const [decimal, hex] = [mesh('lab', 1234), storeNetwork('blue', 0x1234)];
-  const conflict = conflictWith(hex, [decimal]);
+  const conflict = new ClaimBook<Network>([decimal]).conflictOf(hex);
   expect(conflict && conflictError(conflict)).toMatchObject({
     code: 'MESH_NET_DEVICE_TWICE',
-    message: 'device br1234 of network blue (number 0x1234) is also that of network lab (number 1234)',
+    message: 'device br1234 of blue (number 0x1234, from store) is also that of lab (number 1234, from file)',
   });
-  expect(conflictWith(decimal, [hex])).toMatchObject({ older: hex });
+  expect(new ClaimBook<Network>([hex]).conflictOf(decimal)).toMatchObject({ older: hex });
 });
 
 test('a network that was refused takes nothing, and a network is no rival of its own', () => {
@@ -53,5 +53,5 @@ test('a network that was refused takes nothing, and a network is no rival of its
     { ...storeNetwork('red', 0xff04), number: green.number },
   ];
   expect(judgeNetworks([blue, first, second]).accepted).toEqual([blue, second]);
-  expect(conflictWith({ ...blue, mtuBytes: 1400 }, [blue, green])).toBeUndefined();
+  expect(new ClaimBook([blue, green]).conflictOf({ ...blue, mtuBytes: 1400 })).toBeUndefined();
 });

@@ -18,18 +18,27 @@ const PARTS = {
   number: {
     code: 'MESH_NET_NUMBER_TWICE',
     rule: 'Each network has a number of its own: it is the key of the network.',
+    remedy: 'another number',
   },
-  name: { code: 'MESH_NET_NAME_TWICE', rule: 'Each network has a name of its own.' },
-  prefix: { code: 'MESH_NET_PREFIX_TWICE', rule: 'Each network has a prefix of its own: a node has one route for it.' },
+  name: { code: 'MESH_NET_NAME_TWICE', rule: 'Each network has a name of its own.', remedy: 'another name' },
+  prefix: {
+    code: 'MESH_NET_PREFIX_TWICE',
+    rule: 'Each network has a prefix of its own: a node has one route for it.',
+    remedy: 'another prefix',
+  },
   device: {
     code: 'MESH_NET_DEVICE_TWICE',
-    rule: 'Each network has devices of its own. The devices of a mesh carry its number in decimal, those of other networks in hex.',
+    rule: 'Each network has devices of its own. Those of a mesh carry its number in decimal, those of other networks in hex.',
+    remedy: 'another number, or other names of devices',
   },
   vni: {
     code: 'MESH_NET_VNI_TWICE',
     rule: 'Each network has a VNI of its own on its UDP port: the kernel tells networks apart by it.',
+    remedy: 'another VNI or UDP port',
   },
-} as const satisfies Readonly<Record<string, { readonly code: ErrorCode; readonly rule: string }>>;
+} as const satisfies Readonly<
+  Record<string, { readonly code: ErrorCode; readonly rule: string; readonly remedy: string }>
+>;
 
 /** A network that cannot be beside an older one. */
 export interface NetworkConflict<N extends Network = Network> {
@@ -50,6 +59,37 @@ export function claimsOf({ number, name, bridge, type, hostAddress }: Network): 
   ];
 }
 
+/** The names of the devices that a network has on its nodes. */
+export function claimedDevices(network: Network): readonly string[] {
+  return claimsOf(network).flatMap(({ part, text }) => (part === 'device' ? [text] : []));
+}
+
+/** The claims of networks that are side by side. */
+export class ClaimBook<N extends Network> {
+  readonly #owners = new Map<string, N>();
+
+  constructor(networks: Iterable<N> = []) {
+    for (const network of networks) this.add(network);
+  }
+
+  /** What keeps a newcomer from being beside the others, its own definition from before left aside. */
+  conflictOf(newcomer: N): NetworkConflict<N> | undefined {
+    for (const claim of claimsOf(newcomer)) {
+      const older = this.#owners.get(keyOf(claim));
+      if (older !== undefined && older.id !== newcomer.id) return { newcomer, older, claim };
+    }
+    return undefined;
+  }
+
+  add(network: N): void {
+    for (const claim of claimsOf(network)) this.#owners.set(keyOf(claim), network);
+  }
+
+  remove(network: N): void {
+    for (const claim of claimsOf(network)) this.#owners.delete(keyOf(claim));
+  }
+}
+
 /**
  * The networks of `networks`, the oldest first, that can be side by side, and why the others cannot. A network that is
  * refused claims nothing.
@@ -57,50 +97,34 @@ export function claimsOf({ number, name, bridge, type, hostAddress }: Network): 
 export function judgeNetworks<N extends Network>(
   networks: Iterable<N>,
 ): { readonly accepted: readonly N[]; readonly conflicts: readonly NetworkConflict<N>[] } {
-  const owners = new Map<string, N>();
+  const book = new ClaimBook<N>();
   const accepted: N[] = [];
   const conflicts: NetworkConflict<N>[] = [];
   for (const newcomer of networks) {
-    const claims = claimsOf(newcomer);
-    const claim = claims.find((candidate) => owners.has(keyOf(candidate)));
-    const older = claim && owners.get(keyOf(claim));
-    if (claim !== undefined && older !== undefined) {
-      conflicts.push({ newcomer, older, claim });
+    const conflict = book.conflictOf(newcomer);
+    if (conflict !== undefined) {
+      conflicts.push(conflict);
       continue;
     }
     accepted.push(newcomer);
-    for (const each of claims) owners.set(keyOf(each), newcomer);
+    book.add(newcomer);
   }
   return { accepted, conflicts };
 }
 
-/** The first conflict of a newcomer with networks that are there; undefined when there is none. */
-export function conflictWith(newcomer: Network, others: Iterable<Network>): NetworkConflict | undefined {
-  const claims = new Map(claimsOf(newcomer).map((claim) => [keyOf(claim), claim]));
-  for (const older of others) {
-    const shared = older.id === newcomer.id ? undefined : claimsOf(older).find((claim) => claims.has(keyOf(claim)));
-    if (shared !== undefined) return { newcomer, older, claim: shared };
-  }
-  return undefined;
-}
-
 /** The error of a conflict. It names both networks. */
 export function conflictError({ newcomer, older, claim: { part, text } }: NetworkConflict): MeshError {
-  const { code, rule } = PARTS[part];
-  return new MeshError(
-    code,
-    `${part} ${text} of ${calledWithNumber(newcomer)} is also that of ${calledWithNumber(older)}`,
-    {
-      object: newcomer.name,
-      rule: `${rule} The older network stays.`,
-      remedy: `Give ${newcomer.name} another ${part === 'device' ? 'number, or other names of devices' : part}`,
-    },
-  );
+  const { code, rule, remedy } = PARTS[part];
+  return new MeshError(code, `${part} ${text} of ${described(newcomer)} is also that of ${described(older)}`, {
+    object: newcomer.name,
+    rule: `${rule} The older network stays.`,
+    remedy: `Give ${newcomer.name} ${remedy}`,
+  });
 }
 
 /** `br1234` can be that of 1234 or of 0x1234: the number stands as the device has it. */
-function calledWithNumber({ id, name, number }: Network): string {
-  return `network ${name} (number ${id.startsWith('net-') ? `0x${hexNumber(number)}` : number})`;
+function described({ id, name, number, source }: Network): string {
+  return `${name} (number ${id.startsWith('net-') ? `0x${hexNumber(number)}` : number}, from ${source})`;
 }
 
 function keyOf({ part, text }: NetworkClaim): string {

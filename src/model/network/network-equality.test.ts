@@ -65,6 +65,14 @@ test.each<[NetworkChange, string, Network]>([
   expect(networkChange(after, blue)).toBe(change);
 });
 
+test('addresses that are derived from a name or a key make members join anew', () => {
+  const prefixed: Network = { ...blue, hostAddress: manage.hostAddress };
+  expect(networkChange(manage, manageWith({ name: 'office' }))).toBe('join');
+  expect(networkChange(prefixed, { ...prefixed, name: 'navy' })).toBe('in place');
+  expect(networkChange(prefixed, { ...prefixed, hostAddress: { ...manage.hostAddress, key: '7' } })).toBe('join');
+  expect(networkChange(prefixed, blue)).toBe('join');
+});
+
 test('an unchanged network keeps its object, and an unchanged list its array', () => {
   const before = [manage, guests];
   expect(internNetworks(before, [reordered(manage), reordered(guests)])).toBe(before);

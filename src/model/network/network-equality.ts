@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { DerivedHostAddress } from './host-address.ts';
+import { derivationWord, hasDerivedAddresses } from './member.ts';
 import type { Network } from './network.ts';
 import { NETWORK_TYPES } from './types/network-type.ts';
 
@@ -12,27 +13,19 @@ export interface MeshIdentity extends Pick<Network, 'number' | 'name'> {
   readonly hostAddress: Pick<DerivedHostAddress, 'key' | 'prefix'>;
 }
 
-type NetworkIdentity = MeshIdentity | Pick<Network, 'number' | 'name' | 'hostAddress'>;
-
 /** Whether all parts of `a` and `b` are equal, in any order of keys. */
 export function sameNetwork(a: Network, b: Network): boolean {
   return isDeepStrictEqual(a, b);
 }
 
-/**
- * Whether `b` is another network than `a`: members must leave the one and join the other. The name counts only where
- * addresses are derived from it.
- */
-export function mustRejoin(a: NetworkIdentity, b: NetworkIdentity): boolean {
-  const [was, is] = [derivationOf(a), derivationOf(b)];
-  return a.number !== b.number || was?.name !== is?.name || was?.key !== is?.key || was?.prefix !== is?.prefix;
-}
-
-function derivationOf({
-  name,
-  hostAddress,
-}: NetworkIdentity): { name: string; key: string; prefix: string } | undefined {
-  return 'key' in hostAddress ? { name, key: hostAddress.key, prefix: hostAddress.prefix } : undefined;
+/** Whether `b` is another mesh than `a`: members must leave the one and join the other. */
+export function mustRejoin(a: MeshIdentity, b: MeshIdentity): boolean {
+  return (
+    a.number !== b.number ||
+    a.name !== b.name ||
+    a.hostAddress.key !== b.hostAddress.key ||
+    a.hostAddress.prefix !== b.hostAddress.prefix
+  );
 }
 
 /** What a change of a network costs: nothing; other settings; new devices, which lose packets; or that members join anew. */
@@ -41,10 +34,16 @@ export type NetworkChange = 'none' | 'in place' | 'device' | 'join';
 /** What it takes to make `after` of `before`, which have the same identifier. */
 export function networkChange(before: Network, after: Network): NetworkChange {
   if (sameNetwork(before, after)) return 'none';
-  if (mustRejoin(before, after)) return 'join';
+  if (before.number !== after.number || !isDeepStrictEqual(derivationOf(before), derivationOf(after))) return 'join';
   return before.type.kind !== after.type.kind || NETWORK_TYPES[before.type.kind].remakesDevice(before.type, after.type)
     ? 'device'
     : 'in place';
+}
+
+/** What the addresses of members are derived from; undefined where they are not derived. */
+function derivationOf(network: Network): readonly string[] | undefined {
+  if (!hasDerivedAddresses(network)) return undefined;
+  return [derivationWord(network), network.hostAddress.key, network.hostAddress.prefix];
 }
 
 /**

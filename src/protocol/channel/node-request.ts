@@ -8,21 +8,26 @@
  * - `GET /path?network=NAME&…`     one node's part of a path (trace.ts)
  * - `GET /capture?network=NAME&…`  pcapng (capture.ts)
  */
-import type { OutgoingHttpHeaders } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { MeshError } from '../../model/error.ts';
 
 /** A request of HTTP/1.1 or HTTP/2. */
-export interface NodeRequest extends Readable {
-  readonly method?: string | undefined;
-  readonly url?: string | undefined;
+export interface NodeRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly body: Readable;
 }
 
 /** An answer of HTTP/1.1 or HTTP/2. */
-export interface NodeResponse extends Writable {
-  readonly headersSent: boolean;
-  setHeader(name: string, value: string): unknown;
-  writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
+export interface NodeResponse {
+  /** Sends the head. @returns the body, which is to be ended */
+  begin(status: number, contentType: string): Writable;
+}
+
+/** The answer of a server of node:http. */
+export function httpResponse(response: ServerResponse): NodeResponse {
+  return { begin: (status, contentType) => response.writeHead(status, { 'content-type': contentType }) };
 }
 
 /** A node's answers to host0's requests. What it throws becomes the answer. */
@@ -49,6 +54,5 @@ export async function bodyText(body: Readable, maxBytes: number): Promise<string
 
 /** Answers with a JSON document. */
 export function answerDocument(response: NodeResponse, status: number, document: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify(document));
+  response.begin(status, 'application/json').end(JSON.stringify(document));
 }

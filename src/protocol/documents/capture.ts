@@ -3,7 +3,7 @@
  *
  * - At the agent's socket: `GET /v1/capture?network=NAME&node=NAME&…`. host0's agent captures on any node, another node's agent on itself only.
  * - On a node's channel: `GET /capture?network=NAME&…`, from host0.
- * - Inside the mesh: `GET http://[member]:8001/capture?…`. A node whose channel does not stand answers this to host0 only.
+ * - Inside the mesh: `GET http://[member]:8001/capture?…`. Agents of earlier versions answer this to host0 only.
  *
  * All answer a stream of pcapng. Each interface in it is named `vxlan456 (inner)` or `eth0 (outer)`. Statistics come at
  * least every 100 ms, also when no packet passes.

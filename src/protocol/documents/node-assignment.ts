@@ -153,6 +153,13 @@ export interface Orphan extends OrphanName {
   readonly document: unknown;
 }
 
+/** An orphan of a node, as host0 lists it. */
+export interface NodeOrphan extends Orphan {
+  readonly machine: MachineWord;
+  /** The node's name. */
+  readonly node: string;
+}
+
 /** What a node tells host0 of itself: the status stream of the channel. */
 export interface NodeStatus {
   /** The newest format of an assignment that the node reads. */

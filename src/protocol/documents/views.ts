@@ -5,6 +5,9 @@
  *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
  *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
  *                         GET /v1/machines → MachineView[] (machine-view.ts)
+ *                         GET /v1/catalogue → CatalogueView[] · GET /v1/catalogue/NAME → CatalogueView (catalogue.ts)
+ *                         POST, PUT /v1/catalogue, PATCH /v1/catalogue/NAME ← NetworkOrder → CatalogueChange: makes, applies, edits
+ *                         POST /v1/catalogue/NAME/start, …/stop, DELETE /v1/catalogue/NAME?force=1 → CatalogueChange
  *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
  *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
  *                         what the node with this mesh address answers on its channel

@@ -6,8 +6,10 @@
 import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorDocument } from '../../model/error.ts';
 import type { BootView, ScanView } from '../documents/boot-views.ts';
+import type { CatalogueChange, CatalogueView } from '../documents/catalogue.ts';
 import type { GivenKey } from '../documents/given-key.ts';
 import type { MachineView } from '../documents/machine-view.ts';
+import type { NodeOrphan } from '../documents/node-assignment.ts';
 import type { TimelineView } from '../documents/timeline-view.ts';
 import type { TraceView } from '../documents/trace.ts';
 import type {
@@ -24,9 +26,11 @@ import type {
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
 import { BootViewShape, ScanShape } from './boot-view-shapes.ts';
+import { CatalogueChangeShape, CatalogueViewShape } from './catalogue-shapes.ts';
 import { type DocumentReading, readDocument } from './document.ts';
 import * as form from './form.ts';
 import { GivenKeyShape } from './key-file.ts';
+import { NodeOrphanShape } from './node-assignment-shape.ts';
 import { ErrorShape, MacShape, NETWORKS_MAX } from './parts.ts';
 import { TimelineShape } from './timeline-shape.ts';
 import {
@@ -55,10 +59,21 @@ export interface RouteAnswers {
     readonly 'GET /v1/status': Host0Status;
     readonly 'GET /v1/nodes': readonly NodeView[];
     readonly 'GET /v1/networks': readonly NetworkView[];
+    readonly 'GET /v1/catalogue': readonly CatalogueView[];
+    readonly 'GET /v1/catalogue/*': CatalogueView;
+    readonly 'POST /v1/catalogue': CatalogueChange;
+    readonly 'PUT /v1/catalogue': CatalogueChange;
+    readonly 'PATCH /v1/catalogue/*': CatalogueChange;
+    readonly 'POST /v1/catalogue/*/start': CatalogueChange;
+    readonly 'POST /v1/catalogue/*/stop': CatalogueChange;
+    readonly 'DELETE /v1/catalogue/*': CatalogueChange;
     readonly 'GET /v1/machines': readonly MachineView[];
     readonly 'PUT /v1/machines/*/cards/*': readonly Mac[];
     readonly 'POST /v1/machines/*/key': GivenKey;
     readonly 'DELETE /v1/machines/*/key': unknown;
+    readonly 'GET /v1/orphans': readonly NodeOrphan[];
+    readonly 'POST /v1/orphans/adopt': unknown;
+    readonly 'POST /v1/orphans/release': unknown;
     readonly 'GET /v1/boot': BootView;
     readonly 'POST /v1/scan': ScanView;
     readonly 'POST /v1/boot/stop': unknown;
@@ -93,10 +108,21 @@ const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
     'GET /v1/status': Host0StatusShape,
     'GET /v1/nodes': form.listOf(NodeViewShape, ENTRIES_MAX),
     'GET /v1/networks': form.listOf(NetworkViewShape, NETWORKS_MAX),
+    'GET /v1/catalogue': form.listOf(CatalogueViewShape, NETWORKS_MAX),
+    'GET /v1/catalogue/*': CatalogueViewShape,
+    'POST /v1/catalogue': CatalogueChangeShape,
+    'PUT /v1/catalogue': CatalogueChangeShape,
+    'PATCH /v1/catalogue/*': CatalogueChangeShape,
+    'POST /v1/catalogue/*/start': CatalogueChangeShape,
+    'POST /v1/catalogue/*/stop': CatalogueChangeShape,
+    'DELETE /v1/catalogue/*': CatalogueChangeShape,
     'GET /v1/machines': form.listOf(MachineViewShape, ENTRIES_MAX),
     'PUT /v1/machines/*/cards/*': form.listOf(MacShape, 256),
     'POST /v1/machines/*/key': GivenKeyShape,
     'DELETE /v1/machines/*/key': form.unknown(),
+    'GET /v1/orphans': form.listOf(NodeOrphanShape, ENTRIES_MAX),
+    'POST /v1/orphans/adopt': form.unknown(),
+    'POST /v1/orphans/release': form.unknown(),
     'GET /v1/boot': BootViewShape,
     'POST /v1/scan': ScanShape,
     'POST /v1/boot/stop': form.unknown(),

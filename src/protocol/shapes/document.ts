@@ -32,10 +32,22 @@ export function readDocument<T>(shape: Shape<T>, text: string, lengthMax: number
 export function readJson(text: string, lengthMax: number = LENGTH_MAX): DocumentReading<unknown> {
   if (text.length > lengthMax) return { fault: `is longer than ${lengthMax} characters` };
   if (text.length > SHORT && isDeep(text)) return { fault: `is nested deeper than ${DEPTH_MAX}` };
+  const parsing = parsed(text);
+  return 'document' in parsing ? parsing : { fault: 'is no JSON' };
+}
+
+/** Where a text stops to be JSON, in characters from its beginning; 0 for a text that is JSON. */
+export function jsonFaultOffset(text: string): number {
+  const parsing = parsed(text);
+  return 'document' in parsing ? 0 : parsing.offset;
+}
+
+function parsed(text: string): { readonly document: unknown } | { readonly offset: number } {
   try {
     return { document: JSON.parse(text) };
-  } catch {
-    return { fault: 'is no JSON' };
+  } catch (error) {
+    const position = /at position (\d+)/.exec(String(error))?.[1];
+    return { offset: position === undefined ? text.trimEnd().length : Number(position) };
   }
 }
 

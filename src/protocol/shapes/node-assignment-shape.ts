@@ -16,6 +16,7 @@ import {
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
   type NodeAttachment,
+  type NodeOrphan,
   type NodeStatus,
   type ObjectKind,
   type ObjectStatus,
@@ -101,6 +102,14 @@ export const OrphanNameShape = form.object({
   kind: form.oneOf(['network', 'port']),
   id: form.string({ max: 64 }),
   epoch: form.string({ max: 32 }),
+});
+
+/** An orphan of a node, as host0 lists it. */
+export const NodeOrphanShape: form.Shape<NodeOrphan> = form.object({
+  ...OrphanNameShape.fields,
+  document: form.unknown(),
+  machine: MachineWordShape,
+  node: TextShape,
 });
 
 const Frame = form.object({

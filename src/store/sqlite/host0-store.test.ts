@@ -200,3 +200,38 @@ test('a directory in the place of the store is moved aside', async () => {
   await withStore(directory, ({ health }) => expect(health()).toHaveLength(1));
   expect(existsSync(join(directory, 'store.db.damaged/sub'))).toBe(true);
 });
+
+test('a store that was restored, copied or moved to another disk gets another epoch, and keeps its entries', async () => {
+  const directory = newDirectory();
+  const entries = await fill(directory);
+  const epochOf = (where: string) => withStore(where, ({ store }) => store.epoch);
+  const path = join(directory, 'store.db');
+  const first = await epochOf(directory);
+  expect(await epochOf(directory), 'opened again').toBe(first);
+
+  cpSync(path, join(directory, 'backup.db'));
+  await epochOf(directory);
+  // Into the same file, as `cp` does: only its content tells.
+  writeFileSync(path, readFileSync(join(directory, 'backup.db')));
+  const restored = await epochOf(directory);
+  expect(restored, 'restored in place').not.toBe(first);
+  expect(await epochOf(directory), 'opened again').toBe(restored);
+  await withStore(directory, async ({ store, health }) => {
+    expect((await store.range('')).entries).toEqual(entries);
+    expect(health()).toEqual([]);
+  });
+
+  const copy = join(newDirectory(), 'state');
+  cpSync(directory, copy, { recursive: true });
+  expect(await epochOf(copy), 'copied with its directory').not.toBe(restored);
+  expect(await epochOf(directory), 'the original').toBe(restored);
+});
+
+test('without the file beside it, a store in its place keeps its epoch', async () => {
+  const directory = newDirectory();
+  await fill(directory);
+  const epochOf = () => withStore(directory, ({ store }) => store.epoch);
+  const epoch = await epochOf();
+  rmSync(join(directory, 'epoch.json'));
+  expect(await epochOf()).toBe(epoch);
+});

@@ -3,6 +3,7 @@
  * of a later version stays as it is, and host0 works with a store beside it. Both are findings, and so is a store that was
  * emptied: a store never begins anew without a word.
  */
+import { randomBytes } from 'node:crypto';
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { asideOf, isAside, moveAside } from '../../disk/aside.ts';
@@ -12,6 +13,7 @@ import { MeshError } from '../../model/error.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { TimeShape } from '../../protocol/shapes/parts.ts';
+import type { StoreOpening } from './sqlite-file.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { StoreFault } from './sqlite-thread.ts';
 
@@ -22,12 +24,21 @@ interface EpochRecord {
   readonly since: string;
   /** The epoch of the store before this one. */
   readonly before?: string;
+  /** The words by which the store is told from a copy (`StoreOpening`): the store has one of these. */
+  readonly openings?: readonly string[];
 }
 
+/** The word of the last opening, and those of openings that a crash cut short. */
+const OPENINGS_MAX = 8;
 const EpochShape = form.string({ pattern: /^[0-9a-f]{16}$/ });
 const EPOCH_FILE: StateForm<EpochRecord> = {
   version: 1,
-  shape: form.object({ epoch: EpochShape, since: TimeShape, before: form.exactOptional(EpochShape) }),
+  shape: form.object({
+    epoch: EpochShape,
+    since: TimeShape,
+    before: form.exactOptional(EpochShape),
+    openings: form.exactOptional(form.listOf(EpochShape, OPENINGS_MAX)),
+  }),
   holds: "the epoch of host0's store",
   remedy: 'Nothing is to be done: host0 writes it anew.',
   comesBack: true,
@@ -51,8 +62,11 @@ export interface OpenedStore extends HealthSource {
 export async function openHost0Store(stateDirectory: string, clock: Clock): Promise<OpenedStore> {
   const path = join(stateDirectory, 'store.db');
   try {
-    const { store, damage } = await openOrReplace(path);
-    const record = await recordEpoch(new StateFile(join(stateDirectory, 'epoch.json'), EPOCH_FILE), store.epoch, clock);
+    const file = new StateFile(join(stateDirectory, 'epoch.json'), EPOCH_FILE);
+    const last = await file.read();
+    const opening = await nextOpening(file, last);
+    const { store, damage } = await openOrReplace(path, opening);
+    const record = await recordEpoch(file, last, store, opening, clock);
     const isRecent = () => clock.wallTime().getTime() - Date.parse(record.since) < EMPTIED_MS;
     const health = (): readonly Finding[] => {
       if (isAside(path)) return [damagedFinding(path, damage ?? `${path} was damaged`)];
@@ -67,15 +81,38 @@ export async function openHost0Store(stateDirectory: string, clock: Clock): Prom
   }
 }
 
-async function openOrReplace(path: string): Promise<{ readonly store: SqliteStore; readonly damage?: string }> {
+/**
+ * The word of this opening. Both words are in the file before the store gets the new one, so that a crash between the two writes
+ * makes no store a foreign one. Undefined when the disk takes no new word: then the store keeps its old one.
+ */
+async function nextOpening(
+  file: StateFile<EpochRecord>,
+  last: EpochRecord | undefined,
+): Promise<StoreOpening | undefined> {
+  const next = randomBytes(8).toString('hex');
+  const { openings } = last ?? {};
+  if (last === undefined) return { next };
+  try {
+    await file.write({ ...last, openings: [...(openings ?? []).slice(1 - OPENINGS_MAX), next] });
+  } catch {
+    return undefined;
+  }
+  return { next, ...(openings !== undefined && { accepted: openings }) };
+}
+
+async function openOrReplace(
+  path: string,
+  opening?: StoreOpening,
+): Promise<{ readonly store: SqliteStore; readonly damage?: string }> {
+  const options = opening === undefined ? {} : { opening };
   try {
     if (!isPlainFile(path))
       throw new StoreFault(path, 'open store', { failed: 'no plain file', code: 0, file: 'damaged' });
-    return { store: await SqliteStore.open(path) };
+    return { store: await SqliteStore.open(path, options) };
   } catch (thrown) {
     if (!(thrown instanceof StoreFault) || thrown.file !== 'damaged') throw thrown;
     if (!(await setAside(path))) throw thrown;
-    return { store: await SqliteStore.open(path), damage: thrown.message };
+    return { store: await SqliteStore.open(path, options), damage: thrown.message };
   }
 }
 
@@ -98,16 +135,20 @@ async function setAside(path: string): Promise<boolean> {
 }
 
 /** Compares the epoch with that of the last start. Never rejects. */
-async function recordEpoch(file: StateFile<EpochRecord>, epoch: string, clock: Clock): Promise<EpochRecord> {
-  const last = await file.read();
-  if (last?.epoch === epoch) return last;
-  // The store that was there before was restored from a backup.
-  const isBack = last === undefined || last.before === epoch;
-  const record: EpochRecord = {
-    epoch,
-    since: clock.wallTime().toISOString(),
-    ...(!isBack && { before: last.epoch }),
-  };
+async function recordEpoch(
+  file: StateFile<EpochRecord>,
+  last: EpochRecord | undefined,
+  { epoch, isRenewed }: SqliteStore,
+  opening: StoreOpening | undefined,
+  clock: Clock,
+): Promise<EpochRecord> {
+  const openings = opening === undefined ? (last?.openings ?? []) : [opening.next];
+  // A store that was restored from a backup. One that came back without a new epoch is of an earlier version.
+  const isBack = last === undefined || last.before === epoch || isRenewed;
+  const record: EpochRecord =
+    last?.epoch === epoch
+      ? { ...last, openings }
+      : { epoch, since: clock.wallTime().toISOString(), ...(!isBack && { before: last.epoch }), openings };
   // Without room on the disk, it is told until this process ends, and again at the next start.
   await file.write(record).catch(() => undefined);
   return record;

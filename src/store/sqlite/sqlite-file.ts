@@ -1,6 +1,6 @@
 /** The sqlite file of a ledger: read as a whole when it is opened, then written one group of batches at a time. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
@@ -37,10 +37,30 @@ const SEAL = `
   ) STRICT;
 `;
 
+/**
+ * Where the store is, and who opened it last. A store that comes from elsewhere (a backup, a copy, another machine) gets another
+ * epoch: what nodes have beyond its history must not be taken for what an administrator has deleted. An earlier version of
+ * Meshwork does not know the table.
+ */
+const ORIGIN = `
+  CREATE TABLE IF NOT EXISTS origin (
+    only INTEGER PRIMARY KEY CHECK (only = 1), opening TEXT NOT NULL, inode TEXT NOT NULL
+  ) STRICT;
+`;
+
+/** How a store is told from a copy of itself: by random words, of which the store and a file beside it have the same one. */
+export interface StoreOpening {
+  /** The words that the store may have. Absent: any, because the file beside it was lost. */
+  readonly accepted?: readonly string[];
+  /** The word from now on. */
+  readonly next: string;
+}
+
 type Row = Record<string, SQLOutputValue>;
 
 /** Synchronous access to the file; used only in the worker thread. */
 export class SqliteFile {
+  readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<'get' | 'put' | 'delete' | 'remember' | 'forget' | 'advance', StatementSync>>;
   /** Of the entries that are in the file. */
@@ -52,6 +72,7 @@ export class SqliteFile {
    */
   constructor(path: string) {
     makePrivate(path);
+    this.#path = path;
     this.#database = new DatabaseSync(path, { timeout: 0 });
     try {
       // Exclusive mode first: the index of the WAL is then in our memory, and the lock is held from the first read on.
@@ -90,9 +111,32 @@ export class SqliteFile {
     return { epoch, image: { revision, compacted, entries, history } };
   }
 
+  /**
+   * Gives the store another epoch if it comes from elsewhere, and notes where it is now. Must be called after `read`.
+   * @returns the new epoch; undefined if the store is the one that was here
+   */
+  claim({ accepted, next }: StoreOpening): string | undefined {
+    const [origin] = this.#hasTable('origin') ? this.#rows('SELECT opening, inode FROM origin') : [];
+    const inode = String(statSync(this.#path, { bigint: true }).ino);
+    const isForeign = accepted !== undefined && !accepted.includes(String(origin?.opening));
+    const epoch =
+      origin !== undefined && (isForeign || origin.inode !== inode) ? randomBytes(8).toString('hex') : undefined;
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      this.#database.exec(ORIGIN);
+      if (epoch !== undefined) this.#database.prepare('UPDATE meta SET epoch = ?').run(epoch);
+      this.#database.prepare('INSERT OR REPLACE INTO origin VALUES (1, ?, ?)').run(next, inode);
+      this.#database.exec('COMMIT');
+    } catch {
+      // The disk is full. The next start finds the store as it was, and gives a store from elsewhere yet another epoch.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    }
+    return epoch;
+  }
+
   /** Compares the entries with the checksum, and writes one into a file of an earlier version. */
   #check(revision: number, hasHistory: boolean): void {
-    const [seal] = this.#hasSeal() ? this.#rows('SELECT revision, digest FROM seal') : [];
+    const [seal] = this.#hasTable('seal') ? this.#rows('SELECT revision, digest FROM seal') : [];
     const sealed = Number(seal?.revision ?? 0);
     if (seal !== undefined && sealed === revision) {
       if (seal.digest === this.#digest.toString()) return;
@@ -110,8 +154,8 @@ export class SqliteFile {
     }
   }
 
-  #hasSeal(): boolean {
-    return this.#rows("SELECT 1 FROM sqlite_schema WHERE name = 'seal'").length > 0;
+  #hasTable(name: 'seal' | 'origin'): boolean {
+    return this.#rows(`SELECT 1 FROM sqlite_schema WHERE name = '${name}'`).length > 0;
   }
 
   #seal(revision: number): void {

@@ -8,12 +8,15 @@ import { makeDirectory, syncDirectory } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 import { HISTORY_REVISIONS, Ledger, makeTxn, type Txn } from '../ledger.ts';
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../store.ts';
+import type { StoreOpening } from './sqlite-file.ts';
 import { SqliteThread } from './sqlite-thread.ts';
 
 /** How a store is opened. */
 interface SqliteStoreOptions {
   /** How many revisions a watch can go back; HISTORY_REVISIONS when absent. */
   readonly historyRevisions?: number;
+  /** How the store is told from a copy. Absent: it is not. */
+  readonly opening?: StoreOpening;
 }
 
 interface WaitingTxn {
@@ -25,6 +28,8 @@ interface WaitingTxn {
 /** A store in one sqlite file, which only one process can open at a time. */
 export class SqliteStore implements Store {
   readonly epoch: string;
+  /** The file came from elsewhere (a backup, a copy), and was given another epoch when it was opened. */
+  readonly isRenewed: boolean;
   readonly #thread: SqliteThread;
   readonly #ledger: Ledger;
   #waiting: WaitingTxn[] = [];
@@ -38,16 +43,21 @@ export class SqliteStore implements Store {
    */
   static async open(
     path: string,
-    { historyRevisions = HISTORY_REVISIONS }: SqliteStoreOptions = {},
+    { historyRevisions = HISTORY_REVISIONS, opening }: SqliteStoreOptions = {},
   ): Promise<SqliteStore> {
     await makeDirectory(dirname(path));
-    const { thread, epoch, image } = await SqliteThread.open(path);
+    const { thread, epoch, image, isRenewed } = await SqliteThread.open(path, opening);
     await syncDirectory(dirname(path));
-    return new SqliteStore(epoch, thread, new Ledger(image, historyRevisions));
+    return new SqliteStore({ epoch, isRenewed }, thread, new Ledger(image, historyRevisions));
   }
 
-  private constructor(epoch: string, thread: SqliteThread, ledger: Ledger) {
+  private constructor(
+    { epoch, isRenewed }: { readonly epoch: string; readonly isRenewed: boolean },
+    thread: SqliteThread,
+    ledger: Ledger,
+  ) {
     this.epoch = epoch;
+    this.isRenewed = isRenewed;
     this.#thread = thread;
     this.#ledger = ledger;
   }

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../../model/error.ts';
-import type { LedgerImage, TxnJudgement } from '../ledger.ts';
+import type { TxnJudgement } from '../ledger.ts';
 import type { SqliteFailure } from './sqlite-failure.ts';
-import type { SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
+import type { StoreOpening } from './sqlite-file.ts';
+import type { OpenedFile, SqliteOpening, SqliteReply, SqliteRequest, SqliteWorkerData } from './sqlite-worker.ts';
 
 const WORKER = new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url);
 
@@ -30,12 +31,12 @@ export class SqliteThread {
    * Starts the thread and opens the file.
    * @throws MESH_STORE_BROKEN; the thread has ended then
    */
-  static async open(path: string): Promise<{ thread: SqliteThread; epoch: string; image: LedgerImage }> {
-    const worker = new Worker(WORKER, { workerData: { path } satisfies SqliteWorkerData });
-    const [opening] = (await once(worker, 'message')) as [SqliteOpening];
-    if ('opened' in opening) return { thread: new SqliteThread(path, worker), ...opening.opened };
+  static async open(path: string, opening?: StoreOpening): Promise<OpenedFile & { readonly thread: SqliteThread }> {
+    const worker = new Worker(WORKER, { workerData: { path, ...(opening && { opening }) } satisfies SqliteWorkerData });
+    const [outcome] = (await once(worker, 'message')) as [SqliteOpening];
+    if ('opened' in outcome) return { thread: new SqliteThread(path, worker), ...outcome.opened };
     await worker.terminate();
-    throw new StoreFault(path, 'open store', opening);
+    throw new StoreFault(path, 'open store', outcome);
   }
 
   /** Whether the thread has ended, so that nothing can be written any more. */

@@ -2,17 +2,24 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LedgerImage, TxnJudgement } from '../ledger.ts';
 import { failureOf, type SqliteFailure } from './sqlite-failure.ts';
-import { SqliteFile } from './sqlite-file.ts';
+import { SqliteFile, type StoreOpening } from './sqlite-file.ts';
 
-/** `workerData` of the thread: the path of the file. */
+/** `workerData` of the thread: the path of the file, and how it is told from a copy. */
 export interface SqliteWorkerData {
   readonly path: string;
+  readonly opening?: StoreOpening;
+}
+
+/** What was in the file. */
+export interface OpenedFile {
+  readonly epoch: string;
+  readonly image: LedgerImage;
+  /** The store came from elsewhere, and its epoch is new. */
+  readonly isRenewed: boolean;
 }
 
 /** The first message of the worker: the contents of the file, or why it cannot be opened. */
-export type SqliteOpening =
-  | { readonly opened: { readonly epoch: string; readonly image: LedgerImage } }
-  | SqliteFailure;
+export type SqliteOpening = { readonly opened: OpenedFile } | SqliteFailure;
 
 /** A request. Each gets one reply, and the next is sent only after the reply. The worker ends after `close`. */
 export type SqliteRequest = { readonly commit: Pick<TxnJudgement, 'batches' | 'compacted'> } | { readonly close: true };
@@ -29,11 +36,13 @@ function reply(make: () => SqliteOpening | SqliteReply): void {
   parentPort?.postMessage(message);
 }
 
-const { path } = workerData as SqliteWorkerData;
+const { path, opening } = workerData as SqliteWorkerData;
 
 reply(() => {
   const file = new SqliteFile(path);
-  const opened = file.read();
+  const { epoch, image } = file.read();
+  const renewed = opening && file.claim(opening);
+  const opened = { epoch: renewed ?? epoch, image, isRenewed: renewed !== undefined };
   parentPort?.on('message', (request: SqliteRequest) => {
     reply(() => {
       if ('commit' in request) file.commit(request.commit);

@@ -5,10 +5,14 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../../../src/model/address/mac.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { host0Client } from '../../../src/protocol/http/control-client.ts';
 import { addressIn, removeMesh, writeMesh } from '../../kit/lab-networks.ts';
+import { ip } from '../../kit/namespaces.ts';
 import { mesh } from '../../kit/networks.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { ForwardingWatch } from '../forwarding-watch.ts';
 import { kernelPicture } from '../kernel-picture.ts';
 import { Pings } from '../pings.ts';
 import { allAnswer } from '../reach.ts';
@@ -107,6 +111,25 @@ test('a mesh that is removed from all hosts leaves nothing behind', async () => 
     expect(await kernelPicture(lab, host)).not.toMatch(
       /(?:br|vxlan|mesh-|from-|home-|sources_|members_)100|@th,96,24 vmap .*100/,
     );
+});
+
+test('a cable that is plugged into host0 changes no FDB entry of any host', async () => {
+  const host0 = lab.host('host0');
+  const watches = await Promise.all(lab.hosts.map((host) => ForwardingWatch.of(host)));
+  for (const watch of watches) shared.defer(() => watch.close());
+  const hasSegment = async () => {
+    const { segments } = await host0Client(pathsBelow(host0.root)).ask('GET /v1/status');
+    return segments.some(({ device }) => device === 'card');
+  };
+  ip(netnsPath(host0.netns), 'link add card up type veth peer name far', 'link set far up');
+  ip(netnsPath(host0.netns), 'address add 10.99.0.1/24 dev card');
+  await until('the cable is a segment', CHANGE_DEADLINE_MS, hasSegment);
+  await noDrift(lab.hosts);
+  ip(netnsPath(host0.netns), 'link del card');
+  await until('the segment is gone', CHANGE_DEADLINE_MS, async () => !(await hasSegment()));
+  await noDrift(lab.hosts);
+  const changes = await Promise.all(watches.map((watch) => watch.changes(lab.hosts)));
+  expect(changes.flat()).toEqual([]);
 });
 
 test('the unchanged mesh has lost no packet', async () => {

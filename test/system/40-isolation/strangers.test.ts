@@ -123,7 +123,7 @@ describe('the member list', () => {
   });
 });
 
-test('only the member lists and the agents listen on the network, each in its mesh', () => {
+test('only the member lists, the agents and the endpoint for channels listen on the network, each in its mesh', () => {
   const listening = (host: LabHost) =>
     inside(netnsPath(host.netns), 'ss', '-Htln')
       .split('\n')
@@ -131,6 +131,7 @@ test('only the member lists and the agents listen on the network, each in its me
   expect(listening(host0).toSorted()).toEqual([
     '[fd42:2345:1234:9abc::1]%br456:8000',
     '[fd42:2345:1234:9abc::1]%br456:8001',
+    '[fd42:2345:1234:9abc::1]%br456:8004',
     '[fd42:2345:1234:9abd::1]%br457:8000',
     '[fd42:2345:1234:9abd::1]%br457:8001',
   ]);

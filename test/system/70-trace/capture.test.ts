@@ -12,12 +12,11 @@ import { type PcapngPacket, PcapngReader } from '../../../src/formats/capture/pc
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
+import { AGENT_PORT, CHANNEL_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
-import { Guest } from '../guest.ts';
 import { until } from '../until.ts';
 
 /** Usually the command and two streams have started after half a second. */
@@ -109,9 +108,7 @@ test('a ping is captured on both nodes, inside and outside the mesh, in the orde
   const text = execFileSync('tcpdump', ['-nr', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   expect(text.match(/^[\d:.]+ IP6 .* ICMP6, echo request/gm)).toHaveLength(4);
   expect(text.match(/^[\d:.]+ IP .*4789: VXLAN, .* vni 456\n.* ICMP6, echo reply/gm)).toHaveLength(4);
-  expect((await events(node2, 'capture begun')).at(-1)?.message).toMatch(
-    /^host0 at fd42:\S+::1 captures on vxlan456, eth0/,
-  );
+  expect((await events(node2, 'capture begun')).at(-1)?.message).toMatch(/^host0 captures on vxlan456, eth0/);
 });
 
 /** 128 and 129 are echo request and reply (RFC 4443 §4). */
@@ -131,9 +128,9 @@ test('a capture on all members, written to a pipe, does not contain its own pack
   for (const name of ['host0:eth1 (outer)', 'host0:eth2 (outer)', 'node1:eth0 (outer)', 'node2:vxlan456 (inner)']) {
     expect(names).toContain(name);
   }
-  const ours = parseFrameFilter(`tcp port ${AGENT_PORT}`);
+  const ours = [AGENT_PORT, CHANNEL_PORT].map((port) => parseFrameFilter(`tcp port ${port}`));
   const inner = ({ interface: name, bytes }: Seen) => (name.endsWith('(outer)') ? innerFrame(bytes) : bytes);
-  expect(seen.filter((packet) => ours(inner(packet)))).toEqual([]);
+  expect(seen.filter((packet) => ours.some((isOurs) => isOurs(inner(packet))))).toEqual([]);
 });
 
 test('a capture ends when its reader goes away', async () => {
@@ -152,43 +149,8 @@ test('a node may capture on itself, and on no other node', async () => {
   expect(own.stdout).toContain('node1:vxlan456 (inner)');
   const other = await lab.exec(node1, ['mesh', 'capture', 'manage', '--nodes', 'node2', '-o', join(directory, 'no')]);
   expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('node1 may not capture on node2')]);
-  expect(statusOf(netnsPath(node1.netns), node2)).toBe('403');
-  expect((await events(node2, 'capture refused')).at(-1)?.object).toBe(node1.member.ipv6);
-});
-
-test.each([
-  [
-    "on a port that `mesh port plug` made: the guest's frames are dropped",
-    ['mesh', 'port', 'plug', 'manage', 'guest0'],
-    ['000'],
-  ],
-  // Each frame of the guest moves host0's FDB entry to the guest's port, which the agent sees; or the answer goes to
-  // host0.
-  [
-    'on a port that was put on the bridge by hand: the guest is refused, or gets no answer',
-    ['ip', 'link', 'set', 'guest0', 'master', 'br456'],
-    ['403', '000'],
-  ],
-] as const)('a guest with the addresses of host0, %s', async (_what, plug, statuses) => {
-  const guest = Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abc::77');
-  try {
-    await lab.exec(node1, plug);
-    await until(
-      'the guest is refused under its own address',
-      BEGIN_DEADLINE_MS,
-      () => statusOf(guest.netns, node1) === '403',
-    );
-    guest.run('ip', 'link', 'set', 'eth0', 'address', host0.member.mac);
-    guest.run('ip', 'address', 'del', `${guest.address}/64`, 'dev', 'eth0');
-    guest.run('ip', 'address', 'add', `${host0.member.ipv6}/64`, 'dev', 'eth0', 'nodad');
-    for (let attempt = 0; attempt < 3; attempt++) expect(statuses).toContain(statusOf(guest.netns, node1));
-  } finally {
-    await lab.exec(node1, ['mesh', 'port', 'unplug', 'guest0']);
-    guest[Symbol.dispose]();
-    await until('its port is gone', BEGIN_DEADLINE_MS, async () => {
-      return (await lab.exec(node1, ['ip', 'link', 'show', 'guest0'])).code !== 0;
-    });
-  }
+  // Inside the mesh nobody gets a capture, not even host0.
+  for (const asker of [node1, host0]) expect(statusOf(netnsPath(asker.netns), node2)).toBe('404');
   await noDrift(lab.hosts);
 });
 

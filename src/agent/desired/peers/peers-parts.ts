@@ -6,6 +6,7 @@ import type { AttachmentPeers } from '../../../protocol/documents/node-assignmen
 import type { Part } from '../part.ts';
 import type { Senders } from '../ruleset-input.ts';
 import { assignedParts } from './assigned.ts';
+import { explicitParts } from './explicit.ts';
 import { membershipParts } from './membership.ts';
 import { sendersOnLink, vxlanOfMulticast } from './multicast.ts';
 import type { VxlanContext } from './vxlan-context.ts';
@@ -24,6 +25,7 @@ const KINDS: { readonly [K in Peers['kind']]: PeersKind<Extract<Peers, { kind: K
   membership: { parts: membershipParts },
   assigned: { parts: assignedParts },
   multicast: { device: vxlanOfMulticast, senders: sendersOnLink },
+  explicit: { parts: explicitParts },
 };
 
 /** The cast is sound: the table maps each kind to what makes the parts of exactly that kind. */

@@ -3,7 +3,7 @@ import type { Ip } from '../../../kernel/ip.ts';
 import type { Network } from '../../../model/network/network.ts';
 import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
-import type { UnderlayDevice } from '../assignment.ts';
+import type { ForeignLink } from '../../kernel/foreign-links.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
 import type { NodeContext } from '../node-context.ts';
 
@@ -15,14 +15,17 @@ export interface VxlanContext {
   /** This node's addresses in the network. */
   readonly own: NodeAddresses;
   /** The underlay device: the one that the network names, or the one that leads to host0. Absent while there is none. */
-  readonly dev: UnderlayDevice | undefined;
+  readonly dev: ForeignLink | undefined;
 }
 
 /** The context of a network; undefined for one without a bridge, which has no VXLAN. */
-export function vxlanContext(network: Network, type: VxlanType, node: NodeContext): VxlanContext | undefined {
+export function vxlanContext(
+  network: Network,
+  type: VxlanType,
+  node: NodeContext,
+  dev: ForeignLink | undefined,
+): VxlanContext | undefined {
   if (!hasBridge(network)) return undefined;
-  const name = type.dev ?? node.underlay;
-  const dev = node.underlays.find(({ device }) => device === name);
   return { network, type, node, own: nodeAddresses(network, node.machine), dev };
 }
 

@@ -8,8 +8,9 @@ import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
 import { ownGuard } from '../address-guard.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
-import type { NodeContext } from '../node-context.ts';
+import type { NetworkContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
+import { portPart } from '../parts/port.ts';
 
 /**
  * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
@@ -18,12 +19,13 @@ import type { Part } from '../part.ts';
 export const LEARNED_MAX = 3 * MEMBERS_MAX;
 
 /** The parts of a network of this type. */
-export function bridgeParts({ network }: NetworkAttachment, _: unknown, { machine }: NodeContext): Part[] {
+export function bridgeParts({ network }: NetworkAttachment, _: unknown, { node, ports }: NetworkContext): Part[] {
   if (!hasBridge(network)) return [];
-  const own = nodeAddresses(network, machine);
+  const own = nodeAddresses(network, node.machine);
   return [
     { key: 'rules', inputs: [network], build: () => ({ rules: { network, own } }) },
     ...ownBridgeParts(network, own),
+    portPart(network.id, network.bridge.name, ports),
   ];
 }
 

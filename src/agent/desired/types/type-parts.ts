@@ -1,21 +1,36 @@
 /** The parts of a network by its type. A new type is a file beside this one, and a row in the table. */
+import type { Network } from '../../../model/network/network.ts';
 import type { NetworkType } from '../../../model/network/types/network-type.ts';
 import type { NetworkAttachment } from '../assignment.ts';
-import type { NodeContext } from '../node-context.ts';
+import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
 import { bridgeParts } from './bridge.ts';
-import { vxlanParts } from './vxlan.ts';
+import { underlayLink, vxlanParts } from './vxlan.ts';
 
-/** Makes the parts of a network of one type. */
-type TypeParts<T extends NetworkType> = (attachment: NetworkAttachment, type: T, node: NodeContext) => Part[];
+/** What one type gives to the desired items. */
+interface TypeKind<T extends NetworkType> {
+  readonly parts: (attachment: NetworkAttachment, type: T, context: NetworkContext) => Part[];
+  /** Name of the link that a network of this type stands on. */
+  readonly foreignLink?: (type: T, node: NodeContext) => string | undefined;
+}
 
-const TYPES: { readonly [K in NetworkType['kind']]: TypeParts<Extract<NetworkType, { kind: K }>> } = {
-  vxlan: vxlanParts,
-  bridge: bridgeParts,
+const TYPES: { readonly [K in NetworkType['kind']]: TypeKind<Extract<NetworkType, { kind: K }>> } = {
+  vxlan: { parts: vxlanParts, foreignLink: underlayLink },
+  bridge: { parts: bridgeParts },
 };
 
-/** The parts of a network. The cast is sound: the table maps each kind to what makes the parts of exactly that type. */
-export function typeParts(attachment: NetworkAttachment, node: NodeContext): Part[] {
+/** The cast is sound: the table maps each kind to what knows exactly that type. */
+function kindOfType(type: NetworkType): TypeKind<NetworkType> {
+  return TYPES[type.kind] as TypeKind<NetworkType>;
+}
+
+/** The parts of a network. */
+export function typeParts(attachment: NetworkAttachment, context: NetworkContext): Part[] {
   const { type } = attachment.network;
-  return (TYPES[type.kind] as TypeParts<NetworkType>)(attachment, type, node);
+  return kindOfType(type).parts(attachment, type, context);
+}
+
+/** Name of the link that a network stands on; undefined for a network that needs none. */
+export function foreignLinkOf({ type }: Network, node: NodeContext): string | undefined {
+  return kindOfType(type).foreignLink?.(type, node);
 }

@@ -4,8 +4,9 @@ import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
 import type { Item } from '../../items/item.ts';
 import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
-import type { NodeContext } from '../node-context.ts';
+import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
+import { portPart } from '../parts/port.ts';
 import { peersParts, sendersOfPeers, vxlanOfPeers } from '../peers/peers-parts.ts';
 import { sourceAddress, type VxlanContext, vxlanContext } from '../peers/vxlan-context.ts';
 import { commonOfLinks, LEARNED_MAX, ownBridgeParts } from './bridge.ts';
@@ -14,27 +15,38 @@ import { commonOfLinks, LEARNED_MAX, ownBridgeParts } from './bridge.ts';
 const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
 
 /** The parts of a network of this type. */
-export function vxlanParts(attachment: NetworkAttachment, type: VxlanType, node: NodeContext): Part[] {
-  const context = vxlanContext(attachment.network, type, node);
+export function vxlanParts(
+  attachment: NetworkAttachment,
+  type: VxlanType,
+  { node, ports, link }: NetworkContext,
+): Part[] {
+  const context = vxlanContext(attachment.network, type, node, link);
   if (context === undefined) return [];
   const { network, own } = context;
   return [
     {
       key: 'rules',
-      inputs: [network, node],
+      inputs: [network, node, link],
       build: () => ({ rules: { network, own, vxlan: { ...type, senders: sendersOfPeers(context) } } }),
     },
     ...ownBridgeParts(network, own),
-    { key: 'vxlan', inputs: [network, node], build: () => ({ items: vxlanItems(context) }) },
+    { key: 'vxlan', inputs: [network, node, link], build: () => ({ items: vxlanItems(context) }) },
     ...peersParts(context, attachment.peers),
+    portPart(network.id, network.bridge.name, ports),
   ];
+}
+
+/** The underlay link of a network: the one that it names, or the one that leads to host0. */
+export function underlayLink({ dev, underlay }: VxlanType, node: NodeContext): string | undefined {
+  // The source of IPv4 packets is that of the route to host0.
+  return dev ?? (underlay === 'ipv6' ? node.underlay : undefined);
 }
 
 /** The VXLAN device; nothing while the underlay device that the network names is absent. */
 export function vxlanItems(context: VxlanContext): Item[] {
   const { network, type, own, dev } = context;
   const local = sourceAddress(context);
-  if (type.dev !== undefined && (dev === undefined || local === undefined)) return [];
+  if ((type.dev !== undefined && dev === undefined) || (type.underlay === 'ipv6' && local === undefined)) return [];
   return [
     {
       ...commonOfLinks(network),

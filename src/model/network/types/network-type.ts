@@ -1,5 +1,5 @@
 /** The table of the types of networks: what carries a network. A type is a file in this folder and a row here. */
-import { type TypeOf, variants } from '../../form.ts';
+import { type Shape, type TypeOf, variants } from '../../form.ts';
 import { BRIDGE } from './bridge.ts';
 import type { NetworkTypeRow } from './network-type-row.ts';
 import { VXLAN } from './vxlan.ts';
@@ -13,7 +13,10 @@ export type NetworkType = TypeOf<(typeof ROWS)[keyof typeof ROWS]['form']>;
 export const NETWORK_TYPES: Readonly<Record<NetworkType['kind'], NetworkTypeRow<NetworkType>>> = ROWS;
 
 /** The form of a type in documents. */
-export const NetworkTypeShape = variants('kind', [ROWS.vxlan.form, ROWS.bridge.form]);
+export const NetworkTypeShape: Shape<NetworkType> = variants<NetworkType[]>(
+  'kind',
+  Object.values(ROWS).map((row) => row.form),
+);
 
 /** The row of a kind; undefined for a word that is none. */
 export function networkTypeRow(kind: unknown): NetworkTypeRow<NetworkType> | undefined {

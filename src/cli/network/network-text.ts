@@ -1,0 +1,65 @@
+/** A network of the catalogue as text. */
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber } from '../../model/network/number.ts';
+import type { CatalogueView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
+import type { Context } from '../context.ts';
+import type { Tone } from '../print/color.ts';
+import { properties } from '../print/properties.ts';
+
+/** What carries a network and how its nodes find each other: `vxlan, assigned`, `bridge`; `mesh` for a mesh. */
+export function typeText({ type, peers }: Network): string {
+  if (peers?.kind === 'membership') return 'mesh';
+  return peers === undefined ? type.kind : `${type.kind}, ${peers.kind}`;
+}
+
+/** `active`, `stopped`, `deleting: node1 still has it` or `refused: CODE`. */
+export function activityText(activity: NetworkActivity): string {
+  switch (activity.phase) {
+    case 'deleting':
+      return activity.nodes.length === 0 ? 'deleting' : `deleting: still on ${activity.nodes.join(', ')}`;
+    case 'refused':
+      return `refused: ${activity.error.code}`;
+    default:
+      return activity.phase;
+  }
+}
+
+/** The colour for the text of `activityText`. */
+export function activityTone({ phase }: NetworkActivity): Tone {
+  return ({ active: 'good', stopped: 'warning', deleting: 'warning', refused: 'bad' } as const)[phase];
+}
+
+/** The prefix from which nodes have their addresses; a dash where they have none. */
+export function prefixText({ hostAddress }: Network): string {
+  return hostAddress.kind === 'derived' ? hostAddress.prefix : '–';
+}
+
+/** All parts of a network that are worth a line. */
+export function networkText(
+  { network, activity }: Pick<CatalogueView, 'network'> & Partial<CatalogueView>,
+  { paint }: Context,
+) {
+  const { type, bridge, peers, subnets, mtuBytes } = network;
+  const devices = [type.kind === 'vxlan' ? type.device : undefined, bridge?.name].filter((name) => name !== undefined);
+  return properties(
+    [
+      ['network', network.name],
+      ['description', network.description],
+      ['state', activity && activityText(activity)],
+      ['number', `${network.number} (0x${hexNumber(network.number)})`],
+      ['type', typeText(network)],
+      ['group', peers?.kind === 'multicast' ? peers.group : undefined],
+      [
+        'underlay',
+        type.kind === 'vxlan' ? [type.underlay, type.dev].filter((part) => part !== undefined).join(' on ') : undefined,
+      ],
+      ['prefix', network.hostAddress.kind === 'derived' ? network.hostAddress.prefix : undefined],
+      ['subnets', subnets.length === 0 ? undefined : subnets.map(({ cidr }) => cidr).join(', ')],
+      ['mtu', `${mtuBytes} bytes`],
+      ['devices', devices.join(' in ')],
+      ['span', network.span.kind],
+      ['source', network.source],
+    ],
+    paint,
+  );
+}

@@ -1,0 +1,82 @@
+/** A node with a real kernel in a namespace, whose loop has the desired items of given networks. */
+import { vi } from 'vitest';
+import type { DesiredInput, NetworkAttachment } from '../../src/agent/desired/assignment.ts';
+import { DesiredItems } from '../../src/agent/desired/desired.ts';
+import { foreignLinks } from '../../src/agent/kernel/foreign-links.ts';
+import { SystemKernel } from '../../src/agent/kernel/system-kernel.ts';
+import { plan, printStep } from '../../src/agent/loop/plan.ts';
+import { Reconciler } from '../../src/agent/loop/reconciler.ts';
+import { parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { systemClock } from '../../src/model/clock.ts';
+import type { MachineId } from '../../src/model/machine.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
+
+/** A pass takes some milliseconds; the machine of the tests may be busy with others. */
+const DEADLINE_MS = 10_000;
+
+/** A node at `eth0` of its namespace. */
+export class PlannedNode implements AsyncDisposable {
+  readonly #desired = new DesiredItems();
+  readonly #kernel: SystemKernel;
+  readonly #reconciler: Reconciler;
+  #attachments: readonly NetworkAttachment[] = [];
+  #ports: DesiredInput['ports'] = [];
+
+  private constructor(kernel: SystemKernel, machine: MachineId, ipv4: string) {
+    this.#kernel = kernel;
+    const local = parseIpv4(ipv4);
+    const common = { onLink: true, segments: [], reachable: [] };
+    const host0 = { role: 'node', ipv4: parseIpv4('10.9.0.254'), local, device: 'eth0', ...common } as const;
+    this.#reconciler = new Reconciler({
+      kernel,
+      clock: systemClock,
+      journal: new Journal(systemClock, 'agent', 'test'),
+      desire: (cache) => {
+        const [attachments, ports] = [this.#attachments, this.#ports];
+        const links = foreignLinks(cache);
+        this.#desired.update({ machine, routes: false, host0, attachments, ports, foreignLinks: links });
+        const { items } = this.#desired;
+        return { items, changed: this.#desired.takeChanges(), mayDelete: () => true, recorded: () => [] };
+      },
+      onLastingFailure: () => undefined,
+    });
+  }
+
+  /** @param ipv4 its address on `eth0` */
+  static async open(netns: string, machine: MachineId, ipv4: string): Promise<PlannedNode> {
+    const node = new PlannedNode(await SystemKernel.open(() => undefined, { netns }), machine, ipv4);
+    await node.#reconciler.start();
+    return node;
+  }
+
+  /** Takes these networks, with these ports in the first of them, and resolves when nothing is left to do. */
+  async take(attachments: readonly NetworkAttachment[], links: readonly string[] = []): Promise<void> {
+    this.#attachments = attachments;
+    const network = attachments[0]?.network.id;
+    this.#ports =
+      network === undefined ? [] : links.map((link) => ({ link, network, plugged: true, unplugging: false }));
+    await this.#reconciler.wake();
+    await this.settled();
+  }
+
+  /** The lines of a plan that makes everything from nothing. */
+  get lines(): string[] {
+    return plan(new Map(), this.#desired.items, { mayDelete: () => true }).map(printStep);
+  }
+
+  /** Resolves when a plan against a fresh dump is empty. */
+  async settled(): Promise<void> {
+    await vi.waitFor(
+      async () => {
+        const { steps } = await this.#reconciler.drift();
+        if (steps.length > 0) throw new Error(steps.map(printStep).join('\n'));
+      },
+      { timeout: DEADLINE_MS, interval: 50 },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reconciler.close();
+    await this.#kernel.close();
+  }
+}

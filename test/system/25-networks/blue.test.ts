@@ -1,0 +1,127 @@
+/** A network that is made by a command: it is on the nodes that have a port in it, and on no other. */
+import { spawnSync } from 'node:child_process';
+import { beforeAll, expect, test } from 'vitest';
+import { netnsPath } from '../../../src/kernel/netns.ts';
+import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import { inside } from '../../kit/namespaces.ts';
+import { noDrift } from '../drift.ts';
+import { forAllTests } from '../for-all-tests.ts';
+import { ForwardingWatch } from '../forwarding-watch.ts';
+import { Guest } from '../guest.ts';
+import { Pings } from '../pings.ts';
+import { allReachable } from '../reach.ts';
+import { until } from '../until.ts';
+
+/** Five times what host0 waits for the answers of other nodes. */
+const DEADLINE_MS = 10_000;
+/** host0 starts within two seconds, and nodes look for it each three. */
+const START_DEADLINE_MS = 25_000;
+
+const shared = forAllTests();
+let lab: Lab;
+let node1: LabHost;
+let node2: LabHost;
+let node3: LabHost;
+let guest1: Guest;
+let guest2: Guest;
+
+beforeAll(async () => {
+  lab = shared.use(await Lab.up({ name: `blue-${process.pid}`, nodes: 3, segments: 2 }));
+  [node1, node2, node3] = [lab.host('node1'), lab.host('node2'), lab.host('node3')];
+  guest1 = shared.use(Guest.behind(node1, 'vm1', 'fd99::11'));
+  guest2 = shared.use(Guest.behind(node2, 'vm2', 'fd99::12'));
+});
+
+/** Asks host0's daemon. */
+function host0(method: string, path: string, body?: object): string {
+  const { controlSock } = pathsBelow(lab.host('host0').root);
+  const data = body === undefined ? [] : ['-H', 'content-type: application/json', '-d', JSON.stringify(body)];
+  const words = ['-sf', '--unix-socket', controlSock, '-X', method, ...data, `http://host0${path}`];
+  const { status, stdout, stderr } = spawnSync('curl', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${method} ${path}: ${status} ${stderr}`);
+  return stdout;
+}
+
+const plug = (host: LabHost, port: string, network = 'blue') =>
+  agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/*', { names: [port], body: { network } });
+const unplug = (host: LabHost, port: string) =>
+  agentClient(pathsBelow(host.root)).ask('DELETE /v1/ports/*', { names: [port] });
+
+function linksOf(host: LabHost): readonly string[] {
+  const text = inside(netnsPath(host.netns), 'ip', '-br', 'link');
+  return text.split('\n').map((line) => line.split(/[\s@]/)[0] ?? '');
+}
+
+/** Whether the node has the devices of blue, whose number is the first that host0 allocates for others than `main`. */
+function hasBlue(host: LabHost): boolean {
+  return linksOf(host).some((link) => /^(?:vxlan|br)1001$/.test(link));
+}
+
+function floodsOf(host: LabHost): readonly string[] {
+  const text = inside(netnsPath(host.netns), 'bridge', 'fdb', 'show', 'dev', 'vxlan1001');
+  return [...text.matchAll(/^00:00:00:00:00:00 dst (\S+)/gm)].map(([, to = '']) => to).toSorted();
+}
+
+const talk = () => allReachable(guest1.netns, [guest2.address]);
+
+test('a port brings the network to its node, two guests reach each other, and the last port takes it away', async () => {
+  host0('POST', '/v1/catalogue', { name: 'blue' });
+  expect(hasBlue(node1)).toBe(false);
+  expect(await plug(node1, 'vm1')).toMatchObject({ state: 'plugged', network: 'net-1001' });
+  expect(await plug(node2, 'vm2')).toMatchObject({ state: 'plugged' });
+  await talk();
+  expect(floodsOf(node1)).toEqual([node2.member.ipv4]);
+  expect(hasBlue(node3)).toBe(false);
+  await noDrift([node1, node2, node3]);
+  await unplug(node2, 'vm2');
+  await until('node2 has no device of blue', DEADLINE_MS, () => !hasBlue(node2));
+  expect(floodsOf(node1)).toEqual([]);
+  expect(hasBlue(node1)).toBe(true);
+});
+
+test('a port that is plugged while host0 is away waits, and is plugged when host0 is back', async () => {
+  await lab.stop(lab.host('host0'), 'host0');
+  const view = await plug(node2, 'vm2');
+  expect(view).toMatchObject({ state: 'wanted', network: 'blue', why: expect.stringContaining('has not given') });
+  lab.start(lab.host('host0'), 'host0');
+  await talk();
+  await noDrift([node1, node2]);
+});
+
+test('a node that is started again with host0 away has its network from its disk', async () => {
+  await lab.stop(lab.host('host0'), 'host0');
+  await lab.stop(node2, 'agent');
+  const link = (...words: string[]) => inside(netnsPath(node2.netns), 'ip', 'link', ...words);
+  for (const device of ['vxlan1001', 'br1001']) link('del', device);
+  lab.start(node2, 'agent');
+  await talk();
+  lab.start(lab.host('host0'), 'host0');
+});
+
+test('another MTU and description lose no packet, and restart no stream', async () => {
+  const nodes = [node1, node2];
+  /** The node's end of its channel: another connection has another port. */
+  const channelsOf = () =>
+    nodes.map((host) => {
+      const [state, , , end] = inside(netnsPath(host.netns), 'ss', '-Htn', 'dport', '=', ':8004').split(/\s+/);
+      return `${state} ${end}`;
+    });
+  const mtuOf = (host: LabHost) =>
+    / mtu (\d+)/.exec(inside(netnsPath(host.netns), 'ip', 'link', 'show', 'vxlan1001'))?.[1];
+  await until('both channels stand', START_DEADLINE_MS, () => channelsOf().every((text) => text.startsWith('ESTAB ')));
+  await noDrift(lab.hosts);
+  const before = { channels: channelsOf(), floods: nodes.map(floodsOf) };
+  const watches = await Promise.all(nodes.map((host) => ForwardingWatch.of(host)));
+  for (const watch of watches) shared.defer(() => watch.close());
+  using pings = await Pings.start(guest1.netns, guest2.address);
+  host0('PATCH', '/v1/catalogue/blue', { mtuBytes: 1400, description: 'for the office' });
+  await until('both nodes have the MTU', DEADLINE_MS, () => nodes.every((host) => mtuOf(host) === '1400'));
+  await noDrift(nodes);
+  expect(await pings.lost()).toBe('');
+  expect({ channels: channelsOf(), floods: nodes.map(floodsOf) }).toEqual(before);
+  const changes = await Promise.all(watches.map((watch) => watch.changes(lab.hosts)));
+  expect(changes.flat()).toEqual([]);
+});
