@@ -10,6 +10,7 @@ import { Interrupt } from '../src/cli/print/interrupt.ts';
 import { agent } from './agent.ts';
 import { boot } from './boot.ts';
 import { bootHttp } from './boot-http.ts';
+import { channels } from './channels.ts';
 import { commands } from './commands.ts';
 import { entries } from './fdb-entries.ts';
 import type { Measurement } from './measurement.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   throughput,
   mesh,
   agent,
+  channels,
   'boot-http': bootHttp,
   overlays,
   boot,

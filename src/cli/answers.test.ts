@@ -8,6 +8,9 @@ import * as documents from '../../test/cli/documents.ts';
 import { type Answers, FakeDaemon } from '../../test/cli/fake-daemon.ts';
 import { mesh, type Terminal } from '../../test/cli/mesh.ts';
 import { parseMeshConf } from '../formats/conf/mesh-conf.ts';
+import { orderedNetwork } from '../formats/network/ordered-network.ts';
+import type { NetworkNumber } from '../model/network/number.ts';
+import type { CatalogueView } from '../protocol/documents/catalogue.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 
 const AGENT: Answers = {
@@ -40,6 +43,17 @@ const HOST0: Answers = {
   'GET /v1/events?follow=0': documents.host0Events,
   'GET /metrics': documents.metrics.slice(0, 1),
 };
+
+const CATALOGUE: readonly CatalogueView[] = [
+  ...documents.networks.slice(0, 1).map(({ network }) => ({ network, activity: { phase: 'active' } }) as const),
+  {
+    network: orderedNetwork(
+      { name: 'blue', description: 'for tests' },
+      { number: 0x1000 as NetworkNumber, name: 'blue' },
+    ),
+    activity: { phase: 'deleting', nodes: ['node1'] },
+  },
+];
 
 let root: string;
 let running: FakeDaemon[];
@@ -147,6 +161,55 @@ describe('networks and nodes', () => {
     await agent();
     await host0();
     expect(JSON.parse(await answer('network list --json'))).toHaveLength(1);
+  });
+
+  test('host0 lists the networks of its catalogue beside the meshes', async () => {
+    await host0({ 'GET /v1/catalogue': CATALOGUE });
+    expect(await answer('network list')).toMatchInlineSnapshot(`
+      "NAME    STATE                     TYPE             NUMBER  BRIDGE  PREFIX                    MEMBERS
+      manage  ready                     mesh                456  br456   fd42:2345:1234:9abc::/64        3
+      blue    deleting: still on node1  vxlan, assigned  0x1000  br1000  –                               –
+      "
+    `);
+    expect(await answer('network show 0x1000')).toMatchInlineSnapshot(`
+      "network      blue
+      description  for tests
+      state        deleting: still on node1
+      number       4096 (0x1000)
+      type         vxlan, assigned
+      underlay     ipv4
+      mtu          1450 bytes
+      devices      vxlan1000 in br1000
+      span         on-demand
+      source       store
+      "
+    `);
+    expect(JSON.parse(await answer('network show blue --json'))).toEqual(CATALOGUE[1]);
+  });
+
+  test('a change says what it does, or would do', async () => {
+    const network = CATALOGUE[1]?.network;
+    const changed = { change: 'changed', network, differences: ['mtuBytes 1450 → 1400'], warnings: [], dryRun: false };
+    await host0({
+      'PATCH /v1/catalogue/blue': changed,
+      'PATCH /v1/catalogue/blue?dry-run=1': { ...changed, dryRun: true },
+      'DELETE /v1/catalogue/blue?force=1': { ...changed, change: 'deleted', differences: [] },
+    });
+    expect(await answer('network edit blue --mtu 1400')).toMatchInlineSnapshot(`
+      "blue (number 0x1000) is changed:
+        mtuBytes 1450 → 1400
+      "
+    `);
+    expect(await answer('network edit blue --mtu 1400 --plan')).toMatchInlineSnapshot(`
+      "blue (number 0x1000) would be changed:
+        mtuBytes 1450 → 1400
+      "
+    `);
+    expect(await answer('network delete blue --force')).toMatchInlineSnapshot(`
+      "blue (number 0x1000) is deleted.
+      "
+    `);
+    await expect(answer('network edit blue')).rejects.toMatchObject({ code: 'MESH_USAGE' });
   });
 
   test.each(['manage', 'mesh-456', '456', 'br456'])('a network is found by %s', async (name) => {

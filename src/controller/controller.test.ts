@@ -50,7 +50,7 @@ async function host0({ admission }: { readonly admission: Admission | undefined 
     else if (event === 'underlay') underlays.push(data);
   });
   const meshNow = (): Membership => {
-    const [membership] = controller.meshes;
+    const [membership] = controller.memberships.meshes;
     if (membership === undefined) throw new Error('no mesh');
     return membership;
   };
@@ -85,7 +85,7 @@ test('a name belongs to one machine in all meshes', async () => {
   const blue = mesh('blue', 7);
   await setNetworks(manageWith({}), blue);
   await join(1);
-  const [, other] = controller.meshes;
+  const [, other] = controller.memberships.meshes;
   const nameIn = async (number: number) => {
     const { ipv4, mac, ipv6 } = memberNumber(blue, number);
     seen.set(ipv6, { mac, ipv4 });

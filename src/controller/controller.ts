@@ -1,19 +1,13 @@
 /** host0's brain: the meshes, their members, and the assignment of host0's own agent. */
 
 import { fileFindings } from '../formats/conf/file-findings.ts';
-import type { Admission } from '../formats/host0/host0-conf.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
-import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineId } from '../model/machine.ts';
 import { memberAddresses } from '../model/network/member.ts';
 import type { Mesh } from '../model/network/mesh.ts';
-import { networkChange } from '../model/network/network-equality.ts';
-import type { NetworkId } from '../model/network/number.ts';
-import { Signal, type Subscribable } from '../model/signal.ts';
 import type { Assignment } from '../protocol/documents/assignment.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../protocol/documents/finding.ts';
-import type { MembershipVersion, NetworkState } from '../protocol/documents/membership.ts';
+import type { NetworkState } from '../protocol/documents/membership.ts';
 import type {
   ChannelView,
   Host0Status,
@@ -22,37 +16,18 @@ import type {
   NodeView,
   SelfStatus,
 } from '../protocol/documents/views.ts';
-import type { Journal } from '../protocol/journal/journal.ts';
-import type { Store } from '../store/store.ts';
-import { admissionInForce, admit } from './admission/admission.ts';
-import { Proofs, type ProvenChannels, type TokenSource } from './admission/proofs.ts';
 import { type AssignmentEvent, AssignmentFeed, assignmentOf } from './assignment-feed.ts';
-import type { NodePlaces } from './assignments/node-places.ts';
 import { DescriptorWatch, type DescriptorWatchInput } from './descriptor-watch.ts';
 import { AGENT_AWAY, failedNetworks, membersUnread, noSegment } from './health.ts';
 import { Host0State } from './host0-state.ts';
 import { nodesOf } from './machines/node-registry.ts';
-import { Membership } from './membership/membership.ts';
-import { networkAdded } from './membership/membership-journal.ts';
-import type { MembershipWatch } from './membership/membership-watch.ts';
-import type { SourceVerification } from './membership/source-verification.ts';
+import type { Membership } from './membership/membership.ts';
+import { Memberships, type MembershipsSurroundings } from './memberships.ts';
 
 /** What the controller is given by the process that runs it. */
-export interface ControllerInput {
-  /** host0's host name. */
-  readonly name: string;
+export interface ControllerInput extends MembershipsSurroundings {
   /** The program's version. */
   readonly version: string;
-  /** Undefined: see `admissionInForce`. */
-  readonly admission: Admission | undefined;
-  readonly tokens: TokenSource;
-  readonly clock: Clock;
-  readonly store: Store;
-  readonly journal: Journal;
-  readonly verification: SourceVerification;
-  readonly watch?: MembershipWatch;
-  /** Is told where nodes are. */
-  readonly places?: Pick<NodePlaces, 'take' | 'host0Moved'>;
   /** Looks at the file descriptors of host0's daemon. Absent: it always has enough. */
   readonly descriptors?: Omit<DescriptorWatchInput, 'members'>;
 }
@@ -66,48 +41,41 @@ export interface NetworkSetOutcome {
 
 const AGENT_SILENT: NetworkState = { phase: 'pending', why: "host0's own agent has not reported" };
 
-/** Keeps one Membership for each mesh of the network files, and answers questions about all of them. */
+/** Puts the parts of host0 together that answer questions about all meshes: what is so, and what is not well. */
 export class Controller {
   /** Where other parts of host0 report segments, NICs and names of machines. */
   readonly host0State: Host0State;
+  /** The meshes with their members. */
+  readonly memberships: Memberships;
   readonly #input: ControllerInput;
-  readonly #proofs: Proofs;
   readonly #startedMs: number;
   readonly #feed = new AssignmentFeed(() => this.#assignment());
-  readonly #meshes = new Map<NetworkId, Membership>();
-  readonly #meshChanges = new Signal<readonly Membership[]>();
-  /** Emits all meshes after each change of the network files. */
-  readonly meshChanges: Subscribable<readonly Membership[]> = this.#meshChanges;
   readonly #parts: HealthSource[] = [];
   #channelOf: ((machine: MachineId) => ChannelView) | undefined;
-  #channels: ProvenChannels | undefined;
   readonly #descriptors: DescriptorWatch | undefined;
   #fileFindings: readonly Finding[] = [];
   #selfStates: SelfStatus['networks'] = {};
-  #networksKnown = false;
-  #wantedMeshes: readonly Mesh[] | undefined;
-  #lastChange: Promise<void> = Promise.resolve();
 
   constructor(input: ControllerInput) {
     this.#input = input;
-    this.#proofs = new Proofs({ ...input, channels: () => this.#channels });
     this.#startedMs = input.clock.nowMs();
     this.host0State = new Host0State(input.journal);
-    const members = () => this.meshes.reduce((sum, mesh) => sum + (mesh.loaded ? mesh.others().length : 0), 0);
+    this.memberships = new Memberships({
+      ...input,
+      host0State: this.host0State,
+      hears: () => this.#descriptors?.hears() ?? true,
+    });
+    const members = () => this.memberships.memberCount;
     this.#descriptors = input.descriptors && new DescriptorWatch({ ...input.descriptors, members });
     // A deaf host0 answers no command, but its agent hears it.
     this.#descriptors?.changes.subscribe(() => this.#feed.renew());
-    this.host0State.changes.subscribe((change) => {
-      if (change === 'segments') {
-        for (const mesh of this.#meshes.values()) mesh.segmentsChanged();
-        input.places?.host0Moved();
-      }
-      this.#feed.renewUnderlay();
-    });
+    this.memberships.memberChanges.subscribe(({ network, change }) => this.#feed.changed(network, change));
+    this.memberships.loads.subscribe(() => this.#feed.renew());
+    this.host0State.changes.subscribe(() => this.#feed.renewUnderlay());
   }
 
-  get meshes(): readonly Membership[] {
-    return [...this.#meshes.values()];
+  get #meshes(): readonly Membership[] {
+    return this.memberships.meshes;
   }
 
   /**
@@ -116,25 +84,13 @@ export class Controller {
    */
   setNetworks(files: NetworkSetOutcome): Promise<void> {
     this.filesRead(files);
-    return this.setMeshes(files.networks);
+    return this.memberships.setMeshes(files.networks);
   }
 
   /** Takes note of what is wrong with the network files. */
   filesRead(files: NetworkSetOutcome): void {
     this.#fileFindings = fileFindings(files);
     for (const error of files.errors) this.#journalRefused(error);
-  }
-
-  /** Adds, changes and removes meshes, in the order of the calls. Resolves when new meshes have read their members. */
-  setMeshes(meshes: readonly Mesh[]): Promise<void> {
-    if (meshes !== this.#wantedMeshes) this.#lastChange = this.#lastChange.then(() => this.#takeUp(meshes));
-    this.#wantedMeshes = meshes;
-    return this.#lastChange;
-  }
-
-  /** Takes reports of machines whose channel stands as proven from now on. */
-  proveBy(channels: ProvenChannels): void {
-    this.#channels = channels;
   }
 
   /** Adds the findings of a part of host0 to `health`, after those of parts that were added before. */
@@ -166,18 +122,18 @@ export class Controller {
       version,
       node: name,
       upSec: Math.floor((clock.nowMs() - this.#startedMs) / 1000),
-      ...this.#version(),
+      ...this.memberships.version,
       segments: this.host0State.segments,
       joins: this.#joins(),
       nodesOnline: this.nodes().filter(({ online }) => online).length,
-      networks: this.#meshes.size,
+      networks: this.#meshes.length,
       health: this.health(),
     };
   }
 
   /** All nodes, host0 first. */
   nodes(): readonly NodeView[] {
-    const seen = this.meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
+    const seen = this.#meshes.map((mesh) => ({ network: mesh.network, presences: mesh.presences() }));
     const nodes = nodesOf(seen, this.#input.clock.nowMs());
     return [this.#self(), ...nodes.map((node) => this.#withChannel(node))];
   }
@@ -187,23 +143,18 @@ export class Controller {
     this.#channelOf = channelOf;
   }
 
-  /** Why a mesh refused a report of the machine in the last nine seconds; undefined if none did. */
-  refusalOf(machine: MachineId): MeshError | undefined {
-    return this.meshes.map((mesh) => mesh.refusalOf(machine)).find((error) => error !== undefined);
-  }
-
   /**
    * All networks.
    * @throws MESH_HOST0_STARTING while the members of one have not been read
    */
   networks(): readonly NetworkView[] {
-    for (const mesh of this.meshes) mesh.mustBeLoaded();
+    for (const mesh of this.#meshes) mesh.mustBeLoaded();
     return this.loadedNetworks();
   }
 
   /** The networks whose members host0 has read. */
   loadedNetworks(): readonly NetworkView[] {
-    const loaded = this.meshes.filter((mesh) => mesh.loaded);
+    const loaded = this.#meshes.filter((mesh) => mesh.loaded);
     return loaded.map((mesh) => {
       const { bridgeMac: mac, ipv6 } = memberAddresses(mesh.network, 'host0');
       const state = this.#selfStates[mesh.network.id] ?? AGENT_SILENT;
@@ -212,8 +163,7 @@ export class Controller {
   }
 
   async close(): Promise<void> {
-    await this.#lastChange;
-    for (const mesh of this.#meshes.values()) mesh.close();
+    await this.memberships.close();
   }
 
   #withChannel(node: NodeView): NodeView {
@@ -225,17 +175,13 @@ export class Controller {
     const { joins, segments } = this.host0State;
     return joins.map((join) => {
       const isSegment = segments.some(({ device, subnet }) => device === join.device && subnet === join.subnet);
-      return { ...join, admits: isSegment ? this.#admission() : 'none' };
+      return { ...join, admits: isSegment ? this.memberships.admission : 'none' };
     });
-  }
-
-  #admission(): Admission {
-    return admissionInForce(this.#input.admission, this.host0State.machineNames.size);
   }
 
   #self(): NodeView {
     const { name } = this.#input;
-    const meshes = this.meshes.map(({ network }) => {
+    const meshes = this.#meshes.map(({ network }) => {
       const { bridgeMac: mac, ipv6 } = memberAddresses(network, 'host0');
       return {
         network: network.id,
@@ -249,99 +195,30 @@ export class Controller {
     return { name, role: 'host0', online: true, ipv4, lastSeenMsAgo: 0, meshes };
   }
 
-  /** Never rejects: a mesh whose members cannot be read keeps trying, and serves no list until then. */
-  async #takeUp(networks: readonly Mesh[]): Promise<void> {
-    const wanted = new Map(networks.map((network) => [network.id, network]));
-    for (const mesh of this.meshes) {
-      const network = wanted.get(mesh.network.id);
-      const change = network && networkChange(mesh.network, network);
-      if (network === undefined || change === 'join') await this.#remove(mesh);
-      else if (change !== 'none') this.#redefine(mesh, network);
-    }
-    const added = networks.filter(({ id }) => !this.#meshes.has(id)).map((network) => this.#add(network));
-    this.#meshChanges.emit(this.meshes);
-    await Promise.all(added.map((mesh) => mesh.start()));
-    this.#networksKnown = true;
-    this.#feed.renew();
-  }
-
-  #add(network: Mesh): Membership {
-    const mesh: Membership = new Membership({
-      ...this.#input,
-      network,
-      admit: (applicant) =>
-        admit(applicant, {
-          admission: this.#admission(),
-          isNamed: (id) => this.host0State.machineNames.has(id),
-        }),
-      proofs: this.#proofs,
-      mustProve: this.#input.admission === 'token',
-      machines: () => this.host0State.machineNames.keys(),
-      machineNamed: (name) => this.host0State.machineNamed(name),
-      hears: () => this.#descriptors?.hears() ?? true,
-      elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
-      host0AddressFor: (viewer) => this.host0State.addressFor(viewer),
-      subnets: () => this.host0State.subnets,
-      onChange: (change) => {
-        this.#feed.changed(network.id, change);
-        if (change.type !== 'leave') this.#noteRecords(mesh, change.member.ipv6);
-      },
-      onLoad: () => {
-        this.#feed.renew();
-        this.#noteRecords(mesh);
-      },
-    });
-    this.#meshes.set(network.id, mesh);
-    this.#input.journal.record(networkAdded(network));
-    return mesh;
-  }
-
-  /** Tells where members are: the one with this address, or all. */
-  #noteRecords(mesh: Membership, only?: Ipv6): void {
-    const { places } = this.#input;
-    if (places === undefined) return;
-    for (const record of mesh.records) if (only === undefined || record.ipv6 === only) places.take(record);
-  }
-
-  #redefine(mesh: Membership, network: Mesh): void {
-    mesh.redefine(network);
-    this.#input.journal.record({ kind: 'network changed', message: network.name, network: network.id });
-  }
-
-  async #remove(mesh: Membership): Promise<void> {
-    const { journal } = this.#input;
-    const { id, name } = mesh.network;
-    this.#meshes.delete(id);
-    journal.record({ kind: 'network removed', message: name, network: id });
-    await mesh.forget().catch((thrown: unknown) => journal.failure('members not forgotten', thrown, { network: id }));
-  }
-
   #assignment(): Assignment | undefined {
-    const { meshes } = this;
-    if (!this.#networksKnown || meshes.some(({ loaded }) => !loaded)) return undefined;
+    const { meshes } = this.memberships;
+    if (!this.memberships.loaded) return undefined;
     const findings = this.#descriptors?.health().filter(({ severity }) => severity === 'error') ?? [];
-    return { ...assignmentOf(this.#version(), meshes, this.host0State.segments, this.host0State.nics), findings };
-  }
-
-  #version(): MembershipVersion {
-    const loaded = this.meshes.filter((mesh) => mesh.loaded);
-    return { epoch: this.#input.store.epoch, revision: Math.max(0, ...loaded.map(({ version }) => version.revision)) };
+    return {
+      ...assignmentOf(this.memberships.version, meshes, this.host0State.segments, this.host0State.nics),
+      findings,
+    };
   }
 
   /** The findings of host0 and its parts. */
   health(): readonly Finding[] {
-    const networks = this.meshes.map(({ network }) => network);
+    const networks = this.#meshes.map(({ network }) => network);
     return [
       ...this.#fileFindings,
       ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State)] : []),
       ...this.host0State.findings,
       ...(this.#descriptors?.health() ?? []),
       ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
-      ...this.meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
+      ...this.#meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.#parts.flatMap((part) => part.health()),
       ...this.#input.journal.faults.health(),
-      ...this.meshes.flatMap((mesh) =>
+      ...this.#meshes.flatMap((mesh) =>
         mesh.refusals().map((error) => findingOf(error, { object: objectOf(error) ?? mesh.network.name })),
       ),
     ];

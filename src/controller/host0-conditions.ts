@@ -12,8 +12,8 @@ import { networkAdded } from './membership/membership-journal.ts';
 export function host0Conditions(controller: Controller, health: Conditions): EventInit[] {
   const findings = health.current;
   return [
-    ...controller.meshes.map(({ network }) => networkAdded(network)),
-    ...controller.meshes
+    ...controller.memberships.meshes.map(({ network }) => networkAdded(network)),
+    ...controller.memberships.meshes
       .filter(({ loaded }) => loaded)
       .flatMap((mesh) =>
         mesh.others().map(({ name, ipv4 }) => ({

@@ -37,7 +37,7 @@ export function countHost0(registry: Registry): Host0Watch {
 
 /** Registers gauges that read the controller when the metrics are asked for. */
 export function addControllerMetrics(registry: Registry, controller: Controller): void {
-  const meshes = () => controller.meshes.filter(({ loaded }) => loaded);
+  const meshes = () => controller.memberships.meshes.filter(({ loaded }) => loaded);
   addNetworkMetrics(registry, () => controller.loadedNetworks());
   addHealthMetrics(registry, () => controller.health());
   registry.gauge(

@@ -11,7 +11,6 @@ import { textOnDisk } from '../disk/state-file.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
-import { readSystemFile } from '../machine/system-file.ts';
 import type { MachineWord } from '../model/machine.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import { startRemedy } from '../protocol/http/service-manager.ts';
@@ -56,11 +55,9 @@ export async function openAgentSource(input: AgentSourceInput): Promise<AgentSou
     permanentMacs: permanentMacs(await kernel.rtnl.links()),
     ...(options.machine !== undefined && { override: options.machine }),
   });
-  const token = readSystemFile(paths.tokenFile);
   const source = new NodeSource({
     ...input,
     machine,
-    ...(token !== undefined && { token }),
     host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
     lastKnown: textOnDisk(join(paths.state, 'members.json')),
     directory: new NetworkDirectory({

@@ -35,13 +35,13 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const endpoints = new ChannelEndpoints({ ...input, channels });
   keys.revocations.subscribe((machine) => channels.drop(machine));
   controller.showChannels((machine) => channels.viewOf(machine));
-  controller.proveBy({
+  controller.memberships.proveBy({
     instanceOf: (machine) => channels.statusOf(machine)?.instance,
     hasKey: (machine) => keys.isEnrolled(machine),
   });
   controller.addHealthOf(channels);
   controller.addHealthOf(endpoints);
-  controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
+  controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
   return {
     channels,
     linksChanged: () => endpoints.linksChanged(),

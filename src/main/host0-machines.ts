@@ -73,7 +73,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
       registry.whileKnown(machine, async () => secretsOf(state, machine, await keys.offer(machine))),
     nameOf: (machine) => controller.host0State.machineNames.get(machine),
     meshesOf: (machine) => online.of(machine)?.meshes.map(({ name }) => name) ?? [],
-    refusalOf: (machine) => controller.refusalOf(machine),
+    refusalOf: (machine) => controller.memberships.refusalOf(machine),
   });
   for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;

@@ -129,12 +129,12 @@ async function main(): Promise<void> {
   settingsWatch.start();
   for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
     controller.addHealthOf(part);
-  const followMeshes = (): void => metricsEndpoint.follow(controller.meshes.map(({ network }) => network));
+  const followMeshes = (): void => metricsEndpoint.follow(controller.memberships.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
   links.changes.subscribe(() => nodeChannels.linksChanged());
   links.changes.subscribe(followMeshes);
-  controller.meshChanges.subscribe((meshes) => endpoints.serve(meshes));
-  controller.meshChanges.subscribe(followMeshes);
+  controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
+  controller.memberships.changes.subscribe(followMeshes);
 
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -161,7 +161,7 @@ async function main(): Promise<void> {
     catalogue.setFiles(outcome.networks);
   });
   catalogue.changes.subscribe(() => {
-    const taken = controller.setMeshes(catalogue.meshes);
+    const taken = controller.memberships.setMeshes(catalogue.meshes);
     taken.catch((thrown: unknown) => journal.faults.tell('change of networks', thrown));
   });
   await directory.start(() => underlayPrefixes(links, directory.current.networks));

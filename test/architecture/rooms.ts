@@ -308,6 +308,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       netlink: { '.': 'the C library, namespaces, addresses as bytes' },
       rtnl: { '.': 'the C library, addresses as bytes', netlink: 'rtnetlink is spoken in netlink messages' },
+      nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
       '.': {
         netlink: 'nft runs on the same threads as netlink',

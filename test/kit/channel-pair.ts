@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { NodeChannel, type NodeChannelInput } from '../../src/agent/channel/node-channel.ts';
 import type { AssignmentSource } from '../../src/api/channel/assignment-push.ts';
 import { CHANNEL_LIMITS, channelServer } from '../../src/api/channel/channel-endpoint.ts';
-import { Channels } from '../../src/api/channel/channels.ts';
+import { type ChannelKeys, Channels } from '../../src/api/channel/channels.ts';
 import { boundListener } from '../../src/kernel/sockets/listener.ts';
 import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { type Clock, systemClock } from '../../src/model/clock.ts';
@@ -38,10 +38,16 @@ export class ChannelHost {
   readonly port: number;
   readonly #assigned = new Signal<MachineId>();
 
-  private constructor(port: number, clock: Clock, isMember: (peer: string) => boolean, onHearing: () => void) {
+  private constructor(
+    port: number,
+    clock: Clock,
+    isMember: (peer: string) => boolean,
+    onHearing: () => void,
+    ownKeys?: ChannelKeys,
+  ) {
     const journal = new Journal(systemClock, 'host0', 'host0');
     journal.subscribe((event) => this.events.push(event));
-    const keys = {
+    const keys = ownKeys ?? {
       pskOf: (identity: string) => this.keys.get(identity),
       used: async (identity: string) => void this.used.push(identity),
     };
@@ -70,18 +76,23 @@ export class ChannelHost {
     });
   }
 
-  /** @param isMember whether a peer is a member of the mesh; all are, if not given */
+  /**
+   * @param isMember whether a peer is a member of the mesh; all are, if not given
+   * @param ownKeys in place of `keys` and `used`
+   */
   static async open({
     port = undefined,
     clock = systemClock,
     isMember = () => true,
+    ownKeys = undefined,
   }: {
     readonly port?: number | undefined;
     readonly clock?: Clock;
     readonly isMember?: (peer: string) => boolean;
+    readonly ownKeys?: ChannelKeys | undefined;
   } = {}): Promise<ChannelHost> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const host = new ChannelHost(port ?? (await freePort()), clock, isMember, resolve);
+    const host = new ChannelHost(port ?? (await freePort()), clock, isMember, resolve, ownKeys);
     onTestFinished(() => host.close());
     host.listener.follow(1);
     await promise;

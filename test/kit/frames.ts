@@ -96,6 +96,15 @@ export function tcpSyn(
   return segment;
 }
 
+/** A TCP header without options and data. @param flags as in RFC 9293 §3.1: 0x10 is ACK, 0x02 is SYN */
+export function tcp(flags: number): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeUInt16BE(5000, 0);
+  header.writeUInt16BE(22, 2);
+  header.set([0x50, flags], 12);
+  return header;
+}
+
 /** A UDP datagram without a checksum. */
 export function udp(fromPort: number, toPort: number, body: Uint8Array): Buffer {
   const header = Buffer.alloc(8);

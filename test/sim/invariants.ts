@@ -175,7 +175,7 @@ export async function drifting(machine: SimMachine): Promise<string[]> {
 /** No two members of a mesh share an address. */
 export function sharedAddresses({ daemon }: Cluster): string[] {
   if (daemon === undefined) return ['host0 has no daemon'];
-  return daemon.controller.meshes.flatMap((mesh) => {
+  return daemon.controller.memberships.meshes.flatMap((mesh) => {
     const members = mesh.members();
     return (['ipv4', 'ipv6', 'mac'] as const).flatMap((field) => {
       const seen = new Set<string>();

@@ -6,7 +6,7 @@ import { drifting, live, unreachable, wrongEntries } from './invariants.ts';
 import type { SimMachine } from './sim-machine.ts';
 
 /** Half of them have a disk. */
-const AGENTS = 16;
+const AGENTS = 24;
 /** Time for all nodes to join, and to write the members to disk. */
 const CALM_MS = 15_000;
 /** Time for an agent to start, and to put the entries of the known members into its kernel. */

@@ -75,7 +75,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       if (event.type === 'link' || event.type === 'address') this.#lookSoon();
     });
     this.#look();
-    this.controller.meshChanges.subscribe(() => this.#look());
+    this.controller.memberships.changes.subscribe(() => this.#look());
     void this.controller.setNetworks({ networks: world.networks, errors: [], warnings: [] });
   }
 
@@ -126,7 +126,7 @@ export class Host0Process implements MembershipServer, ControlServer {
   }
 
   #meshOf(network: Mesh): Membership | undefined {
-    return this.controller.meshes.find((mesh) => mesh.network.id === network.id);
+    return this.controller.memberships.meshes.find((mesh) => mesh.network.id === network.id);
   }
 
   #lookSoon(): void {
@@ -143,7 +143,7 @@ export class Host0Process implements MembershipServer, ControlServer {
     const { links, addresses } = this.#kernel.dump();
     const { segments } = underlaySegments({ links, addresses, routes: [] }, HOST0_DEFAULTS, []);
     this.controller.host0State.setSegments(segments);
-    for (const mesh of this.controller.meshes) {
+    for (const mesh of this.controller.memberships.meshes) {
       const index = this.#kernel.linkNamed(mesh.network.bridge.name)?.index;
       if (index === this.#listening.get(mesh.network)) continue;
       if (this.#listening.get(mesh.network) !== undefined) {

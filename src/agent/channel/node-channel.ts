@@ -43,6 +43,8 @@ export interface NodeChannelInput {
 
 /** host0 begins to ask within this time. It waits for nine seconds whether an earlier channel of this machine is dead. */
 const OPENING_MS = 12_000;
+/** Within this time host0's kernel answers. Later the packet was lost, and a new one is sooner there than TCP's next try. */
+const CONNECT_MS = 3_000;
 /** After this many refusals in a row the node asks less often. */
 const REFUSALS_PATIENCE = 3;
 /** A restart of host0 takes some seconds, and is no finding. */
@@ -161,10 +163,13 @@ export class NodeChannel {
     let cause: unknown = new Error('host0 closed the connection');
     const secure = secureChannel(socket, own);
     const patience = clock.after(OPENING_MS, () => end(new Error(`no answer within ${OPENING_MS / 1000} s`)));
+    const connecting = clock.after(CONNECT_MS, () => end(new Error(`no connection within ${CONNECT_MS / 1000} s`)));
+    socket.once('connect', () => connecting.cancel());
     const end = (reason?: unknown): void => {
       if (over) return;
       over = true;
       if (reason !== undefined) cause = reason;
+      connecting.cancel();
       patience.cancel();
       watch?.cancel();
       secure.destroy();

@@ -8,8 +8,9 @@ import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
+import type { Operation } from '../items/item-kind.ts';
 import { OUTSIDERS_SET, parseOutsiders } from '../items/outsider.ts';
-import { rulesetKind, TABLE } from '../items/ruleset.ts';
+import { type RulesetItem, rulesetKind, TABLE } from '../items/ruleset.ts';
 import { ElementSets } from './element-sets.ts';
 import { ELSEWHERE, inetTable, sourceSet } from './inet-table.ts';
 import { withElements } from './ruleset.ts';
@@ -77,10 +78,17 @@ function netns(): TemporaryNetns {
 }
 
 async function apply(input: RulesetInput): Promise<void> {
+  await perform(rulesetKind.create(tableOf(input, SOURCES)));
+}
+
+function tableOf(input: RulesetInput, sources: ReadonlySet<Ipv4>): RulesetItem {
   const elements = new ElementSets();
-  for (const element of SOURCES) elements.add({ set: sourceSet(manage), element });
-  const item = withElements(inetTable(input), elements);
-  for (const operation of rulesetKind.create(item)) if (operation.do === 'nft') await nft.run(operation.script);
+  for (const element of sources) elements.add({ set: sourceSet(manage), element });
+  return withElements(inetTable(input), elements);
+}
+
+async function perform(operations: readonly Operation[]): Promise<void> {
+  for (const operation of operations) if (operation.do === 'nft') await nft.run(operation.script);
 }
 
 /** Whether the VXLAN at `receiver` takes a packet that the machine on a NIC sends. */
@@ -137,6 +145,17 @@ test('a sender whose route leads through a router is taken by the NIC of that ro
   await apply(NODE);
   expect(await isTaken(2, '10.50.0.7', '10.11.2.1')).toBe(true);
   expect(await isTaken(1, '10.50.0.7', '10.11.1.1')).toBe(false);
+});
+
+test('a member that has left is not taken any more, though its packets have come this way a moment ago', async () => {
+  await apply(NODE);
+  const paths = async () => (await nft.listSet('inet', TABLE, 'paths_4789_ipv4')).includes('"eth1" . 10.11.1.2');
+  expect(await isTaken(1, '10.11.1.2', '10.11.1.1')).toBe(true);
+  expect(await paths()).toBe(true);
+  const left = tableOf(NODE, SOURCES.difference(new Set(['10.11.1.2'])));
+  await perform(rulesetKind.change(tableOf(NODE, SOURCES), left));
+  expect(await paths()).toBe(false);
+  expect(await isTaken(1, '10.11.1.2', '10.11.1.1')).toBe(false);
 });
 
 test('host0 counts the senders that it drops, by NIC, address and VNI', async () => {

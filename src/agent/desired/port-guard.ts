@@ -5,9 +5,10 @@
  */
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { ipv6ToBytes } from '../../model/address/ipv6.ts';
-import type { Network } from '../../model/network/network.ts';
+
 import type { NodeAddresses } from '../../model/network/node-addresses.ts';
 import { OFFENDERS_SET, REFUSAL_MARKS, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
+import type { BridgedNetwork } from './bridged-network.ts';
 
 /**
  * New Ethernet addresses of one port: 1,024 at once, for an office network behind one port, which is all new when the table
@@ -28,6 +29,40 @@ const NEW_NEIGHBOURS = 'limit rate over 2/second burst 64 packets';
  */
 const FLOODS = 'limit rate over 1000/second burst 1000 packets';
 
+/**
+ * How long a flow of TCP is remembered. Its next frame then takes the long way again, which also tells that its sender is
+ * still there: so this is far less than the five minutes after which a sender is forgotten.
+ */
+const FLOW_TIMEOUT = '10s';
+/** The flows of all ports: half a megabyte each set. Frames of further ones take the long way, as all others do. */
+const FLOWS_MAX = 4_096;
+
+/**
+ * The sets of TCP flows, by network protocol. `isTcp` asks for the protocol number, in an IPv6 header without extensions.
+ * The key has all that the rules judge of such a frame: by which interface it enters, its Ethernet header (and so that it
+ * has no tag), its source address, and its TCP flags.
+ */
+const FLOWS = [
+  { type: 'ip6', set: 'flows_ip6', isTcp: '@nh,48,8 6', key: 'iifname . @ll,0,112 . @nh,64,128 . @th,104,8' },
+  { type: 'ip', set: 'flows_ip', isTcp: '@nh,72,8 6', key: 'iifname . @ll,0,112 . @nh,96,32 . @th,104,8' },
+] as const;
+
+/** The sets that remember which frames have passed the rules. They are emptied whenever the rules may judge otherwise. */
+export const FLOW_SETS: readonly string[] = FLOWS.map(({ set }) => set);
+
+/**
+ * Lets the frames of known flows through, before all other rules. In a profile of a stream between guests, the rules took about
+ * 10 % of the samples without this, and 5 % with it.
+ */
+export const KNOWN_FLOWS: readonly string[] = FLOWS.map(({ set, isTcp, key }) => `${isTcp} ${key} @${set} accept`);
+
+/** Remembers the flow of a frame that has passed. A segment with SYN (bit 110) is none: its options may have to change. */
+function rememberFlow(then = ''): string[] {
+  return FLOWS.map(
+    ({ type, set, isTcp, key }) => `ether type ${type} ${isTcp} @th,110,1 0 add @${set} { ${key} }${then}`,
+  );
+}
+
 /** Elements of each set that frames fill. It bounds the kernel's memory to some megabytes. */
 const ELEMENTS_MAX = 65_535;
 /** Offenders are only for messages. */
@@ -39,7 +74,10 @@ export function refuse(kind: RefusalKind): string {
 }
 
 /** The limit of frames that are copied to all members, one for each port: a storm behind one takes nothing from others. */
-export const FLOOD_LIMIT = `update @floods { iifname ${FLOODS} }`;
+const FLOOD_LIMIT = `update @floods { iifname ${FLOODS} }`;
+
+/** Asks whether a frame is for a group: the first bit that is sent is 1. */
+export const TO_GROUP = '@ll,7,1 1';
 
 /**
  * The chain that counts a refused frame, and the sets of all networks that frames fill. When a set is full, its rule does
@@ -55,6 +93,10 @@ export function refusalRules(): string {
     dynamicSet('neighbours_ip', 'ifname . ipv4_addr', '1m'),
     dynamicSet('new_neighbours', 'ifname', '10m'),
     dynamicSet('floods', 'ifname', '10m'),
+    ...FLOWS.map(
+      ({ set, key }) =>
+        `  set ${set} { typeof ${key}; size ${FLOWS_MAX}; flags dynamic,timeout; timeout ${FLOW_TIMEOUT}; }\n`,
+    ),
     chain('refuse', [
       `update @${REFUSED_SET} { iifname . meta mark counter }`,
       `update @${OFFENDERS_SET} { iifname . meta mark . ether saddr }`,
@@ -73,6 +115,7 @@ export function refusalRules(): string {
       'meta protocol ip update @neighbours_ip { iifname . ip saddr }',
       'meta protocol arp update @neighbours_ip { iifname . arp saddr ip }',
     ]),
+    chain('flood', [`${FLOOD_LIMIT} ${refuse('broadcast')}`]),
     chain('unknown-destination', [`${FLOOD_LIMIT} ${refuse('unknown-destination')}`]),
     chain('guest', [
       'ether type ip6 goto guest-ip6',
@@ -115,14 +158,14 @@ export function refusalRules(): string {
 }
 
 /** The chains of one network, for its VXLAN and for its two kinds of ports. */
-export function guardRules({ number: vni }: Network, own: NodeAddresses): string {
+export function guardRules({ number: vni, mtuBytes }: BridgedNetwork, own: NodeAddresses): string {
   return [
     // The Ethernet addresses that the bridge knows, as it does: a frame to another one goes to all members.
     dynamicSet(`known_${vni}`, 'ether_addr', '5m'),
-    // Most TCP segments say nothing new: one in 16 keeps its sender known.
     chain(chainOf('mesh', vni), [
-      'meta l4proto tcp numgen inc mod 16 != 0 return',
+      `jump ${handshakesChain(mtuBytes)}`,
       `update @known_${vni} { ether saddr }`,
+      ...rememberFlow(),
     ]),
     // All frames of ports pass here. What ends the way of most frames comes first, and each question is asked once.
     chain(chainOf('direct', vni), [
@@ -148,11 +191,11 @@ export function guardRules({ number: vni }: Network, own: NodeAddresses): string
       `ether daddr ${solicitedMac(own.linkLocal)} jump neighbour`,
     ]),
     chain(`destination-${vni}`, [
-      `ether daddr @known_${vni} return`,
+      `ether daddr @known_${vni} goto settled-${vni}`,
       `ether daddr ${own.bridgeMac} goto neighbour`,
-      // The first bit of an Ethernet address that is sent: 1 for a group.
       `@ll,7,1 0 ether daddr != @${macSet(vni)} goto unknown-destination`,
     ]),
+    chain(`settled-${vni}`, rememberFlow(` jump sender-${vni}`)),
     chain(chainOf('plugged', vni), [`jump ${chainOf('direct', vni)}`, 'goto guest']),
     chain(`new-sender-${vni}`, [
       `update @new_senders { iifname ${NEW_SOURCES} } meta mark set ${REFUSAL_MARKS['new-source']} goto refuse-made-up`,
@@ -168,6 +211,11 @@ type Entrance = 'mesh' | 'direct' | 'plugged';
 /** The chain for the frames that enter a network in one way. */
 export function chainOf(entrance: Entrance, vni: number): string {
   return `${entrance}-${vni}`;
+}
+
+/** Name of the chain that lowers the maximum segment size of the TCP handshakes that come from networks of one MTU. */
+export function handshakesChain(mtuBytes: number): string {
+  return `handshakes-${mtuBytes}`;
 }
 
 /** Name of the set with the Ethernet addresses of a network's members. */

@@ -94,7 +94,7 @@ test('the kernel accepts both tables', async () => {
     'iifname != "lo" ip6 daddr & ffff:ffff:ffff:ffff:: vmap { fd42:0:0:456:: : jump home-456, fd42:0:0:500:: : jump home-500 }',
   );
   expect(inet).toContain('@th,96,24 vmap { 456 : jump from-456, 500 : jump from-500 }');
-  expect(inet).toContain('meta iifkind "bridge" iifname . oifname @within accept');
+  expect(inet).toContain('meta iifkind "bridge" iifname . oifname @within_segments accept');
   expect(inet).toContain('iifname @segments drop');
   const bridge = (await nft.list('bridge', 'meshwork')) ?? '';
   expect(bridge).toContain('tcp option maxseg size set 1320');
@@ -122,6 +122,7 @@ test('adding and deleting elements gives the same tables as a whole write', asyn
     'add element inet meshwork sources_456 { 10.11.1.4 }',
     'delete element inet meshwork sources_500 { 10.11.1.2 }',
     'add element inet meshwork sources_500 { 10.11.1.4 }',
+    'flush set inet meshwork paths_4789_ipv4',
   ]);
   for (const [index, item] of after.entries()) {
     const have = before[index];

@@ -2,7 +2,8 @@
  * Our nft tables, each a single item. A table is replaced in one transaction. Where only set elements differ (a member
  * came or went), only these are added and deleted, so a join costs the same on a node with a thousand members.
  */
-import type { ItemKind } from './item-kind.ts';
+import type { ElementChange, TableElements } from '../../kernel/nftables/element-batch.ts';
+import type { ItemKind, NftOperation } from './item-kind.ts';
 import { nftElements } from './nft-text.ts';
 import { RANK } from './rank.ts';
 
@@ -11,6 +12,11 @@ export interface RulesetItem {
   readonly kind: 'ruleset';
   readonly family: 'inet' | 'bridge';
   readonly sets: ReadonlyMap<string, RulesetSet>;
+  /**
+   * Sets of the body in which the kernel remembers what the rules have let through. They are emptied with each change of
+   * elements, since the rules may then judge otherwise.
+   */
+  readonly remembering?: readonly string[];
   /** The rest of the table's body: the chains. */
   readonly body: string;
   /** False when the kernel's table is not what the agent last wrote, so that it must be written whole. */
@@ -28,6 +34,19 @@ export interface RulesetSet {
 
 /** The sets of a table that is being made, by name. */
 export type RulesetSets = Map<string, RulesetSet>;
+
+/** The least declared size of a set. */
+const SIZE_MIN = 16;
+
+/**
+ * A set whose size is declared: the kernel then keeps it in a table of fixed size, in which it looks an element up with less work
+ * (`nft_hash` in place of `nft_rhash`). Only for sets that each packet is looked up in and that change seldom: for more than twice the elements,
+ * the table is written whole.
+ */
+export function sized(type: string, elements: readonly string[]): RulesetSet {
+  const size = Math.max(SIZE_MIN, 2 ** Math.ceil(Math.log2(elements.length + 1)));
+  return { declaration: `${type}; size ${size}`, elements: new Set(elements) };
+}
 
 /** The name of our nft table, in each family. */
 export const TABLE = 'meshwork';
@@ -69,26 +88,39 @@ export function rulesetScript(item: RulesetItem): string {
   return `${name} {}\ndelete ${name}\n${name} {\n${sets.join('')}${item.body}}\n`;
 }
 
-/** Element scripts by desired item. Printing a step and applying it need the same script, so it is computed once. */
-const scripts = new WeakMap<RulesetItem, { readonly have: RulesetItem; readonly script: string }>();
+/** Element changes by desired item. Printing a step and applying it need the same change, so it is computed once. */
+const elementChanges = new WeakMap<RulesetItem, { readonly have: RulesetItem; readonly change: ElementsOperation }>();
 
-function elementScript(have: RulesetItem, want: RulesetItem): string {
-  const known = scripts.get(want);
-  if (known?.have === have) return known.script;
-  const lines: string[] = [];
-  for (const [name, { elements }] of want.sets) {
-    const before = have.sets.get(name)?.elements ?? new Set();
+type ElementsOperation = NftOperation & { readonly elements: TableElements };
+
+/** The change from one table to another that differs in set elements only. */
+function elementChange(have: RulesetItem, want: RulesetItem): ElementsOperation {
+  const known = elementChanges.get(want);
+  if (known?.have === have) return known.change;
+  const changes: ElementChange[] = [];
+  for (const [set, { declaration, elements }] of want.sets) {
+    const before = have.sets.get(set)?.elements ?? new Set();
     if (before === elements) continue;
-    const where = `element ${want.family} ${TABLE} ${name}`;
-    const added = without(elements, before);
-    const gone = without(before, elements);
+    const [gone, added] = [without(before, elements), without(elements, before)];
+    if (gone.length + added.length > 0) changes.push({ set, declaration, gone, added });
+  }
+  const emptied = changes.length === 0 ? [] : (want.remembering ?? []);
+  const elements = { family: want.family, table: TABLE, changes, emptied };
+  const change = { do: 'nft', script: scriptOf(elements), elements } as const;
+  elementChanges.set(want, { have, change });
+  return change;
+}
+
+function scriptOf({ family, table, changes, emptied }: TableElements): string {
+  const lines: string[] = [];
+  for (const { set, gone, added } of changes) {
+    const where = `element ${family} ${table} ${set}`;
     // A map has one element for a key: the old one goes first. The transaction takes effect at once.
     if (gone.length > 0) lines.push(`delete ${where} { ${nftElements(gone)} }\n`);
     if (added.length > 0) lines.push(`add ${where} { ${nftElements(added)} }\n`);
   }
-  const script = lines.join('');
-  scripts.set(want, { have, script });
-  return script;
+  for (const set of emptied) lines.push(`flush set ${family} ${table} ${set}\n`);
+  return lines.join('');
 }
 
 function without(elements: ReadonlySet<string>, others: ReadonlySet<string>): string[] {
@@ -107,13 +139,13 @@ export const rulesetKind: ItemKind<RulesetItem> = {
   differences(have, want) {
     if (!have.intact) return ['changed by another program'];
     if (!sameStructure(have, want)) return ['rules'];
-    return elementScript(have, want).split('\n').filter(Boolean);
+    return elementChange(have, want).script.split('\n').filter(Boolean);
   },
   mustRecreate: () => false,
   print: ({ family, sets }) => `nft table ${family} ${TABLE} { … } # sets: ${[...sets.keys()].join(' ') || 'none'}`,
   create: (item) => [{ do: 'nft', script: rulesetScript(item) }],
   change(have, want) {
-    return [{ do: 'nft', script: isElementChange(have, want) ? elementScript(have, want) : rulesetScript(want) }];
+    return [isElementChange(have, want) ? elementChange(have, want) : { do: 'nft', script: rulesetScript(want) }];
   },
   remove: ({ family }) => [{ do: 'nft', script: `table ${family} ${TABLE} {}\ndelete table ${family} ${TABLE}\n` }],
 };

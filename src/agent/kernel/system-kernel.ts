@@ -2,6 +2,8 @@
 
 import { inNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
+import type { TableElements } from '../../kernel/nftables/element-batch.ts';
+import { NftElements } from '../../kernel/nftables/nft-elements.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
 import type { FdbEntry, KernelEvent, Route, Rule } from '../../kernel/rtnl/objects.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
@@ -27,6 +29,7 @@ export class SystemKernel implements KernelPort {
   readonly #rtnl: Rtnl;
   readonly #monitor: KernelMonitor;
   readonly #nft: Nft;
+  readonly #elements: NftElements;
   readonly #reaper: Reaper;
   readonly #netns: string | undefined;
 
@@ -35,6 +38,7 @@ export class SystemKernel implements KernelPort {
     this.#rtnl = rtnl;
     this.#monitor = monitor;
     this.#nft = nft;
+    this.#elements = new NftElements(netns);
     this.#reaper = reaper;
   }
 
@@ -109,15 +113,26 @@ export class SystemKernel implements KernelPort {
   }
 
   /**
-   * Runs all scripts as one transaction: a join changes elements of both tables, and each transaction costs a third of a
-   * millisecond. If it is refused, each script runs alone, so that each has its own error.
+   * Makes all changes in one transaction: a join changes elements of both tables. Changes of elements alone go by netlink.
+   * If that is refused, nft runs the scripts, one after the other, so that each has its own error in nft's words; and the
+   * loop reads the tables again.
    */
   async #transactAll(run: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
-    const scripts = run.flatMap((operation) => (operation.do === 'nft' ? [operation.script] : []));
-    if (run.length > 1 && (await this.#transact({ do: 'nft', script: scripts.join('') })) === undefined) {
-      return run.map(() => undefined);
-    }
+    const operations = run.flatMap((operation) => (operation.do === 'nft' ? [operation] : []));
+    const elements = operations.flatMap((operation) => operation.elements ?? []);
+    if (elements.length === run.length && (await this.#changeElements(elements))) return run.map(() => undefined);
+    const script = operations.map((operation) => operation.script).join('');
+    if (run.length > 1 && (await this.#transact({ do: 'nft', script })) === undefined) return run.map(() => undefined);
     return Promise.all(run.map((operation) => this.#transact(operation)));
+  }
+
+  /** @returns whether the kernel has taken the change */
+  async #changeElements(elements: readonly TableElements[]): Promise<boolean> {
+    try {
+      return await this.#elements.change(elements);
+    } catch {
+      return false;
+    }
   }
 
   async #transact(operation: Operation): Promise<MeshError | undefined> {
@@ -207,7 +222,7 @@ export class SystemKernel implements KernelPort {
   async close(): Promise<void> {
     this.#monitor.close();
     await this.#reaper.close();
-    await Promise.all([this.#rtnl.close(), this.#nft.close()]);
+    await Promise.all([this.#rtnl.close(), this.#nft.close(), this.#elements.close()]);
   }
 }
 

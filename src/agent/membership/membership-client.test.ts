@@ -1,45 +1,36 @@
-/** How a node proves to host0 that it has its token. */
+/** What a node reports to host0, and how it waits while its channel does not stand. */
 import { setImmediate as runEventLoop } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { board, manage } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import { proofOf, type SelfReport, type SelfReportAnswer } from '../../protocol/documents/membership.ts';
+import type { SelfReport, SelfReportAnswer } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { MembershipClient } from './membership-client.ts';
 
-const TOKEN = 'ab'.repeat(32);
-const [FIRST, SECOND] = ['1'.repeat(32), '2'.repeat(32)];
+const ACCEPTED: SelfReportAnswer = { accepted: true, version: { epoch: 'e', revision: 1 }, segments: [] };
+const AWAITED: SelfReportAnswer = {
+  accepted: false,
+  error: { code: 'MESH_MEMBER_UNPROVEN', message: 'the channel does not stand', retryable: true },
+};
 
-/** A node whose host0 takes proofs over the nonce `host0.nonce`, and no other report. */
-function node(token?: string) {
+/** A node, and what host0 answers to each of its reports. */
+function node() {
   const clock = new ManualClock();
   const bodies: string[] = [];
-  const host0 = { nonce: FIRST };
-  const machine = board(1);
-  const { bridgeMac: mac, ipv6 } = memberAddresses(manage, machine);
-  const answerTo = (report: SelfReport): SelfReportAnswer => {
-    const { nonce } = host0;
-    if (token === undefined) return { accepted: true, version: { epoch: 'e', revision: 1 }, segments: [] };
-    const good = report.nonce === nonce && proofOf(token, nonce, { ...report, network: manage.id, mac, ipv6 });
-    return good !== false && good === report.proof
-      ? { accepted: true, version: { epoch: 'e', revision: 1 }, segments: [], nonce }
-      : { accepted: false, error: { code: 'MESH_MEMBER_UNPROVEN', message: '', retryable: true }, nonce };
-  };
+  const host0 = { answer: ACCEPTED };
   const client = new MembershipClient({
     network: manage,
-    machine,
+    machine: board(1),
     name: 'node1',
     instance: 'boot-1',
-    ...(token !== undefined && { token }),
     clock,
     journal: new Journal(clock, 'agent', 'node1'),
     echo: async () => 1,
     transport: {
       exchange: async (_target, { body = '' }) => {
         bodies.push(body);
-        return { status: 200, body: JSON.stringify(answerTo(JSON.parse(body) as SelfReport)) };
+        return { status: 200, body: JSON.stringify(host0.answer) };
       },
       openStream: () => ({ close: () => undefined }),
     },
@@ -51,39 +42,29 @@ function node(token?: string) {
   return { clock, bodies, host0, client };
 }
 
-test('the first report is refused with a nonce, and the proof follows at once', async () => {
-  const { bodies, client } = node(TOKEN);
-  client.start();
-  await runEventLoop();
-  expect(bodies.map((body) => (JSON.parse(body) as SelfReport).nonce)).toEqual(['', FIRST]);
-  expect(client.error).toBeUndefined();
-  await client.stop(true);
-  expect(JSON.parse(bodies.at(-1) ?? '')).toMatchObject({ leaving: true, nonce: FIRST });
-  expect(bodies.join()).not.toContain(TOKEN);
-});
-
-test('a report with an old nonce is repeated with the new one, once', async () => {
-  const { clock, bodies, host0, client } = node(TOKEN);
-  client.start();
-  await clock.pass(3_000);
-  const before = bodies.length;
-  host0.nonce = SECOND;
-  await clock.pass(3_000);
-  expect(bodies.slice(before).map((body) => (JSON.parse(body) as SelfReport).nonce)).toEqual([FIRST, SECOND]);
-  expect(client.error).toBeUndefined();
-  await client.stop(false);
-});
-
-test('a node without a token sends no nonce and no proof', async () => {
+test('a report has no token, no nonce and no proof', async () => {
   const { bodies, client } = node();
   client.start();
   await runEventLoop();
-  expect(Object.keys(JSON.parse(bodies[0] ?? '') as SelfReport)).toEqual([
-    'machine',
-    'name',
-    'instance',
-    'ipv4',
-    'state',
+  await client.stop(true);
+  expect(bodies.map((body) => Object.keys(JSON.parse(body) as SelfReport))).toEqual([
+    ['machine', 'name', 'instance', 'ipv4', 'state'],
+    ['machine', 'name', 'instance', 'ipv4', 'leaving', 'state'],
   ]);
+});
+
+test('a node whose channel does not stand asks soon, then once a second, and is in when the channel stands', async () => {
+  const { clock, bodies, host0, client } = node();
+  host0.answer = AWAITED;
+  client.start();
+  await clock.pass(1_000);
+  const soon = bodies.length;
+  expect(soon).toBeGreaterThan(2);
+  await clock.pass(10_000);
+  expect(bodies.length - soon).toBeLessThanOrEqual(11);
+  expect(client.error?.code).toBe('MESH_MEMBER_UNPROVEN');
+  host0.answer = ACCEPTED;
+  await clock.pass(1_000);
+  expect(client.error).toBeUndefined();
   await client.stop(false);
 });

@@ -14,7 +14,6 @@ import {
   formatVersion,
   type MembershipEvent,
   type NetworkState,
-  proofOf,
   REPORT_INTERVAL_MS,
   reportIntervalMs,
   type SelfReport,
@@ -37,8 +36,6 @@ export interface MembershipClientInput {
   readonly name: string;
   /** New at each boot of the machine. */
   readonly instance: string;
-  /** The token (64 hex digits) that host0 gave this machine when it booted; absent if it did not boot from host0. */
-  readonly token?: string;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly echo: Echo;
@@ -89,8 +86,6 @@ export class MembershipClient {
   #heardSinceMs: number | undefined;
   #alarm: Alarm | undefined;
   #ping: Alarm | undefined;
-  /** From host0's last answer; empty before that. */
-  #nonce = '';
   #retryMs: number = RETRY_MS.first;
   #pingsLost = 0;
   #underWay: Promise<void> | undefined;
@@ -170,9 +165,7 @@ export class MembershipClient {
 
   async #reportOnce(): Promise<void> {
     try {
-      let answer = await this.#put({});
-      // host0 has given a nonce: the report with the proof follows at once.
-      if (answer?.accepted === false && answer.nonce !== undefined && !this.#stopped) answer = await this.#put({});
+      const answer = await this.#put({});
       if (this.#stopped) return;
       if (answer === undefined) this.#lost(noRoute());
       else if (answer.accepted) this.#accepted(answer.segments);
@@ -187,8 +180,7 @@ export class MembershipClient {
     const { machine, name, instance, local, state } = this.#input;
     const ipv4 = local();
     if (ipv4 === undefined) return undefined;
-    const claim = { machine, name, instance, ipv4, ...extra };
-    const report: SelfReport = { ...claim, ...this.#proof(claim), state: state() };
+    const report: SelfReport = { machine, name, instance, ipv4, ...extra, state: state() };
     const answer = await this.#input.transport.exchange(this.#target, {
       method: 'PUT',
       path: '/self',
@@ -196,18 +188,7 @@ export class MembershipClient {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       timeoutMs: ANSWER_TIMEOUT_MS,
     });
-    const read = readReportAnswer(answer.body);
-    if (read.nonce !== undefined) this.#nonce = read.nonce;
-    return read;
-  }
-
-  /** The proof that this node has its token, if it has one. The token itself is never sent. */
-  #proof(claim: Omit<SelfReport, 'state'>): Pick<SelfReport, 'nonce' | 'proof'> {
-    const { token, network, machine } = this.#input;
-    const nonce = this.#nonce;
-    if (token === undefined || nonce === '') return token === undefined ? {} : { nonce };
-    const { bridgeMac: mac, ipv6 } = memberAddresses(network, machine);
-    return { nonce, proof: proofOf(token, nonce, { ...claim, network: network.id, mac, ipv6 }) };
+    return readReportAnswer(answer.body);
   }
 
   #accepted(segments: readonly Ipv4Cidr[]): void {
@@ -226,7 +207,10 @@ export class MembershipClient {
     if (news) this.#input.onChange();
   }
 
-  /** host0 answered with a refusal. A retryable one means that host0's kernel has not yet seen packets of this node. */
+  /**
+   * host0 answered with a refusal. A retryable one means that host0's kernel has not yet seen packets of this node, or that this
+   * node's channel does not stand yet.
+   */
   #refused(error: MeshError): void {
     const news = this.#error?.code !== error.code || !this.#answers;
     this.#answers = true;
@@ -234,8 +218,17 @@ export class MembershipClient {
     this.#stream?.close();
     this.#stream = undefined;
     if (news && !error.retryable) this.#journal('error', 'refused', error.message, error);
-    this.#schedule(error.retryable ? RETRY_MS.first : REFUSED_RETRY_MS);
+    this.#schedule(this.#pauseAfter(error));
     if (news) this.#input.onChange();
+  }
+
+  /** A channel may be away for long, for example while host0 is restarted: then hundreds of nodes must not ask ten times a second. */
+  #pauseAfter({ code, retryable }: MeshError): number {
+    if (!retryable) return REFUSED_RETRY_MS;
+    if (code !== 'MESH_MEMBER_UNPROVEN') return RETRY_MS.first;
+    const pauseMs = this.#retryMs;
+    this.#retryMs = Math.min(pauseMs * 2, RETRY_MS.longest);
+    return pauseMs;
   }
 
   /** host0 does not answer. Its neighbour entry is deleted, so that the next try sends a neighbour solicitation. */

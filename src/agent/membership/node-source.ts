@@ -32,10 +32,7 @@ import {
 
 /** What a node's source needs: its identity, files, kernel, and how to reach host0. */
 export interface NodeSourceInput
-  extends Pick<
-    MembershipClientInput,
-    'machine' | 'name' | 'instance' | 'token' | 'clock' | 'journal' | 'echo' | 'transport'
-  > {
+  extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
   readonly directory: Pick<NetworkDirectory, 'current' | 'changes' | 'start' | 'close'>;
   /** The file of the last known members. */
   readonly lastKnown: StateText;

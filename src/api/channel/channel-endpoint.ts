@@ -30,6 +30,12 @@ export const CHANNEL_LIMITS: ListenerLimits = {
   sendTimeoutMs: 9_000,
 };
 
+/**
+ * How many connections begin their handshake in one turn of the event loop. All nodes may connect at once, and a handshake takes the
+ * main thread most of a millisecond: other work comes in between.
+ */
+const BEGUN_PER_TURN = 8;
+
 /** What the endpoint needs of host0. */
 export interface ChannelEndpointInput
   extends Pick<DeviceListenerInput, 'clock' | 'openListener' | 'originOf' | 'onHearing'> {
@@ -80,6 +86,11 @@ export function channelServer(
       journal.faults.tell('channel of a node', thrown);
     });
   });
+  const waiting: Socket[] = [];
+  const beginSome = (): void => {
+    for (const socket of waiting.splice(0, BEGUN_PER_TURN)) if (!socket.destroyed) tls.emit('connection', socket);
+    if (waiting.length > 0) setImmediate(beginSome);
+  };
   const server = createServer((socket) => {
     const { remoteAddress = '' } = socket;
     socket.on('error', () => socket.destroy());
@@ -91,7 +102,8 @@ export function channelServer(
     const end = otherEnd(socket);
     open.set(end, socket);
     socket.once('close', () => open.delete(end));
-    tls.emit('connection', socket);
+    waiting.push(socket);
+    if (waiting.length === 1) setImmediate(beginSome);
   });
   return {
     server,

@@ -18,6 +18,8 @@ import { followStatus } from './status-stream.ts';
 export interface ChannelKeys {
   /** The pre-shared key of an identity; undefined when host0 takes none with it. */
   pskOf(identity: string): Buffer | undefined;
+  /** Why host0 takes no key of this identity, where it knows why. */
+  refusalOf?(identity: string): MeshError | undefined;
   /** Must be called when a channel with this identity stands: earlier keys of the machine are not taken any more. */
   used(identity: string): Promise<void>;
 }
@@ -133,7 +135,8 @@ export class Channels {
     onRefusal(refusal);
     const machine = shown === undefined ? undefined : parseKeyIdentity(shown)?.machine;
     const who = machine === undefined ? address : `machine ${machine} at ${address}`;
-    const error = refusalError(refusal, who, machine ?? address);
+    const why = machine && shown && this.#input.keys.refusalOf?.(shown)?.message;
+    const error = refusalError(refusal, who, machine ?? address, why);
     // A connection that ends early is what every scan and every restart of a node makes: it is only counted.
     if (refusal === 'slow') return error;
     if (this.#refusals.note(address, error, clock.nowMs(), machine)) {
@@ -154,6 +157,11 @@ export class Channels {
     connection.keepAlive();
     if (!(await this.#isOnlyOne(connection))) {
       await connection.refuse(this.refused('second', connection.address, identity));
+      return;
+    }
+    // Revoked since the handshake, or replaced by a later key while the earlier channel was asked.
+    if (this.#input.keys.pskOf(identity) === undefined) {
+      await connection.refuse(this.refused('unknown key', connection.address, identity));
       return;
     }
     if (!connection.isOver) await this.#stand(connection);

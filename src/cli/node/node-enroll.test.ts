@@ -27,7 +27,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'mesh-enroll-'));
   answers = {
     'GET /v1/nodes': documents.nodes,
-    'GET /v1/machines': documents.machines,
+    'GET /v1/machines': documents.machines(),
     [`POST /v1/machines/${KNOWN}/key`]: given(KNOWN),
     [`POST /v1/machines/${NEW}/key`]: given(NEW),
     [`DELETE /v1/machines/${KNOWN}/key`]: null,

@@ -75,8 +75,9 @@ function mustProve(machine: MachineId | undefined, proof: ProofOutcome): void {
       });
     case 'wrong':
     case 'none': {
-      const what = proof === 'none' ? 'no key' : 'a token that host0 did not give it, or has taken away';
-      const who = machine === undefined ? 'the asker names no machine' : `machine ${machine} shows ${what}`;
+      const what =
+        proof === 'none' ? 'has no valid key' : 'shows a token that host0 did not give it, or has taken away';
+      const who = machine === undefined ? 'the asker names no machine' : `machine ${machine} ${what}`;
       throw new MeshError('MESH_MEMBER_NOT_ADMITTED', `this mesh admits by token, and ${who}`, {
         ...(machine !== undefined && { object: machine }),
         rule,

@@ -144,6 +144,10 @@ export class Assignments {
         return own.map(({ node, link }) => ({ node, interface: link }));
       },
       nodes: (id) => this.#nodesWith(id),
+      isOrphan: (number) => {
+        const id = `net-${number.toString(16)}`;
+        return [...this.#orphans.values()].some((orphans) => orphans.some((orphan) => orphan.id === id));
+      },
       // A port is the wish of the node's administrator. Without its network, the port waits for the network to come back.
       unplug: async () => undefined,
     };
@@ -224,6 +228,17 @@ export class Assignments {
         -RELEASED_MAX,
       ),
     }));
+  }
+
+  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
+  async releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
+    for (const [machine, orphans] of this.#orphans) {
+      const { ports = [] } = this.#holdings?.get(machine) ?? {};
+      const isHeld = ports.some(({ network }) => network === id || network === networkName);
+      if (!isHeld && orphans.some((orphan) => sameName(orphan, { kind, id, epoch }))) {
+        await this.release(machine, { kind, id, epoch });
+      }
+    }
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */

@@ -41,6 +41,7 @@ export class NodeOrphans {
       });
     }
     await this.#adopt(attachment.network);
+    await this.#assignments.releaseUnheld(name, attachment.network.name);
   }
 
   /** Lets an orphan of one node go. @throws MESH_OBJECT_UNKNOWN */

@@ -70,7 +70,11 @@ export class NetworkCatalogue implements HealthSource {
     this.#input = input;
     this.#use = input.use ?? NO_USE;
     this.#stored = open(() => this.#judge());
-    this.#planner = new NetworkPlanner(this.#stored, () => this.#all);
+    this.#planner = new NetworkPlanner(
+      this.#stored,
+      () => this.#all,
+      (number) => this.#use.isOrphan?.(number) ?? false,
+    );
   }
 
   /** Opens the catalogue, and reads the networks of the store. @throws MESH_STORE_BROKEN */

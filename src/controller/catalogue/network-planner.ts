@@ -24,14 +24,17 @@ export interface NetworkPlan {
 export class NetworkPlanner {
   readonly #stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>;
   readonly #networks: () => readonly Network[];
+  readonly #isOrphan: (number: number) => boolean;
 
   /** @param networks all networks of all sources */
   constructor(
     stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>,
     networks: () => readonly Network[],
+    isOrphan: (number: number) => boolean,
   ) {
     this.#stored = stored;
     this.#networks = networks;
+    this.#isOrphan = isOrphan;
   }
 
   /** A new network. @throws MESH_NET_*, MESH_USAGE */
@@ -116,6 +119,7 @@ export class NetworkPlanner {
 
   /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */
   #isFree(number: number): boolean {
+    if (this.#isOrphan(number)) return false;
     const hex = number.toString(16);
     return this.#networks().every((network) => {
       const { type } = network;

@@ -13,6 +13,11 @@ export interface NetworkUse {
   readonly ports: (network: NetworkId) => readonly PortUse[];
   /** The names of the nodes that have the network, or may have it; undefined while that is not known. */
   readonly nodes: (network: NetworkId) => readonly string[] | undefined;
+  /**
+   * Whether nodes still have a network of this number from an earlier store. The number is then given to no other network. Absent:
+   * no.
+   */
+  readonly isOrphan?: (number: number) => boolean;
   /** Unplugs all ports of the network. Resolves when the nodes have been told. */
   readonly unplug: (network: NetworkId) => Promise<void>;
 }

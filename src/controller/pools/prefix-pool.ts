@@ -38,11 +38,12 @@ export class PrefixPool {
    * @throws MESH_NET_PREFIXES_EXHAUSTED
    */
   allocate(owner: string, used: readonly Ipv6Cidr[]): { readonly prefix: Ipv6Cidr; readonly move: PoolMove } {
-    const taken = [...used, ...this.#taken()];
+    // Two /64s overlap only if they are equal, which the pool's index tells at once.
+    const taken = [...used, ...this.#pool.grants.flatMap(({ value }) => (value.endsWith('/64') ? [] : [value]))];
     for (let offset = 0; offset < SUBNETS; offset++) {
       const id = (this.#pool.next + offset) % SUBNETS;
       const prefix = ipv6Subnet(parseIpv6(`${this.#site}:${id.toString(16)}::`), 64);
-      if (taken.some((other) => overlap(other, prefix))) continue;
+      if (this.#pool.of(prefix) !== undefined || taken.some((other) => overlap(other, prefix))) continue;
       return { prefix, move: this.#pool.take({ value: prefix, owner }, (id + 1) % SUBNETS) };
     }
     throw new MeshError('MESH_NET_PREFIXES_EXHAUSTED', `all /64s of ${this.#site}::/48 are taken`, {
@@ -73,10 +74,6 @@ export class PrefixPool {
   /** Whether a prefix was taken from the pool. */
   has(prefix: Ipv6Cidr): boolean {
     return this.#pool.of(prefix) !== undefined;
-  }
-
-  #taken(): readonly string[] {
-    return this.#pool.grants.map(({ value }) => value);
   }
 }
 

@@ -128,7 +128,7 @@ test('an unknown kind of admission is an error, not the default', () => {
     "host0.conf:1:11: error: admission "tokn" is not a kind of admission [MESH_HOST0_CONF_INVALID]
       1 | admission=tokn
         |           ^
-      rule: Admission is open (all machines join), known (machines with a folder) or token (machines that booted from this host0).
+      rule: Admission is open (all machines join), known (machines with a folder) or token (machines with a key of this host0).
       write: admission="token""
   `);
 });

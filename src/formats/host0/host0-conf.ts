@@ -238,7 +238,7 @@ function parseAdmission(word: string): Admission | Fault {
   const admission = ADMISSIONS.find((known) => known === word);
   if (admission !== undefined) return admission;
   const rule =
-    'Admission is open (all machines join), known (machines with a folder) or token (machines that booted from this host0).';
+    'Admission is open (all machines join), known (machines with a folder) or token (machines with a key of this host0).';
   return {
     fault: `${quoted(word)} is not a kind of admission`,
     rule,

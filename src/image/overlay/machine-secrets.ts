@@ -18,7 +18,7 @@ import { packEntries } from './overlay.ts';
 
 /** Where `shell-server` on the node, and OpenSSH, look for the host key. */
 const HOST_KEY = 'etc/ssh/ssh_host_ed25519_key';
-/** Where the agent looks for its key, and agents of earlier images for the token (protocol/documents/paths.ts). */
+/** Where the agent looks for its key (protocol/documents/paths.ts), and agents of earlier images for the token. */
 const [KEY, TOKEN] = ['etc/meshwork/key', 'etc/meshwork/token'];
 const SECRET = { uid: 0, gid: 0, permissions: 0o600 };
 

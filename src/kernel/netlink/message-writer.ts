@@ -110,6 +110,17 @@ export class MessageWriter {
     this.#bytes.writeUInt32LE(value, at);
   }
 
+  /** A 32-bit number in network byte order, as nftables uses. */
+  attributeU32BE(type: number, value: number): void {
+    const at = this.#attribute(type, 4);
+    this.#bytes.writeUInt32BE(value, at);
+  }
+
+  attributeBytes(type: number, bytes: Uint8Array): void {
+    const at = this.#attribute(type, bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
   /** A port number, in network byte order. */
   attributePort(type: number, value: number): void {
     const at = this.#attribute(type, 2);

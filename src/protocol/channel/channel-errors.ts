@@ -35,14 +35,19 @@ export function refusalCause(cause: unknown, identity: string | undefined): Chan
 /**
  * A refusal in words, for host0's findings.
  * @param who the machine that the connection showed, with its address; or the address alone
+ * @param why what host0 knows of the key that was shown, as a sentence without a full stop
  */
-export function refusalError(refusal: ChannelRefusal, who: string, object: string): MeshError {
+export function refusalError(refusal: ChannelRefusal, who: string, object: string, why?: string): MeshError {
   switch (refusal) {
     case 'unknown key':
-      return new MeshError('MESH_CHANNEL_KEY_UNKNOWN', `host0 does not know the key of ${who}`, {
-        object,
-        remedy: `The key may be of another host0, or of a machine that was forgotten. ${NEW_KEY}`,
-      });
+      return new MeshError(
+        'MESH_CHANNEL_KEY_UNKNOWN',
+        `host0 does not take the key of ${who}${why ? `: ${why}` : ''}`,
+        {
+          object,
+          remedy: `The key may be of another host0, or a copy of an earlier key. ${NEW_KEY}`,
+        },
+      );
     case 'different key':
       return new MeshError('MESH_CHANNEL_KEY_DIFFERS', `the key of ${who} differs from host0's`, {
         object,
@@ -81,7 +86,7 @@ export function channelError(where: string, cause: unknown): MeshError {
     });
   }
   if (code === ALERT_KEY_UNKNOWN) {
-    return new MeshError('MESH_CHANNEL_KEY_UNKNOWN', 'host0 does not know the key of this machine', {
+    return new MeshError('MESH_CHANNEL_KEY_UNKNOWN', 'host0 does not take the key of this machine', {
       object: 'channel',
       cause,
       retryable: true,

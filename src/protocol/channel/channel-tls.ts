@@ -66,6 +66,8 @@ export function secureChannel(socket: Socket, { identity, psk }: ChannelKey): TL
     ...COMMON,
     socket,
     pskCallback: () => ({ identity, psk }),
+    // An environment variable of Node could otherwise switch the refusal off.
+    rejectUnauthorized: true,
     checkServerIdentity: () => new Error('host0 shows no certificates'),
   });
 }

@@ -113,11 +113,14 @@ export interface SelfReport {
   readonly instance: string;
   /** The underlay address that the node believes it sends from. */
   readonly ipv4: Ipv4;
-  /** The nonce of the proof; empty while the node has none. Absent if host0 gave the machine no token. */
+  /**
+   * The nonce of the proof, from agents that know no channel; empty while the node has none. A later agent proves itself by its
+   * channel, and sends none of the three fields.
+   */
   readonly nonce?: string;
   /** That the node has its token (`proofOf`): 64 hex digits. */
   readonly proof?: string;
-  /** The token itself, from agents that do not know proofs. host0 takes it until the machine boots the next time. */
+  /** The token itself, from agents that do not know proofs either. host0 takes it until the machine boots the next time. */
   readonly token?: string;
   /** True when the node gives up the mesh on purpose. */
   readonly leaving?: boolean;
@@ -126,7 +129,7 @@ export interface SelfReport {
 
 /**
  * The answer to `PUT /self`. `segments` are the underlay subnets that host0 forwards VXLAN between; `nonce` is for the proof in
- * the next report of a node that has a token.
+ * the next report of a node that has sent one.
  */
 export type SelfReportAnswer =
   | {

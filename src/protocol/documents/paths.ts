@@ -14,8 +14,6 @@ export interface Paths {
   readonly host0Conf: readonly string[];
   /** A fixed machine id, 8 hex digits. */
   readonly machineFile: string;
-  /** The token that host0 gave this machine when it booted, 64 hex digits. */
-  readonly tokenFile: string;
   /** The key of this machine (protocol/shapes/key-file.ts). */
   readonly keyFile: string;
   /** Directory of files that must survive a reboot. */
@@ -43,7 +41,6 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     host0Networks: join(host0, 'network'),
     host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
-    tokenFile: join(root, 'etc/meshwork/token'),
     keyFile: join(root, 'etc/meshwork/key'),
     state: join(root, 'var/lib/meshwork'),
     run,

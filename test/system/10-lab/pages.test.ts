@@ -56,6 +56,7 @@ test.each([
   ['curl', 'docs/observability.md', 'node3'],
   ['mesh node list', 'docs/nodes.md', 'host0'],
   ['mesh node info', 'docs/nodes.md', 'host0'],
+  ['mesh network', 'docs/networks.md', 'host0'],
 ])('%s … prints what %s shows, on %s', async (begin, page, host) => {
   const shown = shownCommands(pageOf(page)).filter(({ text }) => text.startsWith(begin));
   expect(shown).not.toEqual([]);

@@ -9,12 +9,16 @@ import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { ForwardingWatch } from '../forwarding-watch.ts';
 import { Guest } from '../guest.ts';
+import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
 /** Five times what host0 waits for the answers of other nodes. */
 const DEADLINE_MS = 10_000;
+/** host0 starts within two seconds, and nodes look for it each three. */
+const START_DEADLINE_MS = 25_000;
 
 const shared = forAllTests();
 let lab: Lab;
@@ -95,4 +99,29 @@ test('a node that is started again with host0 away has its network from its disk
   lab.start(node2, 'agent');
   await talk();
   lab.start(lab.host('host0'), 'host0');
+});
+
+test('another MTU and description lose no packet, and restart no stream', async () => {
+  const nodes = [node1, node2];
+  /** The node's end of its channel: another connection has another port. */
+  const channelsOf = () =>
+    nodes.map((host) => {
+      const [state, , , end] = inside(netnsPath(host.netns), 'ss', '-Htn', 'dport', '=', ':8004').split(/\s+/);
+      return `${state} ${end}`;
+    });
+  const mtuOf = (host: LabHost) =>
+    / mtu (\d+)/.exec(inside(netnsPath(host.netns), 'ip', 'link', 'show', 'vxlan1001'))?.[1];
+  await until('both channels stand', START_DEADLINE_MS, () => channelsOf().every((text) => text.startsWith('ESTAB ')));
+  await noDrift(lab.hosts);
+  const before = { channels: channelsOf(), floods: nodes.map(floodsOf) };
+  const watches = await Promise.all(nodes.map((host) => ForwardingWatch.of(host)));
+  for (const watch of watches) shared.defer(() => watch.close());
+  using pings = await Pings.start(guest1.netns, guest2.address);
+  host0('PATCH', '/v1/catalogue/blue', { mtuBytes: 1400, description: 'for the office' });
+  await until('both nodes have the MTU', DEADLINE_MS, () => nodes.every((host) => mtuOf(host) === '1400'));
+  await noDrift(nodes);
+  expect(await pings.lost()).toBe('');
+  expect({ channels: channelsOf(), floods: nodes.map(floodsOf) }).toEqual(before);
+  const changes = await Promise.all(watches.map((watch) => watch.changes(lab.hosts)));
+  expect(changes.flat()).toEqual([]);
 });

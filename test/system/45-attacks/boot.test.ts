@@ -1,7 +1,7 @@
 /** Strangers on a boot segment: they get no other machine's secrets, and take nothing that other machines need. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inNetns } from '../../../src/kernel/netns.ts';
 import { machineIdOf } from '../../../src/model/machine.ts';
@@ -118,12 +118,25 @@ async function thiefGetsNothing(): Promise<void> {
   expect(refused.body).not.toMatch(/mesh\.token/);
 }
 
-/** A node with an agent on the card of a machine, as the machine is after its boot. */
-async function liveAs(machine: CrowdMember): Promise<{ readonly child: ChildProcess; gone(): Promise<void> }> {
+/** The text of the key file among secrets. */
+function keyIn({ body }: Answered): string {
+  return /\{\n "version": 1,[^{}]*"identity": [^{}]*\}\n/.exec(body)?.[0] ?? 'no key';
+}
+
+/**
+ * A node with an agent on the card of a machine, as the machine is after its boot.
+ * @param fetched the secrets of the boot
+ */
+async function liveAs(
+  machine: CrowdMember,
+  fetched: Answered,
+): Promise<{ readonly child: ChildProcess; gone(): Promise<void> }> {
   const node = bench.machine();
   const root = join(host.root, `../${machine.name}`);
   mkdirSync(pathsBelow(root).nodeNetworks, { recursive: true });
   writeFileSync(join(pathsBelow(root).nodeNetworks, 'manage.conf'), MESH);
+  mkdirSync(dirname(pathsBelow(root).keyFile), { recursive: true });
+  writeFileSync(pathsBelow(root).keyFile, keyIn(fetched), { mode: 0o600 });
   const card = cardOf(machine);
   ip(rack, `link set ${card} netns ${node}`);
   ip(node, `link set ${card} name eth0`, 'link set eth0 up', `address add ${machine.address}/24 dev eth0`);
@@ -177,8 +190,14 @@ test('who sends the id of an adopted machine from another card gets nothing, and
 test('while a machine is a member, another card gets nothing, also if nobody has adopted the machine', async () => {
   const first = await script(stranger);
   await loads(first, stranger);
-  expect((await secrets(first, stranger)).status).toBe(200);
-  const life = await liveAs(stranger);
+  const fetched = await secrets(first, stranger);
+  expect(fetched.status).toBe(200);
+  expect((await secrets(first, stranger)).body).not.toContain('identity');
+  const life = await liveAs(stranger, fetched);
+  await until('the key of the boot opens the channel', DEADLINE_MS, async () => {
+    const node = (await host.nodes()).find(({ machine }) => machine === stranger.machine);
+    return node?.channel?.state === 'standing';
+  });
   const refused = await script(stranger, thief);
   expect(refused.body).toContain(`does not boot machine ${stranger.machine}`);
   expect(isScript(refused)).toBe(false);

@@ -1,12 +1,16 @@
 /** Runs `mesh doctor` and other commands on a host of a lab. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { MeshError } from '../../../src/model/error.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
 import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import { until } from '../until.ts';
 
 /** As `mesh doctor`: the probes of members and of the kernel take two seconds on an idle machine. */
 const TIMEOUT_MS = 60_000;
+/** An agent starts within half a second on an idle machine. */
+const START_DEADLINE_MS = 15_000;
 
 /** The last command in the remedy of a finding. @throws TypeError when there is none */
 export function remedyIn(finding: string): string {
@@ -51,10 +55,17 @@ export class Patient {
     return view;
   }
 
-  /** What `mesh doctor` shows, without the process of the command. */
+  /** What `mesh doctor` shows, without the process of the command. Waits for an agent that is starting. */
   async findings(): Promise<DoctorView['findings']> {
     const agent = agentClient(pathsBelow(this.host.root));
-    return (await agent.ask('GET /v1/doctor', { timeoutMs: TIMEOUT_MS })).findings;
+    return await until(`the agent of ${this.host.name} answers`, START_DEADLINE_MS, async () => {
+      try {
+        return (await agent.ask('GET /v1/doctor', { timeoutMs: TIMEOUT_MS })).findings;
+      } catch (error) {
+        if (MeshError.from(error).code === 'MESH_NOT_RUNNING') return undefined;
+        throw error;
+      }
+    });
   }
 
   /** The names of the checks that find something. */

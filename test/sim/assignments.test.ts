@@ -1,0 +1,279 @@
+/**
+ * Assignments of a hundred networks to twenty nodes, with real halves of host0 and of the nodes and faults from a seed: channels
+ * that break, lost answers, restarts of both ends with and without a disk, and a host0 that is restored from a backup.
+ */
+import { expect, test } from 'vitest';
+import { type AssignmentDisk, LastAssignment } from '../../src/agent/assignment/last-assignment.ts';
+import { type LocalPort, NodeAssignments } from '../../src/agent/assignment/node-assignments.ts';
+import { assignmentText } from '../../src/api/channel/assignment-text.ts';
+import { Assignments } from '../../src/controller/assignments/assignments.ts';
+import { NodeOrphans } from '../../src/controller/assignments/node-orphans.ts';
+import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
+import type { Ipv4 } from '../../src/model/address/ipv4.ts';
+import type { MachineId } from '../../src/model/machine.ts';
+import { Signal } from '../../src/model/signal.ts';
+import { NODE_ASSIGNMENT_FORMAT } from '../../src/protocol/documents/node-assignment.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
+import { ManualClock } from '../kit/manual-clock.ts';
+import { MemoryStore } from '../kit/memory-store.ts';
+import { pick, randomFrom } from '../kit/random.ts';
+
+const NETWORKS = 100;
+const NODES = 20;
+const STEPS = 400;
+const RUNS = process.env.MESH_LONG === '1' ? 20 : 1;
+
+const clock = new ManualClock();
+const journal = new Journal(clock, 'sim', 'sim');
+
+/** The files of one node. */
+function memoryDisk(): AssignmentDisk {
+  const files = new Map<string, string>();
+  return {
+    text: (path) => ({ path, read: async () => files.get(path), write: async (text) => void files.set(path, text) }),
+    networks: async () => [...files.keys()].flatMap((path) => /^assigned\/(.*)$/.exec(path)?.[1] ?? []),
+    remove: async (path) => void files.delete(path),
+  };
+}
+
+class SimNode {
+  readonly machine: MachineId;
+  readonly name: string;
+  readonly underlay: Ipv4;
+  disk = memoryDisk();
+  assignments!: NodeAssignments;
+  /** Ports by interface, each with the name of its network. */
+  readonly ports = new Map<string, string>();
+  /** Networks that the node has given up: they are not plugged again, so that each loss is one that was wanted. */
+  readonly left = new Set<string>();
+  stands = false;
+
+  constructor(number: number) {
+    this.machine = number.toString(16).padStart(8, 'a') as MachineId;
+    this.name = `node${number}`;
+    this.underlay = `10.11.0.${number + 2}` as Ipv4;
+  }
+
+  async start(): Promise<void> {
+    const last = new LastAssignment({ clock, journal, disk: this.disk });
+    const files: readonly never[] = [];
+    this.assignments = new NodeAssignments({ machine: this.machine, clock, journal, last, fileNetworks: () => files });
+    await this.assignments.load();
+    this.assignments.serve({
+      stateOf: () => ({ phase: 'ready' }),
+      takeUp: async () => undefined,
+      localPorts: () => this.#localPorts(),
+    });
+  }
+
+  get networks(): ReadonlySet<string> {
+    return new Set(this.assignments.attachments.map(({ network }) => network.name));
+  }
+
+  #localPorts(): LocalPort[] {
+    const ids = new Map(this.assignments.attachments.map(({ network: { name, id } }) => [name, id]));
+    return Array.from(this.ports, ([link, network]) => ({
+      link,
+      network: ids.get(network) ?? network,
+      state: 'wanted',
+    }));
+  }
+}
+
+/** host0's daemon with its store. */
+async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
+  const places = { placeOf: placeOf(nodes), changes: new Signal<undefined>() };
+  const host0AddressFor = () => '10.11.0.1' as Ipv4;
+  const assignments = new Assignments({ clock, journal, store, places, host0AddressFor });
+  await assignments.start();
+  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+  catalogue.usedBy(assignments.use);
+  catalogue.setFiles([]);
+  const give = () => assignments.setNetworks(catalogue.given);
+  catalogue.changes.subscribe(give);
+  give();
+  const due = new Set<MachineId>();
+  assignments.subscribe((machine) => void (machine !== 'host0' && due.add(machine)));
+  return { store, assignments, catalogue, due };
+}
+
+function placeOf(nodes: readonly SimNode[]) {
+  return (machine: string) => nodes.find((node) => node.machine === machine);
+}
+
+type Host0 = Awaited<ReturnType<typeof host0>>;
+
+/** A store as a backup of `from` has it: another epoch, and nothing of what came later. */
+async function restored(backup: readonly { readonly key: string; readonly value: string }[]): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  if (backup.length > 0)
+    await store.txn(
+      [],
+      backup.map(({ key, value }) => ({ put: key, value })),
+    );
+  return store;
+}
+
+async function run(seed: number, counts: Record<string, number>): Promise<void> {
+  const random = randomFrom(seed);
+  const nodes = Array.from({ length: NODES }, (_, number) => new SimNode(number));
+  for (const node of nodes) await node.start();
+  let host: Host0 = await host0(new MemoryStore(), nodes);
+  let backup: readonly { readonly key: string; readonly value: string }[] = [];
+  const names: string[] = [];
+  const count = (what: string): void => {
+    counts[what] = (counts[what] ?? 0) + 1;
+  };
+
+  for (let step = 0; step < STEPS; step++) {
+    await happen();
+    for (const node of nodes) if (random() < 0.5) await exchange(node);
+    await clock.pass(100);
+  }
+  await settle();
+  const orphans = new NodeOrphans(host.assignments, (network) => host.catalogue.apply({ ...network }));
+  for (const { machine, kind, id, epoch, document } of orphans.list()) {
+    const isWanted = nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));
+    if (isWanted || random() < 0.5) await orphans.adopt(machine, { kind, id, epoch });
+    else await orphans.release(machine, { kind, id, epoch });
+    count('adopted or released');
+  }
+  await settle();
+  checkWhole();
+  await host.catalogue.close();
+
+  async function happen(): Promise<void> {
+    const node = pick(random, nodes);
+    const chance = random();
+    if (chance < 0.25 && host.catalogue.networks.length < NETWORKS) {
+      const name = `net${names.length}`;
+      names.push(name);
+      await host.catalogue.create({ name });
+    } else if (chance < 0.6 && names.length > 0) {
+      const name = pick(random, names);
+      if (!node.left.has(name)) node.ports.set(`tap${names.indexOf(name)}`, name);
+    } else if (chance < 0.7) {
+      const link = [...node.ports.keys()].find(() => random() < 0.3);
+      if (link === undefined) return;
+      node.left.add(node.ports.get(link) ?? '');
+      node.ports.delete(link);
+      count('unplugged');
+    } else if (chance < 0.8) {
+      breakChannel(node);
+      count('channel broken');
+    } else if (chance < 0.87) {
+      breakChannel(node);
+      await node.start();
+      count('node restarted');
+    } else if (chance < 0.9) {
+      // A node without a disk forgets its ports, too: their interfaces are gone.
+      breakChannel(node);
+      node.disk = memoryDisk();
+      node.ports.clear();
+      node.left.clear();
+      await node.start();
+      count('node without a disk restarted');
+    } else if (chance < 0.94) {
+      backup = (await host.store.range('/')).entries;
+    } else if (chance < 0.98) {
+      await restart(host.store);
+      count('host0 restarted');
+    } else {
+      await restart(await restored(backup));
+      // Nodes call again within seconds, before an administrator makes the next network.
+      await settle();
+      count('host0 restored');
+    }
+  }
+
+  async function restart(store: MemoryStore): Promise<void> {
+    for (const node of nodes) breakChannel(node);
+    host.assignments.close();
+    await host.catalogue.close();
+    host = await host0(store, nodes);
+  }
+
+  function breakChannel(node: SimNode): void {
+    if (node.stands) host.assignments.closed(node.machine);
+    node.stands = false;
+  }
+
+  /** The node tells its status, and takes its assignment. In between, and after, the channel may break. */
+  async function exchange(node: SimNode): Promise<void> {
+    if (!node.stands) host.assignments.opened(node.machine);
+    node.stands = true;
+    const status = node.assignments.status();
+    await host.assignments.reported(node.machine, status);
+    if (random() < 0.05) return breakChannel(node);
+    const assignment = host.assignments.assignmentOf(node.machine);
+    if (assignment === undefined) return;
+    host.due.delete(node.machine);
+    const before = node.networks;
+    const answer = await node.assignments.take(assignmentText(assignment, NODE_ASSIGNMENT_FORMAT, status.digests));
+    expect(answer, `seed ${seed}`).toMatchObject({ accepted: true });
+    count('taken');
+    const wanted = new Set(node.ports.values());
+    for (const name of before) {
+      if (!node.networks.has(name)) expect(wanted.has(name), `${name} on ${node.name}, seed ${seed}`).toBe(false);
+    }
+    if (random() < 0.05) return breakChannel(node);
+    host.assignments.answered(node.machine, assignment);
+  }
+
+  /** All channels stand, and everybody has heard of everything. */
+  async function settle(): Promise<void> {
+    const calm = async () => {
+      for (const node of nodes) {
+        if (!node.stands) host.assignments.opened(node.machine);
+        node.stands = true;
+        await host.assignments.reported(node.machine, node.assignments.status());
+        const assignment = host.assignments.assignmentOf(node.machine);
+        if (assignment === undefined) continue;
+        const { digests } = node.assignments.status();
+        await node.assignments.take(assignmentText(assignment, NODE_ASSIGNMENT_FORMAT, digests));
+        host.assignments.answered(node.machine, assignment);
+      }
+    };
+    for (let round = 0; round < 4; round++) {
+      await calm();
+      await clock.pass(2_000);
+    }
+  }
+
+  function checkWhole(): void {
+    const numbers = host.catalogue.networks.map(({ number }) => number);
+    expect(new Set(numbers).size, `seed ${seed}`).toBe(numbers.length);
+    const known = new Set(host.catalogue.networks.map(({ name }) => name));
+    expect(host.assignments.orphans(), `seed ${seed}`).toEqual([]);
+    for (const node of nodes) {
+      const wanted = new Set([...node.ports.values()].filter((name) => known.has(name)));
+      expect(node.networks, `${node.name}, seed ${seed}`).toEqual(wanted);
+      for (const { network, peers } of node.assignments.attachments) {
+        const others = nodes.filter((other) => other !== node && [...other.ports.values()].includes(network.name));
+        const told = peers.kind === 'assigned' ? peers.peers.map(({ machine }) => machine) : [];
+        expect(told.toSorted(), `${network.name} on ${node.name}, seed ${seed}`).toEqual(
+          others.map(({ machine }) => machine).toSorted(),
+        );
+      }
+    }
+  }
+}
+
+function nameIn(document: unknown): string {
+  return String(Reflect.get(Object(Reflect.get(Object(document), 'network')), 'name'));
+}
+
+test(
+  `${NETWORKS} networks on ${NODES} nodes: nothing is removed by forgetting, and no number is given twice`,
+  { timeout: 600_000 },
+  async () => {
+    const counts: Record<string, number> = {};
+    for (let at = 0; at < RUNS; at++) {
+      const seed = Math.floor(Math.random() * 2 ** 32);
+      console.log(`seed ${seed}`);
+      await run(seed, counts);
+    }
+    console.log(counts);
+    for (const [what, number] of Object.entries(counts)) expect(number, what).toBeGreaterThan(0);
+  },
+);
