@@ -175,3 +175,14 @@ test('on a host0 that is restored from a backup without the network, the network
   expect(hasBlue(node1)).toBe(true);
   await noDrift([node1, node2, node3]);
 });
+
+test('a network that is deleted by force has its ports taken off first, and no node has it any more', async () => {
+  await mesh('network', 'delete', 'blue', '--force');
+  await until('no node has a device of blue', DEADLINE_MS, () => !hasBlue(node1) && !hasBlue(node2));
+  for (const node of [node1, node2]) expect(await agentClient(pathsBelow(node.root)).ask('GET /v1/ports')).toEqual([]);
+  await until('blue is gone', DEADLINE_MS, async () => {
+    const list = await mesh('network', 'list');
+    return Array.isArray(list) && list.every(({ network }) => network.name !== 'blue');
+  });
+  await noDrift([node1, node2, node3]);
+});
