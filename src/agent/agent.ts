@@ -145,6 +145,8 @@ export class Agent implements SourceAgent {
       unfit: this.unfitPorts,
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
+      networks: () => this.networks.all,
+      stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
       mayBeGiven: input.mayBeGiven ?? (() => false),
     });

@@ -16,6 +16,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 const AGENT: Answers = {
   'GET /v1/status': documents.agentStatus,
   'GET /v1/networks': documents.networks,
+  'GET /v1/given': [],
   'GET /v1/plan': documents.plan,
   'GET /v1/drift': documents.drift,
   'GET /v1/explain?object=br456': documents.explanation,

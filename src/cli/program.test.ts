@@ -21,6 +21,7 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'mesh-program-'));
   agent = new FakeDaemon({
     'GET /v1/networks': documents.networks,
+    'GET /v1/given': [],
     'GET /v1/drift': documents.drift,
     'GET /v1/ports': documents.ports,
     'GET /v1/events?follow=0': Array.from({ length: 5000 }, () => documents.agentEvents[1]),

@@ -29,6 +29,7 @@ import type { SizedEcho } from '../ping/path-mtu.ts';
 import { trace } from '../trace/tracer.ts';
 import { driftView, explainView, membersOf, networkViews, planView, statusView } from '../view/agent-view.ts';
 import { memberCalled } from '../view/called-member.ts';
+import { givenNetworkViews } from '../view/given-networks.ts';
 
 /** A request carries a few names. */
 const MAX_BODY_BYTES = 8 * 1024;
@@ -177,6 +178,8 @@ async function route(
       return statusView(agent, Math.round((agent.input.clock.nowMs() - startMs) / 1000), channel?.view);
     case 'GET /v1/networks':
       return networkViews(agent);
+    case 'GET /v1/given':
+      return givenNetworkViews(agent);
     case 'GET /v1/plan':
       return planView(agent);
     case 'GET /v1/drift':

@@ -33,6 +33,12 @@ export interface LocalPort {
   readonly state: 'plugged' | 'wanted';
 }
 
+/** A network that host0 has given, and how it is on this node. */
+export interface GivenNetwork {
+  readonly attachment: NodeAttachment;
+  readonly state: NetworkState;
+}
+
 /** The part of the agent that assignments use. */
 export interface AssignedAgent {
   stateOf(network: Network): NetworkState;
@@ -47,13 +53,15 @@ export interface NodeAssignmentsInput {
   readonly machine: MachineWord;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly last: LastAssignment;
+  readonly last: Pick<LastAssignment, 'kept' | 'findings' | 'load' | 'keep' | 'close'>;
   /** The networks of the node's own files. They win for their number, name and devices. */
   readonly fileNetworks: () => readonly Network[];
 }
 
 /** Why a port is not plugged whose network the node does not have. */
 export const NETWORK_NOT_GIVEN = 'host0 has not given this network yet';
+
+const AGENT_STARTING = 'the agent is starting';
 
 /** Keeps one node's assignment. Call `load` first, and `serve` when the agent is there. */
 export class NodeAssignments {
@@ -98,6 +106,23 @@ export class NodeAssignments {
   /** Networks that host0 has given and no file has, with the other nodes that hold them. The same list until it changes. */
   get attachments(): readonly NodeAttachment[] {
     return this.#judged().list;
+  }
+
+  /** All networks that host0 has given and no file has, each with its state; also one that cannot be beside another. */
+  networkStates(): readonly GivenNetwork[] {
+    const { list, refused } = this.#judged();
+    const usable = list.map((attachment): GivenNetwork => {
+      const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
+      return { attachment, state };
+    });
+    const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
+    const failed = others.flatMap((attachment): GivenNetwork[] => {
+      const conflict = refused.get(attachment.network.id);
+      return conflict === undefined
+        ? []
+        : [{ attachment, state: { phase: 'failed', error: conflictError(conflict).toJSON() } }];
+    });
+    return [...usable, ...failed];
   }
 
   /** The ports that host0 has given. */
@@ -260,7 +285,7 @@ export class NodeAssignments {
   }
 
   #stateOf(network: Network): State {
-    if (this.#agent === undefined) return { state: 'pending', why: 'the agent is starting' };
+    if (this.#agent === undefined) return { state: 'pending', why: AGENT_STARTING };
     const state = this.#agent.stateOf(network);
     switch (state.phase) {
       case 'ready':

@@ -4,6 +4,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { type LocalPort, NETWORK_NOT_GIVEN } from '../assignment/node-assignments.ts';
@@ -27,6 +28,9 @@ interface PortCommandsInput {
   readonly refusals: PortRefusals;
   readonly unfit: UnfitPorts;
   readonly host0Stance: () => Host0Stance;
+  /** The networks of this node. */
+  readonly networks: () => readonly Network[];
+  readonly stateOf: (network: Network) => NetworkState;
   /** @throws MESH_NET_UNKNOWN */
   readonly networkCalled: (name: string) => Network;
   /** Whether host0 may give this node a network that the node does not have. */
@@ -218,11 +222,19 @@ export class PortCommands {
 
   #wishedView({ link, networkName }: WishedPort): PortView {
     const mtuBytes = this.#input.reconciler.cache.linkNamed(link)?.mtuBytes;
-    const view = { interface: link, network: networkName, state: 'wanted', why: NETWORK_NOT_GIVEN } as const;
+    const view = {
+      interface: link,
+      network: networkName,
+      networkName,
+      state: 'wanted',
+      why: NETWORK_NOT_GIVEN,
+    } as const;
     return { ...view, refused: [], ...(mtuBytes !== undefined && { mtuBytes }) };
   }
 
-  #view({ link, network }: ForeignPort): PortView {
+  #view(port: ForeignPort): PortView {
+    const { link, network } = port;
+    const known = this.#input.networks().find(({ id }) => id === network);
     const state = this.#input.reconciler.isReady(portKey(link)) ? 'plugged' : 'wanted';
     const { refusals } = this.#input;
     const refused = refusals.counts
@@ -230,7 +242,21 @@ export class PortCommands {
       .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
     const device = this.#input.reconciler.cache.linkNamed(link);
     const seen = device === undefined ? {} : { mtuBytes: device.mtuBytes, ...(!device.up && { down: true as const }) };
-    return { interface: link, network, state, refused, ...seen };
+    const named = known === undefined ? {} : { networkName: known.name };
+    const waits = state === 'plugged' ? {} : { why: this.#whyWanted(port, known) };
+    return { interface: link, network, ...named, state, ...waits, refused, ...seen };
+  }
+
+  /** Why the port is not on its bridge. */
+  #whyWanted({ link }: ForeignPort, network: Network | undefined): string {
+    const { reconciler, stateOf } = this.#input;
+    if (network === undefined) return NETWORK_NOT_GIVEN;
+    if (reconciler.cache.linkNamed(link) === undefined) return `there is no interface ${link}`;
+    const failure = reconciler.failureOf(portKey(link));
+    if (failure !== undefined) return failure.message;
+    const state = stateOf(network);
+    if (state.phase === 'failed') return `${network.name} failed: ${state.error.message}`;
+    return state.phase === 'pending' ? `${network.name} waits: ${state.why}` : 'it is not on its bridge yet';
   }
 }
 

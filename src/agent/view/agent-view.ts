@@ -4,7 +4,9 @@
  */
 import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
-import type { Mesh } from '../../model/network/mesh.ts';
+import { isMesh, type Mesh } from '../../model/network/mesh.ts';
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber } from '../../model/network/number.ts';
 import { VERSION } from '../../model/version.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
@@ -22,6 +24,7 @@ import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 import { fullTableFinding, fullTables } from './full-tables.ts';
+import { givenNetworkViews } from './given-networks.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 import { portFindings } from './port-findings.ts';
@@ -41,6 +44,7 @@ export function statusView(agent: Agent, upSec: number, channel?: ChannelView): 
     host0: source.host0,
     ...(channel !== undefined && { channel }),
     networks: networkViews(agent),
+    given: givenNetworkViews(agent),
     items: { owned: states.length, failed: count('failed'), pending: count('pending') },
     health: healthOf(agent),
   };
@@ -162,13 +166,10 @@ function stepView(step: Step): StepView {
  * @throws MESH_OBJECT_UNKNOWN
  */
 export async function explainView(agent: Agent, object: string): Promise<ExplainView> {
-  const { reconciler, source } = agent;
-  const attachment = source.attachments().find(({ network, members }) => {
-    const {
-      type: { device: vxlan },
-      bridge: { name: bridge },
-    } = network;
-    if ([network.name, network.id, vxlan, bridge].includes(object)) return true;
+  const { reconciler } = agent;
+  const attachment = explainable(agent).find(({ network, members }) => {
+    const { type, bridge } = network;
+    if ([network.name, network.id, bridge?.name, deviceOf(type)].includes(object)) return true;
     return members.some((member) => isNamed(member, object));
   });
   const member = attachment?.members.find((candidate) => isNamed(candidate, object));
@@ -194,8 +195,8 @@ export async function explainView(agent: Agent, object: string): Promise<Explain
   const stepOf = new Map(steps.map((step) => [step.key, step]));
   return {
     object,
-    ...(attachment !== undefined && { network: meshDocument(attachment.network) }),
-    reasons: attachment === undefined ? [] : reasons(agent, attachment.network, member?.name),
+    ...(attachment !== undefined && { network: documentOf(attachment.network) }),
+    reasons: reasonsOf(agent, object, attachment?.network, member?.name),
     items: [
       ...items.map(([key, item]) => ({ item: key, text: kindOf(item).print(item), state: stateOf(stepOf.get(key)) })),
       ...unwanted.map((step) => ({ item: step.key, text: printStep(step), state: 'unwanted' as const })),
@@ -203,12 +204,60 @@ export async function explainView(agent: Agent, object: string): Promise<Explain
   };
 }
 
-function isNamed(member: { name: string; ipv4: string; mac: string; ipv6: string }, object: string): boolean {
+function isNamed(
+  member: { readonly name: string; readonly ipv4: string; readonly mac: string; readonly ipv6: string },
+  object: string,
+): boolean {
   return [member.name, member.ipv4, member.mac, member.ipv6].includes(object);
 }
 
-function isDevice({ type, bridge }: Mesh, object: string): boolean {
-  return object === type.device || object === bridge.name;
+function isDevice({ type, bridge }: Network, object: string): boolean {
+  return object === deviceOf(type) || object === bridge?.name;
+}
+
+function deviceOf(type: Network['type']): string | undefined {
+  return type.kind === 'vxlan' ? type.device : undefined;
+}
+
+function documentOf(network: Network): Network {
+  return isMesh(network) ? meshDocument(network) : network;
+}
+
+/** Where an object may belong: the meshes with their members, and the given networks with the other nodes that hold them. */
+function explainable(agent: Agent) {
+  const given = givenNetworkViews(agent).map(({ network, peers = [] }) => ({
+    network,
+    members: peers.map((peer) => ({ ...peer, ipv4: peer.underlay })),
+  }));
+  return [...agent.source.attachments(), ...given];
+}
+
+/** Why the object is here: first that of a port, then that of its network. */
+function reasonsOf(agent: Agent, object: string, network: Network | undefined, member: string | undefined): string[] {
+  const port = agent.ports.list().find((view) => view.interface === object);
+  if (port !== undefined) {
+    const name = port.networkName ?? port.network;
+    const why = port.why === undefined ? '' : `; it waits: ${port.why}`;
+    return [`port ${object}: of the network ${name}${why}`, ...givenReasons(agent, name)];
+  }
+  if (network === undefined) return [];
+  return isMesh(network) ? reasons(agent, network, member) : givenReasons(agent, network.name, member);
+}
+
+function givenReasons(agent: Agent, name: string, member?: string): string[] {
+  const view = givenNetworkViews(agent).find(({ network }) => network.name === name);
+  if (view === undefined) return [];
+  const { network, peers, ports } = view;
+  const devices = [deviceOf(network.type), network.bridge?.name].filter((device) => device !== undefined);
+  const why =
+    ports.length === 0 ? 'host0 wants this node to have it' : `this node has ports in it: ${ports.join(', ')}`;
+  const lines = [
+    `network ${name}: given by host0, number 0x${hexNumber(network.number)}; ${why}`,
+    `devices: ${devices.join(' in ')}, with addresses made of the number and the machine`,
+  ];
+  if (member !== undefined) lines.push(`node ${member}: holds the network, too; host0 names it`);
+  else if (peers !== undefined) lines.push(`other nodes: ${peers.map((peer) => peer.name).join(', ') || 'none yet'}`);
+  return lines;
 }
 
 function reasons(agent: Agent, network: Mesh, member: string | undefined): string[] {

@@ -19,7 +19,7 @@ export function portFindings(agent: Agent): Finding[] {
 /** One finding for each plugged interface that is set down. The agent leaves it so: its owner may want that. */
 function downFindings(agent: Agent): Finding[] {
   return agent.ports.list().flatMap(({ interface: port, network: id, down }): Finding[] => {
-    const network = agent.source.networks.find((known) => known.id === id);
+    const network = agent.networks.all.find((known) => known.id === id);
     if (down !== true || network === undefined) return [];
     return [
       {
@@ -74,7 +74,7 @@ function memberAt({ source, input }: Agent, mac: string): string | undefined {
 
 function remedyOf(agent: Agent, port: string, counts: readonly RefusalCount[]): string {
   const wanted = agent.ports.list().find((view) => view.interface === port);
-  const bridge = agent.source.networks.find(({ id }) => id === wanted?.network)?.bridge.name;
+  const bridge = agent.networks.all.find(({ id }) => id === wanted?.network)?.bridge?.name;
   const off = `Look at the machine behind ${port}. \`mesh port unplug ${port}\` takes it off the network.`;
   if (bridge === undefined || !counts.every(({ kind }) => OF_ROUTERS.has(kind))) return off;
   return `${off} A router of yours goes there without rules for guests: then \`ip link set ${port} master ${bridge}\`.`;

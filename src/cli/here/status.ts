@@ -2,12 +2,19 @@
 import { Command } from 'commander';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { readinessOf } from '../../protocol/documents/readiness.ts';
-import type { AgentStatus, Host0Status, JoinReason, JoinView, NetworkView } from '../../protocol/documents/views.ts';
+import type {
+  AgentStatus,
+  GivenNetworkView,
+  Host0Status,
+  JoinReason,
+  JoinView,
+  NetworkView,
+} from '../../protocol/documents/views.ts';
 import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { channelText } from '../print/channel-text.ts';
 import { durationText } from '../print/duration.ts';
-import { inOrder } from '../print/member-order.ts';
+import { byNodeName, inOrder, membersText } from '../print/member-order.ts';
 import { stateText, stateTone, stateWord } from '../print/network-state.ts';
 import { printable } from '../print/printable.ts';
 import { properties } from '../print/properties.ts';
@@ -43,17 +50,20 @@ async function fetchHost0({ paths }: Context, { health }: AgentStatus): Promise<
   return (await host0.answers()) ? host0.ask('GET /v1/status') : undefined;
 }
 
-const NETWORK_COLUMNS: readonly Column<NetworkView>[] = [
+/** A mesh, or a network that host0 has given. */
+type HereView = NetworkView | GivenNetworkView;
+
+const NETWORK_COLUMNS: readonly Column<HereView>[] = [
   { title: 'NETWORK', text: ({ network }) => network.name },
   { title: 'STATE', text: ({ state }) => stateWord(state), tone: ({ state }) => stateTone(state) },
-  { title: 'BRIDGE', text: ({ network }) => network.bridge.name },
+  { title: 'BRIDGE', text: ({ network }) => network.bridge?.name ?? '–' },
   { title: 'ADDRESS', text: ({ self }) => self.ipv6 },
-  { title: 'MEMBERS', text: ({ members }) => String(members.length), align: 'right' },
+  { title: 'MEMBERS', text: membersText, align: 'right' },
 ];
 
-function networksText(views: readonly NetworkView[], { page, paint }: Context): string {
+function networksText(views: readonly HereView[], { page, paint }: Context): string {
   if (views.length === 0) return 'No networks yet.\n';
-  const isReady = ({ state }: NetworkView) => Number(state.phase === 'ready');
+  const isReady = ({ state }: HereView) => Number(state.phase === 'ready');
   const shown = views.toSorted((a, b) => isReady(a) - isReady(b)).slice(0, NETWORKS_SHOWN);
   const rest = views.length - shown.length;
   const more = rest === 0 ? '' : `and ${rest} more: see \`mesh network list\`\n`;
@@ -61,14 +71,18 @@ function networksText(views: readonly NetworkView[], { page, paint }: Context): 
   return `${table(shown, NETWORK_COLUMNS, page)}${more}\n${properties(details, paint)}`;
 }
 
-/** The first members, and the reason if the network is not ready. */
-function detailText({ members, state }: NetworkView): string {
-  const names = inOrder(members)
-    .slice(0, MEMBERS_SHOWN)
-    .map((member) => member.name);
-  const rest = members.length - names.length;
-  const list = names.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+/** The first members, or the other nodes that hold the network; and the reason if the network is not ready. */
+function detailText(view: HereView): string {
+  const { state } = view;
+  const names = 'members' in view ? inOrder(view.members).map(({ name }) => name) : othersOf(view);
+  const rest = names.length - MEMBERS_SHOWN;
+  const list = names.slice(0, MEMBERS_SHOWN).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
   return state.phase === 'ready' ? list : `${list}; ${stateText(state)}`;
+}
+
+function othersOf({ peers }: GivenNetworkView): readonly string[] {
+  if (peers === undefined) return ['host0 does not name the other nodes'];
+  return peers.length === 0 ? ['no other node yet'] : ['this node', ...byNodeName(peers).map(({ name }) => name)];
 }
 
 function statusText(
@@ -92,7 +106,7 @@ function statusText(
     ],
     context.paint,
   );
-  return `${about}\n${networksText(agent.networks, context)}\n${healthText(health, context)}`;
+  return `${about}\n${networksText([...agent.networks, ...(agent.given ?? [])], context)}\n${healthText(health, context)}`;
 }
 
 const ADMITTED = {

@@ -2,8 +2,11 @@
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import type { CatalogueView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
+import type { GivenNetworkView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
+import { stateText } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 
 /** What carries a network and how its nodes find each other: `vxlan, assigned`, `bridge`; `mesh` for a mesh. */
@@ -34,9 +37,16 @@ export function prefixText({ hostAddress }: Network): string {
   return hostAddress.kind === 'derived' ? hostAddress.prefix : '–';
 }
 
+/** The state with its whole reason. */
+function stateDetail(state: NetworkState): string {
+  if (state.phase !== 'failed') return stateText(state);
+  const { message, remedy } = state.error;
+  return `${stateText(state)}: ${message}${remedy === undefined ? '' : ` → ${remedy}`}`;
+}
+
 /** All parts of a network that are worth a line. */
 export function networkText(
-  { network, activity }: Pick<CatalogueView, 'network'> & Partial<CatalogueView>,
+  { network, activity, state, self, ports }: Pick<CatalogueView, 'network'> & Partial<CatalogueView & GivenNetworkView>,
   { paint }: Context,
 ) {
   const { type, bridge, peers, subnets, mtuBytes } = network;
@@ -46,6 +56,7 @@ export function networkText(
       ['network', network.name],
       ['description', network.description],
       ['state', activity && activityText(activity)],
+      [activity === undefined ? 'state' : 'on this node', state && stateDetail(state)],
       ['number', `${network.number} (0x${hexNumber(network.number)})`],
       ['type', typeText(network)],
       ['group', peers?.kind === 'multicast' ? peers.group : undefined],
@@ -57,6 +68,8 @@ export function networkText(
       ['subnets', subnets.length === 0 ? undefined : subnets.map(({ cidr }) => cidr).join(', ')],
       ['mtu', `${mtuBytes} bytes`],
       ['devices', devices.join(' in ')],
+      ['here', self && `${self.mac}  ${self.ipv6}`],
+      ['ports', ports && (ports.join(', ') || 'none here')],
       ['span', network.span.kind],
       ['source', network.source],
     ],

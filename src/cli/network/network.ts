@@ -5,17 +5,17 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
-import type { CatalogueView } from '../../protocol/documents/catalogue.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import { agentClient, type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
+import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
-import { inOrder } from '../print/member-order.ts';
+import { inOrder, membersText } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
+import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
 import { addNetworkChanges } from './network-changes.ts';
-import { activityText, activityTone, networkText, prefixText, typeText } from './network-text.ts';
+import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 
 export function networkCommand(context: Context): Command {
@@ -40,7 +40,7 @@ export function networkCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh network show manage')
     .action(async (wanted: string) => {
       const row = findNetwork(await fetchRows(context), wanted);
-      context.answer(row, () => ('members' in row ? meshText(row, context) : networkText(row, context)));
+      context.answer(row, () => ('members' in row ? meshText(row, context) : givenText(row, context)));
     });
 
   addNetworkChanges(network, context);
@@ -73,22 +73,21 @@ export function networkCommand(context: Context): Command {
   return network;
 }
 
-/** A mesh, or a network that only the catalogue has. */
-type NetworkRow = NetworkView | CatalogueView;
+type NetworkRow = NetworkView | GivenRow;
 
 const LIST_COLUMNS: readonly Column<NetworkRow>[] = [
   { title: 'NAME', text: ({ network }) => network.name },
   {
     title: 'STATE',
-    text: (row) => ('state' in row ? stateText(row.state) : activityText(row.activity)),
+    text: (row) => ('members' in row ? stateText(row.state) : hereText(row)),
     flexible: true,
-    tone: (row) => ('state' in row ? stateTone(row.state) : activityTone(row.activity)),
+    tone: (row) => ('members' in row ? stateTone(row.state) : hereTone(row)),
   },
   { title: 'TYPE', text: ({ network }) => typeText(network) },
   { title: 'NUMBER', text: ({ network }) => numberText(network), align: 'right' },
   { title: 'BRIDGE', text: ({ network }) => network.bridge?.name ?? '–' },
   { title: 'PREFIX', text: ({ network }) => prefixText(network) },
-  { title: 'MEMBERS', text: (row) => ('members' in row ? String(row.members.length) : '–'), align: 'right' },
+  { title: 'MEMBERS', text: membersText, align: 'right' },
 ];
 
 const MEMBER_COLUMNS: readonly Column<Member>[] = [
@@ -98,19 +97,27 @@ const MEMBER_COLUMNS: readonly Column<Member>[] = [
   { title: 'IPV6', text: (member) => member.ipv6 },
 ];
 
-/** The meshes of this machine, and on host0 the other networks of the catalogue. */
+/** The networks of this machine: its meshes, those that host0 has given, and on host0 all others of the catalogue. */
 async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
-  const host0 = host0Client(paths);
-  if (!(await host0.answers())) return agentClient(paths).ask('GET /v1/networks');
-  const [views, catalogue] = await Promise.all([host0.ask('GET /v1/networks'), catalogueOf(host0)]);
+  const [host0, agent] = [host0Client(paths), agentClient(paths)];
+  if (!(await host0.answers())) {
+    const [meshes, given] = await Promise.all([agent.ask('GET /v1/networks'), orNone(agent.ask('GET /v1/given'))]);
+    return [...meshes, ...given];
+  }
+  const [views, catalogue, given] = await Promise.all([
+    host0.ask('GET /v1/networks'),
+    orNone(host0.ask('GET /v1/catalogue')),
+    agent.answers().then((runs) => (runs ? orNone(agent.ask('GET /v1/given')) : [])),
+  ]);
   const known = new Set(views.map(({ network }) => network.id));
-  return [...views, ...catalogue.filter(({ network }) => !known.has(network.id))];
+  const others = catalogue.filter(({ network }) => !known.has(network.id));
+  return [...views, ...withStates(others, given)];
 }
 
-/** Nothing from a daemon of an earlier version, which has no catalogue. */
-async function catalogueOf(host0: ControlClient<'host0'>): Promise<readonly CatalogueView[]> {
+/** The list; an empty one from a process of an earlier version, which does not have such a list. */
+async function orNone<T>(list: Promise<readonly T[]>): Promise<readonly T[]> {
   try {
-    return await host0.ask('GET /v1/catalogue');
+    return await list;
   } catch (error) {
     if (MeshError.from(error).code === 'MESH_OBJECT_UNKNOWN') return [];
     throw error;

@@ -1,8 +1,9 @@
 /** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
 import { Command } from 'commander';
-import type { PortView } from '../../protocol/documents/views.ts';
+import type { AgentStatus, PortView } from '../../protocol/documents/views.ts';
 import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
+import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
 
 export function portCommand(context: Context): Command {
@@ -36,12 +37,8 @@ export function portCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh port list')
     .action(async () => {
       const agent = agentClient(context.paths);
-      const [ports, networks] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/networks')]);
-      const rows = ports.map((view) => {
-        const network = networks.find((candidate) => candidate.network.id === view.network)?.network;
-        return { ...view, name: network?.name ?? view.network, carriesBytes: network?.mtuBytes };
-      });
-      context.answer(ports, () => table(rows, COLUMNS, context.page) || 'Nothing is plugged.\n');
+      const [ports, status] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/status')]);
+      context.answer(ports, () => portsText(ports, status, context));
     });
 
   return port;
@@ -50,9 +47,26 @@ export function portCommand(context: Context): Command {
 function pluggedText({ interface: name, state, why, down }: PortView, network: string): string {
   const hint = down === true ? `It is down, and no frame passes until it is up: \`ip link set ${name} up\`.\n` : '';
   if (state === 'plugged') return `${name} is plugged into ${network}.\n${hint}`;
-  if (why !== undefined)
-    return `${name} waits: ${why}. It is plugged into ${network} as soon as host0 gives the network.\n`;
+  if (why !== undefined) return `${name} waits: ${why}. It is plugged into ${network} when that changes.\n`;
   return `${name} does not exist yet; it is plugged into ${network} as soon as it does.\n`;
+}
+
+/** A line for each port, and below the lines why ports wait. */
+export function portsText(
+  ports: readonly PortView[],
+  { networks, given = [] }: Pick<AgentStatus, 'networks' | 'given'>,
+  { page }: Pick<Context, 'page'>,
+): string {
+  if (ports.length === 0) return 'Nothing is plugged.\n';
+  const known = [...networks, ...given].map(({ network }) => network);
+  const rows = ports.map((view): PortRow => {
+    const network = known.find(({ id }) => id === view.network);
+    return { ...view, name: view.networkName ?? network?.name ?? view.network, carriesBytes: network?.mtuBytes };
+  });
+  const waiting = rows.flatMap((row) =>
+    row.why === undefined ? [] : [`${printable(`${row.interface} waits: ${row.why}`)}.\n`],
+  );
+  return table(rows, COLUMNS, page) + (waiting.length === 0 ? '' : `\n${waiting.join('')}`);
 }
 
 interface PortRow extends PortView {

@@ -22,6 +22,12 @@ export function nodeAddresses(network: Network, machine: MachineWord): NodeAddre
   return hasDerivedAddresses(network) ? memberAddresses(network, machine) : fromNumber(network, machine);
 }
 
+/** The address by which the other nodes reach `machine` in `network`: the derived one, else the link-local one. */
+export function ipv6In(network: Network, machine: MachineWord): Ipv6 {
+  const { ipv6, linkLocal } = nodeAddresses(network, machine);
+  return ipv6 ?? linkLocal;
+}
+
 const fromNumber = remembered(({ number, bridge }: Network, machine): NodeAddresses => {
   const word = String(number);
   return {

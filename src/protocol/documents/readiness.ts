@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../../model/error.ts';
 import { type Finding, findingOf } from './finding.ts';
-import type { AgentStatus, Host0Status, NetworkView } from './views.ts';
+import type { AgentStatus, GivenNetworkView, Host0Status, NetworkView } from './views.ts';
 
 /** One thing that must be ready before the process is. */
 export interface ReadinessPart {
@@ -47,17 +47,17 @@ export function readinessOf(status: AgentStatus | Host0Status): Readiness {
   return { ready: parts.every(({ state }) => state === 'ready'), parts };
 }
 
-function agentParts({ items, networks }: AgentStatus): ReadinessPart[] {
+function agentParts({ items, networks, given = [] }: AgentStatus): ReadinessPart[] {
   const kernel: ReadinessPart =
     items.failed > 0
       ? { part: 'kernel', state: 'failed', reason: `${items.failed} of ${items.owned} items failed` }
       : items.pending > 0
         ? { part: 'kernel', state: 'pending', reason: `${items.pending} of ${items.owned} items are being made` }
         : { part: 'kernel', state: 'ready' };
-  return [kernel, ...networks.map(networkPart)];
+  return [kernel, ...[...networks, ...given].map(networkPart)];
 }
 
-function networkPart({ network, state }: NetworkView): ReadinessPart {
+function networkPart({ network, state }: NetworkView | GivenNetworkView): ReadinessPart {
   const part = `network ${network.name}`;
   switch (state.phase) {
     case 'ready':

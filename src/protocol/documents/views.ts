@@ -13,7 +13,9 @@
  *                         what the node with this mesh address answers on its channel
  *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
  *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
- * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[] · GET /v1/plan → PlanView · GET /v1/drift → DriftView
+ * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[], its meshes
+ *                         GET /v1/given → GivenNetworkView[], the networks that host0 has given
+ *                         GET /v1/plan → PlanView · GET /v1/drift → DriftView
  *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
  *                         POST /v1/ping ← PingRequest → PingResult · POST /v1/trace ← TraceRequest → TraceView (trace.ts)
  *                         GET /v1/capture?network=NAME&node=NAME&… → pcapng (capture.ts)
@@ -31,6 +33,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
@@ -46,6 +49,29 @@ export interface NetworkView {
   readonly members: readonly Member[];
   /** On a node: whether host0 answers in this mesh now. */
   readonly host0Answers?: boolean;
+}
+
+/** Another node that holds a network which host0 has given. */
+export interface PeerView {
+  readonly name: string;
+  readonly machine: MachineWord;
+  /** Where this machine sends the VXLAN packets for the peer. */
+  readonly underlay: Ipv4 | Ipv6;
+  readonly mac: Mac;
+  /** The address of the peer's bridge: link-local where the network has no addresses for its nodes. */
+  readonly ipv6: Ipv6;
+}
+
+/** A network that host0 has given to this machine, beside the meshes of the files. */
+export interface GivenNetworkView {
+  readonly network: Network;
+  readonly state: NetworkState;
+  /** The addresses of this machine's bridge. The IPv6 address is link-local where the network has none for its nodes. */
+  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
+  /** The other nodes that hold the network; absent where host0 does not name them. */
+  readonly peers?: readonly PeerView[];
+  /** The interfaces of this machine that are plugged into the network, or should be. */
+  readonly ports: readonly string[];
 }
 
 /** The channel between a node and host0. `none`: the node does not ask for one. */
@@ -118,6 +144,8 @@ export interface AgentStatus {
   /** Absent on host0 itself, and from an older agent. */
   readonly channel?: ChannelView;
   readonly networks: readonly NetworkView[];
+  /** The networks that host0 has given. An older agent does not say. */
+  readonly given?: readonly GivenNetworkView[];
   /** Numbers of kernel items: those that the agent owns, those still to be made or changed, and those that failed. */
   readonly items: { readonly owned: number; readonly pending: number; readonly failed: number };
   readonly health: readonly Finding[];
@@ -155,7 +183,7 @@ export interface DriftView {
 /** Why an object of the kernel or of Meshwork exists. */
 export interface ExplainView {
   readonly object: string;
-  readonly network?: Mesh;
+  readonly network?: Network;
   /** The reasons for the object, most general first: file, network, member, item. */
   readonly reasons: readonly string[];
   /**
@@ -196,8 +224,10 @@ export interface PortView {
   readonly interface: string;
   /** The identifier of the network; its name while the node does not have the network. */
   readonly network: string;
+  /** The network's name; absent while it is not known, and from an older agent. */
+  readonly networkName?: string;
   readonly state: 'wanted' | 'plugged';
-  /** Why the port waits, if host0 has not given the network yet. */
+  /** Why the port is not on its bridge. An older agent says so only while host0 has not given the network. */
   readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
   readonly mtuBytes?: number;

@@ -17,6 +17,7 @@ import type {
   DoctorView,
   DriftView,
   ExplainView,
+  GivenNetworkView,
   Host0Status,
   NetworkView,
   NodeView,
@@ -39,6 +40,7 @@ import {
   DriftShape,
   ENTRIES_MAX,
   ExplainShape,
+  GivenNetworkShape,
   Host0StatusShape,
   MachineViewShape,
   MeshEventShape,
@@ -84,6 +86,7 @@ export interface RouteAnswers {
   readonly agent: {
     readonly 'GET /v1/status': AgentStatus;
     readonly 'GET /v1/networks': readonly NetworkView[];
+    readonly 'GET /v1/given': readonly GivenNetworkView[];
     readonly 'GET /v1/plan': PlanView;
     readonly 'GET /v1/drift': DriftView;
     readonly 'GET /v1/explain': ExplainView;
@@ -133,6 +136,7 @@ const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
   agent: {
     'GET /v1/status': AgentStatusShape,
     'GET /v1/networks': form.listOf(NetworkViewShape, NETWORKS_MAX),
+    'GET /v1/given': form.listOf(GivenNetworkShape, NETWORKS_MAX),
     'GET /v1/plan': PlanShape,
     'GET /v1/drift': DriftShape,
     'GET /v1/explain': ExplainShape,

@@ -5,6 +5,7 @@
 
 import { type ErrorCode, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { MachineView } from '../documents/machine-view.ts';
 import { type MeshDocument, meshDocument } from '../documents/mesh-document.ts';
 import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
@@ -14,6 +15,7 @@ import type {
   DoctorView,
   DriftView,
   ExplainView,
+  GivenNetworkView,
   Host0Status,
   NetworkView,
   NodeView,
@@ -25,7 +27,7 @@ import type { MeshEvent } from '../journal/event.ts';
 import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
-import { MeshShape } from './network-shape.ts';
+import { MeshShape, NetworkShape } from './network-shape.ts';
 import {
   FindingsShape,
   Ipv4Shape,
@@ -59,6 +61,26 @@ export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
   self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
   members: form.listOf(MemberShape, ENTRIES_MAX),
   host0Answers: form.exactOptional(form.boolean()),
+});
+
+/** A network that host0 has given to a machine. */
+export const GivenNetworkShape: form.Shape<GivenNetworkView> = form.looseObject({
+  network: NetworkShape,
+  state: NetworkStateShape,
+  self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
+  peers: form.exactOptional(
+    form.listOf(
+      form.looseObject({
+        name: form.string(),
+        machine: Word,
+        underlay: form.union([Ipv4Shape, Ipv6Shape]),
+        mac: MacShape,
+        ipv6: Ipv6Shape,
+      }),
+      ENTRIES_MAX,
+    ),
+  ),
+  ports: form.listOf(form.string(), ENTRIES_MAX),
 });
 
 const ChannelShape: form.Shape<ChannelView> = form.variants('state', [
@@ -112,6 +134,7 @@ export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
   host0: form.listOf(Ipv4Shape, SEGMENTS_MAX),
   channel: form.droppable(ChannelShape),
   networks: form.listOf(NetworkViewShape, NETWORKS_MAX),
+  given: form.exactOptional(form.listOf(GivenNetworkShape, NETWORKS_MAX)),
   items: form.looseObject({ owned: Count, pending: Count, failed: Count }),
   health: FindingsShape,
 });
@@ -155,10 +178,12 @@ export const DriftShape: form.Shape<DriftView> = form.looseObject({
   cacheDifference: Count,
 });
 
+const MeshOrNetwork: form.Shape<Network> = form.union([MeshDocumentShape, NetworkShape]);
+
 /** Why an object exists. */
 export const ExplainShape: form.Shape<ExplainView> = form.looseObject({
   object: form.string(),
-  network: form.exactOptional(MeshDocumentShape),
+  network: form.exactOptional(MeshOrNetwork),
   reasons: form.listOf(form.string(), ENTRIES_MAX),
   items: form.listOf(
     form.looseObject({
@@ -186,6 +211,7 @@ export const PingShape: form.Shape<PingResult> = form.looseObject({
 export const PortShape: form.Shape<PortView> = form.looseObject({
   interface: form.string(),
   network: form.string({ max: 64 }),
+  networkName: form.exactOptional(form.string({ max: 64 })),
   state: form.oneOf(['wanted', 'plugged']),
   why: form.exactOptional(TextShape),
   mtuBytes: form.exactOptional(Count),

@@ -1,0 +1,75 @@
+/** The views of networks that host0 has given: their state with the reason, the other nodes, and the ports. */
+import { expect, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { manage, storeNetwork } from '../../../test/kit/networks.ts';
+import { MeshError } from '../../model/error.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
+import type { PortView } from '../../protocol/documents/views.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import { NOTHING_ASSIGNED } from '../assignment/assigned-objects.ts';
+import { NodeAssignments } from '../assignment/node-assignments.ts';
+import { givenNetworkViews } from './given-networks.ts';
+
+const machine = '10eff964' as MachineId;
+const blue = storeNetwork('blue', 0x1001);
+const peers = [machine, '20eff964'].map((id) => ({ machine: id, name: `node-${id}`, underlay: '10.11.1.2', macs: [] }));
+
+async function viewsOf(state: NetworkState, networks = [blue]) {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const last = {
+    kept: true,
+    findings: [],
+    load: async () => NOTHING_ASSIGNED,
+    keep: async () => undefined,
+    close: async () => undefined,
+  };
+  const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => [manage] });
+  assignments.serve({ stateOf: () => state, takeUp: async () => undefined, localPorts: () => [] });
+  const attachments = networks.map((network) => ({
+    network,
+    reasons: ['port'],
+    peers: { kind: 'assigned', peers },
+    services: [],
+  }));
+  const frame = { format: 1, ports: [], workloads: [], segments: [], nics: [] };
+  await assignments.take(JSON.stringify({ ...frame, epoch: 'a', revision: 1, attachments }));
+  const ports: PortView[] = [
+    { interface: 'vm0', network: blue.id, networkName: 'blue', state: 'plugged' },
+    { interface: 'vm1', network: manage.id, networkName: 'manage', state: 'plugged' },
+  ];
+  return givenNetworkViews({ input: { machine, assignments }, ports: { list: () => ports } });
+}
+
+test('a given network with its state, the other nodes that hold it, and its ports', async () => {
+  expect(await viewsOf({ phase: 'ready' })).toEqual([
+    {
+      network: expect.objectContaining({ name: 'blue', number: 0x1001 }),
+      state: { phase: 'ready' },
+      self: { mac: expect.any(String), ipv6: expect.stringMatching(/^fe80::/) },
+      peers: [
+        {
+          name: 'node-20eff964',
+          machine: '20eff964',
+          underlay: '10.11.1.2',
+          mac: expect.any(String),
+          ipv6: expect.stringMatching(/^fe80::/),
+        },
+      ],
+      ports: ['vm0'],
+    },
+  ]);
+});
+
+test('a network that waits or failed says why, also one that cannot be beside a network of a file', async () => {
+  const pending: NetworkState = { phase: 'pending', why: 'its vxlan is being made' };
+  expect(await viewsOf(pending)).toMatchObject([{ state: pending }]);
+  const error = new MeshError('MESH_KERNEL_REFUSED', 'the kernel refuses vxlan1001').toJSON();
+  expect(await viewsOf({ phase: 'failed', error })).toMatchObject([{ state: { phase: 'failed', error } }]);
+  const namesake = storeNetwork('manage', 0x1002);
+  expect(await viewsOf({ phase: 'ready' }, [blue, namesake])).toMatchObject([
+    { network: { name: 'blue' }, state: { phase: 'ready' } },
+    { network: { name: 'manage' }, state: { phase: 'failed', error: { message: expect.stringContaining('manage') } } },
+  ]);
+});
