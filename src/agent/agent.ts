@@ -242,6 +242,8 @@ export class Agent implements SourceAgent {
   stateOf(network: Network): NetworkState {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
+    const missing = this.#desired.missingLink(network);
+    if (missing !== undefined) return { phase: 'pending', why: `the link ${missing} is not there, or has no address` };
     for (const device of deviceKindsOf(network)) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
         return { phase: 'pending', why: `its ${device} is being made` };

@@ -200,7 +200,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
 
   /** The node tells its status, and takes its assignment. In between, and after, the channel may break. */
   async function exchange(node: SimNode): Promise<void> {
-    if (!node.stands) host.assignments.opened(node.machine);
+    if (!node.stands) host.assignments.opened(node.machine, { unplug: async () => undefined });
     node.stands = true;
     const status = node.assignments.status();
     await host.assignments.reported(node.machine, status);
@@ -224,7 +224,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
   async function settle(): Promise<void> {
     const calm = async () => {
       for (const node of nodes) {
-        if (!node.stands) host.assignments.opened(node.machine);
+        if (!node.stands) host.assignments.opened(node.machine, { unplug: async () => undefined });
         node.stands = true;
         await host.assignments.reported(node.machine, node.assignments.status());
         const assignment = host.assignments.assignmentOf(node.machine);

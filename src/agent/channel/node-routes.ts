@@ -29,7 +29,7 @@ export interface AssignmentTaker {
 
 /** The parts of the node that host0 asks. */
 export interface NodeRoutesInput {
-  readonly agent: Pick<Agent, 'networkCalled' | 'input'>;
+  readonly agent: Pick<Agent, 'networkCalled' | 'input' | 'ports'>;
   readonly captures: Captures;
   readonly paths: PathAnswers;
   readonly assignments: AssignmentTaker;
@@ -59,6 +59,9 @@ export function nodeHandler(input: NodeRoutesInput): NodeHandler {
         return streamStatus(response, input);
       case 'PUT /assignment':
         return answerDocument(response, 200, await assignments.take(await bodyText(request.body, DOCUMENT_MAX_BYTES)));
+      case 'PUT /unplug':
+        await agent.ports.unplugAll(parameters.get('network') ?? '', parameters.get('name') ?? '');
+        return answerDocument(response, 200, {});
       case 'PUT /refusal': {
         const error = await refusalIn(request);
         answerDocument(response, 200, {});

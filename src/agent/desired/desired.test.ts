@@ -1,7 +1,7 @@
 /** Proves that a changed input derives again only the items that depend on the change. */
 import { expect, test } from 'vitest';
 import { nodeInput } from '../../../test/kit/desired-input.ts';
-import { manage, manageWith, memberNumber, withMtu } from '../../../test/kit/networks.ts';
+import { manage, manageWith, memberNumber, networkOfType, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
@@ -151,4 +151,15 @@ test('an unchanged network is not derived again', () => {
   desired.update(onHost0(network, [...SEGMENTS, third], [{ device: 'eth3' }]));
   const kinds = [...desired.takeChanges().keys()].map((key) => desired.items.get(key)?.kind);
   expect(new Set(kinds)).toEqual(new Set(['ruleset', 'sysctl']));
+});
+
+test('a network waits for the link that it stands on, by name', () => {
+  const network = networkOfType(7, { kind: 'foreign-bridge', name: 'virbr0' });
+  const desired = new DesiredItems();
+  const input = nodeInput([{ network, peers: { kind: 'none' } }]);
+  desired.update(input);
+  expect(desired.missingLink(network)).toBe('virbr0');
+  desired.update({ ...input, foreignLinks: [{ device: 'virbr0', kind: 'bridge', ipv4: [], ipv6: [] }] });
+  expect(desired.missingLink(network)).toBeUndefined();
+  expect(desired.missingLink(manage)).toBeUndefined();
 });

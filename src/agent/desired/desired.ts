@@ -5,6 +5,7 @@
  * Tests: desired.test.ts, plan.test.ts, delta.test.ts.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -57,6 +58,13 @@ export class DesiredItems {
   /** The changes since the last call. */
   takeChanges(): Changed {
     return this.#fold.takeChanges();
+  }
+
+  /** Name of the link that a network stands on and that is not there, or is there without an address. */
+  missingLink(network: Network): string | undefined {
+    const kept = this.#kept;
+    const name = kept === undefined ? undefined : foreignLinkOf(network, kept.node);
+    return name === undefined || kept?.links.has(name) === true ? undefined : name;
   }
 
   /** Derives again whatever differs from the input of the last update. */

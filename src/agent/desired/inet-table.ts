@@ -64,7 +64,7 @@ export function inetTable(input: RulesetInput): RulesetItem {
           '  }\n',
         ].join(''),
       ),
-      // One hook for all that comes to this host: a hook costs a stream as much as ten rules.
+      // One hook for all that comes to this host: each further hook costs every packet a call, even where no rule fits.
       '  chain input {\n    type filter hook input priority raw; policy accept;\n',
       ...openTo.map(
         ({ device, subnet }) => `    udp dport ${VXLAN_PORT} iifname ${nftName(device)} ip saddr ${subnet} accept\n`,

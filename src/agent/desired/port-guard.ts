@@ -51,8 +51,8 @@ const FLOWS = [
 export const FLOW_SETS: readonly string[] = FLOWS.map(({ set }) => set);
 
 /**
- * Lets the frames of known flows through, before all other rules: of the five hundredths of a processor that the rules for
- * ports took of a stream between guests, this saves three.
+ * Lets the frames of known flows through, before all other rules. In a profile of a stream between guests, the rules took about
+ * 10 % of the samples without this, and 5 % with it.
  */
 export const KNOWN_FLOWS: readonly string[] = FLOWS.map(({ set, isTcp, key }) => `${isTcp} ${key} @${set} accept`);
 

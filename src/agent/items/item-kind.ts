@@ -20,7 +20,7 @@ export type Operation =
 export interface NftOperation {
   readonly do: 'nft';
   readonly script: string;
-  /** The same as set elements, where the script changes nothing else: netlink takes these in a tenth of the time. */
+  /** The same as set elements, where the script changes nothing else: netlink takes these in half of the time or less. */
   readonly elements?: TableElements;
 }
 

@@ -39,8 +39,8 @@ export type RulesetSets = Map<string, RulesetSet>;
 const SIZE_MIN = 16;
 
 /**
- * A set whose size is declared: looking up an element then takes the kernel half as long (`nft_hash` in place of
- * `nft_rhash`). Only for sets that each packet is looked up in and that change seldom: for more than twice the elements,
+ * A set whose size is declared: the kernel then keeps it in a table of fixed size, in which it looks an element up with less work
+ * (`nft_hash` in place of `nft_rhash`). Only for sets that each packet is looked up in and that change seldom: for more than twice the elements,
  * the table is written whole.
  */
 export function sized(type: string, elements: readonly string[]): RulesetSet {

@@ -178,6 +178,19 @@ export class PortCommands {
     await this.#keep();
   }
 
+  /**
+   * Unplugs all ports of a network, also those that wait for it.
+   * @param id the network's identifier, by which ports know a network that the node has
+   * @param name its name, by which ports wait for it
+   * @throws the errors of `unplug`
+   */
+  async unplugAll(id: string, name: string): Promise<void> {
+    const { ports } = this.#input;
+    const plugged = ports.plugged.filter(({ network }) => network === id);
+    const waiting = ports.wished.filter(({ networkName }) => networkName === name);
+    await Promise.all([...plugged, ...waiting].map(({ link }) => this.unplug(link)));
+  }
+
   /** Records the ports that the pass has taken off, and wakes the waiting commands. */
   #onPass(): void {
     if (this.#input.ports.revision !== this.#kept) void this.#keepLater();

@@ -1,6 +1,7 @@
 /** Gives one node its assignment: when its channel stands, and after each change. One request is under way at a time. */
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { AssignmentAnswer, NodeAssignment, NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
@@ -15,7 +16,7 @@ export interface AssignmentSource {
   /** Calls `listener` with each machine whose assignment has changed. @returns a function that ends the subscription */
   subscribe(listener: (machine: MachineWord) => void): () => void;
   /** Called when the channel of a machine stands: from now on the machine can answer. */
-  opened?(machine: MachineWord): void;
+  opened?(machine: MachineWord, node: { unplug(network: Pick<Network, 'id' | 'name'>): Promise<void> }): void;
   closed?(machine: MachineWord): void;
   /** Called with each status of a machine. Rejects when the store did not take what the status says. */
   reported?(machine: MachineWord, status: NodeStatus): Promise<void>;
@@ -25,6 +26,12 @@ export interface AssignmentSource {
 
 /** A node that takes requests. */
 export type AskedNode = Pick<NodeConnection, 'exchange'> & { readonly machine: MachineWord };
+
+/** Takes all ports of a network off a node, which host0 deletes. @throws the error that the node answers with */
+export async function unplugOn(node: AskedNode, { id, name }: Pick<Network, 'id' | 'name'>): Promise<void> {
+  const answer = await node.exchange('PUT', `/unplug?${new URLSearchParams({ network: id, name })}`);
+  if (answer.status !== 200) throw errorIn(answer);
+}
 
 const AnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
   form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),

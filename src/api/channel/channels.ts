@@ -10,7 +10,7 @@ import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import type { ChannelView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { AssignmentPush, type AssignmentSource } from './assignment-push.ts';
+import { AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
 import { NodeConnection } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
@@ -198,9 +198,7 @@ export class Channels {
     const standing: Standing = { connection, push, status: undefined, fault: undefined };
     this.#standing.set(machine, standing);
     this.#down.delete(machine);
-    assignments.opened?.(machine);
-    await keys.used(identity);
-    journal.record({ kind: 'channel opened', message: `of machine ${machine} at ${address}`, object: machine });
+    assignments.opened?.(machine, { unplug: (network) => unplugOn(connection, network) });
     void connection.ended.then(() => {
       if (this.#standing.get(machine) === standing) {
         this.#standing.delete(machine);
@@ -209,6 +207,8 @@ export class Channels {
       this.#noteDown(machine, clock.nowMs());
       journal.record({ kind: 'channel closed', message: `of machine ${machine} at ${address}`, object: machine });
     });
+    await keys.used(identity);
+    journal.record({ kind: 'channel opened', message: `of machine ${machine} at ${address}`, object: machine });
     await followStatus(connection, (status, fault) => {
       standing.fault = fault;
       if (status === undefined) return;

@@ -9,7 +9,7 @@ import { bodyText } from '../../protocol/channel/node-request.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import { request } from '../../protocol/http/http.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { type AskedNode, AssignmentPush, type AssignmentSource } from './assignment-push.ts';
+import { type AskedNode, AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
 import type { NodeAnswer } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
@@ -70,7 +70,7 @@ export class OwnNode implements AskedNode {
       open: async (path: string) => {
         this.#stream = await this.#ask('GET', path);
         this.#push = new AssignmentPush(this, assignments);
-        assignments.opened?.(MACHINE);
+        assignments.opened?.(MACHINE, { unplug: (network) => unplugOn(this, network) });
         isOpen = true;
         return this.#stream;
       },

@@ -14,6 +14,7 @@ import { networkText } from './network-text.ts';
 interface PartOptions {
   readonly type?: string;
   readonly peers?: string;
+  readonly vtep?: readonly string[];
   readonly device?: string;
   readonly number?: number;
   readonly prefix?: string;
@@ -113,10 +114,12 @@ function withParts(command: Command): Command {
   return command
     .addOption(new Option('--type <type>', 'what carries it').choices(['vxlan', 'bridge']))
     .addOption(
-      new Option('--peers <peers>', 'how its nodes find each other: host0 tells them, or by a multicast group').choices(
-        ['assigned', 'multicast'],
-      ),
+      new Option(
+        '--peers <peers>',
+        'how its nodes find each other: host0 tells them, a multicast group, or a list',
+      ).choices(['assigned', 'multicast', 'explicit']),
     )
+    .option('--vtep <address...>', 'the underlay addresses of all its VTEPs, for explicit peers')
     .option('--device <device>', 'the underlay device of its VXLAN, which multicast needs')
     .option('--prefix <prefix>', 'a /64 for addresses of its nodes; auto: host0 allocates one; none')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
@@ -124,14 +127,16 @@ function withParts(command: Command): Command {
     .option('--plan', PLAN);
 }
 
-function orderOf({ type, peers, device, number, prefix, mtu, name, description }: PartOptions): NetworkOrder {
+function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, description }: PartOptions): NetworkOrder {
   return {
     ...(name !== undefined && { name }),
     ...(number !== undefined && { number }),
     ...((type !== undefined || device !== undefined) && {
       type: { ...(type !== undefined && { kind: type }), ...(device !== undefined && { dev: device }) },
     }),
-    ...(peers !== undefined && { peers: { kind: peers } }),
+    ...((peers !== undefined || vtep !== undefined) && {
+      peers: { kind: peers ?? 'explicit', ...(vtep !== undefined && { vteps: vtep.map((address) => ({ address })) }) },
+    }),
     ...(prefix !== undefined && { prefix }),
     ...(mtu !== undefined && { mtuBytes: mtu }),
     ...(description !== undefined && { description }),

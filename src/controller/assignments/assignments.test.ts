@@ -109,7 +109,7 @@ test('networks and peers are the same objects for all nodes, so that each is wri
 test('a node that gives up a network leaves the flood lists of the others before it loses the network', async () => {
   const { assignments, news } = await host0();
   for (const machine of [A, B, C]) {
-    assignments.opened(machine);
+    assignments.opened(machine, { unplug: async () => undefined });
     await assignments.reported(machine, plug(blue.id));
   }
   news();
@@ -131,7 +131,7 @@ test('a node that gives up a network leaves the flood lists of the others before
 test('a node that does not answer is waited for two seconds, and one that is away not at all', async () => {
   const { assignments, clock, news } = await host0();
   for (const machine of [A, B, C]) {
-    assignments.opened(machine);
+    assignments.opened(machine, { unplug: async () => undefined });
     await assignments.reported(machine, plug(blue.id, red.id));
   }
   await assignments.reported(A, plug(red.id));
@@ -198,4 +198,27 @@ test('an orphan is released once, and forgotten when the node no longer has it',
   expect(released()).toEqual([name]);
   await assignments.reported(A, plug());
   expect(released()).toEqual([]);
+});
+
+test('nodes that are reached take the ports off a network that goes; the others are not waited for', async () => {
+  const { assignments } = await host0();
+  const asked: string[] = [];
+  const reached = (machine: MachineId, outcome: () => Promise<void>) =>
+    assignments.opened(machine, {
+      unplug: ({ id }) => {
+        asked.push(`${machine} ${id}`);
+        return outcome();
+      },
+    });
+  await assignments.reported(A, plug(blue.id));
+  await assignments.reported(B, plug(blue.name));
+  await assignments.reported(C, plug(red.id));
+  reached(A, async () => undefined);
+  reached(B, () => Promise.reject(new Error('it does not answer')));
+  reached(C, async () => undefined);
+  await assignments.use.unplug(blue.id);
+  expect(asked.toSorted()).toEqual([`${A} ${blue.id}`, `${B} ${blue.id}`]);
+  assignments.closed(A);
+  await assignments.use.unplug(blue.id);
+  expect(asked).toHaveLength(3);
 });

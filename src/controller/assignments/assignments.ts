@@ -45,6 +45,12 @@ export interface AssignmentsInput {
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
 }
 
+/** A node whose channel stands. */
+export interface ReachedNode {
+  /** Takes all ports of a network off the node. Rejects when the node does not do so. */
+  unplug(network: Pick<Network, 'id' | 'name'>): Promise<void>;
+}
+
 /** One object for all nodes, so that it is digested once. */
 const PEERS_UNTOLD = {
   multicast: { kind: 'multicast' },
@@ -70,6 +76,7 @@ export class Assignments {
   #retry: Alarm | undefined;
   /** The networks that each node has said to have from host0. */
   readonly #have = new Map<MachineWord, ReadonlySet<string>>();
+  readonly #reached = new Map<MachineWord, ReachedNode>();
   readonly #uses = new Signal<void>();
   /** Emits when nodes have said which networks they have. */
   readonly uses: Subscribable<void> = this.#uses;
@@ -139,17 +146,16 @@ export class Assignments {
   get use(): NetworkUse {
     return {
       ports: (id) => {
-        const name = this.#index.network(id)?.name;
-        const own = this.ports().filter(({ network }) => network === id || network === name);
-        return own.map(({ node, link }) => ({ node, interface: link }));
+        const network = this.#index.network(id);
+        if (network === undefined) return [];
+        return this.#portsOf(network).map(({ node, link }) => ({ node, interface: link }));
       },
       nodes: (id) => this.#nodesWith(id),
       isOrphan: (number) => {
         const id = `net-${number.toString(16)}`;
         return [...this.#orphans.values()].some((orphans) => orphans.some((orphan) => orphan.id === id));
       },
-      // A port is the wish of the node's administrator. Without its network, the port waits for the network to come back.
-      unplug: async () => undefined,
+      unplug: (id) => this.#unplug(id),
     };
   }
 
@@ -171,12 +177,27 @@ export class Assignments {
   }
 
   /** A node's channel stands: from now on host0 waits for its answers. */
-  opened(machine: MachineWord): void {
+  opened(machine: MachineWord, node: ReachedNode): void {
+    this.#reached.set(machine, node);
     this.#leaving.opened(machine);
   }
 
   closed(machine: MachineWord): void {
+    this.#reached.delete(machine);
     this.#leaving.closed(machine);
+  }
+
+  /** A node that is not reached keeps its ports. Without their network, they wait for a network of that name. */
+  async #unplug(id: NetworkId): Promise<void> {
+    const network = this.#index.network(id);
+    if (network === undefined) return;
+    const machines = new Set(this.#portsOf(network).map(({ machine }) => machine));
+    const asked = Array.from(machines, (machine) => this.#reached.get(machine)?.unplug(network));
+    await Promise.allSettled(asked);
+  }
+
+  #portsOf({ id, name }: Network) {
+    return this.ports().filter(({ network }) => network === id || network === name);
   }
 
   /** The node has taken an assignment, or refused it. */

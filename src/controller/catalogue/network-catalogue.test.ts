@@ -72,6 +72,12 @@ test('a type, peers by multicast, a prefix, an MTU and a number are taken from t
   expect(known.warnings).toMatchObject([{ code: 'MESH_NET_GROUP', message: expect.stringContaining('multicast DNS') }]);
 });
 
+test('explicit peers are listed in the order', async () => {
+  const { catalogue } = await opened(new MemoryStore());
+  const peers = { kind: 'explicit', vteps: [{ address: '10.11.0.2' }] };
+  expect((await catalogue.create({ name: 'far', peers })).network).toMatchObject({ peers });
+});
+
 test.each([
   [{ name: 'blue' }, 'MESH_NET_NAME_TWICE', 'is also that of blue (number 0x1000, from store)'],
   [{ name: 'red', number: 0x1000 }, 'MESH_NET_NUMBER_TWICE', 'number 0x1000 is that of blue'],

@@ -68,7 +68,7 @@ describe('what does not fit', () => {
     [{ ...blue, id: 'net-65281' }, 'id', 'The identifier of network 65281 is net-ff01.'],
     [{ ...blue, type: { ...blue.type, vni: 1 << 24 } }, 'type.vni', 'A VNI is a whole number from 1 to 16777215.'],
     [{ ...blue, type: { ...blue.type, port: 4789 } }, 'type.port', 'The fields here are kind, device, vni, udpPort,'],
-    [{ ...blue, type: { kind: 'geneve' } }, 'type.kind', 'One of vxlan, bridge.'],
+    [{ ...blue, type: { kind: 'geneve' } }, 'type.kind', 'One of vxlan, bridge, foreign-bridge.'],
     [{ ...blue, type: { kind: 'bridge' } }, 'peers', 'A network of the type bridge has no peers.'],
     [{ ...blue, bridge: undefined }, 'bridge', 'A network of the type vxlan has a bridge.'],
     [{ ...blue, peers: undefined }, 'peers', 'A network of the type vxlan has peers.'],

@@ -5,7 +5,7 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'Agent.#withKeptSources',
+      symbol: 'KeptSources.addTo',
       find: 'sourcesOf(attachment.network, cache)',
       replace: '[]',
     },

@@ -6,7 +6,7 @@ export const bug: Bug = {
     {
       kind: 'document',
       file: 'CONTRIBUTING.md',
-      find: '16. `kernel/rtnl/request.ts` makes a message of each operation.\n',
+      find: '17. `kernel/rtnl/request.ts` makes a message of each operation.\n',
       replace: '',
     },
   ],

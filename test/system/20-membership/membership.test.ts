@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Assignment } from '../../../src/protocol/documents/assignment.ts';
+import { meshDocument } from '../../../src/protocol/documents/mesh-document.ts';
 import type { Host0Status, NetworkView, NodeView } from '../../../src/protocol/documents/views.ts';
 import { manage, mesh } from '../../kit/networks.ts';
 import { type Host, Underlay, URL_IN_MESH, until } from './underlay.ts';
@@ -131,7 +132,7 @@ describe('the control API', () => {
     const heard = underlay.follow('http://control/v1/assignment', '--unix-socket', underlay.paths.controlSock);
     await until('the assignment came', () => heard().includes('event: snapshot'));
     const assignment = JSON.parse(/data: (.*)/.exec(heard())?.[1] ?? '') as Assignment;
-    expect(assignment.networks).toEqual([manage]);
+    expect(assignment.networks).toEqual([meshDocument(manage)]);
     expect(assignment.members).toEqual({ [manage.id]: [] });
     expect(assignment.segments.map(({ device, ipv4 }) => `${device} ${ipv4}`)).toEqual([
       'eth0 10.11.0.1',

@@ -1,5 +1,7 @@
 /** A network that is made by a command: it is on the nodes that have a port in it, and on no other. */
 import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -15,8 +17,11 @@ import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
-/** Five times what host0 waits for the answers of other nodes. */
-const DEADLINE_MS = 10_000;
+/** Nodes are back within three seconds of a restart of host0. */
+const DEADLINE_MS = 20_000;
+
+/** Five times the five seconds after which all pairs reach each other again. */
+const READY_DEADLINE_MS = 25_000;
 /** host0 starts within two seconds, and nodes look for it each three. */
 const START_DEADLINE_MS = 25_000;
 
@@ -31,19 +36,36 @@ let guest2: Guest;
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `blue-${process.pid}`, nodes: 3, segments: 2 }));
   [node1, node2, node3] = [lab.host('node1'), lab.host('node2'), lab.host('node3')];
+  // A backup from before the network.
+  await lab.stop(lab.host('host0'), 'host0');
+  for (const file of storeFiles()) if (existsSync(file)) cpSync(file, `${file}.backup`);
+  lab.start(lab.host('host0'), 'host0');
+  await lab.ready({ deadlineMs: READY_DEADLINE_MS });
   guest1 = shared.use(Guest.behind(node1, 'vm1', 'fd99::11'));
   guest2 = shared.use(Guest.behind(node2, 'vm2', 'fd99::12'));
 });
 
-/** Asks host0's daemon. */
-function host0(method: string, path: string, body?: object): string {
-  const { controlSock } = pathsBelow(lab.host('host0').root);
-  const data = body === undefined ? [] : ['-H', 'content-type: application/json', '-d', JSON.stringify(body)];
-  const words = ['-sf', '--unix-socket', controlSock, '-X', method, ...data, `http://host0${path}`];
-  const { status, stdout, stderr } = spawnSync('curl', words, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${method} ${path}: ${status} ${stderr}`);
-  return stdout;
+/** Runs a command of host0's administrator. @returns the document that it answers with */
+async function mesh(...words: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await lab.exec(lab.host('host0'), ['mesh', '--json', ...words]);
+  if (code !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
+  return stdout.trim() === '' ? undefined : JSON.parse(stdout);
 }
+
+/** Asks host0's daemon. */
+function host0(method: string, path: string, body: object): void {
+  const { controlSock } = pathsBelow(lab.host('host0').root);
+  const data = ['-H', 'content-type: application/json', '-d', JSON.stringify(body)];
+  const words = ['-sf', '--unix-socket', controlSock, '-X', method, ...data, `http://host0${path}`];
+  const { status, stderr } = spawnSync('curl', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${method} ${path}: ${status} ${stderr}`);
+}
+
+/** The files of host0's store. */
+const storeFiles = () => {
+  const { state } = pathsBelow(lab.host('host0').root);
+  return ['store.db', 'store.db-wal'].map((name) => join(state, name));
+};
 
 const plug = (host: LabHost, port: string, network = 'blue') =>
   agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/*', { names: [port], body: { network } });
@@ -68,7 +90,12 @@ function floodsOf(host: LabHost): readonly string[] {
 const talk = () => allReachable(guest1.netns, [guest2.address]);
 
 test('a port brings the network to its node, two guests reach each other, and the last port takes it away', async () => {
-  host0('POST', '/v1/catalogue', { name: 'blue' });
+  await until('blue is made', DEADLINE_MS, () =>
+    mesh('network', 'create', 'blue').then(
+      () => true,
+      () => false,
+    ),
+  );
   expect(hasBlue(node1)).toBe(false);
   expect(await plug(node1, 'vm1')).toMatchObject({ state: 'plugged', network: 'net-1001' });
   expect(await plug(node2, 'vm2')).toMatchObject({ state: 'plugged' });
@@ -124,4 +151,38 @@ test('another MTU and description lose no packet, and restart no stream', async 
   expect({ channels: channelsOf(), floods: nodes.map(floodsOf) }).toEqual(before);
   const changes = await Promise.all(watches.map((watch) => watch.changes(lab.hosts)));
   expect(changes.flat()).toEqual([]);
+});
+
+test('on a host0 that is restored from a backup without the network, the network lives on, and is adopted', async () => {
+  const central = lab.host('host0');
+  await lab.stop(central, 'host0');
+  for (const file of storeFiles()) {
+    rmSync(file, { force: true });
+    if (existsSync(`${file}.backup`)) renameSync(`${file}.backup`, file);
+  }
+  lab.start(central, 'host0');
+  const orphans = async () => {
+    const list = await mesh('node', 'orphans', 'list').catch(() => []);
+    return Array.isArray(list) ? list.map((orphan) => `${orphan.node} ${orphan.id}`).toSorted() : [];
+  };
+  await until('host0 lists the orphans', DEADLINE_MS, async () => {
+    return (await orphans()).join() === 'node1 net-1001,node2 net-1001';
+  });
+  await talk();
+  await mesh('node', 'orphans', 'adopt', 'blue');
+  await until('no orphan is left', DEADLINE_MS, async () => (await orphans()).length === 0);
+  await talk();
+  expect(hasBlue(node1)).toBe(true);
+  await noDrift([node1, node2, node3]);
+});
+
+test('a network that is deleted by force has its ports taken off first, and no node has it any more', async () => {
+  await mesh('network', 'delete', 'blue', '--force');
+  await until('no node has a device of blue', DEADLINE_MS, () => !hasBlue(node1) && !hasBlue(node2));
+  for (const node of [node1, node2]) expect(await agentClient(pathsBelow(node.root)).ask('GET /v1/ports')).toEqual([]);
+  await until('blue is gone', DEADLINE_MS, async () => {
+    const list = await mesh('network', 'list');
+    return Array.isArray(list) && list.every(({ network }) => network.name !== 'blue');
+  });
+  await noDrift([node1, node2, node3]);
 });

@@ -1,6 +1,6 @@
 /**
- * Whole machines boot from power-on to member: BIOS and UEFI, with host0 as the only server and beside a foreign DHCP server.
- * Then one of them boots again, with faults.
+ * Whole machines boot from power-on to member: BIOS and UEFI, with host0 as the only server and beside a foreign DHCP server,
+ * where one has no name. Then one of them boots again, with faults.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,10 @@ const shared = forAllTests();
 
 class BootedLab {
   readonly lab: Lab;
+  /** By the name of the machine in the lab. */
   readonly boots = new Map<string, TimelineView>();
+  /** The machines whose folder host0 does not have. */
+  readonly nameless = new Set<string>();
 
   constructor(lab: Lab) {
     this.lab = lab;
@@ -34,7 +37,20 @@ class BootedLab {
   }
 
   async start(): Promise<void> {
-    await this.lab.startAll({ onBoot: (view) => this.boots.set(view.name ?? view.mac, view) });
+    const cards = new Map(this.lab.hosts.map(({ name, ports }) => [ports[0]?.mac, name]));
+    await this.lab.startAll({ onBoot: (view) => this.boots.set(cards.get(view.mac) ?? view.mac, view) });
+  }
+
+  /** Removes the folder of a machine, which host0 then knows by its id alone. */
+  async unname(name: string): Promise<void> {
+    rmSync(join(this.lab.host('host0').root, 'host0/machines', name), { recursive: true });
+    await this.mesh('host0', 'system', 'configure');
+    this.nameless.add(name);
+  }
+
+  /** What the members call a machine of the lab. */
+  nameOf(name: string): string {
+    return this.nameless.has(name) ? this.lab.host(name).machine : name;
   }
 
   async mesh(from: string, ...words: string[]): Promise<string> {
@@ -52,6 +68,7 @@ let besideBooted: Promise<void>;
 beforeAll(async () => {
   alone = await BootedLab.build('alone', { foreignDhcp: false, templateUuid: false });
   beside = await BootedLab.build('beside', { foreignDhcp: true, templateUuid: true });
+  await beside.unname('node1');
   besideBooted = beside.start();
   besideBooted.catch(() => undefined);
   await alone.start();
@@ -66,9 +83,10 @@ const STAGES = {
 const MODELS = { node1: 'Meshwork Lab machine, pcbios', node2: 'Meshwork Lab machine, efi' } as const;
 
 /** host0 has seen each stage of a BIOS and of a UEFI boot, with its time. */
-function expectComplete({ boots, lab }: BootedLab): void {
+function expectComplete({ boots, lab, nameless }: BootedLab): void {
   for (const [name, stages] of Object.entries(STAGES)) {
     const boot = boots.get(name);
+    expect(boot?.name).toBe(nameless.has(name) ? undefined : name);
     expect(boot).toMatchObject({ state: 'member', machine: lab.host(name).machine, ipv4: lab.host(name).member.ipv4 });
     expect(boot?.trouble).toBeUndefined();
     expect(boot?.model).toBe(MODELS[name as keyof typeof MODELS]);
@@ -87,10 +105,11 @@ async function expectReached(booted: BootedLab): Promise<void> {
   const pairs = await booted.lab.awaitPairs();
   expect(pairs).toHaveLength(6);
   expect(pairs.filter(({ rttMs }) => rttMs === undefined)).toEqual([]);
+  const [node1, node2] = [booted.nameOf('node1'), booted.nameOf('node2')];
   const pings = await Promise.all([
-    booted.mesh('host0', 'ping', 'manage', 'node1', '--count', '1'),
-    booted.mesh('host0', 'ping', 'manage', 'node2', '--count', '1'),
-    booted.mesh('node1', 'ping', 'manage', 'node2', '--count', '1'),
+    booted.mesh('host0', 'ping', 'manage', node1, '--count', '1'),
+    booted.mesh('host0', 'ping', 'manage', node2, '--count', '1'),
+    booted.mesh('node1', 'ping', 'manage', node2, '--count', '1'),
     booted.mesh('node2', 'ping', 'manage', 'host0', '--count', '1'),
   ]);
   for (const text of pings) expect(text).toContain('1 of 1');
@@ -205,43 +224,29 @@ test('machines with a dummy UUID derive the same id as host0, from the MAC of th
   await expectAgreement(beside, 'boot nic mac');
 });
 
-test(
-  'a machine without a name boots with the default overlay, is listed with its inventory, and gets a name',
-  async () => {
-    const { lab } = beside;
-    const [host0, { machine, ports }] = [lab.host('host0'), lab.host('node1')];
-    const folder = join(host0.root, 'host0/machines/node1');
-    rmSync(folder, { recursive: true });
-    await beside.mesh('host0', 'system', 'configure');
-    const reboot = async () => {
-      await lab.exec(host0, ['mesh', 'node', 'ctl', '-n', machine, 'reboot']);
-    };
-    const [boot] = await lab.boot([lab.host('node1')], reboot);
-    expect(boot).toMatchObject({ machine, state: 'member' });
-    expect(boot?.name).toBeUndefined();
-    const listed = await until('its inventory', 60_000, async () => {
-      const nodes = JSON.parse(await beside.mesh('host0', 'node', 'list', '--json')) as ListedNode[];
-      const node = nodes.find((candidate) => candidate.machine === machine);
-      return node?.hardware?.inventory !== undefined && node;
-    });
-    expect(listed).toMatchObject({ name: machine, online: true, lastSeenMsAgo: expect.any(Number) });
-    expect(listed.hardware).toMatchObject({
-      machine,
-      hardware: { product: 'Lab machine' },
-      firstSeen: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-      lastBoot: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-      cards: [{ mac: ports[0]?.mac, segment: ['eth1'] }],
-      inventory: { cpu: { threads: 1 }, disks: [], nics: [{ mac: ports[0]?.mac }] },
-    });
-    expect(listed.hardware?.name).toBeUndefined();
-    await beside.mesh('host0', 'node', 'adopt', machine, 'attic');
-    expect(readFileSync(join(host0.root, 'host0/machines/attic/UUID'), 'utf8')).toBe(`${machine}\n`);
-    expect(await beside.mesh('host0', 'system', 'configure', '--plan')).toMatch(
-      new RegExp(`^attic +${machine} +new`, 'm'),
-    );
-  },
-  BOOT_MS,
-);
+test('a machine without a name boots with the default overlay, is listed with its inventory, and gets a name', async () => {
+  const [host0, { machine, ports }] = [beside.lab.host('host0'), beside.lab.host('node1')];
+  const listed = await until('its inventory', 60_000, async () => {
+    const nodes = JSON.parse(await beside.mesh('host0', 'node', 'list', '--json')) as ListedNode[];
+    const node = nodes.find((candidate) => candidate.machine === machine);
+    return node?.hardware?.inventory !== undefined && node;
+  });
+  expect(listed).toMatchObject({ name: machine, online: true, lastSeenMsAgo: expect.any(Number) });
+  expect(listed.hardware).toMatchObject({
+    machine,
+    hardware: { product: 'Lab machine' },
+    firstSeen: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+    lastBoot: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+    cards: [{ mac: ports[0]?.mac, segment: ['eth1'] }],
+    inventory: { cpu: { threads: 1 }, disks: [], nics: [{ mac: ports[0]?.mac }] },
+  });
+  expect(listed.hardware?.name).toBeUndefined();
+  await beside.mesh('host0', 'node', 'adopt', machine, 'attic');
+  expect(readFileSync(join(host0.root, 'host0/machines/attic/UUID'), 'utf8')).toBe(`${machine}\n`);
+  expect(await beside.mesh('host0', 'system', 'configure', '--plan')).toMatch(
+    new RegExp(`^attic +${machine} +new`, 'm'),
+  );
+});
 
 test('the foreign server gave each machine its address and options, and no boot file', () => {
   const { lab } = beside;

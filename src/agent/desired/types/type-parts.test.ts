@@ -37,7 +37,11 @@ beforeEach(async () => {
       'link set eth0 up',
     );
     // What is not the agent's stays.
-    ip(host, 'link add virbr0 type bridge', 'link add vxlan9 type vxlan id 9 dstport 8472 local 10.9.0.77');
+    ip(
+      host,
+      'link add virbr0 address 06:00:00:00:00:99 type bridge',
+      'link add vxlan9 type vxlan id 9 dstport 8472 local 10.9.0.77',
+    );
   }
   nodes = await Promise.all(
     [hosts.here, hosts.there].map((host, at) => PlannedNode.open(host, board(at + 1), `10.9.0.${at + 1}`)),
@@ -222,4 +226,31 @@ test('VXLAN packets are taken from the peers alone, and in a multicast network f
   await nodes[0]?.take([{ network: multicast('239.0.255.1', 'ipv4'), peers: TOLD }]);
   expect(await isTaken('10.9.0.77', '06:00:00:00:00:03')).toBe(true);
   expect(await isTaken('10.50.0.7', '06:00:00:00:00:04')).toBe(false);
+});
+
+test('a port is plugged into a bridge of another program, which stays as it is, also while it is absent', async () => {
+  const network = networkOfType(NUMBER, { kind: 'foreign-bridge', name: 'virbr0' });
+  const attachments = [{ network, peers: { kind: 'none' } }] as const;
+  const masterOf = () => JSON.parse(inside(hosts.here, 'ip', '-j', 'link', 'show', 'tap0'))[0].master;
+  const bridge = () => {
+    const [{ ifindex, flags, mtu, group, address, ifalias, inet6_addr_gen_mode: mode }] = JSON.parse(
+      inside(hosts.here, 'ip', '-j', '-d', 'link', 'show', 'virbr0'),
+    );
+    return { ifindex, isUp: flags.includes('UP'), mtu, group, address, ifalias, mode };
+  };
+  const before = bridge();
+  await nodes[0]?.take(attachments, ['tap0']);
+  expect(masterOf()).toBe('virbr0');
+  expect(nodes[0]?.lines).toContain('ip link set tap0 master virbr0');
+  expect(bridge()).toEqual(before);
+
+  ip(hosts.here, 'link delete virbr0');
+  await nodes[0]?.take(attachments, ['tap0']);
+  expect(masterOf()).toBeUndefined();
+  ip(hosts.here, 'link add virbr0 type bridge');
+  await nodes[0]?.take(attachments, ['tap0']);
+  expect(masterOf()).toBe('virbr0');
+
+  await nodes[0]?.take([]);
+  expect(linksOf(hosts.here)).toEqual(UNTOUCHED);
 });

@@ -5,6 +5,7 @@ import type { NetworkAttachment } from '../assignment.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
 import { bridgeParts } from './bridge.ts';
+import { foreignBridgeName, foreignBridgeParts } from './foreign-bridge.ts';
 import { underlayLink, vxlanParts } from './vxlan.ts';
 
 /** What one type gives to the desired items. */
@@ -17,6 +18,7 @@ interface TypeKind<T extends NetworkType> {
 const TYPES: { readonly [K in NetworkType['kind']]: TypeKind<Extract<NetworkType, { kind: K }>> } = {
   vxlan: { parts: vxlanParts, foreignLink: underlayLink },
   bridge: { parts: bridgeParts },
+  'foreign-bridge': { parts: foreignBridgeParts, foreignLink: foreignBridgeName },
 };
 
 /** The cast is sound: the table maps each kind to what knows exactly that type. */

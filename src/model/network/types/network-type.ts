@@ -1,10 +1,11 @@
 /** The table of the types of networks: what carries a network. A type is a file in this folder and a row here. */
 import { type Shape, type TypeOf, variants } from '../../form.ts';
 import { BRIDGE } from './bridge.ts';
+import { FOREIGN_BRIDGE } from './foreign-bridge.ts';
 import type { NetworkTypeRow } from './network-type-row.ts';
 import { VXLAN } from './vxlan.ts';
 
-const ROWS = { vxlan: VXLAN, bridge: BRIDGE } as const;
+const ROWS = { vxlan: VXLAN, bridge: BRIDGE, 'foreign-bridge': FOREIGN_BRIDGE } as const;
 
 /** What carries a network. */
 export type NetworkType = TypeOf<(typeof ROWS)[keyof typeof ROWS]['form']>;
