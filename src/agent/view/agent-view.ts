@@ -7,7 +7,7 @@ import { MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
-import { hexNumber, type NetworkId } from '../../model/network/number.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { VERSION } from '../../model/version.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
@@ -25,7 +25,7 @@ import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 import { fullTableFinding, fullTables } from './full-tables.ts';
-import { type AgentWithGiven, givenNetworkViews } from './given-networks.ts';
+import { type AgentWithGiven, givenNetworkViews, givenReasons } from './given-networks.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 import { portFindings } from './port-findings.ts';
@@ -263,22 +263,6 @@ function reasonsOf(agent: Agent, object: string, network: Network | undefined, m
   }
   if (network === undefined) return [];
   return isMesh(network) ? reasons(agent, network, member) : givenReasons(agent, network.name, member);
-}
-
-function givenReasons(agent: Agent, name: string, member?: string): string[] {
-  const view = givenNetworkViews(agent).find(({ network }) => network.name === name);
-  if (view === undefined) return [];
-  const { network, peers, ports } = view;
-  const devices = [deviceOf(network.type), network.bridge?.name].filter((device) => device !== undefined);
-  const why =
-    ports.length === 0 ? 'host0 wants this node to have it' : `this node has ports in it: ${ports.join(', ')}`;
-  const lines = [
-    `network ${name}: given by host0, number 0x${hexNumber(network.number)}; ${why}`,
-    `devices: ${devices.join(' in ')}, with addresses made of the number and the machine`,
-  ];
-  if (member !== undefined) lines.push(`node ${member}: holds the network, too; host0 names it`);
-  else if (peers !== undefined) lines.push(`other nodes: ${peers.map((peer) => peer.name).join(', ') || 'none yet'}`);
-  return lines;
 }
 
 function reasons(agent: Agent, network: Mesh, member: string | undefined): string[] {

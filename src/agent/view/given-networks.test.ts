@@ -9,13 +9,17 @@ import type { PortView } from '../../protocol/documents/views.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { NOTHING_ASSIGNED } from '../assignment/assigned-objects.ts';
 import { NodeAssignments } from '../assignment/node-assignments.ts';
-import { givenNetworkViews } from './given-networks.ts';
+import { type AgentWithGiven, givenNetworkViews, givenReasons } from './given-networks.ts';
 
 const machine = '10eff964' as MachineId;
 const blue = storeNetwork('blue', 0x1001);
 const peers = [machine, '20eff964'].map((id) => ({ machine: id, name: `node-${id}`, underlay: '10.11.1.2', macs: [] }));
 
 async function viewsOf(state: NetworkState, networks = [blue]) {
+  return givenNetworkViews(await nodeWith(state, networks));
+}
+
+async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWithGiven> {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
   const last = {
@@ -39,7 +43,7 @@ async function viewsOf(state: NetworkState, networks = [blue]) {
     { interface: 'vm0', network: blue.id, networkName: 'blue', state: 'plugged' },
     { interface: 'vm1', network: manage.id, networkName: 'manage', state: 'plugged' },
   ];
-  return givenNetworkViews({ input: { machine, assignments }, ports: { list: () => ports } });
+  return { input: { machine, assignments }, ports: { list: () => ports } };
 }
 
 test('a given network with its state, the other nodes that hold it, and its ports', async () => {
@@ -72,4 +76,17 @@ test('a network that waits or failed says why, also one that cannot be beside a 
     { network: { name: 'blue' }, state: { phase: 'ready' } },
     { network: { name: 'manage' }, state: { phase: 'failed', error: { message: expect.stringContaining('manage') } } },
   ]);
+});
+
+test('mesh explain says who gave the network, and why this node has it', async () => {
+  const node = await nodeWith({ phase: 'ready' });
+  expect(givenReasons(node, 'blue')).toEqual([
+    'network blue: given by host0, number 0x1001; this node has ports in it: vm0',
+    'devices: vxlan1001 in br1001, with addresses made of the number and the machine',
+    'other nodes: node-20eff964',
+  ]);
+  expect(givenReasons(node, 'blue', 'node-20eff964')[2]).toBe(
+    'node node-20eff964: holds the network, too; host0 names it',
+  );
+  expect(givenReasons(node, 'green')).toEqual([]);
 });

@@ -1,6 +1,7 @@
 /** What the agent tells of the networks that host0 has given to this node. */
 import type { Network } from '../../model/network/network.ts';
 import { ipv6In, nodeAddresses } from '../../model/network/node-addresses.ts';
+import { hexNumber } from '../../model/network/number.ts';
 import type { AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
 import type { GivenNetworkView, PeerView } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
@@ -39,4 +40,23 @@ function peerViews(network: Network, peers: AttachmentPeers): PeerView[] | undef
     const { bridgeMac: mac } = nodeAddresses(network, machine);
     return { name, machine, underlay, mac, ipv6: ipv6In(network, machine) };
   });
+}
+
+/** Why a given network is here, most general first; nothing for another network. */
+export function givenReasons(agent: AgentWithGiven, name: string, member?: string): string[] {
+  const view = givenNetworkViews(agent).find(({ network }) => network.name === name);
+  if (view === undefined) return [];
+  const { network, peers, ports } = view;
+  const devices = [network.type.kind === 'vxlan' ? network.type.device : undefined, network.bridge?.name].filter(
+    (device) => device !== undefined,
+  );
+  const why =
+    ports.length === 0 ? 'host0 wants this node to have it' : `this node has ports in it: ${ports.join(', ')}`;
+  const lines = [
+    `network ${name}: given by host0, number 0x${hexNumber(network.number)}; ${why}`,
+    `devices: ${devices.join(' in ')}, with addresses made of the number and the machine`,
+  ];
+  if (member !== undefined) lines.push(`node ${member}: holds the network, too; host0 names it`);
+  else if (peers !== undefined) lines.push(`other nodes: ${peers.map((peer) => peer.name).join(', ') || 'none yet'}`);
+  return lines;
 }
