@@ -240,6 +240,14 @@ test('an agent that does not answer is an unknown hop', () => {
   expect(forth.at(-1)).toMatchObject({ node: 'node2', subject: 'agent', state: 'unknown' });
 });
 
+test('an agent that this node cannot ask about the network is an unknown hop, and not said to be silent', () => {
+  const query = { from: { member: node1.ipv6 }, to: { member: node2.ipv6 } };
+  const first = { node: 'node1', view: pathView(stateAt('node1'), query) };
+  const { forth } = walk({ first, between: undefined, last: { node: 'node2' } });
+  const held = 'its part is not known here: about this network only host0 can ask it';
+  expect(forth.at(-1)).toMatchObject({ node: 'node2', subject: 'agent', state: 'unknown', held });
+});
+
 test('a guest: its FDB entry, and the state of its port', () => {
   const mac = '52:54:00:00:00:07' as Mac;
   const guest = { member: node2.ipv6, guest: { mac } };
