@@ -1,4 +1,4 @@
-/** The part of nftables that our own scripts use: replacing a whole table, and adding and deleting set elements. */
+/** The part of nftables that our own scripts use: replacing a whole table, adding and deleting set elements, and emptying sets. */
 import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 
 /** One parsed table. */
@@ -13,7 +13,7 @@ export interface SimTable {
 
 /** Runs a script as one transaction. @returns the name of the errno, when nothing was changed; undefined for success */
 export function runScript(tables: Map<string, SimTable>, script: string): string | undefined {
-  const family = /^(?:table|add element|delete element) (\w+)/.exec(script)?.[1];
+  const family = /^(?:table|add element|delete element|flush set) (\w+)/.exec(script)?.[1];
   if (family === undefined) return 'EINVAL';
   if (script.startsWith('table')) {
     const whole = /^table \w+ \w+ \{\n([\s\S]*)\}\n$/m.exec(script)?.[1];
@@ -29,12 +29,15 @@ export function runScript(tables: Map<string, SimTable>, script: string): string
     if (have === undefined || (verb === 'delete' && elements.some((element) => !have.has(element)))) return 'ENOENT';
   }
   for (const { verb, set, elements } of changes) {
-    for (const element of elements) before.sets.get(set)?.[verb](element);
+    if (verb === 'clear') before.sets.get(set)?.clear();
+    else for (const element of elements) before.sets.get(set)?.[verb](element);
   }
   return undefined;
 }
 
-function parseChange(line: string): { verb: 'add' | 'delete'; set: string; elements: string[] } {
+function parseChange(line: string): { verb: 'add' | 'delete' | 'clear'; set: string; elements: string[] } {
+  const emptied = /^flush set \w+ \w+ (\w+)$/.exec(line)?.[1];
+  if (emptied !== undefined) return { verb: 'clear', set: emptied, elements: [] };
   const [, verb, set = '', list = ''] = /^(add|delete) element \w+ \w+ (\w+) \{ (.*) \}$/.exec(line) ?? [];
   return { verb: verb === 'delete' ? verb : 'add', set, elements: list.split(', ') };
 }
