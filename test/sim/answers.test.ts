@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Agent } from '../../src/agent/agent.ts';
 import { AgentConditions } from '../../src/agent/view/agent-conditions.ts';
 import { driftView, explainView, networkViews, planView, statusView } from '../../src/agent/view/agent-view.ts';
+import { meshDocument } from '../../src/protocol/documents/mesh-document.ts';
 import { type RouteAnswers, type RouteOf, readRouteAnswer } from '../../src/protocol/shapes/answers.ts';
 import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
@@ -39,7 +40,8 @@ test('every answer of a cluster with two segments and two meshes is read as it i
   const { controller } = daemon;
   isRead('host0', 'GET /v1/status', controller.status());
   isRead('host0', 'GET /v1/nodes', controller.nodes());
-  isRead('host0', 'GET /v1/networks', controller.networks());
+  const networks = controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) }));
+  isRead('host0', 'GET /v1/networks', networks);
   const answers = cluster.machines.map(async ({ process }) => {
     if (process !== undefined) await agentAnswers(process.agent);
   });

@@ -1,5 +1,5 @@
 /** State files that a failing disk has damaged, a store that takes nothing, a full disk of logs: the mesh goes on, and says what is lost. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -111,10 +111,14 @@ test('on a full disk of state and logs nothing ends, host0 is not ready, and is 
   await stopAll();
   const { state, logs } = pathsBelow(host0.root);
   const disk = new SmallDisk(join(host0.root, 'var'), 8 * 1024 * 1024);
+  // Without its installation secret, host0 would know no key of its nodes.
+  const keys = join(host0.root, 'keys');
+  cpSync(join(state, 'keys'), keys, { recursive: true });
   disk.mount();
   try {
     for (const directory of [state, logs]) mkdirSync(directory, { recursive: true });
     chmodSync(state, 0o711);
+    cpSync(keys, join(state, 'keys'), { recursive: true });
     startAll();
     await allAreReady();
     disk.fill();

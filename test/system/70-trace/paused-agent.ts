@@ -1,7 +1,7 @@
 /** Makes a fault while the agent is stopped, so that the agent answers a question before it repairs the fault. */
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
+import { AGENT_PORT, CHANNEL_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import { until } from '../until.ts';
 
 /** The command that asks starts in a fifth of a second, but in seconds on a busy machine. */
@@ -32,8 +32,13 @@ export async function askedWhilePaused<T>(
   }
 }
 
-/** Whether a request waits at the agent's endpoint in the mesh, or at its control socket. */
+/** host0 pings each channel every three seconds: a frame of 17 bytes in a TLS record of 39. A question has a path of twice that. */
+const PING_BYTES = 39;
+
+/** Whether a request waits at the agent's endpoint in the mesh, at its control socket, or on its channel. */
 async function isAsked(lab: Lab, host: LabHost): Promise<boolean> {
+  const channel = await lab.exec(host, ['ss', '-Htn', 'state', 'established', `dport = :${CHANNEL_PORT}`]);
+  if (Number.parseInt(channel.stdout, 10) > PING_BYTES) return true;
   const endpoint = ['ss', '-Htn', 'state', 'established', `sport = :${AGENT_PORT}`];
   const control = ['ss', '-Hxl', `src */agent.sock`];
   // The first number of a line counts the waiting bytes or connections.
