@@ -242,12 +242,13 @@ test('one card is at most four machines, host0 does not grow, and the others sta
   const answers = await all(Array.from({ length: MADE_UP }, (_, number) => () => script(madeUp(number), card)));
   const scripts = answers.filter(isScript).length;
   const seconds = (performance.now() - startMs) / 1000;
-  const grownMb = (host.memoryKb('host0') - beforeKb) / 1024;
+  const grownMb = () => (host.memoryKb('host0') - beforeKb) / 1024;
   console.info(
-    `${MADE_UP} made-up machines in ${seconds.toFixed(1)} s: ${scripts} scripts, host0 ${grownMb.toFixed(1)} MB larger`,
+    `${MADE_UP} made-up machines in ${seconds.toFixed(1)} s: ${scripts} scripts, host0 ${grownMb().toFixed(1)} MB larger`,
   );
   expect(scripts).toBeLessThanOrEqual(4);
-  expect(grownMb).toBeLessThanOrEqual(20);
+  // On a busy machine, garbage of the last requests is still there.
+  await until('host0 is at most 20 MB larger', DEADLINE_MS, async () => grownMb() <= 20);
   expect(await finding('MESH_BOOT_CARD_MANY')).toMatchObject({ object: card.mac, severity: 'warning' });
   const machines = (await host.machines()).map(({ machine }) => machine);
   expect(machines.length).toBeLessThanOrEqual(known.length + 4);
