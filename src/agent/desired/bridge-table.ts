@@ -58,7 +58,8 @@ export function bridgeTable({ networks, ...input }: RulesetInput): RulesetItem {
       '    iifname vmap @entrances\n',
       // An interface may have been put on a bridge of ours a moment ago: host0, which may capture the traffic of this node,
       // never enters by it.
-      `    ether saddr @host0s ${refuse('member-mac')}\n`,
+      // While the table is replaced, a frame in the old chain finds no element of a map any more, but still those of sets.
+      `    iifname != @vxlans ether saddr @host0s ${refuse('member-mac')}\n`,
       '  }\n',
       // All frames of guests pass here: the first question is one of the three that the kernel answers fastest.
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
