@@ -143,7 +143,7 @@ test('another MTU and description lose no packet, and restart no stream', async 
   const before = { channels: channelsOf(), floods: nodes.map(floodsOf) };
   const watches = await Promise.all(nodes.map((host) => ForwardingWatch.of(host)));
   for (const watch of watches) shared.defer(() => watch.close());
-  using pings = await Pings.start(guest1.netns, guest2.address);
+  using pings = await Pings.start(guest1.netns, guest2.address, 1);
   host0('PATCH', '/v1/catalogue/blue', { mtuBytes: 1400, description: 'for the office' });
   await until('both nodes have the MTU', DEADLINE_MS, () => nodes.every((host) => mtuOf(host) === '1400'));
   await noDrift(nodes);
