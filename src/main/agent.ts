@@ -35,6 +35,7 @@ import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
+import { echoThrough } from '../kernel/sockets/scoped-echo.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { NodeName } from '../machine/node-name.ts';
@@ -177,18 +178,3 @@ async function main(): Promise<void> {
 }
 
 main().catch((thrown: unknown) => fail([MeshError.from(thrown)]));
-
-/** Sends an echo with the common socket, or with one of its own through a device: for a link-local address. */
-async function echoThrough<T>(
-  common: EchoSocket,
-  device: string | undefined,
-  send: (socket: EchoSocket) => Promise<T>,
-): Promise<T> {
-  if (device === undefined) return send(common);
-  const own = EchoSocket.open({ device });
-  try {
-    return await send(own);
-  } finally {
-    own.close();
-  }
-}
