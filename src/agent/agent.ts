@@ -4,6 +4,7 @@
 
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
+import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
@@ -23,7 +24,7 @@ import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
-import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
+import { type ForeignLink, foreignLinks, wideIpv6 } from './kernel/foreign-links.ts';
 import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
@@ -145,6 +146,7 @@ export class Agent implements SourceAgent {
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
       networks: () => this.networks.all,
+      fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
       mayBeGiven: input.mayBeGiven ?? (() => false),
@@ -154,6 +156,8 @@ export class Agent implements SourceAgent {
       stateOf: (network) => this.stateOf(network),
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
+      portState: (port) => this.ports.stateOf(port),
+      underlayIpv6: () => this.#underlayIpv6,
     });
     if (assignments !== undefined) {
       this.ports.wishes.subscribe(() => assignments.changed());
@@ -357,6 +361,13 @@ export class Agent implements SourceAgent {
       case 'underlay-address':
         return true;
     }
+  }
+
+  /** This node's address on an IPv6 underlay: that of the link to host0, or of host0's first segment. */
+  get #underlayIpv6(): Ipv6 | undefined {
+    if (!this.source.known) return undefined;
+    const host0 = this.source.host0Stance();
+    return wideIpv6(this.#subnets?.links ?? [], host0.role === 'node' ? host0.device : host0.segments[0]?.device);
   }
 
   get #hasAssignment(): boolean {

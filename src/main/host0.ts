@@ -6,6 +6,7 @@ import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { managementMesh } from '../api/channel/management-mesh.ts';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
@@ -110,6 +111,8 @@ async function main(): Promise<void> {
     catalogue,
     host0AddressFor: (viewer) => controller.host0State.addressFor(viewer),
     agentSock: paths.agentSock,
+    management: () => managementMesh(controller.memberships.meshes, management)?.network,
+    rolesOf: () => [],
   });
   const { assignments } = given;
   const nodeChannels = openChannels({ ...common, keys, controller, verification, management, assignments });
@@ -127,7 +130,16 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
+  for (const part of [
+    nodeName,
+    ...storage.parts,
+    ...keyParts,
+    ...given.parts,
+    catalogue,
+    endpoints,
+    metricsEndpoint,
+    settingsWatch,
+  ])
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.memberships.meshes.map(({ network }) => network));
   links.changes.subscribe(() => endpoints.linksChanged());
@@ -148,6 +160,7 @@ async function main(): Promise<void> {
     channels: nodeChannels.channels,
     keys,
     orphans: given.orphans,
+    ports: given.ports,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

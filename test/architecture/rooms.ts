@@ -184,6 +184,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       assignments: {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
+        pools: 'a port that host0 places has an id of its own',
       },
       '.': {
         admission: 'one admission for all meshes',

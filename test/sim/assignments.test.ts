@@ -8,6 +8,8 @@ import { type LocalPort, NodeAssignments } from '../../src/agent/assignment/node
 import { assignmentText } from '../../src/api/channel/assignment-text.ts';
 import { Assignments } from '../../src/controller/assignments/assignments.ts';
 import { NodeOrphans } from '../../src/controller/assignments/node-orphans.ts';
+import { PortBook } from '../../src/controller/assignments/port-book.ts';
+import { PortOrders } from '../../src/controller/assignments/port-orders.ts';
 import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import type { MachineId } from '../../src/model/machine.ts';
@@ -63,6 +65,8 @@ class SimNode {
       stateOf: () => ({ phase: 'ready' }),
       takeUp: async () => undefined,
       localPorts: () => this.#localPorts(),
+      portState: () => ({ state: 'plugged' }),
+      underlayIpv6: () => undefined,
     });
   }
 
@@ -84,7 +88,8 @@ class SimNode {
 async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   const places = { placeOf: placeOf(nodes), changes: new Signal<undefined>() };
   const host0AddressFor = () => '10.11.0.1' as Ipv4;
-  const assignments = new Assignments({ clock, journal, store, places, host0AddressFor });
+  const ports = await PortBook.open(store);
+  const assignments = new Assignments({ clock, journal, store, places, ports, rolesOf: () => [], host0AddressFor });
   await assignments.start();
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   catalogue.usedBy(assignments.use);
@@ -94,7 +99,9 @@ async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   give();
   const due = new Set<MachineId>();
   assignments.subscribe((machine) => void (machine !== 'host0' && due.add(machine)));
-  return { store, assignments, catalogue, due };
+  const network = (wanted: string) => catalogue.find(wanted).network;
+  const orders = new PortOrders({ book: ports, assignments, network, management: () => undefined });
+  return { store, assignments, catalogue, orders, due };
 }
 
 function placeOf(nodes: readonly SimNode[]) {
@@ -131,7 +138,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     await clock.pass(100);
   }
   await settle();
-  const orphans = new NodeOrphans(host.assignments, (network) => host.catalogue.apply({ ...network }));
+  const orphans = new NodeOrphans(host.assignments, (network) => host.catalogue.apply({ ...network }), host.orders);
   for (const { machine, kind, id, epoch, document } of orphans.list()) {
     const isWanted = nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));
     if (isWanted || random() < 0.5) await orphans.adopt(machine, { kind, id, epoch });

@@ -62,10 +62,15 @@ export const NOTHING_ASSIGNED: AssignedObjects = {
 
 /**
  * What a node has after an assignment. Unchanged attachments are the same objects as before.
+ * @param isUnheard whether the node needs a network for a reason that host0 had not heard of when it composed the assignment
  * @throws MESH_ASSIGNMENT_STALE for a lower revision of an epoch
  * @throws MESH_ASSIGNMENT_INCOMPLETE for a digest that the node does not have: host0 must send the whole attachment
  */
-export function withAssignment(before: AssignedObjects, reading: NodeAssignmentReading): AssignedObjects {
+export function withAssignment(
+  before: AssignedObjects,
+  reading: NodeAssignmentReading,
+  isUnheard: (network: NetworkId) => boolean = () => false,
+): AssignedObjects {
   const { epoch, revision, ports: givenPorts, released = [] } = reading.assignment;
   const version = { epoch, revision };
   const known = before.revisions.get(epoch);
@@ -90,7 +95,8 @@ export function withAssignment(before: AssignedObjects, reading: NodeAssignmentR
   for (const [id, network] of before.networks) {
     if (networks.has(id)) continue;
     const isNamed = unread.network.has(id);
-    if (stays('network', id, network.version, isNamed)) networks.set(id, isNamed ? { ...network, version } : network);
+    if (isUnheard(id) || stays('network', id, network.version, isNamed))
+      networks.set(id, isNamed ? { ...network, version } : network);
   }
   for (const [link, given] of before.ports) {
     if (ports.has(link)) continue;

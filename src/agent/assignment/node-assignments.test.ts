@@ -11,7 +11,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
-import { type LocalPort, NodeAssignments } from './node-assignments.ts';
+import { type LocalPort, NodeAssignments, type PortState } from './node-assignments.ts';
 
 const [blue, red] = [meshNumber(0), meshNumber(1)];
 const machine = '10eff964' as MachineId;
@@ -28,13 +28,15 @@ function documentOf(revision: number, networks: readonly unknown[], epoch = 'a')
   return JSON.stringify({ ...frame, epoch, revision, attachments });
 }
 
+const PLUGGED: PortState = { state: 'plugged' };
+
 /** A node whose kernel is as `state` says; `restart` gives a new process with the same disk. */
 function node({ files = [] as readonly Network[] } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'mesh-node-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
-  const world = { state: { phase: 'ready' } as NetworkState, ports: [] as LocalPort[], passes: 0 };
+  const world = { state: { phase: 'ready' } as NetworkState, ports: [] as LocalPort[], portState: PLUGGED, passes: 0 };
   const restart = async () => {
     const last = new LastAssignment({ clock, journal, disk: assignmentOnDisk(directory, textOnDisk) });
     const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => files });
@@ -43,6 +45,8 @@ function node({ files = [] as readonly Network[] } = {}) {
       stateOf: () => world.state,
       takeUp: async () => void world.passes++,
       localPorts: () => world.ports,
+      portState: () => world.portState,
+      underlayIpv6: () => undefined,
     });
     return assignments;
   };

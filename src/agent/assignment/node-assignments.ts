@@ -2,6 +2,8 @@
  * What host0 gives this node beside the meshes of its files: takes assignments, keeps them on disk, and tells how each object is.
  * The last assignment stays in force while host0 is away, and from the first moment after a restart.
  */
+import { createHash } from 'node:crypto';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -11,6 +13,7 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';
 import {
+  type AssignedPort,
   type AssignmentAnswer,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAttachment,
@@ -45,7 +48,14 @@ export interface AssignedAgent {
   takeUp(): Promise<void>;
   /** The ports that the node's administrator plugged in. */
   localPorts(): readonly LocalPort[];
+  /** How a port is that host0 has given. */
+  portState(port: AssignedPort): PortState;
+  /** The node's address on its IPv6 underlay; undefined while it has none. */
+  underlayIpv6(): Ipv6 | undefined;
 }
+
+/** Whether a port is on the bridge of its network. */
+export type PortState = { readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string };
 
 /** What the assignments of a node need. */
 export interface NodeAssignmentsInput {
@@ -63,6 +73,7 @@ export interface NodeAssignmentsInput {
 export const NETWORK_NOT_GIVEN = 'host0 has not given this network yet';
 
 const AGENT_STARTING = 'the agent is starting';
+const SAID_HEX = 16;
 
 /** Keeps one node's assignment. Call `load` first, and `serve` when the agent is there. */
 export class NodeAssignments {
@@ -148,14 +159,17 @@ export class NodeAssignments {
     const { version, networks } = this.#objects;
     const digests: Record<NetworkId, string> = {};
     for (const [id, { digest }] of networks) digests[id] = digest;
-    const ports = (this.#agent?.localPorts() ?? []).map(({ link, network }) => ({ link, network }));
+    const underlayIpv6 = this.#agent?.underlayIpv6();
+    const given = Array.from(this.#objects.ports.values(), ({ port }) => port);
     return {
       format: NODE_ASSIGNMENT_FORMAT,
+      said: this.#said,
+      ...(underlayIpv6 !== undefined && { underlayIpv6 }),
       ...(version !== undefined && { assignment: version }),
       kept: this.#input.last.kept,
       digests,
       objects: this.#states(),
-      ports,
+      ports: [...this.#ownPorts, ...given],
       orphans: orphansOf(this.#objects),
     };
   }
@@ -187,11 +201,28 @@ export class NodeAssignments {
     await this.#input.last.close();
   }
 
+  /** The ports of the administrator, as host0 is told of them. */
+  get #ownPorts(): Omit<LocalPort, 'state'>[] {
+    return (this.#agent?.localPorts() ?? []).map(({ link, network }) => ({ link, network }));
+  }
+
+  get #said(): string {
+    return createHash('sha256').update(JSON.stringify(this.#ownPorts)).digest('hex').slice(0, SAID_HEX);
+  }
+
+  /** Whether a port was plugged into the network that host0 had not heard of when it composed the assignment. */
+  #isUnheard(heard: string | undefined): (network: NetworkId) => boolean {
+    if (heard === undefined || heard === this.#said) return () => false;
+    const networks = new Set(this.#ownPorts.map(({ network }) => network));
+    return (network) => networks.has(network);
+  }
+
   async #takeNow(text: string): Promise<AssignmentAnswer> {
     const { journal, last } = this.#input;
     const before = this.#objects;
     try {
-      this.#objects = withAssignment(before, readNodeAssignment(text));
+      const reading = readNodeAssignment(text);
+      this.#objects = withAssignment(before, reading, this.#isUnheard(reading.assignment.heard));
     } catch (thrown) {
       const error = MeshError.from(thrown);
       // host0 sends an incomplete one again in full, at once.
@@ -206,6 +237,8 @@ export class NodeAssignments {
     this.#isFresh = true;
     this.#record(before, this.#objects);
     this.changed();
+    // A port that goes is taken off first: after a crash in between, the assignment on the disk still has the port.
+    if ([...before.ports.keys()].some((link) => !this.#objects.ports.has(link))) await this.#agent?.takeUp();
     await Promise.all([last.keep(this.#objects), this.#agent?.takeUp()]);
     const { version } = this.#objects;
     if (version === undefined) throw new TypeError('an assignment has a version');
@@ -251,7 +284,7 @@ export class NodeAssignments {
   }
 
   #states(): ObjectStatus[] {
-    const { refusedNetworks } = this.given;
+    const { refusedNetworks, refusedPorts } = this.given;
     const known = new Set<string>();
     const aged = (kind: ObjectStatus['kind'], id: string, state: State): ObjectStatus => {
       known.add(`${kind} ${id}`);
@@ -270,8 +303,19 @@ export class NodeAssignments {
       const why = isGiven ? 'the interface is not on its bridge yet' : NETWORK_NOT_GIVEN;
       return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
     });
+    const given = Array.from(this.#objects.ports.values(), ({ port }) => {
+      const state = this.#agent?.portState(port) ?? ({ state: 'wanted', why: AGENT_STARTING } as const);
+      const refusal = refusedPorts.get(port.link);
+      if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
+      return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
+    }).filter(({ id }) => ports.every((own) => own.id !== id));
     for (const key of this.#pendingSinceMs.keys()) if (!known.has(key)) this.#pendingSinceMs.delete(key);
-    return [...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)), ...unsupported, ...ports];
+    return [
+      ...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)),
+      ...unsupported,
+      ...ports,
+      ...given,
+    ];
   }
 
   #hasNetwork(nameOrId: string): boolean {

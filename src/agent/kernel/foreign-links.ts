@@ -1,6 +1,6 @@
 /** The links of a machine that are not the agent's: NICs, and what other programs have made. */
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
-import { type Ipv6, type Ipv6Cidr, ipv6Subnet } from '../../model/address/ipv6.ts';
+import { type Ipv6, type Ipv6Cidr, ipv6Subnet, isLinkLocal } from '../../model/address/ipv6.ts';
 import { parseAlias } from '../items/mark.ts';
 import type { KernelCache } from './kernel-cache.ts';
 
@@ -39,3 +39,9 @@ export function foreignLinks({ links, addresses }: Pick<KernelCache, 'links' | '
 }
 
 type V6 = ForeignLink['ipv6'][number] & { readonly scope: string };
+
+/** The first IPv6 address of a link that reaches beyond the link; undefined if there is none. */
+export function wideIpv6(links: readonly ForeignLink[], device: string | undefined): Ipv6 | undefined {
+  const link = links.find((candidate) => candidate.device === device);
+  return link?.ipv6.find(({ address }) => !isLinkLocal(address))?.address;
+}

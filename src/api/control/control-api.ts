@@ -1,6 +1,7 @@
 /** host0's control API, on a Unix socket (protocol/documents/views.ts lists the routes). */
 import { type FastifyInstance, fastify } from 'fastify';
 import { z } from 'zod';
+import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
@@ -27,6 +28,7 @@ import { addChannelRoutes } from './channel-routes.ts';
 import { addKeyRoutes, type KeyGiver } from './key-routes.ts';
 import { addNetworkRoutes } from './network-routes.ts';
 import { addOrphanRoutes, type OrphanCommands } from './orphan-routes.ts';
+import { addPortRoutes } from './port-routes.ts';
 
 /** The boot service, as far as the routes need it (boot/boot-service.ts). */
 export interface BootControl {
@@ -66,6 +68,7 @@ export interface ControlApiInput {
   readonly channels: Channels;
   readonly keys: KeyGiver;
   readonly orphans: OrphanCommands;
+  readonly ports: PortOrders;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -107,6 +110,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
   addKeyRoutes(app, input.keys);
   addNetworkRoutes(app, input.catalogue);
   addOrphanRoutes(app, input.orphans);
+  addPortRoutes(app, input.ports);
   answerProbes(app, input);
   streamEvents(app, input);
   streamAssignment(app, controller);

@@ -48,6 +48,18 @@ export class PortIds {
     return { ...portOf(next), move: this.#pool.take({ value: id, owner }, next + 1) };
   }
 
+  /** Takes the id of a port that a node has and the store has lost. @throws MESH_PORT_TAKEN */
+  take(id: string, owner: string): PoolMove {
+    const other = this.#pool.of(id)?.owner;
+    if (other === undefined) return this.#pool.take({ value: id, owner });
+    throw new MeshError('MESH_PORT_TAKEN', `the id ${id} is that of another ${other}`, {
+      operation: 'take the id of a port',
+      object: id,
+      rule: 'Each port has an id of its own.',
+      remedy: 'Release the orphan, and make the port again with `mesh port create`.',
+    });
+  }
+
   /** Notes that a port is gone. Its id is not given again. */
   give(id: string): PoolMove {
     return this.#pool.give(id);

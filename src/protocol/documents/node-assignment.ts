@@ -109,6 +109,11 @@ export interface NodeAssignment extends MembershipVersion {
   readonly workloads: readonly AssignedWorkload[];
   /** Orphans of the node that an administrator released. Absent: none. */
   readonly released?: readonly OrphanName[];
+  /**
+   * The word of the node for what it said of its ports when host0 composed this (`NodeStatus.said`). The node keeps a network in
+   * which it has plugged a port since: host0 is about to hear of it. Absent: from an older host0.
+   */
+  readonly heard?: string;
   /** On host0: it forwards VXLAN packets between these segments, and nothing else. */
   readonly segments: readonly Segment[];
   /** On host0: the NICs that its agent keeps up. */
@@ -176,6 +181,10 @@ export interface NodeStatus {
   readonly assignment?: MembershipVersion;
   /** Whether the assignment in force is on the node's disk, so that it survives a restart. */
   readonly kept: boolean;
+  /** A word for `ports`: another list has another word. host0 says it back (`NodeAssignment.heard`). An older node has none. */
+  readonly said?: string;
+  /** The node's address on its IPv6 underlay. Absent: it has none, or is an older node. */
+  readonly underlayIpv6?: Ipv6;
   /** The digest of each attachment that the node has from host0 (`attachmentDigest`), so that host0 sends only others. */
   readonly digests: Readonly<Record<NetworkId, string>>;
   readonly objects: readonly ObjectStatus[];

@@ -10,6 +10,7 @@ import type { CatalogueChange, CatalogueView } from '../documents/catalogue.ts';
 import type { GivenKey } from '../documents/given-key.ts';
 import type { MachineView } from '../documents/machine-view.ts';
 import type { NodeOrphan } from '../documents/node-assignment.ts';
+import type { PlacedPortView } from '../documents/placed-port.ts';
 import type { TimelineView } from '../documents/timeline-view.ts';
 import type { TraceView } from '../documents/trace.ts';
 import type {
@@ -47,6 +48,7 @@ import {
   NetworkViewShape,
   NodeViewShape,
   PingShape,
+  PlacedPortShape,
   PlanShape,
   PortShape,
   TraceShape,
@@ -76,6 +78,10 @@ export interface RouteAnswers {
     readonly 'GET /v1/orphans': readonly NodeOrphan[];
     readonly 'POST /v1/orphans/adopt': unknown;
     readonly 'POST /v1/orphans/release': unknown;
+    readonly 'GET /v1/ports': readonly PlacedPortView[];
+    readonly 'POST /v1/ports': PlacedPortView;
+    readonly 'POST /v1/ports/*/move': PlacedPortView;
+    readonly 'DELETE /v1/ports/*': PlacedPortView;
     readonly 'GET /v1/boot': BootView;
     readonly 'POST /v1/scan': ScanView;
     readonly 'POST /v1/boot/stop': unknown;
@@ -126,6 +132,10 @@ const SHAPES: { readonly [D in keyof RouteAnswers]: ShapesOf<D> } = {
     'GET /v1/orphans': form.listOf(NodeOrphanShape, ENTRIES_MAX),
     'POST /v1/orphans/adopt': form.unknown(),
     'POST /v1/orphans/release': form.unknown(),
+    'GET /v1/ports': form.listOf(PlacedPortShape, ENTRIES_MAX),
+    'POST /v1/ports': PlacedPortShape,
+    'POST /v1/ports/*/move': PlacedPortShape,
+    'DELETE /v1/ports/*': PlacedPortShape,
     'GET /v1/boot': BootViewShape,
     'POST /v1/scan': ScanShape,
     'POST /v1/boot/stop': form.unknown(),

@@ -8,6 +8,7 @@ import { isMachineId, type MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { MachineView } from '../documents/machine-view.ts';
 import { type MeshDocument, meshDocument } from '../documents/mesh-document.ts';
+import type { PlacedPortView } from '../documents/placed-port.ts';
 import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
 import type {
   AgentStatus,
@@ -28,8 +29,9 @@ import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
-import { ReasonsShape } from './node-assignment-shape.ts';
+import { PortIdShape, ReasonsShape } from './node-assignment-shape.ts';
 import {
+  DeviceShape,
   FindingsShape,
   Ipv4Shape,
   Ipv6Shape,
@@ -225,6 +227,19 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
       ENTRIES_MAX,
     ),
   ),
+});
+
+/** A port that host0 has placed on a node. */
+export const PlacedPortShape: form.Shape<PlacedPortView> = form.looseObject({
+  id: PortIdShape,
+  network: NetworkIdShape,
+  networkName: form.string({ max: 64 }),
+  node: TextShape,
+  machine: Word,
+  interface: DeviceShape,
+  mac: MacShape,
+  state: form.oneOf(['wanted', 'plugged', 'gone']),
+  why: form.exactOptional(TextShape),
 });
 
 const Hop: form.Shape<TraceHop> = form.looseObject({
