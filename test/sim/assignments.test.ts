@@ -12,6 +12,7 @@ import { PortBook } from '../../src/controller/assignments/port-book.ts';
 import { PortOrders } from '../../src/controller/assignments/port-orders.ts';
 import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
+import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import { Signal } from '../../src/model/signal.ts';
 import { NODE_ASSIGNMENT_FORMAT } from '../../src/protocol/documents/node-assignment.ts';
@@ -101,7 +102,7 @@ async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   assignments.subscribe((machine) => void (machine !== 'host0' && due.add(machine)));
   const network = (wanted: string) => catalogue.find(wanted).network;
   const orders = new PortOrders({ book: ports, assignments, network, management: () => undefined });
-  return { store, assignments, catalogue, orders, due };
+  return { store, assignments, catalogue, orders, book: ports, due };
 }
 
 function placeOf(nodes: readonly SimNode[]) {
@@ -139,9 +140,12 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
   }
   await settle();
   const orphans = new NodeOrphans(host.assignments, (network) => host.catalogue.apply({ ...network }), host.orders);
-  for (const { machine, kind, id, epoch, document } of orphans.list()) {
-    const isWanted = nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));
-    if (isWanted || random() < 0.5) await orphans.adopt(machine, { kind, id, epoch });
+  const list = orphans.list();
+  const lostIds = new Set(list.flatMap(({ kind, document }) => (kind === 'port' ? [idIn(document)] : [])));
+  for (const { id } of host.book.all) expect(lostIds.has(id), `port ${id}, seed ${seed}`).toBe(false);
+  for (const { machine, kind, id, epoch, document } of list) {
+    const isWanted = kind === 'network' && nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));
+    if (isWanted || random() < 0.5) await orphans.adopt(machine, { kind, id, epoch }).catch(notTwice);
     else await orphans.release(machine, { kind, id, epoch });
     count('adopted or released');
   }
@@ -165,6 +169,8 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
       node.left.add(node.ports.get(link) ?? '');
       node.ports.delete(link);
       count('unplugged');
+    } else if (chance < 0.75) {
+      await place(node);
     } else if (chance < 0.8) {
       breakChannel(node);
       count('channel broken');
@@ -193,6 +199,32 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     }
   }
 
+  /** Makes, moves or deletes a port of host0. */
+  async function place(node: SimNode): Promise<void> {
+    const port = host.book.all.length > 0 && random() < 0.6 ? pick(random, host.book.all) : undefined;
+    const [network] = host.catalogue.networks.filter(() => random() < 0.3);
+    if (port === undefined) {
+      if (network === undefined || host.assignments.nodeCalled(node.name) === undefined) return;
+      const { id } = await host.orders.create({ network: network.name, node: node.name });
+      const orphans = host.assignments.orphans().flatMap(({ document }) => idIn(document));
+      expect(orphans.includes(id), `port ${id}, seed ${seed}`).toBe(false);
+      count('port placed');
+    } else if (random() < 0.7) {
+      if (host.assignments.nodeCalled(node.name) === undefined) return;
+      await host.orders.move(port.id, { node: node.name });
+      count('port moved');
+    } else {
+      await host.orders.remove(port.id);
+      count('port deleted');
+    }
+  }
+
+  /** The names of the networks in which host0 has placed ports of the node. */
+  function placedIn(node: SimNode): string[] {
+    const networks = new Map(host.catalogue.networks.map(({ id, name }) => [id, name]));
+    return host.book.on(node.machine).flatMap(({ network }) => networks.get(network) ?? []);
+  }
+
   async function restart(store: MemoryStore): Promise<void> {
     for (const node of nodes) breakChannel(node);
     host.assignments.close();
@@ -219,7 +251,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     const answer = await node.assignments.take(assignmentText(assignment, NODE_ASSIGNMENT_FORMAT, status.digests));
     expect(answer, `seed ${seed}`).toMatchObject({ accepted: true });
     count('taken');
-    const wanted = new Set(node.ports.values());
+    const wanted = new Set([...node.ports.values(), ...placedIn(node)]);
     for (const name of before) {
       if (!node.networks.has(name)) expect(wanted.has(name), `${name} on ${node.name}, seed ${seed}`).toBe(false);
     }
@@ -253,10 +285,14 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     const known = new Set(host.catalogue.networks.map(({ name }) => name));
     expect(host.assignments.orphans(), `seed ${seed}`).toEqual([]);
     for (const node of nodes) {
-      const wanted = new Set([...node.ports.values()].filter((name) => known.has(name)));
+      const wanted = new Set([...node.ports.values(), ...placedIn(node)].filter((name) => known.has(name)));
+      const placed = host.book.on(node.machine).map(({ id }) => id);
+      const given = node.assignments.given.ports.map(({ id }) => id);
+      expect(given.toSorted(), `ports of ${node.name}, seed ${seed}`).toEqual(placed.toSorted());
       expect(node.networks, `${node.name}, seed ${seed}`).toEqual(wanted);
       for (const { network, peers } of node.assignments.attachments) {
-        const others = nodes.filter((other) => other !== node && [...other.ports.values()].includes(network.name));
+        const holds = (other: SimNode) => [...other.ports.values(), ...placedIn(other)].includes(network.name);
+        const others = nodes.filter((other) => other !== node && holds(other));
         const told = peers.kind === 'assigned' ? peers.peers.map(({ machine }) => machine) : [];
         expect(told.toSorted(), `${network.name} on ${node.name}, seed ${seed}`).toEqual(
           others.map(({ machine }) => machine).toSorted(),
@@ -264,6 +300,15 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
       }
     }
   }
+}
+
+function idIn(document: unknown): string {
+  return String(Reflect.get(Object(document), 'id'));
+}
+
+/** One orphan of two, of which each has the interface or the address of the other. */
+function notTwice(error: unknown): void {
+  if (!(error instanceof MeshError) || !/^MESH_PORT_(TAKEN|MAC_TWICE)$/.test(error.code)) throw error;
 }
 
 function nameIn(document: unknown): string {

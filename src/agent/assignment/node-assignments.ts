@@ -298,6 +298,8 @@ export class NodeAssignments {
     const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
       aged(kind, id, notSupported(kind, id, why)),
     );
+    const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
+    unsupported.push(...services.map(({ kind, id }) => aged('service', id, notSupported('service', id, ofKind(kind)))));
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);
       const why = isGiven ? 'the interface is not on its bridge yet' : NETWORK_NOT_GIVEN;
@@ -363,6 +365,11 @@ interface Judgement {
 
 function refusedState({ code, message, remedy = '' }: MeshError): State {
   return { state: 'failed', code, message, remedy };
+}
+
+/** There is no service yet that this version knows. */
+function ofKind(kind: string): string {
+  return `is of the kind ${JSON.stringify(kind)}, which this version of Meshwork does not know`;
 }
 
 function notSupported(kind: string, id: string, why: string): State {

@@ -228,6 +228,11 @@ export class Assignments implements HealthSource {
     return this.#orphans.find(machine, name);
   }
 
+  /** Whether a node has a port of this id from an earlier store. */
+  isOrphanPort(id: string): boolean {
+    return this.#orphans.hasPort(id);
+  }
+
   /** The key of a machine was revoked: what the machine has reported counts no more. */
   revoked(machine: MachineWord): void {
     this.#orphans.forget(machine);

@@ -16,8 +16,9 @@ export class OrphanBook {
   readonly #orphans = new Map<MachineWord, readonly Orphan[]>();
   /** The nodes that have more than host0 keeps, with how many they have. */
   readonly #tooMany = new Map<MachineWord, number>();
-  /** The numbers of networks that are orphans; undefined until somebody asks. */
+  /** The numbers of networks and the ids of ports that are orphans; undefined until they are asked for. */
   #numbers: ReadonlySet<number> | undefined;
+  #ports: ReadonlySet<string> | undefined;
 
   /** Takes what a node has reported. @param epoch the present one: what is of this epoch is no orphan */
   take(machine: MachineWord, orphans: readonly Orphan[], epoch: string): void {
@@ -26,6 +27,7 @@ export class OrphanBook {
     else this.#tooMany.delete(machine);
     this.#orphans.set(machine, real.slice(0, ORPHANS_OF_NODE_MAX));
     this.#numbers = undefined;
+    this.#ports = undefined;
   }
 
   /** Forgets what a node has reported. Its key was revoked: host0 takes nothing of it any more. */
@@ -33,6 +35,7 @@ export class OrphanBook {
     this.#orphans.delete(machine);
     this.#tooMany.delete(machine);
     this.#numbers = undefined;
+    this.#ports = undefined;
   }
 
   /** The orphans of each node. */
@@ -44,6 +47,12 @@ export class OrphanBook {
   hasNumber(number: number): boolean {
     this.#numbers ??= new Set([...this.#orphans.values()].flatMap((orphans) => orphans.flatMap(numberOf)));
     return this.#numbers.has(number);
+  }
+
+  /** Whether a node has a port of this id as an orphan. */
+  hasPort(id: string): boolean {
+    this.#ports ??= new Set([...this.#orphans.values()].flatMap((orphans) => orphans.flatMap(portIdOf)));
+    return this.#ports.has(id);
   }
 
   /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
@@ -73,6 +82,11 @@ export class OrphanBook {
 /** Whether both are names of one orphan. */
 export function sameOrphan(a: OrphanName, b: OrphanName): boolean {
   return a.kind === b.kind && a.id === b.id && a.epoch === b.epoch;
+}
+
+function portIdOf({ kind, document }: Orphan): string[] {
+  const id: unknown = kind === 'port' ? Reflect.get(Object(document), 'id') : undefined;
+  return typeof id === 'string' ? [id] : [];
 }
 
 function numberOf({ kind, id }: Orphan): number[] {

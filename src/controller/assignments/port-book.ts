@@ -91,10 +91,14 @@ export class PortBook implements HealthSource {
     });
   }
 
-  /** Makes a port. @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_IDS_EXHAUSTED, MESH_USAGE */
-  create({ network, machine, node, ...given }: PortOrder): Promise<PlacedPort> {
+  /**
+   * Makes a port.
+   * @param isFree whether no node has a port of this id from an earlier store
+   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_IDS_EXHAUSTED, MESH_USAGE
+   */
+  create({ network, machine, node, ...given }: PortOrder, isFree?: (id: string) => boolean): Promise<PlacedPort> {
     return this.#inOrder(async () => {
-      const { id, tap, move, ...made } = this.#ids.allocate(`port on ${node}`);
+      const { id, tap, move, ...made } = this.#ids.allocate(`port on ${node}`, isFree);
       const port: PlacedPort = { id, network, machine, node, link: given.link ?? tap, mac: given.mac ?? made.mac };
       return this.#add(port, move);
     });

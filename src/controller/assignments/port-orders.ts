@@ -11,7 +11,7 @@ import type { PlacedPort } from './port-record.ts';
 /** Where the commands find what they name. */
 export interface PortOrdersInput {
   readonly book: PortBook;
-  readonly assignments: Pick<Assignments, 'nodeCalled' | 'portState' | 'nameOf'>;
+  readonly assignments: Pick<Assignments, 'nodeCalled' | 'portState' | 'nameOf' | 'isOrphanPort'>;
   /** @throws MESH_NET_UNKNOWN */
   readonly network: (wanted: string) => Network;
   /** The mesh over which nodes hear host0; undefined while there is none. */
@@ -45,7 +45,8 @@ export class PortOrders {
     const network = this.#input.network(order.network);
     if (network.id === this.#input.management()?.id) throw inManagement(network);
     const given = { ...(link !== undefined && { link }), ...(mac !== undefined && { mac }) };
-    return this.#view(await this.#input.book.create({ network: network.id, ...this.#node(order.node), ...given }));
+    const port = { network: network.id, ...this.#node(order.node), ...given };
+    return this.#view(await this.#input.book.create(port, (id) => !this.#input.assignments.isOrphanPort(id)));
   }
 
   /** Moves a port to another node or interface. @throws MESH_PORT_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_TAKEN */
@@ -62,6 +63,8 @@ export class PortOrders {
 
   /** Takes up a port that is an orphan of a node. @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE */
   async adopt({ machine }: Pick<NodeOrphan, 'machine'>, port: AssignedPort): Promise<void> {
+    // It was adopted with its network.
+    if (this.#input.book.on(machine).some(({ id, link }) => id === port.id && link === port.link)) return;
     await this.#input.book.adopt(port, { machine, node: this.#input.assignments.nameOf(machine) });
   }
 

@@ -34,9 +34,15 @@ export class PortIds {
     return new PortIds(await Pool.open({ store, name: POOL, form, first: 1, leap: LEAP }));
   }
 
-  /** The next id. @param owner what uses it, for people @throws MESH_PORT_IDS_EXHAUSTED */
-  allocate(owner: string): PortId & { readonly move: PoolMove } {
-    const { next } = this.#pool;
+  /**
+   * The next id.
+   * @param owner what uses it, for people
+   * @param isFree whether no node has a port of this id from an earlier store
+   * @throws MESH_PORT_IDS_EXHAUSTED
+   */
+  allocate(owner: string, isFree: (id: string) => boolean = () => true): PortId & { readonly move: PoolMove } {
+    let { next } = this.#pool;
+    while (next <= LAST_ID && !(this.#pool.of(next.toString(16)) === undefined && isFree(next.toString(16)))) next++;
     if (next > LAST_ID) {
       throw new MeshError('MESH_PORT_IDS_EXHAUSTED', 'all 4294967295 ids of ports have been given out', {
         operation: 'allocate the id of a port',
