@@ -1,5 +1,6 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
 import { OwnNode } from '../api/channel/own-node.ts';
+import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
 import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
 import { PortBook } from '../controller/assignments/port-book.ts';
@@ -9,7 +10,7 @@ import type { Network } from '../model/network/network.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports'> {
+export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch'> {
   readonly catalogue: NetworkCatalogue;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
@@ -31,8 +32,10 @@ export interface Host0Assignments {
 /** Reads what nodes hold, and gives host0's own agent its assignment. */
 export async function openAssignments(input: Host0AssignmentsInput): Promise<Host0Assignments> {
   const { catalogue, agentSock } = input;
+  const leap = () => [...catalogue.leap(), book.leap()];
+  const epoch = await AssignmentEpoch.open({ ...input, leap });
   const book = await PortBook.open(input.store);
-  const assignments = new Assignments({ ...input, ports: book });
+  const assignments = new Assignments({ ...input, epoch, ports: book });
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());

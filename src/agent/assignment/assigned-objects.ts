@@ -40,6 +40,8 @@ export interface GivenPort {
 export interface AssignedObjects {
   /** The assignment in force; undefined before the first one. */
   readonly version?: MembershipVersion;
+  /** The run of host0 that composed it (`NodeAssignment.term`). */
+  readonly term?: string;
   readonly networks: ReadonlyMap<NetworkId, AssignedNetwork>;
   /** By the name of the interface. */
   readonly ports: ReadonlyMap<string, GivenPort>;
@@ -71,7 +73,7 @@ export function withAssignment(
   reading: NodeAssignmentReading,
   isUnheard: (network: NetworkId) => boolean = () => false,
 ): AssignedObjects {
-  const { epoch, revision, ports: givenPorts, released = [] } = reading.assignment;
+  const { epoch, revision, term, ports: givenPorts, released = [] } = reading.assignment;
   const version = { epoch, revision };
   const known = before.revisions.get(epoch);
   if (known !== undefined && revision < known) throw stale(version, { epoch, revision: known });
@@ -103,7 +105,9 @@ export function withAssignment(
     const isNamed = given.port.id !== undefined && unread.port.has(given.port.id);
     if (stays('port', link, given.version, isNamed)) ports.set(link, isNamed ? { ...given, version } : given);
   }
-  return { version, networks, ports, unsupported: reading.unsupported, revisions: noted(before.revisions, version) };
+  const { unsupported } = reading;
+  const inForce = { version, ...(term !== undefined && { term }) };
+  return { ...inForce, networks, ports, unsupported, revisions: noted(before.revisions, version) };
 }
 
 /** What was assigned under another epoch than that of the assignment in force. */

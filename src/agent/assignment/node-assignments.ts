@@ -156,7 +156,8 @@ export class NodeAssignments {
   }
 
   status(): NodeStatus {
-    const { version, networks } = this.#objects;
+    const { version, term, networks, revisions } = this.#objects;
+    const epochsBefore = [...revisions.keys()].filter((epoch) => epoch !== version?.epoch);
     const digests: Record<NetworkId, string> = {};
     for (const [id, { digest }] of networks) digests[id] = digest;
     const underlayIpv6 = this.#agent?.underlayIpv6();
@@ -166,6 +167,8 @@ export class NodeAssignments {
       said: this.#said,
       ...(underlayIpv6 !== undefined && { underlayIpv6 }),
       ...(version !== undefined && { assignment: version }),
+      ...(term !== undefined && { term }),
+      epochsBefore,
       kept: this.#input.last.kept,
       digests,
       objects: this.#states(),

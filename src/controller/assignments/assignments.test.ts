@@ -12,6 +12,7 @@ import { Signal } from '../../model/signal.ts';
 import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
+import { AssignmentEpoch } from './assignment-epoch.ts';
 import { Assignments } from './assignments.ts';
 import type { NodePlace } from './node-places.ts';
 import { ORPHANS_OF_NODE_MAX } from './orphan-book.ts';
@@ -47,6 +48,7 @@ async function host0(store = new MemoryStore()) {
       store,
       places: { placeOf: (machine) => world.places.get(machine), changes: placeChanges },
       ports: world.book,
+      epoch: await AssignmentEpoch.open({ store, journal: new Journal(clock, 'host0', 'host0'), leap: () => [] }),
       rolesOf: (machine) => world.roles.get(machine) ?? [],
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.') ? '10.11.1.1' : '10.12.1.1') as Ipv4,
     });
@@ -403,4 +405,40 @@ test('made-up orphans are bounded, told, and forgotten with the key of the node'
   expect(assignments.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_ORPHAN', object: 'node0' }]);
   assignments.revoked(A);
   expect([isTaken(0), assignments.health()]).toEqual([false, []]);
+});
+
+test('a store that has gone back has another epoch, and nothing that nodes have is taken for deleted', async () => {
+  const store = new MemoryStore();
+  const { assignments, restart } = await host0(store);
+  await assignments.reported(A, plug(blue.id));
+  const { epoch, revision, term } = given(assignments, A);
+  const had = { assignment: { epoch, revision }, ...(term !== undefined && { term }) };
+  // The same store, at the same place.
+  const again = await restart();
+  await again.reported(A, { ...plug(blue.id), ...had });
+  expect(given(again, A).epoch).toBe(epoch);
+  // Later than the store.
+  await again.reported(A, { ...plug(blue.id), assignment: { epoch, revision: 1_000 } });
+  const renewed = given(again, A).epoch;
+  expect(renewed).not.toBe(epoch);
+  // Who says so of an epoch that this run of host0 has made does not tell the truth.
+  await again.reported(B, { ...plug(), assignment: { epoch: renewed, revision: 1_000 } });
+  expect(given(again, A).epoch).toBe(renewed);
+  expect(again.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_STALE', object: B }]);
+  expect(given(await restart(), A).epoch).toBe(renewed);
+});
+
+test.each([
+  ['a term that the store does not know', (epoch: string) => ({ assignment: { epoch, revision: 1 }, term: 'lost' })],
+  [
+    'an epoch after the present one',
+    (epoch: string) => ({ assignment: { epoch: 'x', revision: 1 }, epochsBefore: [epoch] }),
+  ],
+])('a node that has %s shows that the store has gone back, also when its revision has passed', async (_, had) => {
+  const { assignments } = await host0();
+  await assignments.reported(A, plug(blue.id));
+  const { epoch } = given(assignments, A);
+  await assignments.reported(A, { ...plug(blue.id), ...had(epoch) });
+  expect(given(assignments, A).epoch).not.toBe(epoch);
+  expect(seenBy(assignments, A)).toHaveProperty(blue.id);
 });

@@ -28,6 +28,7 @@ import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex } from './holder-index.ts';
 import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
@@ -48,6 +49,7 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly store: Store;
   readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
   readonly ports: PortBook;
+  readonly epoch: AssignmentEpoch;
   /** The roles of a node, for networks that span roles. */
   readonly rolesOf: (machine: MachineWord) => readonly string[];
 }
@@ -132,11 +134,12 @@ export class Assignments implements HealthSource {
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
     const revision = Math.max(this.#revision, given.revision, this.#input.ports.revision);
-    const version = { epoch: this.#input.store.epoch, revision };
+    const { current: epoch, term } = this.#input.epoch;
+    const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
-    const parts = { attachments, ports, released, ...(heard !== undefined && { heard }) };
+    const parts = { term, attachments, ports, released, ...(heard !== undefined && { heard }) };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -201,7 +204,8 @@ export class Assignments implements HealthSource {
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
     const { underlayIpv6 } = status;
-    this.#orphans.take(machine, status.orphans, this.#input.store.epoch);
+    if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
+    this.#orphans.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
     this.#uses.emit();
     const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
@@ -261,7 +265,7 @@ export class Assignments implements HealthSource {
   }
 
   health(): readonly Finding[] {
-    return this.#orphans.findings((machine) => this.nameOf(machine));
+    return [...this.#orphans.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
 
   /**
@@ -277,18 +281,6 @@ export class Assignments implements HealthSource {
         -RELEASED_MAX,
       ),
     }));
-  }
-
-  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
-  async releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
-    for (const [machine, orphans] of [...this.#orphans.all]) {
-      const { ports = [] } = this.#holdings?.get(machine) ?? {};
-      const held = [...ports, ...this.#input.ports.on(machine)];
-      const isHeld = held.some(({ network }) => network === id || network === networkName);
-      if (!isHeld && orphans.some((orphan) => sameOrphan(orphan, { kind, id, epoch }))) {
-        await this.release(machine, { kind, id, epoch });
-      }
-    }
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -368,6 +360,14 @@ export class Assignments implements HealthSource {
       for (const machine of this.#index.holdersOf(id)) nodes.add(machine);
     }
     this.#tell(nodes);
+  }
+
+  /** Each node is given its objects under the new epoch. */
+  #epochChanged(): void {
+    const composed = [...this.#composed.keys()];
+    this.#composed.clear();
+    if (this.#holdings === undefined) return;
+    for (const machine of new Set([...composed, ...this.#machines()])) this.#changes.emit(machine);
   }
 
   /** Tells those nodes whose assignment is another one. */

@@ -9,6 +9,7 @@ import type { AssignedPort, NodeOrphan, OrphanName } from '../../protocol/docume
 import { fitted } from '../../protocol/shapes/document.ts';
 import { AssignedPortShape, NodeAttachmentShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import type { Assignments } from './assignments.ts';
+import { sameOrphan } from './orphan-book.ts';
 import type { PortOrders } from './port-orders.ts';
 
 /** The port of an orphan's document; undefined if there is none that host0 can have placed. */
@@ -29,13 +30,13 @@ function notAdoptable({ kind, id }: OrphanName): MeshError {
 export class NodeOrphans {
   readonly #assignments: Assignments;
   readonly #adopt: (network: Network) => Promise<unknown>;
-  readonly #ports: Pick<PortOrders, 'adopt'>;
+  readonly #ports: Pick<PortOrders, 'adopt' | 'list'>;
 
   /** @param adopt puts a network into the store under its own number; rejects if that or the name is taken */
   constructor(
     assignments: Assignments,
     adopt: (network: Network) => Promise<unknown>,
-    ports: Pick<PortOrders, 'adopt'>,
+    ports: Pick<PortOrders, 'adopt' | 'list'>,
   ) {
     this.#assignments = assignments;
     this.#adopt = adopt;
@@ -67,7 +68,17 @@ export class NodeOrphans {
       const port = orphan.kind === 'port' && orphan.epoch === name.epoch ? placed(orphan.document) : undefined;
       if (port?.network === attachment.network.id) await this.#ports.adopt(orphan, port);
     }
-    await this.#assignments.releaseUnheld(name, attachment.network.name);
+    await this.#releaseUnheld(name, attachment.network.name);
+  }
+
+  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
+  async #releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
+    const ports = [...this.#assignments.ports(), ...this.#ports.list()];
+    const names = new Set([id, networkName]);
+    const held = new Set(ports.flatMap(({ machine, network }) => (names.has(network) ? [machine] : [])));
+    for (const { machine, ...orphan } of this.list())
+      if (!held.has(machine) && sameOrphan(orphan, { kind, id, epoch }))
+        await this.release(machine, { kind, id, epoch });
   }
 
   /** Lets an orphan of one node go. @throws MESH_OBJECT_UNKNOWN */

@@ -135,6 +135,11 @@ export class PortBook implements HealthSource {
     });
   }
 
+  /** Moves on, past ids that the store may have given out and lost. */
+  leap(): PoolMove {
+    return this.#ids.leap();
+  }
+
   health(): readonly Finding[] {
     return this.#spoilt.map((name) => {
       const key = this.#records.keyOf(name);

@@ -61,11 +61,16 @@ export class PortOrders {
     return this.#view(await this.#input.book.remove(id), true);
   }
 
-  /** Takes up a port that is an orphan of a node. @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE */
+  /**
+   * Takes up a port that is an orphan of a node. A port that the store has elsewhere has moved since: it is where the node has it.
+   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE
+   */
   async adopt({ machine }: Pick<NodeOrphan, 'machine'>, port: AssignedPort): Promise<void> {
-    // It was adopted with its network.
-    if (this.#input.book.on(machine).some(({ id, link }) => id === port.id && link === port.link)) return;
-    await this.#input.book.adopt(port, { machine, node: this.#input.assignments.nameOf(machine) });
+    const { book, assignments } = this.#input;
+    const place = { machine, node: assignments.nameOf(machine), link: port.link };
+    const known = book.all.find(({ id }) => id === port.id);
+    if (known?.network === port.network && known.mac === port.mac) await book.move(known.id, place);
+    else await book.adopt(port, place);
   }
 
   #node(wanted: string): Pick<PlacedPort, 'machine' | 'node'> {

@@ -66,6 +66,11 @@ export class PortIds {
     });
   }
 
+  /** Moves on, past ids that the store may have given out and lost. */
+  leap(): PoolMove {
+    return this.#pool.leap(this.#pool.next + LEAP);
+  }
+
   /** Notes that a port is gone. Its id is not given again. */
   give(id: string): PoolMove {
     return this.#pool.give(id);

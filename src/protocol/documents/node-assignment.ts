@@ -107,6 +107,8 @@ export interface NodeAssignment extends MembershipVersion {
   readonly attachments: readonly NodeAttachment[];
   readonly ports: readonly AssignedPort[];
   readonly workloads: readonly AssignedWorkload[];
+  /** The run of host0 that composed this, by a word. The node says it back (`NodeStatus.term`). Absent: from an older host0. */
+  readonly term?: string;
   /** Orphans of the node that an administrator released. Absent: none. */
   readonly released?: readonly OrphanName[];
   /**
@@ -179,6 +181,10 @@ export interface NodeStatus {
   readonly instance?: string;
   /** The assignment in force; absent before the first one. */
   readonly assignment?: MembershipVersion;
+  /** The term of the assignment in force. An older node has none. */
+  readonly term?: string;
+  /** The epochs of assignments that the node had before the one in force. An older node does not say. */
+  readonly epochsBefore?: readonly string[];
   /** Whether the assignment in force is on the node's disk, so that it survives a restart. */
   readonly kept: boolean;
   /** A word for `ports`: another list has another word. host0 says it back (`NodeAssignment.heard`). An older node has none. */

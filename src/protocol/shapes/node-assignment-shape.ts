@@ -52,7 +52,7 @@ const OBJECTS_MAX = 262_144;
 /** The digest of an attachment (`attachmentDigest`). */
 export const DigestShape: form.Shape<string> = form.string({ pattern: /^[0-9a-f]{32}$/ });
 /** What a node calls a state of its ports. */
-const WordShape = form.string({ max: 64 });
+export const WordShape = form.string({ max: 64 });
 /** The id of a port that host0 has placed. */
 export const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
@@ -131,6 +131,7 @@ const Frame = form.object({
   workloads: form.listOf(form.unknown(), PORTS_MAX),
   released: form.exactOptional(form.listOf(OrphanNameShape, OBJECTS_MAX)),
   heard: form.exactOptional(WordShape),
+  term: form.exactOptional(WordShape),
   segments: form.otherwise(form.listOf(SegmentShape, SEGMENTS_MAX), []),
   nics: form.otherwise(form.listOf(NicShape, NICS_MAX), []),
 });
@@ -235,6 +236,8 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   assignment: form.exactOptional(VersionShape),
   kept: form.boolean(),
   said: form.exactOptional(WordShape),
+  term: form.exactOptional(WordShape),
+  epochsBefore: form.exactOptional(form.listOf(WordShape, 64)),
   underlayIpv6: form.exactOptional(Ipv6Shape),
   digests: form.recordOf(NetworkIdShape, DigestShape, NETWORKS_MAX),
   objects: form.listOf(ObjectStateShape, OBJECTS_MAX),
