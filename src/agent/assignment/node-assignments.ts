@@ -22,6 +22,7 @@ import {
   type ObjectState,
   type ObjectStatus,
 } from '../../protocol/documents/node-assignment.ts';
+import type { AssignmentView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
@@ -39,6 +40,8 @@ export interface LocalPort {
 export interface GivenNetwork {
   readonly attachment: NodeAttachment;
   readonly state: NetworkState;
+  /** Where the VTEP of this node is, if it has a source of its own. */
+  readonly vtep?: Ipv4 | Ipv6 | undefined;
 }
 
 /** The part of the agent that assignments use. */
@@ -117,7 +120,7 @@ export class NodeAssignments {
     const { list, refused } = this.#judged();
     const usable = list.map((attachment): GivenNetwork => {
       const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
-      return { attachment, state };
+      return { attachment, state, vtep: this.#agent?.vtepOf(attachment.network) };
     });
     const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
     const failed = others.flatMap((attachment): GivenNetwork[] => {
@@ -140,6 +143,13 @@ export class NodeAssignments {
    */
   get isComplete(): boolean {
     return this.#isFresh && this.#objects.version?.epoch === this.#loadedEpoch;
+  }
+
+  /** Whether an assignment is in force, and where it came from. */
+  get view(): AssignmentView {
+    const { version } = this.#objects;
+    if (version === undefined) return { state: 'pending', why: 'no assignment yet' };
+    return { state: 'in force', version, from: this.#isFresh ? 'host0' : 'disk', kept: this.#input.last.kept };
   }
 
   /** Takes an assignment: resolves when it is in force, and on the disk if the disk takes it. One after the other. */
