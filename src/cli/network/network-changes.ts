@@ -128,7 +128,10 @@ function withParts(command: Command): Command {
         'how its nodes find each other: host0 tells them, a multicast group, or a list',
       ).choices(['assigned', 'multicast', 'explicit']),
     )
-    .option('--vtep <address...>', 'the underlay addresses of all its VTEPs, for explicit peers')
+    .option(
+      '--vtep <address...>',
+      'where all its VTEPs are, for explicit peers: ADDRESS, or ADDRESS:PORT for another UDP port',
+    )
     .option('--device <device>', 'the underlay device of its VXLAN, which multicast needs')
     .option('--prefix <prefix>', 'a /64 for addresses of its nodes; auto: host0 allocates one; none')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
@@ -138,19 +141,32 @@ function withParts(command: Command): Command {
 }
 
 function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, description }: PartOptions): NetworkOrder {
+  const vteps = vtep?.map(vtepOf);
+  const carrier = {
+    ...(type !== undefined && { kind: type }),
+    ...(device !== undefined && { dev: device }),
+    // Linux learns no ports: to a VTEP at another port than the network's, everything goes like a broadcast.
+    ...(vteps?.some(({ port }) => port !== undefined) && { learning: false }),
+  };
   return {
     ...(name !== undefined && { name }),
     ...(number !== undefined && { number }),
-    ...((type !== undefined || device !== undefined) && {
-      type: { ...(type !== undefined && { kind: type }), ...(device !== undefined && { dev: device }) },
-    }),
+    ...(Object.keys(carrier).length > 0 && { type: carrier }),
     ...((peers !== undefined || vtep !== undefined) && {
-      peers: { kind: peers ?? 'explicit', ...(vtep !== undefined && { vteps: vtep.map((address) => ({ address })) }) },
+      peers: { kind: peers ?? 'explicit', ...(vteps !== undefined && { vteps }) },
     }),
     ...(prefix !== undefined && { prefix }),
     ...(mtu !== undefined && { mtuBytes: mtu }),
     ...(description !== undefined && { description }),
   };
+}
+
+/** `10.11.0.2`, `10.11.0.2:8472`, `fd42::2` or `[fd42::2]:8472`. host0 judges the parts. */
+function vtepOf(text: string): { readonly address: string; readonly port?: number } {
+  const { inBrackets, bare, port } =
+    /^(?:\[(?<inBrackets>.+)\]|(?<bare>[^:]+)):(?<port>\d{1,5})$/.exec(text)?.groups ?? {};
+  const address = inBrackets ?? bare ?? text;
+  return port === undefined ? { address } : { address, port: Number(port) };
 }
 
 /** @throws InvalidArgumentError */
