@@ -15,6 +15,7 @@ import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assignment.ts';
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
+import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import type { NodeChannel } from '../agent/channel/node-channel.ts';
 import { nodeHandler } from '../agent/channel/node-routes.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
@@ -93,6 +94,7 @@ async function main(): Promise<void> {
     journal,
     last: new LastAssignment({ clock, journal, disk }),
     fileNetworks: () => source.networks,
+    management: () => channel?.mesh ?? byLikelihood(source.networks)[0]?.id,
   });
   const agent = new Agent({
     ...common,
