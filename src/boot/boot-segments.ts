@@ -18,7 +18,7 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
-import { type BootNic, bootNics, isServable, wantedMode } from './nics/boot-nic.ts';
+import { type BootNic, bootNics, isServable, unnamedMode, wantedMode } from './nics/boot-nic.ts';
 import { installationAt } from './nics/installation.ts';
 import { addressesOf, isGuestIn } from './nics/nic-address.ts';
 import { Scanner } from './nics/scanner.ts';
@@ -219,7 +219,7 @@ export class BootSegments {
       if (candidates.length === 0) continue;
       const named = new Set(candidates.flatMap(({ names }) => names));
       const nics = group.filter((name) => named.has(name));
-      const wanted = wantedMode([...named], this.#input.settings.bootModes);
+      const wanted = this.#wantedMode([...named]);
       const known = [...before].find(({ watch: { input } }) =>
         candidates.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
       );
@@ -234,6 +234,16 @@ export class BootSegments {
     for (const { watch } of segments) if (watch.state.mode !== 'off' && !watch.listens) watch.start();
     this.#noteHearing(running);
     this.#serve();
+  }
+
+  /** The mode that the settings want for a segment. A segment that host0 has served before keeps its mode, whatever is absent. */
+  #wantedMode(names: readonly string[]): WantedMode {
+    const { settings, links } = this.#input;
+    const isServed =
+      this.#serving.allocationOf(names) !== undefined ||
+      names.some((name) => this.#serving.serviceOf(name)?.running !== undefined);
+    const unnamed = isServed ? 'auto' : unnamedMode(settings.bootModes, links.links);
+    return wantedMode(names, settings.bootModes, unnamed);
   }
 
   /** Notes on which NICs host0 began to listen to their segment: through one NIC, host0 hears the segment of all in a group. */

@@ -6,7 +6,10 @@ import {
   type NetworkAttachment,
 } from '../../src/agent/desired/assignment.ts';
 import { desiredItems } from '../../src/agent/desired/desired.ts';
-import type { VxlanRules } from '../../src/agent/desired/ruleset-input.ts';
+import type { RuleContribution } from '../../src/agent/desired/rules/contribution.ts';
+import { ownBridgeRules } from '../../src/agent/desired/rules/own-bridge-rules.ts';
+import { portRules } from '../../src/agent/desired/rules/port-rules.ts';
+import { senderRules } from '../../src/agent/desired/rules/sender-rules.ts';
 import type { Item } from '../../src/agent/items/item.ts';
 import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { type MachineWord, parseMachineId } from '../../src/model/machine.ts';
@@ -38,7 +41,12 @@ export function linksAndAddresses(network: Mesh, machine: MachineWord, local?: I
   return (['link', 'address'] as const).flatMap((wanted) => items.filter(({ kind }) => kind === wanted));
 }
 
-/** What a mesh adds to the nft tables of a machine. */
-export function meshRules(network: Mesh, machine: MachineWord): VxlanRules {
-  return { network, own: memberAddresses(network, machine), vxlan: { ...network.type, senders: 'listed' } };
+/** What a mesh with these ports contributes to the nft tables of a machine. */
+export function meshRules(network: Mesh, machine: MachineWord, ports: DesiredInput['ports'] = []): RuleContribution[] {
+  const own = memberAddresses(network, machine);
+  return [
+    ownBridgeRules(network, own),
+    portRules(network, own, network.type.device, ports),
+    senderRules(network, network.type, 'listed', machine === 'host0' ? 'host0' : 'node'),
+  ];
 }

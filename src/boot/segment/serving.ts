@@ -32,6 +32,7 @@ import {
   hostFile,
   leaseRange,
   noGuestAddress,
+  serviceName,
   serviceSpec,
   subnetOf,
 } from './segment-service.ts';
@@ -174,7 +175,7 @@ export class Serving {
 
   #makeService(device: string): Service {
     const { directory, clock, journal } = this.#input;
-    const service = new Service({ name: `dnsmasq-${device}`, directory, clock, journal });
+    const service = new Service({ name: serviceName(device), directory, clock, journal });
     this.#services.set(device, service);
     return service;
   }

@@ -103,15 +103,13 @@ function architectureLines(tag: string, client: string, architecture: number): s
   ];
 }
 
-/**
- * What to do when dnsmasq has ended.
- * @param lastWords the last line of its output
- * @returns undefined if the line says nothing that is known
- */
-export function dnsmasqRemedy(lastWords: string): string | undefined {
-  if (!lastWords.includes('Address already in use')) return undefined;
-  return 'Another program on this machine listens on UDP port 67, 69 or 4011: find it with `ss -lunp`, and stop it.';
-}
+/** What to do when dnsmasq has ended, by the last line of its output. */
+export const DNSMASQ_REMEDIES = [
+  {
+    says: 'Address already in use',
+    remedy: 'Another program on this machine listens on UDP port 67, 69 or 4011: find it with `ss -lunp`, and stop it.',
+  },
+] as const;
 
 function serverLines(
   { host0, subnet, leaseFile }: SegmentService,

@@ -4,8 +4,8 @@ import { FLOOD_MAC, type Mac } from '../../../model/address/mac.ts';
 import { nodeAddresses } from '../../../model/network/node-addresses.ts';
 import type { AssignedPeer, AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { Item } from '../../items/item.ts';
-import { guardOf } from '../address-guard.ts';
 import type { Part } from '../part.ts';
+import { guardOf } from '../rules/address-guard.ts';
 import { sourceElement } from './sources.ts';
 import type { VxlanContext } from './vxlan-context.ts';
 

@@ -1,5 +1,5 @@
 /** The elements that parts add to the sets of our nft tables. Several parts may add the same element. */
-import type { SetElement } from './part.ts';
+import type { SetElement } from '../part.ts';
 
 interface CountedSet {
   /** Never changed once it was given out. */

@@ -1,19 +1,19 @@
 /** Proves with real frames that a remembered flow of TCP opens no way past the rules of the bridge table. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { nodeInput } from '../../../test/kit/desired-input.ts';
-import { type Ends, ipv4Frame, ipv6Frame, TAG, tagged, tcp } from '../../../test/kit/frames.ts';
-import { GuardedBridge, plainFrame } from '../../../test/kit/guarded-bridge.ts';
-import { member, mesh } from '../../../test/kit/networks.ts';
-import { Nft } from '../../kernel/nft.ts';
-import { IP_PROTOCOL } from '../../kernel/sockets/ethernet.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
-import { parseIpv6 } from '../../model/address/ipv6.ts';
-import { type Mac, parseMac } from '../../model/address/mac.ts';
-import { machineIdOf } from '../../model/machine.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import { parseRefused, REFUSED_SET } from '../items/refusal.ts';
-import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
-import { desiredItems } from './desired.ts';
+import { nodeInput } from '../../../../test/kit/desired-input.ts';
+import { type Ends, ipv4Frame, ipv6Frame, TAG, tagged, tcp } from '../../../../test/kit/frames.ts';
+import { GuardedBridge, plainFrame } from '../../../../test/kit/guarded-bridge.ts';
+import { member, mesh } from '../../../../test/kit/networks.ts';
+import { Nft } from '../../../kernel/nft.ts';
+import { IP_PROTOCOL } from '../../../kernel/sockets/ethernet.ts';
+import type { Ipv4 } from '../../../model/address/ipv4.ts';
+import { parseIpv6 } from '../../../model/address/ipv6.ts';
+import { type Mac, parseMac } from '../../../model/address/mac.ts';
+import { machineIdOf } from '../../../model/machine.ts';
+import { memberAddresses } from '../../../model/network/member.ts';
+import { parseRefused, REFUSED_SET } from '../../items/refusal.ts';
+import { type RulesetItem, rulesetKind } from '../../items/ruleset.ts';
+import { desiredItems } from '../desired.ts';
 
 const network = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
 const node = machineIdOf('here');

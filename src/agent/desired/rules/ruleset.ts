@@ -1,18 +1,18 @@
 /**
- * The nft tables of a node, derived from its networks: `inet meshwork` (inet-table.ts) and `bridge meshwork`
+ * The nft tables of a node, collected from contributions: `inet meshwork` (inet-table.ts) and `bridge meshwork`
  * (bridge-table.ts). All rules work with bridge-nf-call-* on and off. When it is on, bridged frames also pass the inet
  * hooks, with the bridge as both input and output interface; the `input` hook still sees packets to this host only.
  */
-import type { RulesetItem, RulesetSet } from '../items/ruleset.ts';
+import type { RulesetItem, RulesetSet } from '../../items/ruleset.ts';
 import { bridgeTable } from './bridge-table.ts';
+import type { RuleContribution } from './contribution.ts';
 import type { ElementSets } from './element-sets.ts';
 import { inetTable } from './inet-table.ts';
-import type { RulesetInput } from './ruleset-input.ts';
 
-/** The desired tables: `inet` and `bridge`; none on a node without a network. */
-export function rulesets(input: RulesetInput): RulesetItem[] {
-  if (input.networks.length === 0) return [];
-  return [inetTable(input), bridgeTable(input)];
+/** The desired tables: `inet` and `bridge`; none on a node without a network. @param contributions in order (`byNumber`) */
+export function rulesets(contributions: readonly RuleContribution[]): RulesetItem[] {
+  if (contributions.every(({ number }) => number === 0)) return [];
+  return [inetTable(contributions), bridgeTable(contributions)];
 }
 
 /** `table` with the elements that come and go with members; the same object when it has these already. */

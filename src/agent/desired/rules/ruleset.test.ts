@@ -2,19 +2,21 @@
  * Proves against the real nft, in a namespace, that the tables are valid and that element changes equal a whole write.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { meshRules } from '../../../test/kit/desired-input.ts';
-import { member, mesh } from '../../../test/kit/networks.ts';
-import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
-import { Nft } from '../../kernel/nft.ts';
-import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
-import { machineIdOf } from '../../model/machine.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import { RANK } from '../items/rank.ts';
-import { type RulesetItem, rulesetKind } from '../items/ruleset.ts';
+import { meshRules } from '../../../../test/kit/desired-input.ts';
+import { member, mesh } from '../../../../test/kit/networks.ts';
+import { type TemporaryNetns, temporaryNetns } from '../../../kernel/netns.ts';
+import { Nft } from '../../../kernel/nft.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../../model/address/ipv4.ts';
+import { machineIdOf } from '../../../model/machine.ts';
+import { memberAddresses } from '../../../model/network/member.ts';
+import { RANK } from '../../items/rank.ts';
+import { type RulesetItem, rulesetKind } from '../../items/ruleset.ts';
 import { memberGuard, ownGuard } from './address-guard.ts';
 import { ElementSets } from './element-sets.ts';
-import { sourceSet } from './inet-table.ts';
+import { elsewhereRules } from './port-rules.ts';
 import { rulesets, withElements } from './ruleset.ts';
+import { sourceSet } from './sender-rules.ts';
+import { underlayRules } from './underlay-rules.ts';
 
 const manage = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
 const guests = mesh('guests', 500, { prefix: 'fd42:0:0:500::/64' });
@@ -26,21 +28,12 @@ const segments = [1, 2].map((n) => ({
 }));
 
 const ports = [
-  { link: 'tap0', network: manage.id, plugged: true },
-  { link: 'tap1', network: guests.id, plugged: false },
-  { link: 'veth"; drop', network: guests.id, plugged: false },
+  { link: 'tap0', network: manage.id, plugged: true, unplugging: false },
+  { link: 'tap1', network: guests.id, plugged: false, unplugging: false },
+  { link: 'veth"; drop', network: guests.id, plugged: false, unplugging: false },
 ];
 
-const NOTHING = {
-  segments: [],
-  ports: [],
-  elsewhere: [],
-  routes: false,
-  openTo: [],
-  countsOutsiders: false,
-  underlay: [],
-  onLink: [],
-} as const;
+const HOST0 = { role: 'host0', segments, nics: [] } as const;
 
 let netns: TemporaryNetns;
 let nft: Nft;
@@ -61,7 +54,6 @@ async function put(item: RulesetItem, before?: RulesetItem): Promise<void> {
 }
 
 function tables(...addresses: string[]): RulesetItem[] {
-  const networks = [manage, guests].map((network) => meshRules(network, 'host0'));
   const elements = new ElementSets();
   for (const network of [manage, guests]) {
     for (const element of ownGuard(network, memberAddresses(network, 'host0'))) elements.add(element);
@@ -71,17 +63,18 @@ function tables(...addresses: string[]): RulesetItem[] {
       for (const element of memberGuard(network, listed)) elements.add(element);
     }
   }
-  return rulesets({
-    networks,
-    segments,
-    ports,
-    elsewhere: ['docker1'],
-    routes: false,
-    openTo: segments,
-    countsOutsiders: true,
-    underlay: segments.map(({ device }) => device),
-    onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }],
-  }).map((table) => withElements(table, elements));
+  const onLink = [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }];
+  return rulesets([
+    underlayRules(HOST0, onLink, false),
+    elsewhereRules(['docker1']),
+    ...[manage, guests].flatMap((network) =>
+      meshRules(
+        network,
+        'host0',
+        ports.filter((port) => port.network === network.id),
+      ),
+    ),
+  ]).map((table) => withElements(table, elements));
 }
 
 test('the kernel accepts both tables', async () => {
@@ -167,12 +160,11 @@ test('a table that another program changed is written whole', async () => {
 });
 
 test('a node without a network has no table', () => {
-  expect(rulesets({ ...NOTHING, networks: [] })).toEqual([]);
+  expect(rulesets([underlayRules(HOST0, [], false), elsewhereRules([])])).toEqual([]);
 });
 
 test('on a router, host0 separates its segments and leaves their other traffic alone', () => {
-  const networks = [meshRules(manage, 'host0')];
-  const [inet] = rulesets({ ...NOTHING, networks, segments, routes: true });
+  const [inet] = rulesets([underlayRules(HOST0, [], true), ...meshRules(manage, 'host0')]);
   expect(inet?.body).toContain('    iifname @segments oifname @segments drop\n');
   expect(inet?.body).not.toContain('    iifname @segments drop\n');
 });

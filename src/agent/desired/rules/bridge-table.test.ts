@@ -3,7 +3,7 @@
  * table that stops it.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { nodeInput } from '../../../test/kit/desired-input.ts';
+import { nodeInput } from '../../../../test/kit/desired-input.ts';
 import {
   ALL_NODES,
   advertisement,
@@ -21,21 +21,21 @@ import {
   TAG,
   tagged,
   udp,
-} from '../../../test/kit/frames.ts';
-import { GuardedBridge, plainFrame } from '../../../test/kit/guarded-bridge.ts';
-import { inside, ip } from '../../../test/kit/namespaces.ts';
-import { member, mesh } from '../../../test/kit/networks.ts';
-import { Nft } from '../../kernel/nft.ts';
-import { encodeEthernet, IP_PROTOCOL } from '../../kernel/sockets/ethernet.ts';
-import type { Ipv4 } from '../../model/address/ipv4.ts';
-import { parseIpv6 } from '../../model/address/ipv6.ts';
-import { parseMac } from '../../model/address/mac.ts';
-import { machineIdOf } from '../../model/machine.ts';
-import { memberAddresses } from '../../model/network/member.ts';
-import { parseRefused, REFUSED_SET, type RefusalKind } from '../items/refusal.ts';
-import { rulesetScript } from '../items/ruleset.ts';
-import { SystemKernel } from '../kernel/system-kernel.ts';
-import { desiredItems } from './desired.ts';
+} from '../../../../test/kit/frames.ts';
+import { GuardedBridge, plainFrame } from '../../../../test/kit/guarded-bridge.ts';
+import { inside, ip } from '../../../../test/kit/namespaces.ts';
+import { member, mesh } from '../../../../test/kit/networks.ts';
+import { Nft } from '../../../kernel/nft.ts';
+import { encodeEthernet, IP_PROTOCOL } from '../../../kernel/sockets/ethernet.ts';
+import type { Ipv4 } from '../../../model/address/ipv4.ts';
+import { parseIpv6 } from '../../../model/address/ipv6.ts';
+import { parseMac } from '../../../model/address/mac.ts';
+import { machineIdOf } from '../../../model/machine.ts';
+import { memberAddresses } from '../../../model/network/member.ts';
+import { parseRefused, REFUSED_SET, type RefusalKind } from '../../items/refusal.ts';
+import { rulesetScript } from '../../items/ruleset.ts';
+import { SystemKernel } from '../../kernel/system-kernel.ts';
+import { desiredItems } from '../desired.ts';
 
 const network = mesh('manage', 456, { prefix: 'fd42:0:0:456::/64' });
 const node = machineIdOf('here');

@@ -1,11 +1,11 @@
 /** The addresses that no port of this node may send from, as elements of the sets of the bridge table. */
-import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../model/address/ipv6.ts';
-import type { Mac } from '../../model/address/mac.ts';
-import type { Member } from '../../model/network/member.ts';
-import type { Network } from '../../model/network/network.ts';
-import type { NodeAddresses } from '../../model/network/node-addresses.ts';
-import type { SetElement } from './part.ts';
-import { addressNumber, addressSet, macSet } from './port-guard.ts';
+import { type Ipv6, ipv6FromBytes, ipv6ToBytes } from '../../../model/address/ipv6.ts';
+import type { Mac } from '../../../model/address/mac.ts';
+import type { Member } from '../../../model/network/member.ts';
+import type { Network } from '../../../model/network/network.ts';
+import type { NodeAddresses } from '../../../model/network/node-addresses.ts';
+import type { SetElement } from '../part.ts';
+import { addressNumber, addressSet, macSet } from './port-rules.ts';
 
 const LINK_LOCAL = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
 const SUFFIX_BYTES = 8;

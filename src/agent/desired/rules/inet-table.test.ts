@@ -1,22 +1,28 @@
 /** Proves with real packets where VXLAN is believed: only where its source is. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { meshRules } from '../../../test/kit/desired-input.ts';
-import { forge } from '../../../test/kit/forgery.ts';
-import { inside, ip } from '../../../test/kit/namespaces.ts';
-import { manage } from '../../../test/kit/networks.ts';
-import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
-import { Nft } from '../../kernel/nft.ts';
-import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import { type Mac, parseMac } from '../../model/address/mac.ts';
-import type { Operation } from '../items/item-kind.ts';
-import { OUTSIDERS_SET, parseOutsiders } from '../items/outsider.ts';
-import { type RulesetItem, rulesetKind, TABLE } from '../items/ruleset.ts';
+import { meshRules } from '../../../../test/kit/desired-input.ts';
+import { forge } from '../../../../test/kit/forgery.ts';
+import { inside, ip } from '../../../../test/kit/namespaces.ts';
+import { manage } from '../../../../test/kit/networks.ts';
+import { type TemporaryNetns, temporaryNetns } from '../../../kernel/netns.ts';
+import { Nft } from '../../../kernel/nft.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../../model/address/ipv4.ts';
+import { type Mac, parseMac } from '../../../model/address/mac.ts';
+import { parseMachineId } from '../../../model/machine.ts';
+import type { Segment } from '../../../protocol/documents/assignment.ts';
+import type { Operation } from '../../items/item-kind.ts';
+import { OUTSIDERS_SET, parseOutsiders } from '../../items/outsider.ts';
+import { type RulesetItem, rulesetKind, TABLE } from '../../items/ruleset.ts';
+import type { OnLinkSubnet } from '../../kernel/shared-subnets.ts';
+import type { RuleContribution } from './contribution.ts';
 import { ElementSets } from './element-sets.ts';
-import { ELSEWHERE, inetTable, sourceSet } from './inet-table.ts';
+import { ELSEWHERE, inetTable } from './inet-table.ts';
 import { withElements } from './ruleset.ts';
-import type { RulesetInput } from './ruleset-input.ts';
+import { sourceSet } from './sender-rules.ts';
+import { underlayRules } from './underlay-rules.ts';
 
 const { vni } = manage.type;
+const MACHINE = parseMachineId('10eff964');
 const SEGMENTS = [1, 2].map((n) => ({
   device: `eth${n}`,
   ipv4: `10.11.${n}.1` as Ipv4,
@@ -25,23 +31,18 @@ const SEGMENTS = [1, 2].map((n) => ({
 /** Where the members are. The last one is behind a router. */
 const SOURCES = new Set(['10.11.1.2', '10.11.1.9', '10.11.2.2', '10.50.0.7'] as Ipv4[]);
 /** What a node with two cards has. */
-const NODE: RulesetInput = {
-  networks: [meshRules(manage, 'host0')],
-  elsewhere: [],
-  openTo: [],
-  countsOutsiders: false,
-  segments: [],
-  underlay: [],
-  onLink: [],
-  routes: false,
-  ports: [],
-};
-const HOST0: RulesetInput = {
-  ...NODE,
-  openTo: SEGMENTS,
-  segments: SEGMENTS,
-  underlay: SEGMENTS.map(({ device }) => device),
-};
+const NODE = nodeRules();
+const HOST0 = host0Rules(SEGMENTS);
+
+function nodeRules(onLink: readonly OnLinkSubnet[] = []): RuleContribution[] {
+  const ipv4 = parseIpv4('10.11.1.254');
+  const stance = { role: 'node', ipv4, onLink: true, segments: [], reachable: [] } as const;
+  return [underlayRules(stance, onLink, false), ...meshRules(manage, MACHINE)];
+}
+
+function host0Rules(segments: readonly Segment[]): RuleContribution[] {
+  return [underlayRules({ role: 'host0', segments, nics: [] }, [], false), ...meshRules(manage, 'host0')];
+}
 
 let stack: DisposableStack;
 let nft: Nft;
@@ -77,11 +78,11 @@ function netns(): TemporaryNetns {
   return made;
 }
 
-async function apply(input: RulesetInput): Promise<void> {
+async function apply(input: readonly RuleContribution[]): Promise<void> {
   await perform(rulesetKind.create(tableOf(input, SOURCES)));
 }
 
-function tableOf(input: RulesetInput, sources: ReadonlySet<Ipv4>): RulesetItem {
+function tableOf(input: readonly RuleContribution[], sources: ReadonlySet<Ipv4>): RulesetItem {
   const elements = new ElementSets();
   for (const element of sources) elements.add({ set: sourceSet(manage), element });
   return withElements(inetTable(input), elements);
@@ -133,10 +134,10 @@ test('host0 forwards VXLAN between its segments only from where its source is', 
 test('where two NICs are on one segment, packets come in by both', async () => {
   await apply(NODE);
   expect(await isTaken(3, '10.11.1.9', '10.11.1.1')).toBe(false);
-  await apply({ ...NODE, onLink: [{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }] });
+  await apply(nodeRules([{ device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }]));
   expect(await isTaken(3, '10.11.1.9', '10.11.1.1')).toBe(true);
   expect(await isTaken(3, '10.11.2.2', '10.11.1.1')).toBe(false);
-  await apply({ ...HOST0, openTo: [...SEGMENTS, { device: 'eth3', subnet: '10.11.1.0/24' as Ipv4Cidr }] });
+  await apply(host0Rules(SEGMENTS.map((segment, at) => (at === 0 ? { ...segment, also: ['eth3'] } : segment))));
   expect(await isTaken(3, '10.11.1.9', '10.11.1.1')).toBe(true);
 });
 
@@ -160,7 +161,7 @@ test('a member that has left is not taken any more, though its packets have come
 
 test('host0 counts the senders that it drops, by NIC, address and VNI', async () => {
   ip(host, 'route add 10.60.0.0/24 via 10.11.2.2');
-  await apply({ ...HOST0, countsOutsiders: true });
+  await apply(HOST0);
   const senders = async () => parseOutsiders(await nft.listSet('inet', TABLE, OUTSIDERS_SET));
   // nft creates the set and prints the rules as they were written: the agent would write the table again otherwise.
   expect(await isTaken(2, '10.11.2.2', '10.11.2.1')).toBe(true);
