@@ -2,6 +2,7 @@
  * The agent of one machine: derives the items that the machine should have from its source, and keeps the kernel so.
  */
 
+import type { KernelTables } from '../kernel/mirror/kernel-tables.ts';
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
 import type { Clock } from '../model/clock.ts';
@@ -24,7 +25,6 @@ import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
 import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
-import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
@@ -62,7 +62,7 @@ interface AgentInput {
 
 /** What was derived from the machine's links. It holds until the links, the plugged ports or the networks change. */
 interface LinkSnapshot {
-  readonly cache: KernelCache;
+  readonly cache: KernelTables;
   readonly linksRevision: number;
   readonly portsRevision: number;
   readonly networks: readonly Network[];
@@ -201,7 +201,7 @@ export class Agent implements SourceAgent {
     return this.#parts.flatMap((part) => part.health());
   }
 
-  get cache(): KernelCache {
+  get cache(): KernelTables {
     return this.reconciler.cache;
   }
 
@@ -267,9 +267,9 @@ export class Agent implements SourceAgent {
    * The desired items for one pass. A refused network is left out: its items in the kernel stay as they are, and no
    * rule names a foreign device.
    */
-  #desire(cache: KernelCache): Desire {
+  #desire(cache: KernelTables): Desire {
     const { source, input } = this;
-    const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
+    const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
@@ -306,7 +306,7 @@ export class Agent implements SourceAgent {
     return this.networks.all.find(({ id }) => id === network)?.name ?? network;
   }
 
-  #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
+  #snapshotOfLinks(cache: KernelTables): LinkSnapshot {
     const { linksRevision } = cache;
     const networks = this.networks.all;
     const { ports: foreign } = this.input;
@@ -324,7 +324,7 @@ export class Agent implements SourceAgent {
   }
 
   /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
-  #subnetsOf(cache: KernelCache): SubnetSnapshot {
+  #subnetsOf(cache: KernelTables): SubnetSnapshot {
     const { linksRevision, addressesRevision } = cache;
     const known = this.#subnets;
     const same = known?.cache === cache && known.linksRevision === linksRevision;
