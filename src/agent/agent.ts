@@ -30,6 +30,7 @@ import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
+import type { LocalPort } from './loop/local-port.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
 import { Outsiders } from './membership/outsiders.ts';
@@ -47,6 +48,8 @@ interface AgentInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly kernel: KernelPort;
+  /** Processes and files of the machine. Absent in a simulation, which has none. */
+  readonly local?: LocalPort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
@@ -125,11 +128,12 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal } = input;
+    const { kernel, clock, journal, local } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
+      ...(local !== undefined && { local }),
       clock,
       journal,
       desire: (cache) => this.#desire(cache),
@@ -350,6 +354,9 @@ export class Agent implements SourceAgent {
       case 'address':
         // A node that lost its last assignment does not know what became of a network that host0 gave it.
         return isMeshId(item.network) || this.#hasAssignment;
+      case 'file':
+      case 'process':
+        return this.#hasAssignment;
       case 'port':
       case 'sysctl':
       case 'ruleset':
