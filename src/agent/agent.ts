@@ -57,8 +57,6 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
-  /** Whether host0 may give this node networks: the node has a key, or is host0. */
-  readonly mayBeGiven?: () => boolean;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
@@ -151,7 +149,6 @@ export class Agent implements SourceAgent {
       networks: () => this.networks.all,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
-      mayBeGiven: input.mayBeGiven ?? (() => false),
     });
     const { assignments } = input;
     assignments?.serve({
