@@ -4,12 +4,12 @@ import { addNodeChannelMetrics } from '../agent/channel/channel-metrics.ts';
 import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import { NodeChannel } from '../agent/channel/node-channel.ts';
 import type { NodeKey } from '../agent/channel/node-key.ts';
-import { type NodeRoutesInput, nodeHandler } from '../agent/channel/node-routes.ts';
+import { type NodeServerInput, nodeServer } from '../agent/channel/node-server.ts';
 import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its channel. */
-export interface AgentChannelInput extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'instance'> {
+export interface AgentChannelInput extends Pick<NodeServerInput, 'captures' | 'paths' | 'assignments' | 'instance'> {
   readonly agent: Agent;
   readonly key: NodeKey;
   readonly registry: Registry;
@@ -17,7 +17,7 @@ export interface AgentChannelInput extends Pick<NodeRoutesInput, 'captures' | 'p
 
 /** Makes the channel of a node. Its findings become the agent's; `start` opens it. */
 export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChannelInput): NodeChannel {
-  const handler = nodeHandler({
+  const server = nodeServer({
     ...parts,
     agent,
     who: 'host0',
@@ -30,7 +30,7 @@ export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChanne
     isMember: () => agent.source.networks.some(({ id }) => agent.source.errorOf(id) === undefined),
     key: () => key.read(),
     connect: boundConnection,
-    handler,
+    handler: (request, response) => server.answer(request, response, undefined),
   });
   addNodeChannelMetrics(registry, channel);
   agent.addHealthOf(channel);

@@ -16,7 +16,7 @@ import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assig
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import type { NodeChannel } from '../agent/channel/node-channel.ts';
-import { nodeHandler } from '../agent/channel/node-routes.ts';
+import { nodeServer } from '../agent/channel/node-server.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
 import { SystemKernel } from '../agent/kernel/system-kernel.ts';
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
     captures: answers.captures,
     ...(channel !== undefined && { channel }),
     ...(machine === 'host0' && {
-      node: nodeHandler({ ...answers, agent, who: 'host0' }),
+      node: nodeServer({ ...answers, agent, who: 'host0' }),
       daemon: paths.controlSock,
     }),
     doctor: systemDoctor({
@@ -151,7 +151,8 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
+  const onFault = (thrown: unknown) => journal.faults.tell('request in a mesh', thrown);
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths, onFault), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);

@@ -4,8 +4,8 @@ import { text as readAll } from 'node:stream/consumers';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import { hexNumber, isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { type ControlClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { CatalogueChange, NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -39,7 +39,8 @@ export function addNetworkChanges(network: Command, context: Context): void {
         '  $ mesh network create green --peers multicast --device eth1 --plan',
     )
     .action(async (name: string, options: PartOptions) => {
-      await change(context, 'POST /v1/catalogue', options, { body: { ...orderOf(options), name } });
+      const body = { ...orderOf(options), name };
+      await change(context, (host0) => host0.ask('POST /v1/catalogue', { body, query: dryRun(options) }));
     });
 
   withParts(
@@ -53,7 +54,9 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .action(async (wanted: string, options: PartOptions) => {
       const body = orderOf(options);
       if (Object.keys(body).length === 0) throw nothingNamed();
-      await change(context, 'PATCH /v1/catalogue/*', options, { names: [wanted], body });
+      await change(context, (host0) =>
+        host0.ask('PATCH /v1/catalogue/{name}', { path: { name: wanted }, body, query: dryRun(options) }),
+      );
     });
 
   network
@@ -62,7 +65,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .argument('<network>', WANTED)
     .addHelpText('after', '\nExample:\n  $ mesh network start blue')
     .action(async (wanted: string) => {
-      await change(context, 'POST /v1/catalogue/*/start', {}, { names: [wanted] });
+      await change(context, (host0) => host0.ask('POST /v1/catalogue/{name}/start', { path: { name: wanted } }));
     });
 
   network
@@ -71,7 +74,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .argument('<network>', WANTED)
     .addHelpText('after', '\nExample:\n  $ mesh network stop blue')
     .action(async (wanted: string) => {
-      await change(context, 'POST /v1/catalogue/*/stop', {}, { names: [wanted] });
+      await change(context, (host0) => host0.ask('POST /v1/catalogue/{name}/stop', { path: { name: wanted } }));
     });
 
   network
@@ -87,7 +90,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .action(async (file: string, options: PartOptions) => {
       const { readNetworkJson } = await import('../../formats/network/network-json.ts');
       const body = readNetworkJson(file, await textOf(file));
-      await change(context, 'PUT /v1/catalogue', options, { body });
+      await change(context, (host0) => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
     });
 
   network
@@ -102,8 +105,8 @@ export function addNetworkChanges(network: Command, context: Context): void {
       '\nIts number is free when no node has the network any more.\n\nExample:\n  $ mesh network delete blue',
     )
     .action(async (wanted: string, options: PartOptions & { readonly force?: boolean }) => {
-      const query = options.force === true ? { force: '1' } : {};
-      await change(context, 'DELETE /v1/catalogue/*', options, { names: [wanted], query });
+      const query = { ...dryRun(options), force: options.force === true };
+      await change(context, (host0) => host0.ask('DELETE /v1/catalogue/{name}', { path: { name: wanted }, query }));
     });
 }
 
@@ -165,27 +168,16 @@ async function textOf(file: string): Promise<string> {
   });
 }
 
-type ChangeRoute =
-  | 'POST /v1/catalogue'
-  | 'PUT /v1/catalogue'
-  | 'PATCH /v1/catalogue/*'
-  | 'POST /v1/catalogue/*/start'
-  | 'POST /v1/catalogue/*/stop'
-  | 'DELETE /v1/catalogue/*';
+function dryRun({ plan = false }: PartOptions): { readonly 'dry-run': boolean } {
+  return { 'dry-run': plan };
+}
 
 /** Asks host0 for a change, and prints what it did or would do. */
 async function change(
   context: Context,
-  route: ChangeRoute,
-  { plan = false }: PartOptions,
-  ask: {
-    readonly names?: readonly string[];
-    readonly body?: NetworkOrder;
-    readonly query?: Readonly<Record<string, string>>;
-  },
+  ask: (host0: ControlClient<'host0'>) => Promise<CatalogueChange>,
 ): Promise<void> {
-  const query = { ...ask.query, ...(plan && { 'dry-run': '1' }) };
-  const done = await host0Client(context.paths).ask(route, { ...ask, query });
+  const done = await ask(host0Client(context.paths));
   const { errorText } = await import('../../formats/error-text.ts');
   const color = context.paint !== plain;
   const warnings = done.warnings.map(
