@@ -2,8 +2,10 @@
  * host0's side of the segments that machines boot on. It groups host0's NICs into segments (scanner.ts), watches each segment
  * for other servers (segment-watch.ts), and runs the services that are allowed there (serving.ts).
  */
+
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
+import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
@@ -16,8 +18,7 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
-import { type BootNic, bootNics, isServable, wantedMode } from './nics/boot-nic.ts';
-import type { HostLinks } from './nics/host-links.ts';
+import { type BootNic, bootNics, isServable, unnamedMode, wantedMode } from './nics/boot-nic.ts';
 import { installationAt } from './nics/installation.ts';
 import { addressesOf, isGuestIn } from './nics/nic-address.ts';
 import { Scanner } from './nics/scanner.ts';
@@ -32,7 +33,7 @@ import { Serving } from './segment/serving.ts';
 import type { BootEndpoint } from './site/boot-site.ts';
 import type { SegmentState } from './timeline/boot-trouble.ts';
 
-/** What `BootSegments` works with. `links` must be read already. */
+/** What `BootSegments` works with.  */
 export interface BootSegmentsInput {
   readonly settings: Host0Settings;
   /** `<state>/boot`: installation id, subnets, and dnsmasq's files. */
@@ -40,7 +41,7 @@ export interface BootSegmentsInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly store: Store;
-  readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
+  readonly links: Pick<LiveMirror, 'links' | 'addresses' | 'indexOf'>;
   /** Called with the NICs that host0's agent should set up, and with the addresses that it should put on them. */
   readonly setNics: (nics: readonly UnderlayNic[]) => void;
 }
@@ -218,7 +219,7 @@ export class BootSegments {
       if (candidates.length === 0) continue;
       const named = new Set(candidates.flatMap(({ names }) => names));
       const nics = group.filter((name) => named.has(name));
-      const wanted = wantedMode([...named], this.#input.settings.bootModes);
+      const wanted = this.#wantedMode([...named]);
       const known = [...before].find(({ watch: { input } }) =>
         candidates.some(({ index, name }) => index === input.link && name === input.device && wanted === input.wanted),
       );
@@ -233,6 +234,16 @@ export class BootSegments {
     for (const { watch } of segments) if (watch.state.mode !== 'off' && !watch.listens) watch.start();
     this.#noteHearing(running);
     this.#serve();
+  }
+
+  /** The mode that the settings want for a segment. A segment that host0 has served before keeps its mode, whatever is absent. */
+  #wantedMode(names: readonly string[]): WantedMode {
+    const { settings, links } = this.#input;
+    const isServed =
+      this.#serving.allocationOf(names) !== undefined ||
+      names.some((name) => this.#serving.serviceOf(name)?.running !== undefined);
+    const unnamed = isServed ? 'auto' : unnamedMode(settings.bootModes, links.links);
+    return wantedMode(names, settings.bootModes, unnamed);
   }
 
   /** Notes on which NICs host0 began to listen to their segment: through one NIC, host0 hears the segment of all in a group. */

@@ -8,6 +8,28 @@ import { hexNumber, type NetworkNumber, networkIdOf } from '../../src/model/netw
 import { ROUTING_MODES } from '../../src/model/network/routing.ts';
 import { VNI_MAX, type Vni } from '../../src/model/network/types/vxlan.ts';
 
+/** Texts that the one or the other format must write in its own way. */
+const LINES = [
+  ...[
+    '',
+    'eine Zeile',
+    '⚙ "quoted" \\',
+    " it's ",
+    'a: b',
+    '# none',
+    '- x',
+    '[',
+    '{a: 1}',
+    '*a',
+    '&a',
+    '!t',
+    '@x',
+    '%x',
+  ],
+  ...['yes', 'no', 'null', '~', 'true', '010', '0x10', '1e3', '12:30', '.inf', '2026-01-01', '<<', '---', '|', '>'],
+  ...['\u202etxet', 'a\u2028b', '\u{e0001}', '\ud800', '\u00a0', '</a>&amp;'],
+];
+
 /** A network that fits its form. Every optional part is there in about half of the networks. */
 export function randomNetwork(random: () => number): Network {
   const below = (count: number) => Math.floor(random() * count);
@@ -16,7 +38,7 @@ export function randomNetwork(random: () => number): Network {
   const some = <T>(make: () => T): T[] => Array.from({ length: below(3) }, make);
   const hex = (digits: number) => Array.from({ length: digits }, () => below(16).toString(16)).join('');
   const word = () => `w${hex(1 + below(8))}`;
-  const line = () => oneOf(['', 'eine Zeile', '⚙ "quoted" \\', word()]);
+  const line = () => oneOf(LINES) || word();
   const flag = () => random() < 0.5;
   const ipv4 = () => ipv4FromNumber(0x0a000000 + below(0xffffff));
   const ipv6 = () => ipv6FromBigint(BigInt(`0xfd42${hex(28)}`));

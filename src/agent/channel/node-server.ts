@@ -1,5 +1,5 @@
 /** What a node answers to host0, on its channel and on `agent.sock`. */
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import { type OpenStream, type RouteServer, routeServer } from '../../protocol/calls/route-server.ts';
@@ -20,12 +20,20 @@ export interface AssignmentTaker {
   take(text: string): Promise<AssignmentAnswer>;
 }
 
+/** The node's side of the memberships that its channel keeps. */
+export interface MembershipLines {
+  /** Answers host0's request for as long as it lasts. */
+  serve(body: Readable, open: OpenStream<Writable>): Promise<void>;
+}
+
 /** The parts of the node that host0 asks. */
 export interface NodeServerInput {
   readonly agent: Pick<Agent, 'networkCalled' | 'input' | 'ports'>;
   readonly captures: Captures;
   readonly paths: PathAnswers;
   readonly assignments: AssignmentTaker;
+  /** Absent: host0 keeps no memberships by this connection. */
+  readonly memberships?: MembershipLines;
   /** The word of this boot that the reports to the meshes carry: host0 takes reports with it as proven by the channel. */
   readonly instance: string;
   /** Takes what host0 says before it ends the channel. */
@@ -39,7 +47,7 @@ const STATUS_MS = 20;
 
 /** The server of a channel, or of host0's questions on a socket. */
 export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
-  const { agent, captures, paths, assignments, refused, who } = input;
+  const { agent, captures, paths, assignments, memberships, refused, who } = input;
   return routeServer(
     CHANNEL_ROUTES,
     {
@@ -48,6 +56,12 @@ export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
       'PUT /unplug': async ({ query: { network, name } }) => {
         await agent.ports.unplugAll(network, name);
         return {};
+      },
+      'PUT /memberships': ({ lines }, open) => {
+        if (memberships !== undefined) return memberships.serve(lines, open);
+        throw new MeshError('MESH_OBJECT_UNKNOWN', 'no memberships are kept by this connection', {
+          object: 'memberships',
+        });
       },
       'PUT /refusal': ({ body }) => {
         refused?.(MeshError.fromJSON(body));

@@ -7,20 +7,24 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node-assignment.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { RulesetItem } from '../items/ruleset.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
+import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { Changed } from '../loop/delta.ts';
-import type { DesiredInput, NetworkAttachment } from './assignment.ts';
+import type { DesiredInput } from './assignment.ts';
 import { type NetworkContext, type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
-import { rulesets, withElements } from './ruleset.ts';
-import type { NetworkRules, NodeRules } from './ruleset-input.ts';
+import type { RuleContribution } from './rules/contribution.ts';
+import { elsewhereRules } from './rules/port-rules.ts';
+import { rulesets, withElements } from './rules/ruleset.ts';
+import { underlayRules } from './rules/underlay-rules.ts';
 import { foreignLinkOf, typeParts } from './types/type-parts.ts';
-import { behindHost0, vxlanWay } from './vxlan-way.ts';
+import { vxlanWay } from './vxlan-way.ts';
 
 type Ports = DesiredInput['ports'];
 
@@ -30,9 +34,13 @@ const NO_LINKS: readonly ForeignLink[] = [];
 /** The parts of the last input that are the same objects in the next one, where they are equal. */
 interface Kept {
   readonly host0: DesiredInput['host0'];
+  readonly segments: NodeDocument['segments'];
+  readonly nics: NodeDocument['nics'];
   readonly node: NodeContext;
   readonly ports: Ports;
   readonly portsByNetwork: ReadonlyMap<NetworkId, Ports>;
+  readonly elsewhere: readonly string[];
+  readonly onLink: readonly OnLinkSubnet[];
   readonly foreignLinks: readonly ForeignLink[];
   readonly links: ReadonlyMap<string, ForeignLink>;
 }
@@ -41,14 +49,11 @@ interface Kept {
 export class DesiredItems {
   readonly #fold = new PartFold();
   #kept: Kept | undefined;
-  /** The nft tables without the elements that come and go with members, and the input that they were derived from. */
-  #tables:
-    | {
-        readonly rules: NodeRules;
-        readonly networks: readonly NetworkRules[];
-        readonly tables: readonly RulesetItem[];
-      }
-    | undefined;
+  /** The nft tables without the elements that come and go with members, and the contributions that they were collected from. */
+  #tables: { readonly rules: readonly RuleContribution[]; readonly tables: readonly RulesetItem[] } = {
+    rules: [],
+    tables: [],
+  };
 
   /** The present items, in a map that later updates change. */
   get items(): ItemMap {
@@ -76,13 +81,9 @@ export class DesiredItems {
   /** All parts. The tables come last, because they collect the elements that the other parts have added. */
   *#partsOf(input: DesiredInput, kept: Kept): Iterable<Part> {
     yield { key: 'networks and node', inputs: [input], build: () => ({ parts: partsOf(input, kept) }) };
-    const { elements, rules: networks } = this.#fold;
-    const rules = nodeRules(input);
-    const known = this.#tables;
-    if (known === undefined || known.networks !== networks || !isDeepStrictEqual(known.rules, rules)) {
-      this.#tables = { rules, networks, tables: rulesets({ ...rules, networks }) };
-    }
-    const { tables } = this.#tables ?? { tables: [] };
+    const { elements, rules } = this.#fold;
+    if (this.#tables.rules !== rules) this.#tables = { rules, tables: rulesets(rules) };
+    const { tables } = this.#tables;
     const build = () => ({ items: tables.map((table) => withElements(table, elements)) });
     yield { key: 'tables', inputs: [tables, elements.revision], build };
   }
@@ -96,8 +97,8 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function* partsOf(
-  { attachments, firstRule }: DesiredInput,
-  { host0, node, portsByNetwork, links }: Kept,
+  { document: { attachments }, firstRule, routes }: DesiredInput,
+  { host0, segments, nics, node, portsByNetwork, links, elsewhere, onLink }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
     const { network } = attachment;
@@ -105,9 +106,15 @@ function* partsOf(
     const link = name === undefined ? undefined : links.get(name);
     yield networkPart(attachment, { node, ports: portsByNetwork.get(network.id) ?? NO_PORTS, link });
   }
+  yield {
+    key: 'underlay rules',
+    inputs: [host0, onLink, routes],
+    build: () => ({ rules: [underlayRules(host0, onLink, routes)] }),
+  };
+  yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
   if (host0.role === 'host0') {
-    yield forwardingPart(host0.segments);
-    yield nicPart(host0.nics);
+    yield forwardingPart(segments);
+    yield nicPart(nics);
   } else {
     const wanted = attachments.length > 0;
     const build = () => ({ items: vxlanWay(host0, wanted, firstRule) });
@@ -115,7 +122,7 @@ function* partsOf(
   }
 }
 
-function networkPart(attachment: NetworkAttachment, context: NetworkContext): Part {
+function networkPart(attachment: NodeAttachment, context: NetworkContext): Part {
   const { network, peers } = attachment;
   const { node, ports, link } = context;
   return {
@@ -128,13 +135,19 @@ function networkPart(attachment: NetworkAttachment, context: NetworkContext): Pa
 /** Keeps the objects of the last input that are equal in this one: parts compare their inputs by identity. */
 function keptOf(input: DesiredInput, before: Kept | undefined): Kept {
   const host0 = same(before?.host0, input.host0);
+  const segments = same(before?.segments, input.document.segments);
+  const nics = same(before?.nics, input.document.nics);
   const node = same(before?.node, nodeContext(input));
   const ports = same(before?.ports, input.ports);
   const { foreignLinks = NO_LINKS } = input;
   return {
     host0,
+    segments,
+    nics,
     node,
     ports,
+    elsewhere: same(before?.elsewhere, input.elsewhere ?? []),
+    onLink: same(before?.onLink, input.onLink ?? []),
     portsByNetwork: ports === before?.ports ? before.portsByNetwork : byNetwork(ports, before?.portsByNetwork),
     foreignLinks,
     links: foreignLinks === before?.foreignLinks ? before.links : byName(foreignLinks, before?.links),
@@ -152,21 +165,4 @@ function byName(links: readonly ForeignLink[], before: Kept['links'] = new Map()
 
 function same<T>(before: T | undefined, now: T): T {
   return before !== undefined && isDeepStrictEqual(before, now) ? before : now;
-}
-
-function nodeRules(input: DesiredInput): NodeRules {
-  const { host0, ports, routes, onLink = [], elsewhere = [] } = input;
-  const segments = host0.role === 'host0' ? host0.segments : [];
-  return {
-    ports,
-    elsewhere,
-    routes,
-    onLink: [...onLink, ...behindHost0(host0)],
-    openTo: segments.flatMap(({ device, also = [], subnet }) =>
-      [device, ...also].map((nic) => ({ device: nic, subnet })),
-    ),
-    countsOutsiders: host0.role === 'host0',
-    segments: segments.length > 1 ? segments : [],
-    underlay: segments.map(({ device }) => device),
-  };
 }

@@ -5,16 +5,16 @@
 import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { Changed } from '../loop/delta.ts';
-import { ElementSets } from './element-sets.ts';
 import type { Part, SetElement } from './part.ts';
-import type { NetworkRules } from './ruleset-input.ts';
+import { byNumber, type RuleContribution } from './rules/contribution.ts';
+import { ElementSets } from './rules/element-sets.ts';
 
 /** A part as it was built last. */
 interface Built {
   inputs: readonly unknown[];
   items: ReadonlyMap<ItemKey, Item>;
   elements: readonly SetElement[];
-  rules: NetworkRules | undefined;
+  rules: readonly RuleContribution[];
   parts: Map<string, Built> | undefined;
   /** The number of the last fold that had the part. */
   fold: number;
@@ -22,6 +22,7 @@ interface Built {
 
 const NO_ITEMS: ReadonlyMap<ItemKey, Item> = new Map();
 const NO_ELEMENTS: readonly SetElement[] = [];
+const NO_RULES: readonly RuleContribution[] = [];
 
 /** The items and set elements of all parts. */
 export class PartFold {
@@ -31,8 +32,8 @@ export class PartFold {
   /** The parts that have an item with this key. Several members at one underlay address share a flood entry. */
   readonly #holders = new Map<ItemKey, Built | Set<Built>>();
   #changed = new Map<ItemKey, Item | undefined>();
-  readonly #rules = new Map<Built, NetworkRules>();
-  #collected: readonly NetworkRules[] | undefined;
+  readonly #rules = new Map<Built, readonly RuleContribution[]>();
+  #collected: readonly RuleContribution[] | undefined;
   #folds = 0;
 
   /** The present items, in a map that later updates change. */
@@ -44,9 +45,9 @@ export class PartFold {
     return this.#elements;
   }
 
-  /** The rules of all networks, by their numbers: the same array until the next change. */
-  get rules(): readonly NetworkRules[] {
-    this.#collected ??= [...this.#rules.values()].sort((a, b) => a.network.number - b.network.number);
+  /** The contributions to the nft tables, in order: the same array until the next change. */
+  get rules(): readonly RuleContribution[] {
+    this.#collected ??= [...this.#rules.values()].flat().sort(byNumber);
     return this.#collected;
   }
 
@@ -84,7 +85,7 @@ export class PartFold {
   #build(built: Built, part: Part): void {
     const { items: itemsBefore, elements: elementsBefore } = built;
     const { items, elements, rules, parts } = part.build();
-    this.#takeRules(built, rules);
+    this.#takeRules(built, rules ?? NO_RULES);
     built.inputs = part.inputs;
     built.elements = elements ?? NO_ELEMENTS;
     for (const element of built.elements) this.#elements.add(element);
@@ -100,16 +101,16 @@ export class PartFold {
     if (built.parts !== undefined) this.#fold(built.parts, parts ?? []);
   }
 
-  #takeRules(built: Built, rules: NetworkRules | undefined): void {
-    if (rules === undefined && built.rules === undefined) return;
+  #takeRules(built: Built, rules: readonly RuleContribution[]): void {
+    if (rules.length === 0 && built.rules.length === 0) return;
     built.rules = rules;
-    if (rules === undefined) this.#rules.delete(built);
+    if (rules.length === 0) this.#rules.delete(built);
     else this.#rules.set(built, rules);
     this.#collected = undefined;
   }
 
   #remove(built: Built): void {
-    this.#takeRules(built, undefined);
+    this.#takeRules(built, NO_RULES);
     for (const element of built.elements) this.#elements.remove(element);
     for (const key of built.items.keys()) this.#release(built, key);
     for (const part of built.parts?.values() ?? []) this.#remove(part);
@@ -148,7 +149,7 @@ export class PartFold {
 }
 
 function newlyBuilt(key: string, among: Map<string, Built>): Built {
-  const built = { inputs: [], items: NO_ITEMS, elements: NO_ELEMENTS, rules: undefined, parts: undefined, fold: 0 };
+  const built = { inputs: [], items: NO_ITEMS, elements: NO_ELEMENTS, rules: NO_RULES, parts: undefined, fold: 0 };
   among.set(key, built);
   return built;
 }

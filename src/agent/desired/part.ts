@@ -1,6 +1,6 @@
 /** Parts: the shares that make up the desired items of a node. A new type, service or rule is a new part. */
 import type { Item } from '../items/item.ts';
-import type { NetworkRules } from './ruleset-input.ts';
+import type { RuleContribution } from './rules/contribution.ts';
 
 /** One share of the desired items. A part is built again when one of its inputs is another value than before. */
 export interface Part {
@@ -15,8 +15,7 @@ export interface Part {
 export interface Content {
   readonly items?: Iterable<Item>;
   readonly elements?: readonly SetElement[];
-  /** What a network adds to the nft tables. */
-  readonly rules?: NetworkRules;
+  readonly rules?: readonly RuleContribution[];
   /** Smaller parts. They are looked at only when an input of this part differs. */
   readonly parts?: Iterable<Part>;
 }

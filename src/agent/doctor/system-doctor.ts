@@ -3,7 +3,7 @@ import { probeKernel } from '../../kernel/probe.ts';
 import { probeAddresses } from '../../kernel/sockets/arp.ts';
 import { askUnderlay } from '../../kernel/sockets/inquiry.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
-import { ELSEWHERE } from '../desired/inet-table.ts';
+import { ELSEWHERE } from '../desired/rules/inet-table.ts';
 import type { SystemKernel } from '../kernel/system-kernel.ts';
 import { type CollectionInput, collectEvidence } from './collection.ts';
 import { Doctor } from './doctor.ts';

@@ -4,11 +4,12 @@
  * So a pass compares the open entries, and not those of a thousand members. When links, addresses or routes change, and
  * after each fresh dump, everything is compared.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { FdbEntry, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Item, type ItemMap, itemKey } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { neighbourKey } from '../items/neighbour.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import {
   type EntryItem,
   entryItem,
@@ -51,7 +52,7 @@ export class Delta {
    * The part of both sides that must be compared.
    * @param changed the items of `desired` that have changed since the last call
    */
-  sides(cache: KernelCache, desired: ItemMap, changed: Changed): Sides {
+  sides(cache: KernelTables, desired: ItemMap, changed: Changed): Sides {
     const { topology, entries } = cache.takeChanges();
     if (topology) this.#open = 'everything';
     for (const [key, before] of changed) this.#desiredChanged(key, desired.get(key), before);

@@ -1,5 +1,7 @@
 /** Proves the steps of a plan and their order, and that plans converge from any state to any other. */
+
 import { expect, test } from 'vitest';
+import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { manage, member, mesh } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -30,7 +32,7 @@ function input(...attachments: Attachment[]): DesiredInput {
       segments: ['10.11.1.0/24', '10.11.2.0/24'] as Ipv4Cidr[],
       reachable: ['10.11.1.0/24'] as Ipv4Cidr[],
     },
-    attachments: attachments.map(meshAttachment),
+    document: nodeDocument(attachments.map(meshAttachment)),
     ports: [],
   };
 }
@@ -57,7 +59,7 @@ function perform(state: Map<string, Item>, step: Step): void {
 test('a node without items joins a mesh with one other member', () => {
   const other = member(manage, '20000001', '10.11.2.2');
   expect(text(plan(new Map(), desiredItems(input(attachment(manage, other))), everything))).toMatchInlineSnapshot(`
-    "nft table inet meshwork { … } # sets: bridges within homes sources_456 segments underlay
+    "nft table inet meshwork { … } # sets: bridges within homes segments underlay sources_456
     nft table bridge meshwork { … } # sets: vxlans host0s entrances
     ip link add br456 address 02:2f:55:d5:07:f4 mtu 1380 type bridge fdb_max_learned 12288 no_linklocal_learn 1
     ip link add vxlan456 address 02:7e:61:7a:4a:d5 mtu 1380 master br456 type vxlan id 456 dstport 4789 local 10.11.1.2 learning df inherit maxaddress 16386

@@ -1,9 +1,11 @@
 /** host0's end of one channel: HTTP/2 on the connection of a node, with host0 as the client. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Answered, type Call, RouteClient } from '../../protocol/calls/route-client.ts';
 import { CHANNEL_SILENCE_MS, PING_MS } from '../../protocol/channel/channel-times.ts';
 import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
@@ -32,6 +34,9 @@ export class NodeConnection {
   readonly #clock: Clock;
   readonly #session: ClientHttp2Session;
   readonly #ended: Promise<void>;
+  readonly #signs = new Signal<void>();
+  /** Emits when the node has answered a ping, which is each three seconds. */
+  readonly signsOfLife: Subscribable<void> = this.#signs;
   #isOver = false;
   #ping: Alarm | undefined;
   #heardMs: number;
@@ -96,6 +101,14 @@ export class NodeConnection {
     return promise.finally(() => alarm.cancel());
   }
 
+  /**
+   * Begins the exchange about memberships, of which both bodies stay open.
+   * @throws MESH_NODE_OFFLINE, or the error that the node refused with
+   */
+  converse(): Promise<Duplex> {
+    return this.node.converse('PUT /memberships');
+  }
+
   /** Ends the connection at once. */
   close(): void {
     this.#session.destroy();
@@ -108,14 +121,14 @@ export class NodeConnection {
   }
 
   /** The whole of an answer comes within the time, of a stream its head. */
-  async #send({ method, path, headers, body, isStream }: Call): Promise<Answered> {
+  async #send({ method, path, headers, body, isStream, staysOpen }: Call): Promise<Answered> {
     if (this.#isOver || this.#session.destroyed) throw this.#gone(new Error('the channel has ended'));
     const stream = this.#session.request({ ...headers, ':method': method, ':path': path }, { endStream: false });
     stream.on('error', () => stream.close());
     const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
     stream.once('close', () => alarm.cancel());
     const head = headOf(stream);
-    stream.end(body);
+    if (!staysOpen) stream.end(body);
     const status = await head.catch((cause: unknown) => Promise.reject(this.#gone(cause)));
     if (isStream) alarm.cancel();
     return { status, body: stream };
@@ -126,6 +139,7 @@ export class NodeConnection {
     return this.#session.ping((error) => {
       if (error !== null) return;
       this.#heardMs = this.#clock.nowMs();
+      this.#signs.emit();
       onAnswer?.();
     });
   }

@@ -26,7 +26,7 @@ export async function followStatus(
       else take(undefined, new MeshError('MESH_MEMBER_REPORT_INVALID', message, { remedy }));
     }
   } catch {
-    // The channel has ended, or the node is about to end it.
+    // The channel has ended, or the node is about to end it, or the status is too long.
   }
   connection.close();
 }

@@ -7,7 +7,8 @@ import { isOurs, type NicLink } from './boot-nic.ts';
 /** What the device was named for, and is not done. */
 const LOST: Readonly<Record<DeviceKey, string>> = {
   segment_ports: 'no machine boots or joins there',
-  boot_mode: 'the mode holds for no NIC',
+  boot_mode:
+    'the mode holds for no NIC; a NIC that is neither named nor served already gets no more than this mode permits',
   manual_subnets: 'the subnet is given to no NIC',
   join_groups: 'it is in no group',
 };

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { bootNics, type NicLink, scanNics, wantedMode } from './boot-nic.ts';
+import { bootNics, type NicLink, scanNics, unnamedMode, wantedMode } from './boot-nic.ts';
 import type { LinkAddress } from './nic-address.ts';
 import { groupsOf } from './nic-groups.ts';
 
@@ -75,6 +75,16 @@ test('of settings that contradict each other the most careful one wins', () => {
   expect(wantedMode(['eth1', 'eth10'], modes)).toBe('off');
   expect(wantedMode(['eth1', 'eth3'], modes)).toBe('auto');
   expect(wantedMode(['eth4'], modes)).toBe('auto');
+});
+
+test('a card that no line names gets no more than a line permits whose device is absent', () => {
+  const there = [{ name: 'eth1' }, { name: 'eth2' }];
+  expect(unnamedMode([{ port: 'eth1', mode: 'off' }], there)).toBe('auto');
+  expect(unnamedMode([{ port: 'eth9', mode: 'off' }], there)).toBe('observe');
+  expect(unnamedMode([{ port: 'eth9', mode: 'observe' }], there)).toBe('observe');
+  expect(unnamedMode([{ port: 'eth9', mode: 'proxy' }], there)).toBe('proxy');
+  expect(unnamedMode([{ port: 'eth9', mode: 'server' }], there)).toBe('auto');
+  expect(wantedMode(['eth2'], [{ port: 'eth1', mode: 'server' }], 'observe')).toBe('observe');
 });
 
 test('NICs that hear each other are one group, directly or through others', () => {

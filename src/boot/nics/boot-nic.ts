@@ -2,7 +2,7 @@
 import type { NicMode } from '../../formats/host0/host0-conf.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
-import { isDnsmasqName } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { isDnsmasqName } from '../../services/dnsmasq/setting.ts';
 import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
 /** What the choice of NICs needs to know of a link. */
@@ -93,11 +93,27 @@ export function isServable(name: string): boolean {
 }
 
 /**
- * The mode that the settings want for a segment; `auto` if they name none of its NICs. If they contradict each other, the
+ * The mode that the settings want for a segment; `unnamed` if they name none of its NICs. If they contradict each other, the
  * most careful mode wins: off, observe, proxy, auto, server.
  */
-export function wantedMode(nics: readonly string[], modes: readonly NicMode[]): WantedMode {
+export function wantedMode(
+  nics: readonly string[],
+  modes: readonly NicMode[],
+  unnamed: WantedMode = 'auto',
+): WantedMode {
   const wanted = modes.filter(({ port }) => nics.includes(port)).map(({ mode }) => mode);
   const [careful] = BOOT_MODES.filter((mode) => wanted.includes(mode));
-  return careful === 'server' && wanted.includes('auto') ? 'auto' : (careful ?? 'auto');
+  return careful === 'server' && wanted.includes('auto') ? 'auto' : (careful ?? unnamed);
+}
+
+/**
+ * The mode of a NIC that no line names, and that host0 has not served yet: usually `auto`. While a line that permits less names
+ * a device that is not there, the NIC may be that device under another name, so that it gets no more than the line permits.
+ * For `off`, host0 observes: whether nodes may join there is not for this line to say.
+ */
+export function unnamedMode(modes: readonly NicMode[], links: Iterable<Pick<NicLink, 'name'>>): WantedMode {
+  const present = new Set(Array.from(links, ({ name }) => name));
+  const absent = modes.filter(({ port }) => !present.has(port)).map(({ mode }) => mode);
+  if (absent.includes('off') || absent.includes('observe')) return 'observe';
+  return absent.includes('proxy') ? 'proxy' : 'auto';
 }

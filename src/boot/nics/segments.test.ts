@@ -197,7 +197,7 @@ test('a line that names an absent device is a finding with the devices that are 
   });
   expect(findings.map(({ message }) => message)).toEqual([
     'host0.conf names enp3s0, which this machine does not have (segment_ports: no machine boots or joins there; manual_subnets: the subnet is given to no NIC)',
-    'host0.conf names enp4s0, which this machine does not have (boot_mode: the mode holds for no NIC)',
+    'host0.conf names enp4s0, which this machine does not have (boot_mode: the mode holds for no NIC; a NIC that is neither named nor served already gets no more than this mode permits)',
     'host0.conf names enp5s0, which this machine does not have (join_groups: it is in no group)',
   ]);
   expect(findings[0]).toMatchObject({

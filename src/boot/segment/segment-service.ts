@@ -1,5 +1,4 @@
 /** The dnsmasq of a segment: its subnet, lease range and configuration, from the mode and host0's addresses there. */
-import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Allocation, host0AddressIn } from '../../controller/pools/subnet-book.ts';
@@ -15,7 +14,9 @@ import {
 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { BootMode, SubnetView } from '../../protocol/documents/boot-views.ts';
-import { dnsmasqConf, dnsmasqRemedy, type SegmentService } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { bootConf, type SegmentService } from '../../services/dnsmasq/boot-conf.ts';
+import { DNSMASQ_REMEDIES } from '../../services/dnsmasq/setting.ts';
+import { contentDigest } from '../../services/process/process-spec.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import type { ServiceSpec } from '../../services/process/service.ts';
 import { PROBE_CLASS } from '../frames/host0-mark.ts';
@@ -85,6 +86,11 @@ interface ServiceSetting {
   readonly tftpRoot: string;
 }
 
+/** The name of the dnsmasq of a device, in messages and of its files. */
+export function dnsmasqName(device: string): string {
+  return `dnsmasq-${device}`;
+}
+
 /** How to run the dnsmasq of a segment. `prepare` writes its configuration, just before the start. */
 export function serviceSpec(
   setting: ServiceSetting,
@@ -102,19 +108,23 @@ export function serviceSpec(
     mode:
       mode === 'proxy' ? { name: mode } : { name: mode, hostFile: hostFile(directory, device), leaseSec: LEASE_SEC },
   };
-  const conf = dnsmasqConf(service);
+  const conf = bootConf(service);
   const file = join(directory, `${device}.conf`);
   return {
-    argv: [program, '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
-    fingerprint: createHash('sha256').update(conf).digest('hex').slice(0, 16),
+    process: {
+      name: dnsmasqName(device),
+      title: `dnsmasq for segment ${device}`,
+      argv: [program, '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
+      reads: [contentDigest(conf)],
+      label: mode,
+      remedies: DNSMASQ_REMEDIES,
+    },
     prepare: () => {
       refuseOtherServer(device);
       writeFileSync(file, conf);
       // dnsmasq sets a umask of its own, and would make a file for everybody.
       closeSync(openSync(service.leaseFile, 'a', 0o640));
     },
-    label: mode,
-    remedyFor: dnsmasqRemedy,
   };
 }
 

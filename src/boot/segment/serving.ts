@@ -27,6 +27,7 @@ import { FormerSubnets } from './former-subnets.ts';
 import { usedEvent } from './segment-note.ts';
 import {
   DHCP_PORT,
+  dnsmasqName,
   dnsmasqProgram,
   guestAddress,
   hostFile,
@@ -174,7 +175,7 @@ export class Serving {
 
   #makeService(device: string): Service {
     const { directory, clock, journal } = this.#input;
-    const service = new Service({ name: `dnsmasq-${device}`, directory, clock, journal });
+    const service = new Service({ name: dnsmasqName(device), directory, clock, journal });
     this.#services.set(device, service);
     return service;
   }

@@ -135,7 +135,7 @@ test('a second process in the foreground is refused, and takes nothing from the 
 test('stop ends the programs that a daemon left when it was killed', async () => {
   const directory = join(pathsBelow(root).state, 'boot');
   const service = new Service({ name: 'dnsmasq-eth1', directory, clock: systemClock, journal: noJournal() });
-  await service.run({ argv: ['sleep', '60'], fingerprint: 'a', label: 'a', prepare: () => {} });
+  await service.run({ process: { name: 'dnsmasq-eth1', title: 'sleep', argv: ['sleep', '60'] }, prepare: () => {} });
   const program = processMarkOf(service.running?.pid ?? 0);
   await service.release();
   expect(await system('stop --left-over')).toEqual({

@@ -36,7 +36,7 @@ export async function readRequest(
     const text = await bodyText(body, route.bodyMaxBytes ?? BODY_MAX_BYTES, invalid);
     return { ...parts, body: route.bodyIsText ? text : readBody(route.body, text, invalid) };
   }
-  body.resume();
+  if (route.answer.kind !== 'conversation') body.resume();
   return { ...parts, body: undefined };
 }
 

@@ -2,10 +2,11 @@
  * The one client of tables of routes: it writes path, query and body, reads the answer by its form before its first use, and turns
  * an error answer back into the MeshError. Any transport carries its calls.
  */
-import type { Readable } from 'node:stream';
+import { Duplex, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { MeshError } from '../../model/error.ts';
 import { SseParser } from '../documents/sse.ts';
+import { linesOf } from '../http/lines.ts';
 import type { Answer, AnswerOf, ApiRoute, GivenFields, KeysOf, RouteTable } from '../routes/route.ts';
 import { type DocumentReading, readDocument } from '../shapes/document.ts';
 import * as form from '../shapes/form.ts';
@@ -23,6 +24,8 @@ export interface Call {
   readonly signal: AbortSignal | undefined;
   /** Whether the answer has no end. */
   readonly isStream: boolean;
+  /** Whether the body of the request has no end, either. */
+  readonly staysOpen: boolean;
 }
 
 /** The head of an answer, and its body while it arrives. */
@@ -149,15 +152,10 @@ export class RouteClient<T> {
     const { body } = await this.#send(key, { timeoutMs: 0, ...options }, true);
     const { answer } = await loading;
     const shape = answer.kind === 'lines' ? answer.form : form.unknown();
-    let rest = '';
-    for await (const text of this.#pieces(body)) {
-      const [first = '', ...lines] = text.split('\n');
-      rest += first;
-      for (const line of lines) {
-        yield readDocument(shape, rest, LINE_MAX_LENGTH);
-        rest = line;
-      }
-      if (rest.length > LINE_MAX_LENGTH) throw this.#transport.broken(key, 'a line has no end');
+    try {
+      for await (const line of linesOf(body, LINE_MAX_LENGTH)) yield readDocument(shape, line, LINE_MAX_LENGTH);
+    } catch (error) {
+      throw this.#transport.explain(error);
     }
   }
 
@@ -168,13 +166,20 @@ export class RouteClient<T> {
     return body;
   }
 
+  /** Begins an exchange of lines, of which both bodies stay open. The lines are read by those who talk. */
+  async converse(key: KeysOf<T, 'conversation'> & string): Promise<Duplex> {
+    const { body } = await this.#send(key, { timeoutMs: 0 }, true, true);
+    if (body instanceof Duplex) return body;
+    throw new TypeError('the transport carries no conversation');
+  }
+
   async #route(key: string): Promise<ApiRoute> {
     const route = new Map<string, ApiRoute>(Object.entries(await this.#table())).get(key);
     if (route !== undefined) return route;
     throw new TypeError(`there is no route ${key}`);
   }
 
-  async #send(key: string, options: AnyOptions, isStream: boolean): Promise<Answered> {
+  async #send(key: string, options: AnyOptions, isStream: boolean, staysOpen = false): Promise<Answered> {
     const { path = {}, query = {}, body, timeoutMs, signal, accept, lastId } = options;
     const [method = '', pattern = ''] = key.split(' ', 2);
     const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
@@ -190,6 +195,7 @@ export class RouteClient<T> {
       timeoutMs,
       signal,
       isStream,
+      staysOpen,
     });
     if (answered.status < 300) return answered;
     const text = await this.#text(key, answered.body, ERROR_MAX_BYTES);

@@ -3,7 +3,7 @@
  * document or with the error. Any transport hands it its requests.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { type ErrorCode, MeshError } from '../../model/error.ts';
 import { EventStream } from '../http/event-stream.ts';
 import { type HttpRequest, type HttpResponse, sendDocument, sendError } from '../http/exchange.ts';
@@ -21,6 +21,8 @@ export interface Asked<R, C> {
       ? T
       : undefined;
   readonly headers: IncomingHttpHeaders;
+  /** The body of the request while it arrives, of a route that reads lines. */
+  readonly lines: Readable;
   /** Who asks, as far as the transport knows. */
   readonly from: C;
 }
@@ -43,7 +45,9 @@ type AnsweredBy<R> = R extends { readonly answer: infer A }
       ? SentText
       : unknown
   : never;
-type IsStream<R> = R extends { readonly answer: { readonly kind: 'events' | 'lines' | 'bytes' } } ? true : false;
+type IsStream<R> = R extends { readonly answer: { readonly kind: 'events' | 'lines' | 'conversation' | 'bytes' } }
+  ? true
+  : false;
 
 /** Answers the requests of one route. */
 export type RouteHandler<R, C> =
@@ -77,7 +81,7 @@ export interface RouteServer<C> {
 
 /** A handler as the server calls it: the compiler has checked it against its route. */
 type AnyHandler<C> = (
-  asked: ReadParts & { readonly headers: IncomingHttpHeaders; readonly from: C },
+  asked: ReadParts & { readonly headers: IncomingHttpHeaders; readonly lines: Readable; readonly from: C },
   open: OpenStream<unknown>,
 ) => unknown;
 
@@ -182,34 +186,36 @@ async function carryOut<C>(
   const { route, names, handler } = place;
   const path = Object.fromEntries(names.map((name, index) => [name, values[index]]));
   const fitting = await readRequest(route, request, path, invalid);
+  const asked = { ...fitting, headers: request.headers, lines: request.body, from };
   const answer: Answer = route.answer;
   switch (answer.kind) {
     case 'document': {
-      const document = await handler({ ...fitting, headers: request.headers, from }, noStream);
+      const document = await handler(asked, noStream);
       const status = answer.statusOf?.(document) ?? 200;
       sendDocument(response, status, document);
       return status;
     }
     case 'nothing':
-      await handler({ ...fitting, headers: request.headers, from }, noStream);
+      await handler(asked, noStream);
       response.send(204, NO_STORE, '');
       return 204;
     case 'text': {
-      const sent = await handler({ ...fitting, headers: request.headers, from }, noStream);
+      const sent = await handler(asked, noStream);
       if (!isText(sent)) throw new TypeError(`${place.key} gives no text`);
       response.send(sent.status ?? 200, sent.headers, sent.text);
       return sent.status ?? 200;
     }
     case 'events': {
       const open = () => new EventStream(response.begin(200, { ...NO_STORE, 'content-type': 'text/event-stream' }));
-      await handler({ ...fitting, headers: request.headers, from }, open);
+      await handler(asked, open);
       return undefined;
     }
     case 'lines':
+    case 'conversation':
     case 'bytes': {
-      const type = answer.kind === 'lines' ? 'application/x-ndjson' : answer.mediaType;
+      const type = answer.kind === 'bytes' ? answer.mediaType : 'application/x-ndjson';
       const open = () => response.begin(200, { ...NO_STORE, 'content-type': type });
-      await handler({ ...fitting, headers: request.headers, from }, open);
+      await handler(asked, open);
       return undefined;
     }
   }

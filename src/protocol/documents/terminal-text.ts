@@ -16,7 +16,12 @@ export function visible(text: string): string {
   });
 }
 
-/** The same for a text of several lines. */
+/** Whether a terminal would obey a part of the text, or not show it. */
+export function hasActing(text: string): boolean {
+  return text.search(ACTING) >= 0;
+}
+
+/** `visible` for a text of several lines. */
 export function visibleLines(text: string): string {
   return text.split('\n').map(visible).join('\n');
 }

@@ -77,13 +77,19 @@ function operation(method: string, path: string, route: ApiRoute, printer: Schem
     summary: route.summary,
     tags: [path.split('/').find((word) => word !== '' && word !== 'v1') ?? 'members'],
     ...(parameters.length > 0 && { parameters }),
-    ...(route.body !== undefined && {
-      requestBody: {
-        required: !('absent' in route.body),
-        content: { 'application/json': { schema: printer.schemaOf(route.body) } },
-      },
-    }),
+    ...bodyOf(route, printer),
     responses: responsesOf(route, printer),
+  };
+}
+
+function bodyOf({ body, answer }: ApiRoute, printer: SchemaPrinter): Pick<OpenApiOperation, 'requestBody'> {
+  if (body !== undefined) {
+    const content = { 'application/json': { schema: printer.schemaOf(body) } };
+    return { requestBody: { required: !('absent' in body), content } };
+  }
+  if (answer.kind !== 'conversation') return {};
+  return {
+    requestBody: { required: true, content: { 'application/x-ndjson': { schema: printer.schemaOf(answer.asked) } } },
   };
 }
 
@@ -158,6 +164,7 @@ function contentOf(answer: Answer, printer: SchemaPrinter): OpenApiContent | und
       return { 'text/event-stream': { schema } };
     }
     case 'lines':
+    case 'conversation':
       return { 'application/x-ndjson': { schema: printer.schemaOf(answer.form) } };
     case 'bytes':
       return { [answer.mediaType]: { schema: { type: 'string', format: 'binary' } } };

@@ -1,6 +1,7 @@
 /** The routes of a node's channel, by which host0 asks. On host0, its own agent answers them on `agent.sock`. */
 
 import * as form from '../shapes/form.ts';
+import { ClaimLineShape, KeptLineShape } from '../shapes/kept-membership-shape.ts';
 import { AssignmentAnswerShape, NodeStatusShape } from '../shapes/node-assignment-shape.ts';
 import { ErrorShape } from '../shapes/parts.ts';
 import { PathDocumentShape } from '../shapes/path-view-shape.ts';
@@ -30,6 +31,12 @@ export const CHANNEL_ROUTES = {
     summary: 'Takes all ports off a network that host0 deletes.',
     query: { network: form.string({ max: 64 }), name: form.string({ max: 256 }) },
     answer: document(form.object({})),
+  },
+  'PUT /memberships': {
+    summary:
+      'Keeps memberships by the channel, in place of reports in each mesh; both sides tell their changes line by line.',
+    answer: { kind: 'conversation', form: ClaimLineShape, asked: KeptLineShape },
+    errors: ['MESH_OBJECT_UNKNOWN'],
   },
   'PUT /refusal': {
     summary: 'Says why host0 ends this channel.',

@@ -47,6 +47,15 @@ export interface LinesAnswer<T> {
   readonly form: form.Shape<T>;
 }
 
+/** Lines in both directions: the body of the request stays open, too. */
+export interface ConversationAnswer<T> {
+  readonly kind: 'conversation';
+  /** The lines of the server. */
+  readonly form: form.Shape<T>;
+  /** The lines of the client. */
+  readonly asked: form.Shape<unknown>;
+}
+
 /** Bytes without an end. */
 export interface BytesAnswer {
   readonly kind: 'bytes';
@@ -60,6 +69,7 @@ export type Answer =
   | TextAnswer
   | EventsAnswer<unknown>
   | LinesAnswer<unknown>
+  | ConversationAnswer<unknown>
   | BytesAnswer;
 
 /** One route. */
@@ -104,7 +114,7 @@ export type GivenFields<F> = F extends form.Fields
 
 /** The type of what a route answers; in a stream, of each event or line. */
 export type AnswerOf<R> = R extends { readonly answer: infer A }
-  ? A extends { readonly kind: 'document' | 'lines'; readonly form: form.Shape<infer T> }
+  ? A extends { readonly kind: 'document' | 'lines' | 'conversation'; readonly form: form.Shape<infer T> }
     ? T
     : A extends { readonly kind: 'events'; readonly forms: { readonly [event: string]: form.Shape<infer T> } }
       ? T

@@ -13,6 +13,7 @@ import {
   type AssignedService,
   type AssignmentAnswer,
   type AttachmentPeers,
+  type AttachmentReason,
   attachmentDigest,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
@@ -83,10 +84,16 @@ const ServiceShape: form.Shape<AssignedService> = form.object({
   id: form.string({ max: 64 }),
 });
 
+/** Why a node has a network. */
+export const ReasonsShape: form.Shape<readonly AttachmentReason[]> = form.listOf(
+  form.oneOf(['file', 'port', 'service', 'pinned']),
+  4,
+);
+
 /** One network on a node, as a document has it. Also the form on the node's disk. */
 export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   network: NetworkShape,
-  reasons: form.listOf(form.oneOf(['file', 'port', 'service', 'pinned']), 4),
+  reasons: ReasonsShape,
   peers: PeersShape,
   services: form.listOf(ServiceShape, SERVICES_MAX),
 });

@@ -13,6 +13,10 @@ export interface Launch {
   readonly logFile?: string;
   /** The environment; that of this process when absent. */
   readonly env?: NodeJS.ProcessEnv;
+  /** The user that the process runs as; that of this process when absent. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** What the process reads from its standard input, which ends then. Nothing when absent. */
+  readonly stdin?: string;
   /** Calls `fork` where the process shall run, for example inside a network namespace. */
   readonly within?: <T>(fork: () => T) => T;
   /** Called if the program cannot be started, after `launch` has returned. */
@@ -29,7 +33,8 @@ const LOG_MODE = 0o640;
  * @throws an error of the file system if the log cannot be opened
  */
 export function launch(wanted: Launch): ProcessMark | undefined {
-  const { argv, directory: cwd = '/', logFile, env, within = (fork) => fork(), onError = () => {}, onExit } = wanted;
+  const { argv, directory: cwd = '/', logFile, env, user, stdin } = wanted;
+  const { within = (fork) => fork(), onError = () => {}, onExit } = wanted;
   const [program = '', ...rest] = argv;
   const log = logFile === undefined ? undefined : openSync(logFile, 'a', LOG_MODE);
   const output = log ?? 'ignore';
@@ -38,13 +43,19 @@ export function launch(wanted: Launch): ProcessMark | undefined {
       spawn(program, rest, {
         detached: true,
         cwd,
-        stdio: ['ignore', output, output],
+        stdio: [stdin === undefined ? 'ignore' : 'pipe', output, output],
         ...(env !== undefined && { env }),
+        ...user,
       }),
     );
     // Without a listener, the error of a child that could not be started would end this process.
     child.on('error', onError);
     if (onExit !== undefined) child.on('exit', onExit);
+    if (stdin !== undefined) {
+      // A process that reads nothing closes the pipe, which is its own affair.
+      child.stdin?.on('error', () => {});
+      child.stdin?.end(stdin);
+    }
     child.unref();
     return child.pid === undefined ? undefined : findMark(child.pid);
   } finally {

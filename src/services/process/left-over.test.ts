@@ -19,7 +19,7 @@ test('programs of an ended supervisor are ended, also one that ignores SIGTERM',
     ['plain', 'exec sleep 60'],
   ] as const) {
     const service = new Service({ name, directory, clock: systemClock, journal });
-    await service.run({ argv: ['sh', '-c', script], fingerprint: 'a', label: name, prepare: () => {} });
+    await service.run({ process: { name, title: name, argv: ['sh', '-c', script] }, prepare: () => {} });
     marks.push(processMarkOf(service.running?.pid ?? 0));
     await service.release();
   }

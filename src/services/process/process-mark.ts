@@ -42,6 +42,11 @@ export function isRunning(mark: ProcessMark): boolean {
   return (stat.state !== 'Z' && stat.state !== 'X') || stat.threads > 1;
 }
 
+/** The session that a process is in; undefined if there is no process with this pid. */
+export function sessionOf(pid: number): number | undefined {
+  return statOf(pid)?.session;
+}
+
 /** Sends `signal` if the marked process still runs. @throws an error of kill(2) if it cannot be signalled */
 export function signalProcess(mark: ProcessMark, signal: NodeJS.Signals): void {
   if (!isRunning(mark)) return;
@@ -68,7 +73,7 @@ export async function awaitEnd(marks: readonly ProcessMark[], deadlineMs: number
 }
 
 /** Reads proc_pid_stat(5). Fields count from the last `)`: the command before it may contain spaces and parentheses. */
-function statOf(pid: number): { state: string; startTime: string; threads: number } | undefined {
+function statOf(pid: number): { state: string; startTime: string; threads: number; session: number } | undefined {
   let line: string;
   try {
     line = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -76,6 +81,7 @@ function statOf(pid: number): { state: string; startTime: string; threads: numbe
     return undefined;
   }
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-  const [state, threads, startTime] = [fields[0], fields[17], fields[19]];
-  return state === undefined || startTime === undefined ? undefined : { state, startTime, threads: Number(threads) };
+  const [state, session, threads, startTime] = [fields[0], fields[3], fields[17], fields[19]];
+  if (state === undefined || startTime === undefined) return undefined;
+  return { state, startTime, threads: Number(threads), session: Number(session) };
 }

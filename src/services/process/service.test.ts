@@ -21,7 +21,8 @@ function setUp() {
 }
 
 function spec(fingerprint: string, script = 'echo $$; exec sleep 60'): ServiceSpec {
-  return { argv: ['sh', '-c', script], fingerprint, label: `label ${fingerprint}`, prepare: () => {} };
+  const process = { name: 'sleeper', title: 'sleeper', reads: [fingerprint], label: `label ${fingerprint}` };
+  return { process: { ...process, argv: ['sh', '-c', script] }, prepare: () => {} };
 }
 
 async function until<T>(look: () => T | undefined | false): Promise<T> {
@@ -84,7 +85,7 @@ test('a record that could not be written is written later, and the process is ad
 test('a missing program is an error, and not the end of this process', async () => {
   const { service } = setUp();
   const absent = service();
-  await absent.run({ ...spec('a'), argv: ['/no/such/program'] });
+  await absent.run({ ...spec('a'), process: { ...spec('a').process, argv: ['/no/such/program'] } });
   expect((await until(() => absent.error)).message).toContain('ENOENT');
 });
 

@@ -1,4 +1,6 @@
 /** host0 on segments as they are in the field: a slow switch port, tagged frames, addresses in use, and a rack that wakes up. */
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addressOption, type DhcpFields, encodeDhcp, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
 import { BROADCAST_IPV4, encodeUdpFrame, NO_IPV4 } from '../../../src/boot/frames/udp-frame.ts';
@@ -150,4 +152,21 @@ test('an office server that host0 knew is not replaced after a restart, although
   expect(offer && addressOption(offer, OPTION.serverId)).toBe('10.77.0.1');
   client.close();
   expect(inside(host.netns, 'ip', '-br', 'address', 'show', 'eth1')).not.toMatch('10.77.');
+});
+
+test('while boot_mode forbids a device that is not there, a new card is only observed, and served cards are served', async () => {
+  await host.end('host0', 'SIGTERM');
+  appendFileSync(join(host.host0Dir, 'host0.conf'), 'boot_mode="eth7=off"\n');
+  bench.segment('renamed');
+  bench.plug(host.netns, { eth3: 'renamed' });
+  host.start('host0');
+  // No other server answers there: a NIC without a line would be served.
+  const served = await host.segment('eth2', 'is decided', ({ mode }) => mode !== 'observe', DEADLINE_MS);
+  expect(served).toMatchObject({ mode: 'server', reason: 'as before' });
+  expect(await host.segment('eth3', 'is there', () => true)).toMatchObject({ mode: 'observe', reason: 'configured' });
+  const { health } = await host.status();
+  expect(health.find(({ code }) => code === 'MESH_SEGMENT_ABSENT')).toMatchObject({ object: 'eth7' });
+  // The device is there under its name: the line is of it alone.
+  bench.plug(host.netns, { eth7: 'renamed' });
+  expect(await host.segment('eth7', 'is off', ({ mode }) => mode === 'off', DEADLINE_MS)).toBeDefined();
 });

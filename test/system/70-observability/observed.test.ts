@@ -101,6 +101,7 @@ describe('host0', () => {
       body: undefined,
       signal: undefined,
       isStream: false,
+      staysOpen: false,
     };
     const { status } = await callByHttp1({ socketPath: client.sock }, { ...unknown, timeoutMs: undefined }, 10_000);
     expect(status).toBe(404);

@@ -4,10 +4,10 @@ import { type Member, type MemberAddresses, memberAddresses } from '../../../mod
 import { isMesh, type Mesh } from '../../../model/network/mesh.ts';
 import type { AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { Item } from '../../items/item.ts';
-import { memberGuard } from '../address-guard.ts';
 import type { Host0Stance } from '../assignment.ts';
 import type { NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
+import { memberGuard } from '../rules/address-guard.ts';
 import { sourceElement } from './sources.ts';
 import type { VxlanContext } from './vxlan-context.ts';
 

@@ -1,6 +1,6 @@
 /** Peers by multicast: the VXLAN device joins a group of the underlay, and learns who is behind which node. */
 import type { MulticastPeers } from '../../../model/network/peers/multicast.ts';
-import type { Senders } from '../ruleset-input.ts';
+import type { Senders } from '../rules/sender-rules.ts';
 import type { VxlanContext } from './vxlan-context.ts';
 
 const LINK_LOCAL = 'fe80::/10';

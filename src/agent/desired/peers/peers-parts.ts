@@ -4,7 +4,7 @@ import type { Network } from '../../../model/network/network.ts';
 import type { Peers } from '../../../model/network/peers/peers.ts';
 import type { AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { Part } from '../part.ts';
-import type { Senders } from '../ruleset-input.ts';
+import type { Senders } from '../rules/sender-rules.ts';
 import { assignedParts } from './assigned.ts';
 import { explicitParts } from './explicit.ts';
 import { membershipParts } from './membership.ts';

@@ -5,12 +5,13 @@ import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
 import type { Item } from '../../items/item.ts';
 import { OUR_CONF } from '../../items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
-import { ownGuard } from '../address-guard.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
 import type { NetworkContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
-import { portPart } from '../parts/port.ts';
+import { portPart, portRulesPart } from '../parts/port.ts';
+import { ownGuard } from '../rules/address-guard.ts';
+import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
 
 /**
  * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
@@ -23,16 +24,20 @@ export function bridgeParts({ network }: NetworkAttachment, _: unknown, { node, 
   if (!hasBridge(network)) return [];
   const own = nodeAddresses(network, node.machine);
   return [
-    { key: 'rules', inputs: [network], build: () => ({ rules: { network, own } }) },
     ...ownBridgeParts(network, own),
     portPart(network.id, network.bridge.name, ports),
+    portRulesPart(network, own, undefined, ports),
   ];
 }
 
 /** The bridge with this node's addresses on it. */
 export function ownBridgeParts(network: BridgedNetwork, own: NodeAddresses): Part[] {
   return [
-    { key: 'bridge', inputs: [network], build: () => ({ items: [bridgeItem(network, own)] }) },
+    {
+      key: 'bridge',
+      inputs: [network],
+      build: () => ({ items: [bridgeItem(network, own)], rules: [ownBridgeRules(network, own)] }),
+    },
     {
       key: 'addresses',
       inputs: [network],

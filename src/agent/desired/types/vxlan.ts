@@ -6,9 +6,10 @@ import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
-import { portPart } from '../parts/port.ts';
+import { portPart, portRulesPart } from '../parts/port.ts';
 import { peersParts, sendersOfPeers, vxlanOfPeers } from '../peers/peers-parts.ts';
 import { sourceAddress, type VxlanContext, vxlanContext } from '../peers/vxlan-context.ts';
+import { senderRules } from '../rules/sender-rules.ts';
 import { commonOfLinks, LEARNED_MAX, ownBridgeParts } from './bridge.ts';
 
 /** A VXLAN has one limit for learnt entries and ours: one for each member, for host0, and the flood entry. */
@@ -25,14 +26,15 @@ export function vxlanParts(
   const { network, own } = context;
   return [
     {
-      key: 'rules',
+      key: 'senders',
       inputs: [network, node, link],
-      build: () => ({ rules: { network, own, vxlan: { ...type, senders: sendersOfPeers(context) } } }),
+      build: () => ({ rules: [senderRules(network, type, sendersOfPeers(context), node.role)] }),
     },
     ...ownBridgeParts(network, own),
     { key: 'vxlan', inputs: [network, node, link], build: () => ({ items: vxlanItems(context) }) },
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge.name, ports),
+    portRulesPart(network, own, type.device, ports),
   ];
 }
 

@@ -1,0 +1,50 @@
+/** The table `bridge meshwork`, which keeps guests in their place (`port-rules.ts`). */
+import type { RulesetItem } from '../../items/ruleset.ts';
+import { CollectedTable } from './collected-table.ts';
+import type { RuleContribution, SetShare } from './contribution.ts';
+import { REFUSALS, refuse, TO_GROUP } from './refusal-chains.ts';
+
+/** The VXLAN devices: by them, no guest enters. */
+export const VXLANS_SET: SetShare = { name: 'vxlans', declaration: 'type ifname', elements: [], kind: 'sized' };
+
+/** The Ethernet addresses of host0 in the meshes. */
+export const HOST0S_SET: SetShare = { name: 'host0s', declaration: 'type ether_addr', elements: [], kind: 'sized' };
+
+/** By which interface a frame enters which network: one look-up finds the chain of any port. */
+export const ENTRANCES_MAP: SetShare = {
+  name: 'entrances',
+  declaration: 'type ifname : verdict',
+  elements: [],
+  kind: 'sized',
+};
+
+/** Place of rules for the frames of guests, before the look-up of their entrance. */
+export const GUESTS_PLACE = 'guests known';
+
+/** The sets that the chains of the table name, also while they are empty, and the chains for refused frames. */
+const OWN: RuleContribution = {
+  number: 0,
+  what: 'table',
+  bridge: { ...REFUSALS, sets: [VXLANS_SET, HOST0S_SET, ENTRANCES_MAP] },
+};
+
+/** The table `bridge meshwork`, without the members' addresses: these come and go (`withElements`). */
+export function bridgeTable(contributions: readonly RuleContribution[]): RulesetItem {
+  const table = new CollectedTable('bridge', [OWN, ...contributions]);
+  return table.item(
+    [
+      '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
+      table.rulesFor(GUESTS_PLACE),
+      // The way of these frames ends in their chain.
+      '    iifname vmap @entrances\n',
+      // An interface may have been put on a bridge of ours a moment ago: host0, which may capture the traffic of this node,
+      // never enters by it.
+      // While the table is replaced, a frame in the old chain finds no element of a map any more, but still those of sets.
+      `    iifname != @vxlans ether saddr @host0s ${refuse('member-mac')}\n`,
+      '  }\n',
+      // All frames of guests pass here: the first question is one of the three that the kernel answers fastest.
+      '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
+      `    ${TO_GROUP} oifname @vxlans goto flood\n  }\n`,
+    ].join(''),
+  );
+}

@@ -1,0 +1,79 @@
+/** Collects the shares of all contributions to one nft table. */
+import { type RulesetItem, type RulesetSets, sized } from '../../items/ruleset.ts';
+import type { ChainShare, FilledSet, RuleContribution, SetShare } from './contribution.ts';
+
+interface CollectedChain {
+  readonly rules: Set<string>;
+  key: string;
+  readonly verdicts: Set<string>;
+}
+
+const NO_ELEMENTS: ReadonlySet<string> = new Set();
+
+/** One table, of which the shares are collected and the text is not yet written. */
+export class CollectedTable {
+  readonly #family: RulesetItem['family'];
+  readonly #sets = new Map<string, { readonly share: SetShare; readonly elements: string[] }>();
+  readonly #filled = new Map<string, FilledSet>();
+  readonly #chains = new Map<string, CollectedChain>();
+
+  constructor(family: RulesetItem['family'], contributions: Iterable<RuleContribution>) {
+    this.#family = family;
+    for (const { [family]: table } of contributions) {
+      for (const share of table?.sets ?? []) this.#takeSet(share);
+      for (const set of table?.filled ?? []) this.#filled.set(set.name, set);
+      for (const share of table?.chains ?? []) this.#takeChain(share);
+    }
+  }
+
+  /** The rules for a place in a chain of the table, as lines. */
+  rulesFor(place: string): string {
+    const chain = this.#chains.get(place);
+    this.#chains.delete(place);
+    return chain === undefined ? '' : rulesText(chain);
+  }
+
+  /** The table. @param hooks the text of its chains that the kernel enters */
+  item(hooks: string): RulesetItem {
+    const sets: RulesetSets = new Map();
+    for (const [name, { share, elements }] of this.#sets) {
+      const { kind, declaration } = share;
+      const late = { declaration, elements: NO_ELEMENTS, late: true };
+      sets.set(name, kind === 'late' ? late : sized(declaration, elements));
+    }
+    const filled = [...this.#filled.values()];
+    return {
+      kind: 'ruleset',
+      family: this.#family,
+      intact: true,
+      sets,
+      remembering: filled.filter(({ remembers }) => remembers).map(({ name }) => name),
+      body: [
+        ...filled.map(({ name, declaration }) => `  set ${name} { ${declaration} }\n`),
+        ...Array.from(this.#chains, ([name, chain]) => `  chain ${name} {\n${rulesText(chain)}  }\n`),
+        hooks,
+      ].join(''),
+    };
+  }
+
+  #takeSet(share: SetShare): void {
+    const known = this.#sets.get(share.name);
+    if (known === undefined) this.#sets.set(share.name, { share, elements: [...share.elements] });
+    else known.elements.push(...share.elements);
+  }
+
+  #takeChain({ name, rules = [], verdicts }: ChainShare): void {
+    const chain = this.#chains.get(name) ?? { rules: new Set(), key: '', verdicts: new Set() };
+    this.#chains.set(name, chain);
+    for (const rule of rules) chain.rules.add(rule);
+    if (verdicts === undefined) return;
+    chain.key = verdicts.key;
+    for (const element of verdicts.elements) chain.verdicts.add(element);
+  }
+}
+
+/** The look-up comes last. There is none for an empty map, which nft cannot write. */
+function rulesText({ rules, key, verdicts }: CollectedChain): string {
+  const lookUp = verdicts.size === 0 ? [] : [`${key} vmap { ${[...verdicts].join(', ')} }`];
+  return [...rules, ...lookUp].map((rule) => `    ${rule}\n`).join('');
+}

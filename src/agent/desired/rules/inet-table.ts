@@ -1,0 +1,72 @@
+/** The table `inet meshwork`, which separates networks from each other and from the underlay. */
+import { VXLAN_PORT } from '../../../model/network/types/vxlan.ts';
+import type { RulesetItem } from '../../items/ruleset.ts';
+import { CollectedTable } from './collected-table.ts';
+import type { RuleContribution } from './contribution.ts';
+
+/** Places in the chains of the table, for the rules of contributions. */
+export const INET_PLACE = {
+  /** Packets to this host that are accepted whatever follows. */
+  open: 'input open',
+  /** VXLAN packets of senders that have passed all rules before. */
+  known: 'input known',
+  /** Judges the senders of VXLAN packets. */
+  senders: 'input senders',
+  /** What comes in by other links than a network's own bridge, and is for the network's prefix. */
+  homes: 'input homes',
+  /** What is forwarded between links, before the isolation of networks. */
+  within: 'isolation within',
+  /** What is forwarded, and neither comes from a network nor goes to one. */
+  underlay: 'isolation underlay',
+} as const;
+
+/** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
+export const ELSEWHERE = 'elsewhere';
+/** Sends a VXLAN packet that came in where its source is not to the chain `ELSEWHERE`. */
+export const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
+
+/** The sets that the chains of the table name, also while they are empty. */
+const OWN: RuleContribution = {
+  number: 0,
+  what: 'table',
+  inet: {
+    sets: [
+      { name: 'bridges', declaration: 'type ifname', elements: [], kind: 'sized' },
+      { name: 'within', declaration: 'type ifname . ifname', elements: [], kind: 'sized' },
+      { name: 'homes', declaration: 'type ifname . ipv6_addr', elements: [], kind: 'sized' },
+      { name: 'segments', declaration: 'type ifname', elements: [], kind: 'sized' },
+      { name: 'underlay', declaration: 'type ifname', elements: [], kind: 'sized' },
+    ],
+  },
+};
+
+/** The table `inet meshwork`, without the members' addresses: these come and go (`withElements`). */
+export function inetTable(contributions: readonly RuleContribution[]): RulesetItem {
+  const table = new CollectedTable('inet', [OWN, ...contributions]);
+  return table.item(
+    [
+      `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
+      // One hook for all that comes to this host: each further hook costs every packet a call, even where no rule fits.
+      '  chain input {\n    type filter hook input priority raw; policy accept;\n',
+      table.rulesFor(INET_PLACE.open),
+      table.rulesFor(INET_PLACE.known),
+      table.rulesFor(INET_PLACE.senders),
+      // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
+      // bridge only, and from a network no other address of this host is reached. Most packets of a mesh are for this
+      // node's own addresses in it.
+      '    iifname . ip6 daddr @homes accept\n',
+      table.rulesFor(INET_PLACE.homes),
+      '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
+      '  }\n',
+      '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
+      // With br_netfilter, all frames of guests pass here.
+      '    iifname . oifname @within accept\n',
+      table.rulesFor(INET_PLACE.within),
+      '    iifname @bridges drop\n    oifname @bridges drop\n',
+      `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
+      `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
+      table.rulesFor(INET_PLACE.underlay),
+      '  }\n',
+    ].join(''),
+  );
+}

@@ -1,0 +1,390 @@
+/**
+ * One process that outlives this one: its start, its record on disk, its adoption by the next process of ours, its readiness and
+ * its end. It has its own session, its own cgroup where there is one, and its output in a file of a bounded size. Whether it
+ * shall run is decided elsewhere: by a step of the agent's plan (launcher.ts), or by a `Service`.
+ */
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { launch } from './launch.ts';
+import { endProcess, killLost, stopOf, sweepAfter } from './process-end.ts';
+import { joinGroup, makeGroup } from './process-group.ts';
+import { isRunning, signalProcess } from './process-mark.ts';
+import { lastLineOf, lookAtOutput, SHORTEST_LOOK_MS } from './process-output.ts';
+import { bootId, type ProcessRecord, RECORD_SUFFIX, readProcessRecord, writeProcessRecord } from './process-record.ts';
+import { checkSpec, OUTPUT_MAX_BYTES, type ProcessSpec, specDigest } from './process-spec.ts';
+import { isReady, READY_WITHIN_SEC } from './readiness.ts';
+import { RestartPause, WELL_MS } from './restart-pause.ts';
+
+/** Where a process is, and what it is started with. */
+export interface ProcessPlace {
+  /** The name of the process in messages and of its files. */
+  readonly name: string;
+  /** The directory of its record and, unless its spec says otherwise, of its output. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'record'>;
+  /** Runs `fork` in the network namespace at `path`. Absent: specs name no namespace. */
+  readonly inNetns?: <T>(path: string, fork: () => T) => T;
+}
+
+/** A process that runs. */
+export interface RunningProcess {
+  readonly pid: number;
+  readonly label: string;
+  /** The digest of the spec that it was started with. */
+  readonly digest: string;
+  /** The digest of what it has read again last. */
+  readonly reread?: string;
+  /** It has shown that it does its work. */
+  readonly ready: boolean;
+  /** It runs in another network namespace than its spec names: that one was deleted and made again. */
+  readonly astray: boolean;
+}
+
+/** An adopted process is checked this often: only the exit of a child is reported to its parent. */
+const CHECK_MS = 500;
+/** The signs of readiness are looked for this often. */
+const READY_LOOK_MS = 50;
+
+/** One process by its name. Its calls are carried out one after the other. */
+export class LaunchedProcess {
+  readonly #place: ProcessPlace;
+  readonly #changes = new Signal<void>();
+  /** Emits when the process has ended by itself, has become ready, or what is not well with it has changed. */
+  readonly changes: Subscribable<void> = this.#changes;
+  readonly #pause = new RestartPause();
+  /** How the process was started. Unknown after an adoption, until `adopt`. */
+  #spec: ProcessSpec | undefined;
+  #record: ProcessRecord | undefined;
+  /** The record on the disk is that of the process. */
+  #isKept = true;
+  /** The process is a child of this one, and not adopted. */
+  #isChild = false;
+  /** The process is being ended: its end is no failure. */
+  #isEnding = false;
+  /** How the last child ended. */
+  #ending: string | undefined;
+  #startedMs: number;
+  #outputFromByte = 0;
+  #lookMs = SHORTEST_LOOK_MS;
+  #error: MeshError | undefined;
+  #check: Alarm | undefined;
+  #readyCheck: Alarm | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #released = false;
+
+  constructor(place: ProcessPlace) {
+    this.#place = place;
+    this.#startedMs = place.clock.nowMs();
+    const { record, fault } = readProcessRecord(this.#recordFile);
+    if (fault !== undefined) this.#tell('record not used', `the record ${this.#recordFile} ${fault}`, 'warning');
+    if (record !== undefined && isRunning(record)) this.#record = record;
+    else if (record !== undefined) sweepAfter(record, this.#recordFile, 'earlier');
+    this.#checkLater();
+  }
+
+  get name(): string {
+    return this.#place.name;
+  }
+
+  /** The process that runs, started or adopted. */
+  get running(): RunningProcess | undefined {
+    const record = this.#record;
+    if (record === undefined) return undefined;
+    const { pid, label, fingerprint: digest, reread, ready = true } = record;
+    return { pid, label, digest, ready, astray: this.#isAstray(pid), ...(reread !== undefined && { reread }) };
+  }
+
+  /** Why the process does not keep running, or does not do its work (MESH_PROCESS_FAILED); it holds until it has run for ten seconds. */
+  get error(): MeshError | undefined {
+    return this.#error;
+  }
+
+  /** How long the next start must wait, since the process has ended again and again. */
+  get waitMs(): number {
+    return this.#pause.waitMs(this.#place.clock.nowMs());
+  }
+
+  /** The file with the output of the process. */
+  get outputFile(): string {
+    return this.#spec?.outputFile ?? join(this.#place.directory, `${this.name}.log`);
+  }
+
+  /**
+   * Starts the process. Another one of this name must have ended.
+   * @throws MESH_PROCESS_FAILED while it must wait, since it has ended again and again, and where it cannot be started; an error
+   * of the file system
+   */
+  start(spec: ProcessSpec): Promise<void> {
+    return this.#enqueue(async () => {
+      checkSpec(spec);
+      if (this.#record !== undefined) throw new RangeError(`${this.name} runs already`);
+      if (this.#spec !== undefined && specDigest(this.#spec) !== specDigest(spec)) this.forget();
+      if (this.waitMs > 0) throw this.#waiting();
+      this.#spec = spec;
+      try {
+        await this.#launch(spec);
+      } catch (thrown) {
+        this.#pause.failed(this.#place.clock.nowMs(), 0);
+        this.#refused(MeshError.from(thrown));
+        throw this.#error ?? thrown;
+      }
+    });
+  }
+
+  /** Goes on with the process that runs, as one of this spec: its digest must be the same. */
+  adopt(spec: ProcessSpec): void {
+    if (this.#spec === undefined) this.#tell('service adopted', `${this.name}: process ${this.#record?.pid}`);
+    this.#spec = spec;
+    this.#awaitReadiness();
+  }
+
+  /** Sends a signal to the process. Does nothing while none runs. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#record !== undefined && !this.#released) signalProcess(this.#record, signal);
+  }
+
+  /** Tells the process to read again what `spec.rereads` says. */
+  reread(spec: ProcessSpec): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#spec = spec;
+      if (this.#record === undefined || spec.rereads === undefined) return;
+      signalProcess(this.#record, spec.rereads.signal);
+      this.#note({ ...this.#record, reread: spec.rereads.digest });
+      this.#tryToKeepRecord();
+    });
+  }
+
+  /**
+   * Ends the process and all that it has started. Resolves when they are gone.
+   * @throws MESH_PROCESS_NOT_ENDED; its record stays then
+   */
+  end(): Promise<void> {
+    return this.#enqueue(async () => {
+      const record = this.#record;
+      this.#error = undefined;
+      this.#check?.cancel();
+      this.#readyCheck?.cancel();
+      if (record === undefined) return;
+      this.#isEnding = true;
+      try {
+        await endProcess({
+          ...this.#place,
+          recordFile: this.#recordFile,
+          record: { ...record, ...stopOf(this.#spec) },
+        });
+      } finally {
+        this.#isEnding = false;
+      }
+      this.#record = undefined;
+      rmSync(this.#recordFile, { force: true });
+    });
+  }
+
+  /** The process is not wanted any more: what it did wrong does not count for the next start. */
+  forget(): void {
+    this.#error = undefined;
+    this.#pause.reset();
+  }
+
+  /** Leaves the process running and looks after it no more. */
+  async release(): Promise<void> {
+    this.#released = true;
+    this.#check?.cancel();
+    this.#readyCheck?.cancel();
+    await this.#queue;
+  }
+
+  get #outputMaxBytes(): number {
+    return this.#spec?.outputMaxBytes ?? OUTPUT_MAX_BYTES;
+  }
+
+  get #recordFile(): string {
+    return join(this.#place.directory, `${this.name}${RECORD_SUFFIX}`);
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const call = this.#queue.then(() => (this.#released ? undefined : work()));
+    this.#queue = call.catch(() => {});
+    return call;
+  }
+
+  async #launch(spec: ProcessSpec): Promise<void> {
+    const { directory, clock, inNetns } = this.#place;
+    const { netns, env, user, stdin, label = '' } = spec;
+    mkdirSync(directory, { recursive: true });
+    lookAtOutput(this.outputFile, this.#outputMaxBytes, SHORTEST_LOOK_MS);
+    // What an earlier process of this name has left behind, whose record was lost.
+    const group = makeGroup(this.#recordFile);
+    await killLost(group, clock);
+    this.#outputFromByte = statSync(this.outputFile, { throwIfNoEntry: false })?.size ?? 0;
+    this.#startedMs = clock.nowMs();
+    this.#ending = undefined;
+    if (netns !== undefined && inNetns === undefined) throw new RangeError(`${this.name} cannot enter a namespace`);
+    const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
+    const mark = launch({
+      argv: spec.argv,
+      directory: spec.directory ?? '/',
+      logFile: this.outputFile,
+      ...(env !== undefined && { env }),
+      ...(user !== undefined && { user }),
+      ...(stdin !== undefined && { stdin }),
+      ...(netns !== undefined && inNetns !== undefined && { within: (fork) => inNetns(netns, fork) }),
+      onError: refuse,
+      onExit: (status, signal) => {
+        this.#ending = status === null ? `was ended by ${signal}` : `ended with ${status}`;
+        void this.#enqueue(() => this.#checkNow());
+      },
+    });
+    if (mark === undefined) throw new Error(`cannot be started: ${(await refused).message}`);
+    const isInGroup = group !== undefined && (await joinGroup(group, mark));
+    this.#isChild = true;
+    this.#lookMs = SHORTEST_LOOK_MS;
+    const { rereads, stopSignal, stopSec } = spec;
+    this.#note({
+      ...mark,
+      fingerprint: specDigest(spec),
+      label,
+      boot: bootId(),
+      ready: spec.readiness === undefined,
+      ...(rereads !== undefined && { reread: rereads.digest }),
+      ...(isInGroup && { group }),
+      ...(stopSignal !== undefined && { stopSignal }),
+      ...(stopSec !== undefined && { stopSec }),
+    });
+    this.#tell('service started', `${this.name}: process ${mark.pid}`);
+    this.#checkLater();
+    this.#awaitReadiness();
+    this.#tryToKeepRecord();
+  }
+
+  #note(record: ProcessRecord): void {
+    this.#record = record;
+    this.#isKept = false;
+  }
+
+  /** Writes the record; if that fails, the next check tries again. @throws an error of the file system, such as a full disk */
+  #keepRecord(): void {
+    if (this.#isKept || this.#record === undefined) return;
+    writeProcessRecord(this.#recordFile, this.#record);
+    this.#isKept = true;
+  }
+
+  #tryToKeepRecord(): void {
+    try {
+      this.#keepRecord();
+    } catch (thrown) {
+      this.#refused(MeshError.from(thrown));
+    }
+  }
+
+  /** A child's exit arrives as an event: a child is checked only for its output, its record and its error. */
+  #checkLater(): void {
+    this.#check?.cancel();
+    if (this.#released || this.#record === undefined) return;
+    const delayMs = this.#isChild ? this.#lookMs : Math.min(CHECK_MS, this.#lookMs);
+    this.#check = this.#place.clock.after(delayMs, () => void this.#enqueue(() => this.#checkNow()));
+  }
+
+  async #checkNow(): Promise<void> {
+    const record = this.#record;
+    if (record === undefined || this.#isEnding) return;
+    if (!isRunning(record)) {
+      this.#readyCheck?.cancel();
+      sweepAfter(record, this.#recordFile, 'now');
+      this.#record = undefined;
+      this.#failed(this.#ending ?? 'ended');
+      return;
+    }
+    this.#tryToKeepRecord();
+    this.#lookMs = lookAtOutput(this.outputFile, this.#outputMaxBytes, this.#lookMs);
+    if (this.#isKept && record.ready !== false && this.#place.clock.nowMs() - this.#startedMs >= WELL_MS) this.#well();
+    this.#checkLater();
+  }
+
+  #awaitReadiness(): void {
+    const { clock } = this.#place;
+    const readiness = this.#spec?.readiness;
+    const record = this.#record;
+    if (readiness === undefined || record === undefined || record.ready !== false) return;
+    const { withinSec = READY_WITHIN_SEC } = readiness;
+    const dueMs = this.#startedMs + withinSec * 1000;
+    const look = async () => {
+      const ready = await isReady(readiness, { file: this.outputFile, fromByte: this.#outputFromByte });
+      if (this.#released || this.#record?.pid !== record.pid) return;
+      if (ready) return this.#becameReady();
+      if (clock.nowMs() > dueMs && this.#error === undefined) {
+        this.#report('service not ready', `${this.name} runs, but is not ready after ${withinSec} s`);
+      }
+      this.#readyCheck = clock.after(READY_LOOK_MS, () => void look());
+    };
+    this.#readyCheck?.cancel();
+    this.#readyCheck = clock.after(0, () => void look());
+  }
+
+  #becameReady(): void {
+    if (this.#record === undefined) return;
+    this.#note({ ...this.#record, ready: true });
+    void this.#enqueue(() => this.#checkNow());
+    this.#changes.emit();
+  }
+
+  #well(): void {
+    const had = this.#error !== undefined;
+    this.#error = undefined;
+    if (had) this.#changes.emit();
+  }
+
+  #isAstray(pid: number): boolean {
+    const netns = this.#spec?.netns;
+    if (netns === undefined) return false;
+    const [there, wanted] = [`/proc/${pid}/ns/net`, netns].map((path) => {
+      try {
+        return statSync(path, { throwIfNoEntry: false })?.ino;
+      } catch {
+        return undefined;
+      }
+    });
+    return there !== undefined && wanted !== undefined && there !== wanted;
+  }
+
+  #failed(what: string): void {
+    const { clock } = this.#place;
+    this.#pause.failed(clock.nowMs(), clock.nowMs() - this.#startedMs);
+    const lastLine = lastLineOf(this.outputFile);
+    const remedy = this.#spec?.remedies?.find(({ says }) => lastLine.includes(says))?.remedy;
+    this.#report('service ended', `${this.name} ${what}${lastLine && `; it last said: ${lastLine}`}`, remedy);
+  }
+
+  /** The system refused a call (open, write). The process is left as it is, and the call is tried again. */
+  #refused({ message, remedy }: MeshError): void {
+    if (this.#error?.message !== `${this.name}: ${message}`)
+      this.#report('service refused', `${this.name}: ${message}`, remedy);
+  }
+
+  #report(kind: string, message: string, remedy = `See ${this.outputFile}.`): void {
+    const { journal } = this.#place;
+    this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
+      object: this.name,
+      remedy: `${remedy} It is started again automatically.`,
+      retryable: true,
+    });
+    journal.record({ level: 'error', kind, message, object: this.name, code: this.#error.code, remedy });
+    this.#changes.emit();
+  }
+
+  /** The error of a start that must wait. */
+  #waiting(): MeshError {
+    return (
+      this.#error ?? new MeshError('MESH_PROCESS_FAILED', `${this.name} ends again and again`, { object: this.name })
+    );
+  }
+
+  #tell(kind: string, message: string, level: 'info' | 'warning' = 'info'): void {
+    this.#place.journal.record({ level, kind, message, object: this.name });
+  }
+}
