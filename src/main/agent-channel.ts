@@ -9,7 +9,8 @@ import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its channel. */
-export interface AgentChannelInput extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'instance'> {
+export interface AgentChannelInput
+  extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'memberships' | 'instance'> {
   readonly agent: Agent;
   readonly key: NodeKey;
   readonly registry: Registry;

@@ -15,11 +15,13 @@ import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assignment.ts';
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
+import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import type { NodeChannel } from '../agent/channel/node-channel.ts';
 import { nodeHandler } from '../agent/channel/node-routes.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import type { Echo } from '../agent/kernel/kernel-port.ts';
 import { SystemKernel } from '../agent/kernel/system-kernel.ts';
+import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { MemberWatch } from '../agent/ping/member-watch.ts';
@@ -83,7 +85,8 @@ async function main(): Promise<void> {
     echoThrough(echoes, device, (socket) => socket.echo(to, { timeoutMs, payloadBytes, dontFragment: true }));
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
-  const { machine, source, key } = await openAgentSource({ ...common, paths, options });
+  const memberships = new ChannelMemberships();
+  const { machine, source, key } = await openAgentSource({ ...common, channel: memberships, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
   const disk = assignmentOnDisk(paths.state, textOnDisk);
@@ -93,6 +96,7 @@ async function main(): Promise<void> {
     journal,
     last: new LastAssignment({ clock, journal, disk }),
     fileNetworks: () => source.networks,
+    management: () => channel?.mesh ?? byLikelihood(source.networks)[0]?.id,
   });
   const agent = new Agent({
     ...common,
@@ -129,7 +133,7 @@ async function main(): Promise<void> {
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
   const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
-  const channel: NodeChannel | undefined = key && makeAgentChannel({ ...answers, agent, key, registry });
+  const channel: NodeChannel | undefined = key && makeAgentChannel({ ...answers, memberships, agent, key, registry });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,

@@ -29,6 +29,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const { keys, controller, registry } = input;
   const channels = new Channels({
     ...input,
+    memberships: controller.memberships,
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);

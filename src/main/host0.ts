@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
 import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
+import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
 import { NodePlaces } from '../controller/assignments/node-places.ts';
 import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
@@ -72,11 +73,12 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [storage, { rtnl, monitor, verification, links }] = await Promise.all([
+  const [storage, { mirror, close: closeKernel }] = await Promise.all([
     openStore(paths.state, clock, watch.committed),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
+  const verification = new KernelSourceVerification(mirror);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const places = new NodePlaces(() => ({ name, underlay: controller.host0State.addressFor(undefined) }));
@@ -94,13 +96,13 @@ async function main(): Promise<void> {
     descriptors: { hasDescriptor, limit: descriptorLimit, pid: process.pid },
   });
   addControllerMetrics(registry, controller);
-  const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller, keys });
+  const machines = await openMachines({ settings, paths, clock, journal, store, mirror, controller, keys });
   const takeSegments = (): void =>
-    controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
-  links.changes.subscribe(takeSegments);
+    controller.host0State.setUnderlay(underlaySegments(mirror, settings, machines.service.segments.groups));
+  mirror.changes.subscribe(takeSegments);
   machines.service.segments.endpointChanges.subscribe(takeSegments);
   takeSegments();
-  const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
+  const common = { clock, journal, registry, metrics, indexOf: (device: string) => mirror.indexOf(device) };
   const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
   const { management } = settings;
   const given = await openAssignments({
@@ -130,9 +132,9 @@ async function main(): Promise<void> {
   for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
     controller.addHealthOf(part);
   const followMeshes = (): void => metricsEndpoint.follow(controller.memberships.meshes.map(({ network }) => network));
-  links.changes.subscribe(() => endpoints.linksChanged());
-  links.changes.subscribe(() => nodeChannels.linksChanged());
-  links.changes.subscribe(followMeshes);
+  mirror.changes.subscribe(() => endpoints.linksChanged());
+  mirror.changes.subscribe(() => nodeChannels.linksChanged());
+  mirror.changes.subscribe(followMeshes);
   controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
   controller.memberships.changes.subscribe(followMeshes);
 
@@ -164,7 +166,7 @@ async function main(): Promise<void> {
     const taken = controller.memberships.setMeshes(catalogue.meshes);
     taken.catch((thrown: unknown) => journal.faults.tell('change of networks', thrown));
   });
-  await directory.start(() => underlayPrefixes(links, directory.current.networks));
+  await directory.start(() => underlayPrefixes(mirror, directory.current.networks));
   await catalogue.makeMain();
   surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
@@ -172,8 +174,6 @@ async function main(): Promise<void> {
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {
-    links.close();
-    monitor.close();
     endpoints.close();
     nodeChannels.close();
     given.close();
@@ -183,7 +183,7 @@ async function main(): Promise<void> {
     await machines.close();
     await controller.close();
     await catalogue.close();
-    await Promise.all([rtnl.close(), storage.close()]);
+    await Promise.all([closeKernel(), storage.close()]);
     log.close();
   });
 }
