@@ -154,7 +154,7 @@ function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelTable
 function oddOptions(
   { odd, port, up, running, master }: Link,
   device: DeviceKind,
-  cache: KernelCache,
+  cache: KernelTables,
 ): Pick<LinkItem, 'odd'> {
   const { 'port state': state, ...ofPort } = (device === 'vxlan' ? port?.odd : undefined) ?? {};
   const isInTree = cache.links.get(master)?.odd?.['bridge stp_state'] !== undefined;
