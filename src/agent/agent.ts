@@ -17,7 +17,7 @@ import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
-import { type DesiredInput, meshAttachment } from './desired/assignment.ts';
+import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
@@ -32,7 +32,6 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
-import { KeptSources } from './membership/kept-sources.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
@@ -113,7 +112,6 @@ export class Agent implements SourceAgent {
   /** Emits when a pass has applied a changed set of networks. */
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #desired = new DesiredItems();
-  readonly #keptSources = new KeptSources();
   #linkSnapshot: LinkSnapshot | undefined;
   #subnets: SubnetSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
@@ -271,6 +269,7 @@ export class Agent implements SourceAgent {
     const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
+    const document = this.networks.document(cache, host0, input.ports);
     const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
     if (host0 === undefined) {
       const { items } = this.#desired;
@@ -284,12 +283,10 @@ export class Agent implements SourceAgent {
       onLink: this.#subnetsOf(cache).shared,
       foreignLinks: this.#subnetsOf(cache).links,
       host0,
-      attachments: [
-        ...source
-          .attachments()
-          .map((mesh) => meshAttachment(this.#keptSources.addTo(mesh, cache, source.settled(mesh.network.id)))),
-        ...this.networks.given,
-      ].filter(({ network }) => !refused.has(network.id)),
+      document: {
+        ...document,
+        attachments: document.attachments.filter(({ network }) => !refused.has(network.id)),
+      },
       ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
       elsewhere,
     });
@@ -310,7 +307,6 @@ export class Agent implements SourceAgent {
     const { linksRevision } = cache;
     const networks = this.networks.all;
     const { ports: foreign } = this.input;
-    foreign.fulfil(networks);
     const known = this.#linkSnapshot;
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;

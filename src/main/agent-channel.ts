@@ -1,16 +1,19 @@
 /** Composes the way between an agent and host0's daemon: the channel of a node, or the agent's own socket on host0. */
 import type { Agent } from '../agent/agent.ts';
 import type { AgentSocketInput } from '../agent/api/agent-socket.ts';
+import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { addNodeChannelMetrics } from '../agent/channel/channel-metrics.ts';
 import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import { NodeChannel } from '../agent/channel/node-channel.ts';
 import type { NodeKey } from '../agent/channel/node-key.ts';
-import { type NodeRoutesInput, nodeHandler } from '../agent/channel/node-routes.ts';
+import { type MembershipLines, type NodeRoutesInput, nodeHandler } from '../agent/channel/node-routes.ts';
 import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its way to host0. */
-export interface Host0WayInput extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'instance'> {
+export interface Host0WayInput extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'instance'> {
+  readonly memberships: MembershipLines;
+  readonly assignments: NodeAssignments;
   readonly agent: Agent;
   /** A node's key; undefined on host0. */
   readonly key: NodeKey | undefined;
@@ -28,14 +31,17 @@ export interface Host0Way {
 }
 
 /** Makes the way; `start` opens it. Findings of a channel become the agent's. */
-export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Host0WayInput): Host0Way {
+export function makeHost0Way({ agent, key, registry, controlSock, memberships, ...answers }: Host0WayInput): Host0Way {
+  const likely = () => byLikelihood(agent.source.networks);
   if (key === undefined) {
+    answers.assignments.managedBy(() => likely()[0]?.id);
     agent.ports.givenBy(() => true);
-    const node = nodeHandler({ ...parts, agent, who: 'host0' });
+    const node = nodeHandler({ ...answers, agent, who: 'host0' });
     return { socket: { node, daemon: controlSock }, start: () => {}, close: () => {} };
   }
   const handler = nodeHandler({
-    ...parts,
+    ...answers,
+    memberships,
     agent,
     who: 'host0',
     refused: (error) => channel.refused(error),
@@ -43,13 +49,14 @@ export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Ho
   const channel: NodeChannel = new NodeChannel({
     ...agent.input,
     random: Math.random,
-    meshes: () => byLikelihood(agent.source.networks),
+    meshes: likely,
     isMember: () => agent.source.networks.some(({ id }) => agent.source.errorOf(id) === undefined),
     key: () => key.read(),
     connect: boundConnection,
     handler,
   });
   addNodeChannelMetrics(registry, channel);
+  answers.assignments.managedBy(() => channel.mesh ?? likely()[0]?.id);
   agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down');
   agent.addHealthOf(key);
   agent.addHealthOf(channel);

@@ -14,6 +14,7 @@ import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assig
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
+import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { MemberWatch } from '../agent/ping/member-watch.ts';
@@ -57,7 +58,8 @@ async function main(): Promise<void> {
   const { kernel, echo, sizedEcho } = await openAgentKernel(journal);
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
-  const { machine, source, key } = await openAgentSource({ ...common, paths, options });
+  const memberships = new ChannelMemberships();
+  const { machine, source, key } = await openAgentSource({ ...common, channel: memberships, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
   const disk = assignmentOnDisk(paths.state, textOnDisk);
@@ -101,7 +103,7 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
+  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, memberships, instance };
   const host0 = makeHost0Way({ ...answers, agent, key, registry, controlSock: paths.controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,

@@ -30,6 +30,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const { keys, controller, registry, mirror } = input;
   const channels = new Channels({
     ...input,
+    memberships: controller.memberships,
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);

@@ -16,6 +16,7 @@ import type { Mac } from '../../src/model/address/mac.ts';
 import type { MeshError } from '../../src/model/error.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
+import { nodeDocument } from './desired-input.ts';
 import { manage, member } from './networks.ts';
 
 const SEGMENTS = [
@@ -77,7 +78,9 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
     routes: false,
     machine,
     host0,
-    attachments: [meshAttachment({ network: manage, members: listed, host0Answers: true })],
+    document: nodeDocument([meshAttachment({ network: manage, members: listed, host0Answers: true })], {
+      segments: node === 'host0' ? SEGMENTS : [],
+    }),
     ports: [],
   });
   const whole = dumpOf(desired, node);

@@ -8,6 +8,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { channelError } from '../../protocol/channel/channel-errors.ts';
 import {
@@ -69,6 +70,7 @@ export class NodeChannel {
   #refusals = 0;
   /** Counts attempts that ended early, so that the next mesh is tried. */
   #turn = 0;
+  #mesh: NetworkId | undefined;
   #opened = 0;
   #hasKey = false;
   #closed = false;
@@ -81,6 +83,11 @@ export class NodeChannel {
   /** Whether host0 has taken the channel. */
   get stands(): boolean {
     return this.#standingSinceMs !== undefined;
+  }
+
+  /** The mesh in which host0 took the last channel; undefined before the first one. */
+  get mesh(): NetworkId | undefined {
+    return this.#mesh;
   }
 
   /** How many channels have stood since the start of the process. */
@@ -191,7 +198,7 @@ export class NodeChannel {
         handler: async (request, response) => {
           if (request.method === 'GET' && !over) {
             patience.cancel();
-            this.#stand();
+            this.#stand(mesh.id);
           }
           await handler(request, response);
         },
@@ -205,8 +212,9 @@ export class NodeChannel {
     });
   }
 
-  #stand(): void {
+  #stand(mesh: NetworkId): void {
     if (this.stands) return;
+    this.#mesh = mesh;
     this.#standingSinceMs = this.#input.clock.nowMs();
     this.#error = undefined;
     this.#refusals = 0;

@@ -1,4 +1,5 @@
 /** What a node answers to host0 (protocol/channel/node-request.ts), on its channel and on `agent.sock`. */
+import type { Readable } from 'node:stream';
 import { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type NodeResponse,
 } from '../../protocol/channel/node-request.ts';
 import { readCaptureParameters } from '../../protocol/documents/capture.ts';
+import { KEPT_MEMBERSHIPS_PATH } from '../../protocol/documents/kept-membership.ts';
 import type { AssignmentAnswer, NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { ErrorShape } from '../../protocol/shapes/parts.ts';
@@ -27,12 +29,20 @@ export interface AssignmentTaker {
   take(text: string): Promise<AssignmentAnswer>;
 }
 
+/** The node's side of the memberships that its channel keeps. */
+export interface MembershipLines {
+  /** Answers host0's request for as long as it lasts. */
+  serve(body: Readable, response: NodeResponse): Promise<void>;
+}
+
 /** The parts of the node that host0 asks. */
 export interface NodeRoutesInput {
   readonly agent: Pick<Agent, 'networkCalled' | 'input' | 'ports'>;
   readonly captures: Captures;
   readonly paths: PathAnswers;
   readonly assignments: AssignmentTaker;
+  /** Absent: host0 keeps no memberships by this connection. */
+  readonly memberships?: MembershipLines;
   /** The word of this boot that the reports to the meshes carry: host0 takes reports with it as proven by the channel. */
   readonly instance: string;
   /** Takes what host0 says before it ends the channel. */
@@ -48,7 +58,7 @@ const STATUS_MS = 20;
 
 /** The handler of a channel or a socket. */
 export function nodeHandler(input: NodeRoutesInput): NodeHandler {
-  const { agent, captures, paths, assignments, refused, who } = input;
+  const { agent, captures, paths, assignments, memberships, refused, who } = input;
   return async (request, response) => {
     const url = URL.parse(request.url, 'http://node');
     if (url === null) throw new MeshError('MESH_USAGE', 'the request names no path');
@@ -62,6 +72,9 @@ export function nodeHandler(input: NodeRoutesInput): NodeHandler {
       case 'PUT /unplug':
         await agent.ports.unplugAll(parameters.get('network') ?? '', parameters.get('name') ?? '');
         return answerDocument(response, 200, {});
+      case `PUT ${KEPT_MEMBERSHIPS_PATH}`:
+        if (memberships !== undefined) return memberships.serve(request.body, response);
+        break;
       case 'PUT /refusal': {
         const error = await refusalIn(request);
         answerDocument(response, 200, {});
@@ -71,9 +84,8 @@ export function nodeHandler(input: NodeRoutesInput): NodeHandler {
         return answerDocument(response, 200, await paths.answer(network(), parameters));
       case 'GET /capture':
         return captures.serve(response, { network: network(), settings: readCaptureParameters(parameters), who });
-      default:
-        throw new MeshError('MESH_OBJECT_UNKNOWN', `a node has nothing at ${request.method} ${url.pathname}`);
     }
+    throw new MeshError('MESH_OBJECT_UNKNOWN', `a node has nothing at ${request.method} ${url.pathname}`);
   };
 }
 

@@ -1,5 +1,7 @@
 /** Proves that NICs on which machines boot are set up and get host0's address, and that foreign addresses stay. */
+
 import { expect, test } from 'vitest';
+import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Address, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -32,7 +34,13 @@ function steps(nics: readonly UnderlayNic[], up: readonly string[], addresses: r
   // Only these fields of a link matter here.
   const cache = KernelTables.of({ links: links as Link[], addresses, routes: [], neighbours: [], fdb: [] });
   const host0 = { role: 'host0', segments: [], nics } as const;
-  const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments: [], ports: [] });
+  const desired = desiredItems({
+    routes: false,
+    machine: 'host0',
+    host0,
+    document: nodeDocument([], { nics }),
+    ports: [],
+  });
   return plan(observedItems(cache, desired), desired, { mayDelete: () => true }).map(printStep);
 }
 

@@ -1,5 +1,7 @@
 /** On a real kernel: VXLAN to the segments behind host0 goes through host0, and nothing else does. */
+
 import { expect, test } from 'vitest';
+import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage } from '../../../test/kit/networks.ts';
@@ -29,7 +31,14 @@ async function node(segments: readonly Ipv4Cidr[]): Promise<ItemMap> {
   const { rules = [] } = await here().kernel.dump(() => true);
   const machine = parseMachineId('10eff964');
   const priority = firstRule(rules) ?? 0;
-  return desiredItems({ machine, routes: false, host0, attachments, ports: [], firstRule: priority });
+  return desiredItems({
+    machine,
+    routes: false,
+    host0,
+    document: nodeDocument(attachments),
+    ports: [],
+    firstRule: priority,
+  });
 }
 
 const SEGMENTS = cidrs('10.11.0.0/24', '10.11.1.0/24', '10.12.0.0/16');

@@ -189,12 +189,15 @@ function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourI
 }
 
 function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem | undefined {
-  const { table, mac, remoteVtep, state, externLearn: marked, detour } = entry;
+  const { table, mac, remoteVtep, state, externLearn: marked, detour, udpPort } = entry;
   // A flood entry with a detour is one more beside ours.
   if (detour === true && mac === FLOOD_MAC) return undefined;
   if (device !== 'vxlan') return undefined;
-  const common = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
-  const item = detour === true ? { ...common, detour } : common;
+  const item = {
+    ...({ kind: 'fdb', table, network, link: link.name, mac, state, marked } as const),
+    ...(udpPort !== undefined && { udpPort }),
+    ...(detour === true && { detour }),
+  };
   return remoteVtep === undefined ? item : { ...item, remoteVtep };
 }
 

@@ -1,5 +1,7 @@
 /** Proves which steps a plan has for foreign interfaces on our bridges: plugged, unplugged, and put there directly. */
+
 import { expect, test } from 'vitest';
+import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
 import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
@@ -49,7 +51,7 @@ function steps(foreign: ForeignPorts, kernel: KernelTables): string[] {
   const ports = foreign.takeIn(kernel);
   const host0 = { role: 'host0', segments: [], nics: [] } as const;
   const attachments = [meshAttachment({ network, members: [], host0Answers: true })];
-  const desired = desiredItems({ routes: false, machine: 'host0', host0, attachments, ports });
+  const desired = desiredItems({ routes: false, machine: 'host0', host0, document: nodeDocument(attachments), ports });
   const observed = observedItems(kernel, desired);
   for (const item of foreign.toTakeOff(kernel)) observed.set(`port:${item.link}`, item);
   const all = plan(observed, desired, { mayDelete: (item) => item.kind === 'port' });

@@ -1,12 +1,13 @@
 /**
- * Foreign interfaces on our bridges. An interface is wanted there for one of two reasons. Either an administrator
- * plugged it in with `mesh port plug`, which is recorded on disk. Or it was on the bridge when the bridge was deleted,
- * and goes back when the bridge is created again. An interface that its owner took off an existing bridge is forgotten.
+ * Foreign interfaces on our bridges. An interface is wanted there for one of three reasons. An administrator plugged it in with
+ * `mesh port plug`, which is recorded on disk. Or host0 has assigned it, which the last assignment says. Or it was on the bridge
+ * when the bridge was deleted, and goes back when the bridge is created again. An interface that its owner took off an existing
+ * bridge is forgotten.
  *
  * The kernel keeps no mark on such an interface. So a port that `mesh port unplug` is to take off is recorded, too,
  * until the kernel shows that it is off its bridge. The record is the mark by which a plan may remove the port.
  */
-
+import { isDeepStrictEqual } from 'node:util';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -29,7 +30,7 @@ export interface ForeignPort {
 
 /** A port that should be on one of our bridges. */
 interface WantedPort extends ForeignPort {
-  /** Whether it was plugged in with `mesh port plug`. Otherwise it was seen on the bridge. */
+  /** Whether it was plugged in with `mesh port plug`, or assigned. Otherwise it was seen on the bridge. */
   readonly plugged: boolean;
 }
 
@@ -55,6 +56,8 @@ export interface WishedPort {
 export class ForeignPorts {
   /** By interface name. */
   readonly #plugged: Map<string, NetworkId>;
+  /** The ports that host0 has assigned, by interface name. */
+  #assigned: ReadonlyMap<string, NetworkId> = new Map();
   /** Ports that are being taken off, by interface name. */
   readonly #unplugging: Map<string, WantedPort>;
   /** Interfaces that were seen on one of our bridges, by name, with the index of that bridge. */
@@ -108,6 +111,20 @@ export class ForeignPorts {
     this.unplug(link);
     this.#revision++;
     this.#wished.set(link, networkName);
+  }
+
+  /** Takes the ports that host0 has assigned, all of them. One that is no longer among them is taken off its bridge. */
+  assign(ports: readonly ForeignPort[]): void {
+    const now = new Map(ports.map(({ link, network }) => [link, network]));
+    if (isDeepStrictEqual(now, this.#assigned)) return;
+    this.#revision++;
+    for (const [link, network] of this.#assigned) {
+      if (now.get(link) === network || this.#plugged.has(link)) continue;
+      this.#unplugging.set(link, { link, network, plugged: true });
+      this.#seen.delete(link);
+    }
+    for (const link of now.keys()) this.#unplugging.delete(link);
+    this.#assigned = now;
   }
 
   /** Plugs the ports whose network the node has by now. */
@@ -188,8 +205,9 @@ export class ForeignPorts {
       if (!names.has(link)) this.#seen.delete(link);
       else if (offSinceMs === undefined) wanted.set(link, network);
     }
-    for (const [link, network] of this.#plugged) if (names.has(link)) wanted.set(link, network);
-    return [...wanted].map(([link, network]) => ({ link, network, plugged: this.#plugged.has(link) }));
+    for (const [link, network] of [...this.#assigned, ...this.#plugged]) if (names.has(link)) wanted.set(link, network);
+    const isPlugged = (link: string) => this.#plugged.has(link) || this.#assigned.has(link);
+    return [...wanted].map(([link, network]) => ({ link, network, plugged: isPlugged(link) }));
   }
 
   /** Notes that an interface is on none of our bridges. */

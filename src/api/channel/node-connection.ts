@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import { CHANNEL_SILENCE_MS, PING_MS } from '../../protocol/channel/channel-times.ts';
 import { bodyText } from '../../protocol/channel/node-request.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
@@ -39,6 +40,9 @@ export class NodeConnection {
   readonly #clock: Clock;
   readonly #session: ClientHttp2Session;
   readonly #ended: Promise<void>;
+  readonly #signs = new Signal<void>();
+  /** Emits when the node has answered a ping, which is each three seconds. */
+  readonly signsOfLife: Subscribable<void> = this.#signs;
   #isOver = false;
   #ping: Alarm | undefined;
   #heardMs: number;
@@ -125,12 +129,15 @@ export class NodeConnection {
   async open(path: string): Promise<ClientHttp2Stream> {
     const stream = this.#request('GET', path);
     stream.end();
-    const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
-    const status = await headOf(stream)
-      .catch((cause: unknown) => Promise.reject(this.#gone(cause)))
-      .finally(() => alarm.cancel());
-    if (status === 200) return stream;
-    throw errorIn({ status, text: await bodyText(stream, ANSWER_MAX_BYTES).catch(() => '') });
+    return await this.#answered(stream);
+  }
+
+  /**
+   * Begins a request of which both bodies stay open.
+   * @throws MESH_NODE_OFFLINE, or the error that the node refused with
+   */
+  async converse(path: string): Promise<ClientHttp2Stream> {
+    return await this.#answered(this.#request('PUT', path));
   }
 
   /** Ends the connection at once. */
@@ -142,6 +149,15 @@ export class NodeConnection {
   async refuse(error: MeshError): Promise<void> {
     await this.exchange('PUT', '/refusal', JSON.stringify(error)).catch(() => undefined);
     this.close();
+  }
+
+  async #answered(stream: ClientHttp2Stream): Promise<ClientHttp2Stream> {
+    const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
+    const status = await headOf(stream)
+      .catch((cause: unknown) => Promise.reject(this.#gone(cause)))
+      .finally(() => alarm.cancel());
+    if (status === 200) return stream;
+    throw errorIn({ status, text: await bodyText(stream, ANSWER_MAX_BYTES).catch(() => '') });
   }
 
   #request(method: string, path: string): ClientHttp2Stream {
@@ -156,6 +172,7 @@ export class NodeConnection {
     return this.#session.ping((error) => {
       if (error !== null) return;
       this.#heardMs = this.#clock.nowMs();
+      this.#signs.emit();
       onAnswer?.();
     });
   }

@@ -1,6 +1,6 @@
 /** The status stream of one channel, as host0 reads it. */
-import { StringDecoder } from 'node:string_decoder';
 import { MeshError } from '../../model/error.ts';
+import { linesOf } from '../../protocol/channel/lines.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { NodeStatusShape } from '../../protocol/shapes/node-assignment-shape.ts';
@@ -23,19 +23,9 @@ export async function followStatus(
   take: (status: NodeStatus | undefined, fault: MeshError | undefined) => void,
 ): Promise<void> {
   try {
-    const decoder = new StringDecoder('utf8');
-    let rest = '';
-    for await (const chunk of await connection.open('/status')) {
-      const [first = '', ...lines] = decoder.write(Buffer.from(chunk)).split('\n');
-      rest += first;
-      for (const line of lines) {
-        takeLine(rest, take);
-        rest = line;
-      }
-      if (rest.length > STATUS_MAX_LENGTH) break;
-    }
+    for await (const line of linesOf(await connection.open('/status'), STATUS_MAX_LENGTH)) takeLine(line, take);
   } catch {
-    // The channel has ended, or the node is about to end it.
+    // The channel has ended, or the node is about to end it, or the status is too long.
   }
   connection.close();
 }

@@ -14,7 +14,7 @@ import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
-import { addNetworkChanges } from './network-changes.ts';
+import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
 import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 
@@ -37,9 +37,11 @@ export function networkCommand(context: Context): Command {
     .command('show')
     .description('Show one network: addresses, devices and members')
     .argument('<network>', 'its name, its number or its bridge')
-    .addHelpText('after', '\nExample:\n  $ mesh network show manage')
-    .action(async (wanted: string) => {
+    .option('--yaml', YAML)
+    .addHelpText('after', '\nExamples:\n  $ mesh network show manage\n  $ mesh network show blue --yaml > blue.yaml')
+    .action(async (wanted: string, { yaml = false }: { readonly yaml?: boolean }) => {
       const row = findNetwork(await fetchRows(context), wanted);
+      if (yaml) return answerInYaml(context, row.network);
       context.answer(row, () => ('members' in row ? meshText(row, context) : givenText(row, context)));
     });
 

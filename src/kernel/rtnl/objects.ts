@@ -187,7 +187,9 @@ export interface FdbEntry {
   readonly state: 'permanent' | 'static' | 'dynamic';
   readonly externLearn: boolean;
   readonly sticky: boolean;
-  /** Frames leave with another UDP port or VNI than the device's, or by a given link (NDA_PORT, NDA_VNI, NDA_IFINDEX). */
+  /** The UDP port that frames are sent to, where it is not the device's (NDA_PORT). */
+  readonly udpPort?: number;
+  /** Frames leave with another VNI than the device's, or by a given link (NDA_VNI, NDA_IFINDEX). */
   readonly detour?: true;
 }
 

@@ -96,6 +96,8 @@ export type KernelOperation =
       readonly link: string;
       readonly mac: Mac;
       readonly remoteVtep?: Ipv4 | Ipv6;
+      /** Absent: the device's. */
+      readonly udpPort?: number;
       readonly state: FdbEntry['state'];
       readonly externLearn: boolean;
       readonly sticky?: boolean;

@@ -4,6 +4,7 @@
  * - `GET /status`      a line of JSON (`NodeStatus`) now and after each change; the first one says which formats the node takes
  * - `PUT /assignment`  a `NodeAssignment` in which attachments that the node has are named by their digest; answered by an
  *                      `AssignmentAnswer` when the node has taken and kept it
+ * - `PUT /memberships`  both bodies stay open: the channel keeps the node's memberships (kept-membership.ts)
  * - `PUT /unplug?network=ID&name=NAME`  takes all ports off a network that host0 deletes
  * - `PUT /refusal`     an `ErrorDocument`: why host0 ends this channel
  * - `GET /path?network=NAME&…`     one node's part of a path (trace.ts)

@@ -6,7 +6,7 @@
 import { MeshError } from '../../model/error.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
-import { readDocument } from './document.ts';
+import { type DocumentReading, fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
 import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
 
@@ -41,11 +41,18 @@ function eventShape({ hostAddress }: Mesh): form.Shape<MembershipEvent> {
  */
 export function membershipEventReader(network: Mesh): (data: string) => MembershipEvent {
   const shape = eventShape(network);
-  return (data) => {
-    const { document, fault } = readDocument(shape, data, EVENT_MAX_LENGTH);
-    if (fault !== undefined) throw malformed(`an event of the member list that ${fault}`);
-    return document;
-  };
+  return (data) => wellFormed(readDocument(shape, data, EVENT_MAX_LENGTH));
+}
+
+/** The same reader for events that came as part of a document, and are parsed already. */
+export function membershipValueReader(network: Mesh): (value: unknown) => MembershipEvent {
+  const shape = eventShape(network);
+  return (value) => wellFormed(fitted(shape, value));
+}
+
+function wellFormed({ document, fault }: DocumentReading<MembershipEvent>): MembershipEvent {
+  if (fault !== undefined) throw malformed(`an event of the member list that ${fault}`);
+  return document;
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   type AssignedPort,
   type AssignedService,
   type AttachmentPeers,
+  type AttachmentReason,
   attachmentDigest,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
@@ -81,10 +82,16 @@ const ServiceShape: form.Shape<AssignedService> = form.object({
   id: form.string({ max: 64 }),
 });
 
+/** Why a node has a network. */
+export const ReasonsShape: form.Shape<readonly AttachmentReason[]> = form.listOf(
+  form.oneOf(['file', 'port', 'service', 'pinned']),
+  4,
+);
+
 /** One network on a node, as a document has it. Also the form on the node's disk. */
 export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   network: NetworkShape,
-  reasons: form.listOf(form.oneOf(['file', 'port', 'service', 'pinned']), 4),
+  reasons: ReasonsShape,
   peers: PeersShape,
   services: form.listOf(ServiceShape, SERVICES_MAX),
 });

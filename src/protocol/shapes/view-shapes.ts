@@ -28,6 +28,7 @@ import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
+import { ReasonsShape } from './node-assignment-shape.ts';
 import {
   FindingsShape,
   Ipv4Shape,
@@ -61,6 +62,7 @@ export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
   self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
   members: form.listOf(MemberShape, ENTRIES_MAX),
   host0Answers: form.exactOptional(form.boolean()),
+  reasons: form.exactOptional(ReasonsShape),
 });
 
 /** A network that host0 has given to a machine. */
@@ -81,6 +83,7 @@ export const GivenNetworkShape: form.Shape<GivenNetworkView> = form.looseObject(
     ),
   ),
   ports: form.listOf(form.string(), ENTRIES_MAX),
+  reasons: form.exactOptional(ReasonsShape),
 });
 
 const ChannelShape: form.Shape<ChannelView> = form.variants('state', [

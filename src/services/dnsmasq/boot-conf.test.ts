@@ -1,8 +1,7 @@
-/** The configuration of dnsmasq as text, and the reading of its leases. */
+/** The configuration of a boot segment's dnsmasq as text. */
 import { expect, test } from 'vitest';
 import { type Ipv4, ipv4Range, parseIpv4Cidr } from '../../model/address/ipv4.ts';
-import { dnsmasqConf, type SegmentService } from './dnsmasq-conf.ts';
-import { parseLeases } from './lease-file.ts';
+import { bootConf, type SegmentService } from './boot-conf.ts';
 
 const SEGMENT: Omit<SegmentService, 'mode'> = {
   device: 'eth1',
@@ -16,7 +15,7 @@ const SEGMENT: Omit<SegmentService, 'mode'> = {
 const SERVER = { name: 'server', hostFile: '/var/lib/meshwork/boot/eth1.hosts', leaseSec: 3600 } as const;
 
 test('the configuration of a server', () => {
-  expect(dnsmasqConf({ ...SEGMENT, mode: SERVER })).toMatchInlineSnapshot(`
+  expect(bootConf({ ...SEGMENT, mode: SERVER })).toMatchInlineSnapshot(`
     "# Made by Meshwork; changes are overwritten.
     # No DNS, and no other NIC than this one.
     port=0
@@ -77,7 +76,7 @@ test('the configuration of a server', () => {
 
 test('a path of any characters is one value, and adds no setting', () => {
   const path = '/srv/a, "b" #c\\d\ndhcp-script=/bin/sh\t';
-  const conf = dnsmasqConf({ ...SEGMENT, tftpRoot: path, mode: { name: 'proxy' } });
+  const conf = bootConf({ ...SEGMENT, tftpRoot: path, mode: { name: 'proxy' } });
   expect(conf.split('\n').filter((line) => /^(?:tftp-root|dhcp-script)/.test(line))).toEqual([
     'tftp-root="/srv/a, \\"b\\" #c\\\\d\\ndhcp-script=/bin/sh\\t"',
   ]);
@@ -92,24 +91,12 @@ function difference(text: string, other: string): string {
 }
 
 test('the configuration of a proxy differs in its range and in the options that only a server sends', () => {
-  const server = dnsmasqConf({ ...SEGMENT, mode: SERVER });
-  expect(difference(dnsmasqConf({ ...SEGMENT, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
+  const server = bootConf({ ...SEGMENT, mode: SERVER });
+  expect(difference(bootConf({ ...SEGMENT, mode: { name: 'proxy' } }), server)).toMatchInlineSnapshot(`
     "dhcp-range=10.11.0.0,proxy,255.255.255.128
     # Also for firmware that boots by HTTP.
     dhcp-pxe-vendor=PXEClient,HTTPClient
     # Matches no machine. It opens UDP port 4011, where UEFI asks again for the file named above.
     pxe-service=tag:nobody,x86PC,"Meshwork""
   `);
-});
-
-test('leases that are in force are read, and other lines are left out', () => {
-  const file = `1795255923 c2:74:05:d1:6f:b0 10.11.0.58 node1 *
-1795250000 c2:74:05:d1:6f:b1 10.11.0.59 * *
-0 c2:74:05:d1:6f:b2 10.11.0.60 * 01:c2
-duid 00:01:00:01
-1795255923 c2:74:05`;
-  expect(parseLeases(file, new Date(1795255000_000))).toEqual([
-    { mac: 'c2:74:05:d1:6f:b0', ipv4: '10.11.0.58', name: 'node1', expires: '2026-11-21T10:12:03.000Z' },
-    { mac: 'c2:74:05:d1:6f:b2', ipv4: '10.11.0.60', expires: '1970-01-01T00:00:00.000Z' },
-  ]);
 });
