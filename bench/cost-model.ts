@@ -19,6 +19,7 @@ import {
   type SelfReportAnswer,
   STREAM_COMMENT_MS,
 } from '../src/protocol/documents/membership.ts';
+import { nodeDocument } from '../test/kit/desired-input.ts';
 import { board, member, meshNumber } from '../test/kit/networks.ts';
 
 /** The size of a cluster, and how it starts. */
@@ -55,6 +56,8 @@ export interface Weights {
 }
 
 const SEGMENT = '10.1.0.0/16' as Ipv4Cidr;
+/** host0's segment, with host0 itself. */
+const HOST0_SEGMENT = { device: 'eth0', ipv4: '10.1.0.1' as Ipv4, subnet: SEGMENT };
 const MEAN_REPORT_SEC = meanReportSec();
 
 /** The sizes of documents in a cluster of this many nodes. */
@@ -171,13 +174,16 @@ function operationsOf(role: 'host0' | 'node', networks: number, members: number)
     routes: false,
     host0:
       role === 'host0'
-        ? { role, segments: [{ device: 'eth0', ipv4: '10.1.0.1' as Ipv4, subnet: SEGMENT }], nics: [] }
+        ? { role, segments: [HOST0_SEGMENT], nics: [] }
         : { role, ipv4: '10.1.0.1' as Ipv4, local, onLink: true, segments: [SEGMENT], reachable: [SEGMENT] },
-    attachments: Array.from({ length: networks }, (_, number) => {
-      const network = meshNumber(number);
-      const others = Array.from({ length: members }, (_member, index) => memberNumber(network, index + 1));
-      return meshAttachment({ network, members: others, host0Answers: true });
-    }),
+    document: nodeDocument(
+      Array.from({ length: networks }, (_, number) => {
+        const network = meshNumber(number);
+        const others = Array.from({ length: members }, (_member, index) => memberNumber(network, index + 1));
+        return meshAttachment({ network, members: others, host0Answers: true });
+      }),
+      { segments: role === 'host0' ? [HOST0_SEGMENT] : [] },
+    ),
     ports: [],
   });
   return items.values().reduce((sum, item) => sum + kindOf(item).create(item).length, 0);

@@ -10,6 +10,7 @@ import type { Ipv4 } from '../src/model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../src/model/address/ipv6.ts';
 import { type MachineId, machineIdOf } from '../src/model/machine.ts';
 import { memberAddresses } from '../src/model/network/member.ts';
+import { nodeDocument } from '../test/kit/desired-input.ts';
 import { carriesPackets, ip, twoHosts } from '../test/kit/namespaces.ts';
 import { member, mesh } from '../test/kit/networks.ts';
 import { compared, type Measurement } from './measurement.ts';
@@ -102,9 +103,9 @@ async function byAgent(own: Side, other: Side): Promise<AsyncDisposable> {
     machine: own.machine,
     routes: false,
     host0: { role: 'node', ipv4: other.ipv4, local: own.ipv4, onLink: true, segments: [], reachable: [] },
-    attachments: [
+    document: nodeDocument([
       meshAttachment({ network, members: [member(network, other.machine, other.ipv4)], host0Answers: true }),
-    ],
+    ]),
     ports: [{ link: PORT, network: network.id, plugged: true, unplugging: false }],
   });
   const node = await BenchNode.open(own.netns, () => items);

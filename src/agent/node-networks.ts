@@ -1,21 +1,33 @@
-/** The networks of one node: the meshes of its source, and those that host0 has given it. */
+/** The networks of one node: the meshes of its source, and those that host0 has given it. They are folded into one document. */
+import type { KernelTables } from '../kernel/mirror/kernel-tables.ts';
 import { MeshError } from '../model/error.ts';
 import type { Mesh } from '../model/network/mesh.ts';
 import type { Network } from '../model/network/network.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import { isVxlanNetwork, type VxlanNetwork } from '../model/network/vxlan-network.ts';
-import type { NodeAttachment } from '../protocol/documents/node-assignment.ts';
+import type { AttachmentReason, NodeAttachment, NodeDocument } from '../protocol/documents/node-assignment.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
+import { foldSources, NOTHING_GIVEN } from './assignment/node-document.ts';
+import { type Host0Stance, meshAttachment } from './desired/assignment.ts';
+import { KeptSources } from './membership/kept-sources.ts';
 import type { Source } from './membership/source.ts';
+import type { ForeignPorts } from './ports/foreign-ports.ts';
 
 const NONE_GIVEN: readonly NodeAttachment[] = [];
 
+type NetworksOfSource = Pick<Source, 'networks' | 'attachments' | 'settled'>;
+type GivenToNode = Pick<NodeAssignments, 'attachments' | 'given'>;
+
 /** One list of both, and names that lead to networks. */
 export class NodeNetworks {
-  readonly #source: Pick<Source, 'networks'>;
-  readonly #assignments: Pick<NodeAssignments, 'attachments'> | undefined;
+  readonly #source: NetworksOfSource;
+  readonly #assignments: GivenToNode | undefined;
+  readonly #keptSources = new KeptSources();
+  /** As the last pass had it. */
+  #document: NodeDocument | undefined;
   #known: { meshes: readonly Mesh[]; given: readonly NodeAttachment[]; all: readonly Network[] } | undefined;
 
-  constructor(source: Pick<Source, 'networks'>, assignments: Pick<NodeAssignments, 'attachments'> | undefined) {
+  constructor(source: NetworksOfSource, assignments: GivenToNode | undefined) {
     this.#source = source;
     this.#assignments = assignments;
   }
@@ -33,6 +45,29 @@ export class NodeNetworks {
       this.#known = { meshes, given, all: [...meshes, ...given.map(({ network }) => network)] };
     }
     return this.#known.all;
+  }
+
+  /**
+   * What the node's files, its administrator and host0 ask for together. The ports of networks that the node has got are plugged
+   * from now on, and those that host0 has assigned.
+   */
+  document(cache: KernelTables, host0: Host0Stance | undefined, ports: ForeignPorts): NodeDocument {
+    const source = this.#source;
+    ports.fulfil(this.all);
+    const files = source
+      .attachments()
+      .map((mesh) => meshAttachment(this.#keptSources.addTo(mesh, cache, source.settled(mesh.network.id))));
+    const given = this.#assignments?.given ?? NOTHING_GIVEN;
+    const underlay = host0?.role === 'host0' ? { underlay: host0 } : {};
+    const document = foldSources({ files, given, plugged: ports.plugged, ...underlay });
+    ports.assign(document.ports.filter(({ id }) => id !== undefined));
+    this.#document = document;
+    return document;
+  }
+
+  /** Why this node has the network; empty for a network that it does not have, or that the last pass did not know. */
+  reasonsFor(network: NetworkId): readonly AttachmentReason[] {
+    return this.#document?.attachments.find(({ network: { id } }) => id === network)?.reasons ?? [];
   }
 
   /** The VXLAN network with this name or identifier. @throws MESH_NET_UNKNOWN; MESH_NOT_SUPPORTED for one of another type */

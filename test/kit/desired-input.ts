@@ -15,6 +15,7 @@ import { type Ipv4, parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { type MachineWord, parseMachineId } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
 import type { Mesh } from '../../src/model/network/mesh.ts';
+import type { NodeAttachment, NodeDocument } from '../../src/protocol/documents/node-assignment.ts';
 
 const MACHINE = parseMachineId('10eff964');
 
@@ -30,7 +31,16 @@ export function nodeInput(
   const ipv4 = parseIpv4('10.11.0.1');
   const host0 = { role: 'node', ipv4, local, onLink: true, segments: [], reachable: [] } as const;
   const networks = attachments.map((one) => ('peers' in one ? one : meshAttachment(one)));
-  return { machine, routes: false, host0, attachments: networks, ports };
+  return { machine, routes: false, host0, document: nodeDocument(networks), ports };
+}
+
+/** The document of a node that takes part in these networks. */
+export function nodeDocument(
+  attachments: readonly NetworkAttachment[],
+  underlay: Partial<Pick<NodeDocument, 'segments' | 'nics'>> = {},
+): NodeDocument {
+  const whole = attachments.map((one): NodeAttachment => ({ reasons: ['port'], services: [], ...one }));
+  return { attachments: whole, ports: [], segments: [], nics: [], ...underlay };
 }
 
 /** The links of a mesh, and this node's addresses in it. @param local its source address; without it, it is host0 */

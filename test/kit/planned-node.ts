@@ -10,6 +10,7 @@ import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { systemClock } from '../../src/model/clock.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
+import { nodeDocument } from './desired-input.ts';
 
 /** A pass takes some milliseconds; the machine of the tests may be busy with others. */
 const DEADLINE_MS = 10_000;
@@ -34,7 +35,14 @@ export class PlannedNode implements AsyncDisposable {
       desire: (cache) => {
         const [attachments, ports] = [this.#attachments, this.#ports];
         const links = foreignLinks(cache);
-        this.#desired.update({ machine, routes: false, host0, attachments, ports, foreignLinks: links });
+        this.#desired.update({
+          machine,
+          routes: false,
+          host0,
+          document: nodeDocument(attachments),
+          ports,
+          foreignLinks: links,
+        });
         const { items } = this.#desired;
         return { items, changed: this.#desired.takeChanges(), mayDelete: () => true, recorded: () => [] };
       },

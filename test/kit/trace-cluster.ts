@@ -5,10 +5,10 @@ import { desiredItems } from '../../src/agent/desired/desired.ts';
 import { parseChains } from '../../src/agent/firewall/chain.ts';
 import type { ItemMap } from '../../src/agent/items/item.ts';
 import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
-import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
-import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
 import type { PathState } from '../../src/agent/trace/path-state.ts';
+import type { KernelDump } from '../../src/kernel/mirror/kernel-reader.ts';
+import { KernelTables } from '../../src/kernel/mirror/kernel-tables.ts';
 import type { Address, FdbEntry, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
@@ -16,6 +16,7 @@ import type { Mac } from '../../src/model/address/mac.ts';
 import type { MeshError } from '../../src/model/error.ts';
 import type { MachineWord } from '../../src/model/machine.ts';
 import { type Member, memberAddresses } from '../../src/model/network/member.ts';
+import { nodeDocument } from './desired-input.ts';
 import { manage, member } from './networks.ts';
 
 const SEGMENTS = [
@@ -77,11 +78,13 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
     routes: false,
     machine,
     host0,
-    attachments: [meshAttachment({ network: manage, members: listed, host0Answers: true })],
+    document: nodeDocument([meshAttachment({ network: manage, members: listed, host0Answers: true })], {
+      segments: node === 'host0' ? SEGMENTS : [],
+    }),
     ports: [],
   });
   const whole = dumpOf(desired, node);
-  const kernel = KernelCache.of(spoilt.dump?.(whole) ?? whole);
+  const kernel = KernelTables.of(spoilt.dump?.(whole) ?? whole);
   const routes = routesOf(node);
   spoilt.routes?.(routes);
   const table = tableOf(desired);

@@ -8,13 +8,11 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import { conflictError, judgeNetworks, type NetworkConflict } from '../../model/network/network-conflicts.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';
 import {
-  type AssignedPort,
   type AssignmentAnswer,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAttachment,
@@ -27,6 +25,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
+import { type JudgedGiven, judgeGiven } from './node-document.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
 export interface LocalPort {
@@ -63,6 +62,8 @@ export interface NodeAssignmentsInput {
   readonly last: Pick<LastAssignment, 'kept' | 'findings' | 'load' | 'keep' | 'close'>;
   /** The networks of the node's own files. They win for their number, name and devices. */
   readonly fileNetworks: () => readonly Network[];
+  /** The mesh of a file over which host0 is heard. Absent: there is none. */
+  readonly management?: () => NetworkId | undefined;
 }
 
 /** Why a port is not plugged whose network the node does not have. */
@@ -82,7 +83,7 @@ export class NodeAssignments {
   #loadedEpoch: string | undefined;
   #isFresh = false;
   #refused: MeshError | undefined;
-  /** The value of `attachments`, and what the value was derived from. */
+  /** What the node can have, and what that was derived from. */
   #usable: Judgement | undefined;
   /** The attachment of each network without this node itself among the peers, by the attachment as host0 gave it. */
   readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
@@ -112,29 +113,27 @@ export class NodeAssignments {
 
   /** Networks that host0 has given and no file has, with the other nodes that hold them. The same list until it changes. */
   get attachments(): readonly NodeAttachment[] {
-    return this.#judged().list;
+    return this.#judged().given.attachments;
+  }
+
+  /** What host0 has given and this node can have. The same object until it changes. */
+  get given(): JudgedGiven {
+    return this.#judged().given;
   }
 
   /** All networks that host0 has given and no file has, each with its state; also one that cannot be beside another. */
   networkStates(): readonly GivenNetwork[] {
-    const { list, refused } = this.#judged();
-    const usable = list.map((attachment): GivenNetwork => {
+    const { attachments, refusedNetworks } = this.given;
+    const usable = attachments.map((attachment): GivenNetwork => {
       const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
       return { attachment, state, vtep: this.#agent?.vtepOf(attachment.network) };
     });
     const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
     const failed = others.flatMap((attachment): GivenNetwork[] => {
-      const conflict = refused.get(attachment.network.id);
-      return conflict === undefined
-        ? []
-        : [{ attachment, state: { phase: 'failed', error: conflictError(conflict).toJSON() } }];
+      const error = refusedNetworks.get(attachment.network.id);
+      return error === undefined ? [] : [{ attachment, state: { phase: 'failed', error: error.toJSON() } }];
     });
     return [...usable, ...failed];
-  }
-
-  /** The ports that host0 has given. */
-  get ports(): readonly AssignedPort[] {
-    return Array.from(this.#objects.ports.values(), ({ port }) => port);
   }
 
   /**
@@ -246,16 +245,12 @@ export class NodeAssignments {
   #judged(): Judgement {
     const objects = this.#objects;
     const files = this.#input.fileNetworks();
-    if (this.#usable?.objects === objects && this.#usable.files === files) return this.#usable;
-    const ofFiles = new Set(files.map(({ id }) => id));
-    const given = Array.from(objects.networks.values(), ({ attachment }) => attachment);
-    const others = given.filter(({ network }) => !ofFiles.has(network.id));
-    const { conflicts } = judgeNetworks([...files, ...others.map(({ network }) => network)]);
-    const refused = new Map(conflicts.map((conflict) => [conflict.newcomer.id, conflict]));
-    const list = others
-      .filter(({ network }) => !refused.has(network.id))
-      .map((attachment) => this.#forThisNode(attachment));
-    this.#usable = { objects, files, list, refused };
+    const management = this.#input.management?.();
+    const known = this.#usable;
+    if (known?.objects === objects && known.files === files && known.management === management) return known;
+    const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
+    const ports = Array.from(objects.ports.values(), ({ port }) => port);
+    this.#usable = { objects, files, management, given: judgeGiven(files, { attachments, ports }, management) };
     return this.#usable;
   }
 
@@ -284,15 +279,15 @@ export class NodeAssignments {
   }
 
   #states(): ObjectStatus[] {
-    const { refused } = this.#judged();
+    const { refusedNetworks } = this.given;
     const known = new Set<string>();
     const aged = (kind: ObjectStatus['kind'], id: string, state: State): ObjectStatus => {
       known.add(`${kind} ${id}`);
       return { kind, id, ...this.#aged(`${kind} ${id}`, state) };
     };
     const networks = Array.from(this.#objects.networks.values(), ({ attachment: { network } }) => {
-      const conflict = refused.get(network.id);
-      const state = conflict === undefined ? this.#stateOf(network) : refusedState(conflict);
+      const error = refusedNetworks.get(network.id);
+      const state = error === undefined ? this.#stateOf(network) : refusedState(error);
       return aged('network', network.id, state);
     });
     const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
@@ -346,12 +341,11 @@ type State = Exclude<ObjectState, { readonly state: 'pending' }> | { readonly st
 interface Judgement {
   readonly objects: AssignedObjects;
   readonly files: readonly Network[];
-  readonly list: readonly NodeAttachment[];
-  readonly refused: ReadonlyMap<NetworkId, NetworkConflict>;
+  readonly management: NetworkId | undefined;
+  readonly given: JudgedGiven;
 }
 
-function refusedState(conflict: NetworkConflict): State {
-  const { code, message, remedy = '' } = conflictError(conflict);
+function refusedState({ code, message, remedy = '' }: MeshError): State {
   return { state: 'failed', code, message, remedy };
 }
 

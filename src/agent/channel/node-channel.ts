@@ -8,6 +8,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { channelError } from '../../protocol/channel/channel-errors.ts';
 import {
@@ -17,10 +18,10 @@ import {
   RETRY_SPREAD_MS,
 } from '../../protocol/channel/channel-times.ts';
 import { type ChannelKey, secureChannel } from '../../protocol/channel/channel-tls.ts';
-import type { NodeHandler } from '../../protocol/channel/node-request.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { CHANNEL_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { ChannelView } from '../../protocol/documents/views.ts';
+import type { HttpHandler } from '../../protocol/http/exchange.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { channelSession } from './channel-session.ts';
 
@@ -38,7 +39,7 @@ export interface NodeChannelInput {
   readonly key: () => Promise<ChannelKey | undefined>;
   /** Begins a TCP connection (kernel/sockets/connection.ts). */
   readonly connect: (target: ConnectionTarget) => Socket;
-  readonly handler: NodeHandler;
+  readonly handler: HttpHandler;
 }
 
 /** host0 begins to ask within this time. It waits for nine seconds whether an earlier channel of this machine is dead. */
@@ -69,6 +70,7 @@ export class NodeChannel {
   #refusals = 0;
   /** Counts attempts that ended early, so that the next mesh is tried. */
   #turn = 0;
+  #mesh: NetworkId | undefined;
   #opened = 0;
   #hasKey = false;
   #closed = false;
@@ -81,6 +83,11 @@ export class NodeChannel {
   /** Whether host0 has taken the channel. */
   get stands(): boolean {
     return this.#standingSinceMs !== undefined;
+  }
+
+  /** The mesh in which host0 took the last channel; undefined before the first one. */
+  get mesh(): NetworkId | undefined {
+    return this.#mesh;
   }
 
   /** How many channels have stood since the start of the process. */
@@ -191,7 +198,7 @@ export class NodeChannel {
         handler: async (request, response) => {
           if (request.method === 'GET' && !over) {
             patience.cancel();
-            this.#stand();
+            this.#stand(mesh.id);
           }
           await handler(request, response);
         },
@@ -205,8 +212,9 @@ export class NodeChannel {
     });
   }
 
-  #stand(): void {
+  #stand(mesh: NetworkId): void {
     if (this.stands) return;
+    this.#mesh = mesh;
     this.#standingSinceMs = this.#input.clock.nowMs();
     this.#error = undefined;
     this.#refusals = 0;

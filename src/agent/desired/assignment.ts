@@ -1,13 +1,14 @@
-/** The planner's input: the networks that a node takes part in, and how the node stands to host0. */
+/** The planner's input: the node's document, and facts of the machine itself. */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
-import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
+import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node-assignment.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
+import type { NodeService } from './parts/service.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
 export type Host0Stance =
@@ -46,12 +47,12 @@ export interface Attachment {
   readonly keptSources?: readonly Ipv4[];
 }
 
-/** One network on one node, with its peers. */
+/** What the parts of a network need of its attachment. */
 export type NetworkAttachment = Pick<NodeAttachment, 'network' | 'peers'>;
 
-/** A mesh as the planner takes it. */
-export function meshAttachment({ network, ...members }: Attachment): NetworkAttachment {
-  return { network, peers: { kind: 'membership', ...members } };
+/** A mesh of a file, as the node's document has it. */
+export function meshAttachment({ network, ...members }: Attachment): NodeAttachment {
+  return { network, reasons: ['file'], peers: { kind: 'membership', ...members }, services: [] };
 }
 
 /** All that the desired items of a node depend on. Unchanged parts are the same objects from pass to pass. */
@@ -64,10 +65,11 @@ export interface DesiredInput {
   readonly onLink?: readonly OnLinkSubnet[];
   readonly machine: MachineWord;
   readonly host0: Host0Stance;
-  readonly attachments: readonly NetworkAttachment[];
+  /** All that the node should have. Where an object of it comes from makes no difference to the planner. */
+  readonly document: NodeDocument;
   /** The links that networks can stand on. A network that names one waits until it is there. Absent: none. */
   readonly foreignLinks?: readonly ForeignLink[];
-  /** Foreign interfaces that belong on our bridges, or are being taken off. */
+  /** Foreign interfaces that belong on our bridges, or are being taken off: those of the document, and those that were seen there. */
   readonly ports: readonly {
     /** Name of the interface. */
     readonly link: string;
@@ -77,6 +79,8 @@ export interface DesiredInput {
     /** The port is being taken off its bridge. It keeps its rules until then. */
     readonly unplugging: boolean;
   }[];
+  /** What the node runs for its networks and itself. Absent: nothing. */
+  readonly services?: readonly NodeService[];
   /** Interfaces that are ports of other programs' bridges. Absent: none. */
   readonly elsewhere?: readonly string[];
 }

@@ -1,6 +1,6 @@
 /** Proves that a changed input derives again only the items that depend on the change. */
 import { expect, test } from 'vitest';
-import { nodeInput } from '../../../test/kit/desired-input.ts';
+import { nodeDocument, nodeInput } from '../../../test/kit/desired-input.ts';
 import { manage, manageWith, memberNumber, networkOfType, withMtu } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -22,7 +22,8 @@ function onNode(network: Mesh, members: readonly Member[]): DesiredInput {
 
 function onHost0(network: Mesh, segments: readonly Segment[], nics: readonly UnderlayNic[]): DesiredInput {
   const attachments = [meshAttachment({ network, members: OTHERS, host0Answers: true })];
-  return { machine: 'host0', routes: false, host0: { role: 'host0', segments, nics }, attachments, ports: [] };
+  const document = nodeDocument(attachments, { segments, nics });
+  return { machine: 'host0', routes: false, host0: { role: 'host0', segments, nics }, document, ports: [] };
 }
 
 /** The steps that a plan has when the second input follows the first. */

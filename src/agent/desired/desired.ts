@@ -7,16 +7,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node-assignment.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { RulesetItem } from '../items/ruleset.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { Changed } from '../loop/delta.ts';
-import type { DesiredInput, NetworkAttachment } from './assignment.ts';
+import type { DesiredInput } from './assignment.ts';
 import { type NetworkContext, type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
+import { servicePart } from './parts/service.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
 import type { RuleContribution } from './rules/contribution.ts';
 import { elsewhereRules } from './rules/port-rules.ts';
@@ -33,6 +35,8 @@ const NO_LINKS: readonly ForeignLink[] = [];
 /** The parts of the last input that are the same objects in the next one, where they are equal. */
 interface Kept {
   readonly host0: DesiredInput['host0'];
+  readonly segments: NodeDocument['segments'];
+  readonly nics: NodeDocument['nics'];
   readonly node: NodeContext;
   readonly ports: Ports;
   readonly portsByNetwork: ReadonlyMap<NetworkId, Ports>;
@@ -94,8 +98,8 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function* partsOf(
-  { attachments, firstRule, routes }: DesiredInput,
-  { host0, node, portsByNetwork, links, elsewhere, onLink }: Kept,
+  { document: { attachments }, firstRule, routes, services = [] }: DesiredInput,
+  { host0, segments, nics, node, portsByNetwork, links, elsewhere, onLink }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
     const { network } = attachment;
@@ -109,9 +113,10 @@ function* partsOf(
     build: () => ({ rules: [underlayRules(host0, onLink, routes)] }),
   };
   yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
+  yield* services.map(servicePart);
   if (host0.role === 'host0') {
-    yield forwardingPart(host0.segments);
-    yield nicPart(host0.nics);
+    yield forwardingPart(segments);
+    yield nicPart(nics);
   } else {
     const wanted = attachments.length > 0;
     const build = () => ({ items: vxlanWay(host0, wanted, firstRule) });
@@ -119,7 +124,7 @@ function* partsOf(
   }
 }
 
-function networkPart(attachment: NetworkAttachment, context: NetworkContext): Part {
+function networkPart(attachment: NodeAttachment, context: NetworkContext): Part {
   const { network, peers } = attachment;
   const { node, ports, link } = context;
   return {
@@ -132,11 +137,15 @@ function networkPart(attachment: NetworkAttachment, context: NetworkContext): Pa
 /** Keeps the objects of the last input that are equal in this one: parts compare their inputs by identity. */
 function keptOf(input: DesiredInput, before: Kept | undefined): Kept {
   const host0 = same(before?.host0, input.host0);
+  const segments = same(before?.segments, input.document.segments);
+  const nics = same(before?.nics, input.document.nics);
   const node = same(before?.node, nodeContext(input));
   const ports = same(before?.ports, input.ports);
   const { foreignLinks = NO_LINKS } = input;
   return {
     host0,
+    segments,
+    nics,
     node,
     ports,
     elsewhere: same(before?.elsewhere, input.elsewhere ?? []),

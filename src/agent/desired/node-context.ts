@@ -23,11 +23,15 @@ export interface NodeContext {
 }
 
 /** The context that an input gives. */
-export function nodeContext({ machine, host0 }: Pick<DesiredInput, 'machine' | 'host0'>): NodeContext {
+export function nodeContext({
+  machine,
+  host0,
+  document: { segments },
+}: Pick<DesiredInput, 'machine' | 'host0' | 'document'>): NodeContext {
   const common = { machine, role: host0.role };
   if (host0.role === 'host0') {
-    const here = new Set(host0.segments.map(({ ipv4 }) => ipv4));
-    return { ...common, local: undefined, here, underlay: host0.segments[0]?.device };
+    const here = new Set(segments.map(({ ipv4 }) => ipv4));
+    return { ...common, local: undefined, here, underlay: segments[0]?.device };
   }
   const { local, device } = host0;
   return { ...common, local, here: new Set(local === undefined ? [] : [local]), underlay: device };

@@ -1,12 +1,14 @@
 /** On a real kernel: VXLAN to the segments behind host0 goes through host0, and nothing else does. */
+
 import { expect, test } from 'vitest';
+import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage } from '../../../test/kit/networks.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Item, ItemMap } from '../items/item.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { apply } from '../loop/apply.ts';
 import { plan, printStep, type Step } from '../loop/plan.ts';
@@ -29,7 +31,14 @@ async function node(segments: readonly Ipv4Cidr[]): Promise<ItemMap> {
   const { rules = [] } = await here().kernel.dump(() => true);
   const machine = parseMachineId('10eff964');
   const priority = firstRule(rules) ?? 0;
-  return desiredItems({ machine, routes: false, host0, attachments, ports: [], firstRule: priority });
+  return desiredItems({
+    machine,
+    routes: false,
+    host0,
+    document: nodeDocument(attachments),
+    ports: [],
+    firstRule: priority,
+  });
 }
 
 const SEGMENTS = cidrs('10.11.0.0/24', '10.11.1.0/24', '10.12.0.0/16');
@@ -40,7 +49,7 @@ function isWay({ kind }: Item): boolean {
 
 /** The steps that bring the routes and rules in line with the desired ones. */
 async function steps(desired: ItemMap): Promise<Step[]> {
-  const cache = KernelCache.of(await here().kernel.dump(() => true));
+  const cache = KernelTables.of(await here().kernel.dump(() => true));
   return plan(observedItems(cache, desired), desired, { mayDelete: () => true }).filter(({ item }) => isWay(item));
 }
 

@@ -1,5 +1,7 @@
 /** Proves the steps of a plan and their order, and that plans converge from any state to any other. */
+
 import { expect, test } from 'vitest';
+import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { manage, member, mesh } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -30,7 +32,7 @@ function input(...attachments: Attachment[]): DesiredInput {
       segments: ['10.11.1.0/24', '10.11.2.0/24'] as Ipv4Cidr[],
       reachable: ['10.11.1.0/24'] as Ipv4Cidr[],
     },
-    attachments: attachments.map(meshAttachment),
+    document: nodeDocument(attachments.map(meshAttachment)),
     ports: [],
   };
 }

@@ -8,6 +8,7 @@ import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ipv6In } from '../../model/network/node-addresses.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
+import { NOTHING_GIVEN } from '../assignment/node-document.ts';
 import { NodeNetworks } from '../node-networks.ts';
 import { meshPing, type PingingAgent } from './mesh-ping.ts';
 import type { SizedEcho } from './path-mtu.ts';
@@ -26,7 +27,8 @@ function agentWith(network: Network, vteps?: readonly [Ipv6, Ipv6]): PingingAgen
   };
   const assignments = {
     attachments: [attachment],
-    networkStates: () => [{ attachment, state: { phase: 'ready' } as const, vtep }],
+      given: { ...NOTHING_GIVEN, attachments: [attachment] },
+      networkStates: () => [{ attachment, state: { phase: 'ready' } as const, vtep }],
   };
   const local: Ipv4 = parseIpv4('10.11.0.2');
   const stance = {
@@ -37,10 +39,11 @@ function agentWith(network: Network, vteps?: readonly [Ipv6, Ipv6]): PingingAgen
     reachable: [],
     segments: [],
   } as const;
-  const source = { networks: [], attachments: () => [], host0Stance: () => stance };
+  const source = { networks: [], attachments: () => [], settled: () => true, host0Stance: () => stance };
   const networks = new NodeNetworks(source, assignments);
   return {
     source,
+    networks,
     networkCalled: (name) => networks.vxlanCalled(name),
     stateOf: () => ({ phase: 'ready' }),
     ports: { list: () => [] },

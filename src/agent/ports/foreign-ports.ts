@@ -1,17 +1,19 @@
 /**
- * Foreign interfaces on our bridges. An interface is wanted there for one of two reasons. Either an administrator
- * plugged it in with `mesh port plug`, which is recorded on disk. Or it was on the bridge when the bridge was deleted,
- * and goes back when the bridge is created again. An interface that its owner took off an existing bridge is forgotten.
+ * Foreign interfaces on our bridges. An interface is wanted there for one of three reasons. An administrator plugged it in with
+ * `mesh port plug`, which is recorded on disk. Or host0 has assigned it, which the last assignment says. Or it was on the bridge
+ * when the bridge was deleted, and goes back when the bridge is created again. An interface that its owner took off an existing
+ * bridge is forgotten.
  *
  * The kernel keeps no mark on such an interface. So a port that `mesh port unplug` is to take off is recorded, too,
  * until the kernel shows that it is off its bridge. The record is the mark by which a plan may remove the port.
  */
+import { isDeepStrictEqual } from 'node:util';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { OUR_LINK_GROUP, parseAlias } from '../items/mark.ts';
 import type { PortItem } from '../items/port.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /**
  * When the kernel deletes a bridge, it first takes the ports off, up to 60 ms before it announces the deletion. A port
@@ -28,7 +30,7 @@ export interface ForeignPort {
 
 /** A port that should be on one of our bridges. */
 interface WantedPort extends ForeignPort {
-  /** Whether it was plugged in with `mesh port plug`. Otherwise it was seen on the bridge. */
+  /** Whether it was plugged in with `mesh port plug`, or assigned. Otherwise it was seen on the bridge. */
   readonly plugged: boolean;
 }
 
@@ -54,6 +56,8 @@ export interface WishedPort {
 export class ForeignPorts {
   /** By interface name. */
   readonly #plugged: Map<string, NetworkId>;
+  /** The ports that host0 has assigned, by interface name. */
+  #assigned: ReadonlyMap<string, NetworkId> = new Map();
   /** Ports that are being taken off, by interface name. */
   readonly #unplugging: Map<string, WantedPort>;
   /** Interfaces that were seen on one of our bridges, by name, with the index of that bridge. */
@@ -109,6 +113,20 @@ export class ForeignPorts {
     this.#wished.set(link, networkName);
   }
 
+  /** Takes the ports that host0 has assigned, all of them. One that is no longer among them is taken off its bridge. */
+  assign(ports: readonly ForeignPort[]): void {
+    const now = new Map(ports.map(({ link, network }) => [link, network]));
+    if (isDeepStrictEqual(now, this.#assigned)) return;
+    this.#revision++;
+    for (const [link, network] of this.#assigned) {
+      if (now.get(link) === network || this.#plugged.has(link)) continue;
+      this.#unplugging.set(link, { link, network, plugged: true });
+      this.#seen.delete(link);
+    }
+    for (const link of now.keys()) this.#unplugging.delete(link);
+    this.#assigned = now;
+  }
+
   /** Plugs the ports whose network the node has by now. */
   fulfil(networks: readonly { readonly id: NetworkId; readonly name: string }[]): void {
     for (const [link, networkName] of this.#wished) {
@@ -141,7 +159,7 @@ export class ForeignPorts {
   }
 
   /** The ports that are being taken off and are still on the bridge of their network, as items that a plan removes. */
-  toTakeOff(cache: KernelCache): PortItem[] {
+  toTakeOff(cache: KernelTables): PortItem[] {
     return [...this.#unplugging.values()].flatMap(({ link, network }) => {
       const bridge = cache.links.get(cache.linkNamed(link)?.master ?? 0);
       if (bridge === undefined || !isBridgeOf(network, bridge)) return [];
@@ -155,7 +173,7 @@ export class ForeignPorts {
    * @param cache a complete one: an interface that it lacks does not exist
    * @returns every port that needs rules: those that should be on a bridge, and those that are being taken off
    */
-  takeIn(cache: KernelCache): (WantedPort & { readonly unplugging: boolean })[] {
+  takeIn(cache: KernelTables): (WantedPort & { readonly unplugging: boolean })[] {
     const left = new Set(this.toTakeOff(cache).map(({ link }) => link));
     for (const link of this.#unplugging.keys()) {
       if (!left.has(link) && this.#unplugging.delete(link)) this.#revision++;
@@ -167,7 +185,7 @@ export class ForeignPorts {
   }
 
   /** Notes which interfaces are on our bridges now. @returns every existing interface that should be on one of them */
-  wanted(cache: KernelCache): WantedPort[] {
+  wanted(cache: KernelTables): WantedPort[] {
     const bridges = new Map<number, NetworkId>();
     for (const link of cache.links.values()) {
       const mark = parseAlias(link.alias);
@@ -187,8 +205,9 @@ export class ForeignPorts {
       if (!names.has(link)) this.#seen.delete(link);
       else if (offSinceMs === undefined) wanted.set(link, network);
     }
-    for (const [link, network] of this.#plugged) if (names.has(link)) wanted.set(link, network);
-    return [...wanted].map(([link, network]) => ({ link, network, plugged: this.#plugged.has(link) }));
+    for (const [link, network] of [...this.#assigned, ...this.#plugged]) if (names.has(link)) wanted.set(link, network);
+    const isPlugged = (link: string) => this.#plugged.has(link) || this.#assigned.has(link);
+    return [...wanted].map(([link, network]) => ({ link, network, plugged: isPlugged(link) }));
   }
 
   /** Notes that an interface is on none of our bridges. */
@@ -204,7 +223,7 @@ export class ForeignPorts {
 }
 
 /** The interfaces that are ports of other programs' bridges, by name. */
-export function portsOfOtherBridges({ links }: KernelCache): string[] {
+export function portsOfOtherBridges({ links }: KernelTables): string[] {
   const ports: string[] = [];
   for (const { name, master } of links.values()) {
     const bridge = links.get(master);

@@ -27,7 +27,7 @@ import { type Item, kindOf, networkOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { printStep, type Step, stepDifferences } from '../loop/plan.ts';
 import { fullTableFinding, fullTables } from './full-tables.ts';
-import { type AgentWithGiven, givenNetworkViews, givenReasons } from './given-networks.ts';
+import { type AgentWithGiven, givenNetworkViews, givenReasons, whyHere } from './given-networks.ts';
 import { host0IsHere } from './host0-here.ts';
 import { listedName, nameTaken } from './listed-name.ts';
 import { portFindings } from './port-findings.ts';
@@ -82,6 +82,7 @@ export function networkViews(agent: AgentWithMembers): NetworkView[] {
       self: { mac, ipv6 },
       members: all.sort((a, b) => rank(a.ipv6, host0.ipv6) - rank(b.ipv6, host0.ipv6)),
       ...(local.role === 'node' && { host0Answers }),
+      reasons: agent.networks.reasonsFor(network.id),
     };
   });
 }
@@ -291,8 +292,10 @@ function reasons(agent: Agent, network: Mesh, member: string | undefined): strin
     bridge: { name: bridge },
   } = network;
   const { machine } = agent.input;
+  const links = agent.ports.list().flatMap((port) => (port.network === network.id ? [port.interface] : []));
   const lines = [
     `network ${network.name}: name=${network.name} prefix=${prefix} vni=${vni} key=${key}`,
+    `here: ${whyHere(agent.networks.reasonsFor(network.id), links)}`,
     `devices: ${vxlan} carries VNI ${vni} over UDP 4789 and is a port of ${bridge}, where workloads plug in`,
     `addresses: genid(key ${key}, machine ${machine}, ${network.name}${vni}) in ${prefix}`,
   ];

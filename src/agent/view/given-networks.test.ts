@@ -48,7 +48,7 @@ async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWi
     { interface: 'vm0', network: blue.id, networkName: 'blue', state: 'plugged' },
     { interface: 'vm1', network: manage.id, networkName: 'manage', state: 'plugged' },
   ];
-  return { input: { machine, assignments }, ports: { list: () => ports } };
+  return { input: { machine, assignments }, ports: { list: () => ports }, networks: { reasonsFor: () => ['port'] } };
 }
 
 test('a given network with its state, the other nodes that hold it, and its ports', async () => {
@@ -67,6 +67,7 @@ test('a given network with its state, the other nodes that hold it, and its port
         },
       ],
       ports: ['vm0'],
+      reasons: ['port'],
     },
   ]);
 });

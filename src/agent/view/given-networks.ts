@@ -3,7 +3,7 @@ import { isIpv6 } from '../../kernel/ip.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ipv6In, nodeAddresses } from '../../model/network/node-addresses.ts';
 import { hexNumber } from '../../model/network/number.ts';
-import type { AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
+import type { AttachmentPeers, AttachmentReason } from '../../protocol/documents/node-assignment.ts';
 import type { GivenNetworkView, PeerView } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
@@ -14,10 +14,11 @@ export interface AgentWithGiven {
     readonly assignments?: Pick<NodeAssignments, 'networkStates'>;
   };
   readonly ports: Pick<Agent['ports'], 'list'>;
+  readonly networks: Pick<Agent['networks'], 'reasonsFor'>;
 }
 
 /** Each network that host0 has given: its state here, the other nodes that hold it, and the ports of this node. */
-export function givenNetworkViews({ input, ports }: AgentWithGiven): GivenNetworkView[] {
+export function givenNetworkViews({ input, ports, networks }: AgentWithGiven): GivenNetworkView[] {
   const given = input.assignments?.networkStates() ?? [];
   if (given.length === 0) return [];
   const linksOf = Map.groupBy(ports.list(), ({ network }) => network);
@@ -34,6 +35,7 @@ export function givenNetworkViews({ input, ports }: AgentWithGiven): GivenNetwor
       },
       ...(named !== undefined && { peers: named }),
       ports: links.map((port) => port.interface),
+      reasons: networks.reasonsFor(network.id),
     };
   });
 }
@@ -47,18 +49,27 @@ function peerViews(network: Network, peers: AttachmentPeers): PeerView[] | undef
   });
 }
 
+/** Why a network is on this node, as the end of a sentence. @param ports the interfaces that are plugged into the network */
+export function whyHere(reasons: readonly AttachmentReason[] = [], ports: readonly string[] = []): string {
+  const texts: Readonly<Record<AttachmentReason, string>> = {
+    file: 'a network file of this node has it',
+    pinned: 'host0 wants this node to have it',
+    port: `this node has ports in it${ports.length === 0 ? '' : `: ${ports.join(', ')}`}`,
+    service: 'this node serves it',
+  };
+  return reasons.map((reason) => texts[reason]).join('; ') || 'no reason is known';
+}
+
 /** Why a given network is here, most general first; nothing for another network. */
 export function givenReasons(agent: AgentWithGiven, name: string, member?: string): string[] {
   const view = givenNetworkViews(agent).find(({ network }) => network.name === name);
   if (view === undefined) return [];
-  const { network, peers, ports } = view;
+  const { network, peers, ports, reasons } = view;
   const devices = [network.type.kind === 'vxlan' ? network.type.device : undefined, network.bridge?.name].filter(
     (device) => device !== undefined,
   );
-  const why =
-    ports.length === 0 ? 'host0 wants this node to have it' : `this node has ports in it: ${ports.join(', ')}`;
   const lines = [
-    `network ${name}: given by host0, number 0x${hexNumber(network.number)}; ${why}`,
+    `network ${name}: given by host0, number 0x${hexNumber(network.number)}; ${whyHere(reasons, ports)}`,
     `devices: ${devices.join(' in ')}, with addresses made of the number and the machine`,
   ];
   if (member !== undefined) lines.push(`node ${member}: holds the network, too; host0 names it`);

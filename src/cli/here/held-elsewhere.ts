@@ -1,7 +1,7 @@
 /** Questions about a network that only other nodes hold: the error says on which node to ask. */
 import { MeshError } from '../../model/error.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { CatalogueView } from '../../protocol/documents/catalogue.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 
 /** What an agent answers about a network that this machine does not have. */
@@ -26,7 +26,7 @@ export async function askHere<T>(
     if (!NOT_HERE.includes(error.code)) throw thrown;
     const host0 = host0Client(paths);
     const view = (await host0.answers())
-      ? await host0.ask('GET /v1/catalogue/*', { names: [network] }).catch(() => undefined)
+      ? await host0.ask('GET /v1/catalogue/{name}', { path: { name: network } }).catch(() => undefined)
       : undefined;
     throw view === undefined ? thrown : heldElsewhere(view, command);
   }

@@ -5,9 +5,9 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
+import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { inOrder, membersText } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
@@ -121,8 +121,9 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
 /** On host0, with the nodes that have ports in the network. */
 async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow> {
   if (row.activity === undefined) return row;
-  const names = [row.network.id];
-  const { holders } = await host0Client(paths).ask('GET /v1/catalogue/*', { names });
+  const { holders } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
+    path: { name: row.network.id },
+  });
   return { ...row, ...(holders !== undefined && { holders }) };
 }
 

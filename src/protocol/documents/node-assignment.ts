@@ -115,6 +115,12 @@ export interface NodeAssignment extends MembershipVersion {
   readonly nics: readonly UnderlayNic[];
 }
 
+/**
+ * What one node should have, whatever it comes from: the node's files, its administrator's commands, and host0's assignment are
+ * folded into it. The planner has no other input, apart from facts of the machine itself.
+ */
+export type NodeDocument = Pick<NodeAssignment, 'attachments' | 'ports' | 'segments' | 'nics'>;
+
 /** The kinds of objects that have a status of their own. */
 export type ObjectKind = 'network' | 'port' | 'service' | 'workload';
 

@@ -38,6 +38,7 @@ import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
 import type { MembershipVersion, NetworkState } from './membership.ts';
+import type { AttachmentReason } from './node-assignment.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
 export interface NetworkView {
@@ -49,6 +50,8 @@ export interface NetworkView {
   readonly members: readonly Member[];
   /** On a node: whether host0 answers in this mesh now. */
   readonly host0Answers?: boolean;
+  /** Why this machine has the network. An older agent does not say. */
+  readonly reasons?: readonly AttachmentReason[];
 }
 
 /** Another node that holds a network which host0 has given. */
@@ -72,6 +75,8 @@ export interface GivenNetworkView {
   readonly peers?: readonly PeerView[];
   /** The interfaces of this machine that are plugged into the network, or should be. */
   readonly ports: readonly string[];
+  /** Why this machine has the network. An older agent does not say. */
+  readonly reasons?: readonly AttachmentReason[];
 }
 
 /** The assignment of a node: in force, since the last restart perhaps only from the node's own disk; or still awaited. */

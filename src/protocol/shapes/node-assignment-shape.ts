@@ -11,7 +11,9 @@ import {
   type AssignedPeer,
   type AssignedPort,
   type AssignedService,
+  type AssignmentAnswer,
   type AttachmentPeers,
+  type AttachmentReason,
   attachmentDigest,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
@@ -29,6 +31,7 @@ import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
 import {
   DeviceShape,
+  ErrorShape,
   Ipv6Shape,
   MachineIdShape,
   MacShape,
@@ -81,10 +84,16 @@ const ServiceShape: form.Shape<AssignedService> = form.object({
   id: form.string({ max: 64 }),
 });
 
+/** Why a node has a network. */
+export const ReasonsShape: form.Shape<readonly AttachmentReason[]> = form.listOf(
+  form.oneOf(['file', 'port', 'service', 'pinned']),
+  4,
+);
+
 /** One network on a node, as a document has it. Also the form on the node's disk. */
 export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   network: NetworkShape,
-  reasons: form.listOf(form.oneOf(['file', 'port', 'service', 'pinned']), 4),
+  reasons: ReasonsShape,
   peers: PeersShape,
   services: form.listOf(ServiceShape, SERVICES_MAX),
 });
@@ -215,6 +224,12 @@ const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
     message: TextShape,
     remedy: TextShape,
   }),
+]);
+
+/** What a node answers when it was given an assignment. */
+export const AssignmentAnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
+  form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
+  form.object({ accepted: form.literal(false), error: ErrorShape }),
 ]);
 
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */

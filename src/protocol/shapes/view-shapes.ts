@@ -30,6 +30,7 @@ import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
+import { ReasonsShape } from './node-assignment-shape.ts';
 import {
   FindingsShape,
   Ipv4Shape,
@@ -53,6 +54,8 @@ const Count = form.int(0);
 const Code: form.Shape<ErrorCode> = form.mapped(form.string(), errorCodeOf);
 const Word: form.Shape<MachineWord> = form.guard<MachineWord>(
   (value) => value === 'host0' || (typeof value === 'string' && isMachineId(value)),
+  undefined,
+  form.TEXT,
 );
 
 /** What `--json` prints has the fields of the version before, too. */
@@ -65,6 +68,7 @@ export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
   self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
   members: form.listOf(MemberShape, ENTRIES_MAX),
   host0Answers: form.exactOptional(form.boolean()),
+  reasons: form.exactOptional(ReasonsShape),
 });
 
 /** A network that host0 has given to a machine. */
@@ -85,6 +89,7 @@ export const GivenNetworkShape: form.Shape<GivenNetworkView> = form.looseObject(
     ),
   ),
   ports: form.listOf(form.string(), ENTRIES_MAX),
+  reasons: form.exactOptional(ReasonsShape),
 });
 
 const ChannelShape: form.Shape<ChannelView> = form.variants('state', [

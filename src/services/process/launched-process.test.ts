@@ -55,12 +55,12 @@ function recordFile(): string {
 
 /** The pids that a script has written into a file, a line each. */
 async function pidsIn(name: string, count: number): Promise<ProcessMark[]> {
-  const read = () => (existsSync(join(directory, name)) ? readFileSync(join(directory, name), 'utf8') : '');
-  await vi.waitFor(() => expect(read().trim().split('\n')).toHaveLength(count), WAIT);
-  return read()
-    .trim()
-    .split('\n')
-    .map((pid) => processMarkOf(Number(pid)));
+  const read = () => {
+    const text = existsSync(join(directory, name)) ? readFileSync(join(directory, name), 'utf8') : '';
+    return text.split('\n').slice(0, -1);
+  };
+  await vi.waitFor(() => expect(read()).toHaveLength(count), WAIT);
+  return read().map((pid) => processMarkOf(Number(pid)));
 }
 
 /** A process of another program. It must not get a signal. */

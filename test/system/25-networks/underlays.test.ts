@@ -8,8 +8,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -65,7 +65,7 @@ const apply = (yaml: string) =>
   lab.exec(host0, ['sh', '-c', 'printf %b "$0" | mesh network apply -', yaml.replaceAll('\n', '\\n')]);
 
 const plug = (host: LabHost, port: string, network: string) =>
-  agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/*', { names: [port], body: { network } });
+  agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/{interface}', { path: { interface: port }, body: { network } });
 
 /** All guests of the list reach each other. */
 async function talk(among: readonly Guest[]): Promise<void> {
@@ -155,7 +155,7 @@ test('a store that is emptied stops nothing: the networks live on as orphans, an
 });
 
 test('host0 says which node to ask about a network that it does not hold', async () => {
-  await agentClient(pathsBelow(host0.root)).ask('DELETE /v1/ports/*', { names: ['vm'] });
+  await agentClient(pathsBelow(host0.root)).ask('DELETE /v1/ports/{interface}', { path: { interface: 'vm' } });
   const asked = await until('six is gone from host0', DEADLINE_MS, async () => {
     const outcome = await lab.exec(host0, ['mesh', 'ping', 'six', 'node2', '-c', '1']);
     return outcome.stderr.includes('is not on this machine') && outcome;
