@@ -28,6 +28,7 @@ import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import type { HostAddresses } from '../pools/host-addresses.ts';
 import { assignedPeers, PEERS_UNTOLD, vtepChanges } from './assigned-peers.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex, isEverywhere } from './holder-index.ts';
@@ -51,6 +52,8 @@ export interface AssignmentsInput {
   readonly store: Store;
   readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
   /** host0's underlay address as a node at `viewer` reaches it. */
+  /** The addresses of nodes on the bridges of networks. Absent: none. */
+  readonly hostAddresses?: Pick<HostAddresses, 'of' | 'changes'>;
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
 }
 
@@ -96,6 +99,7 @@ export class Assignments {
     this.#input = input;
     this.#records = new Collection(input.store, HOLDINGS);
     this.#leaving = new LeaveOrder(input.clock, (machine) => this.#tell([machine]));
+    input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -355,7 +359,8 @@ export class Assignments {
     // Meshes are never among these networks.
     if (kind === 'membership') return undefined;
     const peers = kind === 'assigned' ? this.#peersFor(network.id, machine) : PEERS_UNTOLD[kind];
-    return { network, reasons, peers, services: [] };
+    const hostAddresses = this.#input.hostAddresses?.of(network, machine) ?? [];
+    return { network, reasons, peers, services: [], ...(hostAddresses.length > 0 && { hostAddresses }) };
   }
 
   /** The peers of a network as a node reaches them. Nodes that see host0 at one address share one object. */
