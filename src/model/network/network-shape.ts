@@ -55,6 +55,7 @@ const PartsShape: form.Shape<Network> = form.object({
 
 /** A network of any type, whose parts fit each other. */
 export const NetworkShape: form.Shape<Network> = {
+  outline: PartsShape.outline,
   read: (value, strict) => {
     const network = PartsShape.read(value, strict);
     const misfit = idFault(network) ?? typeFault(network) ?? subnetFault(network);
