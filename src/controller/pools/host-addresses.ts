@@ -87,6 +87,12 @@ export class HostAddresses {
     }
   }
 
+  /** The part of an attachment that has the addresses of a node. */
+  partOf(network: Network, machine: MachineWord): { readonly hostAddresses?: readonly HostInterface[] } {
+    const hostAddresses = this.of(network, machine);
+    return hostAddresses.length === 0 ? {} : { hostAddresses };
+  }
+
   /** Subnets without a free address. */
   health(): readonly Finding[] {
     return this.#exhausted.map((error) => findingOf(error.toJSON(), { object: error.object ?? POOL }));
