@@ -4,7 +4,7 @@
  * without cgroup v2) the session alone counts, and nobody is told: the process itself is ended all the same.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { findMark, isRunning, type ProcessMark, sessionOf, signalProcess } from './process-mark.ts';
@@ -97,6 +97,20 @@ export function removeGroup(directory: string | undefined): void {
     rmdirSync(directory);
   } catch {
     // A zombie may still be in it.
+  }
+}
+
+/** Whether a process is in the network namespace at `path`. So it counts, too, where one of the two cannot be looked at. */
+export function isIn({ pid }: ProcessMark, path: string): boolean {
+  const [there, wanted] = [inodeOf(`/proc/${pid}/ns/net`), inodeOf(path)];
+  return there === undefined || wanted === undefined || there === wanted;
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
   }
 }
 

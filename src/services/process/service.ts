@@ -122,7 +122,8 @@ export class Service {
       remedy: todo,
     });
     this.#pause.failed(clock.nowMs(), 0);
-    if (this.#wanted !== undefined) this.#retryIn(this.#pause.waitMs(clock.nowMs()));
+    if (this.#wanted !== undefined || this.#process.running !== undefined)
+      this.#retryIn(this.#pause.waitMs(clock.nowMs()));
   }
 
   #retryIn(delayMs: number): void {
