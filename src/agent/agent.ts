@@ -19,6 +19,7 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
 import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
+import { vtepIn } from './desired/types/vxlan.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
@@ -57,8 +58,6 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
-  /** Whether host0 may give this node networks: the node has a key, or is host0. */
-  readonly mayBeGiven?: () => boolean;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
@@ -151,13 +150,13 @@ export class Agent implements SourceAgent {
       networks: () => this.networks.all,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
-      mayBeGiven: input.mayBeGiven ?? (() => false),
     });
     const { assignments } = input;
     assignments?.serve({
       stateOf: (network) => this.stateOf(network),
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
+      vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
     });
     if (assignments !== undefined) {
       this.ports.wishes.subscribe(() => assignments.changed());

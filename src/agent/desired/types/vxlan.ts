@@ -1,7 +1,10 @@
 /** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
+import type { Ip } from '../../../kernel/ip.ts';
+import type { NetworkId } from '../../../model/network/number.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
-import type { Item } from '../../items/item.ts';
+import type { Item, ItemMap } from '../../items/item.ts';
+import { linkKey } from '../../items/link.ts';
 import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
@@ -71,4 +74,10 @@ export function vxlanItems(context: VxlanContext): Item[] {
       },
     },
   ];
+}
+
+/** The source of the VXLAN packets of a network, by the desired items; undefined where the kernel chooses one for each packet. */
+export function vtepIn(items: ItemMap, network: NetworkId): Ip | undefined {
+  const item = items.get(linkKey('vxlan', network));
+  return item?.kind === 'link' ? item.vxlan?.local : undefined;
 }
