@@ -126,7 +126,8 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
+  const onFault = (thrown: unknown) => journal.faults.tell('request in a mesh', thrown);
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths, onFault), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);

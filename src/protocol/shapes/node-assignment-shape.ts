@@ -11,6 +11,7 @@ import {
   type AssignedPeer,
   type AssignedPort,
   type AssignedService,
+  type AssignmentAnswer,
   type AttachmentPeers,
   type AttachmentReason,
   attachmentDigest,
@@ -30,6 +31,7 @@ import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
 import {
   DeviceShape,
+  ErrorShape,
   Ipv6Shape,
   MachineIdShape,
   MacShape,
@@ -222,6 +224,12 @@ const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
     message: TextShape,
     remedy: TextShape,
   }),
+]);
+
+/** What a node answers when it was given an assignment. */
+export const AssignmentAnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
+  form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
+  form.object({ accepted: form.literal(false), error: ErrorShape }),
 ]);
 
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */
