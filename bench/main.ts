@@ -13,6 +13,7 @@ import { bootHttp } from './boot-http.ts';
 import { channels } from './channels.ts';
 import { commands } from './commands.ts';
 import { entries } from './fdb-entries.ts';
+import { idleMeshes } from './idle-meshes.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
 import { manyNetworks } from './networks.ts';
@@ -30,6 +31,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   throughput,
   mesh,
   agent,
+  'idle-meshes': idleMeshes,
   channels,
   'boot-http': bootHttp,
   overlays,

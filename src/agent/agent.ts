@@ -2,9 +2,9 @@
  * The agent of one machine: derives the items that the machine should have from its source, and keeps the kernel so.
  */
 
+import type { KernelTables } from '../kernel/mirror/kernel-tables.ts';
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
-import type { Ipv6 } from '../model/address/ipv6.ts';
 import type { Clock } from '../model/clock.ts';
 import type { MeshError } from '../model/error.ts';
 import type { MachineWord } from '../model/machine.ts';
@@ -19,13 +19,13 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
 import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
+import { vtepIn } from './desired/types/vxlan.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
-import { type ForeignLink, foreignLinks, wideIpv6 } from './kernel/foreign-links.ts';
-import type { KernelCache } from './kernel/kernel-cache.ts';
+import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
@@ -33,6 +33,7 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import type { ServicePort } from './loop/service-port.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
@@ -48,6 +49,8 @@ interface AgentInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly kernel: KernelPort;
+  /** Processes and files of the machine. Absent in a simulation, which has none. */
+  readonly services?: ServicePort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
@@ -55,15 +58,13 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
-  /** Whether host0 may give this node networks: the node has a key, or is host0. */
-  readonly mayBeGiven?: () => boolean;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
 
 /** What was derived from the machine's links. It holds until the links, the plugged ports or the networks change. */
 interface LinkSnapshot {
-  readonly cache: KernelCache;
+  readonly cache: KernelTables;
   readonly linksRevision: number;
   readonly portsRevision: number;
   readonly networks: readonly Network[];
@@ -126,11 +127,12 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal } = input;
+    const { kernel, clock, journal, services } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
+      ...(services !== undefined && { services }),
       clock,
       journal,
       desire: (cache) => this.#desire(cache),
@@ -149,7 +151,6 @@ export class Agent implements SourceAgent {
       fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
-      mayBeGiven: input.mayBeGiven ?? (() => false),
     });
     const { assignments } = input;
     assignments?.serve({
@@ -157,7 +158,7 @@ export class Agent implements SourceAgent {
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
       portState: (port) => this.ports.stateOf(port),
-      underlayIpv6: () => this.#underlayIpv6,
+      vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
     });
     if (assignments !== undefined) {
       this.ports.wishes.subscribe(() => assignments.changed());
@@ -205,7 +206,7 @@ export class Agent implements SourceAgent {
     return this.#parts.flatMap((part) => part.health());
   }
 
-  get cache(): KernelCache {
+  get cache(): KernelTables {
     return this.reconciler.cache;
   }
 
@@ -271,9 +272,9 @@ export class Agent implements SourceAgent {
    * The desired items for one pass. A refused network is left out: its items in the kernel stay as they are, and no
    * rule names a foreign device.
    */
-  #desire(cache: KernelCache): Desire {
+  #desire(cache: KernelTables): Desire {
     const { source, input } = this;
-    const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
+    const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
@@ -310,7 +311,7 @@ export class Agent implements SourceAgent {
     return this.networks.all.find(({ id }) => id === network)?.name ?? network;
   }
 
-  #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
+  #snapshotOfLinks(cache: KernelTables): LinkSnapshot {
     const { linksRevision } = cache;
     const networks = this.networks.all;
     const { ports: foreign } = this.input;
@@ -328,7 +329,7 @@ export class Agent implements SourceAgent {
   }
 
   /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
-  #subnetsOf(cache: KernelCache): SubnetSnapshot {
+  #subnetsOf(cache: KernelTables): SubnetSnapshot {
     const { linksRevision, addressesRevision } = cache;
     const known = this.#subnets;
     const same = known?.cache === cache && known.linksRevision === linksRevision;
@@ -354,6 +355,9 @@ export class Agent implements SourceAgent {
       case 'address':
         // A node that lost its last assignment does not know what became of a network that host0 gave it.
         return isMeshId(item.network) || this.#hasAssignment;
+      case 'file':
+      case 'process':
+        return this.#hasAssignment;
       case 'port':
       case 'sysctl':
       case 'ruleset':
@@ -361,13 +365,6 @@ export class Agent implements SourceAgent {
       case 'underlay-address':
         return true;
     }
-  }
-
-  /** This node's address on an IPv6 underlay: that of the link to host0, or of host0's first segment. */
-  get #underlayIpv6(): Ipv6 | undefined {
-    if (!this.source.known) return undefined;
-    const host0 = this.source.host0Stance();
-    return wideIpv6(this.#subnets?.links ?? [], host0.role === 'node' ? host0.device : host0.segments[0]?.device);
   }
 
   get #hasAssignment(): boolean {

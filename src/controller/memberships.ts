@@ -83,6 +83,11 @@ export class Memberships {
     return [...this.#meshes.values()];
   }
 
+  /** The membership of a mesh; undefined when host0 has no such mesh. */
+  of(network: NetworkId): Membership | undefined {
+    return this.#meshes.get(network);
+  }
+
   /** Whether the meshes are known, and the members of each have been read. */
   get loaded(): boolean {
     return this.#isKnown && this.meshes.every(({ loaded }) => loaded);

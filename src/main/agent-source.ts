@@ -17,7 +17,7 @@ import { startRemedy } from '../protocol/http/service-manager.ts';
 
 /** What the agent has before its source: name, clock, journal, kernel and transport. */
 export interface AgentSourceInput
-  extends Pick<NodeSourceInput, 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
+  extends Pick<NodeSourceInput, 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport' | 'channel'> {
   readonly kernel: SystemKernel;
   readonly paths: Paths;
   /** The options of the command line. */

@@ -6,6 +6,7 @@ import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
 import { PortBook } from '../controller/assignments/port-book.ts';
 import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
+import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import type { Network } from '../model/network/network.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 
@@ -35,7 +36,15 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const leap = () => [...catalogue.leap(), book.leap()];
   const epoch = await AssignmentEpoch.open({ ...input, leap });
   const book = await PortBook.open(input.store);
-  const assignments = new Assignments({ ...input, epoch, ports: book });
+  const hostAddresses = await HostAddresses.open(input.store);
+  const assignments = new Assignments({ ...input, epoch, ports: book, hostAddresses });
+  const settle = () =>
+    void hostAddresses
+      .settle(() =>
+        catalogue.given.networks.map((given) => ({ network: given, holders: assignments.holdersOf(given.id) })),
+      )
+      .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
+  assignments.subscribe(settle);
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -47,7 +56,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   return {
     assignments,
     ports,
-    parts: [book, assignments],
+    parts: [book, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, (lost) => catalogue.apply({ ...lost }), ports),
     close: () => {
       ownNode.close();

@@ -2,6 +2,7 @@
  * The neighbour entries of a simulated kernel, and the FDB entries of its VXLANs and bridges (neighbour.c,
  * vxlan_core.c, br_fdb.c).
  */
+import { entryKey } from '../../src/kernel/rtnl/object-keys.ts';
 import type { FdbEntry, KernelEvent, Link, Neighbour } from '../../src/kernel/rtnl/objects.ts';
 import { isIpv4 } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC, type Mac } from '../../src/model/address/mac.ts';
@@ -64,11 +65,15 @@ export class SimEntries {
   }
 
   change(link: Link, operation: Of<'fdb-replace' | 'fdb-append' | 'fdb-delete'>): Errno {
-    const { table, mac, remoteVtep, externLearn, sticky = false } = operation;
+    const { table, mac, remoteVtep, udpPort, externLearn, sticky = false } = operation;
     if (table === 'master' ? link.master === 0 : link.vxlan === undefined) return 'ENOTSUP';
     const state = table === 'master' && externLearn ? 'dynamic' : operation.state;
     const common = { table, link: link.index, mac, state, externLearn, sticky };
-    const entry: FdbEntry = remoteVtep === undefined ? common : { ...common, remoteVtep };
+    const entry: FdbEntry = {
+      ...common,
+      ...(remoteVtep !== undefined && { remoteVtep }),
+      ...(udpPort !== undefined && { udpPort }),
+    };
     const present = this.fdb.get(entryKey(entry));
     if (operation.do === 'fdb-delete') {
       const others = mac === FLOOD_MAC && (this.#floods.get(link.index)?.size ?? 0) > 0;
@@ -131,8 +136,4 @@ export class SimEntries {
     else if (entry.table === 'self') this.#byMac.get(entry.link)?.delete(entry.mac);
     this.#emit({ type: 'fdb', removed: true, entry, echo: false });
   }
-}
-
-function entryKey({ link, table, mac, remoteVtep }: FdbEntry): string {
-  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
 }

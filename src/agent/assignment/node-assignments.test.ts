@@ -6,6 +6,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { meshNumber, storeNetwork } from '../../../test/kit/networks.ts';
 import { textOnDisk } from '../../disk/state-file.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
@@ -42,6 +43,7 @@ function node({ files = [] as readonly Network[] } = {}) {
     portState: PLUGGED,
     passes: 0,
     pass: Promise.resolve(),
+    vtep: undefined as Ipv6 | undefined,
   };
   const restart = async () => {
     const last = new LastAssignment({ clock, journal, disk: assignmentOnDisk(directory, textOnDisk) });
@@ -55,7 +57,7 @@ function node({ files = [] as readonly Network[] } = {}) {
       },
       localPorts: () => world.ports,
       portState: () => world.portState,
-      underlayIpv6: () => undefined,
+      vtepOf: () => world.vtep,
     });
     return assignments;
   };
@@ -220,4 +222,18 @@ test('a port that goes is off its bridge before the disk forgets it', async () =
   pass.resolve();
   await taking;
   expect((await restart()).given.ports).toEqual([]);
+});
+
+test('a node tells where its VTEP is in networks over IPv6 or on a device of their own, and in no other', async () => {
+  const { restart, world } = node();
+  const assignments = await restart();
+  const over = (part: object): Network => ({ ...blue, type: { ...blue.type, ...part } }) as Network;
+  await assignments.take(documentOf(1, [over({ underlay: 'ipv6' })]));
+  expect(assignments.status().vteps).toBeUndefined();
+  world.vtep = 'fd00::1' as Ipv6;
+  expect(assignments.status().vteps).toEqual({ [blue.id]: 'fd00::1' });
+  await assignments.take(documentOf(2, [blue]));
+  expect(assignments.status().vteps).toBeUndefined();
+  await assignments.take(documentOf(3, [over({ dev: 'eth1' })]));
+  expect(assignments.status().vteps).toEqual({ [blue.id]: 'fd00::1' });
 });

@@ -3,6 +3,7 @@
  * The last assignment stays in force while host0 is away, and from the first moment after a restart.
  */
 import { createHash } from 'node:crypto';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -21,11 +22,13 @@ import {
   type ObjectState,
   type ObjectStatus,
 } from '../../protocol/documents/node-assignment.ts';
+import type { AssignmentView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
+import { notSupported, refusedState, type StateNow, unknownKind } from './object-state.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
 export interface LocalPort {
@@ -39,6 +42,8 @@ export interface LocalPort {
 export interface GivenNetwork {
   readonly attachment: NodeAttachment;
   readonly state: NetworkState;
+  /** Where the VTEP of this node is, if it has a source of its own. */
+  readonly vtep?: Ipv4 | Ipv6 | undefined;
 }
 
 /** The part of the agent that assignments use. */
@@ -50,8 +55,8 @@ export interface AssignedAgent {
   localPorts(): readonly LocalPort[];
   /** How a port is that host0 has given. */
   portState(port: AssignedPort): PortState;
-  /** The node's address on its IPv6 underlay; undefined while it has none. */
-  underlayIpv6(): Ipv6 | undefined;
+  /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
+  vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }
 
 /** Whether a port is on the bridge of its network. */
@@ -130,7 +135,7 @@ export class NodeAssignments {
     const { attachments, refusedNetworks } = this.given;
     const usable = attachments.map((attachment): GivenNetwork => {
       const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
-      return { attachment, state };
+      return { attachment, state, vtep: this.#agent?.vtepOf(attachment.network) };
     });
     const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
     const failed = others.flatMap((attachment): GivenNetwork[] => {
@@ -148,6 +153,13 @@ export class NodeAssignments {
     return this.#isFresh && this.#objects.version?.epoch === this.#loadedEpoch;
   }
 
+  /** Whether an assignment is in force, and where it came from. */
+  get view(): AssignmentView {
+    const { version } = this.#objects;
+    if (version === undefined) return { state: 'pending', why: 'no assignment yet' };
+    return { state: 'in force', version, from: this.#isFresh ? 'host0' : 'disk', kept: this.#input.last.kept };
+  }
+
   /** Takes an assignment: resolves when it is in force, and on the disk if the disk takes it. One after the other. */
   take(text: string): Promise<AssignmentAnswer> {
     const taking = this.#taking.then(() => this.#takeNow(text));
@@ -160,12 +172,10 @@ export class NodeAssignments {
     const epochsBefore = [...revisions.keys()].filter((epoch) => epoch !== version?.epoch);
     const digests: Record<NetworkId, string> = {};
     for (const [id, { digest }] of networks) digests[id] = digest;
-    const underlayIpv6 = this.#agent?.underlayIpv6();
     const given = Array.from(this.#objects.ports.values(), ({ port }) => port);
     return {
       format: NODE_ASSIGNMENT_FORMAT,
       said: this.#said,
-      ...(underlayIpv6 !== undefined && { underlayIpv6 }),
       ...(version !== undefined && { assignment: version }),
       ...(term !== undefined && { term }),
       epochsBefore,
@@ -174,6 +184,7 @@ export class NodeAssignments {
       objects: this.#states(),
       ports: [...this.#ownPorts, ...given],
       orphans: orphansOf(this.#objects),
+      ...this.#vteps(),
     };
   }
 
@@ -286,10 +297,23 @@ export class NodeAssignments {
     return own;
   }
 
+  /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */
+  #vteps(): Pick<NodeStatus, 'vteps'> {
+    const vteps: Record<NetworkId, Ipv4 | Ipv6> = {};
+    for (const { network, peers } of this.attachments) {
+      const { type } = network;
+      if (peers.kind !== 'assigned' || type.kind !== 'vxlan') continue;
+      const isSeen = type.underlay === 'ipv4' && type.dev === undefined && type.local === undefined;
+      const vtep = isSeen ? undefined : this.#agent?.vtepOf(network);
+      if (vtep !== undefined) vteps[network.id] = vtep;
+    }
+    return Object.keys(vteps).length === 0 ? {} : { vteps };
+  }
+
   #states(): ObjectStatus[] {
     const { refusedNetworks, refusedPorts } = this.given;
     const known = new Set<string>();
-    const aged = (kind: ObjectStatus['kind'], id: string, state: State): ObjectStatus => {
+    const aged = (kind: ObjectStatus['kind'], id: string, state: StateNow): ObjectStatus => {
       known.add(`${kind} ${id}`);
       return { kind, id, ...this.#aged(`${kind} ${id}`, state) };
     };
@@ -302,7 +326,9 @@ export class NodeAssignments {
       aged(kind, id, notSupported(kind, id, why)),
     );
     const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
-    unsupported.push(...services.map(({ kind, id }) => aged('service', id, notSupported('service', id, ofKind(kind)))));
+    unsupported.push(
+      ...services.map(({ kind, id }) => aged('service', id, notSupported('service', id, unknownKind(kind)))),
+    );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);
       const why = isGiven ? 'the interface is not on its bridge yet' : NETWORK_NOT_GIVEN;
@@ -328,7 +354,7 @@ export class NodeAssignments {
     return networks.some(({ id, name }) => id === nameOrId || name === nameOrId);
   }
 
-  #stateOf(network: Network): State {
+  #stateOf(network: Network): StateNow {
     if (this.#agent === undefined) return { state: 'pending', why: AGENT_STARTING };
     const state = this.#agent.stateOf(network);
     switch (state.phase) {
@@ -343,7 +369,7 @@ export class NodeAssignments {
     }
   }
 
-  #aged(key: string, state: State): ObjectState {
+  #aged(key: string, state: StateNow): ObjectState {
     if (state.state !== 'pending') {
       this.#pendingSinceMs.delete(key);
       return state;
@@ -355,31 +381,10 @@ export class NodeAssignments {
   }
 }
 
-/** A state without its age. */
-type State = Exclude<ObjectState, { readonly state: 'pending' }> | { readonly state: 'pending'; readonly why: string };
-
 /** Which of the assigned networks the node can have beside those of its files. */
 interface Judgement {
   readonly objects: AssignedObjects;
   readonly files: readonly Network[];
   readonly management: NetworkId | undefined;
   readonly given: JudgedGiven;
-}
-
-function refusedState({ code, message, remedy = '' }: MeshError): State {
-  return { state: 'failed', code, message, remedy };
-}
-
-/** There is no service yet that this version knows. */
-function ofKind(kind: string): string {
-  return `is of the kind ${JSON.stringify(kind)}, which this version of Meshwork does not know`;
-}
-
-function notSupported(kind: string, id: string, why: string): State {
-  return {
-    state: 'failed',
-    code: 'MESH_NOT_SUPPORTED',
-    message: `the ${kind} ${id} ${why}`,
-    remedy: 'Install the version of host0 on this node. What the node had of the object stays as it is.',
-  };
 }

@@ -31,13 +31,25 @@ export interface FdbItem {
   readonly state: 'permanent' | 'static' | 'dynamic';
   /** Whether the entry carries our mark, extern_learn. */
   readonly marked: boolean;
-  /** In an observed item: frames leave by another UDP port, VNI or link than the device's. */
+  /** The UDP port that the remote VTEP listens at, where it is not the device's. */
+  readonly udpPort?: number;
+  /** In an observed item: frames leave with another VNI than the device's, or by a given link. */
   readonly detour?: true;
 }
 
 function operation(verb: 'fdb-replace' | 'fdb-append' | 'fdb-delete', item: FdbItem): KernelOperation {
-  const { table, link, mac, remoteVtep, state } = item;
-  return { do: verb, table, link, mac, state, externLearn: true, ...(remoteVtep !== undefined && { remoteVtep }) };
+  const { table, link, mac, remoteVtep, udpPort, state } = item;
+  const way = { ...(remoteVtep !== undefined && { remoteVtep }), ...(udpPort !== undefined && { udpPort }) };
+  return { do: verb, table, link, mac, state, externLearn: true, ...way };
+}
+
+/** `10.11.0.2`, or `10.11.0.2 port 8472` where the port is not the device's. */
+function vtepText({ remoteVtep, udpPort }: FdbItem): string {
+  return udpPort === undefined ? `${remoteVtep}` : `${remoteVtep} port ${udpPort}`;
+}
+
+function portText({ udpPort }: FdbItem): string {
+  return udpPort === undefined ? "the device's" : String(udpPort);
 }
 
 /** Flood entries are appended: the kernel refuses to replace one, and appending an existing one changes nothing. */
@@ -57,15 +69,16 @@ function isUsurped({ table, mac, marked }: FdbItem): boolean {
 /** Entries are replaced in place where the kernel permits that; otherwise they are deleted and created. */
 export const fdbKind: ItemKind<FdbItem> = {
   // There is one flood entry for each remote VTEP, and one entry for any other address.
-  key: ({ link, table, mac, remoteVtep }) => `fdb:${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`,
+  key: (item) => `fdb:${item.link} ${item.table} ${item.mac}${item.mac === FLOOD_MAC ? ` ${vtepText(item)}` : ''}`,
   dependsOn: (item) => [linkKey('vxlan', item.network)],
   rank: () => RANK.entry,
 
   differences(have, want) {
     const differences: string[] = [];
     if (have.remoteVtep !== want.remoteVtep) differences.push(`dst ${have.remoteVtep} → ${want.remoteVtep}`);
+    if (have.udpPort !== want.udpPort) differences.push(`port ${portText(have)} → ${portText(want)}`);
     if (have.state !== want.state) differences.push(`${have.state} → ${want.state}`);
-    if (have.detour !== want.detour) differences.push('another UDP port, VNI or link');
+    if (have.detour !== want.detour) differences.push('another VNI or link');
     if (isUsurped(have) && want.marked) differences.push('not extern_learn');
     return differences;
   },
@@ -77,7 +90,7 @@ export const fdbKind: ItemKind<FdbItem> = {
 
   print(item) {
     const verb = item.mac === FLOOD_MAC ? 'append' : 'replace';
-    const where = item.table === 'self' ? `dst ${item.remoteVtep} self` : 'master';
+    const where = item.table === 'self' ? `dst ${vtepText(item)} self` : 'master';
     return `bridge fdb ${verb} ${item.mac} dev ${item.link} ${where} ${item.state} extern_learn`;
   },
 

@@ -1,5 +1,7 @@
 /** Derives our items from the kernel's state. Pure. Objects without our mark are left out, with few exceptions. */
-import type { FdbEntry, Link, Neighbour, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import type { Address, FdbEntry, Link, Neighbour, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { VxlanDevice } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Ipv6, ipv6Subnet } from '../../model/address/ipv6.ts';
@@ -16,7 +18,6 @@ import type { LinkItem } from '../items/link.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
 import { MAIN_TABLE, VXLAN_TABLE } from '../items/route.ts';
-import type { KernelCache } from './kernel-cache.ts';
 
 /** One of our links, with its device kind and its network. */
 export interface OwnLink {
@@ -41,7 +42,7 @@ export type EntryItem = FdbItem | NeighbourItem;
  * too
  */
 export function observedItems(
-  cache: KernelCache,
+  cache: KernelTables,
   desired: ItemMap,
   isWanted: (key: ItemKey) => boolean = (key) => desired.has(key),
   own = ownLinks(cache, desired),
@@ -62,12 +63,12 @@ export function observedItems(
       addressMode: link.addressMode,
       conf: link.conf,
       ...(link.vxlan !== undefined && { vxlan: vxlanDevice(link.vxlan, cache) }),
-      ...oddOptions(link, device),
+      ...oddOptions(link, device, cache),
       ...link.bridge,
     });
   }
   items.push(...addressItems(cache, own, desired), ...routeItems(cache), ...portItems(cache, desired));
-  items.push(...underlayItems(cache, desired));
+  items.push(...underlayItems(cache, desired, own));
   const observed = itemMap(items);
   for (const table of [cache.neighbours, cache.fdb]) {
     for (const entry of table.values()) {
@@ -85,7 +86,7 @@ export function observedItems(
  * @param isWanted as of `observedItems`
  */
 export function observedEntry(
-  cache: KernelCache,
+  cache: KernelTables,
   own: OwnLinks,
   like: EntryItem,
   isWanted: (key: ItemKey) => boolean,
@@ -121,14 +122,14 @@ export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem
  * it has a desired name and Ethernet address: those are of this machine and network alone, so another program has taken
  * the marks off.
  */
-export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
+export function ownLinks(cache: KernelTables, desired: ItemMap): OwnLinks {
   const links = [...desired.values()].filter((item) => item.kind === 'link');
   return ownLinksAmong(cache, new Map(links.map((item) => [item.name, item])));
 }
 
 type WantedLink = Pick<LinkItem, 'device' | 'network' | 'mac'>;
 
-function ownLinksAmong(cache: KernelCache, wantedByName: ReadonlyMap<string, WantedLink>): OwnLinks {
+function ownLinksAmong(cache: KernelTables, wantedByName: ReadonlyMap<string, WantedLink>): OwnLinks {
   const own = new Map<number, OwnLink>();
   for (const link of cache.links.values()) {
     const marked = parseAlias(link.alias);
@@ -142,17 +143,23 @@ function ownLinksAmong(cache: KernelCache, wantedByName: ReadonlyMap<string, Wan
 }
 
 /** Attributes with the name of the underlay link. A link that is gone has none: the device goes with it in a moment. */
-function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelCache): VxlanDevice {
+function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelTables): VxlanDevice {
   return underlay === undefined ? vxlan : { ...vxlan, dev: cache.links.get(underlay)?.name ?? `if${underlay}` };
 }
 
 /**
  * The options of a link, and of a VXLAN's port, that are not as the kernel makes them. A port that carries nothing is
- * disabled by the kernel itself.
+ * disabled by the kernel itself, and a spanning tree decides which ports forward.
  */
-function oddOptions({ odd, port, up, running }: Link, device: DeviceKind): Pick<LinkItem, 'odd'> {
+function oddOptions(
+  { odd, port, up, running, master }: Link,
+  device: DeviceKind,
+  cache: KernelTables,
+): Pick<LinkItem, 'odd'> {
   const { 'port state': state, ...ofPort } = (device === 'vxlan' ? port?.odd : undefined) ?? {};
-  const all = { ...odd, ...ofPort, ...(state !== undefined && up && running && { 'port state': state }) };
+  const isInTree = cache.links.get(master)?.odd?.['bridge stp_state'] !== undefined;
+  const isKept = state !== undefined && up && running && !isInTree;
+  const all = { ...odd, ...ofPort, ...(isKept && { 'port state': state }) };
   return Object.keys(all).length === 0 ? {} : { odd: all };
 }
 
@@ -160,7 +167,7 @@ function oddOptions({ odd, port, up, running }: Link, device: DeviceKind): Pick<
  * The addresses on our links that are desired, in whatever state; those on bridges that the agent itself could have added
  * (IPv6, /64, without duplicate address detection); and those that the kernel has formed against our address mode.
  */
-function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, desired: ItemMap): Item[] {
+function addressItems(cache: KernelTables, own: ReadonlyMap<number, OwnLink>, desired: ItemMap): Item[] {
   const onLink = new Set<string>();
   for (const { family, link, destination, gateway } of cache.routes.values()) {
     if (family === 6 && gateway === undefined) onLink.add(`${link} ${destination}`);
@@ -169,16 +176,27 @@ function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, des
   for (const entry of cache.addresses.values()) {
     const { link, family, address, length, nodad, tentative, fading, protocol } = entry;
     const owner = own.get(link);
-    if (owner === undefined || family !== 6) continue;
+    if (owner === undefined) continue;
+    if (family === 4) {
+      const item = givenAddress(entry, owner);
+      if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.set(itemKey(item), item);
+      continue;
+    }
     const isReachable = onLink.has(`${link} ${ipv6Subnet(address as Ipv6, length)}`);
     const flaw = tentative && !nodad ? 'not usable' : fading ? 'fading' : isReachable ? undefined : 'no prefix route';
     const common = { network: owner.network, link: owner.link.name, address: address as Ipv6, length };
     const item: AddressItem = { kind: 'address', ...common, ...(flaw !== undefined && { flaw }) };
     const key = itemKey(item);
     const isAdded = owner.device === 'bridge' && length === 64 && nodad;
-    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || isAdded) items.set(key, item);
+    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || protocol === OUR_PROTOCOL || isAdded)
+      items.set(key, item);
   }
   return [...items.values()];
+}
+
+/** An IPv4 address of a bridge. Only the addresses that host0 gives are of that family. */
+function givenAddress({ address, length, fading }: Address, { network, link }: OwnLink): AddressItem {
+  return { kind: 'address', network, link: link.name, address, length, ...(fading && { flaw: 'fading' as const }) };
 }
 
 function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
@@ -188,16 +206,19 @@ function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourI
 }
 
 function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem | undefined {
-  const { table, mac, remoteVtep, state, externLearn: marked, detour } = entry;
+  const { table, mac, remoteVtep, state, externLearn: marked, detour, udpPort } = entry;
   // A flood entry with a detour is one more beside ours.
   if (detour === true && mac === FLOOD_MAC) return undefined;
   if (device !== 'vxlan') return undefined;
-  const common = { kind: 'fdb', table, network, link: link.name, mac, state, marked } as const;
-  const item = detour === true ? { ...common, detour } : common;
+  const item = {
+    ...({ kind: 'fdb', table, network, link: link.name, mac, state, marked } as const),
+    ...(udpPort !== undefined && { udpPort }),
+    ...(detour === true && { detour }),
+  };
   return remoteVtep === undefined ? item : { ...item, remoteVtep };
 }
 
-function routeItems(cache: KernelCache): Item[] {
+function routeItems(cache: KernelTables): Item[] {
   const items: Item[] = [];
   for (const { family, table, protocol, destination, gateway } of cache.routes.values()) {
     if (family !== 4 || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
@@ -213,19 +234,20 @@ function routeItems(cache: KernelCache): Item[] {
 }
 
 /** A port counts only while it is desired: the agent does not take other ports off a bridge. */
-function portItems(cache: KernelCache, desired: ItemMap): Item[] {
+function portItems(cache: KernelTables, desired: ItemMap): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
     if (item.kind !== 'port') continue;
     const link = cache.linkNamed(item.link);
     const bridge = link === undefined ? undefined : cache.links.get(link.master);
-    if (bridge !== undefined) items.push({ ...item, bridge: bridge.name });
+    if (bridge === undefined) continue;
+    items.push({ ...item, bridge: bridge.name, ...(link?.port !== undefined && { learning: link.port.learning }) });
   }
   return items;
 }
 
 /** NICs count only while they are desired. Addresses on NICs count when they carry our mark, or are desired. */
-function underlayItems(cache: KernelCache, desired: ItemMap): Item[] {
+function underlayItems(cache: KernelTables, desired: ItemMap, own: OwnLinks): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
     const link = item.kind === 'underlay-link' ? cache.linkNamed(item.link) : undefined;
@@ -233,7 +255,7 @@ function underlayItems(cache: KernelCache, desired: ItemMap): Item[] {
   }
   for (const { family, link: index, address, length, protocol } of cache.addresses.values()) {
     const link = cache.links.get(index)?.name;
-    if (family !== 4 || link === undefined) continue;
+    if (family !== 4 || link === undefined || own.has(index)) continue;
     const item: Item = { kind: 'underlay-address', link, address: address as Ipv4, length };
     if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.push(item);
   }
@@ -252,7 +274,7 @@ export interface Obstacle {
 /**
  * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
  */
-export function obstacles(cache: KernelCache, networks: readonly Network[], machine: MachineWord): Obstacle[] {
+export function obstacles(cache: KernelTables, networks: readonly Network[], machine: MachineWord): Obstacle[] {
   const found: Obstacle[] = [];
   const wanted = networks.flatMap((network) => wantedDevices(network, machine));
   const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));

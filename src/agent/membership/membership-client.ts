@@ -1,6 +1,6 @@
 /**
- * A node's part in the membership of one mesh. The client reports to host0, follows the stream of joins and leaves, and
- * pings host0, so that a silent host0 is noticed in two seconds and not in nine.
+ * A node's part in the membership of one mesh. The client reports to host0, hears of joins and leaves, and pings host0. While
+ * host0 keeps the membership by the node's channel, the client reports seldom, and pings only in one of the node's meshes.
  */
 
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -11,26 +11,26 @@ import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import {
-  formatVersion,
+  keptReportIntervalMs,
   type MembershipEvent,
   type NetworkState,
   REPORT_INTERVAL_MS,
   reportIntervalMs,
   type SelfReport,
   type SelfReportAnswer,
-  STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
-import type { SseMessage } from '../../protocol/documents/sse.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { EVENT_MAX_LENGTH, membershipEventReader, readReportAnswer } from '../../protocol/shapes/membership-shape.ts';
+import { readReportAnswer } from '../../protocol/shapes/membership-shape.ts';
 import type { Echo } from '../kernel/kernel-port.ts';
+import { Host0Pings } from './host0-pings.ts';
 import type { KnownMesh } from './last-known.ts';
 import { MemberList } from './member-list.ts';
-import type { EventSubscription, Target, Transport } from './transport.ts';
+import { MemberStream, type MemberStreamInput, type StreamEnd } from './member-stream.ts';
+import type { Target, Transport } from './transport.ts';
 
 /** What a membership client of one mesh needs from the node and its source. */
-export interface MembershipClientInput {
+export interface MembershipClientInput extends Pick<MemberStreamInput, 'channel'> {
   readonly network: Mesh;
   readonly machine: MachineId;
   readonly name: string;
@@ -54,6 +54,11 @@ export interface MembershipClientInput {
   readonly onChange: () => void;
   /** Called when host0 has made this node a member, for the first time or again. */
   readonly onJoined?: () => void;
+  /**
+   * Called when the channel keeps the membership, and when it does not any more although it stands. `lost`: host0 does not answer in
+   * the mesh in which the node watches its path.
+   */
+  readonly onKeptChange?: (change: 'kept' | 'ended' | 'lost') => void;
 }
 
 /**
@@ -62,13 +67,12 @@ export interface MembershipClientInput {
 const CONNECT_TIMEOUT_MS = 300;
 /** host0 may have to answer hundreds of nodes that start at once. */
 const ANSWER_TIMEOUT_MS = 3_000;
-const PING_INTERVAL_MS = 1_000;
-/** After this many lost pings in a row, host0 counts as lost. */
-const PINGS_LOST = 2;
 /** Between two tries to reach host0. The first is soon, since host0 may be starting. */
 const RETRY_MS = { first: 100, longest: 1_000 } as const;
 /** After a refusal that lasts until an administrator acts: asking more often does not help. */
 const REFUSED_RETRY_MS = 5_000;
+/** After this time without a channel the node reports. A channel is opened again within three seconds when host0 is there. */
+const CHANNEL_PATIENCE_MS = 4_000;
 
 /**
  * Keeps this node a member of one mesh. `error` says why the node is not a member, and `onChange` announces each
@@ -81,27 +85,39 @@ export class MembershipClient {
   #segments: readonly Ipv4Cidr[];
   #answers = false;
   #error: MeshError | undefined;
-  #stream: EventSubscription | undefined;
-  /** When the first bytes of the open stream arrived. */
-  #heardSinceMs: number | undefined;
+  readonly #stream: MemberStream;
+  readonly #pings: Host0Pings;
+  /** Whether this is the mesh in which the node watches its path to host0. */
+  #watchesPath = false;
   #alarm: Alarm | undefined;
-  #ping: Alarm | undefined;
   #retryMs: number = RETRY_MS.first;
-  #pingsLost = 0;
   #underWay: Promise<void> | undefined;
   #stopped = false;
   /** The list has changed, and `onChange` has not been called since. */
   #news = false;
   readonly #host0: Ipv6;
-  readonly #readEvent: (data: string) => MembershipEvent;
 
   constructor(input: MembershipClientInput) {
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0').ipv6;
-    this.#readEvent = membershipEventReader(input.network);
     this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
     this.list.remember(input.known?.members ?? []);
     this.#segments = input.known?.segments ?? [];
+    this.#pings = new Host0Pings({ ...input, host0: this.#host0, onLost: (count) => this.#pingsLost(count) });
+    this.#stream = new MemberStream({
+      ...input,
+      target: this.#target,
+      claimed: () => {
+        const ipv4 = input.local();
+        return ipv4 === undefined ? undefined : { ipv4, state: input.state() };
+      },
+      // A list that is not yet confirmed needs a new snapshot: a stream that is resumed at a version may bring no list at all.
+      version: () => (this.list.confirmAtMs === undefined ? this.list.version : undefined),
+      onEvent: (event) => this.#take(event),
+      onHeard: () => this.#heard(),
+      onKept: (segments) => this.#kept(segments),
+      onEnd: (end) => this.#streamEnded(end),
+    });
   }
 
   /** Whether host0 answers in this mesh now. */
@@ -114,6 +130,18 @@ export class MembershipClient {
     return this.#segments;
   }
 
+  /** Whether host0 keeps the membership by the node's channel. */
+  get isKept(): boolean {
+    return this.#stream.isKept;
+  }
+
+  /** Whether this is the mesh in which the node pings host0, while its channel keeps its memberships. */
+  set watchesPath(watches: boolean) {
+    if (watches === this.#watchesPath) return;
+    this.#watchesPath = watches;
+    this.#watch();
+  }
+
   /** Why this node is not a member now; undefined when it is. */
   get error(): MeshError | undefined {
     return this.#error;
@@ -123,7 +151,7 @@ export class MembershipClient {
    * When the stream of joins and leaves began to bring bytes, on the clock; undefined while there is no such stream.
    */
   get streamSinceMs(): number | undefined {
-    return this.#stream === undefined ? undefined : this.#heardSinceMs;
+    return this.#stream.sinceMs;
   }
 
   start(): void {
@@ -136,14 +164,30 @@ export class MembershipClient {
     void this.#report();
   }
 
+  /** Tells host0 by the channel that the state of the mesh has changed. Without a channel, the next report tells. */
+  stateChanged(): void {
+    this.#stream.tell();
+  }
+
+  /** Must be called when host0 begins to keep memberships by the channel. */
+  channelBegins(): void {
+    if (!this.#stopped && this.#answers && this.#error === undefined) this.#stream.follow();
+  }
+
+  /** Finds out whether host0 still answers in this mesh, because host0 does not in another one. */
+  doubt(): void {
+    if (this.#stream.isKept) this.reportNow();
+  }
+
   /**
    * Ends the reports, the stream and the pings.
    * @param leave also tell host0 that this node leaves, so that the others need not wait nine seconds
    */
   async stop(leave: boolean): Promise<void> {
     this.#stopped = true;
-    for (const alarm of [this.#alarm, this.#ping]) alarm?.cancel();
-    this.#stream?.close();
+    this.#alarm?.cancel();
+    this.#pings.stop();
+    this.#stream.close();
     if (!leave || !this.#answers) return;
     // A report that arrives after the goodbye would make this node a member again.
     await this.#underWay;
@@ -199,10 +243,10 @@ export class MembershipClient {
     this.#error = undefined;
     this.#segments = segments;
     this.#retryMs = RETRY_MS.first;
-    this.#pingsLost = 0;
-    this.#schedule(reportIntervalMs(this.#input.machine));
-    this.#openStream();
-    if (this.#ping === undefined) this.#schedulePing();
+    this.#stream.open();
+    this.#stream.tell();
+    this.#scheduleReport();
+    this.#watch();
     if (joined) this.#input.onJoined?.();
     if (news) this.#input.onChange();
   }
@@ -215,8 +259,7 @@ export class MembershipClient {
     const news = this.#error?.code !== error.code || !this.#answers;
     this.#answers = true;
     this.#error = error;
-    this.#stream?.close();
-    this.#stream = undefined;
+    this.#closeStream('ended');
     if (news && !error.retryable) this.#journal('error', 'refused', error.message, error);
     this.#schedule(this.#pauseAfter(error));
     if (news) this.#input.onChange();
@@ -242,10 +285,8 @@ export class MembershipClient {
     );
     this.#answers = false;
     this.#error = error;
-    this.#stream?.close();
-    this.#stream = undefined;
-    this.#ping?.cancel();
-    this.#ping = undefined;
+    this.#closeStream(this.#watchesPath ? 'lost' : 'ended');
+    this.#pings.stop();
     const delayMs = pauseMs ?? this.#retryMs;
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
     // A kernel that cannot be asked now keeps the entry, and host0 may answer all the same.
@@ -256,45 +297,29 @@ export class MembershipClient {
     if (news) this.#input.onChange();
   }
 
-  #openStream(): void {
-    if (this.#stream !== undefined || this.#stopped) return;
-    // A list that is not yet confirmed needs a new snapshot: a stream that is resumed at a version may bring no list at
-    // all.
-    const version = this.list.confirmAtMs === undefined ? this.list.version : undefined;
-    this.#heardSinceMs = undefined;
-    const stream = this.#input.transport.openStream(
-      this.#target,
-      {
-        path: '/events',
-        silenceMs: STREAM_SILENCE_MS,
-        messageMaxLength: EVENT_MAX_LENGTH,
-        ...(version !== undefined && { headers: { 'last-event-id': formatVersion(version) } }),
-      },
-      {
-        onMessage: (message) => this.#onMessage(message),
-        onHeard: () => {
-          this.#heardSinceMs ??= this.#input.clock.nowMs();
-          this.#heard();
-        },
-        onEnd: (reason) => {
-          if (this.#stream === stream) this.#stream = undefined;
-          if (reason?.code === 'MESH_HOST0_MALFORMED') this.#malformed(reason);
-          else if (reason !== undefined && !this.#stopped) this.#schedule(RETRY_MS.first);
-          this.#tellNews();
-        },
-      },
-    );
-    this.#stream = stream;
+  #streamEnded(end: StreamEnd): void {
+    if (this.#stopped) return;
+    if (end.kind === 'malformed') this.#malformed(end.error);
+    else this.#schedule(end.kind === 'away' && !this.#watchesPath ? CHANNEL_PATIENCE_MS : RETRY_MS.first);
+    if (end.kind === 'ended') this.#input.onKeptChange?.('ended');
+    this.#tellNews();
   }
 
-  /** A document without its form is used in no part: the members stay as they are, and the node looks for host0 again. */
-  #onMessage({ event, data }: SseMessage): void {
-    if (event !== 'snapshot' && event !== 'join' && event !== 'change' && event !== 'leave') return;
-    try {
-      this.#take(this.#readEvent(data));
-    } catch (error) {
-      this.#malformed(MeshError.from(error));
+  #closeStream(change: 'ended' | 'lost'): void {
+    const wasKept = this.#stream.isKept;
+    this.#stream.close();
+    if (wasKept) this.#input.onKeptChange?.(change);
+  }
+
+  /** The channel stands for the reports from now on. */
+  #kept(segments: readonly Ipv4Cidr[]): void {
+    if (segments.join() !== this.#segments.join()) {
+      this.#segments = segments;
+      this.#news = true;
     }
+    this.#scheduleReport();
+    this.#watch();
+    this.#input.onKeptChange?.('kept');
   }
 
   /** Whoever sends such events also accepts reports: without this pause the node would join several times a second. */
@@ -328,27 +353,23 @@ export class MembershipClient {
     this.#input.onChange();
   }
 
-  #schedulePing(): void {
-    if (this.#stopped) return;
-    const { clock, echo, network } = this.#input;
-    this.#ping = clock.after(PING_INTERVAL_MS, () => {
-      void echo(this.#host0, PING_INTERVAL_MS)
-        .catch(() => undefined)
-        .then((rttMs) => {
-          if (this.#ping === undefined || this.#stopped) return;
-          this.#pingsLost = rttMs === undefined ? this.#pingsLost + 1 : 0;
-          if (this.#pingsLost >= PINGS_LOST && this.#error === undefined) {
-            this.#pingsLost = 0;
-            this.#lost(
-              new MeshError('MESH_HOST0_UNREACHABLE', `host0 did not answer ${PINGS_LOST} pings in ${network.name}`, {
-                retryable: true,
-              }),
-            );
-            return;
-          }
-          this.#schedulePing();
-        });
-    });
+  /** Pings host0, unless the node does so in another mesh: the meshes share the path to host0. */
+  #watch(): void {
+    const isWatched = this.#stream.isKept && !this.#watchesPath;
+    if (this.#stopped || this.#error !== undefined || !this.#answers || isWatched) this.#pings.stop();
+    else this.#pings.start();
+  }
+
+  #pingsLost(count: number): void {
+    if (this.#stopped || this.#error !== undefined) return;
+    const { name } = this.#input.network;
+    const message = `host0 did not answer ${count} pings in ${name}`;
+    this.#lost(new MeshError('MESH_HOST0_UNREACHABLE', message, { retryable: true }));
+  }
+
+  #scheduleReport(): void {
+    const { machine, network } = this.#input;
+    this.#schedule(this.#stream.isKept ? keptReportIntervalMs(machine, network.number) : reportIntervalMs(machine));
   }
 
   #schedule(delayMs: number): void {

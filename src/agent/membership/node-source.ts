@@ -3,6 +3,7 @@
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
 import type { StateText } from '../../disk/state-file.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -16,8 +17,8 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import { VXLAN_TABLE } from '../items/route.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
+import type { ChannelMemberships } from './channel-memberships.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source, SourceAgent } from './source.ts';
@@ -33,6 +34,8 @@ import {
 /** What a node's source needs: its identity, files, kernel, and how to reach host0. */
 export interface NodeSourceInput
   extends Pick<MembershipClientInput, 'machine' | 'name' | 'instance' | 'clock' | 'journal' | 'echo' | 'transport'> {
+  /** The memberships that the node's channel keeps. Absent: this node has no channel. */
+  readonly channel?: ChannelMemberships;
   readonly directory: Pick<NetworkDirectory, 'current' | 'changes' | 'start' | 'close'>;
   /** The file of the last known members. */
   readonly lastKnown: StateText;
@@ -104,6 +107,12 @@ export class NodeSource implements Source {
     agent.underlayChanges.subscribe((route) => {
       if (route === undefined || concernsSegments(route, this.#listedSegments())) this.#looks?.soon();
     });
+    agent.stateChanges.subscribe(() => {
+      for (const { client } of this.#meshes.values()) client.stateChanged();
+    });
+    this.#input.channel?.begins.subscribe(() => {
+      for (const { client } of this.#meshes.values()) client.channelBegins();
+    });
     this.#heldSegments = segmentsHeld(agent.cache);
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
@@ -141,6 +150,7 @@ export class NodeSource implements Source {
     }
     if (!this.#haveLookedForAll()) await this.#lookAtUnderlay(agent);
     this.#networks = networks;
+    this.#choosePathWatch();
     this.#lastKnown.changed();
     await agent.takeUp();
     for (const { client } of joining) client.start();
@@ -161,11 +171,25 @@ export class NodeSource implements Source {
         void agent.takeUp();
       },
       onJoined: () => this.#joins.emit(now()),
+      onKeptChange: (change) => this.#keptChanged(change),
       forgetHost0: () => this.#forgetHost0(now()),
     });
     const mesh = { network, client };
     this.#meshes.set(network.id, mesh);
     return mesh;
+  }
+
+  /** The meshes share the path to host0: what one of them has found, the others must find out. */
+  #keptChanged(change: 'kept' | 'ended' | 'lost'): void {
+    this.#choosePathWatch();
+    if (change === 'lost') for (const { client } of this.#meshes.values()) client.doubt();
+  }
+
+  /** One ping a second is enough for all meshes whose memberships the channel keeps: in the first of them. */
+  #choosePathWatch(): void {
+    const all = this.#inOrder();
+    const first = all.find(({ client }) => client.isKept);
+    if (first !== undefined) for (const mesh of all) mesh.client.watchesPath = mesh === first;
   }
 
   attachments(): readonly Attachment[] {
@@ -304,7 +328,7 @@ function refusedSegment({ segment, own }: JudgedSegments['refused'][number]): Fi
 }
 
 /** The segments to which an agent before this one made routes. */
-function segmentsHeld(cache: KernelCache): Ipv4Cidr[] {
+function segmentsHeld(cache: KernelTables): Ipv4Cidr[] {
   return [...cache.routes.values()]
     .filter(({ family, table, protocol }) => family === 4 && table === VXLAN_TABLE && protocol === OUR_PROTOCOL)
     .map(({ destination }) => destination as Ipv4Cidr);

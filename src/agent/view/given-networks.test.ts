@@ -35,7 +35,7 @@ async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWi
     takeUp: async () => undefined,
     localPorts: () => [],
     portState: () => ({ state: 'plugged' }),
-    underlayIpv6: () => undefined,
+    vtepOf: () => undefined,
   });
   const attachments = networks.map((network) => ({
     network,

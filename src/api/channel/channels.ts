@@ -11,6 +11,7 @@ import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import type { ChannelView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
+import { KeptMemberships, type MembershipSource } from './kept-memberships.ts';
 import { NodeConnection } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
@@ -30,6 +31,8 @@ export interface ChannelsInput {
   readonly journal: Journal;
   readonly keys: ChannelKeys;
   readonly assignments: AssignmentSource;
+  /** Absent: channels keep no memberships. */
+  readonly memberships?: MembershipSource;
   /** Called with each refusal, to count it. */
   readonly onRefusal: (refusal: ChannelRefusal) => void;
 }
@@ -212,12 +215,22 @@ export class Channels {
     await followStatus(connection, (status, fault) => {
       standing.fault = fault;
       if (status === undefined) return;
+      const isFirst = standing.status === undefined;
       standing.status = status;
+      if (isFirst) this.#keepMemberships(connection, status);
       const taken = assignments.reported?.(machine, status) ?? Promise.resolve();
       taken
         .catch((thrown: unknown) => journal.failure('status not kept', thrown, { object: machine }))
         .finally(() => push.begin(status));
     });
+  }
+
+  /** A node that tells no instance is of an earlier version, and reports in each mesh. */
+  #keepMemberships(connection: NodeConnection, { instance }: NodeStatus): void {
+    const { memberships, journal } = this.#input;
+    if (memberships === undefined || instance === undefined) return;
+    const { machine } = connection;
+    void new KeptMemberships({ connection, machine, instance, memberships, journal }).follow();
   }
 
   #noteDown(machine: MachineId, nowMs: number): void {

@@ -2,7 +2,7 @@
 import type { NicMode } from '../../formats/host0/host0-conf.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { BOOT_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
-import { isDnsmasqName } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { isDnsmasqName } from '../../services/dnsmasq/setting.ts';
 import { isUnderlay, type LinkAddress } from './nic-address.ts';
 
 /** What the choice of NICs needs to know of a link. */

@@ -5,7 +5,7 @@
 import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
-import { LOADERS } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { LOADERS } from '../../services/dnsmasq/boot-loaders.ts';
 
 /** Where Debian and Alpine install the loaders. */
 const LOADER_DIRECTORIES = ['/usr/lib/ipxe', '/usr/share/ipxe', '/boot'];

@@ -2,7 +2,7 @@
 
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { BootMode } from '../../protocol/documents/boot-views.ts';
-import { loaderFor, scriptUrl } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { loaderFor, scriptUrl } from '../../services/dnsmasq/boot-loaders.ts';
 import type { BootSighting, DhcpSighting } from '../frames/sighting.ts';
 
 /**

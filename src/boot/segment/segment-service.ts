@@ -14,7 +14,8 @@ import {
 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { BootMode, SubnetView } from '../../protocol/documents/boot-views.ts';
-import { DNSMASQ_REMEDIES, dnsmasqConf, type SegmentService } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { bootConf, type SegmentService } from '../../services/dnsmasq/boot-conf.ts';
+import { DNSMASQ_REMEDIES } from '../../services/dnsmasq/setting.ts';
 import { contentDigest } from '../../services/process/process-spec.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import type { ServiceSpec } from '../../services/process/service.ts';
@@ -86,7 +87,7 @@ interface ServiceSetting {
 }
 
 /** The name of the dnsmasq of a device, in messages and of its files. */
-export function serviceName(device: string): string {
+export function dnsmasqName(device: string): string {
   return `dnsmasq-${device}`;
 }
 
@@ -107,11 +108,11 @@ export function serviceSpec(
     mode:
       mode === 'proxy' ? { name: mode } : { name: mode, hostFile: hostFile(directory, device), leaseSec: LEASE_SEC },
   };
-  const conf = dnsmasqConf(service);
+  const conf = bootConf(service);
   const file = join(directory, `${device}.conf`);
   return {
     process: {
-      name: serviceName(device),
+      name: dnsmasqName(device),
       title: `dnsmasq for segment ${device}`,
       argv: [program, '--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'],
       reads: [contentDigest(conf)],

@@ -27,12 +27,12 @@ import { FormerSubnets } from './former-subnets.ts';
 import { usedEvent } from './segment-note.ts';
 import {
   DHCP_PORT,
+  dnsmasqName,
   dnsmasqProgram,
   guestAddress,
   hostFile,
   leaseRange,
   noGuestAddress,
-  serviceName,
   serviceSpec,
   subnetOf,
 } from './segment-service.ts';
@@ -175,7 +175,7 @@ export class Serving {
 
   #makeService(device: string): Service {
     const { directory, clock, journal } = this.#input;
-    const service = new Service({ name: serviceName(device), directory, clock, journal });
+    const service = new Service({ name: dnsmasqName(device), directory, clock, journal });
     this.#services.set(device, service);
     return service;
   }

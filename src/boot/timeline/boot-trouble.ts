@@ -6,7 +6,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { ErrorCode, MeshError } from '../../model/error.ts';
 import type { BootStage, BootTrouble } from '../../protocol/documents/timeline-view.ts';
-import { BOOT_ARCHITECTURES } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { BOOT_ARCHITECTURES } from '../../services/dnsmasq/boot-loaders.ts';
 import { type OwnTime, ownTime, type Silences } from './own-time.ts';
 import { silenceOf, stageOf, type Timeline } from './timeline.ts';
 

@@ -6,7 +6,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../../protocol/documents/timeline-view.ts';
-import { LOADERS } from '../../services/dnsmasq/dnsmasq-conf.ts';
+import { LOADERS } from '../../services/dnsmasq/boot-loaders.ts';
 import {
   type BootSighting,
   type DhcpClientKind,

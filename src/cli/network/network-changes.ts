@@ -1,14 +1,15 @@
 /** `mesh network create|edit|start|stop|apply|delete`: changes of the networks that host0 keeps in its store. */
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
+import { isDeepStrictEqual } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
 import { hexNumber, isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { type ControlClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { CatalogueChange, NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { wholeNumber } from '../print/number-option.ts';
+import { printable } from '../print/printable.ts';
 import { networkText } from './network-text.ts';
 
 interface PartOptions {
@@ -22,6 +23,7 @@ interface PartOptions {
   readonly name?: string;
   readonly description?: string;
   readonly plan?: boolean;
+  readonly yaml?: boolean;
 }
 
 const KEPT =
@@ -39,21 +41,29 @@ export function addNetworkChanges(network: Command, context: Context): void {
         '  $ mesh network create green --peers multicast --device eth1 --plan',
     )
     .action(async (name: string, options: PartOptions) => {
-      await change(context, 'POST /v1/catalogue', options, { body: { ...orderOf(options), name } });
+      const body = { ...orderOf(options), name };
+      await change(context, options, (host0) => host0.ask('POST /v1/catalogue', { body, query: dryRun(options) }));
     });
 
   withParts(
     network
       .command('edit')
-      .description('Change the named parts of a network while it runs')
+      .description('Change the named parts of a network while it runs, or all parts in an editor')
       .argument('<network>', WANTED),
   )
     .option('--name <name>', 'another name; ports and members of the network stay')
-    .addHelpText('after', '\nExample:\n  $ mesh network edit blue --mtu 1400 --name navy')
+    .addHelpText(
+      'after',
+      '\nWithout options for parts, the network is opened as YAML in the editor that VISUAL or EDITOR names.\n' +
+        '\nExamples:\n  $ mesh network edit blue --mtu 1400 --name navy\n  $ EDITOR=nano mesh network edit blue',
+    )
     .action(async (wanted: string, options: PartOptions) => {
       const body = orderOf(options);
-      if (Object.keys(body).length === 0) throw nothingNamed();
-      await change(context, 'PATCH /v1/catalogue/*', options, { names: [wanted], body });
+      if (Object.keys(body).length === 0) await changeInEditor(context, wanted, options);
+      else {
+        const edited = { path: { name: wanted }, body, query: dryRun(options) };
+        await change(context, options, (host0) => host0.ask('PATCH /v1/catalogue/{name}', edited));
+      }
     });
 
   network
@@ -62,7 +72,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .argument('<network>', WANTED)
     .addHelpText('after', '\nExample:\n  $ mesh network start blue')
     .action(async (wanted: string) => {
-      await change(context, 'POST /v1/catalogue/*/start', {}, { names: [wanted] });
+      await change(context, {}, (host0) => host0.ask('POST /v1/catalogue/{name}/start', { path: { name: wanted } }));
     });
 
   network
@@ -71,23 +81,25 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .argument('<network>', WANTED)
     .addHelpText('after', '\nExample:\n  $ mesh network stop blue')
     .action(async (wanted: string) => {
-      await change(context, 'POST /v1/catalogue/*/stop', {}, { names: [wanted] });
+      await change(context, {}, (host0) => host0.ask('POST /v1/catalogue/{name}/stop', { path: { name: wanted } }));
     });
 
   network
     .command('apply')
-    .description('Make or change a network as a JSON document says')
+    .description('Make or change a network as a document in YAML or JSON says')
     .argument('<file>', 'the document; - is standard input')
     .option('--plan', PLAN)
+    .option('--yaml', YAML)
     .addHelpText(
       'after',
-      '\nThe document of `mesh network show NAME --json` is one. Parts that a document leaves out are as in a new network.\n' +
-        '\nExample:\n  $ mesh network show blue --json > blue.json\n  $ mesh network apply blue.json --plan',
+      '\nThe document of `mesh network show NAME --yaml` is one. Parts that a document leaves out are as in a new network.\n' +
+        'The name of the file ends in .yaml or .json; of other names, a document in JSON begins with a brace.\n' +
+        '\nExample:\n  $ mesh network show blue --yaml > blue.yaml\n  $ mesh network apply blue.yaml --plan',
     )
     .action(async (file: string, options: PartOptions) => {
-      const { readNetworkJson } = await import('../../formats/network/network-json.ts');
-      const body = readNetworkJson(file, await textOf(file));
-      await change(context, 'PUT /v1/catalogue', options, { body });
+      const { readNetwork } = await import('./network-input.ts');
+      const body = await readNetwork(file);
+      await change(context, options, (host0) => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
     });
 
   network
@@ -102,13 +114,17 @@ export function addNetworkChanges(network: Command, context: Context): void {
       '\nIts number is free when no node has the network any more.\n\nExample:\n  $ mesh network delete blue',
     )
     .action(async (wanted: string, options: PartOptions & { readonly force?: boolean }) => {
-      const query = options.force === true ? { force: '1' } : {};
-      await change(context, 'DELETE /v1/catalogue/*', options, { names: [wanted], query });
+      const query = { ...dryRun(options), force: options.force === true };
+      await change(context, options, (host0) =>
+        host0.ask('DELETE /v1/catalogue/{name}', { path: { name: wanted }, query }),
+      );
     });
 }
 
 const WANTED = 'its name, its number or its bridge';
 const PLAN = 'show what would be done; changes nothing';
+/** What the option `--yaml` does. */
+export const YAML = 'print the whole network as YAML, as `mesh network apply` reads it';
 
 function withParts(command: Command): Command {
   return command
@@ -119,28 +135,45 @@ function withParts(command: Command): Command {
         'how its nodes find each other: host0 tells them, a multicast group, or a list',
       ).choices(['assigned', 'multicast', 'explicit']),
     )
-    .option('--vtep <address...>', 'the underlay addresses of all its VTEPs, for explicit peers')
+    .option(
+      '--vtep <address...>',
+      'where all its VTEPs are, for explicit peers: ADDRESS, or ADDRESS:PORT for another UDP port',
+    )
     .option('--device <device>', 'the underlay device of its VXLAN, which multicast needs')
     .option('--prefix <prefix>', 'a /64 for addresses of its nodes; auto: host0 allocates one; none')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
     .option('--description <text>', 'a line for people')
-    .option('--plan', PLAN);
+    .option('--plan', PLAN)
+    .option('--yaml', YAML);
 }
 
 function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, description }: PartOptions): NetworkOrder {
+  const vteps = vtep?.map(vtepOf);
+  const carrier = {
+    ...(type !== undefined && { kind: type }),
+    ...(device !== undefined && { dev: device }),
+    // Linux learns no ports: to a VTEP at another port than the network's, everything goes like a broadcast.
+    ...(vteps?.some(({ port }) => port !== undefined) && { learning: false }),
+  };
   return {
     ...(name !== undefined && { name }),
     ...(number !== undefined && { number }),
-    ...((type !== undefined || device !== undefined) && {
-      type: { ...(type !== undefined && { kind: type }), ...(device !== undefined && { dev: device }) },
-    }),
+    ...(Object.keys(carrier).length > 0 && { type: carrier }),
     ...((peers !== undefined || vtep !== undefined) && {
-      peers: { kind: peers ?? 'explicit', ...(vtep !== undefined && { vteps: vtep.map((address) => ({ address })) }) },
+      peers: { kind: peers ?? 'explicit', ...(vteps !== undefined && { vteps }) },
     }),
     ...(prefix !== undefined && { prefix }),
     ...(mtu !== undefined && { mtuBytes: mtu }),
     ...(description !== undefined && { description }),
   };
+}
+
+/** `10.11.0.2`, `10.11.0.2:8472`, `fd42::2` or `[fd42::2]:8472`. host0 judges the parts. */
+function vtepOf(text: string): { readonly address: string; readonly port?: number } {
+  const { inBrackets, bare, port } =
+    /^(?:\[(?<inBrackets>.+)\]|(?<bare>[^:]+)):(?<port>\d{1,5})$/.exec(text)?.groups ?? {};
+  const address = inBrackets ?? bare ?? text;
+  return port === undefined ? { address } : { address, port: Number(port) };
 }
 
 /** @throws InvalidArgumentError */
@@ -153,45 +186,76 @@ function numberOf(text: string): NetworkNumber {
 function nothingNamed(): MeshError {
   return new MeshError('MESH_USAGE', 'nothing is to be changed', {
     operation: 'edit network',
-    remedy: 'Name the parts to change, such as `--mtu 1400`: `mesh network edit --help`',
+    remedy: 'Name the parts to change, as `--mtu 1400`, or an editor, as `EDITOR=nano`',
   });
 }
 
-/** @throws MESH_OBJECT_UNKNOWN */
-async function textOf(file: string): Promise<string> {
-  if (file === '-') return readAll(process.stdin);
-  return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new MeshError('MESH_OBJECT_UNKNOWN', `${file} cannot be read`, { object: file, cause });
+/** @throws MESH_USAGE, MESH_STORE_CONFLICT, and what host0 refuses */
+async function changeInEditor(context: Context, wanted: string, options: PartOptions): Promise<void> {
+  const { editNetwork, editorNamed } = await import('./network-editor.ts');
+  const isTerminal = process.stdin.isTTY === true && context.page.width !== undefined;
+  const editor = editorNamed(process.env, isTerminal);
+  if (editor === undefined) throw nothingNamed();
+  if (options.yaml) mustBeOneForm(context);
+  const host0 = host0Client(context.paths);
+  // An empty change is refused where any other would be.
+  const unchanged = { path: { name: wanted }, body: {}, query: { 'dry-run': true } };
+  const { network } = await host0.ask('PATCH /v1/catalogue/{name}', unchanged);
+  const isChanged = await editNetwork(editor, network, {
+    isTerminal,
+    color: context.paint !== plain,
+    print: (text) => context.stderr.write(text),
+    take: async (body) => {
+      const now = await host0.ask('GET /v1/catalogue/{name}', { path: { name: network.id } });
+      if (!isDeepStrictEqual(now.network, network)) throw changedMeanwhile(network.name);
+      await change(context, options, () => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
+    },
+  });
+  if (!isChanged) context.print(`${printable(network.name)} is as it was: the text has not been changed.\n`);
+}
+
+function changedMeanwhile(name: string): MeshError {
+  return new MeshError('MESH_STORE_CONFLICT', `network ${name} was changed while you edited the text`, {
+    object: name,
+    remedy: `Compare the text with the network as it is now: \`mesh network show ${name} --yaml\``,
   });
 }
 
-type ChangeRoute =
-  | 'POST /v1/catalogue'
-  | 'PUT /v1/catalogue'
-  | 'PATCH /v1/catalogue/*'
-  | 'POST /v1/catalogue/*/start'
-  | 'POST /v1/catalogue/*/stop'
-  | 'DELETE /v1/catalogue/*';
+function dryRun({ plan = false }: PartOptions): { readonly 'dry-run': boolean } {
+  return { 'dry-run': plan };
+}
 
 /** Asks host0 for a change, and prints what it did or would do. */
 async function change(
   context: Context,
-  route: ChangeRoute,
-  { plan = false }: PartOptions,
-  ask: {
-    readonly names?: readonly string[];
-    readonly body?: NetworkOrder;
-    readonly query?: Readonly<Record<string, string>>;
-  },
+  { yaml = false }: PartOptions,
+  ask: (host0: ControlClient<'host0'>) => Promise<CatalogueChange>,
 ): Promise<void> {
-  const query = { ...ask.query, ...(plan && { 'dry-run': '1' }) };
-  const done = await host0Client(context.paths).ask(route, { ...ask, query });
+  if (yaml) mustBeOneForm(context);
+  const done = await ask(host0Client(context.paths));
   const { errorText } = await import('../../formats/error-text.ts');
   const color = context.paint !== plain;
   const warnings = done.warnings.map(
     (warning) => `\n${errorText(MeshError.fromJSON(warning), { color, severity: 'warning' })}\n`,
   );
-  context.answer(done, () => changeText(done, context) + warnings.join(''));
+  if (yaml) {
+    for (const warning of warnings) context.stderr.write(warning);
+    await answerInYaml(context, done.network);
+  } else context.answer(done, () => changeText(done, context) + warnings.join(''));
+}
+
+/** Prints a network as YAML. @throws MESH_USAGE */
+export async function answerInYaml(context: Context, network: Network): Promise<void> {
+  mustBeOneForm(context);
+  const { networkYaml } = await import('../../formats/network/network-yaml.ts');
+  context.print(networkYaml(network));
+}
+
+function mustBeOneForm({ json }: Context): void {
+  if (!json) return;
+  throw new MeshError('MESH_USAGE', 'an answer is in JSON or in YAML', {
+    remedy: 'Leave one of --json and --yaml out',
+  });
 }
 
 function changeText(done: CatalogueChange, context: Context): string {

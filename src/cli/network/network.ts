@@ -5,16 +5,16 @@ import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
+import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { inOrder, membersText } from '../print/member-order.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
-import { addNetworkChanges } from './network-changes.ts';
+import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
 import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 
@@ -37,10 +37,14 @@ export function networkCommand(context: Context): Command {
     .command('show')
     .description('Show one network: addresses, devices and members')
     .argument('<network>', 'its name, its number or its bridge')
-    .addHelpText('after', '\nExample:\n  $ mesh network show manage')
-    .action(async (wanted: string) => {
+    .option('--yaml', YAML)
+    .addHelpText('after', '\nExamples:\n  $ mesh network show manage\n  $ mesh network show blue --yaml > blue.yaml')
+    .action(async (wanted: string, { yaml = false }: { readonly yaml?: boolean }) => {
       const row = findNetwork(await fetchRows(context), wanted);
-      context.answer(row, () => ('members' in row ? meshText(row, context) : givenText(row, context)));
+      if (yaml) return answerInYaml(context, row.network);
+      if ('members' in row) return context.answer(row, () => meshText(row, context));
+      const whole = await withHolders(row, context);
+      context.answer(whole, () => givenText(whole, context));
     });
 
   addNetworkChanges(network, context);
@@ -112,6 +116,15 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
   const known = new Set(views.map(({ network }) => network.id));
   const others = catalogue.filter(({ network }) => !known.has(network.id));
   return [...views, ...withStates(others, given)];
+}
+
+/** On host0, with the nodes that have ports in the network. */
+async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow> {
+  if (row.activity === undefined) return row;
+  const { holders } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
+    path: { name: row.network.id },
+  });
+  return { ...row, ...(holders !== undefined && { holders }) };
 }
 
 /** The list; an empty one from a process of an earlier version, which does not have such a list. */

@@ -1,7 +1,8 @@
 /** `mesh port create`, `move` and `delete`: ports that host0 places on nodes. */
 import type { Command } from 'commander';
-import type { PlacedPortView } from '../../protocol/documents/placed-port.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
+import type { PlacedPortView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
@@ -26,7 +27,7 @@ export function addPlacedPortCommands(port: Command, context: Context): void {
         'Example:\n  $ mesh port create blue --node node1 --device tap0',
     )
     .action(async (network: string, { mac, ...place }: PlaceOptions & { readonly mac?: string }) => {
-      const body = { network, ...placeOf(place), ...(mac !== undefined && { mac }) };
+      const body = { network, ...placeOf(place), ...(mac !== undefined && { mac: parseMac(mac) }) };
       const view = await host0Client(context.paths).ask('POST /v1/ports', { body });
       context.answer(view, () => `${placedText(view)}${waitText(view)}`);
     });
@@ -40,7 +41,7 @@ export function addPlacedPortCommands(port: Command, context: Context): void {
     .addHelpText('after', '\nThe command is for host0.\n\nExample:\n  $ mesh port move 1f --node node2')
     .action(async (id: string, place: PlaceOptions) => {
       const body = placeOf(place);
-      const view = await host0Client(context.paths).ask('POST /v1/ports/*/move', { names: [id], body });
+      const view = await host0Client(context.paths).ask('POST /v1/ports/{id}/move', { path: { id }, body });
       context.answer(view, () => `${placedText(view)}${waitText(view)}`);
     });
 
@@ -50,7 +51,7 @@ export function addPlacedPortCommands(port: Command, context: Context): void {
     .argument('<id>', 'the id of the port')
     .addHelpText('after', '\nThe command is for host0.\n\nExample:\n  $ mesh port delete 1f')
     .action(async (id: string) => {
-      const view = await host0Client(context.paths).ask('DELETE /v1/ports/*', { names: [id] });
+      const view = await host0Client(context.paths).ask('DELETE /v1/ports/{id}', { path: { id } });
       context.answer(view, () =>
         printable(`Port ${id} is gone: ${view.interface} on ${view.node} leaves ${view.networkName}.`).concat('\n'),
       );

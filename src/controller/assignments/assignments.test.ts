@@ -369,18 +369,23 @@ test('a network spans nodes by their names or ids, and by their roles, without a
   expect(held()).toEqual([[blue.id], [], [blue.id, red.id]]);
 });
 
-test('the peers of a network over IPv6 are the IPv6 addresses that the nodes have told, also after a restart', async () => {
-  const { assignments, world, restart } = await host0();
-  const type = { ...blue.type, underlay: 'ipv6' } as Network['type'];
-  world.networks = [{ ...blue, type }];
+test('over IPv6, a node is a peer from when it has told where its VTEP is, also after a restart of host0', async () => {
+  const { assignments, restart, world } = await host0();
+  world.networks = [{ ...blue, type: { ...blue.type, underlay: 'ipv6' } } as Network];
   assignments.setNetworks({ revision: 2, networks: world.networks });
-  await assignments.reported(A, { ...plug(blue.id), underlayIpv6: 'fd00:9::1' as Ipv6 });
-  await assignments.reported(B, { ...plug(blue.id), underlayIpv6: 'fd00:9::2' as Ipv6 });
-  await assignments.reported(C, plug(blue.id));
-  expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00:9::1', 'fd00:9::2'] });
-  expect(seenBy(await restart(), C)).toEqual({ [blue.id]: ['fd00:9::1', 'fd00:9::2'] });
-  await assignments.reported(B, { ...plug(blue.id), underlayIpv6: 'fd00:9::22' as Ipv6 });
-  expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00:9::1', 'fd00:9::22'] });
+  for (const machine of [A, B, C]) await assignments.reported(machine, plug(blue.id));
+  expect(seenBy(assignments, A)).toEqual({ [blue.id]: [] });
+  const tell = (machine: MachineWord, vtep: string) =>
+    assignments.reported(machine, { ...plug(blue.id), vteps: { [blue.id]: vtep as Ipv6 } });
+  await tell(A, 'fd00::a');
+  await tell(B, 'fd00::b');
+  // Nobody can reach a node there.
+  for (const vtep of ['ff05::1', '::1', '::', 'fe80::1', '10.11.1.4']) await tell(C, vtep);
+  expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00::a', 'fd00::b'] });
+  assignments.closed(A);
+  expect(seenBy(await restart(), B)).toEqual({ [blue.id]: ['fd00::a', 'fd00::b'] });
+  await assignments.reported(B, plug(blue.id));
+  expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00::a'] });
 });
 
 test('a node hears what host0 has heard of its ports', async () => {

@@ -20,7 +20,6 @@ import {
   type NodeAttachment,
   type NodeOrphan,
   type ObjectStatus,
-  type Orphan,
   type OrphanName,
 } from '../../protocol/documents/node-assignment.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -28,6 +27,8 @@ import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import type { HostAddresses } from '../pools/host-addresses.ts';
+import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex } from './holder-index.ts';
@@ -50,6 +51,8 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
   readonly ports: PortBook;
   readonly epoch: AssignmentEpoch;
+  /** The addresses of nodes on the bridges of networks. Absent: none. */
+  readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
   /** The roles of a node, for networks that span roles. */
   readonly rolesOf: (machine: MachineWord) => readonly string[];
 }
@@ -75,7 +78,7 @@ export class Assignments implements HealthSource {
   readonly #uses = new Signal<void>();
   /** Emits when nodes have said which networks they have. */
   readonly uses: Subscribable<void> = this.#uses;
-  readonly #orphans = new OrphanBook();
+  readonly orphanBook = new OrphanBook();
   readonly #index = new HolderIndex();
   readonly #leaving: LeaveOrder<NetworkId>;
   readonly #placed: MovingPorts;
@@ -97,7 +100,9 @@ export class Assignments implements HealthSource {
       network: (id) => this.#index.network(id),
       holdersOf: (id) => this.#index.holdersOf(id),
       placeOf: (machine) => this.#placeOf(machine),
+      vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
     });
+    input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
@@ -161,7 +166,7 @@ export class Assignments implements HealthSource {
       placed: this.#input.ports,
       networksOf: (machine) => this.#reports.networksOf(machine),
       reached: (machine) => this.#reached.get(machine),
-      isOrphan: (number) => this.#orphans.hasNumber(number),
+      isOrphan: (number) => this.orphanBook.hasNumber(number),
     });
   }
 
@@ -199,47 +204,37 @@ export class Assignments implements HealthSource {
   }
 
   /**
-   * Takes a node's status: its ports, its orphans, its IPv6 address on the underlay, and how its objects are.
+   * Takes a node's status: its ports, its orphans, its VTEPs, and how its objects are.
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
-    const { underlayIpv6 } = status;
+    const { vteps } = status;
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
-    this.#orphans.take(machine, status.orphans, this.#input.epoch.current);
+    this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
     this.#uses.emit();
     const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
     const ports = own.map(({ link, network }) => ({ link, network }));
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    await this.#change(machine, ({ underlayIpv6: _, ...before }) => ({
+    await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
       released: before.released.filter(isOrphan),
-      ...(underlayIpv6 !== undefined && { underlayIpv6 }),
+      ...(vteps !== undefined && { vteps }),
     }));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
 
   /** All orphans that nodes have reported. */
   orphans(): readonly NodeOrphan[] {
-    return [...this.#orphans.all].flatMap(([machine, orphans]) =>
+    return [...this.orphanBook.all].flatMap(([machine, orphans]) =>
       orphans.map((orphan) => ({ machine, node: this.nameOf(machine), ...orphan })),
     );
   }
 
-  /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
-  orphan(machine: MachineWord, name: OrphanName): Orphan {
-    return this.#orphans.find(machine, name);
-  }
-
-  /** Whether a node has a port of this id from an earlier store. */
-  isOrphanPort(id: string): boolean {
-    return this.#orphans.hasPort(id);
-  }
-
   /** The key of a machine was revoked: what the machine has reported counts no more. */
   revoked(machine: MachineWord): void {
-    this.#orphans.forget(machine);
+    this.orphanBook.forget(machine);
     this.#uses.emit();
   }
 
@@ -265,7 +260,7 @@ export class Assignments implements HealthSource {
   }
 
   health(): readonly Finding[] {
-    return [...this.#orphans.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
+    return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
 
   /**
@@ -273,7 +268,7 @@ export class Assignments implements HealthSource {
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.orphan(machine, name);
+    const orphan = this.orphanBook.find(machine, name);
     const { kind, id, epoch } = orphan;
     await this.#change(machine, (before) => ({
       ...before,
@@ -297,9 +292,9 @@ export class Assignments implements HealthSource {
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
-      const isElsewhere =
-        known?.underlay !== now.underlay || known?.underlayIpv6 !== now.underlayIpv6 || known?.name !== now.name;
-      this.#refresh(this.#derive(machine), isElsewhere ? [machine] : [], [machine]);
+      const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
+      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
+      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -387,13 +382,13 @@ export class Assignments implements HealthSource {
       ...(isPinned ? ['pinned' as const] : []),
       ...(hasPort ? ['port' as const] : []),
     ];
-    return { network, reasons, peers, services: [] };
+    return { network, reasons, peers, services: [], ...this.#input.hostAddresses?.partOf(network, machine) };
   }
 
   #placeOf(machine: MachineWord): NodePlace | undefined {
-    const { name, underlay, underlayIpv6 } = this.#holdings?.get(machine) ?? {};
-    const known = name === undefined || underlay === undefined ? undefined : { name, underlay };
-    const now = this.#input.places.placeOf(machine) ?? known;
-    return now && { ...now, ...(underlayIpv6 !== undefined && { underlayIpv6 }) };
+    const now = this.#input.places.placeOf(machine);
+    if (now !== undefined) return now;
+    const { name, underlay } = this.#holdings?.get(machine) ?? {};
+    return name === undefined || underlay === undefined ? undefined : { name, underlay };
   }
 }

@@ -6,10 +6,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { OrphanName } from '../../protocol/documents/node-assignment.ts';
+import type { NodeStatus, OrphanName } from '../../protocol/documents/node-assignment.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { MachineWordShape, OrphanNameShape, UnderlayShape } from '../../protocol/shapes/node-assignment-shape.ts';
-import { DeviceShape, Ipv6Shape, NodeNameShape } from '../../protocol/shapes/parts.ts';
+import { DeviceShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 
 /** The most ports of one node that host0 keeps. */
@@ -25,21 +25,21 @@ export interface HoldingRecord {
   readonly name: string;
   /** The node's last known underlay address. A node that is away keeps its place in the flood lists. */
   readonly underlay?: Ipv4 | Ipv6;
-  /** The node's address on the IPv6 underlay, as the node itself said last. */
-  readonly underlayIpv6?: Ipv6;
   /** Ports that the node's administrator plugged in, each with the identifier or the name of its network. */
   readonly ports: readonly { readonly link: string; readonly network: string }[];
   /** Orphans of the node that an administrator released, until the node no longer reports them. */
   readonly released: readonly OrphanName[];
+  /** Where the node's VTEPs are that are not at `underlay`, by network. */
+  readonly vteps?: NonNullable<NodeStatus['vteps']>;
 }
 
 const HoldingShape: form.Shape<HoldingRecord> = form.object({
   machine: MachineWordShape,
   name: NodeNameShape,
   underlay: form.exactOptional(UnderlayShape),
-  underlayIpv6: form.exactOptional(Ipv6Shape),
   ports: form.listOf(form.object({ link: DeviceShape, network: form.string({ max: 64 }) }), PORTS_OF_NODE_MAX),
   released: form.listOf(OrphanNameShape, RELEASED_MAX),
+  vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, PORTS_OF_NODE_MAX)),
 });
 
 /** Records of holdings in the store. */

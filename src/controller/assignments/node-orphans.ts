@@ -55,7 +55,7 @@ export class NodeOrphans {
    * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE
    */
   async adopt(machine: MachineWord, name: OrphanName): Promise<void> {
-    const { document } = this.#assignments.orphan(machine, name);
+    const { document } = this.#assignments.orphanBook.find(machine, name);
     if (name.kind === 'port') {
       const port = placed(document);
       if (port === undefined) throw notAdoptable(name);

@@ -9,8 +9,6 @@ export interface NodePlace {
   /** Host name, for people. */
   readonly name: string;
   readonly underlay: Ipv4 | Ipv6;
-  /** The address on an IPv6 underlay. Absent: the node has none, or has not told. */
-  readonly underlayIpv6?: Ipv6;
 }
 
 /** The last place of each machine. A node that is silent keeps its place. */

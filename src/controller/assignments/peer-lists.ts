@@ -4,7 +4,9 @@ import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { AssignedPeer, AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
+import type { AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
+import { assignedPeers, PEERS_UNTOLD } from './assigned-peers.ts';
+import type { HoldingRecord } from './holding-record.ts';
 import type { NodePlace } from './node-places.ts';
 
 /** What the lists are made of. */
@@ -12,16 +14,11 @@ export interface PeerListsInput {
   readonly network: (id: NetworkId) => Network | undefined;
   readonly holdersOf: (network: NetworkId) => Iterable<MachineWord>;
   readonly placeOf: (machine: MachineWord) => NodePlace | undefined;
+  /** Where a node says that its VTEPs are, by network. */
+  readonly vtepsOf: (machine: MachineWord) => HoldingRecord['vteps'];
   /** host0's underlay address as a node at `viewer` reaches it. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
 }
-
-/** One object for all nodes, so that it is digested once. */
-const PEERS_UNTOLD = {
-  multicast: { kind: 'multicast' },
-  explicit: { kind: 'explicit' },
-  none: { kind: 'none' },
-} as const;
 
 /** Keeps the lists. A list that has not changed is the same object as before, so that its text and digest stay. */
 export class PeerLists {
@@ -63,27 +60,13 @@ export class PeerLists {
     this.#lists.delete(network);
   }
 
-  #compose(network: NetworkId, host0: Ipv4): AttachmentPeers {
-    const { holdersOf } = this.#input;
-    const type = this.#input.network(network)?.type;
-    const isOverIpv6 = type?.kind === 'vxlan' && type.underlay === 'ipv6';
-    const peers = [...holdersOf(network)].sort().flatMap((machine) => {
-      const peer = isOverIpv6 ? this.#overIpv6(machine) : this.#overIpv4(machine, host0);
-      return peer ?? [];
+  #compose(id: NetworkId, host0: Ipv4): AttachmentPeers {
+    const { network, holdersOf, placeOf, vtepsOf } = this.#input;
+    const holders = [...holdersOf(id)].sort().flatMap((machine) => {
+      const place = placeOf(machine);
+      if (place === undefined) return [];
+      return [{ ...place, machine, vteps: vtepsOf(machine), ...(machine === 'host0' && { underlay: host0 }) }];
     });
-    return { kind: 'assigned', peers };
-  }
-
-  #overIpv4(machine: MachineWord, host0: Ipv4): AssignedPeer | undefined {
-    const place = this.#input.placeOf(machine);
-    if (place === undefined) return undefined;
-    return { machine, name: place.name, underlay: machine === 'host0' ? host0 : place.underlay, macs: [] };
-  }
-
-  /** A node without an IPv6 address on its underlay is no peer: nobody could send to it. */
-  #overIpv6(machine: MachineWord): AssignedPeer | undefined {
-    const { name, underlayIpv6 } = this.#input.placeOf(machine) ?? {};
-    if (name === undefined || underlayIpv6 === undefined) return undefined;
-    return { machine, name, underlay: underlayIpv6, macs: [] };
+    return assignedPeers(network(id), holders);
   }
 }

@@ -3,7 +3,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { AssignedPort, NodeOrphan } from '../../protocol/documents/node-assignment.ts';
-import type { PlacedPortView } from '../../protocol/documents/placed-port.ts';
+import type { PlacedPortView } from '../../protocol/documents/views.ts';
 import type { Assignments } from './assignments.ts';
 import type { PortBook } from './port-book.ts';
 import type { PlacedPort } from './port-record.ts';
@@ -11,7 +11,7 @@ import type { PlacedPort } from './port-record.ts';
 /** Where the commands find what they name. */
 export interface PortOrdersInput {
   readonly book: PortBook;
-  readonly assignments: Pick<Assignments, 'nodeCalled' | 'portState' | 'nameOf' | 'isOrphanPort'>;
+  readonly assignments: Pick<Assignments, 'nodeCalled' | 'portState' | 'nameOf' | 'orphanBook'>;
   /** @throws MESH_NET_UNKNOWN */
   readonly network: (wanted: string) => Network;
   /** The mesh over which nodes hear host0; undefined while there is none. */
@@ -46,7 +46,7 @@ export class PortOrders {
     if (network.id === this.#input.management()?.id) throw inManagement(network);
     const given = { ...(link !== undefined && { link }), ...(mac !== undefined && { mac }) };
     const port = { network: network.id, ...this.#node(order.node), ...given };
-    return this.#view(await this.#input.book.create(port, (id) => !this.#input.assignments.isOrphanPort(id)));
+    return this.#view(await this.#input.book.create(port, (id) => !this.#input.assignments.orphanBook.hasPort(id)));
   }
 
   /** Moves a port to another node or interface. @throws MESH_PORT_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_TAKEN */

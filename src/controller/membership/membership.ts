@@ -251,6 +251,20 @@ export class Membership {
     return this.#reports.report(asker, report);
   }
 
+  /**
+   * Counts a sign of life that a member gave on its channel, in place of a report.
+   * @returns whether the member has joined by a report with these words. Otherwise it must report: host0's kernel has to see it
+   * @throws MESH_HOST0_STARTING
+   */
+  keepAlive({ machine, instance, ipv4, state }: Pick<SelfReport, 'machine' | 'instance' | 'ipv4' | 'state'>): boolean {
+    this.mustBeLoaded();
+    const { ipv6 } = memberAddresses(this.network, machine);
+    const member = this.#memberTable.get(ipv6);
+    const isKnown = member?.machine === machine && member.instance === instance && member.ipv4 === ipv4;
+    if (isKnown) this.#heartbeats.beat(ipv6, state);
+    return isKnown;
+  }
+
   /** The report of a node without an agent: see `MemberReports.poll`. */
   poll(asker: Ipv6, name: string, machine?: MachineId): Promise<void> {
     return this.#reports.poll(asker, name, machine);

@@ -24,16 +24,13 @@ export function readNetworkYaml(file: string, text: string): NetworkOrder {
 
 /** The whole network as a document that can be applied. What is empty, or follows from the number, is left out. */
 export function networkYaml(network: Network): string {
-  const { id: _, source, name, number, ...parts } = network;
-  const isFull = ([, part]: [string, unknown]) => JSON.stringify(part) !== '{}' && JSON.stringify(part) !== '[]';
-  const whole = {
-    name,
-    number,
-    ...(source !== 'store' && { source }),
-    ...Object.fromEntries(Object.entries(parts).filter(isFull)),
-  };
+  const { id: _, source, name, number, title, description, type, peers, mtuBytes, ...parts } = network;
+  const isFull = ([, part]: [string, unknown]) => ![undefined, '{}', '[]'].includes(JSON.stringify(part));
+  // What people change most often stands first.
+  const whole = Object.entries({ name, number, title, description, type, peers, mtuBytes, ...parts }).filter(isFull);
+  if (source !== 'store') whole.push(['source', source]);
   // Readers of YAML 1.1 take `no` and `12:30` for something else than texts: such texts are in quotes.
-  const document = new Document(whole, {
+  const document = new Document(Object.fromEntries(whole), {
     version: '1.2',
     schema: 'core',
     compat: 'yaml-1.1',

@@ -61,6 +61,7 @@ export function writeFdb(writer: MessageWriter, entry: FdbOperation): void {
   writeNeighbourHeader(writer, AF_BRIDGE, entry.link, STATE[entry.state], TABLE[entry.table] | marks);
   writer.attributeMac(NDA_LLADDR, entry.mac);
   if (entry.remoteVtep !== undefined) writer.attributeIp(NDA_DST, entry.remoteVtep);
+  if (entry.udpPort !== undefined) writer.attributePort(NDA_PORT, entry.udpPort);
   writer.end();
 }
 
@@ -108,6 +109,7 @@ export function readFdbEntry(message: Message): FdbEntry | undefined {
     state: (state & NUD_PERMANENT) !== 0 ? 'permanent' : (state & NUD_NOARP) !== 0 ? 'static' : 'dynamic',
     externLearn: (flags & NTF_EXT_LEARNED) !== 0,
     sticky: (flags & NTF_STICKY) !== 0,
-    ...([NDA_PORT, NDA_VNI, NDA_IFINDEX].some((type) => attributes.has(type)) && self && { detour: true as const }),
+    ...(attributes.has(NDA_PORT) && self && { udpPort: attributes.port(NDA_PORT) }),
+    ...([NDA_VNI, NDA_IFINDEX].some((type) => attributes.has(type)) && self && { detour: true as const }),
   };
 }

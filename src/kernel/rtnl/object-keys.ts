@@ -3,7 +3,7 @@ import { FLOOD_MAC } from '../../model/address/mac.ts';
 import type { Address, FdbEntry, Neighbour, Route, Rule } from './objects.ts';
 
 /** The fields that identify an FDB entry. */
-export type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep'>;
+export type EntryIdentity = Pick<FdbEntry, 'link' | 'table' | 'mac' | 'remoteVtep' | 'udpPort'>;
 
 /** Two prefix lengths of one address are two addresses. */
 export function addressKey({ link, address, length }: Pick<Address, 'link' | 'address' | 'length'>): string {
@@ -21,10 +21,11 @@ export function neighbourObjectKey({ link, address }: Pick<Neighbour, 'link' | '
 }
 
 /**
- * Only flood entries are identified by their remote VTEP. Another entry keeps its key when it moves to another VTEP.
+ * Only flood entries are identified by their remote VTEP, with its UDP port where that is not the device's. Another entry keeps its key when it moves to another VTEP.
  */
-export function entryKey({ link, table, mac, remoteVtep }: EntryIdentity): string {
-  return `${link} ${table} ${mac}${mac === FLOOD_MAC ? ` ${remoteVtep}` : ''}`;
+export function entryKey({ link, table, mac, remoteVtep, udpPort }: EntryIdentity): string {
+  if (mac !== FLOOD_MAC) return `${link} ${table} ${mac}`;
+  return `${link} ${table} ${mac} ${remoteVtep}${udpPort === undefined ? '' : ` port ${udpPort}`}`;
 }
 
 /** Two programs may have the same rule. */

@@ -31,6 +31,16 @@ export const REPORT_INTERVAL_MS = 3_000;
 export function reportIntervalMs(machine: MachineId): number {
   return REPORT_INTERVAL_MS - Number.parseInt(machine.slice(0, 2), 16);
 }
+/**
+ * The longest time between two reports inside a mesh while the node's channel keeps the membership. They show host0's kernel the
+ * node's addresses, and the node that this mesh works.
+ */
+const KEPT_REPORT_INTERVAL_MS = 60_000;
+/** The time between two such reports: 45 to 60 s, each mesh of a node at its own pace, so that a node in hundreds does not report in all at once. */
+export function keptReportIntervalMs(machine: MachineId, network: number): number {
+  const pace = (Number.parseInt(machine.slice(0, 2), 16) + 37 * network) % 256;
+  return KEPT_REPORT_INTERVAL_MS * (1 - pace / 1024);
+}
 /** The time between two comment lines of an idle stream: silence then means that the other end is gone. */
 export const STREAM_COMMENT_MS = 3_000;
 /** A stream without a byte for this long is dead. */

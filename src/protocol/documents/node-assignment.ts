@@ -12,6 +12,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { HostInterface } from '../../model/network/host-address.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -72,6 +73,8 @@ export interface NodeAttachment {
   readonly network: Network;
   readonly reasons: readonly AttachmentReason[];
   readonly peers: AttachmentPeers;
+  /** The node's own addresses in the subnets of the network, which host0 chose. Absent: none. */
+  readonly hostAddresses?: readonly HostInterface[];
   readonly services: readonly AssignedService[];
 }
 
@@ -189,14 +192,17 @@ export interface NodeStatus {
   readonly kept: boolean;
   /** A word for `ports`: another list has another word. host0 says it back (`NodeAssignment.heard`). An older node has none. */
   readonly said?: string;
-  /** The node's address on its IPv6 underlay. Absent: it has none, or is an older node. */
-  readonly underlayIpv6?: Ipv6;
   /** The digest of each attachment that the node has from host0 (`attachmentDigest`), so that host0 sends only others. */
   readonly digests: Readonly<Record<NetworkId, string>>;
   readonly objects: readonly ObjectStatus[];
   /** Ports that the node's administrator plugged in. They are without `id`. */
   readonly ports: readonly (Omit<AssignedPort, 'network'> & { readonly network: NetworkId | string })[];
   readonly orphans: readonly Orphan[];
+  /**
+   * Where the node's VTEP of a network with assigned peers is, for networks over IPv6 or on an underlay device of their own. In all
+   * others it is at the node's address towards host0, which host0's kernel sees.
+   */
+  readonly vteps?: Readonly<Record<NetworkId, Ipv4 | Ipv6>>;
 }
 
 /** The answer to `PUT /assignment`. */

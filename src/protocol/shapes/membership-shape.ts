@@ -4,11 +4,12 @@
  */
 
 import { MeshError } from '../../model/error.ts';
+import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
-import { readDocument } from './document.ts';
+import { type DocumentReading, fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
-import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
+import { ErrorShape, MemberShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
 
 /** The longest event, in characters: a list of MEMBERS_MAX members with the longest names has 800,000. */
 export const EVENT_MAX_LENGTH = 1024 * 1024;
@@ -18,11 +19,16 @@ const ANSWER_MAX_LENGTH = 64 * 1024;
 const nonce = form.exactOptional(form.string({ pattern: NONCE }));
 const Accepted = form.object({ accepted: form.literal(true), version: VersionShape, segments: SegmentsShape, nonce });
 const Refused = form.object({ accepted: form.literal(false), error: ErrorShape, nonce });
+/** The answer to a report. */
+export const ReportAnswerShape: form.Shape<SelfReportAnswer> = form.union([Accepted, Refused]);
 const Answer = form.union([Accepted, Refused, ErrorShape]);
 
 /** The members of one mesh have their IPv6 in its prefix. */
 function eventShape({ hostAddress }: Mesh): form.Shape<MembershipEvent> {
-  const member = memberShapeIn(hostAddress.prefix);
+  return eventShapeOf(memberShapeIn(hostAddress.prefix));
+}
+
+function eventShapeOf(member: form.Shape<Member>): form.Shape<MembershipEvent> {
   return form.variants('type', [
     // host0 itself comes on top of the members.
     form.object({
@@ -35,17 +41,27 @@ function eventShape({ hostAddress }: Mesh): form.Shape<MembershipEvent> {
   ]);
 }
 
+/** An event of the stream of any mesh. */
+export const MembershipEventShape: form.Shape<MembershipEvent> = eventShapeOf(MemberShape);
+
 /**
  * Reads events of a mesh's stream.
  * @returns a reader that throws MESH_HOST0_MALFORMED for an event that has not its form; nothing of such an event is used
  */
 export function membershipEventReader(network: Mesh): (data: string) => MembershipEvent {
   const shape = eventShape(network);
-  return (data) => {
-    const { document, fault } = readDocument(shape, data, EVENT_MAX_LENGTH);
-    if (fault !== undefined) throw malformed(`an event of the member list that ${fault}`);
-    return document;
-  };
+  return (data) => wellFormed(readDocument(shape, data, EVENT_MAX_LENGTH));
+}
+
+/** The same reader for events that came as part of a document, and are parsed already. */
+export function membershipValueReader(network: Mesh): (value: unknown) => MembershipEvent {
+  const shape = eventShape(network);
+  return (value) => wellFormed(fitted(shape, value));
+}
+
+function wellFormed({ document, fault }: DocumentReading<MembershipEvent>): MembershipEvent {
+  if (fault !== undefined) throw malformed(`an event of the member list that ${fault}`);
+  return document;
 }
 
 /**

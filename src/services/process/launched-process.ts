@@ -3,26 +3,18 @@
  * its end. It has its own session, its own cgroup where there is one, and its output in a file of a bounded size. Whether it
  * shall run is decided elsewhere: by a step of the agent's plan (launcher.ts), or by a `Service`.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { rotateLog } from '../../protocol/journal/log-rotation.ts';
-import { launch } from './launch.ts';
-import {
-  groupMembers,
-  groupOf,
-  joinGroup,
-  killMembers,
-  makeGroup,
-  removeGroup,
-  sessionMembers,
-} from './process-group.ts';
-import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
-import { bootId, type ProcessRecord, RECORD_SUFFIX, readProcessRecord, writeProcessRecord } from './process-record.ts';
+import { endProcess, killLost, stopOf, sweepAfter } from './process-end.ts';
+import { isIn, joinGroup, makeGroup } from './process-group.ts';
+import { isRunning, signalProcess } from './process-mark.ts';
+import { lastLineOf, lookAtOutput, SHORTEST_LOOK_MS } from './process-output.ts';
+import { type ProcessRecord, readProcessRecord, writeProcessRecord } from './process-record.ts';
 import { checkSpec, OUTPUT_MAX_BYTES, type ProcessSpec, specDigest } from './process-spec.ts';
+import { type InNetns, newRecord, outputFileOf, recordFileOf, startBySpec } from './process-start.ts';
 import { isReady, READY_WITHIN_SEC } from './readiness.ts';
 import { RestartPause, WELL_MS } from './restart-pause.ts';
 
@@ -35,7 +27,7 @@ export interface ProcessPlace {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'record'>;
   /** Runs `fork` in the network namespace at `path`. Absent: specs name no namespace. */
-  readonly inNetns?: <T>(path: string, fork: () => T) => T;
+  readonly inNetns?: InNetns;
 }
 
 /** A process that runs. */
@@ -54,17 +46,8 @@ export interface RunningProcess {
 
 /** An adopted process is checked this often: only the exit of a child is reported to its parent. */
 const CHECK_MS = 500;
-/** How often the output is looked at while it is quiet: a stranger may make a service write some 100 kB a second. */
-const LONGEST_LOOK_MS = 5_000;
-/** How often at first, and after the output was too large: a process that floods its output writes 100 MB in that time. */
-const SHORTEST_LOOK_MS = 100;
 /** The signs of readiness are looked for this often. */
 const READY_LOOK_MS = 50;
-const STOP_SEC = 3;
-/** How long a process may take to end after SIGKILL. */
-const KILL_MS = 3_000;
-const LAST_LINE_MAX = 200;
-const LAST_BYTES = 4_096;
 
 /** One process by its name. Its calls are carried out one after the other. */
 export class LaunchedProcess {
@@ -88,6 +71,10 @@ export class LaunchedProcess {
   #outputFromByte = 0;
   #lookMs = SHORTEST_LOOK_MS;
   #error: MeshError | undefined;
+  /** Its network namespace is another one than the spec names. */
+  #astray = false;
+  /** What the process shall read again as soon as it is ready: before, the signal would end many a program. */
+  #ordered: ProcessSpec['rereads'];
   #check: Alarm | undefined;
   #readyCheck: Alarm | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -99,7 +86,7 @@ export class LaunchedProcess {
     const { record, fault } = readProcessRecord(this.#recordFile);
     if (fault !== undefined) this.#tell('record not used', `the record ${this.#recordFile} ${fault}`, 'warning');
     if (record !== undefined && isRunning(record)) this.#record = record;
-    else if (record !== undefined) this.#sweep(record);
+    else if (record !== undefined) sweepAfter(record, this.#recordFile, 'earlier');
     this.#checkLater();
   }
 
@@ -111,8 +98,9 @@ export class LaunchedProcess {
   get running(): RunningProcess | undefined {
     const record = this.#record;
     if (record === undefined) return undefined;
-    const { pid, label, fingerprint: digest, reread, ready = true } = record;
-    return { pid, label, digest, ready, astray: this.#isAstray(pid), ...(reread !== undefined && { reread }) };
+    const { pid, label, fingerprint: digest, ready = true } = record;
+    const reread = this.#ordered?.digest ?? record.reread;
+    return { pid, label, digest, ready, astray: this.#astray, ...(reread !== undefined && { reread }) };
   }
 
   /** Why the process does not keep running, or does not do its work (MESH_PROCESS_FAILED); it holds until it has run for ten seconds. */
@@ -125,9 +113,18 @@ export class LaunchedProcess {
     return this.#pause.waitMs(this.#place.clock.nowMs());
   }
 
+  /** Why a start would be refused now: the process has ended again and again with this spec, and must wait. */
+  refusalOf(spec: ProcessSpec): MeshError | undefined {
+    if (this.waitMs === 0 || (this.#spec !== undefined && specDigest(this.#spec) !== specDigest(spec)))
+      return undefined;
+    return (
+      this.#error ?? new MeshError('MESH_PROCESS_FAILED', `${this.name} ends again and again`, { object: this.name })
+    );
+  }
+
   /** The file with the output of the process. */
   get outputFile(): string {
-    return this.#spec?.outputFile ?? join(this.#place.directory, `${this.name}.log`);
+    return outputFileOf(this.#place.directory, this.#spec ?? this.#place);
   }
 
   /**
@@ -140,7 +137,8 @@ export class LaunchedProcess {
       checkSpec(spec);
       if (this.#record !== undefined) throw new RangeError(`${this.name} runs already`);
       if (this.#spec !== undefined && specDigest(this.#spec) !== specDigest(spec)) this.forget();
-      if (this.waitMs > 0) throw this.#waiting();
+      const refusal = this.refusalOf(spec);
+      if (refusal !== undefined) throw refusal;
       this.#spec = spec;
       try {
         await this.#launch(spec);
@@ -154,8 +152,10 @@ export class LaunchedProcess {
 
   /** Goes on with the process that runs, as one of this spec: its digest must be the same. */
   adopt(spec: ProcessSpec): void {
+    if (this.#spec === spec) return;
     if (this.#spec === undefined) this.#tell('service adopted', `${this.name}: process ${this.#record?.pid}`);
     this.#spec = spec;
+    this.#lookAtNetns();
     this.#awaitReadiness();
   }
 
@@ -168,11 +168,18 @@ export class LaunchedProcess {
   reread(spec: ProcessSpec): Promise<void> {
     return this.#enqueue(async () => {
       this.#spec = spec;
-      if (this.#record === undefined || spec.rereads === undefined) return;
-      signalProcess(this.#record, spec.rereads.signal);
-      this.#note({ ...this.#record, reread: spec.rereads.digest });
-      this.#tryToKeepRecord();
+      this.#ordered = spec.rereads;
+      this.#carryOutOrder();
     });
+  }
+
+  #carryOutOrder(): void {
+    if (this.#record === undefined || this.#record.ready === false || this.#ordered === undefined) return;
+    const { signal, digest } = this.#ordered;
+    signalProcess(this.#record, signal);
+    this.#ordered = undefined;
+    this.#note({ ...this.#record, reread: digest });
+    this.#tryToKeepRecord();
   }
 
   /**
@@ -188,10 +195,17 @@ export class LaunchedProcess {
       if (record === undefined) return;
       this.#isEnding = true;
       try {
-        await this.#endAll(record);
+        await endProcess({
+          ...this.#place,
+          recordFile: this.#recordFile,
+          record: { ...record, ...stopOf(this.#spec) },
+        });
       } finally {
         this.#isEnding = false;
+        // It may end later.
+        this.#checkLater();
       }
+      this.#check?.cancel();
       this.#record = undefined;
       rmSync(this.#recordFile, { force: true });
     });
@@ -211,8 +225,12 @@ export class LaunchedProcess {
     await this.#queue;
   }
 
+  get #outputMaxBytes(): number {
+    return this.#spec?.outputMaxBytes ?? OUTPUT_MAX_BYTES;
+  }
+
   get #recordFile(): string {
-    return join(this.#place.directory, `${this.name}${RECORD_SUFFIX}`);
+    return recordFileOf(this.#place.directory, this.name);
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T | undefined> {
@@ -223,25 +241,19 @@ export class LaunchedProcess {
 
   async #launch(spec: ProcessSpec): Promise<void> {
     const { directory, clock, inNetns } = this.#place;
-    const { netns, env, user, stdin, label = '' } = spec;
     mkdirSync(directory, { recursive: true });
-    rotateLog(this.outputFile, spec.outputMaxBytes ?? OUTPUT_MAX_BYTES);
+    lookAtOutput(this.outputFile, this.#outputMaxBytes, SHORTEST_LOOK_MS);
     // What an earlier process of this name has left behind, whose record was lost.
     const group = makeGroup(this.#recordFile);
-    await this.#killLost(group);
+    await killLost(group, clock);
     this.#outputFromByte = statSync(this.outputFile, { throwIfNoEntry: false })?.size ?? 0;
     this.#startedMs = clock.nowMs();
     this.#ending = undefined;
-    if (netns !== undefined && inNetns === undefined) throw new RangeError(`${this.name} cannot enter a namespace`);
+    this.#ordered = undefined;
     const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
-    const mark = launch({
-      argv: spec.argv,
-      directory: spec.directory ?? '/',
-      logFile: this.outputFile,
-      ...(env !== undefined && { env }),
-      ...(user !== undefined && { user }),
-      ...(stdin !== undefined && { stdin }),
-      ...(netns !== undefined && inNetns !== undefined && { within: (fork) => inNetns(netns, fork) }),
+    const mark = startBySpec(spec, {
+      outputFile: this.outputFile,
+      inNetns,
       onError: refuse,
       onExit: (status, signal) => {
         this.#ending = status === null ? `was ended by ${signal}` : `ended with ${status}`;
@@ -249,32 +261,16 @@ export class LaunchedProcess {
       },
     });
     if (mark === undefined) throw new Error(`cannot be started: ${(await refused).message}`);
-    const isInGroup = group !== undefined && (await joinGroup(group, mark));
     this.#isChild = true;
     this.#lookMs = SHORTEST_LOOK_MS;
-    const { rereads, stopSignal, stopSec } = spec;
-    this.#note({
-      ...mark,
-      fingerprint: specDigest(spec),
-      label,
-      boot: bootId(),
-      ready: spec.readiness === undefined,
-      ...(rereads !== undefined && { reread: rereads.digest }),
-      ...(isInGroup && { group }),
-      ...(stopSignal !== undefined && { stopSignal }),
-      ...(stopSec !== undefined && { stopSec }),
-    });
+    this.#astray = false;
+    this.#note(newRecord(spec, mark, group));
+    // At once: nobody would know a process without a record if this one was killed now.
+    this.#tryToKeepRecord();
+    if (group !== undefined) await joinGroup(group, mark);
     this.#tell('service started', `${this.name}: process ${mark.pid}`);
     this.#checkLater();
     this.#awaitReadiness();
-    this.#tryToKeepRecord();
-  }
-
-  async #killLost(group: string | undefined): Promise<void> {
-    const lost = groupMembers(group);
-    if (lost.length === 0) return;
-    killMembers(lost, group);
-    await this.#areGone(lost, KILL_MS);
   }
 
   #note(record: ProcessRecord): void {
@@ -297,46 +293,6 @@ export class LaunchedProcess {
     }
   }
 
-  async #endAll(record: ProcessRecord): Promise<void> {
-    const { stopSec = STOP_SEC, stopSignal = 'SIGTERM' } = { ...record, ...this.#stopOf(this.#spec) };
-    const group = groupOf(this.#recordFile, record.group);
-    const before = sessionMembers(record);
-    signalProcess(record, stopSignal);
-    if (!(await this.#areGone([record], stopSec * 1000))) signalProcess(record, 'SIGKILL');
-    const others = [...before, ...sessionMembers(record), ...groupMembers(group)].filter(isRunning);
-    killMembers(others, group);
-    if (!(await this.#areGone([record, ...others], KILL_MS))) {
-      throw new MeshError('MESH_PROCESS_NOT_ENDED', `${this.name} (process ${record.pid}) still runs after SIGKILL`, {
-        object: this.name,
-        remedy: `See \`cat /proc/${record.pid}/stack\`: the kernel does not let it go. It is ended again automatically.`,
-        retryable: true,
-      });
-    }
-    removeGroup(group);
-  }
-
-  #stopOf(spec: ProcessSpec | undefined): Pick<ProcessSpec, 'stopSec' | 'stopSignal'> {
-    const { stopSec, stopSignal } = spec ?? {};
-    return { ...(stopSec !== undefined && { stopSec }), ...(stopSignal !== undefined && { stopSignal }) };
-  }
-
-  async #areGone(marks: readonly ProcessMark[], withinMs: number): Promise<boolean> {
-    const { clock } = this.#place;
-    for (const deadline = clock.nowMs() + withinMs; marks.some(isRunning); ) {
-      if (clock.nowMs() > deadline) return false;
-      await new Promise<void>((resolve) => void clock.after(10, resolve));
-    }
-    return true;
-  }
-
-  /** Kills what a process that has ended by itself has left behind. Of its session only when its end was seen. */
-  #sweep(record: ProcessRecord): void {
-    const group = groupOf(this.#recordFile, record.group);
-    killMembers([...groupMembers(group), ...(this.#record === record ? sessionMembers(record) : [])], group);
-    removeGroup(group);
-    rmSync(this.#recordFile, { force: true });
-  }
-
   /** A child's exit arrives as an event: a child is checked only for its output, its record and its error. */
   #checkLater(): void {
     this.#check?.cancel();
@@ -350,22 +306,16 @@ export class LaunchedProcess {
     if (record === undefined || this.#isEnding) return;
     if (!isRunning(record)) {
       this.#readyCheck?.cancel();
-      this.#sweep(record);
+      sweepAfter(record, this.#recordFile, 'now');
       this.#record = undefined;
       this.#failed(this.#ending ?? 'ended');
       return;
     }
     this.#tryToKeepRecord();
-    this.#lookAtOutput();
+    this.#lookAtNetns();
+    this.#lookMs = lookAtOutput(this.outputFile, this.#outputMaxBytes, this.#lookMs);
     if (this.#isKept && record.ready !== false && this.#place.clock.nowMs() - this.#startedMs >= WELL_MS) this.#well();
     this.#checkLater();
-  }
-
-  #lookAtOutput(): void {
-    const maxBytes = this.#spec?.outputMaxBytes ?? OUTPUT_MAX_BYTES;
-    const size = statSync(this.outputFile, { throwIfNoEntry: false })?.size ?? 0;
-    this.#lookMs = size > maxBytes ? SHORTEST_LOOK_MS : Math.min(LONGEST_LOOK_MS, this.#lookMs * 2);
-    rotateLog(this.outputFile, maxBytes);
   }
 
   #awaitReadiness(): void {
@@ -391,8 +341,16 @@ export class LaunchedProcess {
   #becameReady(): void {
     if (this.#record === undefined) return;
     this.#note({ ...this.#record, ready: true });
+    this.#carryOutOrder();
     void this.#enqueue(() => this.#checkNow());
     this.#changes.emit();
+  }
+
+  #lookAtNetns(): void {
+    const netns = this.#spec?.netns;
+    const before = this.#astray;
+    this.#astray = this.#record !== undefined && netns !== undefined && !isIn(this.#record, netns);
+    if (this.#astray !== before) this.#changes.emit();
   }
 
   #well(): void {
@@ -401,69 +359,33 @@ export class LaunchedProcess {
     if (had) this.#changes.emit();
   }
 
-  #isAstray(pid: number): boolean {
-    const netns = this.#spec?.netns;
-    if (netns === undefined) return false;
-    const [there, wanted] = [`/proc/${pid}/ns/net`, netns].map((path) => {
-      try {
-        return statSync(path, { throwIfNoEntry: false })?.ino;
-      } catch {
-        return undefined;
-      }
-    });
-    return there !== undefined && wanted !== undefined && there !== wanted;
-  }
-
   #failed(what: string): void {
     const { clock } = this.#place;
     this.#pause.failed(clock.nowMs(), clock.nowMs() - this.#startedMs);
     const lastLine = lastLineOf(this.outputFile);
     const remedy = this.#spec?.remedies?.find(({ says }) => lastLine.includes(says))?.remedy;
-    this.#report('service ended', `${this.name} ${what}${lastLine && `; it last said: ${lastLine}`}`, remedy);
+    this.#reportEnd('service ended', `${this.name} ${what}${lastLine && `; it last said: ${lastLine}`}`, remedy);
   }
 
   /** The system refused a call (open, write). The process is left as it is, and the call is tried again. */
   #refused({ message, remedy }: MeshError): void {
     if (this.#error?.message !== `${this.name}: ${message}`)
-      this.#report('service refused', `${this.name}: ${message}`, remedy);
+      this.#reportEnd('service refused', `${this.name}: ${message}`, remedy);
   }
 
-  #report(kind: string, message: string, remedy = `See ${this.outputFile}.`): void {
+  #reportEnd(kind: string, message: string, remedy = `See ${this.outputFile}.`): void {
+    this.#report(kind, message, remedy, `${remedy} It is started again automatically.`);
+  }
+
+  #report(kind: string, message: string, remedy = `See ${this.outputFile}.`, finding = remedy): void {
     const { journal } = this.#place;
-    this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
-      object: this.name,
-      remedy: `${remedy} It is started again automatically.`,
-      retryable: true,
-    });
+    const object = this.name;
+    this.#error = new MeshError('MESH_PROCESS_FAILED', message, { object, remedy: finding, retryable: true });
     journal.record({ level: 'error', kind, message, object: this.name, code: this.#error.code, remedy });
     this.#changes.emit();
   }
 
-  /** The error of a start that must wait. */
-  #waiting(): MeshError {
-    return (
-      this.#error ?? new MeshError('MESH_PROCESS_FAILED', `${this.name} ends again and again`, { object: this.name })
-    );
-  }
-
   #tell(kind: string, message: string, level: 'info' | 'warning' = 'info'): void {
     this.#place.journal.record({ level, kind, message, object: this.name });
-  }
-}
-
-/** The last line of an output, which may be long: only its end is read. */
-function lastLineOf(file: string): string {
-  try {
-    const descriptor = openSync(file, 'r');
-    try {
-      const bytes = Buffer.alloc(LAST_BYTES);
-      const start = Math.max(0, fstatSync(descriptor).size - LAST_BYTES);
-      const end = bytes.subarray(0, readSync(descriptor, bytes, 0, LAST_BYTES, start)).toString('utf8');
-      return end.trimEnd().split('\n').at(-1)?.slice(0, LAST_LINE_MAX) ?? '';
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return '';
   }
 }

@@ -1,6 +1,6 @@
 /** How a supervised process shall run: plain data, so that specs can be compared, printed and recorded. */
 import { createHash } from 'node:crypto';
-import type { Readiness } from './readiness.ts';
+import type { ReadySign } from './readiness.ts';
 
 /** The signals that may tell a process to end. */
 export const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGKILL'] as const;
@@ -32,7 +32,7 @@ export interface ProcessSpec {
   /** What the process reads again on a signal. Another digest means this signal, and no other process. */
   readonly rereads?: { readonly signal: NodeJS.Signals; readonly digest: string };
   /** How the process shows that it does its work. Absent: it is ready when it runs. */
-  readonly readiness?: Readiness;
+  readonly readiness?: ReadySign;
   /** The signal that tells the process to end: SIGTERM when absent. */
   readonly stopSignal?: (typeof STOP_SIGNALS)[number];
   /** How long the process may take to end, until it is killed: 3 when absent. */
@@ -73,4 +73,16 @@ export function specDigest(spec: ProcessSpec): string {
   const { argv, env, directory = '/', netns = '', user, stdin = '', outputFile = '', reads = [], label = '' } = spec;
   const sorted = env === undefined ? [] : Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
   return contentDigest(JSON.stringify([argv, sorted, directory, netns, user ?? {}, stdin, outputFile, reads, label]));
+}
+
+/** The length of a digest in a record of an earlier version. */
+const FORMER_DIGEST_HEX = 16;
+
+/**
+ * Whether a process that runs is one of this spec, by its digest. In a record of an earlier version this is the beginning of the digest
+ * of the configuration alone: an upgrade does not end a process that serves.
+ */
+export function isOfSpec(digest: string, spec: ProcessSpec): boolean {
+  if (digest.length === FORMER_DIGEST_HEX) return spec.reads?.some((read) => read.startsWith(digest)) ?? false;
+  return digest === specDigest(spec);
 }

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 
 /** The sign of a process that is ready, and how long it may take. */
-export type Readiness = { readonly withinSec?: number } /** There is a file, such as a pid file. */ & (
+export type ReadySign = { readonly withinSec?: number } /** There is a file, such as a pid file. */ & (
   | { readonly kind: 'file'; readonly path: string }
   /** A Unix socket takes connections and, where `says` is given, sends this text first: QEMU's monitor says `"QMP"`. */
   | { readonly kind: 'socket'; readonly path: string; readonly says?: string }
@@ -25,7 +25,7 @@ export interface Output {
 }
 
 /** Whether a process shows the sign now. Never rejects. */
-export async function isReady(readiness: Readiness, output: Output): Promise<boolean> {
+export async function isReady(readiness: ReadySign, output: Output): Promise<boolean> {
   switch (readiness.kind) {
     case 'file':
       return statSync(readiness.path, { throwIfNoEntry: false }) !== undefined;

@@ -3,8 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { agentClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient, host0Client } from '../../../src/protocol/http/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -66,7 +66,9 @@ test('host0 places a port on a node and one on itself, and the guests reach each
   await allReachable(central.netns, [first.address]);
   await expect(mesh('port', 'create', 'blue', '--node', 'node1', '--device', 'vm1')).rejects.toThrow('MESH_PORT_TAKEN');
   const agent = agentClient(pathsBelow(lab.host('node1').root));
-  await expect(agent.ask('DELETE /v1/ports/*', { names: ['vm1'] })).rejects.toThrow('host0 has placed');
+  await expect(agent.ask('DELETE /v1/ports/{interface}', { path: { interface: 'vm1' } })).rejects.toThrow(
+    'host0 has placed',
+  );
   expect(await agent.ask('GET /v1/given')).toMatchObject([{ network: { name: 'blue' }, reasons: ['port'] }]);
   await noDrift(lab.hosts);
 });

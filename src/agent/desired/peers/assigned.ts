@@ -26,16 +26,20 @@ export function assignedParts(context: VxlanContext, list: AttachmentPeers): Par
 }
 
 function peerPart(context: VxlanContext, peer: AssignedPeer): Part {
-  const { network } = context;
+  const { network, own } = context;
   return {
     key: peer.machine,
     inputs: [peer],
     build: () => {
       const { bridgeMac, linkLocal } = nodeAddresses(network, peer.machine);
+      const isShared = bridgeMac === own.bridgeMac;
+      const link = network.bridge.name;
+      const neighbour = { kind: 'neighbour', network: network.id, link, address: linkLocal, mac: bridgeMac } as const;
       return {
         items: [
-          ...vtepItems(context, peer.underlay, [bridgeMac, ...peer.macs]),
-          { kind: 'neighbour', network: network.id, link: network.bridge.name, address: linkLocal, mac: bridgeMac },
+          // Where all bridges have one address, each node answers for it itself.
+          ...vtepItems(context, peer.underlay, isShared ? peer.macs : [bridgeMac, ...peer.macs]),
+          ...(isShared ? [] : [neighbour]),
         ],
         elements: [sourceElement(network, peer.underlay), ...guardOf(network, [bridgeMac], [linkLocal])],
       };
@@ -44,7 +48,7 @@ function peerPart(context: VxlanContext, peer: AssignedPeer): Part {
 }
 
 /** The FDB entries that lead to a remote VTEP: a flood entry, and two for each Ethernet address behind the VTEP. */
-export function vtepItems({ network, type }: VxlanContext, remoteVtep: Ip, macs: readonly Mac[]): Item[] {
+function vtepItems({ network, type }: VxlanContext, remoteVtep: Ip, macs: readonly Mac[]): Item[] {
   const entry = { kind: 'fdb', network: network.id, link: type.device, marked: true } as const;
   return [
     ...macs.flatMap((mac): Item[] => [
@@ -52,6 +56,25 @@ export function vtepItems({ network, type }: VxlanContext, remoteVtep: Ip, macs:
       // In the bridge's table, an entry with our mark can only be dynamic. It does not age.
       { ...entry, table: 'master', mac, state: 'dynamic' },
     ]),
-    { ...entry, table: 'self', mac: FLOOD_MAC, remoteVtep, state: 'permanent' },
+    floodItem({ network, type }, remoteVtep),
   ];
+}
+
+/** The entry by which frames for everybody go to a remote VTEP. @param udpPort where it listens, if not at the device's */
+export function floodItem(
+  { network, type }: Pick<VxlanContext, 'network' | 'type'>,
+  remoteVtep: Ip,
+  udpPort?: number,
+): Item {
+  const way = { remoteVtep, ...(udpPort !== undefined && { udpPort }) };
+  return {
+    kind: 'fdb',
+    network: network.id,
+    link: type.device,
+    marked: true,
+    table: 'self',
+    mac: FLOOD_MAC,
+    state: 'permanent',
+    ...way,
+  };
 }

@@ -2,7 +2,7 @@
 import type { Ip } from '../../../kernel/ip.ts';
 import type { ExplicitPeers } from '../../../model/network/peers/explicit.ts';
 import type { Part } from '../part.ts';
-import { vtepItems } from './assigned.ts';
+import { floodItem } from './assigned.ts';
 import { sourceElement } from './sources.ts';
 import { sourceAddress, type VxlanContext } from './vxlan-context.ts';
 
@@ -12,11 +12,13 @@ export function explicitParts(context: VxlanContext, _: unknown, { vteps }: Expl
   const here: ReadonlySet<Ip> = node.here;
   const own = sourceAddress(context);
   return vteps
-    .map(({ address }) => address)
-    .filter((address) => address !== own && !here.has(address))
-    .map((address) => ({
-      key: `VTEP ${address} of ${type.device}`,
-      inputs: [],
-      build: () => ({ items: vtepItems(context, address, []), elements: [sourceElement(network, address)] }),
+    .filter(({ address }) => address !== own && !here.has(address))
+    .map(({ address, port = type.udpPort }) => ({
+      key: `VTEP ${address} port ${port} of ${type.device}`,
+      inputs: [type.udpPort],
+      build: () => ({
+        items: [floodItem(context, address, port === type.udpPort ? undefined : port)],
+        elements: [sourceElement(network, address)],
+      }),
     }));
 }

@@ -1,0 +1,78 @@
+/** Documents of networks that people give to a command: a file, or standard input. */
+import { isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
+import { extname } from 'node:path';
+import type { Readable } from 'node:stream';
+import { systemWords } from '../../formats/system-error.ts';
+import { MeshError } from '../../model/error.ts';
+import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
+
+/** Longer than any document that is read: what is longer is no document of a network. */
+const BYTES_MAX = 4 * 1024 * 1024;
+
+/** What messages call standard input. */
+const STDIN = 'standard input';
+
+/**
+ * Reads a document in JSON or YAML. The end of the name says which, else the first sign: JSON begins with a brace.
+ * @param file `-` is standard input
+ * @throws MESH_OBJECT_UNKNOWN, MESH_CONF_*, MESH_NET_INVALID
+ */
+export async function readNetwork(file: string): Promise<NetworkOrder> {
+  const isStdin = file === '-';
+  const name = isStdin ? STDIN : file;
+  const text = await textOf(isStdin ? process.stdin : createReadStream(file), name);
+  return readNetworkText(name, text);
+}
+
+/** The same for a text that is there. */
+export async function readNetworkText(name: string, text: string): Promise<NetworkOrder> {
+  if (isJson(name, text)) {
+    const { readNetworkJson } = await import('../../formats/network/network-json.ts');
+    return readNetworkJson(name, text);
+  }
+  const { readNetworkYaml } = await import('../../formats/network/network-yaml.ts');
+  return readNetworkYaml(name, text);
+}
+
+function isJson(name: string, text: string): boolean {
+  const ending = extname(name).toLowerCase();
+  if (ending === '.yaml' || ending === '.yml') return false;
+  return ending === '.json' || /^\s*[{[]/.test(text);
+}
+
+/** @throws MESH_OBJECT_UNKNOWN, MESH_CONF_TOO_LARGE, MESH_CONF_BINARY */
+async function textOf(stream: Readable, name: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of stream) {
+      chunks.push(Buffer.from(chunk));
+      length += Buffer.byteLength(chunk);
+      if (length > BYTES_MAX) throw tooLarge(name);
+    }
+  } catch (cause) {
+    if (cause instanceof MeshError) throw cause;
+    throw new MeshError('MESH_OBJECT_UNKNOWN', `${name} cannot be read: ${systemWords(cause)}`, {
+      object: name,
+      cause,
+    });
+  }
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes) || bytes.includes(0)) {
+    throw new MeshError('MESH_CONF_BINARY', `${name} is not text`, {
+      object: name,
+      rule: 'A document of a network is UTF-8 text without NUL bytes.',
+      remedy: 'Save the file as UTF-8 text',
+    });
+  }
+  return bytes.toString('utf8');
+}
+
+function tooLarge(name: string): MeshError {
+  return new MeshError('MESH_CONF_TOO_LARGE', `${name} is larger than ${BYTES_MAX} bytes`, {
+    object: name,
+    rule: `A document of a network has at most ${BYTES_MAX} bytes.`,
+    remedy: 'Name the file of one network',
+  });
+}
