@@ -183,13 +183,20 @@ const generation = new AttributeTable(NFTA_GEN_PROC_NAME);
  */
 function isOurs({ bytes, start, end }: Message): boolean {
   generation.parse(bytes, start + NFGENMSG_BYTES, end);
+  const number = generation.u32BE(NFTA_GEN_PROC_PID);
+  const name = generation.text(NFTA_GEN_PROC_NAME);
+  if (ownThreads.get(number) === name) return true;
   try {
-    const name = readFileSync(`/proc/self/task/${generation.u32BE(NFTA_GEN_PROC_PID)}/comm`, 'utf8');
-    return name === `${generation.text(NFTA_GEN_PROC_NAME)}\n`;
+    if (readFileSync(`/proc/self/task/${number}/comm`, 'utf8') !== `${name}\n`) return false;
+    ownThreads.set(number, name);
+    return true;
   } catch {
     return false;
   }
 }
+
+/** The threads that have changed nftables, by number: those of libuv's pool, which never end. Each join changes nftables, and /proc is slow. */
+const ownThreads = new Map<number, string>();
 
 /**
  * Reads the waiting messages, up to READS_AT_ONCE. `complete` is false when a message was lost or cannot be read;
