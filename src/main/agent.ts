@@ -35,6 +35,7 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
 import { openAgentKernel } from './agent-kernel.ts';
+import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openDaemon } from './daemon.ts';
 import { endOnSignal, fail, surviveFaults } from './process.ts';
@@ -69,9 +70,12 @@ async function main(): Promise<void> {
     journal,
     last: new LastAssignment({ clock, journal, disk }),
     fileNetworks: () => source.networks,
+    management: () => host0.management(),
   });
+  const services = openServices(paths.state, clock, journal);
   const agent = new Agent({
     ...common,
+    services,
     machine,
     source,
     assignments,
@@ -103,8 +107,8 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, memberships, instance };
-  const host0 = makeHost0Way({ ...answers, agent, key, registry, controlSock: paths.controlSock });
+  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
+  const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock: paths.controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
@@ -122,11 +126,12 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
+  const onFault = (thrown: unknown) => journal.faults.tell('request in a mesh', thrown);
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths, onFault), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);
-  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, services, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   memberWatch.start();
@@ -142,6 +147,7 @@ async function main(): Promise<void> {
     inventory.close();
     endpoints.close();
     await agent.stop();
+    await services.release();
     await kernel.close();
     log.close();
   });

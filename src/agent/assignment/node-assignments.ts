@@ -2,6 +2,8 @@
  * What host0 gives this node beside the meshes of its files: takes assignments, keeps them on disk, and tells how each object is.
  * The last assignment stays in force while host0 is away, and from the first moment after a restart.
  */
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -45,6 +47,8 @@ export interface AssignedAgent {
   takeUp(): Promise<void>;
   /** The ports that the node's administrator plugged in. */
   localPorts(): readonly LocalPort[];
+  /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
+  vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }
 
 /** What the assignments of a node need. */
@@ -55,6 +59,8 @@ export interface NodeAssignmentsInput {
   readonly last: Pick<LastAssignment, 'kept' | 'findings' | 'load' | 'keep' | 'close'>;
   /** The networks of the node's own files. They win for their number, name and devices. */
   readonly fileNetworks: () => readonly Network[];
+  /** The mesh of a file over which host0 is heard. Absent: there is none. */
+  readonly management?: () => NetworkId | undefined;
 }
 
 /** Why a port is not plugged whose network the node does not have. */
@@ -80,7 +86,6 @@ export class NodeAssignments {
   readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
   /** Since when an object has been pending. */
   readonly #pendingSinceMs = new Map<string, number>();
-  #management = (): NetworkId | undefined => undefined;
   #taking: Promise<unknown> = Promise.resolve();
 
   constructor(input: NodeAssignmentsInput) {
@@ -96,11 +101,6 @@ export class NodeAssignments {
   /** Begins to take assignments for this agent. */
   serve(agent: AssignedAgent): void {
     this.#agent = agent;
-  }
-
-  /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
-  managedBy(management: () => NetworkId | undefined): void {
-    this.#management = management;
   }
 
   /** Tells that the state of an object or a port may have changed. */
@@ -161,6 +161,7 @@ export class NodeAssignments {
       objects: this.#states(),
       ports,
       orphans: orphansOf(this.#objects),
+      ...this.#vteps(),
     };
   }
 
@@ -234,7 +235,7 @@ export class NodeAssignments {
   #judged(): Judgement {
     const objects = this.#objects;
     const files = this.#input.fileNetworks();
-    const management = this.#management();
+    const management = this.#input.management?.();
     const known = this.#usable;
     if (known?.objects === objects && known.files === files && known.management === management) return known;
     const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
@@ -252,6 +253,19 @@ export class NodeAssignments {
     const own: NodeAttachment = { ...attachment, peers: { kind: 'assigned', peers: others } };
     this.#withoutSelf.set(attachment, own);
     return own;
+  }
+
+  /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */
+  #vteps(): Pick<NodeStatus, 'vteps'> {
+    const vteps: Record<NetworkId, Ipv4 | Ipv6> = {};
+    for (const { network, peers } of this.attachments) {
+      const { type } = network;
+      if (peers.kind !== 'assigned' || type.kind !== 'vxlan') continue;
+      const isSeen = type.underlay === 'ipv4' && type.dev === undefined && type.local === undefined;
+      const vtep = isSeen ? undefined : this.#agent?.vtepOf(network);
+      if (vtep !== undefined) vteps[network.id] = vtep;
+    }
+    return Object.keys(vteps).length === 0 ? {} : { vteps };
   }
 
   #states(): ObjectStatus[] {
