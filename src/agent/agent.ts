@@ -19,6 +19,7 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
 import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
+import { vtepIn } from './desired/types/vxlan.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
@@ -32,6 +33,7 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import type { ServicePort } from './loop/service-port.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
@@ -47,6 +49,8 @@ interface AgentInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly kernel: KernelPort;
+  /** Processes and files of the machine. Absent in a simulation, which has none. */
+  readonly services?: ServicePort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
@@ -54,8 +58,6 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
-  /** Whether host0 may give this node networks: the node has a key, or is host0. */
-  readonly mayBeGiven?: () => boolean;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
@@ -125,11 +127,12 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal } = input;
+    const { kernel, clock, journal, services } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
+      ...(services !== undefined && { services }),
       clock,
       journal,
       desire: (cache) => this.#desire(cache),
@@ -147,13 +150,13 @@ export class Agent implements SourceAgent {
       networks: () => this.networks.all,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
-      mayBeGiven: input.mayBeGiven ?? (() => false),
     });
     const { assignments } = input;
     assignments?.serve({
       stateOf: (network) => this.stateOf(network),
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
+      vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
     });
     if (assignments !== undefined) {
       this.ports.wishes.subscribe(() => assignments.changed());
@@ -350,6 +353,9 @@ export class Agent implements SourceAgent {
       case 'address':
         // A node that lost its last assignment does not know what became of a network that host0 gave it.
         return isMeshId(item.network) || this.#hasAssignment;
+      case 'file':
+      case 'process':
+        return this.#hasAssignment;
       case 'port':
       case 'sysctl':
       case 'ruleset':

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Boots } from '../api/control/machine-handlers.ts';
 import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
+import { underlaySegments } from '../boot/nics/segments.ts';
 import { AttemptRecords } from '../boot/site/attempt-records.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { MachineKeys } from '../controller/machines/machine-keys.ts';
@@ -34,9 +35,9 @@ export interface Machines {
   close(): Promise<void>;
 }
 
-/** Opens the registry of machines and the boot service, and adds their findings to the controller's. */
+/** Opens the registry of machines and the boot service, and adds their findings to the controller's. The segments of host0 follow its links. */
 export async function openMachines(input: MachinesInput): Promise<Machines> {
-  const { paths, clock, journal, store, controller, keys } = input;
+  const { settings, paths, clock, journal, store, mirror, controller, keys } = input;
   const { state } = paths;
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
@@ -74,6 +75,11 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   });
   for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;
+  const takeSegments = (): void =>
+    controller.host0State.setUnderlay(underlaySegments(mirror, settings, segments.groups));
+  mirror.changes.subscribe(takeSegments);
+  segments.endpointChanges.subscribe(takeSegments);
+  takeSegments();
   return {
     service,
     boots: {

@@ -197,8 +197,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       model: 'what a node takes part in',
       protocol: 'what it tells host0 and hears from it',
       formats: 'a node’s own network files',
-      disk: 'what must be there again after a power cut',
+      disk: 'what must be there again after a power cut, and files that services read',
       kernel: 'the only writer of kernel state',
+      services: 'processes that serve networks',
       metrics: 'what it counts of itself',
     },
     folders: {
@@ -224,6 +225,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'plugging and unplugging wait for a pass',
         assignment: 'a port waits for a network of host0',
       },
+      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',

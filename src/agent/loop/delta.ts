@@ -29,10 +29,13 @@ export interface Sides {
   readonly desired: ItemMap;
 }
 
+/** The kinds that are observed apart from the cache (`observeApart`). */
+const APART: ReadonlySet<Item['kind']> = new Set(['ruleset', 'sysctl', 'file', 'process']);
+
 /** Used once a pass: `sides` before the plan, `close` after it. */
 export class Delta {
   #open: Map<ItemKey, EntryItem> | 'everything' = 'everything';
-  /** Keys of rulesets and plain settings. They are few and not in the cache, so each pass compares them. */
+  /** Keys of items of `APART`. They are few and not in the cache, so each pass compares them. */
   readonly #always = new Set<ItemKey>();
   /** Keys of items that were desired, are not any more, and may still be in the kernel. */
   readonly #disowned = new Set<ItemKey>();
@@ -110,7 +113,7 @@ export class Delta {
   }
 
   #touch(key: ItemKey, item: Item): void {
-    if (item.kind === 'ruleset' || item.kind === 'sysctl') this.#always.add(key);
+    if (APART.has(item.kind)) this.#always.add(key);
     else if (item.kind !== 'fdb' && item.kind !== 'neighbour') this.#open = 'everything';
     else if (this.#open !== 'everything') this.#open.set(key, item);
   }

@@ -6,6 +6,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import type { Changed } from './delta.ts';
+import type { ServicePort } from './service-port.ts';
 
 /** The desired state for one pass. */
 export interface Desire {
@@ -21,6 +22,8 @@ export interface Desire {
 /** What the loop needs from its agent. */
 export interface ReconcilerInput {
   readonly kernel: KernelPort;
+  /** Processes and files of the machine. Absent: the agent has none. */
+  readonly services?: ServicePort;
   readonly clock: Clock;
   readonly journal: Journal;
   /** Called once in each pass. */

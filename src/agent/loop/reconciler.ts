@@ -87,6 +87,7 @@ export class Reconciler {
       onError: (error) => this.#fault('audit', error),
     });
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
+    input.services?.changes.subscribe(() => this.#wakeSoon(COALESCE_MS));
   }
 
   get cache(): KernelTables {
@@ -292,7 +293,8 @@ export class Reconciler {
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
-    const outcomes = await apply(steps, kernel);
+    const held = new Set(all.flatMap(({ key }) => (this.#backoff.isDue(key) ? [] : [key])));
+    const outcomes = await apply(steps, kernel, this.#input.services, held);
     const drifted = await this.#note(outcomes, repairs);
     this.#passStartMs = undefined;
     this.#passes.emit({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
@@ -304,7 +306,8 @@ export class Reconciler {
   }
 
   get #apart(): Apart {
-    return { kernel: this.#input.kernel, rulesets: this.#rulesets, recorded: this.#recorded };
+    const { kernel, services } = this.#input;
+    return { kernel, rulesets: this.#rulesets, recorded: this.#recorded, ...(services !== undefined && { services }) };
   }
 
   /**

@@ -44,7 +44,6 @@ function node() {
     networks: () => world.networks,
     stateOf: () => world.state,
     networkCalled: () => blue,
-    mayBeGiven: () => true,
   });
   return { world, look: () => commands.list()[0] };
 }

@@ -78,6 +78,12 @@ function typeFault({ type, bridge, peers, hostAddress }: Network): form.Misfit |
       rule: `A network of the type ${type.kind} has ${hasBridge ? 'a' : 'no'} bridge.`,
     });
   }
+  if (bridge?.mac !== undefined && hostAddress.kind === 'derived') {
+    return new form.Misfit(['bridge', 'mac'], {
+      rule: 'Where host addresses are derived, the Ethernet addresses of bridges are, too: the other nodes derive them.',
+      remedy: 'Leave mac out, or choose another hostAddress',
+    });
+  }
   if (hasPeers !== (peers !== undefined)) {
     return new form.Misfit(['peers'], {
       rule: `A network of the type ${type.kind} has ${hasPeers ? '' : 'no '}peers.`,

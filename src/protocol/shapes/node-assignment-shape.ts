@@ -250,6 +250,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
     PORTS_MAX,
   ),
   orphans: form.listOf(form.object({ ...OrphanNameShape.fields, document: form.unknown() }), OBJECTS_MAX),
+  vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, NETWORKS_MAX)),
 });
 
 function malformed(fault: string): MeshError {
