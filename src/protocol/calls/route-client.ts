@@ -2,6 +2,7 @@
  * The one client of tables of routes: it writes path, query and body, reads the answer by its form before its first use, and turns
  * an error answer back into the MeshError. Any transport carries its calls.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { Duplex, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { MeshError } from '../../model/error.ts';
@@ -31,6 +32,7 @@ export interface Call {
 /** The head of an answer, and its body while it arrives. */
 export interface Answered {
   readonly status: number;
+  readonly headers?: IncomingHttpHeaders;
   readonly body: Readable;
 }
 
