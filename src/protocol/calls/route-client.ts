@@ -38,6 +38,8 @@ export interface Answered {
 
 /** Carries calls to one peer. */
 export interface CallTransport {
+  /** The longest document; `ANSWER_MAX_BYTES` where nothing is said. */
+  readonly answerMaxBytes?: number;
   /** @throws MeshError when there is no answer */
   send(call: Call): Promise<Answered>;
   /** Why the body of an answer ended early. */
@@ -103,7 +105,7 @@ export class RouteClient<T> {
   async ask(key: string, options: AnyOptions = {}): Promise<unknown> {
     const loading = this.#route(key);
     const { body } = await this.#send(key, options, false);
-    const text = await this.#text(key, body, ANSWER_MAX_BYTES);
+    const text = await this.#text(key, body, this.#transport.answerMaxBytes ?? ANSWER_MAX_BYTES);
     const { answer } = await loading;
     return answer.kind === 'document' ? this.#whole(key, readDocument(answer.form, text)) : undefined;
   }
@@ -111,7 +113,7 @@ export class RouteClient<T> {
   /** An answer as plain text. @param options.accept the media type to ask for */
   async text(key: KeysOf<T, 'text'> & string, options: { readonly accept: string }): Promise<string> {
     const { body } = await this.#send(key, options, false);
-    return this.#text(key, body, ANSWER_MAX_BYTES);
+    return this.#text(key, body, this.#transport.answerMaxBytes ?? ANSWER_MAX_BYTES);
   }
 
   /** The data of each event of a stream, until the process or `signal` ends the stream. */
