@@ -70,8 +70,6 @@ export interface NodeAssignmentsInput {
   readonly last: Pick<LastAssignment, 'kept' | 'findings' | 'load' | 'keep' | 'close'>;
   /** The networks of the node's own files. They win for their number, name and devices. */
   readonly fileNetworks: () => readonly Network[];
-  /** The mesh of a file over which host0 is heard. Absent: there is none. */
-  readonly management?: () => NetworkId | undefined;
 }
 
 /** Why a port is not plugged whose network the node does not have. */
@@ -98,6 +96,7 @@ export class NodeAssignments {
   readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
   /** Since when an object has been pending. */
   readonly #pendingSinceMs = new Map<string, number>();
+  #management = (): NetworkId | undefined => undefined;
   #taking: Promise<unknown> = Promise.resolve();
 
   constructor(input: NodeAssignmentsInput) {
@@ -113,6 +112,11 @@ export class NodeAssignments {
   /** Begins to take assignments for this agent. */
   serve(agent: AssignedAgent): void {
     this.#agent = agent;
+  }
+
+  /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
+  managedBy(management: () => NetworkId | undefined): void {
+    this.#management = management;
   }
 
   /** Tells that the state of an object or a port may have changed. */
@@ -277,7 +281,7 @@ export class NodeAssignments {
   #judged(): Judgement {
     const objects = this.#objects;
     const files = this.#input.fileNetworks();
-    const management = this.#input.management?.();
+    const management = this.#management();
     const known = this.#usable;
     if (known?.objects === objects && known.files === files && known.management === management) return known;
     const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
