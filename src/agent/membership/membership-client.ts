@@ -43,6 +43,8 @@ export interface MembershipClientInput extends Pick<MemberStreamInput, 'channel'
   /** The underlay address that this node sends from; undefined while it has no route to host0. */
   readonly local: () => Ipv4 | undefined;
   readonly state: () => NetworkState;
+  /** In how many meshes the node is. */
+  readonly meshes: () => number;
   /**
    * Deletes this node's neighbour entry for host0, whatever its state, so that the next packet sends a neighbour
    * solicitation.
@@ -368,8 +370,9 @@ export class MembershipClient {
   }
 
   #scheduleReport(): void {
-    const { machine, network } = this.#input;
-    this.#schedule(this.#stream.isKept ? keptReportIntervalMs(machine, network.number) : reportIntervalMs(machine));
+    const { machine, network, meshes } = this.#input;
+    const { isKept } = this.#stream;
+    this.#schedule(isKept ? keptReportIntervalMs(machine, network.number, meshes()) : reportIntervalMs(machine));
   }
 
   #schedule(delayMs: number): void {

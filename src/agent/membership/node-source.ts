@@ -165,6 +165,7 @@ export class NodeSource implements Source {
       ...(known !== undefined && { known: { ...known, members: asKernelHas(known, agent.cache) } }),
       local: () => this.#underlay?.local,
       state: () => agent.stateOf(now()),
+      meshes: () => this.#meshes.size,
       onChange: () => {
         this.#lastKnown.changed();
         if (!this.#haveLookedForAll()) this.#looks?.soon();
