@@ -3,6 +3,7 @@ import type { ChannelEndpointsInput } from '../api/channel/channel-endpoints.ts'
 import { ChannelEndpoints } from '../api/channel/channel-endpoints.ts';
 import { addChannelMetrics, countChannelRefusals } from '../api/channel/channel-metrics.ts';
 import { Channels } from '../api/channel/channels.ts';
+import type { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import type { Assignments } from '../controller/assignments/assignments.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { MachineKeys } from '../controller/machines/machine-keys.ts';
@@ -10,7 +11,8 @@ import type { Registry } from '../metrics/registry.ts';
 
 /** What host0 has before its channels. */
 export interface Host0ChannelsInput
-  extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'verification' | 'management' | 'indexOf'> {
+  extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'management' | 'indexOf'> {
+  readonly verification: KernelSourceVerification;
   readonly keys: MachineKeys;
   readonly assignments: Assignments;
   readonly controller: Controller;
@@ -30,6 +32,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const channels = new Channels({
     ...input,
     memberships: controller.memberships,
+    doubts: input.verification.doubts,
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);

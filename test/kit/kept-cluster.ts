@@ -10,6 +10,7 @@ import { Membership } from '../../src/controller/membership/membership.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
 import type { KernelEvent } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
+import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
@@ -39,6 +40,7 @@ export class KeptHost0 {
   readonly meshes: readonly Membership[];
   readonly #loads = new Signal<void>();
   readonly #changes = new Signal<readonly Membership[]>();
+  readonly doubts = new Map<Ipv6, () => void>();
   /** What host0's kernel has seen of each asker. */
   readonly #seen = new Map<string, { readonly mac: string; readonly ipv4: Ipv4 }>();
 
@@ -93,6 +95,13 @@ export class KeptHost0 {
     const { ipv6, bridgeMac } = memberAddresses(mesh.network, report.machine);
     this.#seen.set(ipv6, { mac: bridgeMac, ipv4: report.ipv4 });
     await mesh.report(ipv6, report);
+  }
+
+  /** host0's kernel sees packets of a member from another underlay address. */
+  see(network: Mesh, machine: MachineId, ipv4: Ipv4): void {
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, machine);
+    this.#seen.set(ipv6, { mac, ipv4 });
+    this.doubts.get(ipv6)?.();
   }
 
   /** The machines that are members of the mesh. */
@@ -176,8 +185,8 @@ export class KeptNode {
     };
     this.#clock.after(PING_MS, ping);
     const { machine } = this;
-    const { source: memberships, journal } = this.host0;
-    void new KeptMemberships({ connection, machine, instance, memberships, journal }).follow();
+    const { source: memberships, doubts, journal } = this.host0;
+    void new KeptMemberships({ connection, machine, instance, memberships, doubts, journal }).follow();
     await settle();
   }
 

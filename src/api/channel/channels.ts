@@ -1,10 +1,12 @@
 /** All channels of host0: at most one a machine, what was refused, and what the nodes say of themselves. */
 import type { TLSSocket } from 'node:tls';
 import { Refusals } from '../../controller/membership/refusals.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { parseKeyIdentity } from '../../model/machine-key.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import { type ChannelRefusal, refusalError } from '../../protocol/channel/channel-errors.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
@@ -33,6 +35,8 @@ export interface ChannelsInput {
   readonly assignments: AssignmentSource;
   /** Absent: channels keep no memberships. */
   readonly memberships?: MembershipSource;
+  /** Emits the address of a member whose packets host0's kernel may see elsewhere. */
+  readonly doubts?: Subscribable<Ipv6>;
   /** Called with each refusal, to count it. */
   readonly onRefusal: (refusal: ChannelRefusal) => void;
 }
@@ -59,10 +63,13 @@ export class Channels {
   readonly #refusals = new Refusals(REFUSAL_MEMORY_MS);
   /** When the last channel of a machine ended. */
   readonly #down = new Map<MachineId, number>();
+  /** What the channels want to be told of, by the address of the member. */
+  readonly #doubts = new Map<Ipv6, () => void>();
   readonly #end: () => void;
 
   constructor(input: ChannelsInput) {
     this.#input = input;
+    input.doubts?.subscribe((ipv6) => this.#doubts.get(ipv6)?.());
     this.#end = input.assignments.subscribe((machine) => {
       if (machine !== 'host0') void this.#standing.get(machine)?.push.push();
     });
@@ -230,7 +237,7 @@ export class Channels {
     const { memberships, journal } = this.#input;
     if (memberships === undefined || instance === undefined) return;
     const { machine } = connection;
-    void new KeptMemberships({ connection, machine, instance, memberships, journal }).follow();
+    void new KeptMemberships({ connection, machine, instance, memberships, doubts: this.#doubts, journal }).follow();
   }
 
   #noteDown(machine: MachineId, nowMs: number): void {

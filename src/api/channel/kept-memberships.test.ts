@@ -168,7 +168,14 @@ test('a channel keeps only what host0’s kernel has seen: no other address, no 
   const [ours, theirs] = duplexPair();
   const connection = { signsOfLife: new Signal<void>(), close: () => ours.destroy(), converse: async () => ours };
   const { source: memberships, journal } = host0;
-  const kept = new KeptMemberships({ connection, machine: other, instance: 'boot-2', memberships, journal });
+  const kept = new KeptMemberships({
+    connection,
+    machine: other,
+    instance: 'boot-2',
+    memberships,
+    doubts: host0.doubts,
+    journal,
+  });
   void kept.follow();
   let heard = '';
   theirs.setEncoding('utf8').on('data', (text: string) => {
@@ -196,6 +203,21 @@ test('a channel keeps only what host0’s kernel has seen: no other address, no 
   await settle();
   expect(ours.destroyed).toBe(true);
   expect(journal.recent().filter(({ kind }) => kind === 'membership not kept')).toHaveLength(1);
+});
+
+test('a node reports at once where host0’s kernel sees its packets come from elsewhere', async () => {
+  const { clock, host0, node } = await cluster();
+  await node.openChannel();
+  await passSeconds(clock, 6);
+  node.requests.splice(0);
+  host0.see(two, machine, '10.11.0.66' as Ipv4);
+  await passSeconds(clock, 4);
+  expect(node.requests).toContain('/self two');
+  expect(node.requests).not.toContain('/self one');
+  // Its packets have pulled the entry back.
+  await passSeconds(clock, 4);
+  expect(node.streams).toBe(0);
+  expect(host0.doubts.size).toBe(3);
 });
 
 test('a changed state is told at once', async () => {

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { Membership } from '../../controller/membership/membership.ts';
 import type { Memberships } from '../../controller/memberships.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -33,6 +34,8 @@ export interface KeptMembershipsInput {
   /** The instance that the node has told in its status. */
   readonly instance: string;
   readonly memberships: MembershipSource;
+  /** What to call when host0's kernel may see a member elsewhere, by the member's address. All channels share it. */
+  readonly doubts: Map<Ipv6, () => void>;
   readonly journal: Journal;
 }
 
@@ -46,6 +49,8 @@ interface Claim {
   claim: MembershipClaim;
   /** The mesh in which the node is followed, and how that ends; undefined until host0 has read its members. */
   followed: { readonly mesh: Membership; readonly end: () => void } | undefined;
+  /** Whether host0's kernel has told of the member's packets since it was asked last. */
+  isDoubtful: boolean;
 }
 
 /** Keeps the memberships of one node while its channel stands. */
@@ -103,14 +108,14 @@ export class KeptMemberships {
     this.#forget(network);
     if (this.#claims.size >= KEPT_MAX)
       throw new MeshError('MESH_MEMBER_REPORT_INVALID', 'the node has too many meshes');
-    const claim: Claim = { claim: document, followed: undefined };
+    const claim: Claim = { claim: document, followed: undefined, isDoubtful: false };
     this.#claims.set(network, claim);
     this.#begin(claim);
   }
 
   /** Begins to keep a membership, once host0 has read the members of all meshes. */
   #begin(entry: Claim): void {
-    const { memberships, machine } = this.#input;
+    const { memberships, machine, doubts } = this.#input;
     const { network, since, turn } = entry.claim;
     if (entry.followed !== undefined || !memberships.loaded) return;
     const mesh = memberships.of(network);
@@ -129,13 +134,20 @@ export class KeptMemberships {
       // The subscription may be told before it is known here how to end it.
       if (isGone) queueMicrotask(() => this.#endIfPresent(entry));
     });
+    const doubt = (): void => {
+      entry.isDoubtful = true;
+    };
+    doubts.set(ipv6, doubt);
     entry.followed = {
       mesh,
       end: () => {
         isOver = true;
+        if (doubts.get(ipv6) === doubt) doubts.delete(ipv6);
         end();
       },
     };
+    // The kernel tells of changes only after it was asked once.
+    doubt();
   }
 
   #lives(mesh: Membership, { ipv4, state }: MembershipClaim): boolean {
@@ -151,8 +163,21 @@ export class KeptMemberships {
 
   /** The node has answered a ping: it lives in all its meshes. The empty line tells the node the same of host0. */
   #beat(): void {
-    for (const entry of this.#claims.values()) this.#keepAlive(entry);
+    for (const entry of this.#claims.values()) {
+      this.#keepAlive(entry);
+      if (entry.isDoubtful) void this.#look(entry);
+    }
     this.#writeText('\n');
+  }
+
+  /** Lets the node report where host0's kernel sees its packets come from elsewhere. Never rejects. */
+  async #look(entry: Claim): Promise<void> {
+    const mesh = entry.followed?.mesh;
+    if (mesh === undefined) return;
+    entry.isDoubtful = false;
+    const { ipv6 } = memberAddresses(mesh.network, this.#input.machine);
+    const hasMoved = await mesh.hasMoved(ipv6).catch(() => false);
+    if (hasMoved) this.#endIfPresent(entry);
   }
 
   #beginAll(): void {

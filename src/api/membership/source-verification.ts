@@ -13,6 +13,7 @@ import { isIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 
 /** The queries to the kernel; `Rtnl` answers the first two. */
 export interface NeighbourReader {
@@ -36,6 +37,9 @@ export class KernelSourceVerification implements SourceVerification {
   readonly #sources = new Map<Ipv6, Remote>();
   /** The IPv6 whose kept answer has this Ethernet address. */
   readonly #owners = new Map<Mac, Ipv6>();
+  readonly #doubts = new Signal<Ipv6>();
+  /** Emits the address of a sender whose kept answer may be wrong. The next emission for that address follows the next `verify`. */
+  readonly doubts: Subscribable<Ipv6> = this.#doubts;
   /** Counts changes: an answer that was under way during one is not kept. */
   #changes = 0;
 
@@ -59,8 +63,7 @@ export class KernelSourceVerification implements SourceVerification {
       case 'link':
       case 'overflow':
         this.#changes++;
-        this.#sources.clear();
-        this.#owners.clear();
+        this.#forgetAll();
         return;
       case 'address':
       case 'route':
@@ -111,5 +114,13 @@ export class KernelSourceVerification implements SourceVerification {
     if (mac === undefined) return;
     this.#sources.delete(ipv6);
     this.#owners.delete(mac);
+    this.#doubts.emit(ipv6);
+  }
+
+  #forgetAll(): void {
+    const all = [...this.#sources.keys()];
+    this.#sources.clear();
+    this.#owners.clear();
+    for (const ipv6 of all) this.#doubts.emit(ipv6);
   }
 }

@@ -265,6 +265,21 @@ export class Membership {
     return isKnown;
   }
 
+  /**
+   * Whether host0's kernel sees the packets of a member elsewhere than the member's last report came from. Then the member must
+   * report, and host0 decides.
+   */
+  async hasMoved(ipv6: Ipv6): Promise<boolean> {
+    const { mac, ipv4, localPort } = await this.#input.verification.verify(this.network, ipv6);
+    const member = this.#memberTable.get(ipv6);
+    if (member === undefined) return false;
+    return (
+      localPort !== undefined ||
+      (ipv4 !== undefined && ipv4 !== member.ipv4) ||
+      (mac !== undefined && mac !== member.mac)
+    );
+  }
+
   /** The report of a node without an agent: see `MemberReports.poll`. */
   poll(asker: Ipv6, name: string, machine?: MachineId): Promise<void> {
     return this.#reports.poll(asker, name, machine);
