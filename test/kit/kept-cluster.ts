@@ -4,7 +4,7 @@ import { setImmediate as runEventLoop } from 'node:timers/promises';
 import { ChannelMemberships } from '../../src/agent/membership/channel-memberships.ts';
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
 import type { Exchange, StreamHandlers, Transport } from '../../src/agent/membership/transport.ts';
-import { type KeptConnection, KeptMemberships, type MembershipSource } from '../../src/api/channel/kept-memberships.ts';
+import { type KeptConnection, keepMemberships, type MembershipSource } from '../../src/api/channel/kept-memberships.ts';
 import { Proofs } from '../../src/controller/admission/proofs.ts';
 import { Membership } from '../../src/controller/membership/membership.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
@@ -186,7 +186,7 @@ export class KeptNode {
     this.#clock.after(PING_MS, ping);
     const { machine } = this;
     const { source: memberships, doubts, journal } = this.host0;
-    void new KeptMemberships({ connection, machine, instance, memberships, doubts, journal }).follow();
+    void keepMemberships(connection, journal, { machine, instance, memberships, doubts });
     await settle();
   }
 

@@ -2,7 +2,7 @@
  * The memberships that host0 keeps by this node's channel (protocol/documents/kept-membership.ts): in place of a report, a stream
  * and pings in each mesh, one exchange of lines with host0 for all meshes.
  */
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -47,12 +47,18 @@ interface Followed {
   readonly handlers: KeptHandlers;
 }
 
-/** The other end of the present exchange. */
+/** The lines of one request of host0. */
 interface Exchange {
-  readonly out: Writable;
+  readonly write: (text: string) => void;
   readonly followed: Map<number, Followed>;
-  /** The memberships for which lines have come, and `onHeard` has not been called since. */
-  readonly heard: Set<number>;
+}
+
+/** The node's end of the lines of one request of host0. */
+export interface MembershipLinesTaker {
+  /** Takes lines that came together. @throws MESH_HOST0_MALFORMED */
+  take(lines: readonly string[]): void;
+  /** Must be called when no more lines come. */
+  end(): void;
 }
 
 /** Exchanges the lines while a channel stands on which host0 asks for them. */
@@ -73,51 +79,70 @@ export class ChannelMemberships {
     const exchange = this.#exchange;
     if (exchange === undefined) return undefined;
     const turn = ++this.#turn;
-    const { followed, out } = exchange;
+    const { followed, write } = exchange;
     followed.set(turn, { network, handlers });
     const claim = (now: Claimed): void =>
-      write(out, { kind: 'claim', network, turn, ...now, ...(since !== undefined && { since }) });
+      write(lineOf({ kind: 'claim', network, turn, ...now, ...(since !== undefined && { since }) }));
     claim(claimed);
     return {
       tell: (now) => {
         if (followed.has(turn)) claim(now);
       },
       close: () => {
-        if (followed.delete(turn)) write(out, { kind: 'ended', network, turn });
+        if (followed.delete(turn)) write(lineOf({ kind: 'ended', network, turn }));
       },
     };
   }
 
-  /** Answers host0's request: resolves when either end has ended the exchange. A later request takes the place of an earlier one. */
-  async serve(body: Readable, response: NodeResponse): Promise<void> {
-    const out = response.begin(200, 'application/x-ndjson');
-    const exchange: Exchange = { out, followed: new Map(), heard: new Set() };
+  /** Begins to answer a request of host0, which takes the place of an earlier one. @param write sends lines to host0 */
+  begin(write: (text: string) => void): MembershipLinesTaker {
+    const exchange: Exchange = { write, followed: new Map() };
     const before = this.#exchange;
     this.#exchange = exchange;
     if (before !== undefined) end(before);
     this.#changes.emit();
+    return {
+      take: (lines) => takeLines(exchange, lines),
+      end: () => {
+        if (this.#exchange === exchange) this.#exchange = undefined;
+        end(exchange);
+      },
+    };
+  }
+
+  /** Answers a request of host0 for as long as both bodies are open. */
+  async serve(body: Readable, response: NodeResponse): Promise<void> {
+    const out = response.begin(200, 'application/x-ndjson');
+    const taker = this.begin((text) => {
+      if (!out.destroyed && !out.writableEnded) out.write(text);
+    });
     try {
-      for await (const line of linesOf(body, KEPT_LINE_MAX_LENGTH)) takeLine(exchange, line);
+      for await (const lines of linesOf(body, KEPT_LINE_MAX_LENGTH)) taker.take(lines);
     } finally {
-      if (this.#exchange === exchange) this.#exchange = undefined;
-      end(exchange);
+      taker.end();
+      out.destroy();
     }
   }
 }
 
-function takeLine(exchange: Exchange, line: string): void {
-  const { followed } = exchange;
-  if (line === '') {
-    for (const turn of followed.keys()) hearSoon(exchange, turn);
-    return;
+function takeLines({ followed }: Exchange, lines: readonly string[]): void {
+  const heard = new Set<number>();
+  for (const line of lines) {
+    if (line === '') for (const turn of followed.keys()) heard.add(turn);
+    else heard.add(takeLine(followed, line));
   }
+  for (const turn of heard) followed.get(turn)?.handlers.onHeard();
+}
+
+/** @returns the turn that the line is about */
+function takeLine(followed: Map<number, Followed>, line: string): number {
   const { document, fault } = readDocument(KeptLineShape, line, KEPT_LINE_MAX_LENGTH);
   if (fault !== undefined) {
     throw new MeshError('MESH_HOST0_MALFORMED', `host0 sent a line about members that ${fault}`, { object: 'host0' });
   }
   const { turn, network } = document;
   const about = followed.get(turn);
-  if (about?.network !== network) return;
+  if (about?.network !== network) return turn;
   switch (document.kind) {
     case 'kept':
       about.handlers.onKept(document.segments);
@@ -128,29 +153,16 @@ function takeLine(exchange: Exchange, line: string): void {
     case 'ended':
       followed.delete(turn);
       about.handlers.onEnded();
-      return;
   }
-  hearSoon(exchange, turn);
+  return turn;
 }
 
-/** Lines that came in one chunk are taken before the next turn of the event loop. */
-function hearSoon({ followed, heard }: Exchange, turn: number): void {
-  heard.add(turn);
-  if (heard.size > 1) return;
-  setImmediate(() => {
-    const turns = [...heard];
-    heard.clear();
-    for (const each of turns) followed.get(each)?.handlers.onHeard();
-  });
-}
-
-function end({ out, followed }: Exchange): void {
-  out.destroy();
+function end({ followed }: Exchange): void {
   const all = [...followed.values()];
   followed.clear();
   for (const { handlers } of all) handlers.onAway();
 }
 
-function write(out: Writable, line: MembershipClaim | EndedMembership): void {
-  if (!out.destroyed && !out.writableEnded) out.write(`${JSON.stringify(line)}\n`);
+function lineOf(line: MembershipClaim | EndedMembership): string {
+  return `${JSON.stringify(line)}\n`;
 }

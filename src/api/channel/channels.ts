@@ -13,7 +13,7 @@ import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import type { ChannelView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
-import { KeptMemberships, type MembershipSource } from './kept-memberships.ts';
+import { keepMemberships, type MembershipSource } from './kept-memberships.ts';
 import { NodeConnection } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
@@ -237,7 +237,7 @@ export class Channels {
     const { memberships, journal } = this.#input;
     if (memberships === undefined || instance === undefined) return;
     const { machine } = connection;
-    void new KeptMemberships({ connection, machine, instance, memberships, doubts: this.#doubts, journal }).follow();
+    void keepMemberships(connection, journal, { machine, instance, memberships, doubts: this.#doubts });
   }
 
   #noteDown(machine: MachineId, nowMs: number): void {

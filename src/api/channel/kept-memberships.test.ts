@@ -8,7 +8,7 @@ import { board, mesh } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { Signal } from '../../model/signal.ts';
-import { KeptMemberships } from './kept-memberships.ts';
+import { keepMemberships } from './kept-memberships.ts';
 
 const NETWORKS = [mesh('one', 1), mesh('two', 2), mesh('three', 3)];
 const [one = mesh('one', 1), two = mesh('two', 2)] = NETWORKS;
@@ -168,15 +168,8 @@ test('a channel keeps only what host0’s kernel has seen: no other address, no 
   const [ours, theirs] = duplexPair();
   const connection = { signsOfLife: new Signal<void>(), close: () => ours.destroy(), converse: async () => ours };
   const { source: memberships, journal } = host0;
-  const kept = new KeptMemberships({
-    connection,
-    machine: other,
-    instance: 'boot-2',
-    memberships,
-    doubts: host0.doubts,
-    journal,
-  });
-  void kept.follow();
+  const { doubts } = host0;
+  void keepMemberships(connection, journal, { machine: other, instance: 'boot-2', memberships, doubts });
   let heard = '';
   theirs.setEncoding('utf8').on('data', (text: string) => {
     heard += text;

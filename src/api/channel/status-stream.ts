@@ -23,7 +23,9 @@ export async function followStatus(
   take: (status: NodeStatus | undefined, fault: MeshError | undefined) => void,
 ): Promise<void> {
   try {
-    for await (const line of linesOf(await connection.open('/status'), STATUS_MAX_LENGTH)) takeLine(line, take);
+    for await (const lines of linesOf(await connection.open('/status'), STATUS_MAX_LENGTH)) {
+      for (const line of lines) takeLine(line, take);
+    }
   } catch {
     // The channel has ended, or the node is about to end it, or the status is too long.
   }
