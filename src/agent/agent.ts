@@ -2,6 +2,7 @@
  * The agent of one machine: derives the items that the machine should have from its source, and keeps the kernel so.
  */
 
+import type { KernelTables } from '../kernel/mirror/kernel-tables.ts';
 import type { Feature } from '../kernel/probe.ts';
 import type { KernelEvent, Route } from '../kernel/rtnl/objects.ts';
 import type { Clock } from '../model/clock.ts';
@@ -24,12 +25,12 @@ import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
 import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
-import type { KernelCache } from './kernel/kernel-cache.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
+import type { LocalPort } from './loop/local-port.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
 import { Outsiders } from './membership/outsiders.ts';
@@ -47,6 +48,8 @@ interface AgentInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly kernel: KernelPort;
+  /** Processes and files of the machine. Absent in a simulation, which has none. */
+  readonly local?: LocalPort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
@@ -54,15 +57,13 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
-  /** Whether host0 may give this node networks: the node has a key, or is host0. */
-  readonly mayBeGiven?: () => boolean;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
 
 /** What was derived from the machine's links. It holds until the links, the plugged ports or the networks change. */
 interface LinkSnapshot {
-  readonly cache: KernelCache;
+  readonly cache: KernelTables;
   readonly linksRevision: number;
   readonly portsRevision: number;
   readonly networks: readonly Network[];
@@ -125,11 +126,12 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal } = input;
+    const { kernel, clock, journal, local } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
+      ...(local !== undefined && { local }),
       clock,
       journal,
       desire: (cache) => this.#desire(cache),
@@ -147,7 +149,6 @@ export class Agent implements SourceAgent {
       networks: () => this.networks.all,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
-      mayBeGiven: input.mayBeGiven ?? (() => false),
     });
     const { assignments } = input;
     assignments?.serve({
@@ -201,7 +202,7 @@ export class Agent implements SourceAgent {
     return this.#parts.flatMap((part) => part.health());
   }
 
-  get cache(): KernelCache {
+  get cache(): KernelTables {
     return this.reconciler.cache;
   }
 
@@ -267,9 +268,9 @@ export class Agent implements SourceAgent {
    * The desired items for one pass. A refused network is left out: its items in the kernel stay as they are, and no
    * rule names a foreign device.
    */
-  #desire(cache: KernelCache): Desire {
+  #desire(cache: KernelTables): Desire {
     const { source, input } = this;
-    const recorded = (kernel: KernelCache) => input.ports.toTakeOff(kernel);
+    const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
@@ -306,7 +307,7 @@ export class Agent implements SourceAgent {
     return this.networks.all.find(({ id }) => id === network)?.name ?? network;
   }
 
-  #snapshotOfLinks(cache: KernelCache): LinkSnapshot {
+  #snapshotOfLinks(cache: KernelTables): LinkSnapshot {
     const { linksRevision } = cache;
     const networks = this.networks.all;
     const { ports: foreign } = this.input;
@@ -324,7 +325,7 @@ export class Agent implements SourceAgent {
   }
 
   /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
-  #subnetsOf(cache: KernelCache): SubnetSnapshot {
+  #subnetsOf(cache: KernelTables): SubnetSnapshot {
     const { linksRevision, addressesRevision } = cache;
     const known = this.#subnets;
     const same = known?.cache === cache && known.linksRevision === linksRevision;
@@ -350,6 +351,9 @@ export class Agent implements SourceAgent {
       case 'address':
         // A node that lost its last assignment does not know what became of a network that host0 gave it.
         return isMeshId(item.network) || this.#hasAssignment;
+      case 'file':
+      case 'process':
+        return this.#hasAssignment;
       case 'port':
       case 'sysctl':
       case 'ruleset':

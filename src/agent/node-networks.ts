@@ -1,4 +1,5 @@
 /** The networks of one node: the meshes of its source, and those that host0 has given it. They are folded into one document. */
+import type { KernelTables } from '../kernel/mirror/kernel-tables.ts';
 import { MeshError } from '../model/error.ts';
 import type { Mesh } from '../model/network/mesh.ts';
 import type { Network } from '../model/network/network.ts';
@@ -8,7 +9,6 @@ import type { AttachmentReason, NodeAttachment, NodeDocument } from '../protocol
 import type { NodeAssignments } from './assignment/node-assignments.ts';
 import { foldSources, NOTHING_GIVEN } from './assignment/node-document.ts';
 import { type Host0Stance, meshAttachment } from './desired/assignment.ts';
-import type { KernelCache } from './kernel/kernel-cache.ts';
 import { KeptSources } from './membership/kept-sources.ts';
 import type { Source } from './membership/source.ts';
 import type { ForeignPorts } from './ports/foreign-ports.ts';
@@ -51,7 +51,7 @@ export class NodeNetworks {
    * What the node's files, its administrator and host0 ask for together. The ports of networks that the node has got are plugged
    * from now on, and those that host0 has assigned.
    */
-  document(cache: KernelCache, host0: Host0Stance | undefined, ports: ForeignPorts): NodeDocument {
+  document(cache: KernelTables, host0: Host0Stance | undefined, ports: ForeignPorts): NodeDocument {
     const source = this.#source;
     ports.fulfil(this.all);
     const files = source

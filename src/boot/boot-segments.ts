@@ -2,8 +2,10 @@
  * host0's side of the segments that machines boot on. It groups host0's NICs into segments (scanner.ts), watches each segment
  * for other servers (segment-watch.ts), and runs the services that are allowed there (serving.ts).
  */
+
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
+import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
@@ -17,7 +19,6 @@ import type { Store } from '../store/store.ts';
 import type { Installation } from './frames/host0-mark.ts';
 import type { BootSighting } from './frames/sighting.ts';
 import { type BootNic, bootNics, isServable, unnamedMode, wantedMode } from './nics/boot-nic.ts';
-import type { HostLinks } from './nics/host-links.ts';
 import { installationAt } from './nics/installation.ts';
 import { addressesOf, isGuestIn } from './nics/nic-address.ts';
 import { Scanner } from './nics/scanner.ts';
@@ -32,7 +33,7 @@ import { Serving } from './segment/serving.ts';
 import type { BootEndpoint } from './site/boot-site.ts';
 import type { SegmentState } from './timeline/boot-trouble.ts';
 
-/** What `BootSegments` works with. `links` must be read already. */
+/** What `BootSegments` works with.  */
 export interface BootSegmentsInput {
   readonly settings: Host0Settings;
   /** `<state>/boot`: installation id, subnets, and dnsmasq's files. */
@@ -40,7 +41,7 @@ export interface BootSegmentsInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly store: Store;
-  readonly links: Pick<HostLinks, 'links' | 'addresses' | 'indexOf'>;
+  readonly links: Pick<LiveMirror, 'links' | 'addresses' | 'indexOf'>;
   /** Called with the NICs that host0's agent should set up, and with the addresses that it should put on them. */
   readonly setNics: (nics: readonly UnderlayNic[]) => void;
 }

@@ -6,9 +6,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../test/kit/memory-store.ts';
 import { HOST0_DEFAULTS } from '../formats/host0/host0-conf.ts';
+import { LiveMirror } from '../kernel/mirror/live-mirror.ts';
+import { Signal } from '../model/signal.ts';
 import { Journal } from '../protocol/journal/journal.ts';
 import { BootService } from './boot-service.ts';
-import { HostLinks } from './nics/host-links.ts';
 import { AttemptRecords } from './site/attempt-records.ts';
 
 /** The service of a host0 with `boot=off` and without links. */
@@ -18,9 +19,17 @@ async function serviceWithBootOff(): Promise<BootService> {
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   const store = new MemoryStore();
-  const reader = { links: async () => [], addresses: async () => [], routes: async () => [] };
-  const links = new HostLinks({ reader, clock, onError: (error) => journal.failure('links unreadable', error) });
-  await links.read();
+  const mirror = await LiveMirror.open({
+    reader: {
+      dump: async () => ({ links: [], addresses: [], routes: [], neighbours: [], fdb: [] }),
+      routes: async () => [],
+    },
+    questions: { neighbour: async () => undefined, fdbEntry: async () => undefined },
+    monitor: { events: new Signal(), drain: () => undefined },
+    keepsRoute: () => true,
+    clock,
+    onError: (error) => journal.failure('links unreadable', error),
+  });
   const none = async (): Promise<never> => {
     throw new TypeError('no machine boots');
   };
@@ -30,8 +39,7 @@ async function serviceWithBootOff(): Promise<BootService> {
     clock,
     journal,
     store,
-    links,
-    neighbours: { neighbour: async () => undefined, neighbours: async () => [] },
+    mirror,
     setNics: () => {},
     attempts: await AttemptRecords.load({ store, clock, journal, seal: join(state, 'tokens.sealed') }),
     catalogue: { image: none, overlay: none },
@@ -55,6 +63,6 @@ test('with boot=off, the parts exist and do nothing', async () => {
   const service = await serviceWithBootOff();
   expect(service.segments.segmentStateOf('eth1')).toEqual({ mode: 'off', why: 'boot is off' });
   expect(service.log.views()).toEqual([]);
-  expect([...(await service.heardAt())]).toEqual([]);
+  expect([...service.heardAt()]).toEqual([]);
   await service.close();
 });

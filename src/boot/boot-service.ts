@@ -4,8 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Host0Settings } from '../formats/host0/host0-conf.ts';
-import type { Ip } from '../kernel/ip.ts';
-import type { Neighbour } from '../kernel/rtnl/objects.ts';
+import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
 import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import type { Clock } from '../model/clock.ts';
@@ -15,7 +14,6 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { Store } from '../store/store.ts';
 import { BootSegments, type BootSegmentsInput } from './boot-segments.ts';
 import { heardAt } from './nics/heard-at.ts';
-import type { HostLinks } from './nics/host-links.ts';
 import { bootEndpoints } from './site/boot-endpoints.ts';
 import { BootLoadLimiter } from './site/boot-load-limiter.ts';
 import type { BootRegistry } from './site/boot-request-handler.ts';
@@ -25,20 +23,13 @@ import { nearestFirst } from './site/nearest-first.ts';
 import { BootLog, type BootLogInput } from './timeline/boot-log.ts';
 import { ModelTimes } from './timeline/model-times.ts';
 
-/** host0's neighbour table; `Rtnl` reads it. */
-interface NeighbourTable {
-  /** The IPv4 or IPv6 neighbour entry of an address on a link. */
-  neighbour(link: string, address: Ip): Promise<Neighbour | undefined>;
-  neighbours(): Promise<readonly Neighbour[]>;
-}
-
 /** The known machines, and the hardware facts that each sent at its last boot. */
 interface CardRegistry extends BootRegistry {
   /** The machine that booted last from the network card with this MAC. */
   byCard(mac: Mac): { readonly facts: Readonly<Record<string, string>> } | undefined;
 }
 
-/** What `BootService` works with; `main/host0-machines.ts` puts it together. `links` must be read already. */
+/** What `BootService` works with; `main/host0-machines.ts` puts it together. */
 export interface BootServiceInput
   extends Pick<BootSegmentsInput, 'setNics'>,
     Pick<BootSiteInput, 'attempts' | 'catalogue' | 'images' | 'secretsOf'>,
@@ -48,8 +39,8 @@ export interface BootServiceInput
   readonly clock: Clock;
   readonly journal: Journal;
   readonly store: Store;
-  readonly links: HostLinks;
-  readonly neighbours: NeighbourTable;
+  /** host0's kernel. */
+  readonly mirror: LiveMirror;
   readonly registry: CardRegistry;
 }
 
@@ -69,7 +60,7 @@ export class BootService {
   #endpoints: readonly BootEndpoint[] = [];
 
   private constructor(input: BootServiceInput, segments: BootSegments, times: ModelTimes) {
-    const { clock, journal, links, neighbours, paths, registry } = input;
+    const { clock, journal, mirror, paths, registry } = input;
     this.#input = input;
     this.segments = segments;
     this.log = new BootLog({
@@ -82,7 +73,7 @@ export class BootService {
       ...input,
       sharedIds: input.settings.sharedIds,
       loadLimiter: new BootLoadLimiter(LOADING_MAX, clock),
-      neighbour: async (device, address) => (await neighbours.neighbour(device, address))?.mac,
+      neighbour: async (device, address) => (await mirror.neighbour(device, address))?.mac,
       leasedTo: (device, address) => segments.leasedTo(device, address),
       host0Addresses: (device) => nearestFirst(this.#endpoints, device),
       isos: join(paths.host0, 'isos'),
@@ -93,29 +84,33 @@ export class BootService {
       site,
       clock,
       journal,
-      indexOf: (device) => links.indexOf(device),
+      indexOf: (device) => mirror.indexOf(device),
       originAt: async (device, peer) => {
-        const mac = isIpv4(peer) ? (await neighbours.neighbour(device, peer))?.mac : undefined;
+        const mac = isIpv4(peer) ? (await mirror.neighbour(device, peer))?.mac : undefined;
         return mac === undefined ? {} : { mac };
       },
     });
     segments.sightings.subscribe((sighting) => this.log.take(sighting));
     segments.endpointChanges.subscribe(() => this.#serve());
-    links.changes.subscribe(() => segments.linksChanged());
+    mirror.changes.subscribe(() => segments.linksChanged());
     this.#serve();
   }
 
   /** Resolves before the first scan, which follows 300 ms later. @throws MESH_DISK_REFUSED */
   static async open(input: BootServiceInput): Promise<BootService> {
     const times = await ModelTimes.open(input.store);
-    const segments = await BootSegments.open({ ...input, directory: join(input.paths.state, 'boot') });
+    const segments = await BootSegments.open({
+      ...input,
+      links: input.mirror,
+      directory: join(input.paths.state, 'boot'),
+    });
     return new BootService(input, segments, times);
   }
 
   /** The name of the NIC on which host0 hears a machine's network card now, by the MAC of the card. */
-  async heardAt(): Promise<ReadonlyMap<Mac, string>> {
-    const { neighbours, links } = this.#input;
-    return heardAt(await neighbours.neighbours(), links.links);
+  heardAt(): ReadonlyMap<Mac, string> {
+    const { neighbours, links } = this.#input.mirror;
+    return heardAt(neighbours, links);
   }
 
   /** The findings of the boot servers' sockets; the segments have findings of their own. */
@@ -124,9 +119,10 @@ export class BootService {
   }
 
   /** The network card at an address on any NIC; undefined if no neighbour entry names one. */
-  async cardAt(ipv4: Ipv4): Promise<Mac | undefined> {
-    const entries = await this.#input.neighbours.neighbours();
-    return entries.find(({ address, mac, state }) => address === ipv4 && mac !== undefined && state !== 'failed')?.mac;
+  cardAt(ipv4: Ipv4): Mac | undefined {
+    for (const { address, mac, state } of this.#input.mirror.neighbours)
+      if (address === ipv4 && mac !== undefined && state !== 'failed') return mac;
+    return undefined;
   }
 
   /** Leaves the dnsmasq processes running; the next host0 process adopts them. */

@@ -28,6 +28,8 @@ import { Memberships, type MembershipsSurroundings } from './memberships.ts';
 export interface ControllerInput extends MembershipsSurroundings {
   /** The program's version. */
   readonly version: string;
+  /** Absent: a new one. */
+  readonly host0State?: Host0State;
   /** Looks at the file descriptors of host0's daemon. Absent: it always has enough. */
   readonly descriptors?: Omit<DescriptorWatchInput, 'members'>;
 }
@@ -59,7 +61,7 @@ export class Controller {
   constructor(input: ControllerInput) {
     this.#input = input;
     this.#startedMs = input.clock.nowMs();
-    this.host0State = new Host0State(input.journal);
+    this.host0State = input.host0State ?? new Host0State(input.journal);
     this.memberships = new Memberships({
       ...input,
       host0State: this.host0State,

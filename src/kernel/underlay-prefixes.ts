@@ -5,8 +5,8 @@ import type { Network } from '../model/network/network.ts';
 import type { UnderlayPrefix } from '../model/network/underlay-prefix.ts';
 import type { Address, Link, Route } from './rtnl/objects.ts';
 
-/** What the kernel has. `HostLinks` and the agent's cache of the kernel have it, too. */
-interface KernelTables {
+/** What the kernel has. `LiveMirror` is one. */
+interface UnderlayTables {
   readonly links: Iterable<Link>;
   readonly addresses: Iterable<Address>;
   readonly routes: Iterable<Route>;
@@ -23,7 +23,7 @@ const LINK_LOCAL = 'fe80::/64';
  * @param networks the bridges of these networks count as ours, besides the links that our alias marks
  */
 export function underlayPrefixes(
-  { links, addresses, routes }: KernelTables,
+  { links, addresses, routes }: UnderlayTables,
   networks: readonly Network[],
 ): readonly UnderlayPrefix[] {
   const ours = new Set(networks.map(({ bridge }) => bridge?.name));

@@ -1,5 +1,6 @@
-/** Composes the channel of a node: the connection to host0, and what host0 asks on it. */
+/** Composes the way between an agent and host0's daemon: the channel of a node, or the agent's own socket on host0. */
 import type { Agent } from '../agent/agent.ts';
+import type { AgentSocketInput } from '../agent/api/agent-socket.ts';
 import { addNodeChannelMetrics } from '../agent/channel/channel-metrics.ts';
 import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import { NodeChannel } from '../agent/channel/node-channel.ts';
@@ -7,17 +8,38 @@ import type { NodeKey } from '../agent/channel/node-key.ts';
 import { type NodeRoutesInput, nodeHandler } from '../agent/channel/node-routes.ts';
 import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
+import type { NetworkId } from '../model/network/number.ts';
 
-/** What the agent has before its channel. */
-export interface AgentChannelInput
+/** What the agent has before its way to host0. */
+export interface Host0WayInput
   extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'memberships' | 'instance'> {
   readonly agent: Agent;
-  readonly key: NodeKey;
+  /** A node's key; undefined on host0. */
+  readonly key: NodeKey | undefined;
   readonly registry: Registry;
+  /** The control socket of host0's daemon. */
+  readonly controlSock: string;
 }
 
-/** Makes the channel of a node. Its findings become the agent's; `start` opens it. */
-export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChannelInput): NodeChannel {
+/** The way between the agent and host0's daemon. */
+export interface Host0Way {
+  /** What the agent's socket has of it. */
+  readonly socket: Pick<AgentSocketInput, 'channel' | 'node' | 'daemon'>;
+  /** The mesh that the node and host0 use to talk: that of the last channel, else the likeliest one. */
+  management(): NetworkId | undefined;
+  start(): void;
+  close(): void;
+}
+
+/** Makes the way; `start` opens it. Findings of a channel become the agent's. */
+export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Host0WayInput): Host0Way {
+  const meshes = () => byLikelihood(agent.source.networks);
+  const likeliest = () => meshes()[0]?.id;
+  if (key === undefined) {
+    agent.ports.givenBy(() => true);
+    const node = nodeHandler({ ...parts, agent, who: 'host0' });
+    return { socket: { node, daemon: controlSock }, management: likeliest, start: () => {}, close: () => {} };
+  }
   const handler = nodeHandler({
     ...parts,
     agent,
@@ -27,13 +49,20 @@ export function makeAgentChannel({ agent, key, registry, ...parts }: AgentChanne
   const channel: NodeChannel = new NodeChannel({
     ...agent.input,
     random: Math.random,
-    meshes: () => byLikelihood(agent.source.networks),
+    meshes,
     isMember: () => agent.source.networks.some(({ id }) => agent.source.errorOf(id) === undefined),
     key: () => key.read(),
     connect: boundConnection,
     handler,
   });
   addNodeChannelMetrics(registry, channel);
+  agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down');
+  agent.addHealthOf(key);
   agent.addHealthOf(channel);
-  return channel;
+  return {
+    socket: { channel },
+    management: () => channel.mesh ?? likeliest(),
+    start: () => channel.start(),
+    close: () => channel.close(),
+  };
 }

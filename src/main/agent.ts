@@ -2,8 +2,6 @@
  * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
  * This file composes the parts of the agent; it has no behaviour of its own.
  */
-import { flushCompileCache } from 'node:module';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent/agent.ts';
@@ -15,48 +13,33 @@ import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assignment.ts';
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
-import { byLikelihood } from '../agent/channel/management-candidates.ts';
-import type { NodeChannel } from '../agent/channel/node-channel.ts';
-import { nodeHandler } from '../agent/channel/node-routes.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
-import type { Echo } from '../agent/kernel/kernel-port.ts';
-import { SystemKernel } from '../agent/kernel/system-kernel.ts';
 import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { MemberWatch } from '../agent/ping/member-watch.ts';
-import type { SizedEcho } from '../agent/ping/path-mtu.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
-import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { textOnDisk } from '../disk/state-file.ts';
 import { probeKernel } from '../kernel/probe.ts';
-import { requireRoot } from '../kernel/root.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
-import { EchoSocket } from '../kernel/sockets/echo.ts';
 import { boundListener } from '../kernel/sockets/listener.ts';
-import { echoThrough } from '../kernel/sockets/scoped-echo.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
-import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
 import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
-import { addProcessMetrics } from '../metrics/process-metrics.ts';
-import { Registry } from '../metrics/registry.ts';
-import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
-import { makeAgentChannel } from './agent-channel.ts';
+import { makeHost0Way } from './agent-channel.ts';
+import { openAgentKernel } from './agent-kernel.ts';
 import { openAgentSource } from './agent-source.ts';
-import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
+import { openDaemon } from './daemon.ts';
+import { endOnSignal, fail, surviveFaults } from './process.ts';
 
 async function main(): Promise<void> {
-  // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
-  flushCompileCache();
   const { values: options } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
@@ -67,22 +50,12 @@ async function main(): Promise<void> {
       metrics: { type: 'string' },
     },
   });
-  const nodeName = new NodeName({ option: options.name, hostName: hostname, process: 'the agent' });
-  const { name } = nodeName;
-  requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
-  const paths = pathsBelow(options.root);
-  await claimPrivateDirectories(paths);
-  await claimProcess('agent', paths);
-  const clock = systemClock;
-  const { journal, log } = openJournal(clock, 'agent', name);
-  const registry = new Registry();
-  addProcessMetrics(registry, { process: 'agent', clock, stateDirectory: paths.state, log });
-
-  const kernel = await SystemKernel.open((error) => journal.failure('link not deleted', error, { level: 'error' }));
-  const echoes = await EchoSocket.open({});
-  const echo: Echo = (to, timeoutMs, device) => echoThrough(echoes, device, (socket) => socket.echo(to, { timeoutMs }));
-  const sizedEcho: SizedEcho = (to, timeoutMs, payloadBytes, device) =>
-    echoThrough(echoes, device, (socket) => socket.echo(to, { timeoutMs, payloadBytes, dontFragment: true }));
+  const { name, nodeName, paths, clock, journal, log, registry } = await openDaemon({
+    daemon: 'agent',
+    needsRoot: 'Networks are made in the kernel, which only root may do.',
+    options,
+  });
+  const { kernel, echo, sizedEcho } = await openAgentKernel(journal);
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const memberships = new ChannelMemberships();
@@ -96,14 +69,13 @@ async function main(): Promise<void> {
     journal,
     last: new LastAssignment({ clock, journal, disk }),
     fileNetworks: () => source.networks,
-    management: () => channel?.mesh ?? byLikelihood(source.networks)[0]?.id,
+    management: () => host0.management(),
   });
   const agent = new Agent({
     ...common,
     machine,
     source,
     assignments,
-    mayBeGiven: () => machine === 'host0' || channel?.view.state === 'standing' || channel?.view.state === 'down',
     ports: new ForeignPorts(plugged, clock),
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
@@ -133,7 +105,7 @@ async function main(): Promise<void> {
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
   const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
-  const channel: NodeChannel | undefined = key && makeAgentChannel({ ...answers, memberships, agent, key, registry });
+  const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock: paths.controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
@@ -142,11 +114,7 @@ async function main(): Promise<void> {
     registry,
     metrics: new ApiMetrics(registry),
     captures: answers.captures,
-    ...(channel !== undefined && { channel }),
-    ...(machine === 'host0' && {
-      node: nodeHandler({ ...answers, agent, who: 'host0' }),
-      daemon: paths.controlSock,
-    }),
+    ...host0.socket,
     doctor: systemDoctor({
       agent,
       kernel,
@@ -159,18 +127,17 @@ async function main(): Promise<void> {
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);
-  for (const part of [...(key ? [key] : []), nodeName, portsFile, endpoints, metricsEndpoint, memberWatch])
-    agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   memberWatch.start();
-  channel?.start();
+  host0.start();
   surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
-    channel?.close();
+    host0.close();
     memberWatch.stop();
     metricsEndpoint.close();
     inventory.close();

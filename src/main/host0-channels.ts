@@ -3,36 +3,35 @@ import type { ChannelEndpointsInput } from '../api/channel/channel-endpoints.ts'
 import { ChannelEndpoints } from '../api/channel/channel-endpoints.ts';
 import { addChannelMetrics, countChannelRefusals } from '../api/channel/channel-metrics.ts';
 import { Channels } from '../api/channel/channels.ts';
-import type { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import type { Assignments } from '../controller/assignments/assignments.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { MachineKeys } from '../controller/machines/machine-keys.ts';
+import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What host0 has before its channels. */
 export interface Host0ChannelsInput
-  extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'management' | 'indexOf'> {
-  readonly verification: KernelSourceVerification;
+  extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'verification' | 'management' | 'indexOf'> {
   readonly keys: MachineKeys;
   readonly assignments: Assignments;
   readonly controller: Controller;
   readonly registry: Registry;
+  readonly mirror: LiveMirror;
 }
 
 /** The channels while host0's daemon runs. */
 export interface Host0Channels {
   readonly channels: Channels;
-  linksChanged(): void;
   close(): void;
 }
 
 /** Opens the endpoint with the management mesh, and shows the channels in the list of nodes and in the metrics. */
 export function openChannels(input: Host0ChannelsInput): Host0Channels {
-  const { keys, controller, registry } = input;
+  const { keys, controller, registry, mirror } = input;
   const channels = new Channels({
     ...input,
     memberships: controller.memberships,
-    doubts: input.verification.doubts,
+    kernelEvents: mirror.events,
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);
@@ -46,9 +45,9 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   controller.addHealthOf(channels);
   controller.addHealthOf(endpoints);
   controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
+  mirror.changes.subscribe(() => endpoints.linksChanged());
   return {
     channels,
-    linksChanged: () => endpoints.linksChanged(),
     close: () => {
       endpoints.close();
       channels.close();

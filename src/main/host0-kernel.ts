@@ -1,30 +1,28 @@
 /** Composes what host0's daemon reads from its machine's kernel. The daemon changes nothing there. */
-import { KernelSourceVerification } from '../api/membership/source-verification.ts';
-import { HostLinks } from '../boot/nics/host-links.ts';
+
+import { rtnlReader } from '../kernel/mirror/kernel-reader.ts';
+import { LiveMirror } from '../kernel/mirror/live-mirror.ts';
 import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
 import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 
-/** Reads the links, addresses and routes, and follows their changes. The caller closes the monitor, the links and rtnetlink. */
+/** The mirror of host0's kernel, and what closes it with its sockets. */
 export async function openHost0Kernel(clock: Clock, journal: Journal) {
   const rtnl = await Rtnl.open();
-  const monitor = KernelMonitor.open();
-  const links = new HostLinks({
-    reader: rtnl,
+  const monitor = KernelMonitor.open({ nftables: false });
+  const mirror = await LiveMirror.open({
+    reader: rtnlReader(rtnl, { keepsRoute: () => true }),
+    questions: rtnl,
+    monitor,
+    keepsRoute: () => true,
     clock,
     onError: (error) => journal.failure('links unreadable', error),
   });
-  const verification = new KernelSourceVerification(
-    {
-      neighbour: (...asked) => rtnl.neighbour(...asked),
-      fdbEntry: (...asked) => rtnl.fdbEntry(...asked),
-      nameOf: (index) => links.nameOf(index),
-    },
-    () => monitor.drain(),
-  );
-  monitor.events.subscribe((event) => verification.take(event));
-  monitor.events.subscribe((event) => links.take(event));
-  await links.read();
-  return { rtnl, monitor, verification, links };
+  const close = async (): Promise<void> => {
+    mirror.close();
+    monitor.close();
+    await rtnl.close();
+  };
+  return { mirror, close };
 }

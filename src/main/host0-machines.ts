@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Boots } from '../api/control/boot-routes.ts';
 import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
+import { underlaySegments } from '../boot/nics/segments.ts';
 import { AttemptRecords } from '../boot/site/attempt-records.ts';
 import type { Controller } from '../controller/controller.ts';
 import type { MachineKeys } from '../controller/machines/machine-keys.ts';
@@ -13,15 +14,13 @@ import { StoredBootCatalogue } from '../image/overlay/boot-catalogue.ts';
 import { removeSecrets, secretsOf } from '../image/overlay/machine-secrets.ts';
 import { OverlayStore } from '../image/overlay/overlay-store.ts';
 import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
-import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { MachineId } from '../model/machine.ts';
 import type { Inventory } from '../protocol/documents/inventory.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 
 /** What host0 has before its machines: settings, clock, store, kernel and controller. */
-export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'clock' | 'journal' | 'store' | 'links'> {
+export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'clock' | 'journal' | 'store' | 'mirror'> {
   readonly paths: Paths;
-  readonly rtnl: Rtnl;
   readonly controller: Controller;
   readonly keys: MachineKeys;
 }
@@ -36,9 +35,9 @@ export interface Machines {
   close(): Promise<void>;
 }
 
-/** Opens the registry of machines and the boot service, and adds their findings to the controller's. */
+/** Opens the registry of machines and the boot service, and adds their findings to the controller's. The segments of host0 follow its links. */
 export async function openMachines(input: MachinesInput): Promise<Machines> {
-  const { paths, clock, journal, store, rtnl, controller, keys } = input;
+  const { settings, paths, clock, journal, store, mirror, controller, keys } = input;
   const { state } = paths;
   const overlayStore = new OverlayStore(state);
   const overlays = await OverlayWatch.open({ overlayStore, tree: paths.host0, clock });
@@ -63,7 +62,6 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   const images = new Generations(state);
   const service = await BootService.open({
     ...input,
-    neighbours: rtnl,
     setNics: (nics) => controller.host0State.setNics(nics),
     attempts,
     catalogue: new StoredBootCatalogue(images, overlayStore),
@@ -77,6 +75,11 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
   });
   for (const part of [service, service.segments, overlays, registry]) controller.addHealthOf(part);
   const { segments, log } = service;
+  const takeSegments = (): void =>
+    controller.host0State.setUnderlay(underlaySegments(mirror, settings, segments.groups));
+  mirror.changes.subscribe(takeSegments);
+  segments.endpointChanges.subscribe(takeSegments);
+  takeSegments();
   return {
     service,
     boots: {
@@ -86,7 +89,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
           records: registry.machines,
           names: controller.host0State.machineNames,
           boots: log.views(),
-          heardAt: await service.heardAt(),
+          heardAt: service.heardAt(),
           segments: segments.groups,
         }),
       addCard: (machine, mac) => registry.addCard(machine, mac),
@@ -94,7 +97,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     takeInventory: async (machine, inventory) => {
       // Not from `online`, whose list may be older than the member.
       const node = controller.nodes().find((candidate) => candidate.online && candidate.machine === machine);
-      await registry.takeInventory(machine, inventory, node && (await service.cardAt(node.ipv4)));
+      await registry.takeInventory(machine, inventory, node && service.cardAt(node.ipv4));
     },
     close: async () => {
       await service.close();

@@ -2,85 +2,69 @@
  * host0's daemon: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides what the nodes shall have, and tells them.
  * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
-import { flushCompileCache } from 'node:module';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openControlApi } from '../api/control/control-api.ts';
-import { openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
-import { underlaySegments } from '../boot/nics/segments.ts';
+import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { NodePlaces } from '../controller/assignments/node-places.ts';
 import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
+import { Host0State } from '../controller/host0-state.ts';
 import { SettingsWatch } from '../controller/settings-watch.ts';
-import { NetworkDirectory } from '../disk/network-directory.ts';
-import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
-import { requireRoot } from '../kernel/root.ts';
-import { boundListener } from '../kernel/sockets/listener.ts';
-import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
-import { NodeName } from '../machine/node-name.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
-import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
-import { addProcessMetrics } from '../metrics/process-metrics.ts';
-import { Registry } from '../metrics/registry.ts';
-import { systemClock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
-import { pathsBelow } from '../protocol/documents/paths.ts';
-import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
+import { openDaemon } from './daemon.ts';
 import { openAssignments } from './host0-assignments.ts';
 import { openChannels } from './host0-channels.ts';
+import { openEndpoints } from './host0-endpoints.ts';
 import { openHost0Kernel } from './host0-kernel.ts';
 import { openKeys } from './host0-keys.ts';
 import { openMachines } from './host0-machines.ts';
+import { followNetworks } from './host0-networks.ts';
 import { openStore } from './host0-store.ts';
-import { claimProcess, endOnSignal, fail, openJournal, surviveFaults } from './process.ts';
+import { endOnSignal, fail, surviveFaults } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
 
 async function main(): Promise<void> {
-  // Node writes its compile cache only at a clean exit: a process that is killed would compile everything again at each start.
-  flushCompileCache();
-  const { values } = parseArgs({
+  const { values: options } = parseArgs({
     options: {
       root: { type: 'string', default: '/' },
       'host0-dir': { type: 'string' },
       name: { type: 'string' },
     },
   });
-  const nodeName = new NodeName({ option: values.name, hostName: hostname, process: "host0's daemon" });
-  const { name } = nodeName;
-  requireRoot("run host0's daemon", 'It listens on single network devices, which only root may do.');
-  const paths = pathsBelow(values.root, values['host0-dir']);
-  await claimPrivateDirectories(paths);
-  await claimProcess('host0', paths);
-  const clock = systemClock;
-  const { journal, log } = openJournal(clock, 'host0', name);
-  const registry = new Registry();
+  const { name, nodeName, paths, clock, journal, log, registry } = await openDaemon({
+    daemon: 'host0',
+    needsRoot: 'It listens on single network devices, which only root may do.',
+    options,
+  });
   const metrics = new ApiMetrics(registry);
 
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
-  addProcessMetrics(registry, { process: 'host0', clock, stateDirectory: paths.state, log });
   const watch = countHost0(registry);
-  const [storage, { rtnl, monitor, verification, links }] = await Promise.all([
+  const [storage, { mirror, close: closeKernel }] = await Promise.all([
     openStore(paths.state, clock, watch.committed),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
+  const verification = new KernelSourceVerification(mirror);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
-  const places = new NodePlaces(() => ({ name, underlay: controller.host0State.addressFor(undefined) }));
-  const controller: Controller = new Controller({
+  const host0State = new Host0State(journal);
+  const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
+  const controller = new Controller({
+    host0State,
     places,
     name,
     version: VERSION,
@@ -94,32 +78,32 @@ async function main(): Promise<void> {
     descriptors: { hasDescriptor, limit: descriptorLimit, pid: process.pid },
   });
   addControllerMetrics(registry, controller);
-  const machines = await openMachines({ settings, paths, clock, journal, store, rtnl, links, controller, keys });
-  const takeSegments = (): void =>
-    controller.host0State.setUnderlay(underlaySegments(links, settings, machines.service.segments.groups));
-  links.changes.subscribe(takeSegments);
-  machines.service.segments.endpointChanges.subscribe(takeSegments);
-  takeSegments();
-  const common = { clock, journal, registry, metrics, indexOf: (device: string) => links.indexOf(device) };
-  const endpoints = await openMeshEndpoints({ ...common, verification, takeInventory: machines.takeInventory });
-  const { management } = settings;
+  const machines = await openMachines({ settings, paths, clock, journal, store, mirror, controller, keys });
+  const common = {
+    clock,
+    journal,
+    registry,
+    metrics,
+    mirror,
+    controller,
+    indexOf: (device: string) => mirror.indexOf(device),
+  };
+  const endpoints = await openEndpoints({
+    ...common,
+    verification,
+    takeInventory: machines.takeInventory,
+    metricsNetwork: settings.metricsNetwork,
+  });
   const given = await openAssignments({
     ...common,
     store,
     places,
     catalogue,
-    host0AddressFor: (viewer) => controller.host0State.addressFor(viewer),
+    host0AddressFor: (viewer) => host0State.addressFor(viewer),
     agentSock: paths.agentSock,
   });
-  const { assignments } = given;
-  const nodeChannels = openChannels({ ...common, keys, controller, verification, management, assignments });
-  const metricsEndpoint = new MetricsEndpoint({
-    ...common,
-    network: settings.metricsNetwork,
-    machine: 'host0',
-    port: METRICS_PORTS.host0,
-    openListener: boundListener,
-  });
+  const { management } = settings;
+  const nodeChannels = openChannels({ ...common, keys, verification, management, assignments: given.assignments });
   const settingsWatch = new SettingsWatch({
     inForce: settings,
     read: () => readHost0Conf(paths.host0Conf),
@@ -127,20 +111,11 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, endpoints, metricsEndpoint, settingsWatch])
-    controller.addHealthOf(part);
-  const followMeshes = (): void => metricsEndpoint.follow(controller.memberships.meshes.map(({ network }) => network));
-  links.changes.subscribe(() => endpoints.linksChanged());
-  links.changes.subscribe(() => nodeChannels.linksChanged());
-  links.changes.subscribe(followMeshes);
-  controller.memberships.changes.subscribe((meshes) => endpoints.serve(meshes));
-  controller.memberships.changes.subscribe(followMeshes);
-
+  for (const part of [nodeName, ...storage.parts, ...keyParts, catalogue, settingsWatch]) controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
     ...common,
     path: paths.controlSock,
-    controller,
     catalogue,
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
@@ -151,39 +126,22 @@ async function main(): Promise<void> {
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
-  const directory = new NetworkDirectory({
-    directory: paths.host0Networks,
-    stateFile: join(paths.state, 'networks.accepted.json'),
-    clock,
-  });
-  directory.changes.subscribe((outcome) => {
-    controller.filesRead(outcome);
-    catalogue.setFiles(outcome.networks);
-  });
-  catalogue.changes.subscribe(() => {
-    const taken = controller.memberships.setMeshes(catalogue.meshes);
-    taken.catch((thrown: unknown) => journal.faults.tell('change of networks', thrown));
-  });
-  await directory.start(() => underlayPrefixes(links, directory.current.networks));
-  await catalogue.makeMain();
+  const directory = await followNetworks({ ...common, paths, catalogue });
   surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {
-    links.close();
-    monitor.close();
     endpoints.close();
     nodeChannels.close();
     given.close();
-    metricsEndpoint.close();
     await directory.close();
     await control.close();
     await machines.close();
     await controller.close();
     await catalogue.close();
-    await Promise.all([rtnl.close(), storage.close()]);
+    await Promise.all([closeKernel(), storage.close()]);
     log.close();
   });
 }

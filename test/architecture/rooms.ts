@@ -304,11 +304,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {},
   },
   kernel: {
-    what: 'rtnetlink, nft, namespaces, sockets',
+    what: 'rtnetlink, nft, namespaces, sockets, one mirror of links, addresses, routes and entries a process',
     may: { model: 'addresses and errors' },
     folders: {
       netlink: { '.': 'the C library, namespaces, addresses as bytes' },
       rtnl: { '.': 'the C library, addresses as bytes', netlink: 'rtnetlink is spoken in netlink messages' },
+      mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
       '.': {

@@ -5,12 +5,12 @@ import { ChannelMemberships } from '../../src/agent/membership/channel-membershi
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
 import type { Exchange, StreamHandlers, Transport } from '../../src/agent/membership/transport.ts';
 import { type KeptConnection, keepMemberships, type MembershipSource } from '../../src/api/channel/kept-memberships.ts';
+import { MemberDoubts } from '../../src/api/channel/member-doubts.ts';
 import { Proofs } from '../../src/controller/admission/proofs.ts';
 import { Membership } from '../../src/controller/membership/membership.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
 import type { KernelEvent } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
-import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
@@ -40,7 +40,7 @@ export class KeptHost0 {
   readonly meshes: readonly Membership[];
   readonly #loads = new Signal<void>();
   readonly #changes = new Signal<readonly Membership[]>();
-  readonly doubts = new Map<Ipv6, () => void>();
+  readonly doubts = new MemberDoubts();
   /** What host0's kernel has seen of each asker. */
   readonly #seen = new Map<string, { readonly mac: string; readonly ipv4: Ipv4 }>();
 
@@ -101,7 +101,7 @@ export class KeptHost0 {
   see(network: Mesh, machine: MachineId, ipv4: Ipv4): void {
     const { ipv6, bridgeMac: mac } = memberAddresses(network, machine);
     this.#seen.set(ipv6, { mac, ipv4 });
-    this.doubts.get(ipv6)?.();
+    this.doubts.take({ type: 'overflow' });
   }
 
   /** The machines that are members of the mesh. */

@@ -5,10 +5,10 @@ import { desiredItems } from '../../src/agent/desired/desired.ts';
 import { parseChains } from '../../src/agent/firewall/chain.ts';
 import type { ItemMap } from '../../src/agent/items/item.ts';
 import { OUR_PROTOCOL } from '../../src/agent/items/mark.ts';
-import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
-import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
 import type { PathState } from '../../src/agent/trace/path-state.ts';
+import type { KernelDump } from '../../src/kernel/mirror/kernel-reader.ts';
+import { KernelTables } from '../../src/kernel/mirror/kernel-tables.ts';
 import type { Address, FdbEntry, Link, Neighbour, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
@@ -84,7 +84,7 @@ export function stateAt(node: HostName, spoilt: Spoilt = {}): PathState {
     ports: [],
   });
   const whole = dumpOf(desired, node);
-  const kernel = KernelCache.of(spoilt.dump?.(whole) ?? whole);
+  const kernel = KernelTables.of(spoilt.dump?.(whole) ?? whole);
   const routes = routesOf(node);
   spoilt.routes?.(routes);
   const table = tableOf(desired);

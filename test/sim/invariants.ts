@@ -1,8 +1,8 @@
 /** The invariants of every run (DESIGN §10). Each check returns one sentence for each violation. */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
-import { KernelCache } from '../../src/agent/kernel/kernel-cache.ts';
 import { observedItems } from '../../src/agent/kernel/observed.ts';
 import { disagreement, printStep } from '../../src/agent/loop/plan.ts';
+import { KernelTables } from '../../src/kernel/mirror/kernel-tables.ts';
 import type { Ipv4Cidr } from '../../src/model/address/ipv4.ts';
 import { FLOOD_MAC } from '../../src/model/address/mac.ts';
 import { memberAddresses } from '../../src/model/network/member.ts';
@@ -154,7 +154,7 @@ export function wrongMemory(cluster: Cluster): string[] {
     memories.set(process, { revision, compared: quiet });
     if (!quiet || before.compared) return [];
     const { cache, desired } = process.agent.reconciler;
-    const items = disagreement(observedItems(cache, desired), observedItems(KernelCache.of(kernel.dump()), desired));
+    const items = disagreement(observedItems(cache, desired), observedItems(KernelTables.of(kernel.dump()), desired));
     return items === 0 ? [] : [`${name} remembers ${items} items of its kernel wrongly`];
   });
 }

@@ -3,7 +3,8 @@
  * faults.
  */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
-import type { KernelDump, KernelPort } from '../../src/agent/kernel/kernel-port.ts';
+import type { KernelPort } from '../../src/agent/kernel/kernel-port.ts';
+import type { KernelDump } from '../../src/kernel/mirror/kernel-reader.ts';
 import type { FdbEntry, KernelEvent, Route } from '../../src/kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import { MeshError } from '../../src/model/error.ts';

@@ -27,7 +27,7 @@ import type { SimKernel } from './sim-kernel.ts';
 import type { SimMachine } from './sim-machine.ts';
 import type { MembershipServer } from './sim-transport.ts';
 
-/** The delay of the daemon's look at its links after an event, as in boot/nics/host-links.ts. */
+/** The delay of the daemon's look at its links after an event, as in kernel/mirror/live-mirror.ts. */
 const COALESCE_MS = 20;
 
 /** One run of the daemon, from its start to `kill`. */
@@ -50,16 +50,13 @@ export class Host0Process implements MembershipServer, ControlServer {
     this.#store = new ProcessStore(store, this.clock);
     const journal = new Journal(this.clock, 'host0', machine.name);
     journal.subscribe((event) => world.timeline.journal(event));
-    const verification = new KernelSourceVerification(
-      {
-        neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
-        // No simulated machine has guests, so no entry of a bridge leads to a port of theirs.
-        fdbEntry: async (link, mac, table) =>
-          table === 'self' ? kernel.entry(kernel.linkNamed(link)?.index ?? 0, mac) : undefined,
-        nameOf: () => undefined,
-      },
-      () => undefined,
-    );
+    const verification = new KernelSourceVerification({
+      neighbour: async (link, address) => kernel.neighbour(kernel.linkNamed(link)?.index ?? 0, address),
+      // No simulated machine has guests, so no entry of a bridge leads to a port of theirs.
+      fdbEntry: async (link, mac, table) =>
+        table === 'self' ? kernel.entry(kernel.linkNamed(link)?.index ?? 0, mac) : undefined,
+      nameOf: () => undefined,
+    });
     this.controller = new Controller({
       name: machine.name,
       version: 'simulated',
@@ -71,7 +68,6 @@ export class Host0Process implements MembershipServer, ControlServer {
       verification,
     });
     kernel.subscribe(this, (event) => {
-      verification.take(event);
       if (event.type === 'link' || event.type === 'address') this.#lookSoon();
     });
     this.#look();

@@ -1,6 +1,6 @@
 /** Proves that the simulated kernel has the same state and errors as the real one after the same random operations. */
 import { expect, test } from 'vitest';
-import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
+import type { KernelDump } from '../../src/kernel/mirror/kernel-reader.ts';
 import { temporaryNetns } from '../../src/kernel/netns.ts';
 import type { KernelOperation } from '../../src/kernel/rtnl/operation.ts';
 import { Rtnl } from '../../src/kernel/rtnl/rtnl.ts';

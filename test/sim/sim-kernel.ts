@@ -3,7 +3,7 @@
  * addresses, routes, neighbour entries and FDB entries. `sim-kernel.test.ts` compares it with the real kernel.
  */
 import type { Operation } from '../../src/agent/items/item-kind.ts';
-import type { KernelDump } from '../../src/agent/kernel/kernel-port.ts';
+import type { KernelDump } from '../../src/kernel/mirror/kernel-reader.ts';
 import type {
   Address,
   FdbEntry,

@@ -2,11 +2,11 @@
 
 import { expect, test } from 'vitest';
 import { nodeDocument } from '../../../test/kit/desired-input.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Address, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import { desiredItems } from './desired.ts';
@@ -32,7 +32,7 @@ function address(link: number, ipv4: string, protocol: number): Address {
 function steps(nics: readonly UnderlayNic[], up: readonly string[], addresses: readonly Address[]): string[] {
   const links = ['eth1', 'eth2', 'eth3'].map((name, i) => ({ index: i + 1, name, up: up.includes(name), alias: '' }));
   // Only these fields of a link matter here.
-  const cache = KernelCache.of({ links: links as Link[], addresses, routes: [], neighbours: [], fdb: [] });
+  const cache = KernelTables.of({ links: links as Link[], addresses, routes: [], neighbours: [], fdb: [] });
   const host0 = { role: 'host0', segments: [], nics } as const;
   const desired = desiredItems({
     routes: false,

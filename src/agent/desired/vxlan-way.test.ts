@@ -5,10 +5,10 @@ import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage } from '../../../test/kit/networks.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import type { Item, ItemMap } from '../items/item.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { apply } from '../loop/apply.ts';
 import { plan, printStep, type Step } from '../loop/plan.ts';
@@ -49,7 +49,7 @@ function isWay({ kind }: Item): boolean {
 
 /** The steps that bring the routes and rules in line with the desired ones. */
 async function steps(desired: ItemMap): Promise<Step[]> {
-  const cache = KernelCache.of(await here().kernel.dump(() => true));
+  const cache = KernelTables.of(await here().kernel.dump(() => true));
   return plan(observedItems(cache, desired), desired, { mayDelete: () => true }).filter(({ item }) => isWay(item));
 }
 

@@ -1,15 +1,16 @@
 /** Looks for underlay addresses, of this machine and of members on its segments, that several network cards have. */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Ipv4, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { SharedAddress, UnderlayLinkEvidence } from './evidence.ts';
 
 /** What the probes need. */
 export interface AddressProbeInput {
   readonly networks: readonly NetworkView[];
   readonly underlay: readonly UnderlayLinkEvidence[];
-  readonly cache: KernelCache;
+  readonly cache: KernelTables;
   /** Resolves with the Ethernet addresses that answer for each address (kernel/sockets/arp.ts). */
   readonly probe: (
     link: { readonly index: number; readonly mac: Mac },

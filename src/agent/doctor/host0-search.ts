@@ -1,5 +1,6 @@
 /** Looks for machines on the underlay that answer as host0 of this node's meshes and are not the known host0. */
 
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { InquiryLink } from '../../kernel/sockets/inquiry.ts';
 import type { Solicitation } from '../../kernel/sockets/solicitation.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
@@ -8,7 +9,6 @@ import { genid } from '../../model/genid.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { Evidence, UnderlayLinkEvidence } from './evidence.ts';
 
 /** What the search needs. */
@@ -17,7 +17,7 @@ export interface Host0Search {
   readonly machine: MachineWord;
   readonly networks: readonly NetworkView[];
   readonly underlay: readonly UnderlayLinkEvidence[];
-  readonly cache: KernelCache;
+  readonly cache: KernelTables;
   /** The underlay addresses of the known host0. */
   readonly known: readonly Ipv4[];
   /**
@@ -69,7 +69,7 @@ function askerOf(machine: MachineWord): MachineWord {
   return machine === 'host0' ? (genid(['machine', 'host0 looking for another'], 8) as MachineId) : machine;
 }
 
-function inquiryLinkOf({ link, ipv4 }: UnderlayLinkEvidence, cache: KernelCache): InquiryLink[] {
+function inquiryLinkOf({ link, ipv4 }: UnderlayLinkEvidence, cache: KernelTables): InquiryLink[] {
   const length = [...cache.addresses.values()].find(
     (candidate) => candidate.address === ipv4 && candidate.link === link.index,
   )?.length;

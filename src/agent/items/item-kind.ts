@@ -1,6 +1,7 @@
 /** The interface of an item kind: how its items are identified, compared, ordered, printed and put into the kernel. */
 import type { TableElements } from '../../kernel/nftables/element-batch.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
+import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import type { Rank } from './rank.ts';
 
 /** Identifies an item among all items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:…`, `route:10.11.2.0/24`. */
@@ -16,6 +17,16 @@ export type Operation =
   | NftOperation
   | { readonly do: 'delete-deferred'; readonly link: string };
 
+/** One order for the machine besides its kernel: about a process or a file. */
+export type LocalOperation =
+  | { readonly do: 'process-start' | 'process-reread'; readonly spec: ProcessSpec }
+  | { readonly do: 'process-end'; readonly name: string }
+  | { readonly do: 'file-write'; readonly path: string; readonly content: string; readonly mode: number }
+  | { readonly do: 'file-remove'; readonly path: string };
+
+/** One operation of a step. */
+export type ItemOperation = Operation | LocalOperation;
+
 /** One transaction of nftables. */
 export interface NftOperation {
   readonly do: 'nft';
@@ -26,12 +37,14 @@ export interface NftOperation {
 
 /**
  * All that the plan and its application know of one kind of item. The methods are pure: `create`, `change` and `remove`
- * return the operations, and do nothing themselves.
+ * return the operations (`O`), and do nothing themselves.
  */
-export interface ItemKind<T> {
+export interface ItemKind<T, O = Operation> {
   key(item: T): ItemKey;
   /** Items that must exist before this one. When one of them is deleted, the kernel deletes this item too. */
   dependsOn(item: T): readonly ItemKey[];
+  /** Items that must be in place before this one is made, and that may go before this one. */
+  after?(item: T): readonly ItemKey[];
   rank(item: T): Rank;
   /** The rank of a change in place, where it differs from `rank`. */
   rankOfChange?(have: T, want: T): Rank;
@@ -45,7 +58,7 @@ export interface ItemKind<T> {
   printChange?(have: T, want: T): string;
   /** The command that would remove the item, where it is short and administrators know it. */
   printRemove?(item: T): string;
-  create(item: T): readonly Operation[];
-  change(have: T, want: T): readonly Operation[];
-  remove(item: T): readonly Operation[];
+  create(item: T): readonly O[];
+  change(have: T, want: T): readonly O[];
+  remove(item: T): readonly O[];
 }

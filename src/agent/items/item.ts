@@ -5,10 +5,12 @@
 import type { NetworkId } from '../../model/network/number.ts';
 import { type AddressItem, addressKind } from './address.ts';
 import { type FdbItem, fdbKind } from './fdb.ts';
-import type { ItemKey, ItemKind } from './item-kind.ts';
+import { type FileItem, fileKind } from './file.ts';
+import type { ItemKey, ItemKind, ItemOperation } from './item-kind.ts';
 import { type LinkItem, linkKind } from './link.ts';
 import { type NeighbourItem, neighbourKind } from './neighbour.ts';
 import { type PortItem, portKind } from './port.ts';
+import { type ProcessItem, processKind } from './process.ts';
 import { type RouteItem, routeKind } from './route.ts';
 import { type RuleItem, ruleKind } from './rule.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
@@ -16,7 +18,7 @@ import { type SysctlItem, sysctlKind } from './sysctl.ts';
 import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
 import { type UnderlayLinkItem, underlayLinkKind } from './underlay-link.ts';
 
-/** One thing that the agent owns in a kernel; `kind` discriminates. Items are immutable. */
+/** One thing that the agent owns in a kernel, or beside it; `kind` discriminates. Items are immutable. */
 export type Item =
   | LinkItem
   | PortItem
@@ -28,9 +30,11 @@ export type Item =
   | SysctlItem
   | RulesetItem
   | UnderlayLinkItem
-  | UnderlayAddressItem;
+  | UnderlayAddressItem
+  | FileItem
+  | ProcessItem;
 
-const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>> } = {
+const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>, ItemOperation> } = {
   link: linkKind,
   port: portKind,
   address: addressKind,
@@ -42,14 +46,16 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   ruleset: rulesetKind,
   'underlay-link': underlayLinkKind,
   'underlay-address': underlayAddressKind,
+  file: fileKind,
+  process: processKind,
 };
 
 /** The names of all kinds, as the metrics label them. */
 export const ITEM_KINDS = Object.keys(KINDS) as readonly Item['kind'][];
 
 /** The kind of an item. The cast is sound: the table maps each kind's name to the kind of exactly those items. */
-export function kindOf(item: Item): ItemKind<Item> {
-  return KINDS[item.kind] as unknown as ItemKind<Item>;
+export function kindOf(item: Item): ItemKind<Item, ItemOperation> {
+  return KINDS[item.kind] as unknown as ItemKind<Item, ItemOperation>;
 }
 
 /** The key of an item, as its kind forms it. */

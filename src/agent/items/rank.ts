@@ -19,6 +19,9 @@ export const RANK = {
   entry: 9,
   /** A new member's entries must not wait for nft, and the rules may accept its packets a moment later. */
   memberElement: 10,
+  /** Links and addresses are there before the services that use them, and go after these. */
+  file: 11,
+  process: 12,
 } as const;
 
 /** The rank of an item, one of `RANK`. */

@@ -8,7 +8,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { LEARNED_MAX } from '../desired/types/bridge.ts';
 import { type FdbItem, fdbKind } from '../items/fdb.ts';
-import { kindOf } from '../items/item.ts';
+import { linkKind } from '../items/link.ts';
 
 const {
   type: { device: vxlan },
@@ -17,11 +17,11 @@ const {
 const ENTRIES_MAX = 40;
 
 const here = kernelOfEachTest();
-const linksOfHost0 = () => linksAndAddresses(manage, 'host0').filter(({ kind }) => kind === 'link');
+const linksOfHost0 = () => linksAndAddresses(manage, 'host0').filter((item) => item.kind === 'link');
 
 /** Makes the two links of a mesh. @param entriesMax the limit of the VXLAN, in place of the usual one */
 async function makeLinks(entriesMax?: number): Promise<void> {
-  const operations = linksOfHost0().flatMap((item) => kindOf(item).create(item));
+  const operations = linksOfHost0().flatMap((item) => linkKind.create(item));
   const limited = operations.map((operation) =>
     entriesMax !== undefined && operation.do === 'link-add' && operation.vxlan !== undefined
       ? { ...operation, vxlan: { ...operation.vxlan, entriesMax } }
@@ -57,16 +57,15 @@ test('what a bridge learns is put back when another program changed it, on the l
   const [want] = linksOfHost0();
   if (want?.kind !== 'link') throw new Error('no bridge');
   const have = { ...want, learnedMax: 0, learnsLinkLocal: true };
-  const kind = kindOf(want);
-  expect(kind.differences(have, want)).toEqual([
+  expect(linkKind.differences(have, want)).toEqual([
     `fdb_max_learned 0 → ${LEARNED_MAX}`,
     'type bridge no_linklocal_learn 1',
   ]);
-  expect(kind.mustRecreate(have, want)).toBe(false);
-  expect(kind.printChange?.(have, want)).toBe(
+  expect(linkKind.mustRecreate(have, want)).toBe(false);
+  expect(linkKind.printChange?.(have, want)).toBe(
     `ip link set ${bridge} type bridge fdb_max_learned ${LEARNED_MAX} no_linklocal_learn 1`,
   );
-  await here().kernel.apply(kind.change(have, want));
+  await here().kernel.apply(linkKind.change(have, want));
   expect((await here().kernel.rtnl.link(bridge))?.bridge).toEqual({ learnedMax: LEARNED_MAX, learnsLinkLocal: false });
 });
 
@@ -75,8 +74,8 @@ test('a VXLAN of an earlier version, without a limit, is left as it is', () => {
   if (want?.kind !== 'link' || want.vxlan === undefined) throw new Error('no VXLAN');
   const { entriesMax: _, ...unlimited } = want.vxlan;
   const have = { ...want, vxlan: unlimited };
-  expect(kindOf(want).differences(have, want)).toEqual([]);
-  expect(kindOf(want).mustRecreate(have, want)).toBe(false);
+  expect(linkKind.differences(have, want)).toEqual([]);
+  expect(linkKind.mustRecreate(have, want)).toBe(false);
 });
 
 test('our entries fit into a table that is full of learnt ones', async () => {

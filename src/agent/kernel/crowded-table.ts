@@ -3,10 +3,11 @@
  * addresses that it has learnt can leave no room for a member. Learnt entries give way: the device learns them again
  * from the next frame.
  */
+
+import { isLearned } from '../../kernel/mirror/kernel-tables.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import type { MeshError } from '../../model/error.ts';
-import { isLearned } from './kernel-cache.ts';
 
 /**
  * Learnt entries that are deleted beside those that must be. A flood goes on while we work: at 100,000 frames a second

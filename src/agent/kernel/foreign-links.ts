@@ -1,8 +1,9 @@
 /** The links of a machine that are not the agent's: NICs, and what other programs have made. */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { type Ipv6, type Ipv6Cidr, ipv6Subnet } from '../../model/address/ipv6.ts';
 import { parseAlias } from '../items/mark.ts';
-import type { KernelCache } from './kernel-cache.ts';
 
 /** A link that networks can stand on, with the addresses that VXLAN packets may have as their source. */
 export interface ForeignLink {
@@ -15,7 +16,7 @@ export interface ForeignLink {
 }
 
 /** All such links with a usable address, and all bridges. Addresses that are tentative or about to go are left out. */
-export function foreignLinks({ links, addresses }: Pick<KernelCache, 'links' | 'addresses'>): ForeignLink[] {
+export function foreignLinks({ links, addresses }: Pick<KernelTables, 'links' | 'addresses'>): ForeignLink[] {
   const found = new Map<number, { device: string; kind: string; ipv4: ForeignLink['ipv4'][number][]; ipv6: V6[] }>();
   for (const { index, name, kind, alias, loopback } of links.values()) {
     if (loopback || parseAlias(alias) !== undefined) continue;

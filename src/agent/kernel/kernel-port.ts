@@ -1,33 +1,11 @@
 /** The agent's interface to a kernel: the real one (`SystemKernel`), or a simulated one in tests. */
-import type {
-  Address,
-  EntryCount,
-  FdbEntry,
-  KernelEvent,
-  Link,
-  Neighbour,
-  Route,
-  Rule,
-} from '../../kernel/rtnl/objects.ts';
+import type { KernelReader } from '../../kernel/mirror/kernel-reader.ts';
+import type { KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
-
-/** The objects of a network namespace, ours and others', without routes and FDB entries that do not matter. */
-export interface KernelDump {
-  readonly links: readonly Link[];
-  readonly addresses: readonly Address[];
-  /** At least those of `isKeptRoute`: of the main table, and of the table for VXLAN packets. */
-  readonly routes: readonly Route[];
-  /** IPv4 routing rules. Absent: none. */
-  readonly rules?: readonly Rule[];
-  readonly neighbours: readonly Neighbour[];
-  readonly fdb: readonly FdbEntry[];
-  /** Numbers of the FDB entries that were left out. Absent where none was. */
-  readonly otherFdb?: readonly EntryCount[];
-}
 
 /**
  * Sends one ICMPv6 echo request to a mesh address.
@@ -35,8 +13,11 @@ export interface KernelDump {
  */
 export type Echo = (to: Ipv6, timeoutMs: number, device?: string) => Promise<number | undefined>;
 
-/** Reads and changes one kernel. Failures of single operations are returned; failures of reads are thrown. */
-export interface KernelPort {
+/**
+ * Reads and changes one kernel. Failures of single operations are returned; failures of reads are thrown. A dump has at
+ * least the routes of `isKeptRoute`: of the main table, and of the table for VXLAN packets.
+ */
+export interface KernelPort extends KernelReader {
   /** Changes in the kernel. A listener that subscribes before it reads a dump misses none. */
   readonly events: Subscribable<KernelEvent>;
   /**
@@ -44,10 +25,6 @@ export interface KernelPort {
    * @returns for each operation, its error or undefined
    */
   apply(operations: readonly Operation[]): Promise<readonly (MeshError | undefined)[]>;
-  /** @param matters which FDB entries the dump has; the others are counted */
-  dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump>;
-  /** The routes alone, as a dump has them. */
-  routes(): Promise<readonly Route[]>;
   /** The IPv4 routes of all programs. @param matters which of them to keep */
   ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]>;
   /** Emits at once the events that the kernel has already sent, so that operations just applied are in the cache. */

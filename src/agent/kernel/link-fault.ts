@@ -1,7 +1,8 @@
 /** Why a link carries no packets for the addresses that are on it. */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { parseAlias } from '../items/mark.ts';
-import type { KernelCache } from './kernel-cache.ts';
 
 /** What is wrong with a link, as a sentence without a full stop, and what to do about it. */
 export interface LinkFault {
@@ -16,7 +17,7 @@ export interface LinkFault {
 const TAKES_FRAMES: ReadonlySet<string> = new Set(['bridge', 'bond', 'team', 'openvswitch', 'ovs-system']);
 
 /** The fault of a link that is down, has no carrier, or is a port of a bridge or bond; undefined when it has none. */
-export function linkFault({ links }: Pick<KernelCache, 'links'>, link: Link): LinkFault | undefined {
+export function linkFault({ links }: Pick<KernelTables, 'links'>, link: Link): LinkFault | undefined {
   const { name } = link;
   if (link.loopback) return undefined;
   if (!link.up) return { message: `${name} is down`, remedy: `Take it up: \`ip link set ${name} up\`.` };

@@ -1,4 +1,6 @@
 /** Derives our items from the kernel's state. Pure. Objects without our mark are left out, with few exceptions. */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { FdbEntry, Link, Neighbour, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { VxlanDevice } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -16,7 +18,6 @@ import type { LinkItem } from '../items/link.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
 import { MAIN_TABLE, VXLAN_TABLE } from '../items/route.ts';
-import type { KernelCache } from './kernel-cache.ts';
 
 /** One of our links, with its device kind and its network. */
 export interface OwnLink {
@@ -41,7 +42,7 @@ export type EntryItem = FdbItem | NeighbourItem;
  * too
  */
 export function observedItems(
-  cache: KernelCache,
+  cache: KernelTables,
   desired: ItemMap,
   isWanted: (key: ItemKey) => boolean = (key) => desired.has(key),
   own = ownLinks(cache, desired),
@@ -85,7 +86,7 @@ export function observedItems(
  * @param isWanted as of `observedItems`
  */
 export function observedEntry(
-  cache: KernelCache,
+  cache: KernelTables,
   own: OwnLinks,
   like: EntryItem,
   isWanted: (key: ItemKey) => boolean,
@@ -121,14 +122,14 @@ export function entryItem(entry: FdbEntry | Neighbour, own: OwnLinks): EntryItem
  * it has a desired name and Ethernet address: those are of this machine and network alone, so another program has taken
  * the marks off.
  */
-export function ownLinks(cache: KernelCache, desired: ItemMap): OwnLinks {
+export function ownLinks(cache: KernelTables, desired: ItemMap): OwnLinks {
   const links = [...desired.values()].filter((item) => item.kind === 'link');
   return ownLinksAmong(cache, new Map(links.map((item) => [item.name, item])));
 }
 
 type WantedLink = Pick<LinkItem, 'device' | 'network' | 'mac'>;
 
-function ownLinksAmong(cache: KernelCache, wantedByName: ReadonlyMap<string, WantedLink>): OwnLinks {
+function ownLinksAmong(cache: KernelTables, wantedByName: ReadonlyMap<string, WantedLink>): OwnLinks {
   const own = new Map<number, OwnLink>();
   for (const link of cache.links.values()) {
     const marked = parseAlias(link.alias);
@@ -142,7 +143,7 @@ function ownLinksAmong(cache: KernelCache, wantedByName: ReadonlyMap<string, Wan
 }
 
 /** Attributes with the name of the underlay link. A link that is gone has none: the device goes with it in a moment. */
-function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelCache): VxlanDevice {
+function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelTables): VxlanDevice {
   return underlay === undefined ? vxlan : { ...vxlan, dev: cache.links.get(underlay)?.name ?? `if${underlay}` };
 }
 
@@ -160,7 +161,7 @@ function oddOptions({ odd, port, up, running }: Link, device: DeviceKind): Pick<
  * The addresses on our links that are desired, in whatever state; those on bridges that the agent itself could have added
  * (IPv6, /64, without duplicate address detection); and those that the kernel has formed against our address mode.
  */
-function addressItems(cache: KernelCache, own: ReadonlyMap<number, OwnLink>, desired: ItemMap): Item[] {
+function addressItems(cache: KernelTables, own: ReadonlyMap<number, OwnLink>, desired: ItemMap): Item[] {
   const onLink = new Set<string>();
   for (const { family, link, destination, gateway } of cache.routes.values()) {
     if (family === 6 && gateway === undefined) onLink.add(`${link} ${destination}`);
@@ -200,7 +201,7 @@ function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem |
   return remoteVtep === undefined ? item : { ...item, remoteVtep };
 }
 
-function routeItems(cache: KernelCache): Item[] {
+function routeItems(cache: KernelTables): Item[] {
   const items: Item[] = [];
   for (const { family, table, protocol, destination, gateway } of cache.routes.values()) {
     if (family !== 4 || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
@@ -216,7 +217,7 @@ function routeItems(cache: KernelCache): Item[] {
 }
 
 /** A port counts only while it is desired: the agent does not take other ports off a bridge. */
-function portItems(cache: KernelCache, desired: ItemMap): Item[] {
+function portItems(cache: KernelTables, desired: ItemMap): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
     if (item.kind !== 'port') continue;
@@ -228,7 +229,7 @@ function portItems(cache: KernelCache, desired: ItemMap): Item[] {
 }
 
 /** NICs count only while they are desired. Addresses on NICs count when they carry our mark, or are desired. */
-function underlayItems(cache: KernelCache, desired: ItemMap): Item[] {
+function underlayItems(cache: KernelTables, desired: ItemMap): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
     const link = item.kind === 'underlay-link' ? cache.linkNamed(item.link) : undefined;
@@ -255,7 +256,7 @@ export interface Obstacle {
 /**
  * Finds the foreign devices with a name or VNI of one of the networks. The agent reports them and leaves them alone.
  */
-export function obstacles(cache: KernelCache, networks: readonly Network[], machine: MachineWord): Obstacle[] {
+export function obstacles(cache: KernelTables, networks: readonly Network[], machine: MachineWord): Obstacle[] {
   const found: Obstacle[] = [];
   const wanted = networks.flatMap((network) => wantedDevices(network, machine));
   const own = ownLinksAmong(cache, new Map(wanted.map((device) => [device.name, device])));

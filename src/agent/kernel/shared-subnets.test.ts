@@ -1,9 +1,9 @@
 /** Which NICs the rules must name, since the route to a subnet uses only one of them. */
 import { expect, test } from 'vitest';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Address } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
-import { KernelCache } from './kernel-cache.ts';
 import { sharedSubnets } from './shared-subnets.ts';
 
 function address(link: number, ipv4: string, length = 24): Address {
@@ -13,7 +13,7 @@ function address(link: number, ipv4: string, length = 24): Address {
 
 function shared(...addresses: Address[]) {
   const links = [2, 3, 4].map((index) => portLink(index, `eth${index}`));
-  return sharedSubnets(KernelCache.of({ links, addresses, routes: [], neighbours: [], fdb: [] }));
+  return sharedSubnets(KernelTables.of({ links, addresses, routes: [], neighbours: [], fdb: [] }));
 }
 
 test('two NICs with addresses of one subnet', () => {

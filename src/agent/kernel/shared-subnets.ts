@@ -1,6 +1,7 @@
 /** Subnets that several NICs of this machine are on. The route to such a subnet uses one of them. */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4Subnet } from '../../model/address/ipv4.ts';
-import type { KernelCache } from './kernel-cache.ts';
 
 /** A subnet that a NIC is on: its machines send to this host by that NIC. */
 export interface OnLinkSubnet {
@@ -13,7 +14,7 @@ export interface OnLinkSubnet {
  * Each NIC with each of its subnets that overlaps a subnet of another NIC. Linux answers for an address by every NIC, so
  * packets of such a subnet come in by any of them.
  */
-export function sharedSubnets({ addresses, links }: Pick<KernelCache, 'addresses' | 'links'>): OnLinkSubnet[] {
+export function sharedSubnets({ addresses, links }: Pick<KernelTables, 'addresses' | 'links'>): OnLinkSubnet[] {
   // A machine with containers can have thousands of addresses, so no subnet is compared with each other one.
   const nicsOf = new Map<Ipv4Cidr, Set<string>>();
   for (const { family, scope, link, address, length } of addresses.values()) {

@@ -1,11 +1,12 @@
 /** The real kernel behind the agent's interface: rtnetlink, the monitor, nftables, /proc/sys and the reaper. */
 
+import { type KernelDump, type KernelReader, rtnlReader } from '../../kernel/mirror/kernel-reader.ts';
 import { inNetns } from '../../kernel/netns.ts';
 import { Nft } from '../../kernel/nft.ts';
 import type { TableElements } from '../../kernel/nftables/element-batch.ts';
 import { NftElements } from '../../kernel/nftables/nft-elements.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
-import type { FdbEntry, KernelEvent, Route, Rule } from '../../kernel/rtnl/objects.ts';
+import type { FdbEntry, KernelEvent, Route } from '../../kernel/rtnl/objects.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Reaper } from '../../kernel/rtnl/reaper.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -17,8 +18,8 @@ import type { Operation } from '../items/item-kind.ts';
 import { VXLAN_TABLE } from '../items/route.ts';
 import { TABLE } from '../items/ruleset.ts';
 import { withRoom } from './crowded-table.ts';
-import { isKeptRoute } from './kernel-cache.ts';
-import type { KernelDump, KernelPort } from './kernel-port.ts';
+import { isKeptRoute } from './kept-routes.ts';
+import type { KernelPort } from './kernel-port.ts';
 import { namingPortHolders } from './taken-port.ts';
 
 /** The routing tables besides the main one that the agent reads. */
@@ -27,6 +28,7 @@ const TABLES = [VXLAN_TABLE];
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
 export class SystemKernel implements KernelPort {
   readonly #rtnl: Rtnl;
+  readonly #reader: KernelReader;
   readonly #monitor: KernelMonitor;
   readonly #nft: Nft;
   readonly #elements: NftElements;
@@ -36,6 +38,7 @@ export class SystemKernel implements KernelPort {
   private constructor(rtnl: Rtnl, monitor: KernelMonitor, nft: Nft, reaper: Reaper, netns: string | undefined) {
     this.#netns = netns;
     this.#rtnl = rtnl;
+    this.#reader = rtnlReader(rtnl, { keepsRoute: isKeptRoute, tables: TABLES });
     this.#monitor = monitor;
     this.#nft = nft;
     this.#elements = new NftElements(netns);
@@ -145,30 +148,12 @@ export class SystemKernel implements KernelPort {
     }
   }
 
-  async dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump> {
-    const [links, addresses, routes, rules, neighbours, fdb] = await Promise.all([
-      this.#rtnl.links(),
-      this.#rtnl.addresses(),
-      this.routes(),
-      this.#rules(),
-      this.#rtnl.neighbours(),
-      this.#rtnl.fdbWhere(matters),
-    ]);
-    return { links, addresses, routes, rules, neighbours, fdb: fdb.entries, otherFdb: fdb.others };
-  }
-
-  /** None where the kernel has no rules (CONFIG_IP_MULTIPLE_TABLES): it has three of its own otherwise. */
-  async #rules(): Promise<Rule[]> {
-    try {
-      return await this.#rtnl.rules();
-    } catch (error) {
-      if (['EAFNOSUPPORT', 'EOPNOTSUPP'].includes(MeshError.from(error).errno ?? '')) return [];
-      throw error;
-    }
+  dump(matters: (entry: FdbEntry) => boolean): Promise<KernelDump> {
+    return this.#reader.dump(matters);
   }
 
   routes(): Promise<readonly Route[]> {
-    return this.#rtnl.routes(isKeptRoute, TABLES);
+    return this.#reader.routes();
   }
 
   ipv4Routes(matters: (route: Route) => boolean): Promise<readonly Route[]> {

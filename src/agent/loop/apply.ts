@@ -1,8 +1,9 @@
 /** Applies a plan to the kernel: rank after rank, each rank in as few calls as possible. */
-import type { MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import { kindOf } from '../items/item.ts';
-import type { ItemKey, Operation } from '../items/item-kind.ts';
+import type { ItemKey, ItemOperation, LocalOperation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
+import type { LocalPort } from './local-port.ts';
 import { rankOf, type Step } from './plan.ts';
 
 /** The result of one step: done when neither `error` nor `waitsFor` is set. */
@@ -15,35 +16,61 @@ export interface StepOutcome {
 
 interface Entry {
   readonly step: Step;
-  readonly operation: Operation;
+  readonly operation: ItemOperation;
   readonly removal: boolean;
 }
+
+type Answers = readonly (MeshError | undefined)[];
+type CarryOut = (operations: readonly ItemOperation[]) => Promise<Answers>;
 
 /** Errors of a removal that say that the object is already gone. */
 const GONE = new Set(['ENODEV', 'ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 
 /**
  * Performs the steps in their order. A step that depends on a failed one is not tried.
+ * @param held items whose steps failed before and are not due yet: what is made after them waits, too
  * @returns one outcome for each step, in any order; errors of the kernel are never thrown
  */
-export async function apply(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
+export async function apply(
+  steps: readonly Step[],
+  kernel: Pick<KernelPort, 'apply'>,
+  local?: Pick<LocalPort, 'apply'>,
+  held: ReadonlySet<ItemKey> = new Set(),
+): Promise<StepOutcome[]> {
   const outcomes: StepOutcome[] = [];
   const failed = new Set<ItemKey>();
   for (const batch of byRank(steps)) {
     const ready: Step[] = [];
     for (const step of batch) {
-      const waitsFor = kindOf(step.item)
-        .dependsOn(step.item)
-        .find((key) => failed.has(key));
+      const kind = kindOf(step.item);
+      const waitsFor =
+        kind.dependsOn(step.item).find((key) => failed.has(key)) ??
+        kind.after?.(step.item).find((key) => failed.has(key) || held.has(key));
       if (waitsFor === undefined || step.action === 'delete') ready.push(step);
       else outcomes.push({ step, waitsFor });
     }
-    for (const outcome of await applyBatch(ready, kernel)) {
+    for (const outcome of await applyBatch(ready, (operations) => perform(operations, kernel, local))) {
       outcomes.push(outcome);
       if (outcome.error !== undefined) failed.add(outcome.step.key);
     }
   }
   return outcomes;
+}
+
+/** Carries operations out in the kernel, or beside it. All of one rank are of one sort. */
+async function perform(
+  operations: readonly ItemOperation[],
+  kernel: Pick<KernelPort, 'apply'>,
+  local: Pick<LocalPort, 'apply'> | undefined,
+): Promise<Answers> {
+  const here = operations.filter(isLocal);
+  if (here.length === 0) return await kernel.apply(operations.filter((operation) => !isLocal(operation)));
+  if (local === undefined) throw new MeshError('MESH_INTERNAL', 'this agent has no processes and files');
+  return await local.apply(here);
+}
+
+function isLocal(operation: ItemOperation): operation is LocalOperation {
+  return operation.do.startsWith('process-') || operation.do.startsWith('file-');
 }
 
 /** Groups consecutive steps of one rank, deletes apart: they do not depend on each other. */
@@ -64,11 +91,11 @@ function byRank(steps: readonly Step[]): Step[][] {
  * first succeeded. If a link cannot be created because a foreign link has taken its name, the foreign link must not get
  * our mark.
  */
-async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<StepOutcome[]> {
+async function applyBatch(steps: readonly Step[], carryOut: CarryOut): Promise<StepOutcome[]> {
   const errors = new Map<Step, MeshError>();
   const perform = async (entries: readonly Entry[]): Promise<void> => {
     if (entries.length === 0) return;
-    const answers = await kernel.apply(entries.map(({ operation }) => operation));
+    const answers = await carryOut(entries.map(({ operation }) => operation));
     for (const [index, { step, removal }] of entries.entries()) {
       const error = answers[index];
       if (error === undefined || errors.has(step) || (removal && isGone(error))) continue;
@@ -96,7 +123,7 @@ async function applyBatch(steps: readonly Step[], kernel: KernelPort): Promise<S
   });
 }
 
-function removalsOf(step: Step): readonly Operation[] {
+function removalsOf(step: Step): readonly ItemOperation[] {
   switch (step.action) {
     case 'create':
     case 'change':
@@ -108,7 +135,7 @@ function removalsOf(step: Step): readonly Operation[] {
   }
 }
 
-function additionsOf(step: Step): readonly Operation[] {
+function additionsOf(step: Step): readonly ItemOperation[] {
   switch (step.action) {
     case 'create':
     case 'recreate':

@@ -4,11 +4,12 @@
  * So a pass compares the open entries, and not those of a thousand members. When links, addresses or routes change, and
  * after each fresh dump, everything is compared.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { FdbEntry, Neighbour } from '../../kernel/rtnl/objects.ts';
 import { type Item, type ItemMap, itemKey } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { neighbourKey } from '../items/neighbour.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import {
   type EntryItem,
   entryItem,
@@ -28,10 +29,13 @@ export interface Sides {
   readonly desired: ItemMap;
 }
 
+/** The kinds that are observed apart from the cache (`observeApart`). */
+const APART: ReadonlySet<Item['kind']> = new Set(['ruleset', 'sysctl', 'file', 'process']);
+
 /** Used once a pass: `sides` before the plan, `close` after it. */
 export class Delta {
   #open: Map<ItemKey, EntryItem> | 'everything' = 'everything';
-  /** Keys of rulesets and plain settings. They are few and not in the cache, so each pass compares them. */
+  /** Keys of items of `APART`. They are few and not in the cache, so each pass compares them. */
   readonly #always = new Set<ItemKey>();
   /** Keys of items that were desired, are not any more, and may still be in the kernel. */
   readonly #disowned = new Set<ItemKey>();
@@ -51,7 +55,7 @@ export class Delta {
    * The part of both sides that must be compared.
    * @param changed the items of `desired` that have changed since the last call
    */
-  sides(cache: KernelCache, desired: ItemMap, changed: Changed): Sides {
+  sides(cache: KernelTables, desired: ItemMap, changed: Changed): Sides {
     const { topology, entries } = cache.takeChanges();
     if (topology) this.#open = 'everything';
     for (const [key, before] of changed) this.#desiredChanged(key, desired.get(key), before);
@@ -109,7 +113,7 @@ export class Delta {
   }
 
   #touch(key: ItemKey, item: Item): void {
-    if (item.kind === 'ruleset' || item.kind === 'sysctl') this.#always.add(key);
+    if (APART.has(item.kind)) this.#always.add(key);
     else if (item.kind !== 'fdb' && item.kind !== 'neighbour') this.#open = 'everything';
     else if (this.#open !== 'everything') this.#open.set(key, item);
   }

@@ -1,18 +1,18 @@
 /** Drift: how the kernel differs from what is desired, by a fresh dump. Only reads. */
-import type { Mac } from '../../model/address/mac.ts';
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Item, type ItemMap, itemKey } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { observedItems } from '../kernel/observed.ts';
-import type { KernelCopy } from './kernel-copy.ts';
+import type { LocalPort } from './local-port.ts';
 import { disagreement, plan, type Step } from './plan.ts';
 import type { RulesetRecord } from './ruleset-record.ts';
 
 /** The steps that a pass would do now, and the fresh dump that they were derived from. */
 export interface Drift {
   readonly steps: readonly Step[];
-  readonly kernel: KernelCache;
+  readonly kernel: KernelTables;
   /** Our items in the dump, without rulesets and plain settings. */
   readonly observed: ItemMap;
   /** Number of items in which the cache disagreed with the dump. */
@@ -24,17 +24,20 @@ export interface Apart {
   readonly kernel: Pick<KernelPort, 'readSysctl'>;
   readonly rulesets: RulesetRecord;
   /** The items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
-  readonly recorded: (cache: KernelCache) => readonly Item[];
+  readonly recorded: (cache: KernelTables) => readonly Item[];
+  /** The processes and files. Absent: the agent has none. */
+  readonly local?: LocalPort;
 }
 
-/** Adds to `observed` the items that the cache cannot give: recorded items, rulesets and plain settings. */
+/** Adds to `observed` the items that the cache cannot give: recorded items, processes and files, rulesets and plain settings. */
 export async function observeApart(
-  { kernel, rulesets, recorded }: Apart,
-  cache: KernelCache,
+  { kernel, rulesets, recorded, local }: Apart,
+  cache: KernelTables,
   observed: Map<ItemKey, Item>,
   desired: ItemMap,
 ): Promise<void> {
   for (const item of recorded(cache)) observed.set(itemKey(item), item);
+  for (const item of (await local?.observe(desired)) ?? []) observed.set(itemKey(item), item);
   for (const item of await rulesets.observe()) observed.set(itemKey(item), item);
   for (const item of desired.values()) {
     if (item.kind !== 'sysctl') continue;
@@ -44,21 +47,20 @@ export async function observeApart(
 }
 
 interface DriftInput extends Apart {
-  readonly copy: KernelCopy;
+  readonly cache: KernelTables;
+  /** Reads a dump beside the cache. */
+  readonly fresh: () => Promise<KernelTables>;
   readonly desired: ItemMap;
   /** Whether an item was desired and is not any more. */
   readonly isDisowned: (key: ItemKey) => boolean;
   readonly mayDelete: (item: Item) => boolean;
 }
 
-/**
- * Plans against a fresh dump, and does nothing.
- * @param also Ethernet addresses whose learnt FDB entries the dump has, too
- */
-export async function driftOf(input: DriftInput, also: ReadonlySet<Mac>): Promise<Drift> {
-  const { copy, desired, rulesets, isDisowned, mayDelete } = input;
-  const before = observedItems(copy.cache, desired);
-  const kernel = await copy.fresh(also);
+/** Plans against a fresh dump, and does nothing. */
+export async function driftOf(input: DriftInput): Promise<Drift> {
+  const { cache, fresh, desired, rulesets, isDisowned, mayDelete } = input;
+  const before = observedItems(cache, desired);
+  const kernel = await fresh();
   rulesets.invalidate();
   const all = observedItems(kernel, desired, (key) => desired.has(key) || isDisowned(key));
   await observeApart(input, kernel, all, desired);

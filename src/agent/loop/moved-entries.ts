@@ -4,10 +4,11 @@
  * say so in a moment, or a second machine uses its identity. So a moved entry is left alone for a second, and put back
  * if no report has confirmed the move.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { ItemKey, Operation } from '../items/item-kind.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { Step } from './plan.ts';
 
 /** How long a moved entry is left alone. */
@@ -22,20 +23,10 @@ const GRACE_MS = 1_000;
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };
 
 /** Whether the event says that the kernel itself has moved an entry. @param cache as it was before the event */
-export function isMovedByKernel(event: KernelEvent, cache: KernelCache): boolean {
+export function isMovedByKernel(event: KernelEvent, cache: KernelTables): boolean {
   if (event.type !== 'fdb' || event.echo || event.removed || event.entry.table !== 'self') return false;
   const before = cache.entryAt(event.entry);
   return before !== undefined && before.remoteVtep !== event.entry.remoteVtep;
-}
-
-/**
- * Whether the kernel has removed routes with this event, and announces no removal: with an IPv4 address, or with a link
- * that goes down (fib_flush).
- * @param cache as it was before the event
- */
-export function losesRoutes(event: KernelEvent, cache: KernelCache): boolean {
-  if (event.type === 'address') return event.removed && event.address.family === 4;
-  return event.type === 'link' && !event.link.up && cache.links.get(event.link.index)?.up === true;
 }
 
 /** Since when each moved entry has differed from the desired one. */

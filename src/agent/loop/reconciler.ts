@@ -2,6 +2,9 @@
  * The reconcile loop of a node: observe, plan, apply, until the plan is empty. Events only wake the loop: each pass
  * compares the kernel with the desired items. Tests: test/sim.
  */
+import { AuditSchedule } from '../../kernel/mirror/audit-schedule.ts';
+import { KernelMirror } from '../../kernel/mirror/kernel-mirror.ts';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Alarm } from '../../model/clock.ts';
@@ -12,17 +15,15 @@ import { type Item, type ItemMap, itemKey, kindOf } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { confOfPath } from '../items/link.ts';
 import { isElementChange } from '../items/ruleset.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { apply, type StepOutcome } from './apply.ts';
-import { AuditSchedule } from './audit-schedule.ts';
 import { Backoff } from './backoff.ts';
 import { changesBetween, Delta } from './delta.ts';
 import type { Desire, ReconcilerInput } from './desire.ts';
 import { type Apart, type Drift, driftOf, observeApart } from './drift.ts';
-import { KernelCopy } from './kernel-copy.ts';
+import { FollowedAddresses } from './followed-addresses.ts';
 import { LoopJournal } from './loop-journal.ts';
-import { FORGET_ROUTES, isMovedByKernel, losesRoutes, MovedEntries } from './moved-entries.ts';
+import { FORGET_ROUTES, isMovedByKernel, MovedEntries } from './moved-entries.ts';
 import type { PassReport } from './pass-report.ts';
 import { disagreement, plan, printStep, type Step } from './plan.ts';
 import { RulesetRecord } from './ruleset-record.ts';
@@ -35,7 +36,7 @@ const OTHERS_MAX = 4_096;
 /** A plan that is not empty after so many passes does not converge: the kernel does not keep the changes. */
 const MAX_PASSES = 5;
 
-/** Keeps one kernel as desired. It owns the cache and is the only caller of `apply` for items. */
+/** Keeps one kernel as desired. It owns the mirror and is the only caller of `apply` for items. */
 export class Reconciler {
   readonly #input: ReconcilerInput;
   readonly #passes = new Signal<PassReport>();
@@ -48,7 +49,8 @@ export class Reconciler {
   readonly audits: Subscribable<number> = this.#audits;
   /** Emits when kernel events were lost. */
   readonly overflows: Subscribable<void> = this.#overflows;
-  readonly #copy: KernelCopy;
+  readonly #followed = new FollowedAddresses();
+  readonly #mirror: KernelMirror;
   readonly #journal: LoopJournal;
   readonly #rulesets: RulesetRecord;
   readonly #backoff: Backoff;
@@ -63,7 +65,6 @@ export class Reconciler {
   #waiting = new Map<ItemKey, ItemKey>();
   #running: Promise<void> | undefined;
   #again = false;
-  #routesStale = false;
   #coalesce: Alarm | undefined;
   #retry: Alarm | undefined;
   #started = false;
@@ -75,7 +76,7 @@ export class Reconciler {
 
   constructor(input: ReconcilerInput) {
     this.#input = input;
-    this.#copy = new KernelCopy(input.kernel);
+    this.#mirror = new KernelMirror(input.kernel, this.#followed.keeps());
     this.#journal = new LoopJournal(input.journal);
     this.#rulesets = new RulesetRecord(input.kernel);
     this.#backoff = new Backoff(input.clock);
@@ -86,10 +87,11 @@ export class Reconciler {
       onError: (error) => this.#fault('audit', error),
     });
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
+    input.local?.changes.subscribe(() => this.#wakeSoon(COALESCE_MS));
   }
 
-  get cache(): KernelCache {
-    return this.#copy.cache;
+  get cache(): KernelTables {
+    return this.#mirror.tables;
   }
 
   /** The desired items of the last pass. */
@@ -109,7 +111,7 @@ export class Reconciler {
 
   /** Reads the kernel and runs the first pass. */
   async start(): Promise<void> {
-    await this.#copy.renew();
+    await this.#mirror.renew();
     this.#started = true;
     this.#schedule.start();
     await this.wake();
@@ -128,13 +130,12 @@ export class Reconciler {
   }
 
   #onKernelEvent(event: KernelEvent): void {
-    if (losesRoutes(event, this.cache)) this.#routesStale = true;
     if (this.#losesAddress(event)) {
       this.#expectsDifference = true;
       this.#schedule.soon();
     }
     if (isMovedByKernel(event, this.cache)) void this.#forgetRoutes();
-    const matters = this.#copy.take(event);
+    const matters = this.#mirror.take(event);
     if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
     if (event.type === 'overflow') {
       this.#overflows.emit();
@@ -171,7 +172,7 @@ export class Reconciler {
     try {
       this.#input.kernel.drainEvents();
       const before = observedItems(this.cache, this.#desired);
-      await this.#copy.renew();
+      await this.#mirror.renew();
       this.#rulesets.invalidate();
       const difference = disagreement(before, observedItems(this.cache, this.#desired));
       // The cache has missed nothing that the kernel has announced.
@@ -191,21 +192,19 @@ export class Reconciler {
    */
   drift(also: ReadonlySet<Mac> = new Set()): Promise<Drift> {
     this.#input.kernel.drainEvents();
-    return driftOf(
-      {
-        ...this.#apart,
-        copy: this.#copy,
-        desired: this.#desired,
-        isDisowned: (key) => this.#delta.isDisowned(key),
-        mayDelete: (item) => this.#mayGo(item),
-      },
-      also,
-    );
+    return driftOf({
+      ...this.#apart,
+      cache: this.cache,
+      fresh: () => this.fresh(also),
+      desired: this.#desired,
+      isDisowned: (key) => this.#delta.isDisowned(key),
+      mayDelete: (item) => this.#mayGo(item),
+    });
   }
 
   /** A fresh dump, beside the cache. @param also as in `drift` */
-  fresh(also: ReadonlySet<Mac>): Promise<KernelCache> {
-    return this.#copy.fresh(also);
+  fresh(also: ReadonlySet<Mac>): Promise<KernelTables> {
+    return this.#mirror.fresh(this.#followed.keeps(also));
   }
 
   /** The lasting failure of an item, if there is one. */
@@ -275,10 +274,7 @@ export class Reconciler {
     kernel.drainEvents();
     this.#coalesce?.cancel();
     this.#coalesce = undefined;
-    if (this.#routesStale) {
-      this.#routesStale = false;
-      this.cache.replaceRoutes(await kernel.routes());
-    }
+    await this.#mirror.renewRoutes();
     const {
       items: desired,
       mayDelete,
@@ -289,7 +285,7 @@ export class Reconciler {
     this.#desired = desired;
     this.#mayDelete = mayDelete;
     this.#recorded = recorded;
-    this.#copy.follow(desired, changed);
+    this.#followed.follow(desired, changed);
     const sides = this.#delta.sides(this.cache, desired, changed);
     await observeApart(this.#apart, this.cache, sides.observed, sides.desired);
     const all = plan(sides.observed, sides.desired, { mayDelete: (item) => this.#mayGo(item) });
@@ -297,7 +293,8 @@ export class Reconciler {
     const repairs = new Set(all.filter((step) => step.action !== 'delete' && wasReady(step.key)));
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
-    const outcomes = await apply(steps, kernel);
+    const held = new Set(all.flatMap(({ key }) => (this.#backoff.isDue(key) ? [] : [key])));
+    const outcomes = await apply(steps, kernel, this.#input.local, held);
     const drifted = await this.#note(outcomes, repairs);
     this.#passStartMs = undefined;
     this.#passes.emit({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
@@ -309,7 +306,8 @@ export class Reconciler {
   }
 
   get #apart(): Apart {
-    return { kernel: this.#input.kernel, rulesets: this.#rulesets, recorded: this.#recorded };
+    const { kernel, local } = this.#input;
+    return { kernel, rulesets: this.#rulesets, recorded: this.#recorded, ...(local !== undefined && { local }) };
   }
 
   /**

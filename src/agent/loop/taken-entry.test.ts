@@ -1,10 +1,10 @@
 /** Whose port is named when a member's entry does not stay. */
 import { expect, test } from 'vitest';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { FdbEntry, Link } from '../../kernel/rtnl/objects.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { FdbItem } from '../items/fdb.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { takenEntryRemedy } from './taken-entry.ts';
 
 const mac = parseMac('02:00:00:00:00:03');
@@ -18,9 +18,9 @@ const wanted: FdbItem = {
   marked: true,
 };
 
-function cacheWith(entry: Pick<FdbEntry, 'link' | 'table'>): KernelCache {
+function cacheWith(entry: Pick<FdbEntry, 'link' | 'table'>): KernelTables {
   const link = (index: number, name: string, master: number) => ({ index, name, master, alias: '' }) as Link;
-  return KernelCache.of({
+  return KernelTables.of({
     links: [link(1, 'br456', 0), link(2, 'vxlan456', 1), link(3, 'tap0', 1), link(4, 'tap1', 9)],
     addresses: [],
     routes: [],

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { board, member as memberOf, mesh } from '../../../test/kit/networks.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { FdbEntry, Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -9,7 +10,6 @@ import type { Mesh } from '../../model/network/mesh.ts';
 import { formatMemberLine } from '../../protocol/documents/membership.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 
 const SETTLE_MS = 10_000;
@@ -158,7 +158,7 @@ test.each([
 });
 
 test('the remote VTEP of an FDB entry is newer than the file', () => {
-  const cache = new KernelCache();
+  const cache = new KernelTables();
   const link = 7;
   const self = { link, table: 'self', externLearn: true, sticky: false, state: 'permanent' } as const;
   cache.take({ type: 'link', removed: false, echo: false, link: { index: link, name: 'vxlan456', master: 0 } as Link });
@@ -169,7 +169,7 @@ test('the remote VTEP of an FDB entry is newer than the file', () => {
   for (const entry of entries) cache.take({ type: 'fdb', removed: false, echo: false, entry });
   const known = { network: MESH, members: [member(1), member(2), member(3)], segments: [] };
   expect(asKernelHas(known, cache).map(({ ipv4 }) => ipv4)).toEqual(['10.11.0.1', '10.11.0.99', '10.11.0.3']);
-  expect(asKernelHas(known, new KernelCache())).toEqual(known.members);
+  expect(asKernelHas(known, new KernelTables())).toEqual(known.members);
 });
 
 function lineOf({ name, ipv4, mac, ipv6 }: Member): string {

@@ -5,6 +5,7 @@
  */
 
 import { StateFile, type StateForm, type StateText } from '../../disk/state-file.ts';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import { ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { isUnicastMac } from '../../model/address/mac.ts';
@@ -25,7 +26,6 @@ import {
   parsedBy,
   SegmentsShape,
 } from '../../protocol/shapes/parts.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** One mesh as this node knows it. */
 export interface KnownMesh {
@@ -146,7 +146,7 @@ export class LastKnown {
  * The members of `KnownMesh`, each with the remote VTEP of its FDB entry where the kernel has one. The agent writes
  * entries before the file, so an entry may be newer.
  */
-export function asKernelHas({ network, members }: KnownMesh, cache: KernelCache): readonly Member[] {
+export function asKernelHas({ network, members }: KnownMesh, cache: KernelTables): readonly Member[] {
   const link = cache.linkNamed(network.type.device)?.index;
   if (link === undefined) return members;
   return members.map((member) => {

@@ -82,7 +82,6 @@ const CHANNEL_PATIENCE_MS = 4_000;
  */
 export class MembershipClient {
   readonly #input: MembershipClientInput;
-  readonly #target: Target;
   readonly list = new MemberList();
   #segments: readonly Ipv4Cidr[];
   #answers = false;
@@ -102,17 +101,13 @@ export class MembershipClient {
   constructor(input: MembershipClientInput) {
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0').ipv6;
-    this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
     this.list.remember(input.known?.members ?? []);
     this.#segments = input.known?.segments ?? [];
     this.#pings = new Host0Pings({ ...input, host0: this.#host0, onLost: (count) => this.#pingsLost(count) });
     this.#stream = new MemberStream({
       ...input,
       target: this.#target,
-      claimed: () => {
-        const ipv4 = input.local();
-        return ipv4 === undefined ? undefined : { ipv4, state: input.state() };
-      },
+      claimed: () => ({ ipv4: input.local(), state: input.state() }),
       // A list that is not yet confirmed needs a new snapshot: a stream that is resumed at a version may bring no list at all.
       version: () => (this.list.confirmAtMs === undefined ? this.list.version : undefined),
       onEvent: (event) => this.#take(event),
@@ -120,6 +115,10 @@ export class MembershipClient {
       onKept: (segments) => this.#kept(segments),
       onEnd: (end) => this.#streamEnded(end),
     });
+  }
+
+  get #target(): Target {
+    return { host: this.#host0, port: MEMBERSHIP_PORT };
   }
 
   /** Whether host0 answers in this mesh now. */

@@ -3,6 +3,7 @@
 import type { NetworkDirectory } from '../../disk/network-directory.ts';
 import type { StateText } from '../../disk/state-file.ts';
 import { fileFindings } from '../../formats/conf/file-findings.ts';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
 import { type Ipv4, type Ipv4Cidr, isIpv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -16,7 +17,6 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import { VXLAN_TABLE } from '../items/route.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import type { ChannelMemberships } from './channel-memberships.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
@@ -329,7 +329,7 @@ function refusedSegment({ segment, own }: JudgedSegments['refused'][number]): Fi
 }
 
 /** The segments to which an agent before this one made routes. */
-function segmentsHeld(cache: KernelCache): Ipv4Cidr[] {
+function segmentsHeld(cache: KernelTables): Ipv4Cidr[] {
   return [...cache.routes.values()]
     .filter(({ family, table, protocol }) => family === 4 && table === VXLAN_TABLE && protocol === OUR_PROTOCOL)
     .map(({ destination }) => destination as Ipv4Cidr);

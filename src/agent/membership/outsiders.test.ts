@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Address, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { Outsiders } from './outsiders.ts';
 
 const HOST0: Host0Stance = {
@@ -20,7 +20,7 @@ function address(link: number, ipv4: string): Address {
   return { ...plain, link, address: ipv4 as Ipv4, length: 24 };
 }
 
-const cache = KernelCache.of({
+const cache = KernelTables.of({
   links: [portLink(1, 'eth1'), portLink(2, 'uplink0'), portLink(3, 'eth3')],
   addresses: [address(1, '10.11.1.1'), address(2, '10.11.2.1'), address(3, '192.0.2.1')],
   routes: [],

@@ -2,6 +2,8 @@
  * The senders on host0's networks whose VXLAN packets are dropped, as the kernel counts them, and what to do about each. A
  * node that is refused says nothing that host0 could hear, so this is where its trouble is told.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
@@ -9,7 +11,6 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { OUTSIDERS_SET, type Outsider, parseOutsiders } from '../items/outsider.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 
 interface OutsidersInput {
@@ -59,7 +60,7 @@ export class Outsiders {
    * One finding for each NIC, without numbers of packets: these would make each look at the findings a new event. None for
    * senders that are on a segment by now.
    */
-  findings(cache: Pick<KernelCache, 'links' | 'addresses'>, host0: Host0Stance): Finding[] {
+  findings(cache: Pick<KernelTables, 'links' | 'addresses'>, host0: Host0Stance): Finding[] {
     if (host0.role !== 'host0') return [];
     const { segments } = host0;
     const outside = this.#senders.filter(
@@ -92,7 +93,7 @@ function nicsOf({ device, also = [] }: Segments[number]): readonly string[] {
 }
 
 function judge(
-  { links, addresses }: Pick<KernelCache, 'links' | 'addresses'>,
+  { links, addresses }: Pick<KernelTables, 'links' | 'addresses'>,
   segments: Segments,
   device: string,
   senders: readonly Sender[],

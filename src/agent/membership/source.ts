@@ -3,6 +3,7 @@
  * host0, the controller (Host0Source).
  */
 
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -12,11 +13,10 @@ import type { Subscribable } from '../../model/signal.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { Attachment, Host0Stance } from '../desired/assignment.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** The part of the agent that its source uses. */
 export interface SourceAgent {
-  readonly cache: KernelCache;
+  readonly cache: KernelTables;
   stateOf(network: Mesh): NetworkState;
   /** Emits when the phase of a network's state has changed. The source then reports the new state to host0. */
   readonly stateChanges: Subscribable<void>;

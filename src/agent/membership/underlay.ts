@@ -1,9 +1,9 @@
 /** A node's state on the underlay: which of host0's addresses it uses, and which address it sends from. */
 import { isDeepStrictEqual } from 'node:util';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Overlap, ipv4Subnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 
 const DEFAULT = '0.0.0.0/0';
@@ -69,7 +69,7 @@ export function concernsSegments({ family, protocol, destination }: Route, segme
 export async function lookAtUnderlay(
   candidates: readonly Ipv4[],
   segments: readonly Ipv4Cidr[],
-  cache: KernelCache,
+  cache: KernelTables,
   kernel: KernelPort,
 ): Promise<UnderlayState> {
   const subnets = ownSubnets(cache);
@@ -99,7 +99,7 @@ export async function lookAtUnderlay(
   }
 }
 
-function ownSubnets(cache: KernelCache): Ipv4Cidr[] {
+function ownSubnets(cache: KernelTables): Ipv4Cidr[] {
   const subnets = new Set<Ipv4Cidr>();
   for (const { family, scope, address, length } of cache.addresses.values()) {
     if (family === 4 && scope === 'global') subnets.add(ipv4Subnet(address as Ipv4, length));

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { board, manage, member } from '../../../test/kit/networks.ts';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Member } from '../../model/network/member.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { MemberWatch } from './member-watch.ts';
 
 const nodes = Array.from({ length: 30 }, (_, index) =>
@@ -17,9 +17,9 @@ const host0 = member(manage, 'host0', '10.11.0.1', 'host0');
 
 const eth0 = portLink(2, 'eth0');
 
-function kernelWith(nic: Link): KernelCache {
+function kernelWith(nic: Link): KernelTables {
   const address = { family: 4, link: 2, address: '10.11.0.2' as Ipv4, length: 24, scope: 'global' } as const;
-  return KernelCache.of({
+  return KernelTables.of({
     links: [nic],
     addresses: [{ ...address, tentative: false, nodad: false, protocol: 0 }],
     neighbours: [],

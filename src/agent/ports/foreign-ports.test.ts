@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage as network } from '../../../test/kit/networks.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { meshAttachment } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import { ForeignPorts, type PortRecord } from './foreign-ports.ts';
@@ -26,14 +26,14 @@ const NOTHING: PortRecord = { plugged: [], unplugging: [] };
 const GUEST = { link: 'tap0', network: id };
 
 /** @param masters by interface name; each interface is a veth */
-function kernelWith(masters: Readonly<Record<string, 'br456' | 'other0' | ''>>): KernelCache {
+function kernelWith(masters: Readonly<Record<string, 'br456' | 'other0' | ''>>): KernelTables {
   const indexes = { br456: BRIDGE.index, other0: OTHER.index, '': 0 };
   const ports = Object.entries(masters).map(([name, master], at) => {
     return { index: 3 + at, name, kind: 'veth', group: 0, alias: '', master: indexes[master] };
   });
   const bridges = [BRIDGE, OTHER].map((link) => ({ ...link, master: 0, conf: {} }));
   // Only these fields of a link matter here.
-  return KernelCache.of({
+  return KernelTables.of({
     links: [...bridges, ...ports] as Link[],
     addresses: [],
     routes: [],
@@ -47,7 +47,7 @@ function foreignPorts(record: PortRecord): ForeignPorts {
 }
 
 /** The steps for ports in one pass of the agent. */
-function steps(foreign: ForeignPorts, kernel: KernelCache): string[] {
+function steps(foreign: ForeignPorts, kernel: KernelTables): string[] {
   const ports = foreign.takeIn(kernel);
   const host0 = { role: 'host0', segments: [], nics: [] } as const;
   const attachments = [meshAttachment({ network, members: [], host0Answers: true })];

@@ -8,12 +8,12 @@
  * until the kernel shows that it is off its bridge. The record is the mark by which a plan may remove the port.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { OUR_LINK_GROUP, parseAlias } from '../items/mark.ts';
 import type { PortItem } from '../items/port.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /**
  * When the kernel deletes a bridge, it first takes the ports off, up to 60 ms before it announces the deletion. A port
@@ -159,7 +159,7 @@ export class ForeignPorts {
   }
 
   /** The ports that are being taken off and are still on the bridge of their network, as items that a plan removes. */
-  toTakeOff(cache: KernelCache): PortItem[] {
+  toTakeOff(cache: KernelTables): PortItem[] {
     return [...this.#unplugging.values()].flatMap(({ link, network }) => {
       const bridge = cache.links.get(cache.linkNamed(link)?.master ?? 0);
       if (bridge === undefined || !isBridgeOf(network, bridge)) return [];
@@ -173,7 +173,7 @@ export class ForeignPorts {
    * @param cache a complete one: an interface that it lacks does not exist
    * @returns every port that needs rules: those that should be on a bridge, and those that are being taken off
    */
-  takeIn(cache: KernelCache): (WantedPort & { readonly unplugging: boolean })[] {
+  takeIn(cache: KernelTables): (WantedPort & { readonly unplugging: boolean })[] {
     const left = new Set(this.toTakeOff(cache).map(({ link }) => link));
     for (const link of this.#unplugging.keys()) {
       if (!left.has(link) && this.#unplugging.delete(link)) this.#revision++;
@@ -185,7 +185,7 @@ export class ForeignPorts {
   }
 
   /** Notes which interfaces are on our bridges now. @returns every existing interface that should be on one of them */
-  wanted(cache: KernelCache): WantedPort[] {
+  wanted(cache: KernelTables): WantedPort[] {
     const bridges = new Map<number, NetworkId>();
     for (const link of cache.links.values()) {
       const mark = parseAlias(link.alias);
@@ -223,7 +223,7 @@ export class ForeignPorts {
 }
 
 /** The interfaces that are ports of other programs' bridges, by name. */
-export function portsOfOtherBridges({ links }: KernelCache): string[] {
+export function portsOfOtherBridges({ links }: KernelTables): string[] {
   const ports: string[] = [];
   for (const { name, master } of links.values()) {
     const bridge = links.get(master);

@@ -34,8 +34,6 @@ interface PortCommandsInput {
   readonly stateOf: (network: Network) => NetworkState;
   /** @throws MESH_NET_UNKNOWN */
   readonly networkCalled: (name: string) => Network;
-  /** Whether host0 may give this node a network that the node does not have. */
-  readonly mayBeGiven: () => boolean;
 }
 
 /** Why a port waits that was plugged before. */
@@ -57,6 +55,7 @@ export class PortCommands {
   readonly wishes: Subscribable<void> = this.#wishes;
   /** Commands that wait for the end of a pass. */
   readonly #waiting = new Set<() => void>();
+  #mayBeGiven = (): boolean => false;
   /** The revision of the ports that is on disk. */
   #kept: number;
   #keeping: Promise<void> = Promise.resolve();
@@ -120,12 +119,17 @@ export class PortCommands {
     return this.#view(port);
   }
 
+  /** @param mayBeGiven whether host0 may now give this node a network that the node does not have */
+  givenBy(mayBeGiven: () => boolean): void {
+    this.#mayBeGiven = mayBeGiven;
+  }
+
   /** The network of this node; undefined when the node does not have it and host0 may give it. @throws MESH_NET_UNKNOWN */
   #networkOrWish(name: string): Network | undefined {
     try {
       return this.#input.networkCalled(name);
     } catch (error) {
-      if (this.#input.mayBeGiven() && NETWORK_WORD.test(name)) return undefined;
+      if (this.#mayBeGiven() && NETWORK_WORD.test(name)) return undefined;
       throw error;
     }
   }

@@ -4,11 +4,11 @@ import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { manage } from '../../../test/kit/networks.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { ForeignPorts } from './foreign-ports.ts';
 import { PortFitness } from './port-fitness.ts';
 import { UnfitPorts } from './unfit-ports.ts';
@@ -52,8 +52,8 @@ function makeMachine(): void {
   );
 }
 
-async function cache(): Promise<KernelCache> {
-  return KernelCache.of(await here().kernel.dump(() => true));
+async function cache(): Promise<KernelTables> {
+  return KernelTables.of(await here().kernel.dump(() => true));
 }
 
 async function reasons(host0: Host0Stance): Promise<string[]> {
@@ -158,7 +158,7 @@ test('a card waits until it is known which way leads to host0', async () => {
   const { device: _, ...cutOff } = NODE;
   // A test can make no network card: this one is said to be one.
   const links = [...kernel.links.values()].map((link) => (link.name === 'eth6' ? { ...link, kind: '' } : link));
-  const withCard = KernelCache.of({ links, addresses: [], routes: [], neighbours: [], fdb: [] });
+  const withCard = KernelTables.of({ links, addresses: [], routes: [], neighbours: [], fdb: [] });
   expect(unfit.heldBack(withCard, cutOff)).toEqual(new Set(['eth6']));
   expect(unfit.heldBack(withCard, NODE)).toEqual(new Set());
 });

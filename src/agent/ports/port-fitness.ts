@@ -1,8 +1,9 @@
 /** Which interfaces cannot be ports of a network, because this machine itself needs them. Pure. */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Address, Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { OUR_LINK_GROUP, parseAlias } from '../items/mark.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** Why an interface cannot be a port, and what to do instead. */
 export interface Unfitness {
@@ -14,7 +15,7 @@ export interface Unfitness {
 }
 
 /** What the judgement needs of the kernel. */
-type Tables = Pick<KernelCache, 'links' | 'addresses' | 'routes'>;
+type Tables = Pick<KernelTables, 'links' | 'addresses' | 'routes'>;
 
 /** Origin of an address that the kernel made from a router advertisement (linux/if_addr.h, IFAPROT_KERNEL_RA). */
 const FROM_ROUTER = 2;

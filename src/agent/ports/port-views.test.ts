@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import { KernelCache } from '../kernel/kernel-cache.ts';
 import { ForeignPorts } from './foreign-ports.ts';
 import { PortCommands } from './port-commands.ts';
 
@@ -31,7 +31,7 @@ function node() {
     journal: new Journal(clock, 'agent', 'node1'),
     reconciler: {
       get cache() {
-        return KernelCache.of({ links: [portLink(2, 'vm0')], addresses: [], neighbours: [], fdb: [], routes: [] });
+        return KernelTables.of({ links: [portLink(2, 'vm0')], addresses: [], neighbours: [], fdb: [], routes: [] });
       },
       isReady: () => world.isReady,
       failureOf: () => world.failure,
@@ -44,7 +44,6 @@ function node() {
     networks: () => world.networks,
     stateOf: () => world.state,
     networkCalled: () => blue,
-    mayBeGiven: () => true,
   });
   return { world, look: () => commands.list()[0] };
 }

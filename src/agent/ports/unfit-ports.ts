@@ -2,11 +2,12 @@
  * Keeps the plugged ports that this machine itself needs out of the networks: an older agent took every interface, also
  * the one that leads to host0.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import type { ForeignPorts } from './foreign-ports.ts';
 import { PortFitness } from './port-fitness.ts';
 
@@ -29,7 +30,7 @@ export class UnfitPorts {
    * Unplugs each plugged interface that this machine needs: for good, since the record on disk is changed, too.
    * @param nameOf the name of a network, for people
    */
-  takeOff(cache: KernelCache, host0: Host0Stance, nameOf: (network: NetworkId) => string): void {
+  takeOff(cache: KernelTables, host0: Host0Stance, nameOf: (network: NetworkId) => string): void {
     const { ports, journal } = this.#input;
     const { plugged } = ports.record;
     if (plugged.length === 0) return;
@@ -50,7 +51,7 @@ export class UnfitPorts {
    * The plugged interfaces that are not put on their bridge yet. A network card may be the way to host0 as soon as DHCP
    * gives it an address, which it never gets as a port of a bridge.
    */
-  heldBack(cache: KernelCache, host0: Host0Stance): ReadonlySet<string> {
+  heldBack(cache: KernelTables, host0: Host0Stance): ReadonlySet<string> {
     const { plugged } = this.#input.ports.record;
     const fitness = plugged.length === 0 ? undefined : new PortFitness(cache, host0);
     if (fitness === undefined || fitness.knowsWay) return new Set();
@@ -62,7 +63,7 @@ export class UnfitPorts {
   }
 
   /** The ports that were taken off, and the interfaces on bridges of Meshwork that this machine seems to need. */
-  findings(cache: KernelCache, host0: Host0Stance): Finding[] {
+  findings(cache: KernelTables, host0: Host0Stance): Finding[] {
     const fitness = new PortFitness(cache, host0);
     const present = this.#input.ports.wanted(cache).flatMap(({ link: name }): Finding[] => {
       const link = cache.linkNamed(name);

@@ -2,6 +2,8 @@
  * The state of a network and of its kernel that an agent's part of a path is computed from. It is read once per
  * request.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Route } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, isLinkLocal } from '../../model/address/ipv6.ts';
@@ -18,7 +20,6 @@ import { type Chain, parseChains } from '../firewall/chain.ts';
 import type { ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { TABLE } from '../items/ruleset.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { stepDifferences } from '../loop/plan.ts';
 import { membersOf } from '../view/agent-view.ts';
 
@@ -41,7 +42,7 @@ export interface PathState {
   readonly desired: ItemMap;
   readonly observed: ItemMap;
   /** Filled from a new dump, and not the agent's own cache. */
-  readonly kernel: KernelCache;
+  readonly kernel: KernelTables;
   /** Meshwork's inet table as nft prints it; undefined when there is none. */
   readonly firewall: string | undefined;
   /** How that table differs from the one that the agent wants; empty when it does not. */
@@ -130,7 +131,7 @@ function outerAddresses(
   point: PathPoint,
   network: VxlanNetwork,
   members: readonly Member[],
-  kernel: KernelCache,
+  kernel: KernelTables,
 ): Ipv4[] {
   const member = members.find(({ ipv6 }) => ipv6 === point.member);
   const mac = point.guest?.mac ?? member?.mac;

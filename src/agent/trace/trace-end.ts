@@ -1,5 +1,6 @@
 /** Finds the end of a path that a user means: a member, or a guest that this node's kernel has seen packets of. */
 
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { isIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, parseIpv6 } from '../../model/address/ipv6.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
@@ -9,7 +10,6 @@ import { ipv6In } from '../../model/network/node-addresses.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import type { TraceEnd } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { findMember, memberCalled } from '../view/called-member.ts';
 
 /**
@@ -55,12 +55,12 @@ function normal(text: string): string {
   return isMac(text.toLowerCase()) ? parseMac(text) : parseIpv6(text);
 }
 
-function macOf(cache: KernelCache, { bridge: { name } }: VxlanNetwork, ipv6: Ipv6): Mac | undefined {
+function macOf(cache: KernelTables, { bridge: { name } }: VxlanNetwork, ipv6: Ipv6): Mac | undefined {
   const bridge = cache.linkNamed(name)?.index;
   return [...cache.neighbours.values()].find(({ link, address }) => link === bridge && address === ipv6)?.mac;
 }
 
-function ipv6Of(cache: KernelCache, { bridge: { name } }: VxlanNetwork, mac: Mac): Ipv6 | undefined {
+function ipv6Of(cache: KernelTables, { bridge: { name } }: VxlanNetwork, mac: Mac): Ipv6 | undefined {
   const bridge = cache.linkNamed(name)?.index;
   const found = [...cache.neighbours.values()].find((entry) => entry.link === bridge && entry.mac === mac);
   return found?.family === 6 ? (found.address as Ipv6) : undefined;
@@ -68,7 +68,7 @@ function ipv6Of(cache: KernelCache, { bridge: { name } }: VxlanNetwork, mac: Mac
 
 /** The member whose bridge has an Ethernet address, by this node's FDB. */
 function carrierOf(
-  cache: KernelCache,
+  cache: KernelTables,
   { bridge: { name }, type }: VxlanNetwork,
   members: readonly Member[],
   own: Ipv6,

@@ -4,12 +4,12 @@
  */
 import { expect, test } from 'vitest';
 import { BRIDGE, type HostName, memberOf, portLink, type Spoilt, stateAt } from '../../../test/kit/trace-cluster.ts';
+import type { KernelDump } from '../../kernel/mirror/kernel-reader.ts';
 import type { Link, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { PathPoint, TraceHop, TraceView } from '../../protocol/documents/trace.ts';
-import type { KernelDump } from '../kernel/kernel-port.ts';
 import { pathView } from './path-view.ts';
 import { walk } from './walk.ts';
 

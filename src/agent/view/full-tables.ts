@@ -2,10 +2,11 @@
  * Networks whose forwarding tables are full of learnt Ethernet addresses. A sender with made-up addresses fills them; so
  * would twelve thousand guests.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { LEARNED_MAX } from '../desired/types/bridge.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 
 /** A network with a full table. */
 export interface FullTable {
@@ -22,7 +23,7 @@ export interface FullTable {
 const FULL = LEARNED_MAX * 0.95;
 
 /** The full tables by the last dump of the kernel, at most one for each network. */
-export function fullTables(cache: KernelCache, networks: readonly Mesh[]): FullTable[] {
+export function fullTables(cache: KernelTables, networks: readonly Mesh[]): FullTable[] {
   // There are few of them, and often none at all.
   const { others } = cache;
   if (others.reduce((sum, { count }) => sum + count, 0) < FULL) return [];

@@ -2,13 +2,14 @@
  * Faults of this machine's own links to the underlay. While there is one, no other machine answers, and none of them is to
  * blame.
  */
+
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Agent } from '../agent.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { parseAlias } from '../items/mark.ts';
-import type { KernelCache } from '../kernel/kernel-cache.ts';
 import { linkFault } from '../kernel/link-fault.ts';
 
 /** A link and the IPv4 address that it has. */
@@ -51,7 +52,7 @@ function hasLostAddress(stance: Host0Stance, all: readonly AddressedLink[]): boo
 }
 
 /** All IPv4 addresses with global scope, each with its link, except those of loopback. */
-function addressedLinks({ addresses, links }: KernelCache): AddressedLink[] {
+function addressedLinks({ addresses, links }: KernelTables): AddressedLink[] {
   return [...addresses.values()].flatMap(({ family, scope, address, length, link: index }) => {
     const link = links.get(index);
     return family !== 4 || scope !== 'global' || link === undefined || link.loopback
@@ -77,7 +78,7 @@ function isCard({ kind, alias }: Link): boolean {
   return (kind === '' || kind === 'veth' || kind === 'vlan') && parseAlias(alias) === undefined;
 }
 
-function noAddress(cache: KernelCache, stance: Host0Stance): Finding {
+function noAddress(cache: KernelTables, stance: Host0Stance): Finding {
   const cards = [...cache.links.values()].filter((link) => isCard(link) && !link.loopback);
   const states = cards.slice(0, NAMED).map((link) => linkFault(cache, link)?.message ?? `${link.name} is up`);
   const cardText = states.length === 0 ? 'it has no card' : states.join(', ');

@@ -1,7 +1,7 @@
 /** All channels of host0: at most one a machine, what was refused, and what the nodes say of themselves. */
 import type { TLSSocket } from 'node:tls';
 import { Refusals } from '../../controller/membership/refusals.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
@@ -14,6 +14,7 @@ import type { ChannelView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
 import { keepMemberships, type MembershipSource } from './kept-memberships.ts';
+import { MemberDoubts } from './member-doubts.ts';
 import { NodeConnection } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
@@ -35,8 +36,8 @@ export interface ChannelsInput {
   readonly assignments: AssignmentSource;
   /** Absent: channels keep no memberships. */
   readonly memberships?: MembershipSource;
-  /** Emits the address of a member whose packets host0's kernel may see elsewhere. */
-  readonly doubts?: Subscribable<Ipv6>;
+  /** The events of host0's kernel, which tell that packets of a member come from elsewhere. */
+  readonly kernelEvents?: Subscribable<KernelEvent>;
   /** Called with each refusal, to count it. */
   readonly onRefusal: (refusal: ChannelRefusal) => void;
 }
@@ -63,13 +64,12 @@ export class Channels {
   readonly #refusals = new Refusals(REFUSAL_MEMORY_MS);
   /** When the last channel of a machine ended. */
   readonly #down = new Map<MachineId, number>();
-  /** What the channels want to be told of, by the address of the member. */
-  readonly #doubts = new Map<Ipv6, () => void>();
+  readonly #doubts = new MemberDoubts();
   readonly #end: () => void;
 
   constructor(input: ChannelsInput) {
     this.#input = input;
-    input.doubts?.subscribe((ipv6) => this.#doubts.get(ipv6)?.());
+    input.kernelEvents?.subscribe((event) => this.#doubts.take(event));
     this.#end = input.assignments.subscribe((machine) => {
       if (machine !== 'host0') void this.#standing.get(machine)?.push.push();
     });

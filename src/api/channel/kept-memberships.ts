@@ -5,7 +5,6 @@
 import type { Duplex } from 'node:stream';
 import type { Membership } from '../../controller/membership/membership.ts';
 import type { Memberships } from '../../controller/memberships.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
@@ -16,6 +15,7 @@ import { type MembershipEvent, membershipMessage } from '../../protocol/document
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { CLAIM_MAX_LENGTH, ClaimLineShape } from '../../protocol/shapes/kept-membership-shape.ts';
+import type { MemberDoubts } from './member-doubts.ts';
 import type { NodeConnection } from './node-connection.ts';
 
 /** The memberships of all meshes, as far as channels keep them. */
@@ -27,8 +27,8 @@ export interface KeptMembershipsInput {
   /** The instance that the node has told in its status. */
   readonly instance: string;
   readonly memberships: MembershipSource;
-  /** What to call when host0's kernel may see a member elsewhere, by the member's address. All channels share it. */
-  readonly doubts: Map<Ipv6, () => void>;
+  /** All channels share it. */
+  readonly doubts: Pick<MemberDoubts, 'watch'>;
   /** Sends lines to the node. */
   readonly write: (text: string) => void;
 }
@@ -153,7 +153,8 @@ export class KeptMemberships {
       return;
     }
     this.#write({ kind: 'kept', network, turn, segments: mesh.segments });
-    const { ipv6 } = memberAddresses(mesh.network, machine);
+    const addresses = memberAddresses(mesh.network, machine);
+    const { ipv6 } = addresses;
     let isOver = false;
     const end = mesh.subscribe(entry.claim.ipv4, since, (event) => {
       if (isOver) return;
@@ -163,20 +164,19 @@ export class KeptMemberships {
       // The subscription may be told before it is known here how to end it.
       if (isGone) queueMicrotask(() => this.#endIfPresent(entry));
     });
-    const doubt = (): void => {
+    const endWatch = doubts.watch(addresses, () => {
       entry.isDoubtful = true;
-    };
-    doubts.set(ipv6, doubt);
+    });
     entry.followed = {
       mesh,
       end: () => {
         isOver = true;
-        if (doubts.get(ipv6) === doubt) doubts.delete(ipv6);
+        endWatch();
         end();
       },
     };
-    // The kernel tells of changes only after it was asked once.
-    doubt();
+    // host0's kernel may have told of the member before.
+    entry.isDoubtful = true;
   }
 
   #lives(mesh: Membership, { ipv4, state }: MembershipClaim): boolean {

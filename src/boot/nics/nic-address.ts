@@ -13,7 +13,7 @@ export interface NicAddress {
 /** What the choice of addresses needs to know of an address of the kernel. */
 export type LinkAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
 
-/** The addresses of this machine; `HostLinks` is one. */
+/** The addresses of this machine; `LiveMirror` is one. */
 export interface AddressBook {
   readonly addresses: Iterable<LinkAddress>;
   /** The ifindex of a device. */

@@ -16,7 +16,7 @@ import { isOfUplink, joinNics } from './join-nic.ts';
 import { isDefaultRoute, type LinkRoute, subnetsOf, wayTo } from './link-subnets.ts';
 import { isNodeAddress, type LinkAddress } from './nic-address.ts';
 
-/** What this machine has. `HostLinks` is the first three. */
+/** What this machine has. `LiveMirror` is the first three. */
 export interface UnderlayTables {
   readonly links: Iterable<NicLink>;
   readonly addresses: Iterable<LinkAddress>;

@@ -61,6 +61,10 @@ interface KernelMonitorOptions {
   readonly ownPortIds?: () => readonly number[];
   /** Routing tables besides the main one whose routes are reported. */
   readonly tables?: readonly number[];
+  /** Room for events that wait for this process. Absent: for tens of thousands. */
+  readonly receiveBufferBytes?: number;
+  /** Whether changes of nftables are reported; absent: they are. */
+  readonly nftables?: boolean;
 }
 
 /**
@@ -88,7 +92,8 @@ export class KernelMonitor {
     const monitor = new KernelMonitor(options);
     try {
       monitor.#listen(NETLINK_ROUTE, RTNL_GROUPS, (socket) => monitor.#readRtnl(socket));
-      monitor.#listen(NETLINK_NETFILTER, NFT_GROUPS, (socket) => monitor.#readNft(socket));
+      if (options.nftables !== false)
+        monitor.#listen(NETLINK_NETFILTER, NFT_GROUPS, (socket) => monitor.#readNft(socket));
       return monitor;
     } catch (error) {
       monitor.close();
@@ -114,11 +119,11 @@ export class KernelMonitor {
   }
 
   #listen(protocol: NetlinkSocketOptions['protocol'], groups: readonly number[], read: Source['read']): void {
-    const { netns } = this.#options;
+    const { netns, receiveBufferBytes = RECEIVE_BUFFER_BYTES } = this.#options;
     const socket = NetlinkSocket.open({
       protocol,
       groups: groups.reduce((bits, group) => bits | (1 << (group - 1)), 0),
-      receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+      receiveBufferBytes,
       ...(netns !== undefined && { netns }),
     });
     // libuv stops polling a socket that has an error, as an overflow is: polling is started again after each call.

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 export type DaemonName = 'host0' | 'agent';
 
 /** The two processes in sentences. */
-export const TITLES: Record<DaemonName, string> = { host0: "host0's daemon", agent: 'the agent' };
+export const TITLES = { host0: "host0's daemon", agent: 'the agent' } as const satisfies Record<DaemonName, string>;
 
 /** What starts a process again when it has ended. `none`: only people do. */
 export type ServiceManager = 'systemd' | 'openrc' | 'init' | 'none';

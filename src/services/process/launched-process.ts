@@ -109,6 +109,15 @@ export class LaunchedProcess {
     return this.#pause.waitMs(this.#place.clock.nowMs());
   }
 
+  /** Why a start would be refused now: the process has ended again and again with this spec, and must wait. */
+  refusalOf(spec: ProcessSpec): MeshError | undefined {
+    if (this.waitMs === 0 || (this.#spec !== undefined && specDigest(this.#spec) !== specDigest(spec)))
+      return undefined;
+    return (
+      this.#error ?? new MeshError('MESH_PROCESS_FAILED', `${this.name} ends again and again`, { object: this.name })
+    );
+  }
+
   /** The file with the output of the process. */
   get outputFile(): string {
     return this.#spec?.outputFile ?? join(this.#place.directory, `${this.name}.log`);
@@ -124,7 +133,8 @@ export class LaunchedProcess {
       checkSpec(spec);
       if (this.#record !== undefined) throw new RangeError(`${this.name} runs already`);
       if (this.#spec !== undefined && specDigest(this.#spec) !== specDigest(spec)) this.forget();
-      if (this.waitMs > 0) throw this.#waiting();
+      const refusal = this.refusalOf(spec);
+      if (refusal !== undefined) throw refusal;
       this.#spec = spec;
       try {
         await this.#launch(spec);
@@ -138,6 +148,7 @@ export class LaunchedProcess {
 
   /** Goes on with the process that runs, as one of this spec: its digest must be the same. */
   adopt(spec: ProcessSpec): void {
+    if (this.#spec === spec) return;
     if (this.#spec === undefined) this.#tell('service adopted', `${this.name}: process ${this.#record?.pid}`);
     this.#spec = spec;
     this.#awaitReadiness();
@@ -375,13 +386,6 @@ export class LaunchedProcess {
     });
     journal.record({ level: 'error', kind, message, object: this.name, code: this.#error.code, remedy });
     this.#changes.emit();
-  }
-
-  /** The error of a start that must wait. */
-  #waiting(): MeshError {
-    return (
-      this.#error ?? new MeshError('MESH_PROCESS_FAILED', `${this.name} ends again and again`, { object: this.name })
-    );
   }
 
   #tell(kind: string, message: string, level: 'info' | 'warning' = 'info'): void {

@@ -1,31 +1,39 @@
-/** What a cache keeps, and what counts as a change: strangers must not fill the memory of an agent, nor keep it busy. */
+/** What tables keep, and what counts as a change: strangers must not fill the memory of a process, nor keep it busy. */
 import { expect, test } from 'vitest';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
-import type { FdbEntry, Route } from '../../kernel/rtnl/objects.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { OUR_PROTOCOL } from '../items/mark.ts';
-import { KernelCache } from './kernel-cache.ts';
+import type { FdbEntry, Route } from '../rtnl/objects.ts';
+import { type Keeps, KernelTables } from './kernel-tables.ts';
 
 const MEMBER = '02:00:00:00:00:01' as Mac;
+const OURS = 200;
 const PORT = 5;
 const VXLAN = 6;
+
+/** Routes of ours, default routes, and IPv6 routes that can lead a part of a mesh elsewhere. */
+function keeping(learned: Keeps['learned'] = () => true): Keeps {
+  const length = (destination: string) => Number(destination.slice(destination.indexOf('/') + 1));
+  const route = ({ family, protocol, destination }: Route) =>
+    length(destination) === 0 || (family === 4 ? protocol === OURS : length(destination) >= 64);
+  return { route, learned };
+}
 
 function entry(mac: string, more: Partial<FdbEntry> = {}): FdbEntry {
   return { table: 'master', link: PORT, mac: mac as Mac, state: 'dynamic', externLearn: false, sticky: false, ...more };
 }
 
-function take(cache: KernelCache, changed: FdbEntry, removed = false): boolean {
+function take(cache: KernelTables, changed: FdbEntry, removed = false): boolean {
   return cache.take({ type: 'fdb', removed, entry: changed, echo: false });
 }
 
 const BRIDGE_PORTS = { links: [], addresses: [], routes: [], neighbours: [] };
 
 test('learnt entries of strangers are counted, and are no change', () => {
-  const cache = KernelCache.of(
+  const cache = KernelTables.of(
     { ...BRIDGE_PORTS, fdb: [], otherFdb: [{ link: VXLAN, table: 'self', count: 7 }] },
-    () => false,
+    keeping(() => false),
   );
   cache.takeChanges();
   for (let number = 0; number < 200_000; number++) take(cache, entry(`06:00:00:00:00:${number}`));
@@ -36,7 +44,7 @@ test('learnt entries of strangers are counted, and are no change', () => {
 });
 
 test('entries of the agent and of administrators are kept, and learnt ones of followed addresses', () => {
-  const cache = new KernelCache((mac) => mac === MEMBER);
+  const cache = new KernelTables(keeping((mac) => mac === MEMBER));
   expect(take(cache, entry('06:00:00:00:00:01', { externLearn: true }))).toBe(true);
   expect(take(cache, entry('06:00:00:00:00:02', { state: 'static' }))).toBe(true);
   expect(take(cache, entry('06:00:00:00:00:03', { state: 'permanent' }))).toBe(true);
@@ -46,7 +54,7 @@ test('entries of the agent and of administrators are kept, and learnt ones of fo
 });
 
 test('an entry that a stranger takes over is seen, also when its address is not followed any more', () => {
-  const cache = new KernelCache(() => false);
+  const cache = new KernelTables(keeping(() => false));
   const own = entry(MEMBER, { table: 'self', link: VXLAN, remoteVtep: '10.0.0.1' as Ipv4, externLearn: true });
   take(cache, own);
   const moved = { ...own, remoteVtep: '10.0.0.2' as Ipv4, externLearn: false };
@@ -61,12 +69,12 @@ function route(destination: string, more: Partial<Route> = {}): Route {
   return { family: 4, destination, link: 2, table: 254, protocol: 186, scope: 0, metric: 0, ...more };
 }
 
-function takeRoute(cache: KernelCache, changed: Route): boolean {
+function takeRoute(cache: KernelTables, changed: Route): boolean {
   return cache.take({ type: 'route', removed: false, route: changed, echo: false });
 }
 
 test('the routes of a router are not kept, and are no change', () => {
-  const cache = new KernelCache();
+  const cache = new KernelTables(keeping());
   cache.takeChanges();
   for (let i = 0; i < 20_000; i++) {
     expect(takeRoute(cache, route(`20.${i >> 8}.${i & 255}.0/24`))).toBe(false);
@@ -78,8 +86,8 @@ test('the routes of a router are not kept, and are no change', () => {
 });
 
 test('a route of ours is gone when another one has taken its place', () => {
-  const ours = route('10.12.0.0/24', { protocol: OUR_PROTOCOL, gateway: '10.11.0.1' as Ipv4 });
-  const cache = KernelCache.of({ links: [], addresses: [], routes: [ours], neighbours: [], fdb: [] });
+  const ours = route('10.12.0.0/24', { protocol: OURS, gateway: '10.11.0.1' as Ipv4 });
+  const cache = KernelTables.of({ links: [], addresses: [], routes: [ours], neighbours: [], fdb: [] }, keeping());
   cache.takeChanges();
   expect(takeRoute(cache, route('10.12.0.0/24', { metric: 5, replaces: true }))).toBe(false);
   expect(cache.routes.size).toBe(1);
@@ -89,7 +97,7 @@ test('a route of ours is gone when another one has taken its place', () => {
 });
 
 test('neighbours and IPv6 addresses of other links are no change', () => {
-  const cache = KernelCache.of({ links: [portLink(2, 'eth2')], addresses: [], routes: [], neighbours: [], fdb: [] });
+  const cache = KernelTables.of({ links: [portLink(2, 'eth2')], addresses: [], routes: [], neighbours: [], fdb: [] });
   cache.takeChanges();
   const address = 'fd00::1' as Ipv6;
   const plain = { family: 6, link: 2, address } as const;

@@ -1,0 +1,82 @@
+/** The processes and files of the agent, as items: by a launcher, and in a directory in which all files are ours. */
+import type { OwnedFiles } from '../../disk/owned-files.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Subscribable } from '../../model/signal.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
+import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessSpec } from '../../services/process/process-spec.ts';
+import type { Item, ItemMap } from '../items/item.ts';
+import type { LocalOperation } from '../items/item-kind.ts';
+import { processKey } from '../items/process.ts';
+import type { LocalPort } from '../loop/local-port.ts';
+
+/** Carries out the steps for processes and files. */
+export class NodeServices implements LocalPort, HealthSource {
+  readonly #launcher: Launcher;
+  readonly #files: OwnedFiles;
+
+  constructor(launcher: Launcher, files: OwnedFiles) {
+    this.#launcher = launcher;
+    this.#files = files;
+  }
+
+  get changes(): Subscribable<void> {
+    return this.#launcher.changes;
+  }
+
+  async observe(desired: ItemMap): Promise<readonly Item[]> {
+    const files = (await this.#files.observe()).map((file): Item => ({ kind: 'file', ...file }));
+    const wanted = new Map<string, ProcessSpec>();
+    for (const item of desired.values()) {
+      if (item.kind === 'process' && item.spec !== undefined) wanted.set(item.name, item.spec);
+    }
+    this.#launcher.follow(wanted);
+    const processes = this.#launcher.present().map(({ name, digest, reread, astray }): Item => {
+      const want = desired.get(processKey(name));
+      const title = want?.kind === 'process' ? want.title : name;
+      return { kind: 'process', name, title, digest, astray, needs: [], ...(reread !== undefined && { reread }) };
+    });
+    return [...files, ...processes];
+  }
+
+  async apply(operations: readonly LocalOperation[]): Promise<readonly (MeshError | undefined)[]> {
+    const errors: (MeshError | undefined)[] = [];
+    for (const operation of operations) {
+      try {
+        errors.push(await this.#perform(operation));
+      } catch (thrown) {
+        errors.push(MeshError.from(thrown));
+      }
+    }
+    return errors;
+  }
+
+  /** The processes that do not keep running, or do not do their work. */
+  health(): readonly Finding[] {
+    return this.#launcher.health();
+  }
+
+  /** Leaves the processes running, for the next agent. Resolves when the orders that were given are carried out. */
+  release(): Promise<void> {
+    return this.#launcher.release();
+  }
+
+  async #perform(operation: LocalOperation): Promise<MeshError | undefined> {
+    switch (operation.do) {
+      case 'process-start':
+        return this.#launcher.start(operation.spec);
+      case 'process-reread':
+        this.#launcher.reread(operation.spec);
+        return undefined;
+      case 'process-end':
+        this.#launcher.end(operation.name);
+        return undefined;
+      case 'file-write':
+        await this.#files.write(operation);
+        return undefined;
+      case 'file-remove':
+        await this.#files.remove(operation.path);
+        return undefined;
+    }
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The processes of one directory, as the steps of a plan order them. An order does not wait: a process that is being started counts
+ * as present, and one that is being ended as absent. How it went is told by `changes`, and by what is present then.
+ */
+import { MeshError } from '../../model/error.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
+import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
+import { LaunchedProcess, type ProcessPlace } from './launched-process.ts';
+import { recordedNames } from './left-over.ts';
+import { type ProcessSpec, specDigest } from './process-spec.ts';
+
+/** A process that runs, or is being started. */
+export interface PresentProcess {
+  readonly name: string;
+  /** The digest of the spec that it was started with. */
+  readonly digest: string;
+  /** The digest of what it has read again last. */
+  readonly reread?: string;
+  /** It has shown that it does its work. */
+  readonly ready: boolean;
+  /** It runs in another network namespace than its spec names: that one was deleted and made again. */
+  readonly astray: boolean;
+}
+
+interface Slot {
+  readonly process: LaunchedProcess;
+  readonly unsubscribe: () => void;
+  /** The spec of the start that is under way. */
+  starting?: ProcessSpec | undefined;
+  /** An end is under way, after which nothing is to run. */
+  ending: boolean;
+  /** Why the last end failed. */
+  error?: MeshError | undefined;
+}
+
+/** Starts, ends and adopts processes by their names. */
+export class Launcher implements HealthSource {
+  readonly #place: Omit<ProcessPlace, 'name'>;
+  readonly #changes = new Signal<void>();
+  /** Emits when a process has been started, has ended or has become ready. */
+  readonly changes: Subscribable<void> = this.#changes;
+  readonly #slots = new Map<string, Slot>();
+
+  /** Finds the processes of an earlier launcher by their records. */
+  constructor(place: Omit<ProcessPlace, 'name'>) {
+    this.#place = place;
+    for (const name of recordedNames(place.directory)) this.#slotOf(name);
+  }
+
+  /** The processes that run, or are being started. */
+  present(): PresentProcess[] {
+    return [...this.#slots].flatMap(([name, slot]) => presentIn(name, slot) ?? []);
+  }
+
+  /** Tells how the wanted processes run, and forgets those that neither run nor are wanted. Cheap when nothing has changed. */
+  follow(wanted: ReadonlyMap<string, ProcessSpec>): void {
+    for (const [name, slot] of this.#slots) {
+      const spec = wanted.get(name);
+      const { running } = slot.process;
+      if (spec === undefined) {
+        if (running === undefined && slot.starting === undefined && !slot.ending) this.#drop(name, slot);
+      } else if (running?.digest === specDigest(spec)) slot.process.adopt(spec);
+    }
+  }
+
+  /**
+   * Orders the start of a process; one of this name that runs with another spec is ended first.
+   * @returns why it is not started now: it has ended again and again
+   */
+  start(spec: ProcessSpec): MeshError | undefined {
+    const slot = this.#slotOf(spec.name);
+    const { process } = slot;
+    const digest = specDigest(spec);
+    if (slot.starting !== undefined && specDigest(slot.starting) === digest) return undefined;
+    if (slot.starting === undefined && !slot.ending && process.running?.digest === digest) return undefined;
+    const refusal = process.running === undefined ? process.refusalOf(spec) : undefined;
+    if (refusal !== undefined) return refusal;
+    const mustEnd = process.running !== undefined && !slot.ending;
+    slot.starting = spec;
+    slot.ending = false;
+    const started = mustEnd ? process.end().then(() => process.start(spec)) : process.start(spec);
+    void started
+      .catch(() => {
+        // The process keeps its own error.
+      })
+      .then(() => {
+        if (slot.starting === spec) slot.starting = undefined;
+        this.#changes.emit();
+      });
+    return undefined;
+  }
+
+  /** Orders the end of a process. */
+  end(name: string): void {
+    const slot = this.#slots.get(name);
+    if (slot === undefined || slot.ending) return;
+    slot.starting = undefined;
+    slot.ending = true;
+    slot.error = undefined;
+    void slot.process
+      .end()
+      .catch((thrown: unknown) => {
+        slot.error = MeshError.from(thrown);
+      })
+      .then(() => {
+        slot.ending = false;
+        this.#changes.emit();
+      });
+  }
+
+  /** Lets a process read again what its spec says. */
+  reread(spec: ProcessSpec): void {
+    void this.#slots
+      .get(spec.name)
+      ?.process.reread(spec)
+      .then(() => this.#changes.emit());
+  }
+
+  /** Whether a process runs and has shown that it does its work. */
+  isReady(name: string): boolean {
+    return this.#slots.get(name)?.process.running?.ready === true;
+  }
+
+  /** The processes that do not keep running, or do not do their work. */
+  health(): readonly Finding[] {
+    return [...this.#slots].flatMap(([name, { process, error = process.error }]) =>
+      error === undefined ? [] : [findingOf(error, { object: name })],
+    );
+  }
+
+  /** Leaves the processes running, for the next launcher. Resolves when the orders that were given are carried out. */
+  async release(): Promise<void> {
+    await Promise.all([...this.#slots.values()].map(({ process }) => process.release()));
+  }
+
+  #slotOf(name: string): Slot {
+    const present = this.#slots.get(name);
+    if (present !== undefined) return present;
+    const process = new LaunchedProcess({ ...this.#place, name });
+    const slot: Slot = { process, unsubscribe: process.changes.subscribe(() => this.#changes.emit()), ending: false };
+    this.#slots.set(name, slot);
+    return slot;
+  }
+
+  #drop(name: string, { process, unsubscribe }: Slot): void {
+    unsubscribe();
+    void process.release();
+    this.#slots.delete(name);
+  }
+}
+
+function presentIn(name: string, { process, starting, ending }: Slot): PresentProcess | undefined {
+  if (starting !== undefined) {
+    const reread = starting.rereads?.digest;
+    return { name, digest: specDigest(starting), ready: false, astray: false, ...(reread !== undefined && { reread }) };
+  }
+  const { running } = process;
+  if (running === undefined || ending) return undefined;
+  const { digest, reread, ready, astray } = running;
+  return { name, digest, ready, astray, ...(reread !== undefined && { reread }) };
+}
