@@ -142,12 +142,13 @@ export class KeptMemberships {
     this.#claims.clear();
   }
 
-  /** Begins to keep a membership, once host0 has read the members of all meshes. */
+  /** Begins to keep a membership, once host0 has read the members of its mesh. */
   #begin(entry: Claim): void {
     const { memberships, machine, doubts } = this.#input;
     const { network, since, turn } = entry.claim;
-    if (entry.followed !== undefined || !memberships.loaded) return;
     const mesh = memberships.of(network);
+    const isRead = mesh === undefined ? memberships.loaded : mesh.loaded;
+    if (entry.followed !== undefined || !isRead) return;
     if (mesh === undefined || !this.#lives(mesh, entry.claim)) {
       this.#end(entry);
       return;
