@@ -19,6 +19,7 @@ import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
 import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
+import { vtepIn } from './desired/types/vxlan.ts';
 import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
@@ -30,9 +31,9 @@ import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
-import type { LocalPort } from './loop/local-port.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import type { ServicePort } from './loop/service-port.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
@@ -49,7 +50,7 @@ interface AgentInput {
   readonly journal: Journal;
   readonly kernel: KernelPort;
   /** Processes and files of the machine. Absent in a simulation, which has none. */
-  readonly local?: LocalPort;
+  readonly services?: ServicePort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
@@ -126,12 +127,12 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal, local } = input;
+    const { kernel, clock, journal, services } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
-      ...(local !== undefined && { local }),
+      ...(services !== undefined && { services }),
       clock,
       journal,
       desire: (cache) => this.#desire(cache),
@@ -155,6 +156,7 @@ export class Agent implements SourceAgent {
       stateOf: (network) => this.stateOf(network),
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
+      vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
     });
     if (assignments !== undefined) {
       this.ports.wishes.subscribe(() => assignments.changed());

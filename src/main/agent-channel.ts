@@ -5,14 +5,14 @@ import { addNodeChannelMetrics } from '../agent/channel/channel-metrics.ts';
 import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import { NodeChannel } from '../agent/channel/node-channel.ts';
 import type { NodeKey } from '../agent/channel/node-key.ts';
-import { type NodeRoutesInput, nodeHandler } from '../agent/channel/node-routes.ts';
+import { type NodeServerInput, nodeServer } from '../agent/channel/node-server.ts';
 import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 import type { NetworkId } from '../model/network/number.ts';
 
 /** What the agent has before its way to host0. */
 export interface Host0WayInput
-  extends Pick<NodeRoutesInput, 'captures' | 'paths' | 'assignments' | 'memberships' | 'instance'> {
+  extends Pick<NodeServerInput, 'captures' | 'paths' | 'assignments' | 'memberships' | 'instance'> {
   readonly agent: Agent;
   /** A node's key; undefined on host0. */
   readonly key: NodeKey | undefined;
@@ -37,10 +37,10 @@ export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Ho
   const likeliest = () => meshes()[0]?.id;
   if (key === undefined) {
     agent.ports.givenBy(() => true);
-    const node = nodeHandler({ ...parts, agent, who: 'host0' });
+    const node = nodeServer({ ...parts, agent, who: 'host0' });
     return { socket: { node, daemon: controlSock }, management: likeliest, start: () => {}, close: () => {} };
   }
-  const handler = nodeHandler({
+  const server = nodeServer({
     ...parts,
     agent,
     who: 'host0',
@@ -53,7 +53,7 @@ export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Ho
     isMember: () => agent.source.networks.some(({ id }) => agent.source.errorOf(id) === undefined),
     key: () => key.read(),
     connect: boundConnection,
-    handler,
+    handler: (request, response) => server.answer(request, response, undefined),
   });
   addNodeChannelMetrics(registry, channel);
   agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down');

@@ -35,6 +35,7 @@ import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
 import { openAgentKernel } from './agent-kernel.ts';
+import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openDaemon } from './daemon.ts';
 import { endOnSignal, fail, surviveFaults } from './process.ts';
@@ -71,8 +72,10 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
     management: () => host0.management(),
   });
+  const services = openServices(paths.state, clock, journal);
   const agent = new Agent({
     ...common,
+    services,
     machine,
     source,
     assignments,
@@ -123,11 +126,12 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths), (network, peer) =>
+  const onFault = (thrown: unknown) => journal.faults.tell('request in a mesh', thrown);
+  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths, onFault), (network, peer) =>
     peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
   );
   const memberWatch = new MemberWatch(agent);
-  for (const part of [nodeName, portsFile, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, services, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
   await agent.start();
   endpoints.follow();
   memberWatch.start();
@@ -143,6 +147,7 @@ async function main(): Promise<void> {
     inventory.close();
     endpoints.close();
     await agent.stop();
+    await services.release();
     await kernel.close();
     log.close();
   });

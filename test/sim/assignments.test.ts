@@ -67,6 +67,7 @@ class SimNode {
       stateOf: () => ({ phase: 'ready' }),
       takeUp: async () => undefined,
       localPorts: () => this.#localPorts(),
+      vtepOf: () => undefined,
     });
   }
 

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { meshNumber, storeNetwork } from '../../../test/kit/networks.ts';
 import { textOnDisk } from '../../disk/state-file.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
@@ -34,7 +35,12 @@ function node({ files = [] as readonly Network[] } = {}) {
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const clock = new ManualClock();
   const journal = new Journal(clock, 'agent', 'node1');
-  const world = { state: { phase: 'ready' } as NetworkState, ports: [] as LocalPort[], passes: 0 };
+  const world = {
+    state: { phase: 'ready' } as NetworkState,
+    ports: [] as LocalPort[],
+    passes: 0,
+    vtep: undefined as Ipv6 | undefined,
+  };
   const restart = async () => {
     const last = new LastAssignment({ clock, journal, disk: assignmentOnDisk(directory, textOnDisk) });
     const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => files });
@@ -43,6 +49,7 @@ function node({ files = [] as readonly Network[] } = {}) {
       stateOf: () => world.state,
       takeUp: async () => void world.passes++,
       localPorts: () => world.ports,
+      vtepOf: () => world.vtep,
     });
     return assignments;
   };
@@ -136,4 +143,18 @@ test('what the kernel has from before may go only after an assignment of the epo
   expect(second.isComplete).toBe(true);
   await second.take(documentOf(1, [blue], 'b'));
   expect(second.isComplete).toBe(false);
+});
+
+test('a node tells where its VTEP is in networks over IPv6 or on a device of their own, and in no other', async () => {
+  const { restart, world } = node();
+  const assignments = await restart();
+  const over = (part: object): Network => ({ ...blue, type: { ...blue.type, ...part } }) as Network;
+  await assignments.take(documentOf(1, [over({ underlay: 'ipv6' })]));
+  expect(assignments.status().vteps).toBeUndefined();
+  world.vtep = 'fd00::1' as Ipv6;
+  expect(assignments.status().vteps).toEqual({ [blue.id]: 'fd00::1' });
+  await assignments.take(documentOf(2, [blue]));
+  expect(assignments.status().vteps).toBeUndefined();
+  await assignments.take(documentOf(3, [over({ dev: 'eth1' })]));
+  expect(assignments.status().vteps).toEqual({ [blue.id]: 'fd00::1' });
 });

@@ -2,6 +2,8 @@
  * What host0 gives this node beside the meshes of its files: takes assignments, keeps them on disk, and tells how each object is.
  * The last assignment stays in force while host0 is away, and from the first moment after a restart.
  */
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -45,6 +47,8 @@ export interface AssignedAgent {
   takeUp(): Promise<void>;
   /** The ports that the node's administrator plugged in. */
   localPorts(): readonly LocalPort[];
+  /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
+  vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }
 
 /** What the assignments of a node need. */
@@ -157,6 +161,7 @@ export class NodeAssignments {
       objects: this.#states(),
       ports,
       orphans: orphansOf(this.#objects),
+      ...this.#vteps(),
     };
   }
 
@@ -248,6 +253,19 @@ export class NodeAssignments {
     const own: NodeAttachment = { ...attachment, peers: { kind: 'assigned', peers: others } };
     this.#withoutSelf.set(attachment, own);
     return own;
+  }
+
+  /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */
+  #vteps(): Pick<NodeStatus, 'vteps'> {
+    const vteps: Record<NetworkId, Ipv4 | Ipv6> = {};
+    for (const { network, peers } of this.attachments) {
+      const { type } = network;
+      if (peers.kind !== 'assigned' || type.kind !== 'vxlan') continue;
+      const isSeen = type.underlay === 'ipv4' && type.dev === undefined && type.local === undefined;
+      const vtep = isSeen ? undefined : this.#agent?.vtepOf(network);
+      if (vtep !== undefined) vteps[network.id] = vtep;
+    }
+    return Object.keys(vteps).length === 0 ? {} : { vteps };
   }
 
   #states(): ObjectStatus[] {

@@ -63,7 +63,7 @@ export function observedItems(
       addressMode: link.addressMode,
       conf: link.conf,
       ...(link.vxlan !== undefined && { vxlan: vxlanDevice(link.vxlan, cache) }),
-      ...oddOptions(link, device),
+      ...oddOptions(link, device, cache),
       ...link.bridge,
     });
   }
@@ -149,11 +149,17 @@ function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelTable
 
 /**
  * The options of a link, and of a VXLAN's port, that are not as the kernel makes them. A port that carries nothing is
- * disabled by the kernel itself.
+ * disabled by the kernel itself, and a spanning tree decides which ports forward.
  */
-function oddOptions({ odd, port, up, running }: Link, device: DeviceKind): Pick<LinkItem, 'odd'> {
+function oddOptions(
+  { odd, port, up, running, master }: Link,
+  device: DeviceKind,
+  cache: KernelTables,
+): Pick<LinkItem, 'odd'> {
   const { 'port state': state, ...ofPort } = (device === 'vxlan' ? port?.odd : undefined) ?? {};
-  const all = { ...odd, ...ofPort, ...(state !== undefined && up && running && { 'port state': state }) };
+  const isInTree = cache.links.get(master)?.odd?.['bridge stp_state'] !== undefined;
+  const isKept = state !== undefined && up && running && !isInTree;
+  const all = { ...odd, ...ofPort, ...(isKept && { 'port state': state }) };
   return Object.keys(all).length === 0 ? {} : { odd: all };
 }
 
@@ -223,7 +229,8 @@ function portItems(cache: KernelTables, desired: ItemMap): Item[] {
     if (item.kind !== 'port') continue;
     const link = cache.linkNamed(item.link);
     const bridge = link === undefined ? undefined : cache.links.get(link.master);
-    if (bridge !== undefined) items.push({ ...item, bridge: bridge.name });
+    if (bridge === undefined) continue;
+    items.push({ ...item, bridge: bridge.name, ...(link?.port !== undefined && { learning: link.port.learning }) });
   }
   return items;
 }

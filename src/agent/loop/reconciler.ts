@@ -87,7 +87,7 @@ export class Reconciler {
       onError: (error) => this.#fault('audit', error),
     });
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    input.local?.changes.subscribe(() => this.#wakeSoon(COALESCE_MS));
+    input.services?.changes.subscribe(() => this.#wakeSoon(COALESCE_MS));
   }
 
   get cache(): KernelTables {
@@ -294,7 +294,7 @@ export class Reconciler {
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     const held = new Set(all.flatMap(({ key }) => (this.#backoff.isDue(key) ? [] : [key])));
-    const outcomes = await apply(steps, kernel, this.#input.local, held);
+    const outcomes = await apply(steps, kernel, this.#input.services, held);
     const drifted = await this.#note(outcomes, repairs);
     this.#passStartMs = undefined;
     this.#passes.emit({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
@@ -306,8 +306,8 @@ export class Reconciler {
   }
 
   get #apart(): Apart {
-    const { kernel, local } = this.#input;
-    return { kernel, rulesets: this.#rulesets, recorded: this.#recorded, ...(local !== undefined && { local }) };
+    const { kernel, services } = this.#input;
+    return { kernel, rulesets: this.#rulesets, recorded: this.#recorded, ...(services !== undefined && { services }) };
   }
 
   /**

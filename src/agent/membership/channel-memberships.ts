@@ -2,15 +2,14 @@
  * The memberships that host0 keeps by this node's channel (protocol/documents/kept-membership.ts): in place of a report, a stream
  * and pings in each mesh, one exchange of lines with host0 for all meshes.
  */
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import { linesOf } from '../../protocol/channel/lines.ts';
-import type { NodeResponse } from '../../protocol/channel/node-request.ts';
 import type { EndedMembership, MembershipClaim } from '../../protocol/documents/kept-membership.ts';
 import type { MembershipVersion, NetworkState } from '../../protocol/documents/membership.ts';
+import { linesOf } from '../../protocol/http/lines.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { KEPT_LINE_MAX_LENGTH, KeptLineShape } from '../../protocol/shapes/kept-membership-shape.ts';
 
@@ -110,9 +109,9 @@ export class ChannelMemberships {
     };
   }
 
-  /** Answers a request of host0 for as long as both bodies are open. */
-  async serve(body: Readable, response: NodeResponse): Promise<void> {
-    const out = response.begin(200, 'application/x-ndjson');
+  /** Answers a request of host0 for as long as both bodies are open. @param open sends the head of the answer */
+  async serve(body: Readable, open: () => Writable): Promise<void> {
+    const out = open();
     const taker = this.begin((text) => {
       if (!out.destroyed && !out.writableEnded) out.write(text);
     });

@@ -53,7 +53,7 @@ class Loop {
     this.services = openServices(state, systemClock, journal);
     this.reconciler = new Reconciler({
       kernel,
-      local: this.services,
+      services: this.services,
       clock: systemClock,
       journal,
       desire: () => {

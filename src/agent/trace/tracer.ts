@@ -8,9 +8,9 @@ import { ipv6In } from '../../model/network/node-addresses.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
-  formatPathQuery,
   type PathQuery,
   type PathView,
+  pathEnds,
   type TraceEnd,
   type TraceRequest,
   type TraceView,
@@ -89,7 +89,7 @@ async function askByChannel(
   member: Member,
   query: PathQuery,
 ): Promise<PathView | undefined> {
-  const path = `/v1/nodes/${address}${formatPathQuery(query)}&${new URLSearchParams({ network: name })}`;
+  const path = `/v1/nodes/${address}/path?${new URLSearchParams({ ...pathEnds(query), network: name })}`;
   const answer = await ask({ socketPath: daemon, path }, ANSWER_TIMEOUT_MS);
   const view = typeof answer === 'string' || answer.status !== 200 ? undefined : viewIn(answer.body, member);
   return typeof view === 'string' ? undefined : view;
@@ -97,7 +97,12 @@ async function askByChannel(
 
 /** @returns the view, or a text that says why there is none */
 async function askInMesh(member: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
-  const target = { host: member.ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
+  const target = {
+    host: member.ipv6,
+    port: AGENT_PORT,
+    localAddress: own,
+    path: `/path?${new URLSearchParams({ ...pathEnds(query) })}`,
+  };
   const answer = await ask(target, ANSWER_TIMEOUT_MS);
   if (typeof answer === 'string') return answer;
   if (answer.status !== 200) return `it answers ${answer.status}: ${answer.body.slice(0, 200)}`;

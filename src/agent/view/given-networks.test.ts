@@ -30,7 +30,12 @@ async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWi
     close: async () => undefined,
   };
   const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => [manage] });
-  assignments.serve({ stateOf: () => state, takeUp: async () => undefined, localPorts: () => [] });
+  assignments.serve({
+    stateOf: () => state,
+    takeUp: async () => undefined,
+    localPorts: () => [],
+    vtepOf: () => undefined,
+  });
   const attachments = networks.map((network) => ({
     network,
     reasons: ['port'],

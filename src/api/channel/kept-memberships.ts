@@ -9,9 +9,9 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import { linesOf } from '../../protocol/channel/lines.ts';
-import { KEPT_MEMBERSHIPS_PATH, type MembershipClaim } from '../../protocol/documents/kept-membership.ts';
+import type { MembershipClaim } from '../../protocol/documents/kept-membership.ts';
 import { type MembershipEvent, membershipMessage } from '../../protocol/documents/membership.ts';
+import { linesOf } from '../../protocol/http/lines.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { CLAIM_MAX_LENGTH, ClaimLineShape } from '../../protocol/shapes/kept-membership-shape.ts';
@@ -36,7 +36,7 @@ export interface KeptMembershipsInput {
 /** The channel of a node. */
 export interface KeptConnection extends Pick<NodeConnection, 'close' | 'signsOfLife'> {
   /** Begins a request of which both bodies stay open. Rejects when the node does not know it. */
-  converse(path: string): Promise<Duplex>;
+  converse(): Promise<Duplex>;
 }
 
 /** Room for several snapshots of the largest mesh. A node that does not read them in time loses its channel. */
@@ -62,7 +62,7 @@ export async function keepMemberships(
   journal: Journal,
   input: Omit<KeptMembershipsInput, 'write'>,
 ): Promise<void> {
-  const stream = await connection.converse(KEPT_MEMBERSHIPS_PATH).catch(() => undefined);
+  const stream = await connection.converse().catch(() => undefined);
   if (stream === undefined) return;
   const kept = new KeptMemberships({
     ...input,

@@ -1,7 +1,7 @@
 /** `mesh explain OBJECT`: why a device, an address or a network is there, and what belongs to it. */
 import { Command } from 'commander';
+import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { ExplainView } from '../../protocol/documents/views.ts';
-import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';

@@ -1,7 +1,7 @@
 /** `mesh ping NETWORK NODE`: whether a member answers, over which path, how fast, and up to which packet size. */
 import { Command, Option } from 'commander';
+import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { PingRequest, PingResult } from '../../protocol/documents/views.ts';
-import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';

@@ -1,5 +1,6 @@
 /** `mesh status`: the state of this machine on one screen, with a remedy for each finding. */
 import { Command } from 'commander';
+import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { readinessOf } from '../../protocol/documents/readiness.ts';
 import type {
@@ -10,7 +11,6 @@ import type {
   JoinView,
   NetworkView,
 } from '../../protocol/documents/views.ts';
-import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { channelText } from '../print/channel-text.ts';
 import { durationText } from '../print/duration.ts';

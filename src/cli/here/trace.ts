@@ -1,7 +1,7 @@
 /** `mesh trace NETWORK FROM TO`: the path of a packet, hop by hop, and where a kernel differs from what is wanted. */
 import { Command } from 'commander';
+import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { TraceEnd, TraceHop, TraceRequest, TraceView } from '../../protocol/documents/trace.ts';
-import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';

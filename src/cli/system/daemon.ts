@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
-import { type ControlClient, clientOf } from '../../protocol/http/control-client.ts';
+import { type ControlClient, clientOf } from '../../protocol/calls/control-client.ts';
 import {
   type DaemonName,
   lockPath,

@@ -4,6 +4,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
@@ -221,4 +222,23 @@ test('nodes that are reached take the ports off a network that goes; the others 
   assignments.closed(A);
   await assignments.use.unplug(blue.id);
   expect(asked).toHaveLength(3);
+});
+
+test('over IPv6, a node is a peer from when it has told where its VTEP is, also after a restart of host0', async () => {
+  const { assignments, restart, world } = await host0();
+  world.networks = [{ ...blue, type: { ...blue.type, underlay: 'ipv6' } } as Network];
+  assignments.setNetworks({ revision: 2, networks: world.networks });
+  for (const machine of [A, B, C]) await assignments.reported(machine, plug(blue.id));
+  expect(seenBy(assignments, A)).toEqual({ [blue.id]: [] });
+  const tell = (machine: MachineWord, vtep: string) =>
+    assignments.reported(machine, { ...plug(blue.id), vteps: { [blue.id]: vtep as Ipv6 } });
+  await tell(A, 'fd00::a');
+  await tell(B, 'fd00::b');
+  // Nobody can reach a node there.
+  for (const vtep of ['ff05::1', '::1', '::', 'fe80::1', '10.11.1.4']) await tell(C, vtep);
+  expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00::a', 'fd00::b'] });
+  assignments.closed(A);
+  expect(seenBy(await restart(), B)).toEqual({ [blue.id]: ['fd00::a', 'fd00::b'] });
+  await assignments.reported(B, plug(blue.id));
+  expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00::a'] });
 });

@@ -20,7 +20,6 @@ import {
   type NodeAssignment,
   type NodeAttachment,
   type NodeOrphan,
-  type NodeStatus,
   type Orphan,
   type OrphanName,
 } from '../../protocol/documents/node-assignment.ts';
@@ -29,9 +28,19 @@ import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import { assignedPeers, PEERS_UNTOLD, vtepChanges } from './assigned-peers.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex, isEverywhere } from './holder-index.ts';
-import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
+import {
+  HOLDINGS,
+  type HoldingRecord,
+  PORTS_OF_NODE_MAX,
+  RELEASED_MAX,
+  type ReportedPort,
+  type ReportedStatus,
+  sameHolding,
+  sameOrphan,
+} from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 
@@ -51,12 +60,6 @@ export interface ReachedNode {
   unplug(network: Pick<Network, 'id' | 'name'>): Promise<void>;
 }
 
-/** One object for all nodes, so that it is digested once. */
-const PEERS_UNTOLD = {
-  multicast: { kind: 'multicast' },
-  explicit: { kind: 'explicit' },
-  none: { kind: 'none' },
-} as const;
 /** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
 const NOTHING_ELSE = { ports: [], workloads: [], segments: [], nics: [] } as const;
 /** How long to wait before the next attempt to read the store. */
@@ -160,12 +163,7 @@ export class Assignments {
   }
 
   /** The ports that nodes have reported, each with the identifier or the name of its network. */
-  ports(): readonly {
-    readonly machine: MachineWord;
-    readonly node: string;
-    readonly link: string;
-    readonly network: string;
-  }[] {
+  ports(): readonly ReportedPort[] {
     return [...(this.#holdings?.values() ?? [])].flatMap(({ machine, name, ports }) =>
       ports.map((port) => ({ machine, node: name, ...port })),
     );
@@ -209,13 +207,19 @@ export class Assignments {
    * Takes a node's status: its ports and orphans.
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
-  async reported(machine: MachineWord, status: Pick<NodeStatus, 'ports' | 'orphans' | 'digests'>): Promise<void> {
+  async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
     this.#orphans.set(machine, status.orphans);
     this.#have.set(machine, new Set(Object.keys(status.digests)));
     this.#uses.emit();
     const ports = status.ports.slice(0, PORTS_OF_NODE_MAX).map(({ link, network }) => ({ link, network }));
-    const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameName(orphan, name));
-    await this.#change(machine, (before) => ({ ...before, ports, released: before.released.filter(isOrphan) }));
+    const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
+    const { vteps } = status;
+    await this.#change(machine, ({ vteps: _, ...before }) => ({
+      ...before,
+      ports,
+      released: before.released.filter(isOrphan),
+      ...(vteps !== undefined && { vteps }),
+    }));
   }
 
   /** All orphans that nodes have reported. */
@@ -228,7 +232,7 @@ export class Assignments {
 
   /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
   orphan(machine: MachineWord, name: OrphanName): Orphan {
-    const orphan = this.#orphans.get(machine)?.find((candidate) => sameName(candidate, name));
+    const orphan = this.#orphans.get(machine)?.find((candidate) => sameOrphan(candidate, name));
     if (orphan !== undefined) return orphan;
     throw new MeshError('MESH_OBJECT_UNKNOWN', `machine ${machine} has no orphan ${name.kind} ${name.id}`, {
       object: name.id,
@@ -245,7 +249,7 @@ export class Assignments {
     const { kind, id, epoch } = orphan;
     await this.#change(machine, (before) => ({
       ...before,
-      released: [...before.released.filter((other) => !sameName(other, name)), { kind, id, epoch }].slice(
+      released: [...before.released.filter((other) => !sameOrphan(other, name)), { kind, id, epoch }].slice(
         -RELEASED_MAX,
       ),
     }));
@@ -256,7 +260,7 @@ export class Assignments {
     for (const [machine, orphans] of this.#orphans) {
       const { ports = [] } = this.#holdings?.get(machine) ?? {};
       const isHeld = ports.some(({ network }) => network === id || network === networkName);
-      if (!isHeld && orphans.some((orphan) => sameName(orphan, { kind, id, epoch }))) {
+      if (!isHeld && orphans.some((orphan) => sameOrphan(orphan, { kind, id, epoch }))) {
         await this.release(machine, { kind, id, epoch });
       }
     }
@@ -277,7 +281,8 @@ export class Assignments {
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      this.#refresh(this.#derive(now), isElsewhere ? [machine] : [], [machine]);
+      const changed = [...this.#derive(now), ...vtepChanges(known, now)];
+      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -366,14 +371,14 @@ export class Assignments {
     return peers;
   }
 
-  #peersNow(network: NetworkId, host0: Ipv4): AttachmentPeers {
-    const peers = [...this.#index.holdersOf(network)].sort().flatMap((machine) => {
+  #peersNow(id: NetworkId, host0: Ipv4): AttachmentPeers {
+    const holders = [...this.#index.holdersOf(id)].sort().flatMap((machine) => {
       const place = this.#placeOf(machine);
+      const { vteps } = this.#holdings?.get(machine) ?? {};
       if (place === undefined) return [];
-      const underlay = machine === 'host0' ? host0 : place.underlay;
-      return [{ machine, name: place.name, underlay, macs: [] }];
+      return [{ ...place, machine, vteps, ...(machine === 'host0' && { underlay: host0 }) }];
     });
-    return { kind: 'assigned', peers };
+    return assignedPeers(this.#index.network(id), holders);
   }
 
   #placeOf(machine: MachineWord): NodePlace | undefined {
@@ -391,8 +396,4 @@ export class Assignments {
       if (!isDeepStrictEqual(before, now)) views.set(host0, now);
     }
   }
-}
-
-function sameName(a: OrphanName, b: OrphanName): boolean {
-  return a.kind === b.kind && a.id === b.id && a.epoch === b.epoch;
 }

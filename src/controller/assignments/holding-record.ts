@@ -6,10 +6,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { OrphanName } from '../../protocol/documents/node-assignment.ts';
+import type { NodeStatus, OrphanName } from '../../protocol/documents/node-assignment.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { MachineWordShape, OrphanNameShape, UnderlayShape } from '../../protocol/shapes/node-assignment-shape.ts';
-import { DeviceShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
+import { DeviceShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 
 /** The most ports of one node that host0 keeps. */
@@ -29,7 +29,20 @@ export interface HoldingRecord {
   readonly ports: readonly { readonly link: string; readonly network: string }[];
   /** Orphans of the node that an administrator released, until the node no longer reports them. */
   readonly released: readonly OrphanName[];
+  /** Where the node's VTEPs are that are not at `underlay`, by network. */
+  readonly vteps?: NonNullable<NodeStatus['vteps']>;
 }
+
+/** A port that a node has reported, with the identifier or the name of its network. */
+export interface ReportedPort {
+  readonly machine: MachineWord;
+  readonly node: string;
+  readonly link: string;
+  readonly network: string;
+}
+
+/** What of a node's status its holding is made of. */
+export type ReportedStatus = Pick<NodeStatus, 'ports' | 'orphans' | 'digests' | 'vteps'>;
 
 const HoldingShape: form.Shape<HoldingRecord> = form.object({
   machine: MachineWordShape,
@@ -37,6 +50,7 @@ const HoldingShape: form.Shape<HoldingRecord> = form.object({
   underlay: form.exactOptional(UnderlayShape),
   ports: form.listOf(form.object({ link: DeviceShape, network: form.string({ max: 64 }) }), PORTS_OF_NODE_MAX),
   released: form.listOf(OrphanNameShape, RELEASED_MAX),
+  vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, PORTS_OF_NODE_MAX)),
 });
 
 /** Records of holdings in the store. */
@@ -50,4 +64,9 @@ export const HOLDINGS: RecordForm<HoldingRecord> = jsonRecords(
 /** Whether writing `b` over `a` would change nothing. */
 export function sameHolding(a: HoldingRecord | undefined, b: HoldingRecord): boolean {
   return isDeepStrictEqual(a, b);
+}
+
+/** Whether two names are those of one orphan. */
+export function sameOrphan(a: OrphanName, b: OrphanName): boolean {
+  return a.kind === b.kind && a.id === b.id && a.epoch === b.epoch;
 }

@@ -26,6 +26,7 @@ export type HostAddress =
 export const AddressKeyShape: form.Shape<string> = form.guard<string>(
   (value) => typeof value === 'string' && /^(0|[1-9][0-9]{0,19})$/.test(value) && BigInt(value) < 2n ** 64n,
   { rule: 'A key is a text of decimal digits, from "0" to "18446744073709551615", without leading zeros.' },
+  form.TEXT,
 );
 
 /** The form of a prefix from which members take their addresses. */

@@ -182,6 +182,11 @@ export interface NodeStatus {
   /** Ports that the node's administrator plugged in. They are without `id`. */
   readonly ports: readonly (Omit<AssignedPort, 'network'> & { readonly network: NetworkId | string })[];
   readonly orphans: readonly Orphan[];
+  /**
+   * Where the node's VTEP of a network with assigned peers is, for networks over IPv6 or on an underlay device of their own. In all
+   * others it is at the node's address towards host0, which host0's kernel sees.
+   */
+  readonly vteps?: Readonly<Record<NetworkId, Ipv4 | Ipv6>>;
 }
 
 /** The answer to `PUT /assignment`. */

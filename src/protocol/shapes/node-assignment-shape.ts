@@ -11,6 +11,7 @@ import {
   type AssignedPeer,
   type AssignedPort,
   type AssignedService,
+  type AssignmentAnswer,
   type AttachmentPeers,
   type AttachmentReason,
   attachmentDigest,
@@ -30,6 +31,7 @@ import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
 import {
   DeviceShape,
+  ErrorShape,
   Ipv6Shape,
   MachineIdShape,
   MacShape,
@@ -224,6 +226,12 @@ const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
   }),
 ]);
 
+/** What a node answers when it was given an assignment. */
+export const AssignmentAnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
+  form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
+  form.object({ accepted: form.literal(false), error: ErrorShape }),
+]);
+
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */
 export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   instance: form.exactOptional(form.string({ max: 64 })),
@@ -242,6 +250,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
     PORTS_MAX,
   ),
   orphans: form.listOf(form.object({ ...OrphanNameShape.fields, document: form.unknown() }), OBJECTS_MAX),
+  vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, NETWORKS_MAX)),
 });
 
 function malformed(fault: string): MeshError {

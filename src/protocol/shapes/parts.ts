@@ -43,7 +43,7 @@ export function isSegment(text: string): text is Ipv4Cidr {
 }
 
 function word<T extends string>(is: (text: string) => boolean): form.Shape<T> {
-  return form.guard<T>((value) => typeof value === 'string' && value.length <= 64 && is(value));
+  return form.guard<T>((value) => typeof value === 'string' && value.length <= 64 && is(value), undefined, form.TEXT);
 }
 
 /** A text that a parser takes. A text for which the parser throws does not fit. */

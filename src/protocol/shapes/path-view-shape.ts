@@ -1,7 +1,7 @@
 /** Reads the PathView that another node sends. Only the expected fields are kept, and texts are cut. */
 
 import { MeshError } from '../../model/error.ts';
-import { HOPS, HOPS_MAX, type PathPart, type PathView } from '../documents/trace.ts';
+import { HOPS, HOPS_MAX, type PathPart, type PathView, type SentPath, type SentPathPart } from '../documents/trace.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
 import { Ipv4Shape, textUpTo } from './parts.ts';
@@ -27,7 +27,8 @@ const Part = form.object({
   receivesAt: form.exactOptional(form.listOf(Ipv4Shape, ADDRESSES_MAX)),
   receivesFrom: form.exactOptional(Ipv4Shape),
 });
-const View = form.object({ forth: Part, back: Part });
+/** A node's part of a path, as the node sends it. */
+export const PathDocumentShape: form.Shape<SentPath> = form.object({ forth: Part, back: Part });
 
 /**
  * A PathView from the JSON in a node's answer.
@@ -35,11 +36,11 @@ const View = form.object({ forth: Part, back: Part });
  * @throws MESH_USAGE
  */
 export function readPathView(text: string, node: string): PathView {
-  const { document, fault } = readDocument(View, text, VIEW_MAX_LENGTH);
+  const { document, fault } = readDocument(PathDocumentShape, text, VIEW_MAX_LENGTH);
   if (fault !== undefined) {
     throw new MeshError('MESH_USAGE', `it answers with something else than its part of the path, which ${fault}`);
   }
-  const ofNode = ({ hops, ...addresses }: form.TypeOf<typeof Part>): PathPart => ({
+  const ofNode = ({ hops, ...addresses }: SentPathPart): PathPart => ({
     ...addresses,
     hops: hops.map((hop) => ({ node, ...hop })),
   });

@@ -50,6 +50,8 @@ const Count = form.int(0);
 const Code: form.Shape<ErrorCode> = form.mapped(form.string(), errorCodeOf);
 const Word: form.Shape<MachineWord> = form.guard<MachineWord>(
   (value) => value === 'host0' || (typeof value === 'string' && isMachineId(value)),
+  undefined,
+  form.TEXT,
 );
 
 /** What `--json` prints has the fields of the version before, too. */

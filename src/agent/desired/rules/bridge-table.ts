@@ -21,6 +21,16 @@ export const ENTRANCES_MAP: SetShare = {
 /** Place of rules for the frames of guests, before the look-up of their entrance. */
 export const GUESTS_PLACE = 'guests known';
 
+/** Asks whether a TCP segment has no SYN (bit 110 of its header). The options of one with SYN may have to change. */
+export const NO_SYN = '@th,110,1 0';
+
+/**
+ * Most TCP segments that a VXLAN brings. Nothing is refused there: the rules only keep in mind that the sender is still there, and
+ * one of 64 segments is enough for that. Frames to a sender that is forgotten are refused from a thousand a second on. A receiver of so many
+ * segments acknowledges some hundreds a second.
+ */
+const MOST_SEGMENTS = `meta l4proto tcp ${NO_SYN} numgen inc mod 64 != 0`;
+
 /** The sets that the chains of the table name, also while they are empty, and the chains for refused frames. */
 const OWN: RuleContribution = {
   number: 0,
@@ -31,10 +41,13 @@ const OWN: RuleContribution = {
 /** The table `bridge meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function bridgeTable(contributions: readonly RuleContribution[]): RulesetItem {
   const table = new CollectedTable('bridge', [OWN, ...contributions]);
+  const known = table.rulesFor(GUESTS_PLACE);
+  const fromVxlan = known === '' ? 'accept' : `${MOST_SEGMENTS} accept`;
   return table.item(
     [
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
-      table.rulesFor(GUESTS_PLACE),
+      ...table.matches('vxlans', 'iifname').map((match) => `    ${match} ${fromVxlan}\n`),
+      known,
       // The way of these frames ends in their chain.
       '    iifname vmap @entrances\n',
       // An interface may have been put on a bridge of ours a moment ago: host0, which may capture the traffic of this node,
@@ -42,9 +55,9 @@ export function bridgeTable(contributions: readonly RuleContribution[]): Ruleset
       // While the table is replaced, a frame in the old chain finds no element of a map any more, but still those of sets.
       `    iifname != @vxlans ether saddr @host0s ${refuse('member-mac')}\n`,
       '  }\n',
-      // All frames of guests pass here: the first question is one of the three that the kernel answers fastest.
+      // All frames of guests pass here. The kernel has asked before whether a frame is for one other machine.
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
-      `    ${TO_GROUP} oifname @vxlans goto flood\n  }\n`,
+      `    meta pkttype != other ${TO_GROUP} oifname @vxlans goto flood\n  }\n`,
     ].join(''),
   );
 }

@@ -10,6 +10,12 @@ interface CollectedChain {
 
 const NO_ELEMENTS: ReadonlySet<string> = new Set();
 
+/**
+ * Up to so many elements are rules, one each, in place of a look-up in a set. A stream between guests meets rules in cold caches, where
+ * a look-up costs as much as six comparisons: it reads the set, its table and its element from memory.
+ */
+const FEW = 4;
+
 /** One table, of which the shares are collected and the text is not yet written. */
 export class CollectedTable {
   readonly #family: RulesetItem['family'];
@@ -31,6 +37,17 @@ export class CollectedTable {
     const chain = this.#chains.get(place);
     this.#chains.delete(place);
     return chain === undefined ? '' : rulesText(chain);
+  }
+
+  /**
+   * The matches of rules that a packet in a set fits: one look-up in the set, or for few elements a comparison with each.
+   * @param keys the parts of an element, as nft selects them of a packet
+   */
+  matches(set: string, ...keys: readonly string[]): string[] {
+    const elements = this.#sets.get(set)?.elements ?? [];
+    if (elements.length > FEW) return [`${keys.join(' . ')} @${set}`];
+    const match = (values: readonly string[]) => keys.map((key, i) => `${key} ${values[i]}`).join(' ');
+    return elements.map((element) => match(element.split(' . ')));
   }
 
   /** The table. @param hooks the text of its chains that the kernel enters */

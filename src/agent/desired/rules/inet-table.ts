@@ -54,13 +54,13 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       // Linux accepts a packet for any of its addresses on any link. Here a network's addresses are reached over its own
       // bridge only, and from a network no other address of this host is reached. Most packets of a mesh are for this
       // node's own addresses in it.
-      '    iifname . ip6 daddr @homes accept\n',
+      ...accepting(table.matches('homes', 'iifname', 'ip6 daddr')),
       table.rulesFor(INET_PLACE.homes),
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       // With br_netfilter, all frames of guests pass here.
-      '    iifname . oifname @within accept\n',
+      ...accepting(table.matches('within', 'iifname', 'oifname')),
       table.rulesFor(INET_PLACE.within),
       '    iifname @bridges drop\n    oifname @bridges drop\n',
       `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
@@ -69,4 +69,8 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       '  }\n',
     ].join(''),
   );
+}
+
+function accepting(matches: readonly string[]): string[] {
+  return matches.map((match) => `    ${match} accept\n`);
 }

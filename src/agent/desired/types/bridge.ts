@@ -1,9 +1,10 @@
 /** Networks of the type `bridge`: a bridge of this node alone. */
+import type { Bridge } from '../../../model/network/bridge.ts';
 import type { Network } from '../../../model/network/network.ts';
 import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
 import type { Item } from '../../items/item.ts';
-import { OUR_CONF } from '../../items/link.ts';
+import { type LinkItem, OUR_CONF } from '../../items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
@@ -25,7 +26,7 @@ export function bridgeParts({ network }: NetworkAttachment, _: unknown, { node, 
   const own = nodeAddresses(network, node.machine);
   return [
     ...ownBridgeParts(network, own),
-    portPart(network.id, network.bridge.name, ports),
+    portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, undefined, ports),
   ];
 }
@@ -71,7 +72,17 @@ export function bridgeItem(network: BridgedNetwork, own: NodeAddresses): Item {
     learnedMax: LEARNED_MAX,
     // An LLDP frame with the Ethernet address of a member would move the member's entry, past all our rules.
     learnsLinkLocal: false,
+    ...bridgeOptions(network.bridge),
   };
+}
+
+/** With a spanning tree, Linux waits at least so long in each of the two states before a port forwards (BR_MIN_FORWARD_DELAY). */
+const FORWARD_DELAY_MIN_SEC = 2;
+
+/** The options of a bridge that are not as the kernel makes them. Without a spanning tree a port forwards at once, whatever the delay. */
+function bridgeOptions({ stp, forwardDelaySec }: Bridge): Pick<LinkItem, 'odd' | 'forwardDelaySec'> {
+  if (stp) return { odd: { 'bridge stp_state': 1 }, forwardDelaySec: Math.max(forwardDelaySec, FORWARD_DELAY_MIN_SEC) };
+  return forwardDelaySec === 0 ? {} : { forwardDelaySec };
 }
 
 /** This node's addresses on the bridge: in a mesh the one in the mesh's prefix, and the link-local one everywhere. */

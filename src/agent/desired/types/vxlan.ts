@@ -1,7 +1,10 @@
 /** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
+import type { Ip } from '../../../kernel/ip.ts';
+import type { NetworkId } from '../../../model/network/number.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
-import type { Item } from '../../items/item.ts';
+import type { Item, ItemMap } from '../../items/item.ts';
+import { linkKey } from '../../items/link.ts';
 import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
@@ -33,7 +36,7 @@ export function vxlanParts(
     ...ownBridgeParts(network, own),
     { key: 'vxlan', inputs: [network, node, link], build: () => ({ items: vxlanItems(context) }) },
     ...peersParts(context, attachment.peers),
-    portPart(network.id, network.bridge.name, ports),
+    portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, type.device, ports),
   ];
 }
@@ -48,6 +51,7 @@ export function underlayLink({ dev, underlay }: VxlanType, node: NodeContext): s
 export function vxlanItems(context: VxlanContext): Item[] {
   const { network, type, own, dev } = context;
   const local = sourceAddress(context);
+  const isLearned = network.bridge.macTable === 'learned';
   if ((type.dev !== undefined && dev === undefined) || (type.underlay === 'ipv6' && local === undefined)) return [];
   return [
     {
@@ -65,10 +69,17 @@ export function vxlanItems(context: VxlanContext): Item[] {
         ...(type.hopLimit !== undefined && { hopLimit: type.hopLimit }),
         ...vxlanOfPeers(network),
         // By learning, host0 finds a node that it does not know yet, and every node finds guests on members' bridges.
-        learning: type.learning,
+        learning: type.learning && isLearned,
         df: 'inherit',
         entriesMax: ENTRIES_MAX,
       },
+      ...(!isLearned && { odd: { 'port learning': 0 } }),
     },
   ];
+}
+
+/** The source of the VXLAN packets of a network, by the desired items; undefined where the kernel chooses one for each packet. */
+export function vtepIn(items: ItemMap, network: NetworkId): Ip | undefined {
+  const item = items.get(linkKey('vxlan', network));
+  return item?.kind === 'link' ? item.vxlan?.local : undefined;
 }
