@@ -118,7 +118,9 @@ export class KeptHost0 {
 /** A node with its source, and a channel that a test opens and cuts. */
 export class KeptNode {
   readonly source: NodeSource;
-  readonly memberships = new ChannelMemberships();
+  readonly memberships: ChannelMemberships;
+  /** Whether the connection of the channel is broken, and neither end has noticed. */
+  isMute = false;
   /** The paths of the requests inside the meshes, with the mesh. */
   readonly requests: string[] = [];
   readonly pings: string[] = [];
@@ -136,6 +138,7 @@ export class KeptNode {
 
   constructor(clock: ManualClock, networks: readonly Mesh[], host0: KeptHost0, machine: MachineId) {
     this.#clock = clock;
+    this.memberships = new ChannelMemberships(clock);
     this.#networks = networks;
     this.host0 = host0;
     this.machine = machine;
@@ -180,7 +183,7 @@ export class KeptNode {
     };
     const ping = (): void => {
       if (isOver) return;
-      if (this.isConnected) signs.emit();
+      if (this.isConnected && !this.isMute) signs.emit();
       this.#clock.after(PING_MS, ping);
     };
     this.#clock.after(PING_MS, ping);

@@ -162,7 +162,7 @@ export class SimMachine implements Station {
     const machine = this.word;
     const transport = new SimTransport({ ...world, station: this, machine, clock, server: world.host0 });
     const instance = `boot-${this.name}-${this.#boots}`;
-    const channel = this.#hasKey ? new ChannelMemberships() : undefined;
+    const channel = this.#hasKey ? new ChannelMemberships(clock) : undefined;
     if (channel !== undefined) {
       const common = { ...world, station: this, machine, instance, clock, server: world.host0 };
       this.#channel = new SimChannel({ ...common, memberships: channel });

@@ -4,6 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -46,6 +47,14 @@ interface Followed {
   readonly handlers: KeptHandlers;
 }
 
+/**
+ * host0 sends a line each three seconds. When none has come for this long, the node reports in its meshes again, so that host0 hears
+ * from it within nine seconds, also when only the connection of the channel is broken.
+ */
+const SILENCE_MS = 4_000;
+/** As long as the silence lasts, the node reports in this interval. */
+const AGAIN_MS = 3_000;
+
 /** The lines of one request of host0. */
 interface Exchange {
   readonly write: (text: string) => void;
@@ -65,8 +74,17 @@ export class ChannelMemberships {
   readonly #changes = new Signal<void>();
   /** Emits when host0 begins to keep memberships by the channel. */
   readonly begins: Subscribable<void> = this.#changes;
+  readonly #silences = new Signal<void>();
+  /** Emits when host0 is silent on the channel, and again every three seconds of the silence. */
+  readonly silences: Subscribable<void> = this.#silences;
+  readonly #clock: Clock;
+  #silence: Alarm | undefined;
   #exchange: Exchange | undefined;
   #turn = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Asks host0 to keep a membership by the channel. @returns undefined while host0 does not ask for any */
   follow(
@@ -99,14 +117,29 @@ export class ChannelMemberships {
     const before = this.#exchange;
     this.#exchange = exchange;
     if (before !== undefined) end(before);
+    this.#listen(SILENCE_MS);
     this.#changes.emit();
     return {
-      take: (lines) => takeLines(exchange, lines),
+      take: (lines) => {
+        if (this.#exchange === exchange) this.#listen(SILENCE_MS);
+        takeLines(exchange, lines);
+      },
       end: () => {
-        if (this.#exchange === exchange) this.#exchange = undefined;
+        if (this.#exchange === exchange) {
+          this.#exchange = undefined;
+          this.#silence?.cancel();
+        }
         end(exchange);
       },
     };
+  }
+
+  #listen(patienceMs: number): void {
+    this.#silence?.cancel();
+    this.#silence = this.#clock.after(patienceMs, () => {
+      this.#listen(AGAIN_MS);
+      this.#silences.emit();
+    });
   }
 
   /** Answers a request of host0 for as long as both bodies are open. @param open sends the head of the answer */

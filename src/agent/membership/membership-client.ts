@@ -175,7 +175,7 @@ export class MembershipClient {
     if (!this.#stopped && this.#answers && this.#error === undefined) this.#stream.follow();
   }
 
-  /** Finds out whether host0 still answers in this mesh, because host0 does not in another one. */
+  /** Reports, because host0 does not answer in another mesh, or on the channel. */
   doubt(): void {
     if (this.#stream.isKept) this.reportNow();
   }

@@ -113,6 +113,9 @@ export class NodeSource implements Source {
     this.#input.channel?.begins.subscribe(() => {
       for (const { client } of this.#meshes.values()) client.channelBegins();
     });
+    this.#input.channel?.silences.subscribe(() => {
+      for (const { client } of this.#meshes.values()) client.doubt();
+    });
     this.#heldSegments = segmentsHeld(agent.cache);
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();

@@ -110,7 +110,7 @@ test('host0 is restarted: the channel brings all memberships back, without a rep
   expect(node.requests.filter((request) => !request.endsWith(' one'))).toEqual([]);
   expect(node.streams).toBe(0);
   for (const network of NETWORKS) expect(again.membersOf(network)).toEqual([machine]);
-  expect(again.journal.recent().filter(({ kind }) => kind === 'member left')).toEqual([]);
+  expect(again.journal.recent().filter(({ kind }) => kind === 'member dropped')).toEqual([]);
 });
 
 test('host0 with an empty store lets the node report inside each mesh, and keeps the memberships then', async () => {
@@ -137,7 +137,7 @@ test('without its channel a node reports in each mesh again, and stays a member'
   await passSeconds(clock, 20);
   expect(node.streams).toBe(3);
   for (const network of NETWORKS) expect(host0.membersOf(network)).toEqual([machine]);
-  expect(host0.journal.recent().filter(({ kind }) => kind === 'member left')).toEqual([]);
+  expect(host0.journal.recent().filter(({ kind }) => kind === 'member dropped')).toEqual([]);
 });
 
 test('a node that does not know the request goes on as before', async () => {
@@ -211,6 +211,23 @@ test('a node reports at once where host0’s kernel sees its packets come from e
   await passSeconds(clock, 4);
   expect(node.streams).toBe(0);
   expect(host0.doubts.size).toBe(3);
+});
+
+test('a node whose channel is broken unnoticed reports in each mesh, and stays a member', async () => {
+  const { clock, host0, node } = await cluster();
+  await node.openChannel();
+  await passSeconds(clock, 6);
+  node.requests.splice(0);
+  node.isMute = true;
+  await passSeconds(clock, 30);
+  expect(new Set(node.requests)).toEqual(new Set(['/self one', '/self two', '/self three']));
+  for (const network of NETWORKS) expect(host0.membersOf(network)).toEqual([machine]);
+  expect(host0.journal.recent().filter(({ kind }) => kind === 'member dropped')).toEqual([]);
+  node.isMute = false;
+  await passSeconds(clock, 6);
+  node.requests.splice(0);
+  await passSeconds(clock, 20);
+  expect(node.requests).toEqual([]);
 });
 
 test('a changed state is told at once', async () => {
