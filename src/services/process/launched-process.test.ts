@@ -1,11 +1,12 @@
 /** One supervised process: its record against damage and forgery, its end with all that it started, its output and readiness. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -290,6 +291,29 @@ test('a child that is not ready gets the signal to read again only then: before,
   writeFileSync(go, '');
   await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toBe('read\n'), WAIT);
   expect(isRunning(mark)).toBe(true);
+});
+
+test('on a full disk the child runs, which is told, and it is adopted as soon as there is room', async () => {
+  const disk = join(directory, 'disk');
+  mkdirSync(disk);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'meshwork-test', disk]);
+  onTestFinished(() => void execFileSync('umount', ['--lazy', disk]));
+  const on = () => {
+    const made = new LaunchedProcess({ name: 'child', directory: disk, clock: systemClock, journal });
+    onTestFinished(() => made.end());
+    return made;
+  };
+  writeFileSync(join(disk, 'filler'), '');
+  expect(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(1_000_000))).toThrow('ENOSPC');
+  const process = on();
+  await process.start(spec('exec sleep 60'));
+  const mark = markOf(process);
+  expect(process.error).toMatchObject({ code: 'MESH_PROCESS_FAILED', message: expect.stringContaining('ENOSPC') });
+  expect(readdirSync(disk).sort()).toEqual(['child.log', 'filler']);
+  rmSync(join(disk, 'filler'));
+  await vi.waitFor(() => expect(existsSync(join(disk, 'child.process.json'))).toBe(true), WAIT);
+  await process.release();
+  expect(on().running).toMatchObject({ pid: mark.pid });
 });
 
 test('a name leads to no other directory', async () => {
