@@ -91,10 +91,10 @@ test('the next process of ours adopts the child, and knows whether its spec is t
   expect(existsSync(recordFile())).toBe(false);
 });
 
-test.each<[string, (mark: ProcessMark) => void, string]>([
+test.each<[string, (mark: ProcessMark) => void, string?]>([
   ['garbage', () => writeFileSync(recordFile(), '{"pid": 1'), 'is no JSON'],
   ['pid 1', () => writeFileSync(recordFile(), record({ pid: 1, startTime: '1' })), 'does not fit its form at pid'],
-  ['an earlier boot', (mark) => writeFileSync(recordFile(), record(mark, { boot: 'b' })), 'is of an earlier boot'],
+  ['an earlier boot', (mark) => writeFileSync(recordFile(), record(mark, { boot: 'b' }))],
   [
     'another user',
     (mark) => {
@@ -126,7 +126,8 @@ test.each<[string, (mark: ProcessMark) => void, string]>([
   const before = existsSync(join(directory, 'target')) && readFileSync(join(directory, 'target'), 'utf8');
   const process = launched();
   expect(process.running).toBeUndefined();
-  expect(journal.recent().map(({ message }) => message)).toEqual([`the record ${recordFile()} ${fault}`]);
+  const told = fault === undefined ? [] : [`the record ${recordFile()} ${fault}`];
+  expect(journal.recent().map(({ message }) => message)).toEqual(told);
   await process.end();
   expect(isRunning(other)).toBe(true);
   if (_kind === 'a directory') return;
