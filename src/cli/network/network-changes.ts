@@ -114,7 +114,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
       '\nIts number is free when no node has the network any more.\n\nExample:\n  $ mesh network delete blue',
     )
     .action(async (wanted: string, options: PartOptions & { readonly force?: boolean }) => {
-      const query = { ...dryRun(options), force: options.force === true };
+      const query = { ...dryRun(options), ...(options.force === true && { force: true }) };
       await change(context, options, (host0) =>
         host0.ask('DELETE /v1/catalogue/{name}', { path: { name: wanted }, query }),
       );
@@ -221,8 +221,8 @@ function changedMeanwhile(name: string): MeshError {
   });
 }
 
-function dryRun({ plan = false }: PartOptions): { readonly 'dry-run': boolean } {
-  return { 'dry-run': plan };
+function dryRun({ plan = false }: PartOptions): { readonly 'dry-run'?: true } {
+  return plan ? { 'dry-run': true } : {};
 }
 
 /** Asks host0 for a change, and prints what it did or would do. */
