@@ -9,7 +9,7 @@ import { isNftName, nftName } from '../../items/nft-text.ts';
 import { REFUSAL_MARKS } from '../../items/refusal.ts';
 import type { DesiredInput } from '../assignment.ts';
 import type { BridgedNetwork } from '../bridged-network.ts';
-import { ENTRANCES_MAP, GUESTS_PLACE, NO_SYN } from './bridge-table.ts';
+import { ARRIVALS_SET, ENTRANCES_MAP, GUESTS_PLACE, NO_SYN } from './bridge-table.ts';
 import type { ChainShare, FilledSet, RuleContribution } from './contribution.ts';
 import { chain, dynamicSet, refuse } from './refusal-chains.ts';
 
@@ -84,6 +84,7 @@ export function portRules(
     bridge: {
       sets: [
         entrance,
+        { ...ARRIVALS_SET, elements: device === undefined ? [] : [`${nftName(device)} . ${own.bridgeMac}`] },
         { name: macSet(number), declaration: 'type ether_addr', elements: [], kind: 'late' },
         { name: addressSet(number), declaration: 'typeof @th,64,128', elements: [], kind: 'late' },
       ],
