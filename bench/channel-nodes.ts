@@ -4,7 +4,7 @@ import { NodeChannel } from '../src/agent/channel/node-channel.ts';
 import { systemClock } from '../src/model/clock.ts';
 import { type MachineId, machineIdOf } from '../src/model/machine.ts';
 import { channelPsk, keyIdentity, machineKey } from '../src/model/machine-key.ts';
-import { answerDocument, bodyText, type NodeHandler } from '../src/protocol/channel/node-request.ts';
+import { bodyText, type HttpHandler, sendDocument } from '../src/protocol/http/exchange.ts';
 import { Journal } from '../src/protocol/journal/journal.ts';
 import { manage } from '../test/kit/networks.ts';
 
@@ -60,16 +60,16 @@ export class ChannelNodes {
     });
   }
 
-  #handler(node: number): NodeHandler {
+  #handler(node: number): HttpHandler {
     return async ({ method, body }, response) => {
       if (method === 'GET') {
         const status = { format: 1, kept: false, digests: {}, objects: [], ports: [], orphans: [] };
-        response.begin(200, 'application/x-ndjson').write(`${JSON.stringify(status)}\n`);
+        response.begin(200, { 'content-type': 'application/x-ndjson' }).write(`${JSON.stringify(status)}\n`);
         return;
       }
       const { length } = await bodyText(body, 1e7);
       if (length < 1_000) throw new Error('the assignment is too short to name ten networks');
-      answerDocument(response, 200, {
+      sendDocument(response, 200, {
         accepted: true,
         version: { epoch: '0123456789abcdef', revision: 1 },
         kept: true,

@@ -31,10 +31,10 @@ import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
-import type { LocalPort } from './loop/local-port.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
 import { RememberedSenders } from './loop/remembered-senders.ts';
+import type { ServicePort } from './loop/service-port.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
@@ -51,7 +51,7 @@ interface AgentInput {
   readonly journal: Journal;
   readonly kernel: KernelPort;
   /** Processes and files of the machine. Absent in a simulation, which has none. */
-  readonly local?: LocalPort;
+  readonly services?: ServicePort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
@@ -129,12 +129,12 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal, local } = input;
+    const { kernel, clock, journal, services } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
       kernel,
-      ...(local !== undefined && { local }),
+      ...(services !== undefined && { services }),
       clock,
       journal,
       desire: (cache) => this.#desire(cache),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { LABS_DIRECTORY, labRecords, readRecord, stateOfLab } from '../lab/cluster/record.ts';
 import { planTopology } from '../lab/hosts/topology.ts';
 import { claimedDevices } from '../model/network/network-conflicts.ts';
-import { agentClient, bestClient, host0Client } from '../protocol/http/control-client.ts';
+import { agentClient, bestClient, host0Client } from '../protocol/calls/control-client.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
 

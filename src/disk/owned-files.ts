@@ -1,6 +1,6 @@
 /** A directory in which all files are ours: what is in it and not wanted is left over. Nothing in it must survive a power cut. */
-import { readdirSync, rmSync } from 'node:fs';
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { MeshError } from '../model/error.ts';
 import { ifThere } from './durable-file.ts';
@@ -47,7 +47,7 @@ export class OwnedFiles {
     this.#mustBeOurs(path);
     const draft = `${path}.new`;
     await this.#refusing(path, async () => {
-      await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+      await this.#makeDirectory(dirname(path));
       await rm(draft, { recursive: true, force: true });
       if ((await ifThere(lstat(path)))?.isDirectory() === true) await rm(path, { recursive: true });
       try {
@@ -79,14 +79,10 @@ export class OwnedFiles {
   }
 
   #paths(): string[] {
-    try {
-      const entries = readdirSync(this.#root, { recursive: true, withFileTypes: true });
-      return entries.flatMap((entry) => (entry.isDirectory() ? [] : [join(entry.parentPath, entry.name)]));
-    } catch (error) {
-      // No file was ever written.
-      if (MeshError.from(error).errno === 'ENOENT') return [];
-      throw error;
-    }
+    // Most nodes have no file, and this is asked in each pass of the loop.
+    if (!existsSync(this.#root)) return [];
+    const entries = readdirSync(this.#root, { recursive: true, withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() ? [] : [join(entry.parentPath, entry.name)]));
   }
 
   async #look(path: string): Promise<OwnedFile | undefined> {
@@ -106,6 +102,14 @@ export class OwnedFiles {
     const file = { path, content, mode, ...(flaw !== undefined && { flaw }) };
     this.#known.set(path, { state, file });
     return file;
+  }
+
+  /** Makes a directory and those above it. Their permissions do not depend on the umask. */
+  async #makeDirectory(path: string): Promise<void> {
+    if ((await ifThere(lstat(path)))?.isDirectory() === true) return;
+    await this.#makeDirectory(dirname(path));
+    await mkdir(path);
+    await chmod(path, DIRECTORY_MODE);
   }
 
   async #refusing(path: string, work: () => Promise<void>): Promise<void> {

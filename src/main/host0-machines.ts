@@ -1,6 +1,6 @@
 /** Composes host0's side of its machines: their registry, what they boot, and how far each boot is. */
 import { join } from 'node:path';
-import type { Boots } from '../api/control/boot-routes.ts';
+import type { Boots } from '../api/control/machine-handlers.ts';
 import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
 import { underlaySegments } from '../boot/nics/segments.ts';
 import { AttemptRecords } from '../boot/site/attempt-records.ts';

@@ -10,6 +10,23 @@ export interface Words {
   readonly remedy?: string;
 }
 
+/** What a form asks for, as data: from this, JSON Schema is printed (protocol/openapi/). */
+export type Outline =
+  | { readonly kind: 'any' | 'number' | 'boolean' }
+  | { readonly kind: 'text'; readonly max?: number; readonly pattern?: RegExp }
+  | { readonly kind: 'whole'; readonly min: number; readonly max: number }
+  | { readonly kind: 'literal'; readonly only: string | number | boolean }
+  | { readonly kind: 'word'; readonly words: readonly string[] }
+  | { readonly kind: 'either'; readonly shapes: readonly Shape<unknown>[] }
+  | { readonly kind: 'object'; readonly fields: Fields; readonly loose: boolean }
+  | { readonly kind: 'list'; readonly of: Shape<unknown>; readonly max: number }
+  | { readonly kind: 'record'; readonly of: Shape<unknown>; readonly max: number };
+
+/** The outline of a form of which only a function knows more. */
+export const ANY: Outline = { kind: 'any' };
+/** The outline of a text of which a function knows more. */
+export const TEXT: Outline = { kind: 'text' };
+
 /** The form of a value. */
 export interface Shape<T> {
   /**
@@ -19,6 +36,8 @@ export interface Shape<T> {
    */
   readonly read: (value: unknown, strict?: boolean) => T;
   readonly words?: Words;
+  /** Of the value that is read, not of the result. */
+  readonly outline: Outline;
 }
 
 /** The form of a field that may be missing. */
@@ -26,7 +45,8 @@ export interface OptionalShape<T> extends Shape<T> {
   readonly optional: true;
 }
 
-type Fields = Readonly<Record<string, Shape<unknown>>>;
+/** The forms of the fields of an object. */
+export type Fields = Readonly<Record<string, Shape<unknown>>>;
 /** The type of what a shape reads. */
 export type TypeOf<S> = S extends Shape<infer T> ? T : never;
 type OptionalKeys<F> = { [K in keyof F]: F[K] extends OptionalShape<unknown> ? K : never }[keyof F];
@@ -61,10 +81,18 @@ export class Misfit extends Error {
   }
 }
 
-/** A value that a test accepts. */
-export function guard<T>(accepts: (value: unknown) => boolean, words?: Words): Shape<T> {
+/** The place of a misfit in words. Keys are shown only where they are plain words: a stranger may have written them. */
+export function placeOf(path: readonly PropertyKey[]): string {
+  const words = path.slice(0, 8).map((key) => (/^[\w:-]{1,40}$/.test(String(key)) ? String(key) : '?'));
+  return words.join('.') || 'its top';
+}
+
+/** A value that a test accepts. @param outline says as data what the test asks for, as far as data can say it */
+export function guard<T>(accepts: (value: unknown) => boolean, words?: Words, outline: Outline = ANY): Shape<T> {
   const fits = (value: unknown): value is T => accepts(value);
   return {
+    // A copy, so that each form has an outline of its own, by which the form can be named.
+    outline: { ...outline },
     ...(words !== undefined && { words }),
     read: (value) => {
       if (fits(value)) return value;
@@ -74,9 +102,10 @@ export function guard<T>(accepts: (value: unknown) => boolean, words?: Words): S
 }
 
 /** The same form, with words of its own for a value that does not fit. */
-export function worded<T>({ read }: Shape<T>, rule: string, remedy?: string): Shape<T> {
+export function worded<T>({ read, outline }: Shape<T>, rule: string, remedy?: string): Shape<T> {
   const words = { rule, ...(remedy !== undefined && { remedy }) };
   return {
+    outline,
     words,
     read: (value, strict) => {
       try {
@@ -103,18 +132,20 @@ export function string({
 } = {}): Shape<string> {
   return guard(
     (value) => typeof value === 'string' && value.length <= max && (pattern === undefined || pattern.test(value)),
+    undefined,
+    { kind: 'text', ...(max !== Infinity && { max }), ...(pattern !== undefined && { pattern }) },
   );
 }
 
 /** A number; JSON has no infinite ones, but `1e999` is read as one. */
 export function number(): Shape<number> {
-  return guard(Number.isFinite);
+  return guard(Number.isFinite, undefined, { kind: 'number' });
 }
 
 /** A whole number within limits. */
 export function int(min: number = Number.MIN_SAFE_INTEGER, max: number = Number.MAX_SAFE_INTEGER): Shape<number> {
   const fits = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
-  return guard(fits, { rule: `A whole number ${rangeText(min, max)}.` });
+  return guard(fits, { rule: `A whole number ${rangeText(min, max)}.` }, { kind: 'whole', min, max });
 }
 
 function rangeText(min: number, max: number): string {
@@ -123,17 +154,18 @@ function rangeText(min: number, max: number): string {
 
 /** True or false. */
 export function boolean(): Shape<boolean> {
-  return guard((value) => typeof value === 'boolean', { rule: 'true or false.' });
+  return guard((value) => typeof value === 'boolean', { rule: 'true or false.' }, { kind: 'boolean' });
 }
 
 /** One text, number or boolean. */
 export function literal<const T extends string | number | boolean>(only: T): Shape<T> {
-  return guard((value) => value === only, { rule: `${only}.` });
+  return guard((value) => value === only, { rule: `${only}.` }, { kind: 'literal', only });
 }
 
 /** One of some texts. */
 export function oneOf<const T extends string>(words: readonly T[]): Shape<T> {
-  return guard((value) => words.some((word) => word === value), { rule: `One of ${words.join(', ')}.` });
+  const fits = (value: unknown) => words.some((word) => word === value);
+  return guard(fits, { rule: `One of ${words.join(', ')}.` }, { kind: 'word', words });
 }
 
 /** What the first form that fits makes of the value. */
@@ -141,6 +173,7 @@ export function union<T extends readonly unknown[]>(
   shapes: { readonly [K in keyof T]: Shape<T[K]> },
 ): Shape<T[number]> {
   return {
+    outline: { kind: 'either', shapes },
     read: (value, strict) => {
       for (const shape of shapes) {
         const reading = tried(shape, value, strict);
@@ -158,6 +191,7 @@ export function variants<T extends readonly unknown[]>(
 ): Shape<T[number]> {
   const wordsOf = ({ fields }: { readonly fields: Fields }) => fields[key]?.words?.rule.replace(/^One of |\.$/g, '');
   return {
+    outline: { kind: 'either', shapes },
     read: (value, strict) => {
       const word = ownField(value, key);
       const shape = shapes.find(({ fields }) => fields[key] !== undefined && tried(fields[key], word) !== undefined);
@@ -196,7 +230,7 @@ function objectShape(fields: Fields, loose: boolean): Shape<unknown> & { readonl
     }
     return whole;
   };
-  return { read, fields };
+  return { read, fields, outline: { kind: 'object', fields, loose } };
 }
 
 function readField(
@@ -241,12 +275,13 @@ export function otherwise<T, U>(shape: Shape<T>, instead: U): Shape<T | U> & { r
     const reading = tried(shape, value);
     return reading === undefined ? instead : reading.value;
   };
-  return { read, absent: instead };
+  return { read, absent: instead, outline: shape.outline };
 }
 
 /** What a function makes of a value that fits. Where it throws, the value does not fit. */
 export function mapped<T, U>(shape: Shape<T>, map: (value: T) => U): Shape<U> {
   return {
+    outline: shape.outline,
     read: (value, strict) => {
       const fitting = shape.read(value, strict);
       try {
@@ -261,6 +296,7 @@ export function mapped<T, U>(shape: Shape<T>, map: (value: T) => U): Shape<U> {
 /** A value that also passes a test. */
 export function refined<T>(shape: Shape<T>, accepts: (value: T) => boolean): Shape<T> {
   return {
+    outline: shape.outline,
     read: (value, strict) => {
       const fitting = shape.read(value, strict);
       if (accepts(fitting)) return fitting;
@@ -270,8 +306,10 @@ export function refined<T>(shape: Shape<T>, accepts: (value: T) => boolean): Sha
 }
 
 /** A list of at most `max` elements. The length is looked at first. */
-export function listOf<T>({ read }: Shape<T>, max: number): Shape<T[]> {
+export function listOf<T>(of: Shape<T>, max: number): Shape<T[]> {
+  const { read } = of;
   return {
+    outline: { kind: 'list', of, max },
     read: (value, strict) => {
       if (!Array.isArray(value) || value.length > max) throw new Misfit([], { rule: `A list of at most ${max}.` });
       return value.map((element, index) => Misfit.at(index, () => read(element, strict)));
@@ -285,8 +323,10 @@ export function recordOf<K extends string, T>(key: Shape<K>, value: Shape<T>, ma
 }
 
 function recordShape<K extends string, T>(key: Shape<K>, value: Shape<T>, max: number): Shape<Record<K, T>>;
-function recordShape(key: Shape<string>, { read }: Shape<unknown>, max: number): Shape<Record<string, unknown>> {
+function recordShape(key: Shape<string>, of: Shape<unknown>, max: number): Shape<Record<string, unknown>> {
+  const { read } = of;
   return {
+    outline: { kind: 'record', of, max },
     read: (object, strict) => {
       if (typeof object !== 'object' || object === null || Array.isArray(object)) throw new Misfit([], AN_OBJECT);
       const entries = Object.entries(object).filter(([name]) => name !== '__proto__');

@@ -106,11 +106,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       metrics: 'it times its answers, and serves what was counted',
     },
     folders: {
-      '.': {},
-      membership: { '.': 'one way to answer an error, one way to time an answer' },
+      membership: {},
       channel: { membership: 'who is at the other end of a connection inside a mesh' },
       control: {
-        '.': 'one way to answer an error, one way to time an answer',
         channel: 'host0’s agent asks other nodes on their channels',
       },
     },
@@ -184,6 +182,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       assignments: {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
+        pools: 'the addresses of nodes',
       },
       '.': {
         admission: 'one admission for all meshes',
@@ -199,8 +198,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       model: 'what a node takes part in',
       protocol: 'what it tells host0 and hears from it',
       formats: 'a node’s own network files',
-      disk: 'what must be there again after a power cut',
+      disk: 'what must be there again after a power cut, and files that services read',
       kernel: 'the only writer of kernel state',
+      services: 'processes that serve networks',
       metrics: 'what it counts of itself',
     },
     folders: {
@@ -226,6 +226,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'plugging and unplugging wait for a pass',
         assignment: 'a port waits for a network of host0',
       },
+      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -255,7 +256,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'hops compare items',
         kernel: 'hops compare with the kernel',
         loop: 'what is wanted and what is there differ as in a plan',
-        ping: 'other agents are asked one question each',
         view: 'a member is found by what people call it',
       },
       capture: { '.': 'the networks of this agent' },
@@ -348,10 +348,23 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       journal: { documents: 'conditions are documents' },
       shapes: { documents: 'a shape is the form of a document', journal: 'events have a form, too' },
       channel: {},
+      routes: {
+        documents: 'a route carries documents',
+        shapes: 'a route has the forms of what it takes and answers',
+      },
       http: {
         documents: 'HTTP carries documents',
         journal: 'the journal is served as a stream',
+      },
+      calls: {
+        routes: 'a call is written and read by its route',
+        documents: 'streams of events',
         shapes: 'an answer is read by its form',
+        http: 'servers and clients of HTTP/1.1, and streams of events',
+      },
+      openapi: {
+        routes: 'a document is printed from a table',
+        shapes: 'forms are printed as schemas',
       },
     },
   },

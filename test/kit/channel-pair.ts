@@ -13,9 +13,9 @@ import { MeshError } from '../../src/model/error.ts';
 import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import { Signal } from '../../src/model/signal.ts';
 import type { ChannelKey } from '../../src/protocol/channel/channel-tls.ts';
-import { answerDocument, bodyText, type NodeHandler } from '../../src/protocol/channel/node-request.ts';
 import type { NodeAssignment, NodeStatus } from '../../src/protocol/documents/node-assignment.ts';
 import { DeviceListener } from '../../src/protocol/http/device-listener.ts';
+import { bodyText, type HttpHandler, sendDocument } from '../../src/protocol/http/exchange.ts';
 import type { MeshEvent } from '../../src/protocol/journal/event.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import { manage } from './networks.ts';
@@ -136,19 +136,19 @@ export class ChannelNode {
     this.channel.start();
   }
 
-  readonly #answer: NodeHandler = async (request, response) => {
+  readonly #answer: HttpHandler = async (request, response) => {
     if (request.method === 'GET') {
-      response.begin(200, 'application/x-ndjson').write(`${JSON.stringify(this.status)}\n`);
+      response.begin(200, { 'content-type': 'application/x-ndjson' }).write(`${JSON.stringify(this.status)}\n`);
       return;
     }
     const document: unknown = JSON.parse(await bodyText(request.body, 1e6));
     if (request.url === '/refusal') {
-      answerDocument(response, 200, {});
+      sendDocument(response, 200, {});
       this.channel.refused(MeshError.fromJSON(document as MeshError));
       return;
     }
     this.taken.push(document);
-    answerDocument(response, 200, { accepted: true, version: { epoch: '0123456789abcdef', revision: 1 }, kept: true });
+    sendDocument(response, 200, { accepted: true, version: { epoch: '0123456789abcdef', revision: 1 }, kept: true });
   };
 }
 

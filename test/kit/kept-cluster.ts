@@ -165,7 +165,7 @@ export class KeptNode {
       close: cut,
       converse: async () => {
         if (!knows) throw new MeshError('MESH_OBJECT_UNKNOWN', 'a node has nothing there');
-        this.memberships.serve(theirs, { begin: () => theirs }).catch(() => undefined);
+        this.memberships.serve(theirs, () => theirs).catch(() => undefined);
         return ours;
       },
     };

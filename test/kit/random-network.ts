@@ -108,6 +108,12 @@ export function randomNetwork(random: () => number): Network {
     peers: oneOf([{ kind: 'assigned' }, { kind: 'multicast', group }] as const),
   });
   const subnets = some(subnet);
+  const hostAddress = oneOf([
+    { kind: 'derived', key: String(below(1e9)), prefix: ipv6Subnet(ipv6(), 64) },
+    { kind: subnets.length > 0 ? 'given' : 'none' },
+    { kind: 'per-node' },
+    { kind: 'none' },
+  ] as const);
   return {
     id: networkIdOf(number),
     number,
@@ -119,18 +125,14 @@ export function randomNetwork(random: () => number): Network {
     ...maybe(() => ({ description: line() })),
     bridge: {
       ...plainBridge(`br${id}`),
-      ...maybe(() => ({ mac: macFromHex(`02${hex(10)}`) })),
+      // Where host addresses are derived, those of bridges are, too.
+      ...(hostAddress.kind === 'derived' ? {} : maybe(() => ({ mac: macFromHex(`02${hex(10)}`) }))),
       stp: flag(),
       macTable: oneOf(['learned', 'managed'] as const),
     },
     ...(flag() ? vxlan() : { type: { kind: 'bridge' as const } }),
     mtuBytes: 1_280 + below(60_000),
-    hostAddress: oneOf([
-      { kind: 'derived', key: String(below(1e9)), prefix: ipv6Subnet(ipv6(), 64) },
-      { kind: subnets.length > 0 ? 'given' : 'none' },
-      { kind: 'per-node' },
-      { kind: 'none' },
-    ] as const),
+    hostAddress,
     subnets,
     routes: some(route),
     routing: {

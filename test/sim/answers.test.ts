@@ -4,29 +4,35 @@ import type { Agent } from '../../src/agent/agent.ts';
 import { AgentConditions } from '../../src/agent/view/agent-conditions.ts';
 import { driftView, explainView, networkViews, planView, statusView } from '../../src/agent/view/agent-view.ts';
 import { meshDocument } from '../../src/protocol/documents/mesh-document.ts';
-import { type RouteAnswers, type RouteOf, readRouteAnswer } from '../../src/protocol/shapes/answers.ts';
+import { AGENT_ROUTES } from '../../src/protocol/routes/agent-routes.ts';
+import { CONTROL_ROUTES } from '../../src/protocol/routes/control-routes.ts';
+import { readDocument } from '../../src/protocol/shapes/document.ts';
+import type { Shape } from '../../src/protocol/shapes/form.ts';
+import { MeshEventShape } from '../../src/protocol/shapes/view-shapes.ts';
 import { randomFrom } from '../kit/random.ts';
 import { Cluster } from './cluster.ts';
 
 /** What a client makes of the answer must be the answer. */
-function isRead<D extends keyof RouteAnswers, R extends RouteOf<D>>(daemon: D, route: R, answer: unknown): void {
+function isRead(shape: Shape<unknown>, answer: unknown): void {
   const text = JSON.stringify(answer);
-  expect(readRouteAnswer(daemon, route, text)).toEqual({ document: JSON.parse(text) });
+  expect(readDocument(shape, text)).toEqual({ document: JSON.parse(text) });
 }
 
+const formOf = ({ answer }: { readonly answer: { readonly form: Shape<unknown> } }) => answer.form;
+
 async function agentAnswers(agent: Agent): Promise<void> {
-  isRead('agent', 'GET /v1/status', statusView(agent, 7));
-  isRead('agent', 'GET /v1/networks', networkViews(agent));
-  isRead('agent', 'GET /v1/plan', await planView(agent));
-  isRead('agent', 'GET /v1/drift', await driftView(agent));
-  isRead('agent', 'GET /v1/ports', agent.ports.list());
+  isRead(formOf(AGENT_ROUTES['GET /v1/status']), statusView(agent, 7));
+  isRead(formOf(AGENT_ROUTES['GET /v1/networks']), networkViews(agent));
+  isRead(formOf(AGENT_ROUTES['GET /v1/plan']), await planView(agent));
+  isRead(formOf(AGENT_ROUTES['GET /v1/drift']), await driftView(agent));
+  isRead(formOf(AGENT_ROUTES['GET /v1/ports']), agent.ports.list());
   for (const { network } of networkViews(agent)) {
     for (const object of [network.name, network.bridge.name, network.type.device])
-      isRead('agent', 'GET /v1/explain', await explainView(agent, object));
+      isRead(formOf(AGENT_ROUTES['GET /v1/explain']), await explainView(agent, object));
   }
-  for (const event of agent.input.journal.recent()) isRead('agent', 'GET /v1/events', event);
+  for (const event of agent.input.journal.recent()) isRead(MeshEventShape, event);
   for (const condition of new AgentConditions(agent).read())
-    isRead('agent', 'GET /v1/events', agent.input.journal.condition(condition.is));
+    isRead(MeshEventShape, agent.input.journal.condition(condition.is));
 }
 
 test('every answer of a cluster with two segments and two meshes is read as it is, also with faults', async () => {
@@ -38,10 +44,10 @@ test('every answer of a cluster with two segments and two meshes is read as it i
   const { daemon } = cluster;
   if (daemon === undefined) throw new TypeError('a cluster without host0');
   const { controller } = daemon;
-  isRead('host0', 'GET /v1/status', controller.status());
-  isRead('host0', 'GET /v1/nodes', controller.nodes());
+  isRead(formOf(CONTROL_ROUTES['GET /v1/status']), controller.status());
+  isRead(formOf(CONTROL_ROUTES['GET /v1/nodes']), controller.nodes());
   const networks = controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) }));
-  isRead('host0', 'GET /v1/networks', networks);
+  isRead(formOf(CONTROL_ROUTES['GET /v1/networks']), networks);
   const answers = cluster.machines.map(async ({ process }) => {
     if (process !== undefined) await agentAnswers(process.agent);
   });

@@ -1,7 +1,7 @@
 /** The captures that run on one node: few at a time, and each is journalled with its requester. */
+import type { Writable } from 'node:stream';
 import { MeshError } from '../../model/error.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
-import type { NodeResponse } from '../../protocol/channel/node-request.ts';
 import type { CaptureSettings } from '../../protocol/documents/capture.ts';
 import type { Agent } from '../agent.ts';
 import { capture } from './capture.ts';
@@ -29,10 +29,10 @@ export class Captures {
 
   /**
    * Answers with the stream of packets, and resolves when the stream has ended.
-   * @throws MESH_NET_UNKNOWN, MESH_KERNEL_REFUSED, MESH_USAGE (the filter, or too many captures); the response is still
-   *   unused then
+   * @throws MESH_NET_UNKNOWN, MESH_KERNEL_REFUSED, MESH_USAGE (the filter, or too many captures); the stream is not
+   *   open then
    */
-  async serve(response: NodeResponse, { network, settings, who }: CaptureOrder): Promise<void> {
+  async serve(open: () => Writable, { network, settings, who }: CaptureOrder): Promise<void> {
     const { clock, journal, name } = this.#agent.input;
     if (this.#running >= CAPTURES_MAX) {
       throw new MeshError('MESH_USAGE', `${name} already runs ${CAPTURES_MAX} captures`, {
@@ -46,7 +46,7 @@ export class Captures {
     this.#running++;
     try {
       journal.record({ ...told, level: 'warning', kind: 'capture begun', message: `${who} captures on ${devices}` });
-      await capture(points, settings, () => response.begin(200, 'application/x-pcapng'), clock);
+      await capture(points, settings, open, clock);
     } finally {
       this.#running--;
       journal.record({ ...told, kind: 'capture ended', message: `of ${who}, on ${devices}` });

@@ -2,14 +2,15 @@
  * host0's agent passes the capture of another node on to its own client, as it comes. host0's daemon asks the node on its
  * channel. A node without a channel is asked inside the mesh, where agents of earlier versions answer.
  */
-import type { ClientRequest, IncomingMessage, RequestOptions, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { type ErrorCode, MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { isMesh } from '../../model/network/mesh.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
-import { type CaptureSettings, captureParameters } from '../../protocol/documents/capture.ts';
+import { type CaptureSettings, captureQuery } from '../../protocol/documents/capture.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import { request } from '../../protocol/http/http.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
@@ -42,21 +43,22 @@ const NO_CHANNEL: readonly ErrorCode[] = ['MESH_CHANNEL_DOWN', 'MESH_OBJECT_UNKN
 
 /**
  * Answers with the capture of a member, and resolves when either end has closed the stream.
- * @throws MESH_NOT_RUNNING when the other agent does not answer, or the error that it refused with; the response is
- *   still unused then
+ * @throws MESH_NOT_RUNNING when the other agent does not answer, or the error that it refused with; the stream is
+ *   not open then
  */
-export async function passOnCapture(response: ServerResponse, capture: RemoteCapture): Promise<void> {
+export async function passOnCapture(open: () => Writable, capture: RemoteCapture): Promise<void> {
   const { settings } = capture;
-  const upstream = await openCapture(capture, () => response.writableNeedDrain);
-  response.setHeader('content-type', 'application/x-pcapng');
+  const own: { body?: Writable } = {};
+  const upstream = await openCapture(capture, () => own.body?.writableNeedDrain ?? false);
+  own.body = open();
   using _end = destroyedAfter(upstream, settings.durationSec * 1000 + LATE_MS);
   // Either end may close the stream, which is no error; `pipeline` then closes the other one.
-  await pipeline(upstream, response).catch(() => undefined);
+  await pipeline(upstream, own.body).catch(() => undefined);
 }
 
 async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promise<IncomingMessage> {
   const { network, member, address, settings, daemon } = capture;
-  const parameters = captureParameters(settings);
+  const parameters = wordsOf(settings);
   let noChannel: MeshError | undefined;
   if (daemon !== undefined && address !== undefined) {
     try {
@@ -77,6 +79,10 @@ async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promi
     const error = MeshError.from(thrown);
     throw error.code === 'MESH_OBJECT_UNKNOWN' ? (noChannel ?? error) : error;
   }
+}
+
+function wordsOf(settings: CaptureSettings): Record<string, string> {
+  return Object.fromEntries(Object.entries(captureQuery(settings)).map(([name, value]) => [name, String(value)]));
 }
 
 function withoutChannel({ name }: Member): MeshError {

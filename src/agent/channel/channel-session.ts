@@ -7,7 +7,7 @@ import {
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { MeshError } from '../../model/error.ts';
-import { answerDocument, type NodeHandler, type NodeResponse } from '../../protocol/channel/node-request.ts';
+import { type HttpHandler, http2Response, sendError } from '../../protocol/http/exchange.ts';
 
 /** host0 keeps a stream for the status, and has few requests beside it: captures, a trace, an assignment. */
 const STREAMS_MAX = 32;
@@ -15,7 +15,7 @@ const STREAMS_MAX = 32;
 /** What a session is made of. */
 export interface ChannelSessionInput {
   readonly socket: TLSSocket;
-  readonly handler: NodeHandler;
+  readonly handler: HttpHandler;
   /** Called with each sign of life of host0: a ping or a request. */
   readonly onHeard: () => void;
   /** Called once, when the session has ended for any reason. */
@@ -46,24 +46,18 @@ export function channelSession(input: ChannelSessionInput): ServerHttp2Session {
 
 async function answer(
   { handler, onFault }: ChannelSessionInput,
-  { ':method': method = '', ':path': url = '' }: IncomingHttpHeaders,
+  headers: IncomingHttpHeaders,
   stream: ServerHttp2Stream,
 ): Promise<void> {
-  const response: NodeResponse = {
-    begin: (status, contentType) => {
-      stream.respond({ ':status': status, 'content-type': contentType });
-      return stream;
-    },
-  };
+  const { ':method': method = '', ':path': url = '' } = headers;
+  const response = http2Response(stream);
   // A stream that host0 gives up is no fault.
   stream.on('error', () => stream.destroy());
   try {
-    await handler({ method, url, body: stream }, response);
+    await handler({ method, url, headers, body: stream }, response);
   } catch (thrown) {
     if (stream.destroyed) return;
     if (!(thrown instanceof MeshError)) onFault(thrown);
-    const error = MeshError.from(thrown);
-    if (stream.headersSent) stream.destroy();
-    else answerDocument(response, error.httpStatus, error);
+    sendError(response, MeshError.from(thrown));
   }
 }

@@ -18,10 +18,10 @@ import {
   RETRY_SPREAD_MS,
 } from '../../protocol/channel/channel-times.ts';
 import { type ChannelKey, secureChannel } from '../../protocol/channel/channel-tls.ts';
-import type { NodeHandler } from '../../protocol/channel/node-request.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { CHANNEL_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { ChannelView } from '../../protocol/documents/views.ts';
+import type { HttpHandler } from '../../protocol/http/exchange.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { channelSession } from './channel-session.ts';
 
@@ -39,7 +39,7 @@ export interface NodeChannelInput {
   readonly key: () => Promise<ChannelKey | undefined>;
   /** Begins a TCP connection (kernel/sockets/connection.ts). */
   readonly connect: (target: ConnectionTarget) => Socket;
-  readonly handler: NodeHandler;
+  readonly handler: HttpHandler;
 }
 
 /** host0 begins to ask within this time. It waits for nine seconds whether an earlier channel of this machine is dead. */

@@ -8,6 +8,7 @@ import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.t
 import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node-assignment.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
+import type { NodeService } from './parts/service.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
 export type Host0Stance =
@@ -47,7 +48,7 @@ export interface Attachment {
 }
 
 /** What the parts of a network need of its attachment. */
-export type NetworkAttachment = Pick<NodeAttachment, 'network' | 'peers'>;
+export type NetworkAttachment = Pick<NodeAttachment, 'network' | 'peers' | 'hostAddresses'>;
 
 /** A mesh of a file, as the node's document has it. */
 export function meshAttachment({ network, ...members }: Attachment): NodeAttachment {
@@ -78,6 +79,8 @@ export interface DesiredInput {
     /** The port is being taken off its bridge. It keeps its rules until then. */
     readonly unplugging: boolean;
   }[];
+  /** What the node runs for its networks and itself. Absent: nothing. */
+  readonly services?: readonly NodeService[];
   /** Interfaces that are ports of other programs' bridges. Absent: none. */
   readonly elsewhere?: readonly string[];
 }

@@ -18,6 +18,7 @@ import type { DesiredInput } from './assignment.ts';
 import { type NetworkContext, type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
+import { servicePart } from './parts/service.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
 import type { RuleContribution } from './rules/contribution.ts';
 import { elsewhereRules } from './rules/port-rules.ts';
@@ -97,7 +98,7 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function* partsOf(
-  { document: { attachments }, firstRule, routes }: DesiredInput,
+  { document: { attachments }, firstRule, routes, services = [] }: DesiredInput,
   { host0, segments, nics, node, portsByNetwork, links, elsewhere, onLink }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
@@ -112,6 +113,7 @@ function* partsOf(
     build: () => ({ rules: [underlayRules(host0, onLink, routes)] }),
   };
   yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
+  yield* services.map(servicePart);
   if (host0.role === 'host0') {
     yield forwardingPart(segments);
     yield nicPart(nics);
@@ -123,11 +125,11 @@ function* partsOf(
 }
 
 function networkPart(attachment: NodeAttachment, context: NetworkContext): Part {
-  const { network, peers } = attachment;
+  const { network, peers, hostAddresses } = attachment;
   const { node, ports, link } = context;
   return {
     key: network.id,
-    inputs: [network, node, ports, link, ...Object.values(peers)],
+    inputs: [network, node, ports, link, hostAddresses, ...Object.values(peers)],
     build: () => ({ parts: typeParts(attachment, context) }),
   };
 }

@@ -1,6 +1,6 @@
 /** Files that services read, such as the configuration of a dnsmasq. They are below a directory in which all files are ours. */
 import type { NetworkId } from '../../model/network/number.ts';
-import type { ItemKey, ItemKind, LocalOperation } from './item-kind.ts';
+import type { ItemKey, ItemKind, ServiceOperation } from './item-kind.ts';
 import { RANK } from './rank.ts';
 
 /** One file of the agent. */
@@ -25,7 +25,7 @@ const OCTAL_DIGITS = 4;
 const octal = (mode: number) => mode.toString(8).padStart(OCTAL_DIGITS, '0');
 
 /** A file is written before the process that reads it is started, and is replaced in one step. */
-export const fileKind: ItemKind<FileItem, LocalOperation> = {
+export const fileKind: ItemKind<FileItem, ServiceOperation> = {
   key: ({ path }) => fileKey(path),
   dependsOn: () => [],
   rank: () => RANK.file,

@@ -18,14 +18,14 @@ export type Operation =
   | { readonly do: 'delete-deferred'; readonly link: string };
 
 /** One order for the machine besides its kernel: about a process or a file. */
-export type LocalOperation =
+export type ServiceOperation =
   | { readonly do: 'process-start' | 'process-reread'; readonly spec: ProcessSpec }
   | { readonly do: 'process-end'; readonly name: string }
   | { readonly do: 'file-write'; readonly path: string; readonly content: string; readonly mode: number }
   | { readonly do: 'file-remove'; readonly path: string };
 
 /** One operation of a step. */
-export type ItemOperation = Operation | LocalOperation;
+export type ItemOperation = Operation | ServiceOperation;
 
 /** One transaction of nftables. */
 export interface NftOperation {

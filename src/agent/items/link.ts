@@ -3,8 +3,8 @@
  */
 
 import { isIpv6 } from '../../kernel/ip.ts';
-import { isFixedOption, normalOption, type OddOptions } from '../../kernel/rtnl/link-options.ts';
-import { type LinkConf, NO_SETTING } from '../../kernel/rtnl/objects.ts';
+import { isFixedOption, type LinkOptions, normalOption } from '../../kernel/rtnl/link-options.ts';
+import { type BridgeAttributes, type LinkConf, NO_SETTING } from '../../kernel/rtnl/objects.ts';
 import type { LinkChange, VxlanDevice } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -32,10 +32,12 @@ export interface LinkItem {
   readonly vxlan?: VxlanDevice;
   /** Of a bridge. Absent in an observed item where the kernel has no such limit. */
   readonly learnedMax?: number;
-  /** In an observed item, the options that are not at the kernel's default, by name. */
-  readonly odd?: OddOptions;
+  /** The options that are not at the kernel's default, or shall not be, by name. */
+  readonly odd?: LinkOptions;
   /** Of a bridge: see `BridgeAttributes`. Absent in an observed item where the kernel has no such option. */
   readonly learnsLinkLocal?: boolean;
+  /** Of a bridge: see `BridgeAttributes`. Absent in a desired item: as it is. */
+  readonly forwardDelaySec?: number;
 }
 
 /**
@@ -95,9 +97,19 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
     ...((have.addressMode !== want.addressMode || hasNoIpv6(have)) && { addressMode: 'none' as const }),
     ...(want.vxlan !== undefined && have.vxlan !== undefined && vxlanChange(have.vxlan, want.vxlan)),
     ...bridgeChange(have, want),
-    ...(have.odd !== undefined && { normal: Object.keys(have.odd) }),
+    ...optionsChange(have, want),
     ...(have.up !== want.up && { up: want.up }),
   };
+}
+
+/** The options that differ, with their wanted values. */
+function optionsChange({ odd: have = {} }: LinkItem, { odd: want = {} }: LinkItem): Pick<LinkChange, 'options'> {
+  const options: Record<string, number> = {};
+  for (const name of Object.keys({ ...have, ...want })) {
+    const value = want[name] ?? normalOption(name);
+    if ((have[name] ?? normalOption(name)) !== value) options[name] = value;
+  }
+  return Object.keys(options).length === 0 ? {} : { options };
 }
 
 /** The kernel has taken the link's IPv6 away, since its MTU was too small. A new one has the kernel's settings. */
@@ -116,25 +128,36 @@ function learnsElsewise(have: LinkItem, want: LinkItem): want is LinkItem & { re
   return known && have.learnsLinkLocal !== want.learnsLinkLocal;
 }
 
+/** Whether the kernel shows the bridge's own delay, and it is not the desired one. */
+function forwardsElsewise(have: LinkItem, want: LinkItem): want is LinkItem & { readonly forwardDelaySec: number } {
+  const known = have.forwardDelaySec !== undefined && want.forwardDelaySec !== undefined;
+  return known && have.forwardDelaySec !== want.forwardDelaySec;
+}
+
 function bridgeChange(have: LinkItem, want: LinkItem): Pick<LinkChange, 'bridge'> {
   const bridge = {
     ...(learnsTooMuch(have, want) && { learnedMax: want.learnedMax }),
     ...(learnsElsewise(have, want) && { learnsLinkLocal: want.learnsLinkLocal }),
+    ...(forwardsElsewise(have, want) && { forwardDelaySec: want.forwardDelaySec }),
   };
   return Object.keys(bridge).length === 0 ? {} : { bridge };
 }
 
 /** The attributes of a bridge in the words of ip(8). */
-function bridgeWords({ learnedMax, learnsLinkLocal }: Pick<LinkItem, 'learnedMax' | 'learnsLinkLocal'>): string {
-  const limit = learnedMax === undefined ? '' : ` fdb_max_learned ${learnedMax}`;
-  return `type bridge${limit}${learnsLinkLocal === undefined ? '' : ` no_linklocal_learn ${Number(!learnsLinkLocal)}`}`;
+function bridgeWords({ learnedMax, learnsLinkLocal, forwardDelaySec }: BridgeAttributes): string {
+  return [
+    'type bridge',
+    ...(learnedMax === undefined ? [] : [`fdb_max_learned ${learnedMax}`]),
+    ...(learnsLinkLocal === undefined ? [] : [`no_linklocal_learn ${Number(!learnsLinkLocal)}`]),
+    ...(forwardDelaySec === undefined ? [] : [`forward_delay ${100 * forwardDelaySec}`]),
+  ].join(' ');
 }
 
-/** The words of ip(8) that give an option its default again. */
-function optionWords(name: string): string {
+/** The words of ip(8) that set an option. */
+function optionWords([name, value]: readonly [name: string, value: number]): string {
   const place = name.slice(0, name.indexOf(' '));
   const type = place === 'link' ? '' : `type ${place === 'port' ? 'bridge_slave' : place} `;
-  return `${type}${name.slice(place.length + 1)} ${normalOption(name)}`;
+  return `${type}${name.slice(place.length + 1)} ${value}`;
 }
 
 /** The words of `ip link set` that differ from the field names of a change. */
@@ -229,37 +252,45 @@ export const linkKind: ItemKind<LinkItem> = {
       compare('dev', have.vxlan.dev ?? '', want.vxlan.dev ?? '');
       compare('ttl', have.vxlan.hopLimit ?? 'auto', want.vxlan.hopLimit ?? 'auto');
     }
-    for (const [name, value] of Object.entries(have.odd ?? {})) compare(name, value, normalOption(name));
+    for (const [name, value] of Object.entries(optionsChange(have, want).options ?? {})) {
+      compare(name, have.odd?.[name] ?? normalOption(name), value);
+    }
     if (learnsTooMuch(have, want)) compare('fdb_max_learned', have.learnedMax, want.learnedMax);
+    if (forwardsElsewise(have, want)) compare('forward_delay', have.forwardDelaySec, want.forwardDelaySec);
     if (learnsElsewise(have, want)) differences.push(bridgeWords({ learnsLinkLocal: want.learnsLinkLocal }));
     return differences;
   },
 
   // Neither can the kernel change the limit of entries, but a device without one works: to make it anew would lose packets,
   // so the doctor tells.
-  mustRecreate: ({ vxlan: have, odd = {} }, { vxlan: want }) =>
-    Object.keys(odd).some(isFixedOption) || (have !== undefined && want !== undefined && isAnotherVxlan(have, want)),
+  mustRecreate: (have, want) =>
+    Object.keys(optionsChange(have, want).options ?? {}).some(isFixedOption) ||
+    (have.vxlan !== undefined && want.vxlan !== undefined && isAnotherVxlan(have.vxlan, want.vxlan)),
 
-  print({ name, device, mac, mtuBytes, master, vxlan, ...item }) {
+  print({ name, device, mac, mtuBytes, master, vxlan, odd = {}, ...item }) {
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
-    if (device === 'bridge' || vxlan === undefined) return `${head} ${bridgeWords(item)}`;
-    return `${head} master ${master} ${vxlanWords(vxlan)}`;
+    const options = Object.entries(odd).map((option) => ` && ip link set ${name} ${optionWords(option)}`);
+    if (device === 'bridge' || vxlan === undefined) return `${head} ${bridgeWords(item)}${options.join('')}`;
+    return `${head} master ${master} ${vxlanWords(vxlan)}${options.join('')}`;
   },
 
   printChange(have, want) {
-    const { vxlan, bridge, normal = [], ...plain } = changeOf(have, want);
+    const { vxlan, bridge, options = {}, ...plain } = changeOf(have, want);
     const words = Object.entries(plain).map(([name, value]) =>
       name === 'up' ? 'up' : `${LINK_WORDS[name] ?? name} ${value || 'none'}`,
     );
     const inner = vxlanChangeWords(vxlan ?? {});
     const type = inner.length === 0 ? [] : ['type vxlan', ...inner];
     const learning = bridge === undefined ? [] : [bridgeWords(bridge)];
-    return ['ip link set', have.name, ...words, ...type, ...learning, ...normal.map(optionWords)].join(' ');
+    return ['ip link set', have.name, ...words, ...type, ...learning, ...Object.entries(options).map(optionWords)].join(
+      ' ',
+    );
   },
 
   // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.
   create(item) {
-    const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax, learnsLinkLocal } = item;
+    const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax, learnsLinkLocal, forwardDelaySec, odd } =
+      item;
     return [
       {
         do: 'link-add',
@@ -274,10 +305,11 @@ export const linkKind: ItemKind<LinkItem> = {
           bridge: {
             ...(learnedMax !== undefined && { learnedMax }),
             ...(learnsLinkLocal !== undefined && { learnsLinkLocal }),
+            ...(forwardDelaySec !== undefined && { forwardDelaySec }),
           },
         }),
       },
-      { do: 'link-set', link: name, change: { alias, addressMode: 'none', up: true } },
+      { do: 'link-set', link: name, change: { alias, addressMode: 'none', up: true, ...(odd && { options: odd }) } },
       ...confOperations(name, undefined, item.conf),
     ];
   },

@@ -16,6 +16,8 @@ export interface PortItem {
   readonly link: string;
   /** Name of the bridge; in an observed item it may be a foreign bridge. */
   readonly bridge: string;
+  /** Whether the bridge learns the senders of frames that arrive here. Absent in a desired item: as it is. */
+  readonly learning?: boolean;
 }
 
 /** `port:tap0`: an interface is a port of one bridge at most. */
@@ -23,16 +25,48 @@ export function portKey(link: string): ItemKey {
   return `port:${link}`;
 }
 
+/** Whether the bridge learns at the port as wanted. A port that moves to another bridge is a new one there. */
+function learnsRight(have: PortItem, { learning }: PortItem): boolean {
+  return learning === undefined || have.learning === learning;
+}
+
+function onOff({ learning }: PortItem): string {
+  return learning === false ? 'off' : 'on';
+}
+
+function learningWords(item: PortItem): string {
+  return ` type bridge_slave learning ${onOff(item)}`;
+}
+
 /** Only the interface's master is set; the interface itself is neither created nor deleted. */
 export const portKind: ItemKind<PortItem> = {
   key: ({ link }) => portKey(link),
   dependsOn: (item) => [linkKey('bridge', item.network)],
   rank: () => RANK.port,
-  differences: (have, want) => (have.bridge === want.bridge ? [] : [`master ${have.bridge} → ${want.bridge}`]),
+  differences: (have, want) => [
+    ...(have.bridge === want.bridge ? [] : [`master ${have.bridge} → ${want.bridge}`]),
+    ...(learnsRight(have, want) ? [] : [`learning ${onOff(have)} → ${onOff(want)}`]),
+  ],
   mustRecreate: () => false,
-  print: ({ link, bridge }) => `ip link set ${link} master ${bridge}`,
+  print: (item) =>
+    `ip link set ${item.link} master ${item.bridge}${item.learning === false ? learningWords(item) : ''}`,
+  printChange: (have, want) =>
+    `ip link set ${want.link}${have.bridge === want.bridge ? '' : ` master ${want.bridge}`}` +
+    (learnsRight(have, want) ? '' : learningWords(want)),
   printRemove: ({ link }) => `ip link set ${link} nomaster`,
-  create: ({ link, bridge }) => [{ do: 'link-set', link, change: { master: bridge } }],
-  change: (_, { link, bridge }) => [{ do: 'link-set', link, change: { master: bridge } }],
+  create: ({ link, bridge, learning }) => [
+    { do: 'link-set', link, change: { master: bridge, ...(learning === false && { port: { learning } }) } },
+  ],
+  // On another bridge, the port is a new one, which learns.
+  change: (have, { link, bridge, learning }) => [
+    {
+      do: 'link-set',
+      link,
+      change: {
+        ...(have.bridge !== bridge && { master: bridge }),
+        ...(learning !== undefined && { port: { learning } }),
+      },
+    },
+  ],
   remove: ({ link }) => [{ do: 'link-set', link, change: { master: '' } }],
 };

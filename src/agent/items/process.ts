@@ -1,7 +1,7 @@
 /** Processes that serve a network or a guest: dnsmasq, radvd, QEMU. Each is supervised, and outlives the agent. */
 import type { NetworkId } from '../../model/network/number.ts';
 import { type ProcessSpec, specDigest } from '../../services/process/process-spec.ts';
-import type { ItemKey, ItemKind, LocalOperation } from './item-kind.ts';
+import type { ItemKey, ItemKind, ServiceOperation } from './item-kind.ts';
 import { RANK } from './rank.ts';
 
 /** One process of the agent. */
@@ -46,7 +46,7 @@ export function processItem(spec: ProcessSpec, needs: readonly ItemKey[], networ
 }
 
 /** A process is started when all is there that it needs, and ended before anything that it uses goes. */
-export const processKind: ItemKind<ProcessItem, LocalOperation> = {
+export const processKind: ItemKind<ProcessItem, ServiceOperation> = {
   key: ({ name }) => processKey(name),
   // Nothing whose end would end the process.
   dependsOn: () => [],

@@ -1,10 +1,10 @@
 /** Applies a plan to the kernel: rank after rank, each rank in as few calls as possible. */
 import { MeshError } from '../../model/error.ts';
 import { kindOf } from '../items/item.ts';
-import type { ItemKey, ItemOperation, LocalOperation } from '../items/item-kind.ts';
+import type { ItemKey, ItemOperation, ServiceOperation } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
-import type { LocalPort } from './local-port.ts';
 import { rankOf, type Step } from './plan.ts';
+import type { ServicePort } from './service-port.ts';
 
 /** The result of one step: done when neither `error` nor `waitsFor` is set. */
 export interface StepOutcome {
@@ -34,7 +34,7 @@ const GONE = new Set(['ENODEV', 'ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENXIO']);
 export async function apply(
   steps: readonly Step[],
   kernel: Pick<KernelPort, 'apply'>,
-  local?: Pick<LocalPort, 'apply'>,
+  services?: Pick<ServicePort, 'apply'>,
   held: ReadonlySet<ItemKey> = new Set(),
 ): Promise<StepOutcome[]> {
   const outcomes: StepOutcome[] = [];
@@ -49,7 +49,7 @@ export async function apply(
       if (waitsFor === undefined || step.action === 'delete') ready.push(step);
       else outcomes.push({ step, waitsFor });
     }
-    for (const outcome of await applyBatch(ready, (operations) => perform(operations, kernel, local))) {
+    for (const outcome of await applyBatch(ready, (operations) => perform(operations, kernel, services))) {
       outcomes.push(outcome);
       if (outcome.error !== undefined) failed.add(outcome.step.key);
     }
@@ -61,15 +61,15 @@ export async function apply(
 async function perform(
   operations: readonly ItemOperation[],
   kernel: Pick<KernelPort, 'apply'>,
-  local: Pick<LocalPort, 'apply'> | undefined,
+  services: Pick<ServicePort, 'apply'> | undefined,
 ): Promise<Answers> {
   const here = operations.filter(isLocal);
   if (here.length === 0) return await kernel.apply(operations.filter((operation) => !isLocal(operation)));
-  if (local === undefined) throw new MeshError('MESH_INTERNAL', 'this agent has no processes and files');
-  return await local.apply(here);
+  if (services === undefined) throw new MeshError('MESH_INTERNAL', 'this agent has no processes and files');
+  return await services.apply(here);
 }
 
-function isLocal(operation: ItemOperation): operation is LocalOperation {
+function isLocal(operation: ItemOperation): operation is ServiceOperation {
   return operation.do.startsWith('process-') || operation.do.startsWith('file-');
 }
 

@@ -6,7 +6,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import type { Changed } from './delta.ts';
-import type { LocalPort } from './local-port.ts';
+import type { ServicePort } from './service-port.ts';
 
 /** The desired state for one pass. */
 export interface Desire {
@@ -23,7 +23,7 @@ export interface Desire {
 export interface ReconcilerInput {
   readonly kernel: KernelPort;
   /** Processes and files of the machine. Absent: the agent has none. */
-  readonly local?: LocalPort;
+  readonly services?: ServicePort;
   readonly clock: Clock;
   readonly journal: Journal;
   /** Called once in each pass. */

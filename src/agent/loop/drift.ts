@@ -5,9 +5,9 @@ import { type Item, type ItemMap, itemKey } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import { observedItems } from '../kernel/observed.ts';
-import type { LocalPort } from './local-port.ts';
 import { disagreement, plan, type Step } from './plan.ts';
 import type { RulesetRecord } from './ruleset-record.ts';
+import type { ServicePort } from './service-port.ts';
 
 /** The steps that a pass would do now, and the fresh dump that they were derived from. */
 export interface Drift {
@@ -26,18 +26,18 @@ export interface Apart {
   /** The items in a kernel that are ours by a record of the agent: the kernel keeps no mark on them. */
   readonly recorded: (cache: KernelTables) => readonly Item[];
   /** The processes and files. Absent: the agent has none. */
-  readonly local?: LocalPort;
+  readonly services?: ServicePort;
 }
 
 /** Adds to `observed` the items that the cache cannot give: recorded items, processes and files, rulesets and plain settings. */
 export async function observeApart(
-  { kernel, rulesets, recorded, local }: Apart,
+  { kernel, rulesets, recorded, services }: Apart,
   cache: KernelTables,
   observed: Map<ItemKey, Item>,
   desired: ItemMap,
 ): Promise<void> {
   for (const item of recorded(cache)) observed.set(itemKey(item), item);
-  for (const item of (await local?.observe(desired)) ?? []) observed.set(itemKey(item), item);
+  for (const item of (await services?.observe(desired)) ?? []) observed.set(itemKey(item), item);
   for (const item of await rulesets.observe()) observed.set(itemKey(item), item);
   for (const item of desired.values()) {
     if (item.kind !== 'sysctl') continue;

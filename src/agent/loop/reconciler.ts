@@ -2,6 +2,7 @@
  * The reconcile loop of a node: observe, plan, apply, until the plan is empty. Events only wake the loop: each pass
  * compares the kernel with the desired items. Tests: test/sim.
  */
+import { isIpv6 } from '../../kernel/ip.ts';
 import { AuditSchedule } from '../../kernel/mirror/audit-schedule.ts';
 import { KernelMirror } from '../../kernel/mirror/kernel-mirror.ts';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
@@ -87,7 +88,7 @@ export class Reconciler {
       onError: (error) => this.#fault('audit', error),
     });
     input.kernel.events.subscribe((event) => this.#onKernelEvent(event));
-    input.local?.changes.subscribe(() => this.#wakeSoon(COALESCE_MS));
+    input.services?.changes.subscribe(() => this.#wakeSoon(COALESCE_MS));
   }
 
   get cache(): KernelTables {
@@ -294,7 +295,7 @@ export class Reconciler {
     this.#unfinished = new Set(all.map((step) => step.key));
     const steps = this.#moved.filter(all).filter((step) => this.#backoff.isDue(step.key));
     const held = new Set(all.flatMap(({ key }) => (this.#backoff.isDue(key) ? [] : [key])));
-    const outcomes = await apply(steps, kernel, this.#input.local, held);
+    const outcomes = await apply(steps, kernel, this.#input.services, held);
     const drifted = await this.#note(outcomes, repairs);
     this.#passStartMs = undefined;
     this.#passes.emit({ durationMs: clock.nowMs() - startMs, outcomes, drifted });
@@ -306,8 +307,8 @@ export class Reconciler {
   }
 
   get #apart(): Apart {
-    const { kernel, local } = this.#input;
-    return { kernel, rulesets: this.#rulesets, recorded: this.#recorded, ...(local !== undefined && { local }) };
+    const { kernel, services } = this.#input;
+    return { kernel, rulesets: this.#rulesets, recorded: this.#recorded, ...(services !== undefined && { services }) };
   }
 
   /**
@@ -374,7 +375,8 @@ export class Reconciler {
         if (setting !== undefined) this.cache.noteConf(setting.link, setting.conf);
       }
     }
-    if (step.item.kind === 'address') this.cache.noteAddress(step.item.link, step.item.address, step.item.length);
+    const { item } = step;
+    if (item.kind === 'address' && isIpv6(item.address)) this.cache.noteAddress(item.link, item.address, item.length);
   }
 
   #wakeSoon(delayMs: number): void {

@@ -7,10 +7,9 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import { linesOf } from '../../protocol/channel/lines.ts';
-import type { NodeResponse } from '../../protocol/channel/node-request.ts';
 import type { EndedMembership, MembershipClaim } from '../../protocol/documents/kept-membership.ts';
 import type { MembershipVersion, NetworkState } from '../../protocol/documents/membership.ts';
+import { linesOf } from '../../protocol/http/lines.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { KEPT_LINE_MAX_LENGTH, KeptLineShape } from '../../protocol/shapes/kept-membership-shape.ts';
 
@@ -89,8 +88,8 @@ export class ChannelMemberships {
   }
 
   /** Answers host0's request: resolves when either end has ended the exchange. A later request takes the place of an earlier one. */
-  async serve(body: Readable, response: NodeResponse): Promise<void> {
-    const out = response.begin(200, 'application/x-ndjson');
+  async serve(body: Readable, open: () => Writable): Promise<void> {
+    const out = open();
     const exchange: Exchange = { out, followed: new Map(), heard: new Set() };
     const before = this.#exchange;
     this.#exchange = exchange;

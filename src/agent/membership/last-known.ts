@@ -168,7 +168,7 @@ function documentOf(meshes: readonly KnownMesh[]): MembersDocument {
 
 /** Of a network only its identity is read: other parts may have changed since. */
 const Name = form.string({ max: 64 });
-const NumberShape = form.guard<NetworkNumber>(isNetworkNumber);
+const NumberShape = form.guard<NetworkNumber>(isNetworkNumber, undefined, { kind: 'number' });
 const Derived = form.object({ key: form.string({ max: 20 }), prefix: Ipv6CidrShape });
 const Identity: form.Shape<MeshIdentity> = form.union([
   form.object({ number: NumberShape, name: Name, hostAddress: Derived }),

@@ -6,12 +6,12 @@ import type { Finding, HealthSource } from '../../protocol/documents/finding.ts'
 import type { Launcher } from '../../services/process/launcher.ts';
 import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import type { Item, ItemMap } from '../items/item.ts';
-import type { LocalOperation } from '../items/item-kind.ts';
+import type { ServiceOperation } from '../items/item-kind.ts';
 import { processKey } from '../items/process.ts';
-import type { LocalPort } from '../loop/local-port.ts';
+import type { ServicePort } from '../loop/service-port.ts';
 
 /** Carries out the steps for processes and files. */
-export class NodeServices implements LocalPort, HealthSource {
+export class NodeServices implements ServicePort, HealthSource {
   readonly #launcher: Launcher;
   readonly #files: OwnedFiles;
 
@@ -39,7 +39,7 @@ export class NodeServices implements LocalPort, HealthSource {
     return [...files, ...processes];
   }
 
-  async apply(operations: readonly LocalOperation[]): Promise<readonly (MeshError | undefined)[]> {
+  async apply(operations: readonly ServiceOperation[]): Promise<readonly (MeshError | undefined)[]> {
     const errors: (MeshError | undefined)[] = [];
     for (const operation of operations) {
       try {
@@ -61,7 +61,7 @@ export class NodeServices implements LocalPort, HealthSource {
     return this.#launcher.release();
   }
 
-  async #perform(operation: LocalOperation): Promise<MeshError | undefined> {
+  async #perform(operation: ServiceOperation): Promise<MeshError | undefined> {
     switch (operation.do) {
       case 'process-start':
         return this.#launcher.start(operation.spec);

@@ -1,7 +1,7 @@
 /** This node's answers to `GET /path`: one kernel dump at a time, whoever asks. */
 import { MeshError } from '../../model/error.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
-import { type PathView, parsePathQuery } from '../../protocol/documents/trace.ts';
+import { type PathEnds, type PathView, parsePathEnds } from '../../protocol/documents/trace.ts';
 import type { Agent } from '../agent.ts';
 import { collectPathState } from './path-state.ts';
 import { pathView } from './path-view.ts';
@@ -21,16 +21,16 @@ export class PathAnswers {
 
   /**
    * This node's part of a path.
-   * @param parameters the ends of the path (`formatPathQuery`)
+   * @param ends the ends of the path (`pathEnds`)
    * @throws MESH_USAGE, MESH_ADDRESS_INVALID; MESH_BUSY when too many requests wait
    */
-  async answer(network: VxlanNetwork, parameters: URLSearchParams): Promise<PathView> {
+  async answer(network: VxlanNetwork, ends: PathEnds): Promise<PathView> {
     if (this.#waiting >= WAITING_MAX) {
       throw new MeshError('MESH_BUSY', 'too many requests wait at this agent', { retryable: true });
     }
     this.#waiting++;
     try {
-      const mine = this.#last.then(() => this.#look(network, parameters));
+      const mine = this.#last.then(() => this.#look(network, ends));
       this.#last = mine.catch(() => undefined);
       return await mine;
     } finally {
@@ -38,8 +38,8 @@ export class PathAnswers {
     }
   }
 
-  async #look(network: VxlanNetwork, parameters: URLSearchParams): Promise<PathView> {
-    const query = parsePathQuery(parameters);
+  async #look(network: VxlanNetwork, ends: PathEnds): Promise<PathView> {
+    const query = parsePathEnds(ends);
     return pathView(await collectPathState(this.#agent, network, query), query);
   }
 }

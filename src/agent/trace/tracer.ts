@@ -6,18 +6,20 @@ import type { Member } from '../../model/network/member.ts';
 import { isMesh } from '../../model/network/mesh.ts';
 import { ipv6In } from '../../model/network/node-addresses.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
+import { ControlClient } from '../../protocol/calls/control-client.ts';
+import { meshClient } from '../../protocol/calls/mesh-client.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
-  formatPathQuery,
   type PathQuery,
   type PathView,
+  pathEnds,
   type TraceEnd,
   type TraceRequest,
   type TraceView,
 } from '../../protocol/documents/trace.ts';
-import { readPathView } from '../../protocol/shapes/path-view-shape.ts';
+import { PEER_ROUTES } from '../../protocol/routes/channel-routes.ts';
+import { PATH_MAX_BYTES, pathViewOf } from '../../protocol/shapes/path-view-shape.ts';
 import type { Agent } from '../agent.ts';
-import { ask } from '../ping/question.ts';
 import { membersOf } from '../view/agent-view.ts';
 import { channelAddress } from '../view/channel-address.ts';
 import { collectPathState } from './path-state.ts';
@@ -31,10 +33,11 @@ const ANSWER_TIMEOUT_MS = 4_000;
 /**
  * Answers `POST /v1/trace`. An agent that does not answer becomes a hop in the state `unknown`.
  * @param daemon on host0: the socket of host0's daemon, which asks nodes on their channels
- * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_ADDRESS_INVALID
+ * @throws MESH_NOT_SUPPORTED for a network over IPv6, MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_ADDRESS_INVALID
  */
 export async function trace(agent: Agent, request: TraceRequest, daemon?: string): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
+  if (network.type.underlay === 'ipv6') throw overIpv6(network);
   const members = membersOf(agent, network);
   const from = await traceEnd(agent, network, members, request.from);
   const to = await traceEnd(agent, network, members, request.to);
@@ -50,6 +53,14 @@ export async function trace(agent: Agent, request: TraceRequest, daemon?: string
     host0 === undefined || host0 === atFrom || host0 === atTo ? undefined : partOf(host0),
   ]);
   return { network: network.name, from, to, ...walk({ first, between, last }) };
+}
+
+function overIpv6({ name }: VxlanNetwork): MeshError {
+  return new MeshError('MESH_NOT_SUPPORTED', `${name} is a network over IPv6`, {
+    object: name,
+    rule: 'A trace follows VXLAN packets over IPv4.',
+    remedy: `\`mesh ping ${name} NODE\` shows whether a node answers, and \`mesh drift\` there what its kernel lacks`,
+  });
 }
 
 function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery['from'] {
@@ -89,25 +100,21 @@ async function askByChannel(
   member: Member,
   query: PathQuery,
 ): Promise<PathView | undefined> {
-  const path = `/v1/nodes/${address}${formatPathQuery(query)}&${new URLSearchParams({ network: name })}`;
-  const answer = await ask({ socketPath: daemon, path }, ANSWER_TIMEOUT_MS);
-  const view = typeof answer === 'string' || answer.status !== 200 ? undefined : viewIn(answer.body, member);
-  return typeof view === 'string' ? undefined : view;
+  const question = { path: { address }, query: { network: name, ...pathEnds(query) }, timeoutMs: ANSWER_TIMEOUT_MS };
+  const asked = new ControlClient('host0', daemon).ask('GET /v1/nodes/{address}/path', question);
+  return await asked.then(
+    (sent) => pathViewOf(sent, member.name),
+    () => undefined,
+  );
 }
 
 /** @returns the view, or a text that says why there is none */
-async function askInMesh(member: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
-  const target = { host: member.ipv6, port: AGENT_PORT, localAddress: own, path: formatPathQuery(query) };
-  const answer = await ask(target, ANSWER_TIMEOUT_MS);
-  if (typeof answer === 'string') return answer;
-  if (answer.status !== 200) return `it answers ${answer.status}: ${answer.body.slice(0, 200)}`;
-  return viewIn(answer.body, member);
-}
-
-function viewIn(body: string, { name }: Member): PathView | string {
-  try {
-    return readPathView(body, name);
-  } catch (error) {
-    return MeshError.from(error).message;
-  }
+async function askInMesh({ name, ipv6 }: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
+  const target = { host: ipv6, port: AGENT_PORT, localAddress: own };
+  const limits = { timeoutMs: ANSWER_TIMEOUT_MS, answerMaxBytes: PATH_MAX_BYTES };
+  const asked = meshClient(PEER_ROUTES, { name, ...target, ...limits }).ask('GET /path', { query: pathEnds(query) });
+  return await asked.then(
+    (sent) => pathViewOf(sent, name),
+    (error: unknown) => MeshError.from(error).message,
+  );
 }

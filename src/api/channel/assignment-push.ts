@@ -3,11 +3,8 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { AssignmentAnswer, NodeAssignment, NodeStatus } from '../../protocol/documents/node-assignment.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
-import * as form from '../../protocol/shapes/form.ts';
-import { ErrorShape, VersionShape } from '../../protocol/shapes/parts.ts';
 import { assignmentText, commonFormat, digestsIn, type HeldDigests } from './assignment-text.ts';
-import { errorIn, type NodeConnection } from './node-connection.ts';
+import type { NodeConnection } from './node-connection.ts';
 
 /** What host0 gives to each machine. */
 export interface AssignmentSource {
@@ -25,18 +22,12 @@ export interface AssignmentSource {
 }
 
 /** A node that takes requests. */
-export type AskedNode = Pick<NodeConnection, 'exchange'> & { readonly machine: MachineWord };
+export type AskedNode = Pick<NodeConnection, 'node'> & { readonly machine: MachineWord };
 
 /** Takes all ports of a network off a node, which host0 deletes. @throws the error that the node answers with */
 export async function unplugOn(node: AskedNode, { id, name }: Pick<Network, 'id' | 'name'>): Promise<void> {
-  const answer = await node.exchange('PUT', `/unplug?${new URLSearchParams({ network: id, name })}`);
-  if (answer.status !== 200) throw errorIn(answer);
+  await node.node.ask('PUT /unplug', { query: { network: id, name } });
 }
-
-const AnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
-  form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
-  form.object({ accepted: form.literal(false), error: ErrorShape }),
-]);
 
 /** The pushes of one connection. */
 export class AssignmentPush {
@@ -111,11 +102,7 @@ export class AssignmentPush {
     this.#source.answered?.(this.#connection.machine, assignment);
   }
 
-  async #give(assignment: NodeAssignment, format: number, held: HeldDigests): Promise<AssignmentAnswer> {
-    const answer = await this.#connection.exchange('PUT', '/assignment', assignmentText(assignment, format, held));
-    if (answer.status !== 200) throw errorIn(answer);
-    const { document, fault } = readDocument(AnswerShape, answer.text);
-    if (fault === undefined) return document;
-    throw new MeshError('MESH_MEMBER_REPORT_INVALID', `the node answers its assignment with a document that ${fault}`);
+  #give(assignment: NodeAssignment, format: number, held: HeldDigests): Promise<AssignmentAnswer> {
+    return this.#connection.node.ask('PUT /assignment', { body: assignmentText(assignment, format, held) });
   }
 }

@@ -9,9 +9,9 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import { linesOf } from '../../protocol/channel/lines.ts';
-import { KEPT_MEMBERSHIPS_PATH, type MembershipClaim } from '../../protocol/documents/kept-membership.ts';
+import type { MembershipClaim } from '../../protocol/documents/kept-membership.ts';
 import { type MembershipEvent, membershipMessage } from '../../protocol/documents/membership.ts';
+import { linesOf } from '../../protocol/http/lines.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { CLAIM_MAX_LENGTH, ClaimLineShape } from '../../protocol/shapes/kept-membership-shape.ts';
@@ -23,7 +23,7 @@ export type MembershipSource = Pick<Memberships, 'of' | 'loaded' | 'loads' | 'ch
 /** The channel of a node. */
 export interface KeptConnection extends Pick<NodeConnection, 'close' | 'signsOfLife'> {
   /** Begins a request of which both bodies stay open. Rejects when the node does not know it. */
-  converse(path: string): Promise<Duplex>;
+  converse(): Promise<Duplex>;
 }
 
 /** What one channel keeps memberships with. */
@@ -61,7 +61,7 @@ export class KeptMemberships {
   /** Asks the node for its memberships, and keeps them until the channel ends. Never rejects. */
   async follow(): Promise<void> {
     const { connection, memberships } = this.#input;
-    const stream = await connection.converse(KEPT_MEMBERSHIPS_PATH).catch(() => undefined);
+    const stream = await connection.converse().catch(() => undefined);
     // A node of an earlier version knows no such request: it reports in each mesh.
     if (stream === undefined) return;
     this.#out = stream;

@@ -1,20 +1,14 @@
 /** host0's end of one channel: HTTP/2 on the connection of a node, with host0 as the client. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { MachineId } from '../../model/machine.ts';
+import type { MachineId, MachineWord } from '../../model/machine.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
+import { type Answered, type Call, RouteClient } from '../../protocol/calls/route-client.ts';
 import { CHANNEL_SILENCE_MS, PING_MS } from '../../protocol/channel/channel-times.ts';
-import { bodyText } from '../../protocol/channel/node-request.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
-import { ErrorShape } from '../../protocol/shapes/parts.ts';
-
-/** A whole answer of a node. */
-export interface NodeAnswer {
-  readonly status: number;
-  readonly text: string;
-}
+import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
 
 /** What a connection is made of. */
 export interface NodeConnectionInput {
@@ -37,6 +31,8 @@ export class NodeConnection {
   readonly identity: string;
   readonly address: string;
   readonly sinceMs: number;
+  /** Asks the node. All calls throw MESH_NODE_OFFLINE when no whole answer comes, or the channel has ended. */
+  readonly node: RouteClient<typeof CHANNEL_ROUTES>;
   readonly #clock: Clock;
   readonly #session: ClientHttp2Session;
   readonly #ended: Promise<void>;
@@ -54,6 +50,12 @@ export class NodeConnection {
     this.sinceMs = clock.nowMs();
     this.#heardMs = this.sinceMs;
     this.#clock = clock;
+    this.node = new RouteClient(() => CHANNEL_ROUTES, {
+      answerMaxBytes: ANSWER_MAX_BYTES,
+      send: (call) => this.#send(call),
+      explain: (error) => this.#gone(error),
+      broken: (route, why) => brokenAnswer(machine, route, why),
+    });
     this.#session = connect('http://node', {
       createConnection: () => socket,
       maxSessionMemory: SESSION_MEMORY_MB,
@@ -103,41 +105,11 @@ export class NodeConnection {
   }
 
   /**
-   * Asks the node, and reads the whole answer.
-   * @throws MESH_NODE_OFFLINE when no whole answer came, or the channel has ended
-   */
-  async exchange(method: 'GET' | 'PUT', path: string, body?: string): Promise<NodeAnswer> {
-    const stream = this.#request(method, path);
-    const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
-    try {
-      const head = headOf(stream);
-      stream.end(body);
-      const [status, text] = await Promise.all([head, bodyText(stream, ANSWER_MAX_BYTES)]);
-      return { status, text };
-    } catch (cause) {
-      throw this.#gone(cause);
-    } finally {
-      alarm.cancel();
-      stream.close();
-    }
-  }
-
-  /**
-   * Opens a stream, such as a capture.
+   * Begins the exchange about memberships, of which both bodies stay open.
    * @throws MESH_NODE_OFFLINE, or the error that the node refused with
    */
-  async open(path: string): Promise<ClientHttp2Stream> {
-    const stream = this.#request('GET', path);
-    stream.end();
-    return await this.#answered(stream);
-  }
-
-  /**
-   * Begins a request of which both bodies stay open.
-   * @throws MESH_NODE_OFFLINE, or the error that the node refused with
-   */
-  async converse(path: string): Promise<ClientHttp2Stream> {
-    return await this.#answered(this.#request('PUT', path));
+  converse(): Promise<Duplex> {
+    return this.node.converse('PUT /memberships');
   }
 
   /** Ends the connection at once. */
@@ -147,24 +119,22 @@ export class NodeConnection {
 
   /** Tells the node why the connection ends, and ends it. */
   async refuse(error: MeshError): Promise<void> {
-    await this.exchange('PUT', '/refusal', JSON.stringify(error)).catch(() => undefined);
+    await this.node.ask('PUT /refusal', { body: error.toJSON() }).catch(() => undefined);
     this.close();
   }
 
-  async #answered(stream: ClientHttp2Stream): Promise<ClientHttp2Stream> {
-    const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
-    const status = await headOf(stream)
-      .catch((cause: unknown) => Promise.reject(this.#gone(cause)))
-      .finally(() => alarm.cancel());
-    if (status === 200) return stream;
-    throw errorIn({ status, text: await bodyText(stream, ANSWER_MAX_BYTES).catch(() => '') });
-  }
-
-  #request(method: string, path: string): ClientHttp2Stream {
+  /** The whole of an answer comes within the time, of a stream its head. */
+  async #send({ method, path, headers, body, isStream, staysOpen }: Call): Promise<Answered> {
     if (this.#isOver || this.#session.destroyed) throw this.#gone(new Error('the channel has ended'));
-    const stream = this.#session.request({ ':method': method, ':path': path }, { endStream: false });
+    const stream = this.#session.request({ ...headers, ':method': method, ':path': path }, { endStream: false });
     stream.on('error', () => stream.close());
-    return stream;
+    const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
+    stream.once('close', () => alarm.cancel());
+    const head = headOf(stream);
+    if (!staysOpen) stream.end(body);
+    const status = await head.catch((cause: unknown) => Promise.reject(this.#gone(cause)));
+    if (isStream) alarm.cancel();
+    return { status, body: stream };
   }
 
   #sendPing(onAnswer?: () => void): boolean {
@@ -189,11 +159,12 @@ export class NodeConnection {
   }
 }
 
-/** The error in an answer that is not 200. */
-export function errorIn({ status, text }: NodeAnswer): MeshError {
-  const { document } = readDocument(ErrorShape, text);
-  if (document !== undefined) return MeshError.fromJSON(document);
-  return new MeshError('MESH_INTERNAL', `the node answers ${status}`);
+/** The error for an answer of a node that is not in its form. */
+export function brokenAnswer(machine: MachineWord, route: string, why: string): MeshError {
+  return new MeshError('MESH_MEMBER_REPORT_INVALID', `the node of machine ${machine} answers ${route}: ${why}`, {
+    object: machine,
+    remedy: 'Run the same version of Meshwork on host0 and on that node.',
+  });
 }
 
 /** The status of an answer. Rejects when the stream ends before. */

@@ -2,15 +2,16 @@
  * host0's own node: host0's daemon gives it its assignment and reads its status, by the routes of a channel on the agent's
  * socket. The agent may start later than the daemon, and may be restarted.
  */
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { bodyText } from '../../protocol/channel/node-request.ts';
+import { callByHttp1 } from '../../protocol/calls/http1-call.ts';
+import { type Answered, type Call, RouteClient } from '../../protocol/calls/route-client.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
-import { request } from '../../protocol/http/http.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
 import { type AskedNode, AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
-import type { NodeAnswer } from './node-connection.ts';
+import { brokenAnswer } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
 /** What host0's own node needs. */
@@ -26,20 +27,26 @@ const MACHINE = 'host0';
 /** The agent is on the same machine, so asking again costs nothing. */
 const RETRY_MS = 200;
 const ANSWER_MS = 30_000;
-const ANSWER_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Follows the agent until it is closed, and connects again after each end. */
 export class OwnNode implements AskedNode {
   readonly machine = MACHINE;
+  /** Asks the agent. All calls throw MESH_NOT_RUNNING when the agent does not answer. */
+  readonly node: RouteClient<typeof CHANNEL_ROUTES>;
   readonly #input: OwnNodeInput;
   readonly #end: () => void;
   #push: AssignmentPush | undefined;
-  #stream: IncomingMessage | undefined;
+  #stream: Readable | undefined;
   #retry: Alarm | undefined;
   #isClosed = false;
 
   constructor(input: OwnNodeInput) {
     this.#input = input;
+    this.node = new RouteClient(() => CHANNEL_ROUTES, {
+      send: (call) => this.#send(call),
+      explain: noAnswer,
+      broken: (route, why) => brokenAnswer(MACHINE, route, why),
+    });
     this.#end = input.assignments.subscribe((machine) => {
       if (machine === MACHINE) void this.#push?.push();
     });
@@ -57,28 +64,13 @@ export class OwnNode implements AskedNode {
     this.#stream?.destroy();
   }
 
-  /** @throws MESH_NOT_RUNNING when the agent does not answer */
-  async exchange(method: 'GET' | 'PUT', path: string, body?: string): Promise<NodeAnswer> {
-    const response = await this.#ask(method, path, body);
-    return { status: response.statusCode ?? 0, text: await bodyText(response, ANSWER_MAX_BYTES) };
-  }
-
   async #follow(): Promise<void> {
     const { assignments, clock } = this.#input;
-    let isOpen = false;
-    const connection = {
-      open: async (path: string) => {
-        this.#stream = await this.#ask('GET', path);
-        this.#push = new AssignmentPush(this, assignments);
-        assignments.opened?.(MACHINE, { unplug: (network) => unplugOn(this, network) });
-        isOpen = true;
-        return this.#stream;
-      },
-      close: () => this.#stream?.destroy(),
-    };
+    const connection = { node: this.node, close: () => this.#stream?.destroy() };
     await followStatus(connection, (status) => {
       if (status !== undefined) this.#take(status);
     });
+    const isOpen = this.#push !== undefined;
     this.#push = undefined;
     if (isOpen) assignments.closed?.(MACHINE);
     if (!this.#isClosed) this.#retry = clock.after(RETRY_MS, () => void this.#follow());
@@ -93,16 +85,26 @@ export class OwnNode implements AskedNode {
       .finally(() => push?.begin(status));
   }
 
-  #ask(method: string, path: string, body?: string): Promise<IncomingMessage> {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  async #send(call: Call): Promise<Answered> {
     const { socketPath } = this.#input;
-    const asked = request({ socketPath, path, method, headers: { host: 'agent' } }, resolve);
-    const alarm = this.#input.clock.after(ANSWER_MS, () => asked.destroy(new Error('no answer')));
-    asked.once('error', (cause) => {
-      const message = `host0's own agent does not answer: ${cause.message}`;
-      reject(new MeshError('MESH_NOT_RUNNING', message, { object: 'agent', cause, retryable: true }));
+    const answered = await callByHttp1({ socketPath }, call, ANSWER_MS).catch((error: unknown) => {
+      throw noAnswer(error);
     });
-    asked.end(body);
-    return promise.finally(() => alarm.cancel());
+    if (call.isStream) this.#opened(answered.body);
+    return answered;
   }
+
+  /** The only stream is that of the status. */
+  #opened(stream: Readable): void {
+    const { assignments } = this.#input;
+    this.#stream = stream;
+    this.#push = new AssignmentPush(this, assignments);
+    assignments.opened?.(MACHINE, { unplug: (network) => unplugOn(this, network) });
+  }
+}
+
+function noAnswer(cause: unknown): MeshError {
+  if (cause instanceof MeshError) return cause;
+  const message = `host0's own agent does not answer: ${cause instanceof Error ? cause.message : cause}`;
+  return new MeshError('MESH_NOT_RUNNING', message, { object: 'agent', cause, retryable: true });
 }

@@ -47,7 +47,10 @@ beforeEach(async () => {
   });
   peer = node.ipv6;
   taken = [];
-  const api = await membershipApi({
+  const api = membershipApi({
+    onFault: (thrown) => {
+      throw thrown;
+    },
     connectionOf: () => ({ mesh, peer }),
     takeInventory: async (...words) => void taken.push(words),
   });

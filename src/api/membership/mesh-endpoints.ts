@@ -49,7 +49,8 @@ export interface MeshEndpointsInput extends Pick<DeviceEndpointsInput<Membership
 export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<DeviceEndpoints<Membership>> {
   const connections = new WeakMap<Socket, MeshConnection>();
   const connectionOf = ({ socket }: IncomingMessage) => connections.get(socket);
-  const api = await membershipApi({ ...input, connectionOf });
+  const onFault = (thrown: unknown) => input.journal.faults.tell('request to a membership endpoint', thrown);
+  const api = membershipApi({ ...input, connectionOf, onFault });
   return new DeviceEndpoints({
     ...input,
     keyOf: (mesh) => mesh,

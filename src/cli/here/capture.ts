@@ -2,26 +2,21 @@
 
 import { once } from 'node:events';
 import { createWriteStream, fchmod, fstatSync, lstatSync, rmSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { type CapturedInterface, CaptureMerge } from '../../formats/capture/capture-merge.ts';
 import { parseFrameFilter } from '../../formats/capture/frame-filter.ts';
 import { MeshError } from '../../model/error.ts';
 import { VERSION } from '../../model/version.ts';
-import {
-  CAPTURE_MAX_SEC,
-  type CaptureSettings,
-  captureParameters,
-  SNAP_BYTES,
-} from '../../protocol/documents/capture.ts';
-import { agentClient, type ControlClient } from '../../protocol/http/control-client.ts';
+import { agentClient, type ControlClient } from '../../protocol/calls/control-client.ts';
+import { CAPTURE_MAX_SEC, type CaptureSettings, captureQuery, SNAP_BYTES } from '../../protocol/documents/capture.ts';
 import type { Context } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
 import { Stages } from '../print/stages.ts';
 import { unwritable } from '../print/unwritable.ts';
+import { askHere } from './held-elsewhere.ts';
 
 interface Options {
   readonly nodes?: string;
@@ -41,7 +36,7 @@ interface CaptureSummary {
 
 interface Source {
   readonly node: string;
-  readonly response: IncomingMessage;
+  readonly response: Readable;
 }
 
 const STDOUT = '-';
@@ -99,8 +94,10 @@ async function run(context: Context, network: string, options: Options): Promise
   const settings = { snapBytes: options.snap, durationSec: options.for, filter: options.filter };
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
-  const nodes = await nodesOf(agent, network, options.nodes);
-  const sources = await openAll(agent, network, nodes, settings, options.nodes !== undefined, context);
+  const sources = await askHere(context, network, `mesh capture ${network}`, async () => {
+    const nodes = await nodesOf(agent, network, options.nodes);
+    return openAll(agent, network, nodes, settings, options.nodes !== undefined, context);
+  });
   const out = openOutput(options.output);
   const merge = new CaptureMerge(
     sources.map(({ node }) => node),
@@ -147,7 +144,7 @@ async function nodesOf(agent: ControlClient<'agent'>, network: string, named: st
 
 /** @param strict every node must answer, since the user named them; else one that answers is enough */
 async function openAll(
-  agent: ControlClient,
+  agent: ControlClient<'agent'>,
   network: string,
   nodes: readonly string[],
   settings: CaptureSettings,
@@ -156,8 +153,8 @@ async function openAll(
 ): Promise<Source[]> {
   const opened = await Promise.allSettled(
     nodes.map(async (node): Promise<Source> => {
-      const parameters = new URLSearchParams({ network, node, ...captureParameters(settings) });
-      return { node, response: await agent.bytes(`/v1/capture?${parameters}`) };
+      const query = { network, node, ...captureQuery(settings) };
+      return { node, response: await agent.bytes('GET /v1/capture', { query }) };
     }),
   );
   const sources = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));

@@ -1,7 +1,7 @@
 /** `mesh doctor`: what is wrong with this machine or its underlay, why it matters, and what to do. */
 import { Command } from 'commander';
+import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { DoctorFinding, DoctorView } from '../../protocol/documents/views.ts';
-import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { withProgress } from '../print/progress.ts';
@@ -19,7 +19,7 @@ export function doctorCommand(context: Context): Command {
     .action(async ({ fix = false }: { fix?: boolean }) => {
       const agent = agentClient(context.paths);
       const work = fix
-        ? agent.ask('POST /v1/doctor/fix', { body: {}, timeoutMs: TIMEOUT_MS })
+        ? agent.ask('POST /v1/doctor/fix', { timeoutMs: TIMEOUT_MS })
         : agent.ask('GET /v1/doctor', { timeoutMs: TIMEOUT_MS });
       const view = await withProgress(context.stderr, 'Examining this machine', work);
       if (view.findings.length > 0) context.exitCode = 1;

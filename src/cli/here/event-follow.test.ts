@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import { ControlClient } from '../../protocol/http/control-client.ts';
+import { ControlClient } from '../../protocol/calls/control-client.ts';
+import { EventStream } from '../../protocol/http/event-stream.ts';
 import { createServer } from '../../protocol/http/http.ts';
-import { streamJournal } from '../../protocol/http/journal-stream.ts';
+import { lastEventId, streamJournal } from '../../protocol/http/journal-stream.ts';
 import type { EventInit, MeshEvent } from '../../protocol/journal/event.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { followEvents } from './event-follow.ts';
@@ -23,7 +24,10 @@ async function speaker(
   journal: Journal,
   conditions: () => EventInit[],
 ): Promise<{ stop(): Promise<void> }> {
-  const server = createServer((request, response) => streamJournal(journal, conditions, request, response));
+  const server = createServer((request, response) => {
+    const stream = new EventStream(response);
+    streamJournal(journal, conditions, { follow: true, lastId: lastEventId(request.headers) }, stream);
+  });
   await new Promise<void>((resolve) => server.listen(sock, resolve));
   const stop = async (): Promise<void> => {
     if (!server.listening) return;

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
-import type { ControlClient } from '../../protocol/http/control-client.ts';
+import type { ControlClient } from '../../protocol/calls/control-client.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
 
 /** The process is on this machine: asking again costs nothing. */

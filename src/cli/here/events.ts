@@ -1,6 +1,6 @@
 /** `mesh events`: what has happened here, from the journals of host0's daemon and of the agent. */
 import { Command, Option } from 'commander';
-import { type ControlClient, clientsHere } from '../../protocol/http/control-client.ts';
+import { type ControlClient, clientsHere } from '../../protocol/calls/control-client.ts';
 import { TITLES } from '../../protocol/http/service-manager.ts';
 import type { EventLevel, MeshEvent } from '../../protocol/journal/event.ts';
 import type { Context } from '../context.ts';
@@ -59,5 +59,5 @@ export function eventsCommand(context: Context): Command {
 }
 
 async function forward(source: ControlClient, to: (event: MeshEvent) => void): Promise<void> {
-  for await (const event of source.events('GET /v1/events', { query: { follow: '0' } })) to(event);
+  for await (const event of source.events('GET /v1/events', { query: { follow: false } })) to(event);
 }

@@ -4,8 +4,8 @@ import { labelsText } from '../../metrics/exposition.ts';
 import { FamiliesShape } from '../../metrics/family-shape.ts';
 import type { Family, Sample } from '../../metrics/registry.ts';
 import { MeshError } from '../../model/error.ts';
+import { type ControlClient, clientOf, clientsHere } from '../../protocol/calls/control-client.ts';
 import { visibleLines } from '../../protocol/documents/terminal-text.ts';
-import { type ControlClient, clientOf, clientsHere } from '../../protocol/http/control-client.ts';
 import { type DaemonName, TITLES } from '../../protocol/http/service-manager.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import type { Context } from '../context.ts';
@@ -50,12 +50,16 @@ export function metricsCommand(context: Context): Command {
     .action(async ({ process, text }: MetricsOptions) => {
       const clients = process === undefined ? await clientsHere(context.paths) : [clientOf(process, context.paths)];
       if (text === true && !context.json) {
-        for (const client of clients) context.print(visibleLines(await client.text('/metrics', 'text/plain')));
+        for (const client of clients)
+          context.print(visibleLines(await client.text('GET /metrics', { accept: 'text/plain' })));
         return;
       }
       const answers = await Promise.all(
         clients.map(async (client): Promise<ProcessMetrics> => {
-          const { document, fault } = readDocument(FamiliesShape, await client.text('/metrics', 'application/json'));
+          const { document, fault } = readDocument(
+            FamiliesShape,
+            await client.text('GET /metrics', { accept: 'application/json' }),
+          );
           if (fault !== undefined) throw unreadable(client, fault);
           return { process: client.daemon, metrics: document };
         }),

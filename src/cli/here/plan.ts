@@ -1,7 +1,7 @@
 /** `mesh plan` and `mesh drift`: what the agent is about to do, and what is not as it should be. */
 import { Command } from 'commander';
+import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { DriftView, PlanView, StepView } from '../../protocol/documents/views.ts';
-import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import type { Paint, Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';

@@ -2,17 +2,18 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import fastify from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commandLine } from '../../../test/cli/mesh.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { mesh as meshNetwork } from '../../../test/kit/networks.ts';
-import { addNetworkRoutes } from '../../api/control/network-routes.ts';
-import { answerErrors } from '../../api/error-reply.ts';
+import { listenAt } from '../../../test/kit/route-answer.ts';
+import { networkHandlers } from '../../api/control/network-handlers.ts';
 import { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
+import { CATALOGUE_ROUTES } from '../../protocol/routes/catalogue-routes.ts';
+import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 
 let root: string;
 let catalogue: NetworkCatalogue;
@@ -28,14 +29,10 @@ beforeEach(async () => {
     journal: new Journal(clock, 'host0', 'host0'),
   });
   catalogue.setFiles([meshNetwork('manage', 456)]);
-  const app = fastify();
-  answerErrors(app, 'MESH_USAGE');
-  addNetworkRoutes(app, catalogue);
-  app.get('/v1/networks', () => []);
   const { controlSock } = pathsBelow(root);
   mkdirSync(dirname(controlSock), { recursive: true });
-  await app.listen({ path: controlSock });
-  stop = () => app.close();
+  const table = { ...CATALOGUE_ROUTES, 'GET /v1/networks': CONTROL_ROUTES['GET /v1/networks'] };
+  stop = await listenAt(controlSock, table, { ...networkHandlers(catalogue), 'GET /v1/networks': () => [] });
   // Texts that are kept go with the test.
   process.env.TMPDIR = root;
   delete process.env.VISUAL;

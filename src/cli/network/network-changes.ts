@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { type ControlClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { CatalogueChange, NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -41,7 +41,8 @@ export function addNetworkChanges(network: Command, context: Context): void {
         '  $ mesh network create green --peers multicast --device eth1 --plan',
     )
     .action(async (name: string, options: PartOptions) => {
-      await change(context, 'POST /v1/catalogue', options, { body: { ...orderOf(options), name } });
+      const body = { ...orderOf(options), name };
+      await change(context, options, (host0) => host0.ask('POST /v1/catalogue', { body, query: dryRun(options) }));
     });
 
   withParts(
@@ -59,7 +60,10 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .action(async (wanted: string, options: PartOptions) => {
       const body = orderOf(options);
       if (Object.keys(body).length === 0) await changeInEditor(context, wanted, options);
-      else await change(context, 'PATCH /v1/catalogue/*', options, { names: [wanted], body });
+      else {
+        const edited = { path: { name: wanted }, body, query: dryRun(options) };
+        await change(context, options, (host0) => host0.ask('PATCH /v1/catalogue/{name}', edited));
+      }
     });
 
   network
@@ -68,7 +72,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .argument('<network>', WANTED)
     .addHelpText('after', '\nExample:\n  $ mesh network start blue')
     .action(async (wanted: string) => {
-      await change(context, 'POST /v1/catalogue/*/start', {}, { names: [wanted] });
+      await change(context, {}, (host0) => host0.ask('POST /v1/catalogue/{name}/start', { path: { name: wanted } }));
     });
 
   network
@@ -77,7 +81,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .argument('<network>', WANTED)
     .addHelpText('after', '\nExample:\n  $ mesh network stop blue')
     .action(async (wanted: string) => {
-      await change(context, 'POST /v1/catalogue/*/stop', {}, { names: [wanted] });
+      await change(context, {}, (host0) => host0.ask('POST /v1/catalogue/{name}/stop', { path: { name: wanted } }));
     });
 
   network
@@ -94,7 +98,8 @@ export function addNetworkChanges(network: Command, context: Context): void {
     )
     .action(async (file: string, options: PartOptions) => {
       const { readNetwork } = await import('./network-input.ts');
-      await change(context, 'PUT /v1/catalogue', options, { body: await readNetwork(file) });
+      const body = await readNetwork(file);
+      await change(context, options, (host0) => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
     });
 
   network
@@ -109,8 +114,10 @@ export function addNetworkChanges(network: Command, context: Context): void {
       '\nIts number is free when no node has the network any more.\n\nExample:\n  $ mesh network delete blue',
     )
     .action(async (wanted: string, options: PartOptions & { readonly force?: boolean }) => {
-      const query = options.force === true ? { force: '1' } : {};
-      await change(context, 'DELETE /v1/catalogue/*', options, { names: [wanted], query });
+      const query = { ...dryRun(options), ...(options.force === true && { force: true }) };
+      await change(context, options, (host0) =>
+        host0.ask('DELETE /v1/catalogue/{name}', { path: { name: wanted }, query }),
+      );
     });
 }
 
@@ -192,16 +199,16 @@ async function changeInEditor(context: Context, wanted: string, options: PartOpt
   if (options.yaml) mustBeOneForm(context);
   const host0 = host0Client(context.paths);
   // An empty change is refused where any other would be.
-  const unchanged = { names: [wanted], body: {}, query: { 'dry-run': '1' } };
-  const { network } = await host0.ask('PATCH /v1/catalogue/*', unchanged);
+  const unchanged = { path: { name: wanted }, body: {}, query: { 'dry-run': true } };
+  const { network } = await host0.ask('PATCH /v1/catalogue/{name}', unchanged);
   const isChanged = await editNetwork(editor, network, {
     isTerminal,
     color: context.paint !== plain,
     print: (text) => context.stderr.write(text),
     take: async (body) => {
-      const now = await host0.ask('GET /v1/catalogue/*', { names: [network.id] });
+      const now = await host0.ask('GET /v1/catalogue/{name}', { path: { name: network.id } });
       if (!isDeepStrictEqual(now.network, network)) throw changedMeanwhile(network.name);
-      await change(context, 'PUT /v1/catalogue', options, { body });
+      await change(context, options, () => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
     },
   });
   if (!isChanged) context.print(`${printable(network.name)} is as it was: the text has not been changed.\n`);
@@ -214,28 +221,18 @@ function changedMeanwhile(name: string): MeshError {
   });
 }
 
-type ChangeRoute =
-  | 'POST /v1/catalogue'
-  | 'PUT /v1/catalogue'
-  | 'PATCH /v1/catalogue/*'
-  | 'POST /v1/catalogue/*/start'
-  | 'POST /v1/catalogue/*/stop'
-  | 'DELETE /v1/catalogue/*';
+function dryRun({ plan = false }: PartOptions): { readonly 'dry-run'?: true } {
+  return plan ? { 'dry-run': true } : {};
+}
 
 /** Asks host0 for a change, and prints what it did or would do. */
 async function change(
   context: Context,
-  route: ChangeRoute,
-  { plan = false, yaml = false }: PartOptions,
-  ask: {
-    readonly names?: readonly string[];
-    readonly body?: NetworkOrder;
-    readonly query?: Readonly<Record<string, string>>;
-  },
+  { yaml = false }: PartOptions,
+  ask: (host0: ControlClient<'host0'>) => Promise<CatalogueChange>,
 ): Promise<void> {
   if (yaml) mustBeOneForm(context);
-  const query = { ...ask.query, ...(plan && { 'dry-run': '1' }) };
-  const done = await host0Client(context.paths).ask(route, { ...ask, query });
+  const done = await ask(host0Client(context.paths));
   const { errorText } = await import('../../formats/error-text.ts');
   const color = context.paint !== plain;
   const warnings = done.warnings.map(

@@ -1,7 +1,7 @@
 /** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
 import { Command } from 'commander';
+import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { AgentStatus, PortView } from '../../protocol/documents/views.ts';
-import { agentClient } from '../../protocol/http/control-client.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
@@ -17,7 +17,10 @@ export function portCommand(context: Context): Command {
     .argument('<interface>', 'a tap, veth or other interface of this machine')
     .addHelpText('after', '\nExample:\n  $ mesh port plug manage tap0')
     .action(async (network: string, name: string) => {
-      const view = await agentClient(context.paths).ask('PUT /v1/ports/*', { names: [name], body: { network } });
+      const view = await agentClient(context.paths).ask('PUT /v1/ports/{interface}', {
+        path: { interface: name },
+        body: { network },
+      });
       context.answer(view, () => pluggedText(view, network));
     });
 
@@ -27,7 +30,7 @@ export function portCommand(context: Context): Command {
     .argument('<interface>', 'an interface that is plugged')
     .addHelpText('after', '\nExample:\n  $ mesh port unplug tap0')
     .action(async (name: string) => {
-      await agentClient(context.paths).ask('DELETE /v1/ports/*', { names: [name] });
+      await agentClient(context.paths).ask('DELETE /v1/ports/{interface}', { path: { interface: name } });
       context.answer({ interface: name }, () => `${name} is no longer plugged.\n`);
     });
 

@@ -12,7 +12,7 @@ import { requireRoot } from '../../kernel/root.ts';
 import { isUnicastMac, type Mac, parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { type MachineId, machineIdOf, parseMachineId } from '../../model/machine.ts';
-import { type ControlClient, host0Client } from '../../protocol/http/control-client.ts';
+import { type ControlClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { fetchFromHost0 } from './node-list.ts';
 
@@ -127,7 +127,7 @@ async function cardsOf(host0: ControlClient<'host0'>, machine: MachineId): Promi
 }
 
 function addCard(host0: ControlClient<'host0'>, machine: MachineId, mac: Mac): Promise<readonly Mac[]> {
-  return host0.ask('PUT /v1/machines/*/cards/*', { names: [machine, mac], body: {} });
+  return host0.ask('PUT /v1/machines/{machine}/cards/{mac}', { path: { machine, mac } });
 }
 
 function mustBeAdopted(machine: MachineId, owner: MachineFolder | undefined, card: Mac | undefined): void {

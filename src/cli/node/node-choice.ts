@@ -2,7 +2,7 @@
 import { requireRoot } from '../../kernel/root.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { fetchFromHost0, findNode, type ListedNode, nameOf, nodeStateText } from './node-list.ts';

@@ -6,7 +6,7 @@ import { machineId } from '../../machine/machine-id.ts';
 import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
 import { NODE_NAME } from '../../protocol/documents/membership.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { fetchFromHost0, findNode, type ListedNode, nameOf } from './node-list.ts';
 
@@ -57,7 +57,7 @@ async function enroll(context: Context, name: string, { machine: id, renew, outp
   const host0 = host0Client(context.paths);
   const machine = machineOf(context, await fetchFromHost0(host0), name, id);
   const body = { renew: renew === true };
-  const { identity, text } = await host0.ask('POST /v1/machines/*/key', { names: [machine], body });
+  const { identity, text } = await host0.ask('POST /v1/machines/{machine}/key', { path: { machine }, body });
   if (output === undefined) return context.answer({ machine, name, identity, text }, () => text);
   await writeDurable(output, text, KEY_FILE_MODE);
   context.answer(
@@ -72,7 +72,7 @@ async function revoke(context: Context, name: string): Promise<void> {
   requireRoot('revoke a key', 'Who takes the key of a machine away cuts it off from host0.');
   const host0 = host0Client(context.paths);
   const machine = machineOf(context, await fetchFromHost0(host0), name);
-  await host0.ask('DELETE /v1/machines/*/key', { names: [machine] });
+  await host0.ask('DELETE /v1/machines/{machine}/key', { path: { machine } });
   context.answer({ machine, name }, () => `Machine ${machine} has no valid key any more.\n`);
 }
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
 import type { NodeOrphan } from '../../protocol/documents/node-assignment.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';
 

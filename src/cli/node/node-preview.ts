@@ -13,7 +13,7 @@ import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { BootView, SegmentView } from '../../protocol/documents/boot-views.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { properties } from '../print/properties.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { BootView, LeaseView, ScanView, SegmentView } from '../../protocol/documents/boot-views.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import { restartCommand } from '../../protocol/http/service-manager.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
@@ -32,7 +32,7 @@ export function addScan(system: Command, context: Context): void {
         '\nExamples:\n  $ mesh system scan\n  $ mesh system scan --svg segments.svg',
     )
     .action(async ({ svg }: { svg?: string }) => {
-      const asked = host0Client(context.paths).ask('POST /v1/scan', { body: {}, timeoutMs: SCAN_TIMEOUT_MS });
+      const asked = host0Client(context.paths).ask('POST /v1/scan', { timeoutMs: SCAN_TIMEOUT_MS });
       const view = await withProgress(context.stderr, 'Listening on every NIC', asked);
       if (svg !== undefined) await draw(svg, view);
       context.answer(view, () => scanText(view, context.paint));

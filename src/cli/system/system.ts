@@ -7,7 +7,7 @@ import { noHost0Directory } from '../../formats/host0/host0-tree.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { host0Addresses, requireOthers } from '../../machine/host0-addresses.ts';
 import { MeshError } from '../../model/error.ts';
-import { agentClient, host0Client } from '../../protocol/http/control-client.ts';
+import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import { type DaemonName, serviceManager, serviceName, TITLES } from '../../protocol/http/service-manager.ts';
 import { endLeftOver } from '../../services/process/left-over.ts';
 import type { Context } from '../context.ts';
@@ -220,7 +220,7 @@ async function stop(context: Context, { leftOver }: StopOptions): Promise<void> 
 async function stopDaemon(daemon: Daemon, { paths }: Context): Promise<number | undefined> {
   if (daemon.name === 'host0' && daemon.pid() !== undefined) {
     await host0Client(paths)
-      .ask('POST /v1/boot/stop', { body: {} })
+      .ask('POST /v1/boot/stop')
       .catch(() => {});
   }
   return await daemon.stop();

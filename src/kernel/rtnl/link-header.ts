@@ -1,6 +1,7 @@
 /** struct ifinfomsg, with which each message about a link begins (linux/rtnetlink.h): family, type, index, flags. */
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, requireStruct } from '../netlink/netlink.ts';
+import type { LinkOptions } from './link-options.ts';
 import type { Link } from './objects.ts';
 
 /** Size of the struct, before the attributes. */
@@ -16,19 +17,14 @@ const IFF_DORMANT = 0x20000;
  * Writes the header of a request.
  * @param link name of the link; undefined where an attribute names it, or for all links
  * @param up the state to set; undefined leaves it
- * @param normal names of options that get their default; two of these are flags
+ * @param options options to set; two of these are flags, which only get their default here
  */
-export function writeLinkHeader(
-  writer: MessageWriter,
-  link?: string,
-  up?: boolean,
-  normal: readonly string[] = [],
-): void {
+export function writeLinkHeader(writer: MessageWriter, link?: string, up?: boolean, options: LinkOptions = {}): void {
   writer.u32(0);
   if (link === undefined) writer.u32(0);
   else writer.linkIndex(link);
-  const arp = normal.includes('link arp') ? IFF_NOARP : 0;
-  const multicast = normal.includes('link multicast') ? IFF_MULTICAST : 0;
+  const arp = options['link arp'] !== undefined ? IFF_NOARP : 0;
+  const multicast = options['link multicast'] !== undefined ? IFF_MULTICAST : 0;
   // The flags, and which of them to change.
   writer.u32((up === true ? IFF_UP : 0) | multicast);
   writer.u32((up === undefined ? 0 : IFF_UP) | multicast | arp);

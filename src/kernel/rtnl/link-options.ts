@@ -1,13 +1,13 @@
 /**
- * Options of links, bridges, ports and VXLANs that Meshwork leaves as the kernel makes them (linux/if_link.h). Another
- * program that changes one can cut a mesh off. So each link is read with those of its options that are not at the
- * kernel's default, and a change can put them back.
+ * Options of links, bridges, ports and VXLANs that Meshwork leaves as the kernel makes them, unless a network says otherwise
+ * (linux/if_link.h). Another program that changes one can cut a mesh off. So each link is read with those of its options that
+ * are not at the kernel's default, and a change can set them.
  */
 import type { AttributeTable } from '../netlink/attribute-table.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 
-/** Options that are not at their default, by name, with their values. The names are those of ip(8), after their place. */
-export type OddOptions = Readonly<Record<string, number>>;
+/** Options by name, with their values. The names are those of ip(8), after their place: `bridge stp_state`. */
+export type LinkOptions = Readonly<Record<string, number>>;
 
 /** The message part that has an option: the link's own attributes, or those of its kind. */
 export type OptionPlace = 'link' | 'bridge' | 'vxlan' | 'port';
@@ -68,7 +68,7 @@ const OPTIONS: { readonly [P in OptionPlace]: Readonly<Record<string, LinkOption
 export const OPTION_TYPE_MAX = { vxlan: 31, port: 42 } as const;
 
 /** Reads the options of one place that are not at their default. */
-export function readOddOptions(place: OptionPlace, attributes: AttributeTable): OddOptions {
+export function readOddOptions(place: OptionPlace, attributes: AttributeTable): LinkOptions {
   const odd: Record<string, number> = {};
   for (const [name, { type, bytes, normal }] of Object.entries(OPTIONS[place])) {
     if (!attributes.has(type)) continue;
@@ -78,23 +78,25 @@ export function readOddOptions(place: OptionPlace, attributes: AttributeTable): 
   return odd;
 }
 
-/** Writes the defaults of those of the named options that are of this place. */
-export function writeNormalOptions(writer: MessageWriter, place: OptionPlace, names: readonly string[]): void {
-  for (const [name, { type, bytes, normal }] of Object.entries(OPTIONS[place])) {
-    if (!names.includes(`${place} ${name}`)) continue;
-    if (bytes === 1) writer.attributeU8(type, normal);
-    else writer.attributeU32(type, normal);
+/** Writes those of the options that are of this place. */
+export function writeOptions(writer: MessageWriter, place: OptionPlace, options: LinkOptions): void {
+  for (const [name, { type, bytes }] of Object.entries(OPTIONS[place])) {
+    const value = options[`${place} ${name}`];
+    if (value === undefined) continue;
+    if (bytes === 1) writer.attributeU8(type, value);
+    else writer.attributeU32(type, value);
   }
 }
 
-/** Whether one of the named options is of this place. */
-export function hasOptionOf(place: OptionPlace, names: readonly string[] | undefined): boolean {
-  return names?.some((name) => name.startsWith(`${place} `)) ?? false;
+/** Whether one of the options is of this place. */
+export function hasOptionOf(place: OptionPlace, options: LinkOptions | undefined): boolean {
+  return Object.keys(options ?? {}).some((name) => name.startsWith(`${place} `));
 }
 
 /** The kernel's default of an option. */
 export function normalOption(name: string): number {
-  return optionCalled(name)?.normal ?? 0;
+  // The two flags of a link's header, arp and multicast, are set.
+  return optionCalled(name)?.normal ?? 1;
 }
 
 /** Whether only a new device has the option's default again. */

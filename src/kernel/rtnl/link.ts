@@ -5,7 +5,7 @@ import { AttributeTable } from '../netlink/attribute-table.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, requireStruct } from '../netlink/netlink.ts';
 import { IFINFOMSG_BYTES, readLinkHeader, writeLinkHeader } from './link-header.ts';
-import { hasOptionOf, OPTION_TYPE_MAX, readOddOptions, writeNormalOptions } from './link-options.ts';
+import { hasOptionOf, OPTION_TYPE_MAX, readOddOptions, writeOptions } from './link-options.ts';
 import { type BridgeAttributes, type BridgePortAttributes, type Link, NO_SETTING } from './objects.ts';
 import type { KernelOperation, LinkChange } from './operation.ts';
 import { readVxlan, writeVxlan } from './vxlan.ts';
@@ -50,6 +50,11 @@ const DEVCONF_AUTOCONF = 5;
 const DEVCONF_DISABLE_IPV6 = 26;
 const VETH_INFO_PEER = 1;
 
+const IFLA_BR_FORWARD_DELAY = 1;
+const IFLA_BR_ROOT_ID = 10;
+const IFLA_BR_BRIDGE_ID = 11;
+/** USER_HZ: the kernel counts the delay in hundredths of a second. */
+const DELAY_UNITS_PER_SEC = 100;
 const IFLA_BR_MULTI_BOOLOPT = 46;
 const IFLA_BR_FDB_MAX_LEARNED = 49;
 /** The bit of BR_BOOLOPT_NO_LL_LEARN (linux/if_bridge.h). */
@@ -98,8 +103,8 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
  * bridge, and before the port is up.
  */
 export function writeLinkSet(writer: MessageWriter, link: string, change: LinkChange): void {
-  const { up, port, normal, addressMode, mtuBytes, ...rest } = change;
-  const isPortNormal = hasOptionOf('port', normal);
+  const { up, port, options, addressMode, mtuBytes, ...rest } = change;
+  const hasPortOption = hasOptionOf('port', options);
   const parts: LinkChange[] = [
     mtuBytes !== undefined && addressMode !== undefined ? { mtuBytes } : {},
     {
@@ -108,13 +113,13 @@ export function writeLinkSet(writer: MessageWriter, link: string, change: LinkCh
       ...(addressMode !== undefined && { addressMode }),
       ...(up !== undefined && addressMode === undefined && { up }),
       ...(port !== undefined && !rest.master && { port }),
-      ...(normal !== undefined && !isPortNormal && { normal }),
+      ...(options !== undefined && !hasPortOption && { options }),
     },
     {
       ...(up !== undefined && addressMode !== undefined && { up }),
       ...(port !== undefined && rest.master && { port }),
     },
-    normal !== undefined && isPortNormal ? { normal } : {},
+    options !== undefined && hasPortOption ? { options } : {},
   ].filter((part) => Object.keys(part).length > 0);
   let name = link;
   for (const part of parts) {
@@ -128,20 +133,20 @@ export function writeLinkSet(writer: MessageWriter, link: string, change: LinkCh
  * link of that group", so this message gives the index, never only the name.
  */
 function writeChange(writer: MessageWriter, link: string, change: LinkChange): void {
-  const { normal } = change;
-  const insideNormal = (['vxlan', 'bridge', 'port'] as const).some((place) => hasOptionOf(place, normal));
+  const { options } = change;
+  const hasInside = (['vxlan', 'bridge', 'port'] as const).some((place) => hasOptionOf(place, options));
   const attributes = change.vxlan !== undefined || change.bridge !== undefined || change.port !== undefined;
-  const inside = attributes || insideNormal;
+  const inside = attributes || hasInside;
   writer.begin(inside ? RTM_NEWLINK : RTM_SETLINK, NLM_F_REQUEST);
   if (inside || change.name !== undefined) {
-    writeLinkHeader(writer, link, change.up, normal);
+    writeLinkHeader(writer, link, change.up, options);
     if (change.name !== undefined) {
       writer.changesName(link);
       writer.changesName(change.name);
       writer.attributeText(IFLA_IFNAME, change.name);
     }
   } else {
-    writeLinkHeader(writer, undefined, change.up, normal);
+    writeLinkHeader(writer, undefined, change.up, options);
     writer.attributeText(IFLA_IFNAME, link);
   }
   if (change.mac !== undefined) writer.attributeMac(IFLA_ADDRESS, change.mac);
@@ -151,7 +156,7 @@ function writeChange(writer: MessageWriter, link: string, change: LinkChange): v
   else if (change.master !== undefined) writer.attributeLink(IFLA_MASTER, change.master);
   if (change.alias !== undefined) writer.attributeText(IFLA_IFALIAS, change.alias);
   if (change.addressMode !== undefined) writeAddressMode(writer, change.addressMode);
-  writeNormalOptions(writer, 'link', normal ?? []);
+  writeOptions(writer, 'link', options ?? {});
   if (inside) writer.nested(IFLA_LINKINFO, () => writeLinkInfo(writer, change));
   writer.end();
 }
@@ -162,27 +167,27 @@ function writeAddressMode(writer: MessageWriter, mode: Link['addressMode']): voi
   );
 }
 
-function writeLinkInfo(writer: MessageWriter, { vxlan = {}, bridge = {}, port = {}, normal = [] }: LinkChange): void {
-  if (Object.keys(vxlan).length > 0 || hasOptionOf('vxlan', normal)) {
+function writeLinkInfo(writer: MessageWriter, { vxlan = {}, bridge = {}, port = {}, options = {} }: LinkChange): void {
+  if (Object.keys(vxlan).length > 0 || hasOptionOf('vxlan', options)) {
     writer.attributeText(IFLA_INFO_KIND, 'vxlan');
     writer.nested(IFLA_INFO_DATA, () => {
       writeVxlan(writer, vxlan);
-      writeNormalOptions(writer, 'vxlan', normal);
+      writeOptions(writer, 'vxlan', options);
     });
   }
-  if (Object.keys(bridge).length > 0 || hasOptionOf('bridge', normal)) {
+  if (Object.keys(bridge).length > 0 || hasOptionOf('bridge', options)) {
     writer.attributeText(IFLA_INFO_KIND, 'bridge');
     writer.nested(IFLA_INFO_DATA, () => {
       writeBridge(writer, bridge);
-      writeNormalOptions(writer, 'bridge', normal);
+      writeOptions(writer, 'bridge', options);
     });
   }
-  if (Object.keys(port).length > 0 || hasOptionOf('port', normal)) {
+  if (Object.keys(port).length > 0 || hasOptionOf('port', options)) {
     writer.attributeText(IFLA_INFO_SLAVE_KIND, 'bridge');
     writer.nested(IFLA_INFO_SLAVE_DATA, () => {
       if (port.learning !== undefined) writer.attributeU8(IFLA_BRPORT_LEARNING, Number(port.learning));
       if (port.locked !== undefined) writer.attributeU8(IFLA_BRPORT_LOCKED, Number(port.locked));
-      writeNormalOptions(writer, 'port', normal);
+      writeOptions(writer, 'port', options);
     });
   }
 }
@@ -221,7 +226,10 @@ export function writeLinkGet(writer: MessageWriter, flags: number, link?: string
 }
 
 /** A kernel before 6.7 accepts the limit and ignores it. */
-function writeBridge(writer: MessageWriter, { learnedMax, learnsLinkLocal }: BridgeAttributes): void {
+function writeBridge(writer: MessageWriter, { learnedMax, learnsLinkLocal, forwardDelaySec }: BridgeAttributes): void {
+  if (forwardDelaySec !== undefined) {
+    writer.attributeU32(IFLA_BR_FORWARD_DELAY, forwardDelaySec * DELAY_UNITS_PER_SEC);
+  }
   if (learnedMax !== undefined) writer.attributeU32(IFLA_BR_FDB_MAX_LEARNED, learnedMax);
   if (learnsLinkLocal === undefined) return;
   // struct br_boolopt_multi: the values, and which of them to set.
@@ -331,12 +339,16 @@ function readOdd(kind: string, flags: Link['odd']): Pick<Link, 'odd'> {
 
 function readBridge(): Pick<Link, 'bridge'> {
   bridgeData.parseNested(linkInfo, IFLA_INFO_DATA);
+  const isRoot = [0, 1].every(
+    (half) => bridgeData.u32At(IFLA_BR_ROOT_ID, half) === bridgeData.u32At(IFLA_BR_BRIDGE_ID, half),
+  );
   return {
     bridge: {
       ...(bridgeData.has(IFLA_BR_FDB_MAX_LEARNED) && { learnedMax: bridgeData.u32(IFLA_BR_FDB_MAX_LEARNED) }),
       ...(bridgeData.has(IFLA_BR_MULTI_BOOLOPT) && {
         learnsLinkLocal: (bridgeData.u32(IFLA_BR_MULTI_BOOLOPT) & NO_LINK_LOCAL_LEARNING) === 0,
       }),
+      ...(isRoot && { forwardDelaySec: bridgeData.u32(IFLA_BR_FORWARD_DELAY) / DELAY_UNITS_PER_SEC }),
     },
   };
 }

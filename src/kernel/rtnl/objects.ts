@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Vni } from '../../model/network/types/vxlan.ts';
-import type { OddOptions } from './link-options.ts';
+import type { LinkOptions } from './link-options.ts';
 
 /** The value of a setting that the link does not have: without IPv6 (its MTU was below 1280), it has none of IPv6. */
 export const NO_SETTING = -1;
@@ -44,7 +44,7 @@ export interface Link {
   /** Only on ports of a bridge. */
   readonly port?: BridgePortAttributes;
   /** The options of the link and of its kind that are not at the kernel's default; absent when there is none. */
-  readonly odd?: OddOptions;
+  readonly odd?: LinkOptions;
 }
 
 /**
@@ -93,6 +93,11 @@ export interface BridgeAttributes {
    * nft hook sees all of these.
    */
   readonly learnsLinkLocal?: boolean;
+  /**
+   * IFLA_BR_FORWARD_DELAY. Absent on a bridge that has another one as the root of its spanning tree: the kernel then shows the
+   * root's.
+   */
+  readonly forwardDelaySec?: number;
 }
 
 /** IFLA_BRPORT_* of a bridge port. */
@@ -102,7 +107,7 @@ export interface BridgePortAttributes {
   /** The port accepts only frames whose source MAC has an FDB entry at this port. */
   readonly locked: boolean;
   /** The options of the port that are not at the kernel's default, these two too; absent when there is none. */
-  readonly odd?: OddOptions;
+  readonly odd?: LinkOptions;
 }
 
 /** An IP address of a link. */

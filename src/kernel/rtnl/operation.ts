@@ -6,6 +6,7 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
+import type { LinkOptions } from './link-options.ts';
 import type { BridgeAttributes, FdbEntry, Rule, UdpPorts, VxlanAttributes } from './objects.ts';
 
 /** The attributes of a VXLAN device, with its underlay link by name. */
@@ -36,8 +37,7 @@ export interface LinkChange {
   readonly vxlan?: VxlanChange;
   readonly bridge?: BridgeAttributes;
   readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
-  /** Names of options that get the kernel's default again. */
-  readonly normal?: readonly string[];
+  readonly options?: LinkOptions;
 }
 
 /** One change. Each becomes one or two netlink messages; refusals are reported per operation. */

@@ -4,7 +4,7 @@ import { MeshError } from '../../model/error.ts';
 import type { BootView } from '../../protocol/documents/boot-views.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
-import { host0Client } from '../../protocol/http/control-client.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import { LastWords } from '../checks/silence.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 

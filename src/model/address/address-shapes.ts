@@ -8,7 +8,11 @@ import { isUnicastMac, type Mac } from './mac.ts';
 const LENGTH_MAX = 64;
 
 function address<T extends string>(is: (text: string) => boolean, rule: string): form.Shape<T> {
-  return form.guard<T>((value) => typeof value === 'string' && value.length <= LENGTH_MAX && is(value), { rule });
+  return form.guard<T>(
+    (value) => typeof value === 'string' && value.length <= LENGTH_MAX && is(value),
+    { rule },
+    form.TEXT,
+  );
 }
 
 /** Whether the text is an IPv4 subnet without host bits. */

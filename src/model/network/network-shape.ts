@@ -55,6 +55,7 @@ const PartsShape: form.Shape<Network> = form.object({
 
 /** A network of any type, whose parts fit each other. */
 export const NetworkShape: form.Shape<Network> = {
+  outline: PartsShape.outline,
   read: (value, strict) => {
     const network = PartsShape.read(value, strict);
     const misfit = idFault(network) ?? typeFault(network) ?? subnetFault(network);
@@ -75,6 +76,12 @@ function typeFault({ type, bridge, peers, hostAddress }: Network): form.Misfit |
   if (hasBridge !== (bridge !== undefined)) {
     return new form.Misfit(['bridge'], {
       rule: `A network of the type ${type.kind} has ${hasBridge ? 'a' : 'no'} bridge.`,
+    });
+  }
+  if (bridge?.mac !== undefined && hostAddress.kind === 'derived') {
+    return new form.Misfit(['bridge', 'mac'], {
+      rule: 'Where host addresses are derived, the Ethernet addresses of bridges are, too: the other nodes derive them.',
+      remedy: 'Leave mac out, or choose another hostAddress',
     });
   }
   if (hasPeers !== (peers !== undefined)) {

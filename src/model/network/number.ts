@@ -22,9 +22,11 @@ export function isNetworkNumber(value: unknown): value is NetworkNumber {
 }
 
 /** The form of a number. */
-export const NetworkNumberShape: form.Shape<NetworkNumber> = form.guard<NetworkNumber>(isNetworkNumber, {
-  rule: `The number of a network is a whole number from 1 to ${NETWORK_NUMBER_MAX}.`,
-});
+export const NetworkNumberShape: form.Shape<NetworkNumber> = form.guard<NetworkNumber>(
+  isNetworkNumber,
+  { rule: `The number of a network is a whole number from 1 to ${NETWORK_NUMBER_MAX}.` },
+  { kind: 'whole', min: 1, max: NETWORK_NUMBER_MAX },
+);
 
 /** A number as the store's keys, the names of devices and multicast groups have it: hex without leading zeros. */
 export function hexNumber(number: NetworkNumber): string {

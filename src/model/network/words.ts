@@ -32,4 +32,5 @@ export const PortNumberShape: form.Shape<number> = form.int(1, 65_535);
 export const NetworkIdShape: form.Shape<NetworkId> = form.guard<NetworkId>(
   (value) => typeof value === 'string' && value.length <= 64 && /^[a-z]+-[A-Za-z0-9]+$/.test(value),
   { rule: 'The identifier of a network, as mesh-456 or net-ff01.' },
+  form.TEXT,
 );

@@ -8,7 +8,6 @@
  * All answer a stream of pcapng. Each interface in it is named `vxlan456 (inner)` or `eth0 (outer)`. Statistics come at
  * least every 100 ms, also when no packet passes.
  */
-import { MeshError } from '../../model/error.ts';
 
 /** The options of a capture, which all nodes of one capture share. */
 export interface CaptureSettings {
@@ -26,28 +25,19 @@ export const FILTER_MAX_LENGTH = 200;
 /** The longest capture: one that its user has forgotten ends after an hour. */
 export const CAPTURE_MAX_SEC = 3_600;
 
-/** Query parameters for both paths; `readCaptureParameters` is the inverse. */
-export function captureParameters({ snapBytes, durationSec, filter }: CaptureSettings): Record<string, string> {
-  return { snap: String(snapBytes), for: String(durationSec), filter };
+/** The same as the parameters of a query. */
+export interface CaptureQuery {
+  readonly snap: number;
+  readonly for: number;
+  readonly filter: string;
 }
 
-/**
- * Settings from the query parameters `snap`, `for` and `filter` of a request. The filter is not parsed here.
- * @throws MESH_USAGE
- */
-export function readCaptureParameters(parameters: URLSearchParams): CaptureSettings {
-  const filter = parameters.get('filter') ?? '';
-  if (filter.length > FILTER_MAX_LENGTH) throw new MeshError('MESH_USAGE', 'the filter is too long');
-  return {
-    snapBytes: wholeNumber(parameters, 'snap', SNAP_BYTES.least, SNAP_BYTES.most),
-    durationSec: wholeNumber(parameters, 'for', 1, CAPTURE_MAX_SEC),
-    filter,
-  };
+/** The parameters of all three paths; `captureSettings` is the inverse. */
+export function captureQuery({ snapBytes, durationSec, filter }: CaptureSettings): CaptureQuery {
+  return { snap: snapBytes, for: durationSec, filter };
 }
 
-function wholeNumber(parameters: URLSearchParams, name: string, least: number, most: number): number {
-  const text = parameters.get(name) ?? '';
-  const value = Number(text);
-  if (/^\d{1,6}$/.test(text) && value >= least && value <= most) return value;
-  throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} is a number from ${least} to ${most}`);
+/** The settings in a query. The filter is not parsed here. */
+export function captureSettings({ snap: snapBytes, for: durationSec, filter }: CaptureQuery): CaptureSettings {
+  return { snapBytes, durationSec, filter };
 }

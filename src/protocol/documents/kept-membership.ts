@@ -17,9 +17,6 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { MembershipVersion, NetworkState } from './membership.ts';
 
-/** The path of the request. */
-export const KEPT_MEMBERSHIPS_PATH = '/memberships';
-
 /** Which membership a line is about. `turn` counts the claims of a node, so that a late line is not taken for one of the next claim. */
 export interface MembershipTurn {
   readonly network: NetworkId;

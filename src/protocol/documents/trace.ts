@@ -108,12 +108,29 @@ export interface PathPart {
   readonly receivesFrom?: Ipv4;
 }
 
+/** The same as a node sends it: whose hops they are, the asker knows. */
+export interface SentPath {
+  readonly forth: SentPathPart;
+  readonly back: SentPathPart;
+}
+
+/** One direction of it. */
+export interface SentPathPart extends Omit<PathPart, 'hops'> {
+  readonly hops: readonly Omit<TraceHop, 'node'>[];
+}
+
 /** The most hops in one part of a path; an answer with more is refused. */
 export const HOPS_MAX = 16;
 
-/** Path and query of the request for a PathView: `/path?from=POINT&to=POINT`. */
-export function formatPathQuery({ from, to }: PathQuery): string {
-  return `/path?${new URLSearchParams({ from: formatPoint(from), to: formatPoint(to) })}`;
+/** The ends of a path as the parameters of a query. */
+export interface PathEnds {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The parameters of the request for a PathView. */
+export function pathEnds({ from, to }: PathQuery): PathEnds {
+  return { from: formatPoint(from), to: formatPoint(to) };
 }
 
 function formatPoint({ member, guest }: PathPoint): string {
@@ -121,19 +138,19 @@ function formatPoint({ member, guest }: PathPoint): string {
 }
 
 /**
- * The inverse of `formatPathQuery`.
+ * The inverse of `pathEnds`.
  * @throws MESH_USAGE, MESH_ADDRESS_INVALID
  */
-export function parsePathQuery(parameters: URLSearchParams): PathQuery {
-  return { from: parsePoint(parameters.get('from')), to: parsePoint(parameters.get('to')) };
+export function parsePathEnds({ from, to }: PathEnds): PathQuery {
+  return { from: parsePoint(from), to: parsePoint(to) };
 }
 
-/** Two IPv6 addresses and an Ethernet address, with commas between them. */
-const POINT_MAX_LENGTH = 39 + 1 + 17 + 1 + 39;
+/** The longest end of a path: two IPv6 addresses and an Ethernet address, with commas between them. */
+export const POINT_MAX_LENGTH = 39 + 1 + 17 + 1 + 39;
 
-function parsePoint(text: string | null): PathPoint {
-  const [member, mac, ipv6, more] = (text ?? '').split(',', 4);
-  if (text === null || text.length > POINT_MAX_LENGTH || member === undefined || more !== undefined) {
+function parsePoint(text: string): PathPoint {
+  const [member, mac, ipv6, more] = text.split(',', 4);
+  if (text.length > POINT_MAX_LENGTH || member === undefined || more !== undefined) {
     throw new MeshError('MESH_USAGE', 'a path goes from a member to a member', {
       rule: 'An end is member[,MAC[,IPv6]].',
     });

@@ -1,43 +1,18 @@
 /**
- * The documents that the control sockets answer with. `--json` prints the same documents.
- *
- * host0, `control.sock`:  GET /v1/status → Host0Status · GET /v1/nodes → NodeView[] · GET /v1/networks → NetworkView[]
- *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
- *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
- *                         GET /v1/machines → MachineView[] (machine-view.ts)
- *                         GET /v1/catalogue → CatalogueView[] · GET /v1/catalogue/NAME → CatalogueView (catalogue.ts)
- *                         POST, PUT /v1/catalogue, PATCH /v1/catalogue/NAME ← NetworkOrder → CatalogueChange: makes, applies, edits
- *                         POST /v1/catalogue/NAME/start, …/stop, DELETE /v1/catalogue/NAME?force=1 → CatalogueChange
- *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
- *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
- *                         what the node with this mesh address answers on its channel
- *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
- *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
- * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[], its meshes
- *                         GET /v1/given → GivenNetworkView[], the networks that host0 has given
- *                         GET /v1/plan → PlanView · GET /v1/drift → DriftView
- *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
- *                         POST /v1/ping ← PingRequest → PingResult · POST /v1/trace ← TraceRequest → TraceView (trace.ts)
- *                         GET /v1/capture?network=NAME&node=NAME&… → pcapng (capture.ts)
- *                         GET /v1/ports → PortView[]
- *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after the safe fixes were made
- *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
- * both:                   GET /health → Liveness · GET /ready → Readiness (readiness.ts) · GET /metrics → text for Prometheus, or Family[]
- * journal-stream.ts describes `GET /v1/events`; with `?follow=0` the stream ends after the remembered events.
- * A failed request is answered with an ErrorDocument and the HTTP status of its code.
+ * The documents that the control sockets answer with; `--json` prints the same. The routes are in protocol/routes/.
  */
 
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
-import type { Member } from '../../model/network/member.ts';
+import type { Holder, Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
-import type { NetworkState } from './membership.ts';
+import type { MembershipVersion, NetworkState } from './membership.ts';
 import type { AttachmentReason } from './node-assignment.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
@@ -70,7 +45,7 @@ export interface GivenNetworkView {
   readonly network: Network;
   readonly state: NetworkState;
   /** The addresses of this machine's bridge. The IPv6 address is link-local where the network has none for its nodes. */
-  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
+  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6; readonly underlay?: Ipv6 };
   /** The other nodes that hold the network; absent where host0 does not name them. */
   readonly peers?: readonly PeerView[];
   /** The interfaces of this machine that are plugged into the network, or should be. */
@@ -78,6 +53,16 @@ export interface GivenNetworkView {
   /** Why this machine has the network. An older agent does not say. */
   readonly reasons?: readonly AttachmentReason[];
 }
+
+/** The assignment of a node: in force, since the last restart perhaps only from the node's own disk; or still awaited. */
+export type AssignmentView =
+  | {
+      readonly state: 'in force';
+      readonly version: MembershipVersion;
+      readonly from: 'host0' | 'disk';
+      readonly kept: boolean;
+    }
+  | { readonly state: 'pending'; readonly why: string };
 
 /** The channel between a node and host0. `none`: the node does not ask for one. */
 export type ChannelView =
@@ -148,6 +133,8 @@ export interface AgentStatus {
   readonly host0: readonly Ipv4[];
   /** Absent on host0 itself, and from an older agent. */
   readonly channel?: ChannelView;
+  /** Absent where the node asks for no channel, and from an older agent. */
+  readonly assignment?: AssignmentView;
   readonly networks: readonly NetworkView[];
   /** The networks that host0 has given. An older agent does not say. */
   readonly given?: readonly GivenNetworkView[];
@@ -213,8 +200,9 @@ export interface PingRequest {
 /** The answer to `POST /v1/ping`, after the last echo. */
 export interface PingResult {
   readonly network: string;
-  readonly from: Member;
-  readonly to: Member;
+  /** `ipv4` is the VTEP over IPv4, `underlay` the one over IPv6. */
+  readonly from: Holder;
+  readonly to: Holder;
   /** Devices and addresses on the way: `br456 → vxlan456 → 10.11.0.2`. */
   readonly path: readonly string[];
   readonly sent: number;

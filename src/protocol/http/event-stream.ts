@@ -2,24 +2,22 @@
  * The sending end of server-sent events. It sends a comment every three seconds, and ends the stream of a receiver that
  * does not read.
  */
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { STREAM_COMMENT_MS, STREAM_SILENCE_MS } from '../documents/membership.ts';
 import { formatSse, SSE_COMMENT, type SseMessage } from '../documents/sse.ts';
 
 /** Room for several snapshots of the largest mesh. */
 const BUFFER_MAX_BYTES = 4 * 1024 * 1024;
 
-/** One response as a stream of events. The constructor sends the headers. */
+/** The body of one answer as a stream of events. */
 export class EventStream {
-  readonly #response: ServerResponse;
+  readonly #response: Writable;
   readonly #comment: NodeJS.Timeout;
   /** Since when bytes have been waiting for the receiver; undefined while none wait. */
   #stuckSinceMs: number | undefined;
 
-  constructor(response: ServerResponse) {
+  constructor(response: Writable) {
     this.#response = response;
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    response.flushHeaders();
     this.#comment = setInterval(() => this.#write(SSE_COMMENT), STREAM_COMMENT_MS).unref();
     response.on('close', () => clearInterval(this.#comment));
     // An error of the socket ends the stream, too; «close» follows.

@@ -12,10 +12,10 @@
  * A snapshot is sent without other events in between; only its last event has an id. Another snapshot may come at any
  * time, and replaces the one before.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { EventInit, MeshEvent } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
-import { EventStream } from './event-stream.ts';
+import type { EventStream } from './event-stream.ts';
 
 /** The present conditions, each as the event that would record its beginning. */
 export type ReadConditions = () => readonly EventInit[];
@@ -25,15 +25,27 @@ interface Heard {
   readonly seq: number;
 }
 
-/** Answers a request for events on `response`, until the other end or the process ends the stream. */
+/** What a request for events asks for. */
+export interface JournalQuestion {
+  /** Whether the stream goes on behind the remembered events. */
+  readonly follow: boolean;
+  /** The id of the last event that the asker has had. */
+  readonly lastId: string | undefined;
+}
+
+/** The `Last-Event-ID` of a request. */
+export function lastEventId(headers: IncomingHttpHeaders): string | undefined {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** Answers a request for events on `stream`, until the other end or the process ends it. */
 export function streamJournal(
   journal: Journal,
   conditions: ReadConditions,
-  { url, headers }: Pick<IncomingMessage, 'url' | 'headers'>,
-  response: ServerResponse,
+  { follow, lastId }: JournalQuestion,
+  stream: EventStream,
 ): void {
-  const query = new URL(url ?? '/', 'http://control').searchParams;
-  const stream = new EventStream(response);
   const send = (event: MeshEvent, id: string | undefined) =>
     stream.send({ event: 'event', data: JSON.stringify(event), ...(id !== undefined && { id }) });
   const tell = (event: MeshEvent) => send(event, `${journal.run}.${event.seq}`);
@@ -42,12 +54,12 @@ export function streamJournal(
     for (const [index, event] of events.entries())
       send(event, index === events.length - 1 ? `${journal.run}.${event.seq}` : undefined);
   };
-  if (query.get('follow') === '0') {
+  if (!follow) {
     journal.recent().forEach(tell);
     stream.end();
     return;
   }
-  const heard = heardOf(headers['last-event-id']);
+  const heard = heardOf(lastId);
   const missed = heard?.run === journal.run ? journal.since(heard.seq) : undefined;
   if (missed !== undefined) missed.forEach(tell);
   else {
@@ -63,7 +75,7 @@ function snapshotOf(journal: Journal, conditions: readonly EventInit[]): MeshEve
   return [{ ...title, conditions: conditions.length }, ...conditions.map((condition) => journal.condition(condition))];
 }
 
-function heardOf(header: string | string[] | undefined): Heard | undefined {
-  const [, run, seq] = /^([0-9a-z]{1,16})\.([0-9]{1,15})$/.exec(String(header ?? '')) ?? [];
+function heardOf(id: string | undefined): Heard | undefined {
+  const [, run, seq] = /^([0-9a-z]{1,16})\.([0-9]{1,15})$/.exec(id ?? '') ?? [];
   return run === undefined ? undefined : { run, seq: Number(seq) };
 }

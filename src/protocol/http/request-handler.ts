@@ -1,6 +1,7 @@
 /** The wrapper around every request handler of a raw HTTP server: no request ends the process. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { MeshError } from '../../model/error.ts';
+import { http1Response, sendError } from './exchange.ts';
 import { type ListenAddress, mustBeOwnRequest } from './own-request.ts';
 
 /** Answers a request, at once or later. What it throws, or rejects with, becomes the answer. */
@@ -22,7 +23,7 @@ export function requestListener({ handler, listener, onFault }: RequestHandlerIn
     response.on('error', () => response.destroy());
     const failed = (thrown: unknown): void => {
       if (!(thrown instanceof MeshError)) onFault(thrown);
-      answerError(response, MeshError.from(thrown));
+      sendError(http1Response(response), MeshError.from(thrown));
     };
     try {
       mustBeOwnRequest(request.headers, listener);
@@ -32,19 +33,4 @@ export function requestListener({ handler, listener, onFault }: RequestHandlerIn
       failed(thrown);
     }
   };
-}
-
-/** Answers with an error as JSON. Never throws: an answer that has begun, or that cannot be sent, is broken off. */
-export function answerError(response: ServerResponse, error: MeshError): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  try {
-    const body = `${JSON.stringify(error)}\n`;
-    const headers = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) };
-    response.writeHead(error.httpStatus, headers).end(body);
-  } catch {
-    response.destroy();
-  }
 }

@@ -33,9 +33,11 @@ export const NicShape: form.Shape<UnderlayNic> = form.object({
 export const SegmentShape = form.object({ device: DeviceShape, ipv4: UnderlayAddressShape, subnet: Ipv4CidrShape });
 
 const UNDERLAY = { segments: form.listOf(SegmentShape, SEGMENTS_MAX), nics: form.listOf(NicShape, NICS_MAX) };
-const UnderlayShape: form.Shape<AssignedUnderlay> = form.object(UNDERLAY);
+/** The data of an `underlay` event. */
+export const AssignedUnderlayShape: form.Shape<AssignedUnderlay> = form.object(UNDERLAY);
 
-const AssignmentShape: form.Shape<Assignment> = form.object({
+/** The data of a `snapshot` event. */
+export const HostAssignmentShape: form.Shape<Assignment> = form.object({
   version: VersionShape,
   networks: form.listOf(MeshShape, NETWORKS_MAX),
   members: form.recordOf(NetworkIdShape, form.listOf(MemberShape, MEMBERS_MAX + 1), NETWORKS_MAX),
@@ -43,7 +45,8 @@ const AssignmentShape: form.Shape<Assignment> = form.object({
   findings: form.exactOptional(FindingsShape),
 });
 
-const AssignedMemberShape: form.Shape<AssignedMember> = form.object({
+/** The data of a `member` event. */
+export const AssignedMemberShape: form.Shape<AssignedMember> = form.object({
   version: VersionShape,
   network: NetworkIdShape,
   change: form.oneOf(['join', 'change', 'leave']),
@@ -52,12 +55,12 @@ const AssignedMemberShape: form.Shape<AssignedMember> = form.object({
 
 /** Reads the data of a `snapshot` event. @throws MESH_HOST0_MALFORMED */
 export function readAssignment(data: string): Assignment {
-  return read(AssignmentShape, data, 'an assignment');
+  return read(HostAssignmentShape, data, 'an assignment');
 }
 
 /** Reads the data of an `underlay` event. @throws MESH_HOST0_MALFORMED */
 export function readAssignedUnderlay(data: string): AssignedUnderlay {
-  return read(UnderlayShape, data, 'the underlay');
+  return read(AssignedUnderlayShape, data, 'the underlay');
 }
 
 /** Reads the data of a `member` event. @throws MESH_HOST0_MALFORMED */

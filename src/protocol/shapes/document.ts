@@ -3,7 +3,7 @@
  * first use. A document that does not fit is refused whole. A shape drops fields that it does not know: a newer process may
  * add some.
  */
-import { Misfit, type Shape } from './form.ts';
+import { Misfit, placeOf, type Shape } from './form.ts';
 
 /** A document in its form, or why the text holds none. */
 export type DocumentReading<T> =
@@ -76,10 +76,4 @@ function isDeep(text: string): boolean {
     if (depth > DEPTH_MAX) return true;
   }
   return false;
-}
-
-/** Keys are shown only where they are plain words: a stranger may have written them. */
-function placeOf(path: readonly PropertyKey[]): string {
-  const words = path.slice(0, 8).map((key) => (/^[\w:-]{1,40}$/.test(String(key)) ? String(key) : '?'));
-  return words.join('.') || 'its top';
 }

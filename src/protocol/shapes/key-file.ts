@@ -20,7 +20,11 @@ export interface NamedKey {
 /** Longer than any text of this form. */
 export const KEY_FILE_MAX_BYTES = 4_096;
 
-const IdentityShape = form.guard<KeyIdentity>((value) => typeof value === 'string' && isKeyIdentity(value));
+const IdentityShape = form.guard<KeyIdentity>(
+  (value) => typeof value === 'string' && isKeyIdentity(value),
+  undefined,
+  form.TEXT,
+);
 /** The form of a key that an enrolment gives out. */
 export const GivenKeyShape: form.Shape<GivenKey> = form.object({
   machine: MachineIdShape,

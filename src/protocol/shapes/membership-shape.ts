@@ -4,11 +4,12 @@
  */
 
 import { MeshError } from '../../model/error.ts';
+import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import { MEMBERS_MAX, type MembershipEvent, NONCE, type SelfReportAnswer } from '../documents/membership.ts';
 import { type DocumentReading, fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
-import { ErrorShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
+import { ErrorShape, MemberShape, memberShapeIn, SegmentsShape, VersionShape } from './parts.ts';
 
 /** The longest event, in characters: a list of MEMBERS_MAX members with the longest names has 800,000. */
 export const EVENT_MAX_LENGTH = 1024 * 1024;
@@ -18,11 +19,16 @@ const ANSWER_MAX_LENGTH = 64 * 1024;
 const nonce = form.exactOptional(form.string({ pattern: NONCE }));
 const Accepted = form.object({ accepted: form.literal(true), version: VersionShape, segments: SegmentsShape, nonce });
 const Refused = form.object({ accepted: form.literal(false), error: ErrorShape, nonce });
+/** The answer to a report. */
+export const ReportAnswerShape: form.Shape<SelfReportAnswer> = form.union([Accepted, Refused]);
 const Answer = form.union([Accepted, Refused, ErrorShape]);
 
 /** The members of one mesh have their IPv6 in its prefix. */
 function eventShape({ hostAddress }: Mesh): form.Shape<MembershipEvent> {
-  const member = memberShapeIn(hostAddress.prefix);
+  return eventShapeOf(memberShapeIn(hostAddress.prefix));
+}
+
+function eventShapeOf(member: form.Shape<Member>): form.Shape<MembershipEvent> {
   return form.variants('type', [
     // host0 itself comes on top of the members.
     form.object({
@@ -34,6 +40,9 @@ function eventShape({ hostAddress }: Mesh): form.Shape<MembershipEvent> {
     form.object({ type: form.oneOf(['join', 'change', 'leave']), version: VersionShape, member }),
   ]);
 }
+
+/** An event of the stream of any mesh. */
+export const MembershipEventShape: form.Shape<MembershipEvent> = eventShapeOf(MemberShape);
 
 /**
  * Reads events of a mesh's stream.

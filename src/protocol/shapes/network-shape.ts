@@ -26,6 +26,7 @@ const FormerMesh: form.Shape<Mesh> = form.mapped(
 
 /** A mesh, as this version writes it and as the version before did. */
 export const MeshShape: form.Shape<Mesh> = {
+  outline: NetworkShape.outline,
   read: (value) => {
     if (typeof value === 'object' && value !== null && !Object.hasOwn(value, 'number')) return FormerMesh.read(value);
     const network = NetworkShape.read(value);

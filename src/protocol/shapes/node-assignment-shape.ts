@@ -6,11 +6,14 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import { HostInterfaceShape } from '../../model/network/host-address.ts';
+import { NETWORK_LIST_MAX } from '../../model/network/words.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import {
   type AssignedPeer,
   type AssignedPort,
   type AssignedService,
+  type AssignmentAnswer,
   type AttachmentPeers,
   type AttachmentReason,
   attachmentDigest,
@@ -30,6 +33,7 @@ import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
 import {
   DeviceShape,
+  ErrorShape,
   Ipv6Shape,
   MachineIdShape,
   MacShape,
@@ -93,6 +97,7 @@ export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   network: NetworkShape,
   reasons: ReasonsShape,
   peers: PeersShape,
+  hostAddresses: form.exactOptional(form.listOf(HostInterfaceShape, NETWORK_LIST_MAX)),
   services: form.listOf(ServiceShape, SERVICES_MAX),
 });
 
@@ -222,6 +227,12 @@ const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
     message: TextShape,
     remedy: TextShape,
   }),
+]);
+
+/** What a node answers when it was given an assignment. */
+export const AssignmentAnswerShape: form.Shape<AssignmentAnswer> = form.variants('accepted', [
+  form.object({ accepted: form.literal(true), version: VersionShape, kept: form.boolean() }),
+  form.object({ accepted: form.literal(false), error: ErrorShape }),
 ]);
 
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */

@@ -43,7 +43,7 @@ export function isSegment(text: string): text is Ipv4Cidr {
 }
 
 function word<T extends string>(is: (text: string) => boolean): form.Shape<T> {
-  return form.guard<T>((value) => typeof value === 'string' && value.length <= 64 && is(value));
+  return form.guard<T>((value) => typeof value === 'string' && value.length <= 64 && is(value), undefined, form.TEXT);
 }
 
 /** A text that a parser takes. A text for which the parser throws does not fit. */
@@ -100,8 +100,6 @@ export const FindingsShape: form.Shape<Finding[]> = form.listOf(
   }),
   FINDINGS_MAX,
 );
-/** The part of a status that says what is not well. */
-export const HealthShape = form.object({ health: FindingsShape });
 
 /** An error of another process. A code that this version does not know becomes MESH_INTERNAL. */
 export const ErrorShape: form.Shape<ErrorDocument> = form.object({

@@ -6,7 +6,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../../../src/model/address/mac.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { host0Client } from '../../../src/protocol/http/control-client.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { addressIn, removeMesh, writeMesh } from '../../kit/lab-networks.ts';
 import { ip } from '../../kit/namespaces.ts';
 import { mesh } from '../../kit/networks.ts';

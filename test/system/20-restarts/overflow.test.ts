@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
@@ -32,7 +32,7 @@ function entries(verb: 'add' | 'del'): string {
 
 async function overflows(host: LabHost): Promise<number> {
   let count = 0;
-  for await (const event of agentClient(pathsBelow(host.root)).events('GET /v1/events', { query: { follow: '0' } })) {
+  for await (const event of agentClient(pathsBelow(host.root)).events('GET /v1/events', { query: { follow: false } })) {
     if (event.kind === 'monitor overflow') count++;
   }
   return count;

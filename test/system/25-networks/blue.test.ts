@@ -6,8 +6,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient } from '../../../src/protocol/http/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
@@ -68,9 +68,9 @@ const storeFiles = () => {
 };
 
 const plug = (host: LabHost, port: string, network = 'blue') =>
-  agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/*', { names: [port], body: { network } });
+  agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/{interface}', { path: { interface: port }, body: { network } });
 const unplug = (host: LabHost, port: string) =>
-  agentClient(pathsBelow(host.root)).ask('DELETE /v1/ports/*', { names: [port] });
+  agentClient(pathsBelow(host.root)).ask('DELETE /v1/ports/{interface}', { path: { interface: port } });
 
 function linksOf(host: LabHost): readonly string[] {
   const text = inside(netnsPath(host.netns), 'ip', '-br', 'link');

@@ -6,7 +6,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type ErrorDocument, MeshError } from '../../../src/model/error.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { host0Client } from '../../../src/protocol/http/control-client.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

@@ -7,7 +7,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { host0Client } from '../../../src/protocol/http/control-client.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { droppedDuring } from '../forwarding-watch.ts';

@@ -12,7 +12,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { AGENT_PORT, MEMBERSHIP_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
 import { HOPS_MAX } from '../../../src/protocol/documents/trace.ts';
-import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { membershipEventReader, readReportAnswer } from '../../../src/protocol/shapes/membership-shape.ts';
 import { damagedText, seedOfRun } from '../../kit/damage.ts';
@@ -187,7 +187,7 @@ test('a false host0 changes nothing, ends nothing, and is forgotten when the tru
   expect(Math.max(...growthKb)).toBeLessThan(GROWTH_MAX_KB);
   for (const host of nodes) {
     const faults: MeshEvent[] = [];
-    for await (const event of agentClient(pathsBelow(host.root)).events('GET /v1/events', { query: { follow: '0' } }))
+    for await (const event of agentClient(pathsBelow(host.root)).events('GET /v1/events', { query: { follow: false } }))
       if (event.kind === 'fault') faults.push(event);
     expect(faults).toEqual([]);
   }

@@ -14,7 +14,7 @@ import { parseMachineId } from '../../../src/model/machine.ts';
 import { memberAddresses } from '../../../src/model/network/member.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { Host0Status } from '../../../src/protocol/documents/views.ts';
-import { host0Client } from '../../../src/protocol/http/control-client.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { forge, makeUpMacs } from '../../kit/forgery.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
@@ -80,7 +80,9 @@ function fromElsewhere({ netns }: LabHost): number {
 
 async function leaves(): Promise<string[]> {
   const messages: string[] = [];
-  for await (const event of host0Client(pathsBelow(host0.root)).events('GET /v1/events', { query: { follow: '0' } })) {
+  for await (const event of host0Client(pathsBelow(host0.root)).events('GET /v1/events', {
+    query: { follow: false },
+  })) {
     if (event.kind === 'member left') messages.push(event.message);
   }
   return messages;

@@ -10,7 +10,7 @@ import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { MEMBER_SILENCE_MS } from '../../../src/protocol/documents/membership.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { AgentStatus, Host0Status } from '../../../src/protocol/documents/views.ts';
-import { host0Client } from '../../../src/protocol/http/control-client.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { fileOf, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';

@@ -7,7 +7,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { readinessOf } from '../../../src/protocol/documents/readiness.ts';
-import { agentClient, host0Client } from '../../../src/protocol/http/control-client.ts';
+import { agentClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';

@@ -8,7 +8,7 @@ import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient } from '../../../src/protocol/http/control-client.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';

@@ -4,15 +4,18 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { followEvents } from '../../../src/cli/here/event-follow.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../../../src/protocol/documents/tcp-ports.ts';
-import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/http/control-client.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { AGENT_ROUTES } from '../../../src/protocol/routes/agent-routes.ts';
+import { CONTROL_ROUTES } from '../../../src/protocol/routes/control-routes.ts';
 import { readExposition } from '../../metrics/exposition-parser.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { until } from '../until.ts';
+import { servedRoute, unservedRoutes } from './served-routes.ts';
 
 const REPAIR_DEADLINE_MS = 15_000;
 const RESTART_DEADLINE_MS = 20_000;
@@ -32,7 +35,7 @@ async function metric(
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const families = readExposition(await client.text('/metrics', 'text/plain'));
+  const families = readExposition(await client.text('GET /metrics', { accept: 'text/plain' }));
   const samples = [...families.values()].flatMap((family) => family.samples).filter((sample) => sample.name === name);
   return samples
     .filter((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
@@ -85,6 +88,23 @@ describe('drift', () => {
   });
 });
 
+test('both processes serve the routes of their tables, and print the same tables', async () => {
+  const { root } = lab.host('host0');
+  for (const [client, table] of [
+    [host0Client(pathsBelow(root)), CONTROL_ROUTES],
+    [agentClient(pathsBelow(root)), AGENT_ROUTES],
+  ] as const) {
+    expect(await unservedRoutes(client, table)).toEqual([]);
+    const { paths } = JSON.parse((await servedRoute(client, 'GET /v1/openapi.json')).text);
+    const printed = Object.entries<object>(paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(printed.toSorted()).toEqual(Object.keys(table).toSorted());
+  }
+  // What host0's daemon asks of its own node is on the agent's socket, too.
+  expect(await unservedRoutes(agentClient(pathsBelow(root)), { 'PUT /unplug': {}, 'GET /path': {} })).toEqual([]);
+});
+
 describe('host0', () => {
   test('measures its answers by route', async () => {
     const client = host0Client(pathsBelow(lab.host('host0').root));
@@ -93,7 +113,8 @@ describe('host0', () => {
     const before = await metric(client, name, route);
     await client.ask('GET /v1/nodes');
     expect(await metric(client, name, route)).toBe(before + 1);
-    await expect(client.text('/v1/nothing', 'application/json')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+    const { status } = await servedRoute(client, 'GET /v1/nothing');
+    expect(status).toBe(404);
     expect(await metric(client, name, { route: 'other', status: '404' })).toBe(1);
     expect(await metric(client, name, { api: 'membership', route: '/self', status: '200' })).toBeGreaterThan(0);
     expect(await metric(client, 'meshwork_members', { network: 'manage' })).toBe(3);

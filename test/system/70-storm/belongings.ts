@@ -2,8 +2,8 @@
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient } from '../../../src/protocol/http/control-client.ts';
 
 const MAKE = `set -e
 ip link add theirs0 type bridge
@@ -42,8 +42,8 @@ nft list table inet theirs; nft list table bridge theirs`;
 export async function makeBelongings(lab: Lab, host: LabHost): Promise<void> {
   const { code, stderr } = await lab.exec(host, ['sh', '-c', MAKE]);
   if (code !== 0) throw new Error(`the belongings of ${host.name}: ${stderr}`);
-  await agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/*', {
-    names: ['put0'],
+  await agentClient(pathsBelow(host.root)).ask('PUT /v1/ports/{interface}', {
+    path: { interface: 'put0' },
     body: { network: EXAMPLE_MESH.name },
   });
 }

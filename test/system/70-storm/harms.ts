@@ -6,8 +6,8 @@ import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { MeshError } from '../../../src/model/error.ts';
+import { agentClient, clientOf } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { agentClient, host0Client } from '../../../src/protocol/http/control-client.ts';
 import type { DaemonName } from '../../../src/protocol/http/service-manager.ts';
 import { fileOf } from '../../kit/lab-networks.ts';
 import { statusOf } from '../drift.ts';
@@ -35,10 +35,10 @@ export function killed(program: DaemonName): Harm {
 
 async function answers(lab: Lab, name: string, program: DaemonName): Promise<void> {
   const host = lab.host(name);
-  const client = (program === 'agent' ? agentClient : host0Client)(pathsBelow(host.root));
+  const client = clientOf(program, pathsBelow(host.root));
   const answer = until(`the ${program} of ${name} answers`, THERE_AGAIN_MS, async () => {
     try {
-      return await client.text('/v1/status', 'application/json');
+      return await client.ask('GET /v1/status');
     } catch (error) {
       if (error instanceof MeshError) return undefined;
       throw error;
@@ -153,7 +153,7 @@ export const deafened: Harm = async (lab, name) => {
 
 async function overflows(lab: Lab, name: string): Promise<number> {
   let count = 0;
-  const events = agentClient(pathsBelow(lab.host(name).root)).events('GET /v1/events', { query: { follow: '0' } });
+  const events = agentClient(pathsBelow(lab.host(name).root)).events('GET /v1/events', { query: { follow: false } });
   for await (const { kind } of events) if (kind === 'monitor overflow') count++;
   return count;
 }

@@ -11,10 +11,12 @@ import { shownCommands } from '../../cli/console-block.ts';
 import { pageOf, Typist } from '../typist.ts';
 import { until } from '../until.ts';
 import { builtImage } from './built-image.ts';
+import { takeTurnToEmulate } from './emulation-lane.ts';
 
 const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
 const PAGE = 'docs/first-boot.md';
 const name = `q${process.pid}`;
+takeTurnToEmulate();
 let typist: Typist;
 /** Far longer than a boot takes, because the emulator shares the processors with other tests. */
 const BOOT_MS = 240_000;

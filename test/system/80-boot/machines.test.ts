@@ -13,10 +13,12 @@ import type { BootTrouble, TimelineView } from '../../../src/protocol/documents/
 import { inside } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
+import { takeTurnToEmulate } from './emulation-lane.ts';
 
 /** Machines and tests share two processors: a boot that takes 15 s alone is given ten times that. */
 const BOOT_MS = 240_000;
 
+takeTurnToEmulate();
 const shared = forAllTests();
 
 class BootedLab {

@@ -26,16 +26,20 @@ export function assignedParts(context: VxlanContext, list: AttachmentPeers): Par
 }
 
 function peerPart(context: VxlanContext, peer: AssignedPeer): Part {
-  const { network } = context;
+  const { network, own } = context;
   return {
     key: peer.machine,
     inputs: [peer],
     build: () => {
       const { bridgeMac, linkLocal } = nodeAddresses(network, peer.machine);
+      const isShared = bridgeMac === own.bridgeMac;
+      const link = network.bridge.name;
+      const neighbour = { kind: 'neighbour', network: network.id, link, address: linkLocal, mac: bridgeMac } as const;
       return {
         items: [
-          ...vtepItems(context, peer.underlay, [bridgeMac, ...peer.macs]),
-          { kind: 'neighbour', network: network.id, link: network.bridge.name, address: linkLocal, mac: bridgeMac },
+          // Where all bridges have one address, each node answers for it itself.
+          ...vtepItems(context, peer.underlay, isShared ? peer.macs : [bridgeMac, ...peer.macs]),
+          ...(isShared ? [] : [neighbour]),
         ],
         elements: [sourceElement(network, peer.underlay), ...guardOf(network, [bridgeMac], [linkLocal])],
       };

@@ -1,16 +1,20 @@
 /** Networks of the type `bridge`: a bridge of this node alone. */
+import { isIpv6 } from '../../../kernel/ip.ts';
+import type { Bridge } from '../../../model/network/bridge.ts';
+import type { HostInterface } from '../../../model/network/host-address.ts';
 import type { Network } from '../../../model/network/network.ts';
 import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
 import type { Item } from '../../items/item.ts';
-import { OUR_CONF } from '../../items/link.ts';
+import { type LinkItem, OUR_CONF } from '../../items/link.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
 import type { NetworkContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
 import { portPart, portRulesPart } from '../parts/port.ts';
-import { ownGuard } from '../rules/address-guard.ts';
+import { guardOf, ownGuard } from '../rules/address-guard.ts';
+import { hostAddressRules } from '../rules/host-address-rules.ts';
 import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
 
 /**
@@ -20,18 +24,28 @@ import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
 export const LEARNED_MAX = 3 * MEMBERS_MAX;
 
 /** The parts of a network of this type. */
-export function bridgeParts({ network }: NetworkAttachment, _: unknown, { node, ports }: NetworkContext): Part[] {
+export function bridgeParts(
+  { network, hostAddresses }: NetworkAttachment,
+  _: unknown,
+  { node, ports }: NetworkContext,
+): Part[] {
   if (!hasBridge(network)) return [];
   const own = nodeAddresses(network, node.machine);
   return [
-    ...ownBridgeParts(network, own),
-    portPart(network.id, network.bridge.name, ports),
+    ...ownBridgeParts(network, own, hostAddresses),
+    portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, undefined, ports),
   ];
 }
 
-/** The bridge with this node's addresses on it. */
-export function ownBridgeParts(network: BridgedNetwork, own: NodeAddresses): Part[] {
+const NO_ADDRESSES: readonly HostInterface[] = [];
+
+/** The bridge with this node's addresses on it. @param given those that host0 chose */
+export function ownBridgeParts(
+  network: BridgedNetwork,
+  own: NodeAddresses,
+  given: readonly HostInterface[] = NO_ADDRESSES,
+): Part[] {
   return [
     {
       key: 'bridge',
@@ -42,6 +56,19 @@ export function ownBridgeParts(network: BridgedNetwork, own: NodeAddresses): Par
       key: 'addresses',
       inputs: [network],
       build: () => ({ items: addressItems(network, own), elements: ownGuard(network, own) }),
+    },
+    {
+      key: 'given addresses',
+      inputs: [network, given],
+      build: () => ({
+        items: given.map((one) => givenItem(network, one)),
+        rules: [hostAddressRules(network, given)],
+        elements: guardOf(
+          network,
+          [],
+          given.flatMap(({ address }) => (isIpv6(address) ? [address] : [])),
+        ),
+      }),
     },
   ];
 }
@@ -71,7 +98,22 @@ export function bridgeItem(network: BridgedNetwork, own: NodeAddresses): Item {
     learnedMax: LEARNED_MAX,
     // An LLDP frame with the Ethernet address of a member would move the member's entry, past all our rules.
     learnsLinkLocal: false,
+    ...bridgeOptions(network.bridge),
   };
+}
+
+/** With a spanning tree, Linux waits at least so long in each of the two states before a port forwards (BR_MIN_FORWARD_DELAY). */
+const FORWARD_DELAY_MIN_SEC = 2;
+
+/** The options of a bridge that are not as the kernel makes them. Without a spanning tree a port forwards at once, whatever the delay. */
+function bridgeOptions({ stp, forwardDelaySec }: Bridge): Pick<LinkItem, 'odd' | 'forwardDelaySec'> {
+  if (stp) return { odd: { 'bridge stp_state': 1 }, forwardDelaySec: Math.max(forwardDelaySec, FORWARD_DELAY_MIN_SEC) };
+  return forwardDelaySec === 0 ? {} : { forwardDelaySec };
+}
+
+/** An address that host0 chose. It carries our mark, as addresses of other programs may be beside it. */
+function givenItem({ id: network, bridge }: BridgedNetwork, { address, length }: HostInterface): Item {
+  return { kind: 'address', network, link: bridge.name, address, length, marked: true };
 }
 
 /** This node's addresses on the bridge: in a mesh the one in the mesh's prefix, and the link-local one everywhere. */

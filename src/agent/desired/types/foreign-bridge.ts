@@ -19,5 +19,5 @@ export function foreignBridgeParts(
   { name }: ForeignBridgeType,
   { ports, link }: NetworkContext,
 ): Part[] {
-  return link?.kind === 'bridge' ? [portPart(network.id, name, ports)] : [];
+  return link?.kind === 'bridge' ? [portPart(network.id, { name }, ports)] : [];
 }

@@ -4,10 +4,9 @@
  */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { forge } from '../../../../test/kit/forgery.ts';
-import { carriesPackets, inside, ip, twoHosts } from '../../../../test/kit/namespaces.ts';
-import { board, networkOfType, vxlanType } from '../../../../test/kit/networks.ts';
-import { PlannedNode } from '../../../../test/kit/planned-node.ts';
-import { type TemporaryNetns, temporaryNetns } from '../../../kernel/netns.ts';
+import { carriesPackets, inside, ip } from '../../../../test/kit/namespaces.ts';
+import { networkOfType, vxlanType } from '../../../../test/kit/networks.ts';
+import { assignedPair, PlannedPair, UNDERLAY_V4, UNDERLAY_V6 } from '../../../../test/kit/planned-pair.ts';
 import { parseIpv4 } from '../../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../../model/address/ipv6.ts';
 import { parseMac } from '../../../model/address/mac.ts';
@@ -17,57 +16,28 @@ import type { NetworkAttachment } from '../assignment.ts';
 
 const DEADLINE_MS = 10_000;
 const NUMBER = 0xff01;
-const MACHINES = [board(1), board(2)] as const;
 
-let hosts: ReturnType<typeof twoHosts>;
-let guests: readonly TemporaryNetns[];
-let nodes: readonly PlannedNode[];
+let pair: PlannedPair;
+let hosts: PlannedPair['hosts'];
+let guests: PlannedPair['guests'];
+let nodes: PlannedPair['nodes'];
 
 beforeEach(async () => {
-  hosts = twoHosts();
-  guests = [temporaryNetns(), temporaryNetns()];
-  for (const [at, host] of [hosts.here, hosts.there].entries()) {
-    const guest = guests[at]?.path ?? '';
-    ip(host, `link add tap0 type veth peer name eth0 netns ${guest}`, 'link set tap0 up');
-    ip(
-      guest,
-      'link set eth0 mtu 1400',
-      `address add 192.168.7.${at + 1}/24 dev eth0`,
-      `address add fd07::${at + 1}/64 dev eth0 nodad`,
-      'link set eth0 up',
-    );
-    // What is not the agent's stays.
+  pair = await PlannedPair.open();
+  ({ hosts, guests, nodes } = pair);
+  // What is not the agent's stays.
+  for (const host of [hosts.here, hosts.there]) {
     ip(
       host,
       'link add virbr0 address 06:00:00:00:00:99 type bridge',
       'link add vxlan9 type vxlan id 9 dstport 8472 local 10.9.0.77',
     );
   }
-  nodes = await Promise.all(
-    [hosts.here, hosts.there].map((host, at) => PlannedNode.open(host, board(at + 1), `10.9.0.${at + 1}`)),
-  );
 });
 
 afterEach(async () => {
-  for (const node of nodes) await node[Symbol.asyncDispose]();
-  for (const netns of guests) netns.close();
-  hosts.close();
+  await pair[Symbol.asyncDispose]();
 });
-
-/** Both nodes take the network with their guests' ports, each with its own list of peers. */
-async function takeBoth(attachments: (at: number) => readonly NetworkAttachment[], links = ['tap0']): Promise<void> {
-  await Promise.all(nodes.map((node, at) => node.take(attachments(at), links)));
-}
-
-/** Whether the first guest reaches the second, by both families. */
-async function guestsReachEachOther(): Promise<void> {
-  for (const address of ['192.168.7.2', 'fd07::2']) {
-    await vi.waitFor(() => inside(guests[0]?.path ?? '', 'ping', '-c1', '-W1', address), {
-      timeout: DEADLINE_MS,
-      interval: 50,
-    });
-  }
-}
 
 /** The names of all links of a host. */
 function linksOf(host: string): string[] {
@@ -78,45 +48,34 @@ function linksOf(host: string): string[] {
 const UNTOUCHED = ['eth0', 'lo', 'tap0', 'virbr0', 'vxlan9'];
 
 async function takeNone(): Promise<void> {
-  await takeBoth(() => [], []);
+  await pair.take(() => [], []);
   for (const host of [hosts.here, hosts.there]) {
     await vi.waitFor(() => expect(linksOf(host)).toEqual(UNTOUCHED), { timeout: DEADLINE_MS, interval: 50 });
     expect(inside(host, 'nft', 'list', 'ruleset')).toBe('');
   }
 }
 
-/** The attachment of each node to a network whose nodes host0 names. */
-function assigned(network: Network, underlays: readonly string[]): (at: number) => NetworkAttachment[] {
-  const parse = (text: string) => (text.includes(':') ? parseIpv6(text) : parseIpv4(text));
-  const peers = MACHINES.map((machine, at) => {
-    return { machine, name: `node${at}`, underlay: parse(underlays[at] ?? ''), macs: [] };
-  });
-  return (at) => [{ network, peers: { kind: 'assigned', peers: peers.filter((_, other) => other !== at) } }];
-}
-
-const V4 = ['10.9.0.1', '10.9.0.2'] as const;
-const V6 = ['fd09::1', 'fd09::2'] as const;
 const TOLD: AttachmentPeers = { kind: 'multicast' };
 
 test.each([
-  ['assigned over IPv4', assigned(networkOfType(NUMBER, vxlanType(NUMBER), { kind: 'assigned' }), V4)],
+  ['assigned over IPv4', assignedPair(networkOfType(NUMBER, vxlanType(NUMBER), { kind: 'assigned' }), UNDERLAY_V4)],
   [
     'assigned over IPv6',
-    assigned(networkOfType(NUMBER, vxlanType(NUMBER, { underlay: 'ipv6' }), { kind: 'assigned' }), V6),
+    assignedPair(networkOfType(NUMBER, vxlanType(NUMBER, { underlay: 'ipv6' }), { kind: 'assigned' }), UNDERLAY_V6),
   ],
   [
     'assigned on another UDP port',
-    assigned(networkOfType(NUMBER, vxlanType(NUMBER, { udpPort: 8472 }), { kind: 'assigned' }), V4),
+    assignedPair(networkOfType(NUMBER, vxlanType(NUMBER, { udpPort: 8472 }), { kind: 'assigned' }), UNDERLAY_V4),
   ],
-  ['explicit', () => [{ network: explicit(...V4), peers: { kind: 'explicit' } }]],
+  ['explicit', () => [{ network: explicit(...UNDERLAY_V4), peers: { kind: 'explicit' } }]],
   ['multicast over IPv6', () => [{ network: multicast('ff05::ff01', 'ipv6'), peers: TOLD }]],
   ['multicast over IPv4', () => [{ network: multicast('239.0.255.1', 'ipv4'), peers: TOLD }]],
 ] as [
   string,
   (at: number) => NetworkAttachment[],
 ][])('guests of a network reach each other: %s', async (_, attachments) => {
-  await takeBoth(attachments);
-  await guestsReachEachOther();
+  await pair.take(attachments);
+  await pair.guestsReachEachOther();
   await takeNone();
 });
 
@@ -134,7 +93,7 @@ function multicast(group: string, underlay: 'ipv4' | 'ipv6', more = {}): Network
 
 test('a plan has the lines that an administrator would type', async () => {
   await nodes[0]?.take(
-    assigned(networkOfType(NUMBER, vxlanType(NUMBER, { underlay: 'ipv6' }), { kind: 'assigned' }), V6)(0),
+    assignedPair(networkOfType(NUMBER, vxlanType(NUMBER, { underlay: 'ipv6' }), { kind: 'assigned' }), UNDERLAY_V6)(0),
     ['tap0'],
   );
   expect(nodes[0]?.lines.filter((line) => !line.startsWith('nft'))).toMatchInlineSnapshot(`
@@ -168,7 +127,7 @@ test('a network of one node has a bridge, and no way to other nodes', async () =
   );
   ip(guests[1]?.path ?? '', 'link set eth1 up');
   await nodes[0]?.take([{ network, peers: { kind: 'none' } }], ['tap0', 'tap1']);
-  await guestsReachEachOther();
+  await pair.guestsReachEachOther();
   expect(linksOf(hosts.here)).toEqual([...UNTOUCHED, 'brff01', 'tap1'].sort());
   await nodes[0]?.take([]);
   expect(linksOf(hosts.here)).toEqual([...UNTOUCHED, 'tap1'].sort());
@@ -176,10 +135,10 @@ test('a network of one node has a bridge, and no way to other nodes', async () =
 
 test('a VXLAN goes with the underlay device that the network names, and comes back with it', async () => {
   const attachments = () => [{ network: multicast('ff05::ff01', 'ipv6'), peers: TOLD }];
-  await takeBoth(attachments);
-  await guestsReachEachOther();
+  await pair.take(attachments);
+  await pair.guestsReachEachOther();
   ip(hosts.here, 'link delete eth0');
-  await takeBoth(attachments);
+  await pair.take(attachments);
   for (const host of [hosts.here, hosts.there]) {
     expect(linksOf(host)).toContain('brff01');
     expect(linksOf(host)).not.toContain('vxlanff01');
@@ -189,22 +148,22 @@ test('a VXLAN goes with the underlay device that the network names, and comes ba
     ip(host, `address add fd09::${at + 1}/64 dev eth0 nodad`, 'link set eth0 up');
   }
   for (const host of [hosts.here, hosts.there]) carriesPackets(host, 'eth0');
-  await takeBoth(attachments);
-  await guestsReachEachOther();
+  await pair.take(attachments);
+  await pair.guestsReachEachOther();
 });
 
 test('a network that moves to the other underlay family gets another device, and keeps its bridge', async () => {
   const on = (underlay: 'ipv4' | 'ipv6') =>
-    assigned(
+    assignedPair(
       networkOfType(NUMBER, vxlanType(NUMBER, { underlay }), { kind: 'assigned' }),
-      underlay === 'ipv4' ? V4 : V6,
+      underlay === 'ipv4' ? UNDERLAY_V4 : UNDERLAY_V6,
     );
-  await takeBoth(on('ipv4'));
+  await pair.take(on('ipv4'));
   const indexes = () =>
     ['brff01', 'vxlanff01'].map((name) => JSON.parse(inside(hosts.here, 'ip', '-j', 'link', 'show', name))[0].ifindex);
   const [bridge, vxlan] = indexes();
-  await takeBoth(on('ipv6'));
-  await guestsReachEachOther();
+  await pair.take(on('ipv6'));
+  await pair.guestsReachEachOther();
   expect(indexes()[0]).toBe(bridge);
   expect(indexes()[1]).not.toBe(vxlan);
 });
@@ -220,7 +179,7 @@ test('VXLAN packets are taken from the peers alone, and in a multicast network f
     });
     return inside(hosts.here, 'bridge', 'fdb', 'show', 'dev', 'vxlanff01').includes(mac);
   };
-  await nodes[0]?.take(assigned(networkOfType(NUMBER, vxlanType(NUMBER), { kind: 'assigned' }), V4)(0));
+  await nodes[0]?.take(assignedPair(networkOfType(NUMBER, vxlanType(NUMBER), { kind: 'assigned' }), UNDERLAY_V4)(0));
   expect(await isTaken('10.9.0.2', '06:00:00:00:00:01')).toBe(true);
   expect(await isTaken('10.9.0.77', '06:00:00:00:00:02')).toBe(false);
   await nodes[0]?.take([{ network: multicast('239.0.255.1', 'ipv4'), peers: TOLD }]);

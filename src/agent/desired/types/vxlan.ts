@@ -33,10 +33,10 @@ export function vxlanParts(
       inputs: [network, node, link],
       build: () => ({ rules: [senderRules(network, type, sendersOfPeers(context), node.role)] }),
     },
-    ...ownBridgeParts(network, own),
+    ...ownBridgeParts(network, own, attachment.hostAddresses),
     { key: 'vxlan', inputs: [network, node, link], build: () => ({ items: vxlanItems(context) }) },
     ...peersParts(context, attachment.peers),
-    portPart(network.id, network.bridge.name, ports),
+    portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, type.device, ports),
   ];
 }
@@ -51,6 +51,7 @@ export function underlayLink({ dev, underlay }: VxlanType, node: NodeContext): s
 export function vxlanItems(context: VxlanContext): Item[] {
   const { network, type, own, dev } = context;
   const local = sourceAddress(context);
+  const isLearned = network.bridge.macTable === 'learned';
   if ((type.dev !== undefined && dev === undefined) || (type.underlay === 'ipv6' && local === undefined)) return [];
   return [
     {
@@ -68,10 +69,11 @@ export function vxlanItems(context: VxlanContext): Item[] {
         ...(type.hopLimit !== undefined && { hopLimit: type.hopLimit }),
         ...vxlanOfPeers(network),
         // By learning, host0 finds a node that it does not know yet, and every node finds guests on members' bridges.
-        learning: type.learning,
+        learning: type.learning && isLearned,
         df: 'inherit',
         entriesMax: ENTRIES_MAX,
       },
+      ...(!isLearned && { odd: { 'port learning': 0 } }),
     },
   ];
 }

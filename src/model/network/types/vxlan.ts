@@ -48,6 +48,7 @@ export interface VxlanType {
 export const VniShape: form.Shape<Vni> = form.guard<Vni>(
   (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= VNI_MAX,
   { rule: `A VNI is a whole number from 1 to ${VNI_MAX}.` },
+  { kind: 'whole', min: 1, max: VNI_MAX },
 );
 
 /** The row of the type. */

@@ -1,16 +1,17 @@
 /** The control socket gives out one key a machine, the next one only on demand, and takes keys away. */
-import fastify from 'fastify';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { routeAnswer } from '../../../test/kit/route-answer.ts';
 import { MachineKeys } from '../../controller/machines/machine-keys.ts';
 import { channelPsk } from '../../model/machine-key.ts';
+import { routeServer } from '../../protocol/calls/route-server.ts';
 import type { MeshEvent } from '../../protocol/journal/event.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import { readRouteAnswer } from '../../protocol/shapes/answers.ts';
-import { readKeyFile } from '../../protocol/shapes/key-file.ts';
-import { answerErrors } from '../error-reply.ts';
-import { addKeyRoutes } from './key-routes.ts';
+import { MACHINE_ROUTES } from '../../protocol/routes/machine-routes.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import { GivenKeyShape, readKeyFile } from '../../protocol/shapes/key-file.ts';
+import { machineHandlers } from './machine-handlers.ts';
 
 const URL = '/v1/machines/10eff964/key';
 
@@ -19,12 +20,19 @@ async function served(secret: Uint8Array | undefined) {
   const events: MeshEvent[] = [];
   journal.subscribe((event) => events.push(event));
   const keys = await MachineKeys.open({ store: new MemoryStore(), journal, secret });
-  const app = fastify();
-  answerErrors(app, 'MESH_USAGE');
-  addKeyRoutes(app, keys);
+  const boots = {
+    log: { views: () => [], subscribe: () => () => {} },
+    machines: async () => [],
+    addCard: async () => [],
+  };
+  const server = routeServer(MACHINE_ROUTES, machineHandlers(boots, keys), {
+    onFault: (thrown) => {
+      throw thrown;
+    },
+  });
   const ask = async (method: 'POST' | 'DELETE', body?: object, url = URL) => {
-    const { statusCode, body: text } = await app.inject({ method, url, ...(body && { payload: body }) });
-    return { status: statusCode, text, code: text === '' ? undefined : JSON.parse(text).code };
+    const { status, text } = await routeAnswer(server, `${method} ${url}`, { body, from: undefined });
+    return { status, text, code: text === '' ? undefined : JSON.parse(text).code };
   };
   return { keys, events, ask };
 }
@@ -32,7 +40,7 @@ async function served(secret: Uint8Array | undefined) {
 test('a key is given once, renewed on demand, and taken away', async () => {
   const { keys, events, ask } = await served(Buffer.alloc(32, 1));
   const { text } = await ask('POST');
-  const file = readKeyFile(readRouteAnswer('host0', 'POST /v1/machines/*/key', text).document?.text ?? '').document;
+  const file = readKeyFile(readDocument(GivenKeyShape, text).document?.text ?? '').document;
   expect(file?.identity).toBe('10eff964.1');
   expect(keys.pskOf('10eff964.1')).toEqual(channelPsk(file?.key ?? new Uint8Array()));
   expect(await ask('POST', {})).toMatchObject({ status: 409, code: 'MESH_KEY_GIVEN' });

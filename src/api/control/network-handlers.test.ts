@@ -1,16 +1,16 @@
 /** The routes of the catalogue: each answer has its form, a dry run changes nothing, and wrong requests are refused. */
-import fastify from 'fastify';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { mesh } from '../../../test/kit/networks.ts';
+import { routeAnswer } from '../../../test/kit/route-answer.ts';
 import { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import { routeServer } from '../../protocol/calls/route-server.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import { type RouteOf, readRouteAnswer } from '../../protocol/shapes/answers.ts';
-import { answerErrors } from '../error-reply.ts';
-import { addNetworkRoutes } from './network-routes.ts';
-
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+import { CATALOGUE_ROUTES } from '../../protocol/routes/catalogue-routes.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import type { Shape } from '../../protocol/shapes/form.ts';
+import { networkHandlers } from './network-handlers.ts';
 
 async function served() {
   const clock = new ManualClock();
@@ -20,16 +20,19 @@ async function served() {
     journal: new Journal(clock, 'host0', 'host0'),
   });
   catalogue.setFiles([mesh('manage', 456)]);
-  const app = fastify();
-  answerErrors(app, 'MESH_USAGE');
-  addNetworkRoutes(app, catalogue);
-  return async (route: RouteOf<'host0'>, url: string, body?: object) => {
-    const method = route.split(' ')[0] as Method;
-    const { statusCode, body: text } = await app.inject({ method, url, ...(body && { payload: body }) });
-    if (statusCode >= 300) return { status: statusCode, ...JSON.parse(text) };
-    const { document, fault } = readRouteAnswer('host0', route, text);
+  const server = routeServer(CATALOGUE_ROUTES, networkHandlers(catalogue), {
+    onFault: (thrown) => {
+      throw thrown;
+    },
+  });
+  return async (route: keyof typeof CATALOGUE_ROUTES, url: string, body?: object) => {
+    const method = route.split(' ')[0];
+    const { status, text } = await routeAnswer(server, `${method} ${url}`, { body, from: undefined });
+    if (status >= 300) return { status, ...JSON.parse(text) };
+    const form: Shape<unknown> = CATALOGUE_ROUTES[route].answer.form;
+    const { document, fault } = readDocument(form, text);
     expect(fault).toBeUndefined();
-    return document;
+    return Object(document);
   };
 }
 
@@ -41,14 +44,16 @@ test('a network is made, listed, changed, stopped and deleted', async () => {
     { network: { name: 'manage' }, activity: { phase: 'active' } },
     { network: { name: 'blue' }, activity: { phase: 'active', id: 1 } },
   ]);
-  const edited = await ask('PATCH /v1/catalogue/*', '/v1/catalogue/blue', { mtuBytes: 1400 });
+  const edited = await ask('PATCH /v1/catalogue/{name}', '/v1/catalogue/blue', { mtuBytes: 1400 });
   expect(edited).toMatchObject({ change: 'changed', differences: ['mtuBytes 1450 → 1400'] });
   expect(await ask('PUT /v1/catalogue', '/v1/catalogue', made.network)).toMatchObject({ change: 'changed' });
-  expect(await ask('POST /v1/catalogue/*/stop', '/v1/catalogue/br1000/stop')).toMatchObject({ change: 'stopped' });
-  expect(await ask('POST /v1/catalogue/*/start', '/v1/catalogue/0x1000/start')).toMatchObject({ change: 'started' });
-  expect(await ask('DELETE /v1/catalogue/*', '/v1/catalogue/blue?dry-run=1')).toMatchObject({ dryRun: true });
-  expect(await ask('GET /v1/catalogue/*', '/v1/catalogue/blue')).toMatchObject({ network: { name: 'blue' } });
-  expect(await ask('DELETE /v1/catalogue/*', '/v1/catalogue/blue?force=1')).toMatchObject({ change: 'deleted' });
+  expect(await ask('POST /v1/catalogue/{name}/stop', '/v1/catalogue/br1000/stop')).toMatchObject({ change: 'stopped' });
+  expect(await ask('POST /v1/catalogue/{name}/start', '/v1/catalogue/0x1000/start')).toMatchObject({
+    change: 'started',
+  });
+  expect(await ask('DELETE /v1/catalogue/{name}', '/v1/catalogue/blue?dry-run=1')).toMatchObject({ dryRun: true });
+  expect(await ask('GET /v1/catalogue/{name}', '/v1/catalogue/blue')).toMatchObject({ network: { name: 'blue' } });
+  expect(await ask('DELETE /v1/catalogue/{name}', '/v1/catalogue/blue?force=1')).toMatchObject({ change: 'deleted' });
 });
 
 test('wrong requests are refused with a code', async () => {
@@ -59,11 +64,11 @@ test('wrong requests are refused with a code', async () => {
     status: 422,
     code: 'MESH_NET_INVALID',
   });
-  expect(await ask('GET /v1/catalogue/*', '/v1/catalogue/nope')).toMatchObject({
+  expect(await ask('GET /v1/catalogue/{name}', '/v1/catalogue/nope')).toMatchObject({
     status: 404,
     code: 'MESH_NET_UNKNOWN',
   });
-  expect(await ask('DELETE /v1/catalogue/*', '/v1/catalogue/manage')).toMatchObject({
+  expect(await ask('DELETE /v1/catalogue/{name}', '/v1/catalogue/manage')).toMatchObject({
     status: 409,
     code: 'MESH_NET_SOURCE',
   });

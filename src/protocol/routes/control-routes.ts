@@ -1,0 +1,47 @@
+/** The routes of host0's control socket. */
+import { AssignedMemberShape, AssignedUnderlayShape, HostAssignmentShape } from '../shapes/assignment-shape.ts';
+import * as form from '../shapes/form.ts';
+import { NETWORKS_MAX, NetworkIdShape } from '../shapes/parts.ts';
+import { NetworkStateShape } from '../shapes/state-shape.ts';
+import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
+import { BOOT_ROUTES } from './boot-routes.ts';
+import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
+import { MACHINE_ROUTES } from './machine-routes.ts';
+import { NODE_ROUTES } from './node-routes.ts';
+import { PROCESS_ROUTES } from './process-routes.ts';
+import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+
+/** The states of all networks of one machine. */
+const SELF_MAX_BYTES = 1024 * 1024;
+
+/** The table. */
+export const CONTROL_ROUTES = {
+  ...PROCESS_ROUTES,
+  'GET /v1/status': {
+    summary: 'Gives the state of host0’s daemon.',
+    answer: document(Host0StatusShape),
+  },
+  'GET /v1/networks': {
+    summary: 'Lists the meshes of the network files, with their members.',
+    answer: list(NetworkViewShape, NETWORKS_MAX),
+  },
+  ...CATALOGUE_ROUTES,
+  ...NODE_ROUTES,
+  ...MACHINE_ROUTES,
+  ...BOOT_ROUTES,
+  'GET /v1/assignment': {
+    summary: 'Streams what host0’s own agent sets up, to that agent.',
+    query: { underlay: form.exactOptional(form.literal('apart')) },
+    answer: events<unknown>({
+      snapshot: HostAssignmentShape,
+      member: AssignedMemberShape,
+      underlay: AssignedUnderlayShape,
+    }),
+  },
+  'PUT /v1/self': {
+    summary: 'Takes the states of the networks of host0’s own agent.',
+    body: form.object({ networks: form.recordOf(NetworkIdShape, NetworkStateShape, NETWORKS_MAX) }),
+    bodyMaxBytes: SELF_MAX_BYTES,
+    answer: NOTHING,
+  },
+} as const satisfies RouteTable;
