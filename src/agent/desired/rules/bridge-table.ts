@@ -30,7 +30,7 @@ export const ENTRANCES_MAP: SetShare = {
 export const GUESTS_PLACE = 'guests known';
 
 /** Asks whether a TCP segment has no SYN (bit 110 of its header). The options of one with SYN may have to change. */
-export const NO_SYN = '@th,110,1 0';
+const NO_SYN = '@th,110,1 0';
 
 /**
  * Most TCP segments that a VXLAN brings. Nothing is refused there: the rules only keep in mind that the sender is still there, and
