@@ -164,6 +164,13 @@ describe('files', () => {
     expect(long.map(({ file }) => file)).toEqual([]);
   });
 
+  test('a process that outlives the one that starts it is started in one way, by a spec', () => {
+    const having = (sign: RegExp) => [...FILES.values()].filter(({ text }) => sign.test(text)).map(({ file }) => file);
+    expect(having(/\bdetached\b|\bnohup\b|\bsetsid\b/)).toEqual(['services/process/launch.ts']);
+    const starts = [...FILES.values()].filter(({ imports }) => imports.includes('services/process/launch.ts'));
+    expect(starts.map(({ file }) => file)).toEqual(['services/process/process-start.ts']);
+  });
+
   test('the model is pure: it touches no file, no network and no process', () => {
     const impure = [...FILES.values()]
       .filter(({ file }) => roomOf(file) === 'model')

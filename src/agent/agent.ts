@@ -33,6 +33,7 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import { RememberedSenders } from './loop/remembered-senders.ts';
 import type { ServicePort } from './loop/service-port.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
@@ -115,6 +116,7 @@ export class Agent implements SourceAgent {
   readonly linkChanges: Subscribable<void> = this.#linkChanges;
   /** Emits when a pass has applied a changed set of networks. */
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
+  readonly #senders: RememberedSenders;
   readonly #desired = new DesiredItems();
   #linkSnapshot: LinkSnapshot | undefined;
   #subnets: SubnetSnapshot | undefined;
@@ -164,6 +166,7 @@ export class Agent implements SourceAgent {
       this.addHealthOf(assignments);
     }
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
+    this.#senders = new RememberedSenders({ kernel, clock, desired: () => this.reconciler.desired });
     this.reconciler.audits.subscribe(() => {
       void this.readCounts();
       // An audit follows lost events, too.
@@ -225,6 +228,7 @@ export class Agent implements SourceAgent {
   async stop(): Promise<void> {
     await this.source.stop();
     await this.input.assignments?.close();
+    this.#senders.stop();
     await this.reconciler.close();
   }
 

@@ -101,6 +101,6 @@ function calledAmong<N extends Network>(networks: readonly N[], name: string): N
   const names = networks.map((candidate) => candidate.name).join(', ') || 'none';
   throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${JSON.stringify(name)} on this node`, {
     object: name,
-    remedy: `It has: ${names}. A network that host0 keeps comes with the first port: \`mesh port plug NETWORK INTERFACE\`.`,
+    remedy: `It has: ${names}. A network that host0 keeps comes with the first port (\`mesh port plug NETWORK INTERFACE\`); on host0, \`mesh network show NETWORK\` names the nodes that have it.`,
   });
 }

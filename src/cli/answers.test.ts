@@ -165,7 +165,8 @@ describe('networks and nodes', () => {
   });
 
   test('host0 lists the networks of its catalogue beside the meshes', async () => {
-    await host0({ 'GET /v1/catalogue': CATALOGUE });
+    const holders = [{ node: 'node1', ports: ['vm1', 'vm2'] }];
+    await host0({ 'GET /v1/catalogue': CATALOGUE, 'GET /v1/catalogue/net-1000': { ...CATALOGUE[1], holders } });
     expect(await answer('network list')).toMatchInlineSnapshot(`
       "NAME    STATE                     TYPE             NUMBER  BRIDGE  PREFIX                    MEMBERS
       manage  ready                     mesh                456  br456   fd42:2345:1234:9abc::/64        3
@@ -181,11 +182,12 @@ describe('networks and nodes', () => {
       underlay     ipv4
       mtu          1450 bytes
       devices      vxlan1000 in br1000
+      nodes        node1: vm1, vm2
       span         on-demand
       source       store
       "
     `);
-    expect(JSON.parse(await answer('network show blue --json'))).toEqual(CATALOGUE[1]);
+    expect(JSON.parse(await answer('network show blue --json'))).toEqual({ ...CATALOGUE[1], holders });
   });
 
   test('a change says what it does, or would do', async () => {

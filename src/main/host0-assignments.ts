@@ -3,6 +3,8 @@ import { OwnNode } from '../api/channel/own-node.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
 import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
+import { HostAddresses } from '../controller/pools/host-addresses.ts';
+import type { HealthSource } from '../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
 export interface Host0AssignmentsInput extends AssignmentsInput {
@@ -15,13 +17,23 @@ export interface Host0AssignmentsInput extends AssignmentsInput {
 export interface Host0Assignments {
   readonly assignments: Assignments;
   readonly orphans: NodeOrphans;
+  /** What has findings. */
+  readonly parts: readonly HealthSource[];
   close(): void;
 }
 
 /** Reads what nodes hold, and gives host0's own agent its assignment. */
 export async function openAssignments(input: Host0AssignmentsInput): Promise<Host0Assignments> {
   const { catalogue, agentSock } = input;
-  const assignments = new Assignments(input);
+  const hostAddresses = await HostAddresses.open(input.store);
+  const assignments = new Assignments({ ...input, hostAddresses });
+  const settle = () =>
+    void hostAddresses
+      .settle(() =>
+        catalogue.given.networks.map((network) => ({ network, holders: assignments.holdersOf(network.id) })),
+      )
+      .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
+  assignments.subscribe(settle);
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -30,6 +42,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   ownNode.start();
   return {
     assignments,
+    parts: [hostAddresses],
     orphans: new NodeOrphans(assignments, (network) => catalogue.apply({ ...network })),
     close: () => {
       ownNode.close();

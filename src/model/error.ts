@@ -59,6 +59,7 @@ export const ERRORS = {
   MESH_NET_NUMBERS_EXHAUSTED: conflict('All numbers of networks that host0 may allocate are taken.'),
   MESH_NET_NUMBER_TWICE: conflict('Two networks have the same number.'),
   MESH_NET_PREFIXES_EXHAUSTED: conflict('All prefixes of networks that host0 may allocate are taken.'),
+  MESH_NET_ADDRESSES_EXHAUSTED: conflict('A subnet of a network has no address left for a node.'),
   MESH_PORT_IDS_EXHAUSTED: conflict('All ids of ports have been given out.'),
   MESH_NET_NAME_TWICE: conflict('Two networks have the same name.'),
   MESH_NET_VNI_TWICE: conflict('Two networks have the same VNI.'),

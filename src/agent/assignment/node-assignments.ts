@@ -20,6 +20,7 @@ import {
   type ObjectState,
   type ObjectStatus,
 } from '../../protocol/documents/node-assignment.ts';
+import type { AssignmentView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
@@ -38,6 +39,8 @@ export interface LocalPort {
 export interface GivenNetwork {
   readonly attachment: NodeAttachment;
   readonly state: NetworkState;
+  /** Where the VTEP of this node is, if it has a source of its own. */
+  readonly vtep?: Ipv4 | Ipv6 | undefined;
 }
 
 /** The part of the agent that assignments use. */
@@ -59,8 +62,6 @@ export interface NodeAssignmentsInput {
   readonly last: Pick<LastAssignment, 'kept' | 'findings' | 'load' | 'keep' | 'close'>;
   /** The networks of the node's own files. They win for their number, name and devices. */
   readonly fileNetworks: () => readonly Network[];
-  /** The mesh of a file over which host0 is heard. Absent: there is none. */
-  readonly management?: () => NetworkId | undefined;
 }
 
 /** Why a port is not plugged whose network the node does not have. */
@@ -86,6 +87,7 @@ export class NodeAssignments {
   readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
   /** Since when an object has been pending. */
   readonly #pendingSinceMs = new Map<string, number>();
+  #management = (): NetworkId | undefined => undefined;
   #taking: Promise<unknown> = Promise.resolve();
 
   constructor(input: NodeAssignmentsInput) {
@@ -101,6 +103,11 @@ export class NodeAssignments {
   /** Begins to take assignments for this agent. */
   serve(agent: AssignedAgent): void {
     this.#agent = agent;
+  }
+
+  /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
+  managedBy(management: () => NetworkId | undefined): void {
+    this.#management = management;
   }
 
   /** Tells that the state of an object or a port may have changed. */
@@ -123,7 +130,7 @@ export class NodeAssignments {
     const { attachments, refusedNetworks } = this.given;
     const usable = attachments.map((attachment): GivenNetwork => {
       const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
-      return { attachment, state };
+      return { attachment, state, vtep: this.#agent?.vtepOf(attachment.network) };
     });
     const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
     const failed = others.flatMap((attachment): GivenNetwork[] => {
@@ -139,6 +146,13 @@ export class NodeAssignments {
    */
   get isComplete(): boolean {
     return this.#isFresh && this.#objects.version?.epoch === this.#loadedEpoch;
+  }
+
+  /** Whether an assignment is in force, and where it came from. */
+  get view(): AssignmentView {
+    const { version } = this.#objects;
+    if (version === undefined) return { state: 'pending', why: 'no assignment yet' };
+    return { state: 'in force', version, from: this.#isFresh ? 'host0' : 'disk', kept: this.#input.last.kept };
   }
 
   /** Takes an assignment: resolves when it is in force, and on the disk if the disk takes it. One after the other. */
@@ -235,7 +249,7 @@ export class NodeAssignments {
   #judged(): Judgement {
     const objects = this.#objects;
     const files = this.#input.fileNetworks();
-    const management = this.#input.management?.();
+    const management = this.#management();
     const known = this.#usable;
     if (known?.objects === objects && known.files === files && known.management === management) return known;
     const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));

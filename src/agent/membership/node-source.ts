@@ -256,7 +256,7 @@ export class NodeSource implements Source {
   }
 
   /**
-   * Deletes the neighbour entry for host0, so that the kernel solicits host0 again. This is one of the three kernel
+   * Deletes the neighbour entry for host0, so that the kernel solicits host0 again. This is one of the four kernel
    * changes that are no step of a plan: the kernel learnt the entry itself, and learns the next one a moment later.
    */
   async #forgetHost0(network: Mesh): Promise<void> {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { networkOfType, storeNetwork } from '../../../test/kit/networks.ts';
 import { type Ipv4, parseIpv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ipv6In } from '../../model/network/node-addresses.ts';
@@ -15,8 +16,9 @@ import type { SizedEcho } from './path-mtu.ts';
 const [here, there] = ['10eff964', '20eff964'] as [MachineId, MachineId];
 
 /** A node without meshes that host0 has given one network, with one other node in it. */
-function agentWith(network: Network): PingingAgent {
-  const peer = { machine: there, name: 'node2', underlay: parseIpv4('10.11.1.2'), macs: [] };
+function agentWith(network: Network, vteps?: readonly [Ipv6, Ipv6]): PingingAgent {
+  const [vtep, underlay = parseIpv4('10.11.1.2')] = vteps ?? [];
+  const peer = { machine: there, name: 'node2', underlay, macs: [] };
   const attachment: NodeAttachment = {
     network,
     reasons: ['port'],
@@ -25,8 +27,8 @@ function agentWith(network: Network): PingingAgent {
   };
   const assignments = {
     attachments: [attachment],
-    given: { ...NOTHING_GIVEN, attachments: [attachment] },
-    networkStates: () => [{ attachment, state: { phase: 'ready' } as const }],
+      given: { ...NOTHING_GIVEN, attachments: [attachment] },
+      networkStates: () => [{ attachment, state: { phase: 'ready' } as const, vtep }],
   };
   const local: Ipv4 = parseIpv4('10.11.0.2');
   const stance = {
@@ -69,6 +71,13 @@ test('the echoes leave through the bridge of the network', async () => {
     to: { name: 'node2', ipv6: to },
     mtu: { provedBytes: 1450 },
   });
+});
+
+test('over IPv6, the nodes are found too, each with its VTEP', async () => {
+  const six = agentWith(storeNetwork('six', 0x1001), ['fd00::2' as Ipv6, 'fd00::3' as Ipv6]);
+  const result = await meshPing(six, { network: 'six', node: 'fd00::3', count: 1 }, async () => 0.5);
+  expect(result).toMatchObject({ from: { underlay: 'fd00::2' }, to: { name: 'node2', underlay: 'fd00::3' } });
+  expect(result.path).toEqual(['br1001', 'vxlan1001', 'fd00::2', 'fd00::3', 'vxlan1001', 'br1001']);
 });
 
 test('a node that does not hold the network, and a network without a VXLAN, are refused with a remedy', async () => {

@@ -1,10 +1,11 @@
 /** `mesh ping`: whether a member answers, how fast, by which path, and how large a packet comes back unfragmented. */
 
 import { isLinkLocal } from '../../model/address/ipv6.ts';
+import { vtepOfHolder } from '../../model/network/member.ts';
 import { ipv6In } from '../../model/network/node-addresses.ts';
 import type { PingRequest, PingResult } from '../../protocol/documents/views.ts';
 import type { Agent } from '../agent.ts';
-import { type AgentWithMembers, membersOf } from '../view/agent-view.ts';
+import { type AgentWithMembers, holdersOf } from '../view/agent-view.ts';
 import { memberCalled } from '../view/called-member.ts';
 import { proveMtu, type SizedEcho } from './path-mtu.ts';
 
@@ -22,7 +23,7 @@ export interface PingingAgent extends AgentWithMembers, Pick<Agent, 'networkCall
  */
 export async function meshPing(agent: PingingAgent, request: PingRequest, echo: SizedEcho): Promise<PingResult> {
   const network = agent.networkCalled(request.network);
-  const members = membersOf(agent, network);
+  const members = holdersOf(agent, network);
   const to = memberCalled(members, request.node, network);
   const own = ipv6In(network, agent.input.machine);
   const from = members.find(({ ipv6 }) => ipv6 === own) ?? to;
@@ -44,7 +45,10 @@ export async function meshPing(agent: PingingAgent, request: PingRequest, echo: 
     type: { device: vxlan },
     bridge: { name: bridge },
   } = network;
-  const path = from.ipv6 === to.ipv6 ? [bridge] : [bridge, vxlan, from.ipv4, to.ipv4, vxlan, bridge];
+  const path =
+    from.ipv6 === to.ipv6
+      ? [bridge]
+      : [bridge, vxlan, vtepOfHolder(from) ?? '?', vtepOfHolder(to) ?? '?', vxlan, bridge];
   return {
     network: network.name,
     from,

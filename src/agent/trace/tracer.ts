@@ -33,10 +33,11 @@ const ANSWER_TIMEOUT_MS = 4_000;
 /**
  * Answers `POST /v1/trace`. An agent that does not answer becomes a hop in the state `unknown`.
  * @param daemon on host0: the socket of host0's daemon, which asks nodes on their channels
- * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_ADDRESS_INVALID
+ * @throws MESH_NOT_SUPPORTED for a network over IPv6, MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_ADDRESS_INVALID
  */
 export async function trace(agent: Agent, request: TraceRequest, daemon?: string): Promise<TraceView> {
   const network = agent.networkCalled(request.network);
+  if (network.type.underlay === 'ipv6') throw overIpv6(network);
   const members = membersOf(agent, network);
   const from = await traceEnd(agent, network, members, request.from);
   const to = await traceEnd(agent, network, members, request.to);
@@ -52,6 +53,14 @@ export async function trace(agent: Agent, request: TraceRequest, daemon?: string
     host0 === undefined || host0 === atFrom || host0 === atTo ? undefined : partOf(host0),
   ]);
   return { network: network.name, from, to, ...walk({ first, between, last }) };
+}
+
+function overIpv6({ name }: VxlanNetwork): MeshError {
+  return new MeshError('MESH_NOT_SUPPORTED', `${name} is a network over IPv6`, {
+    object: name,
+    rule: 'A trace follows VXLAN packets over IPv4.',
+    remedy: `\`mesh ping ${name} NODE\` shows whether a node answers, and \`mesh drift\` there what its kernel lacks`,
+  });
 }
 
 function pointOf({ memberIpv6: member, guest, mac, ipv6 }: TraceEnd): PathQuery['from'] {

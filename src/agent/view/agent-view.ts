@@ -2,9 +2,11 @@
  * The agent's JSON documents for `mesh status`, `plan`, `drift` and `explain`. They are built from its state; nothing
  * is changed.
  */
+
+import { isIpv6 } from '../../kernel/ip.ts';
 import { isIpv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
-import { type Member, memberAddresses } from '../../model/network/member.ts';
+import { type Holder, type Member, memberAddresses } from '../../model/network/member.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -50,6 +52,9 @@ export function statusView(agent: Agent, upSec: number, channel?: ChannelView): 
     upSec,
     host0: source.host0,
     ...(channel !== undefined && { channel }),
+    ...(channel !== undefined &&
+      channel.state !== 'none' &&
+      input.assignments && { assignment: input.assignments.view }),
     networks: networkViews(agent),
     given: givenNetworkViews(agent),
     items: { owned: states.length, failed: count('failed'), pending: count('pending') },
@@ -91,7 +96,20 @@ export function membersOf(agent: AgentWithMembers, { id }: Network): readonly Me
   return networkViews(agent).find(({ network }) => network.id === id)?.members ?? givenMembers(agent, id);
 }
 
-/** The nodes that hold a given network, this one first. Of those with an IPv6 underlay there are no members yet. */
+/** The same, and the nodes of networks over IPv6, too. */
+export function holdersOf(agent: AgentWithMembers, network: Network): readonly Holder[] {
+  const members = membersOf(agent, network);
+  const view = givenNetworkViews(agent).find(({ network: { id } }) => id === network.id);
+  if (view === undefined) return members;
+  const { self, peers = [] } = view;
+  const own = self.underlay === undefined ? [] : [{ name: agent.input.name, ...self }];
+  const others = peers.flatMap(({ name, underlay, mac, ipv6 }) =>
+    isIpv6(underlay) ? [{ name, underlay, mac, ipv6 }] : [],
+  );
+  return own.length + others.length === 0 ? members : [...own, ...others];
+}
+
+/** The nodes that hold a given network over IPv4, this one first. */
 function givenMembers(agent: AgentWithMembers, id: NetworkId): readonly Member[] {
   const view = givenNetworkViews(agent).find(({ network }) => network.id === id);
   if (view === undefined) return [];

@@ -1,4 +1,5 @@
 /** What the agent tells of the networks that host0 has given to this node. */
+import { isIpv6 } from '../../kernel/ip.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ipv6In, nodeAddresses } from '../../model/network/node-addresses.ts';
 import { hexNumber } from '../../model/network/number.ts';
@@ -21,13 +22,17 @@ export function givenNetworkViews({ input, ports, networks }: AgentWithGiven): G
   const given = input.assignments?.networkStates() ?? [];
   if (given.length === 0) return [];
   const linksOf = Map.groupBy(ports.list(), ({ network }) => network);
-  return given.map(({ attachment: { network, peers }, state }) => {
+  return given.map(({ attachment: { network, peers }, state, vtep }) => {
     const links = [...(linksOf.get(network.id) ?? []), ...(linksOf.get(network.name) ?? [])];
     const named = peerViews(network, peers);
     return {
       network,
       state,
-      self: { mac: nodeAddresses(network, input.machine).bridgeMac, ipv6: ipv6In(network, input.machine) },
+      self: {
+        mac: nodeAddresses(network, input.machine).bridgeMac,
+        ipv6: ipv6In(network, input.machine),
+        ...(vtep !== undefined && isIpv6(vtep) && { underlay: vtep }),
+      },
       ...(named !== undefined && { peers: named }),
       ports: links.map((port) => port.interface),
       reasons: networks.reasonsFor(network.id),

@@ -16,6 +16,7 @@ import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
 import { Stages } from '../print/stages.ts';
 import { unwritable } from '../print/unwritable.ts';
+import { askHere } from './held-elsewhere.ts';
 
 interface Options {
   readonly nodes?: string;
@@ -93,8 +94,10 @@ async function run(context: Context, network: string, options: Options): Promise
   const settings = { snapBytes: options.snap, durationSec: options.for, filter: options.filter };
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
-  const nodes = await nodesOf(agent, network, options.nodes);
-  const sources = await openAll(agent, network, nodes, settings, options.nodes !== undefined, context);
+  const sources = await askHere(context, network, `mesh capture ${network}`, async () => {
+    const nodes = await nodesOf(agent, network, options.nodes);
+    return openAll(agent, network, nodes, settings, options.nodes !== undefined, context);
+  });
   const out = openOutput(options.output);
   const merge = new CaptureMerge(
     sources.map(({ node }) => node),

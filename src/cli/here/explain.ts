@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
+import { askHere } from './held-elsewhere.ts';
 
 type ExplainedItem = ExplainView['items'][number];
 
@@ -14,7 +15,9 @@ export function explainCommand(context: Context): Command {
     .argument('<object>', 'a device, an address, a member or a network')
     .addHelpText('after', '\nExamples:\n  $ mesh explain br456\n  $ mesh explain node3')
     .action(async (object: string) => {
-      const view = await agentClient(context.paths).ask('GET /v1/explain', { query: { object } });
+      const view = await askHere(context, object, `mesh explain ${object}`, () =>
+        agentClient(context.paths).ask('GET /v1/explain', { query: { object } }),
+      );
       context.answer(view, () => explainText(view, context));
     });
 }

@@ -1,11 +1,13 @@
 /** `mesh ping NETWORK NODE`: whether a member answers, over which path, how fast, and up to which packet size. */
 import { Command, Option } from 'commander';
+import { vtepOfHolder } from '../../model/network/member.ts';
 import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { PingRequest, PingResult } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';
 import { properties } from '../print/properties.ts';
+import { askHere } from './held-elsewhere.ts';
 
 const INTERVAL_MS = 200;
 /** Added to the time of the pings: the deadline of the last one, and the search for the largest packet. */
@@ -25,7 +27,12 @@ export function pingCommand(context: Context): Command {
       const result = await withProgress(
         context.stderr,
         `Pinging ${node} in ${network}`,
-        agentClient(context.paths).ask('POST /v1/ping', { body: request, timeoutMs: count * INTERVAL_MS + MARGIN_MS }),
+        askHere(context, network, `mesh ping ${network} ${node}`, () =>
+          agentClient(context.paths).ask('POST /v1/ping', {
+            body: request,
+            timeoutMs: count * INTERVAL_MS + MARGIN_MS,
+          }),
+        ),
       );
       if (result.received === 0 || !provedMtu(result)) context.exitCode = 1;
       context.answer(result, () => pingText(result, context));
@@ -49,7 +56,7 @@ function pingText(result: PingResult, { paint }: Context): string {
       ['from', `${from.name}  ${from.ipv6}`],
       ['to', `${to.name}  ${to.ipv6}`],
       ['path', path.join(' → ')],
-      ['vtep', `${from.ipv4} → ${to.ipv4}`],
+      ['vtep', `${vtepOfHolder(from)} → ${vtepOfHolder(to)}`],
       ['loss', loss],
       ['rtt', rttText(result.rttMs)],
       ['mtu', received === 0 ? undefined : proved],

@@ -2,9 +2,11 @@
 import { Command } from 'commander';
 import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
+import { formatVersion } from '../../protocol/documents/membership.ts';
 import { readinessOf } from '../../protocol/documents/readiness.ts';
 import type {
   AgentStatus,
+  AssignmentView,
   GivenNetworkView,
   Host0Status,
   JoinReason,
@@ -100,6 +102,7 @@ function statusText(
       ['agent', `${agent.version}, up ${durationText(agent.upSec)}`],
       ['host0', host0Text(agent, host0)],
       ['channel', agent.channel && channelText(agent.channel)],
+      ['assignment', agent.assignment && assignmentText(agent.assignment)],
       ['segments', host0?.segments.map(({ device, subnet }) => `${subnet} on ${device}`).join(', ')],
       ['may join', host0?.joins?.map(joinText).join('; ')],
       ['kernel', `${owned} items, ${unwell.length === 0 ? 'all in place' : unwell.join(', ')}`],
@@ -127,6 +130,13 @@ const WHY = {
 
 function joinText({ device, subnet, admits, why }: JoinView): string {
   return `${ADMITTED[admits]} of ${subnet} on ${printable(device)} (${WHY[why]})`;
+}
+
+function assignmentText(view: AssignmentView): string {
+  if (view.state === 'pending') return `pending (${view.why}): host0 tells this node what it should have`;
+  const { version, from, kept } = view;
+  const source = from === 'disk' ? ', from the disk: host0 has not told it since the start' : '';
+  return `${formatVersion(version)}${source}${kept ? '' : ', not on the disk: it will not survive a restart'}`;
 }
 
 function host0Text(agent: AgentStatus, host0: Host0Status | undefined): string {

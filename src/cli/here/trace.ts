@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { printable } from '../print/printable.ts';
 import { withProgress } from '../print/progress.ts';
+import { askHere } from './held-elsewhere.ts';
 
 /** Up to three agents are asked, and each may take four seconds before it counts as silent. */
 const TIMEOUT_MS = 30_000;
@@ -24,7 +25,9 @@ export function traceCommand(context: Context): Command {
       const view = await withProgress(
         context.stderr,
         `Tracing ${from} to ${to} in ${network}`,
-        agentClient(context.paths).ask('POST /v1/trace', { body: request, timeoutMs: TIMEOUT_MS }),
+        askHere(context, network, `mesh trace ${network} ${from} ${to}`, () =>
+          agentClient(context.paths).ask('POST /v1/trace', { body: request, timeoutMs: TIMEOUT_MS }),
+        ),
       );
       if (!isWell(view)) context.exitCode = 1;
       context.answer(view, () => traceText(view, context));

@@ -70,7 +70,11 @@ test('mesh status names it', async () => {
 });
 
 test('on host0 an active network has the state of the agent, and one that is deleted has not', async () => {
-  const daemon = (view: CatalogueView) => ({ 'GET /v1/networks': networks, 'GET /v1/catalogue': [view] });
+  const daemon = (view: CatalogueView) => ({
+    'GET /v1/networks': networks,
+    'GET /v1/catalogue': [view],
+    [`GET /v1/catalogue/${view.network.id}`]: view,
+  });
   expect(await answer('network list', daemon(catalogue))).toMatch(/^blue +waiting: its vxlan is being made .* 2$/m);
   expect(JSON.parse(await answer('network show blue --json', daemon(catalogue)))).toEqual({ ...given, ...catalogue });
   const deleting: CatalogueView = { network: blue, activity: { phase: 'deleting', nodes: ['node1'] } };

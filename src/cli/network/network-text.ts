@@ -44,9 +44,20 @@ function stateDetail(state: NetworkState): string {
   return `${stateText(state)}: ${message}${remedy === undefined ? '' : ` → ${remedy}`}`;
 }
 
+function holderText({ node, ports }: NonNullable<CatalogueView['holders']>[number]): string {
+  return `${node}: ${ports.join(', ')}`;
+}
+
 /** All parts of a network that are worth a line. */
 export function networkText(
-  { network, activity, state, self, ports }: Pick<CatalogueView, 'network'> & Partial<CatalogueView & GivenNetworkView>,
+  {
+    network,
+    activity,
+    state,
+    self,
+    ports,
+    holders,
+  }: Pick<CatalogueView, 'network'> & Partial<CatalogueView & GivenNetworkView>,
   { paint }: Context,
 ) {
   const { type, bridge, peers, subnets, mtuBytes } = network;
@@ -70,6 +81,7 @@ export function networkText(
       ['devices', devices.join(' in ')],
       ['here', self && `${self.mac}  ${self.ipv6}`],
       ['ports', ports && (ports.join(', ') || 'none here')],
+      ['nodes', holders && (holders.map(holderText).join('; ') || 'none has a port')],
       ['span', network.span.kind],
       ['source', network.source],
     ],

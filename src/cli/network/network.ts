@@ -42,7 +42,9 @@ export function networkCommand(context: Context): Command {
     .action(async (wanted: string, { yaml = false }: { readonly yaml?: boolean }) => {
       const row = findNetwork(await fetchRows(context), wanted);
       if (yaml) return answerInYaml(context, row.network);
-      context.answer(row, () => ('members' in row ? meshText(row, context) : givenText(row, context)));
+      if ('members' in row) return context.answer(row, () => meshText(row, context));
+      const whole = await withHolders(row, context);
+      context.answer(whole, () => givenText(whole, context));
     });
 
   addNetworkChanges(network, context);
@@ -114,6 +116,15 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
   const known = new Set(views.map(({ network }) => network.id));
   const others = catalogue.filter(({ network }) => !known.has(network.id));
   return [...views, ...withStates(others, given)];
+}
+
+/** On host0, with the nodes that have ports in the network. */
+async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow> {
+  if (row.activity === undefined) return row;
+  const { holders } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
+    path: { name: row.network.id },
+  });
+  return { ...row, ...(holders !== undefined && { holders }) };
 }
 
 /** The list; an empty one from a process of an earlier version, which does not have such a list. */

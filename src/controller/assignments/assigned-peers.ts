@@ -16,14 +16,14 @@ export const PEERS_UNTOLD = {
 } as const;
 
 /** What host0 knows of a node that holds a network. */
-export interface Holder extends NodePlace {
+export interface NetworkHolder extends NodePlace {
   readonly machine: MachineWord;
   /** Where the node says that its VTEPs are, by network. */
   readonly vteps: HoldingRecord['vteps'];
 }
 
 /** The peers of a network. A node whose VTEP the others cannot reach is none: it has not told where that VTEP is, for example. */
-export function assignedPeers(network: Network | undefined, holders: readonly Holder[]): AttachmentPeers {
+export function assignedPeers(network: Network | undefined, holders: readonly NetworkHolder[]): AttachmentPeers {
   const peers = holders.flatMap(({ machine, name, underlay: seen, vteps }) => {
     const underlay = network && vtepOf(network, vteps?.[network.id] ?? seen);
     return underlay === undefined ? [] : [{ machine, name, underlay, macs: [] }];

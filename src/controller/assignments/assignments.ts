@@ -2,8 +2,8 @@
  * What each node is given: the networks that it holds, with the other nodes that hold them. A node holds a network for the ports
  * that its administrator plugged in, or because the network is meant for all nodes.
  *
- * Only the documents of nodes that a change concerns are composed again. A node that gives up a network leaves the flood lists of
- * the others before it loses the network itself: host0 waits for the answers of the others whose channel stands, at most 2 s.
+ * Only the documents of nodes that a change concerns are composed again. A node that gives up a network leaves the others' flood
+ * lists before it loses the network itself: host0 waits for the answers of those whose channel stands, at most 2 s.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
@@ -28,6 +28,7 @@ import { Collection } from '../../store/collection.ts';
 import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import type { HostAddresses } from '../pools/host-addresses.ts';
 import { assignedPeers, PEERS_UNTOLD, vtepChanges } from './assigned-peers.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex, isEverywhere } from './holder-index.ts';
@@ -51,6 +52,7 @@ export interface AssignmentsInput {
   readonly store: Store;
   readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
   /** host0's underlay address as a node at `viewer` reaches it. */
+  readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
 }
 
@@ -62,7 +64,6 @@ export interface ReachedNode {
 
 /** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
 const NOTHING_ELSE = { ports: [], workloads: [], segments: [], nics: [] } as const;
-/** How long to wait before the next attempt to read the store. */
 const RETRY_MS = 1_000;
 
 /** Composes and keeps the assignments of all nodes. */
@@ -96,6 +97,7 @@ export class Assignments {
     this.#input = input;
     this.#records = new Collection(input.store, HOLDINGS);
     this.#leaving = new LeaveOrder(input.clock, (machine) => this.#tell([machine]));
+    input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -130,8 +132,7 @@ export class Assignments {
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
     const version = { epoch: this.#input.store.epoch, revision: Math.max(this.#revision, given.revision) };
-    const released = this.#holdings.get(machine)?.released ?? [];
-    const parts = { attachments, released };
+    const parts = { attachments, released: this.#holdings.get(machine)?.released ?? [] };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -355,7 +356,7 @@ export class Assignments {
     // Meshes are never among these networks.
     if (kind === 'membership') return undefined;
     const peers = kind === 'assigned' ? this.#peersFor(network.id, machine) : PEERS_UNTOLD[kind];
-    return { network, reasons, peers, services: [] };
+    return { network, reasons, peers, services: [], ...this.#input.hostAddresses?.partOf(network, machine) };
   }
 
   /** The peers of a network as a node reaches them. Nodes that see host0 at one address share one object. */

@@ -149,6 +149,13 @@ export class NetworkCatalogue implements HealthSource {
    * @throws MESH_NET_UNKNOWN
    */
   find(wanted: string): CatalogueView {
+    const view = this.#called(wanted);
+    const byNode = Map.groupBy(this.#use.ports(view.network.id), ({ node }) => node);
+    const holders = Array.from(byNode, ([node, ports]) => ({ node, ports: ports.map((port) => port.interface) }));
+    return { ...view, holders };
+  }
+
+  #called(wanted: string): CatalogueView {
     const views = this.#views;
     const found =
       views.find(({ network }) => network.name === wanted) ??
@@ -327,7 +334,7 @@ export class NetworkCatalogue implements HealthSource {
 
   /** The record of a network that can be changed. @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE */
   #storedOf(wanted: string): NetworkRecord {
-    const { network } = this.find(wanted);
+    const { network } = this.#called(wanted);
     const record = this.#stored.records.find(({ network: { id } }) => id === network.id);
     if (record === undefined) throw notOfStore(network);
     if (record.deleting) throw beingDeleted(network);

@@ -22,6 +22,14 @@ export interface Member {
   readonly ipv6: Ipv6;
 }
 
+/** A node in a network over IPv4 or IPv6: a member, or a node that holds a network of host0. */
+export type Holder = Omit<Member, 'ipv4'> & { readonly ipv4?: Ipv4; readonly underlay?: Ipv6 };
+
+/** The address of a node's VTEP. */
+export function vtepOfHolder({ ipv4, underlay }: Pick<Holder, 'ipv4' | 'underlay'>): Ipv4 | Ipv6 | undefined {
+  return ipv4 ?? underlay;
+}
+
 /** Whether nothing that peers see is different. */
 export function sameMember(a: Member, b: Member): boolean {
   return a.name === b.name && a.ipv4 === b.ipv4 && a.mac === b.mac && a.ipv6 === b.ipv6;

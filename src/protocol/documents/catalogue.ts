@@ -16,6 +16,8 @@ export type NetworkActivity =
 export interface CatalogueView {
   readonly network: Network;
   readonly activity: NetworkActivity;
+  /** The nodes that have ports in the network, each with their interfaces. Only where one network is asked for, and not from an older host0. */
+  readonly holders?: readonly { readonly node: string; readonly ports: readonly string[] }[];
 }
 
 /**

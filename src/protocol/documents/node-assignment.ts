@@ -12,6 +12,7 @@ import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { ErrorCode, ErrorDocument } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { HostInterface } from '../../model/network/host-address.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -72,6 +73,8 @@ export interface NodeAttachment {
   readonly network: Network;
   readonly reasons: readonly AttachmentReason[];
   readonly peers: AttachmentPeers;
+  /** The node's own addresses in the subnets of the network, which host0 chose. Absent: none. */
+  readonly hostAddresses?: readonly HostInterface[];
   readonly services: readonly AssignedService[];
 }
 

@@ -6,13 +6,13 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
-import type { Member } from '../../model/network/member.ts';
+import type { Holder, Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
-import type { NetworkState } from './membership.ts';
+import type { MembershipVersion, NetworkState } from './membership.ts';
 import type { AttachmentReason } from './node-assignment.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
@@ -45,7 +45,7 @@ export interface GivenNetworkView {
   readonly network: Network;
   readonly state: NetworkState;
   /** The addresses of this machine's bridge. The IPv6 address is link-local where the network has none for its nodes. */
-  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6 };
+  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6; readonly underlay?: Ipv6 };
   /** The other nodes that hold the network; absent where host0 does not name them. */
   readonly peers?: readonly PeerView[];
   /** The interfaces of this machine that are plugged into the network, or should be. */
@@ -53,6 +53,16 @@ export interface GivenNetworkView {
   /** Why this machine has the network. An older agent does not say. */
   readonly reasons?: readonly AttachmentReason[];
 }
+
+/** The assignment of a node: in force, since the last restart perhaps only from the node's own disk; or still awaited. */
+export type AssignmentView =
+  | {
+      readonly state: 'in force';
+      readonly version: MembershipVersion;
+      readonly from: 'host0' | 'disk';
+      readonly kept: boolean;
+    }
+  | { readonly state: 'pending'; readonly why: string };
 
 /** The channel between a node and host0. `none`: the node does not ask for one. */
 export type ChannelView =
@@ -123,6 +133,8 @@ export interface AgentStatus {
   readonly host0: readonly Ipv4[];
   /** Absent on host0 itself, and from an older agent. */
   readonly channel?: ChannelView;
+  /** Absent where the node asks for no channel, and from an older agent. */
+  readonly assignment?: AssignmentView;
   readonly networks: readonly NetworkView[];
   /** The networks that host0 has given. An older agent does not say. */
   readonly given?: readonly GivenNetworkView[];
@@ -188,8 +200,9 @@ export interface PingRequest {
 /** The answer to `POST /v1/ping`, after the last echo. */
 export interface PingResult {
   readonly network: string;
-  readonly from: Member;
-  readonly to: Member;
+  /** `ipv4` is the VTEP over IPv4, `underlay` the one over IPv6. */
+  readonly from: Holder;
+  readonly to: Holder;
   /** Devices and addresses on the way: `br456 → vxlan456 → 10.11.0.2`. */
   readonly path: readonly string[];
   readonly sent: number;

@@ -18,6 +18,9 @@ const ActivityShape: form.Shape<NetworkActivity> = form.variants('phase', [
 export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   network: NetworkShape,
   activity: ActivityShape,
+  holders: form.exactOptional(
+    form.listOf(form.object({ node: NodeNameShape, ports: form.listOf(form.string(), LIST_MAX) }), LIST_MAX),
+  ),
 });
 
 /** The form of the answer to a change. */

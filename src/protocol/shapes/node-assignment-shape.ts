@@ -6,6 +6,8 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import { HostInterfaceShape } from '../../model/network/host-address.ts';
+import { NETWORK_LIST_MAX } from '../../model/network/words.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import {
   type AssignedPeer,
@@ -95,6 +97,7 @@ export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   network: NetworkShape,
   reasons: ReasonsShape,
   peers: PeersShape,
+  hostAddresses: form.exactOptional(form.listOf(HostInterfaceShape, NETWORK_LIST_MAX)),
   services: form.listOf(ServiceShape, SERVICES_MAX),
 });
 

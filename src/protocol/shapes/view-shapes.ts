@@ -5,12 +5,14 @@
 
 import { type ErrorCode, errorCodeOf } from '../../model/error.ts';
 import { isMachineId, type MachineWord } from '../../model/machine.ts';
+import type { Holder } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { MachineView } from '../documents/machine-view.ts';
 import { type MeshDocument, meshDocument } from '../documents/mesh-document.ts';
 import { HOPS, type TraceEnd, type TraceHop, type TraceView } from '../documents/trace.ts';
 import type {
   AgentStatus,
+  AssignmentView,
   ChannelView,
   DoctorView,
   DriftView,
@@ -38,8 +40,10 @@ import {
   MemberShape,
   NETWORKS_MAX,
   NetworkIdShape,
+  NodeNameShape,
   SEGMENTS_MAX,
   TextShape,
+  VersionShape,
 } from './parts.ts';
 import { NetworkStateShape } from './state-shape.ts';
 import { BootTroubleShape, StageShape } from './timeline-shape.ts';
@@ -71,7 +75,7 @@ export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
 export const GivenNetworkShape: form.Shape<GivenNetworkView> = form.looseObject({
   network: NetworkShape,
   state: NetworkStateShape,
-  self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape }),
+  self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape, underlay: form.exactOptional(Ipv6Shape) }),
   peers: form.exactOptional(
     form.listOf(
       form.looseObject({
@@ -129,6 +133,16 @@ export const Host0StatusShape: form.Shape<Host0Status> = form.looseObject({
   health: FindingsShape,
 });
 
+const AssignmentShape: form.Shape<AssignmentView> = form.variants('state', [
+  form.object({
+    state: form.literal('in force'),
+    version: VersionShape,
+    from: form.oneOf(['host0', 'disk']),
+    kept: form.boolean(),
+  }),
+  form.object({ state: form.literal('pending'), why: TextShape }),
+]);
+
 /** The state of a node's agent. */
 export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
   role: form.literal('agent'),
@@ -138,6 +152,7 @@ export const AgentStatusShape: form.Shape<AgentStatus> = form.looseObject({
   upSec: form.number(),
   host0: form.listOf(Ipv4Shape, SEGMENTS_MAX),
   channel: form.droppable(ChannelShape),
+  assignment: form.droppable(AssignmentShape),
   networks: form.listOf(NetworkViewShape, NETWORKS_MAX),
   given: form.exactOptional(form.listOf(GivenNetworkShape, NETWORKS_MAX)),
   items: form.looseObject({ owned: Count, pending: Count, failed: Count }),
@@ -200,11 +215,19 @@ export const ExplainShape: form.Shape<ExplainView> = form.looseObject({
   ),
 });
 
+const HolderShape: form.Shape<Holder> = form.object({
+  name: NodeNameShape,
+  ipv4: form.exactOptional(Ipv4Shape),
+  underlay: form.exactOptional(Ipv6Shape),
+  mac: MacShape,
+  ipv6: Ipv6Shape,
+});
+
 /** The result of a ping. */
 export const PingShape: form.Shape<PingResult> = form.looseObject({
   network: form.string(),
-  from: MemberShape,
-  to: MemberShape,
+  from: HolderShape,
+  to: HolderShape,
   path: form.listOf(form.string(), 64),
   sent: Count,
   received: Count,

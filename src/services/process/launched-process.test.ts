@@ -273,6 +273,25 @@ test('a child reads again by a signal, and the record knows what it has read', a
   expect(launched().running).toMatchObject({ pid, reread: 'b' });
 });
 
+test('a child that is not ready gets the signal to read again only then: before, the signal would end it', async () => {
+  const process = launched();
+  const go = join(directory, 'go');
+  const log = join(directory, 'log');
+  const begin = `while [ ! -e ${go} ]; do sleep 0.02; done; trap 'echo read >>${log}' HUP; echo at work`;
+  const readiness = { kind: 'line', text: 'at work' } as const;
+  const wanted = (digest: string) =>
+    spec(`${begin}; while :; do sleep 0.02; done`, { readiness, rereads: { signal: 'SIGHUP', digest } });
+  await process.start(wanted('a'));
+  const mark = markOf(process);
+  await process.reread(wanted('b'));
+  // The order counts as carried out.
+  expect(process.running).toMatchObject({ ready: false, reread: 'b' });
+  expect(JSON.parse(readFileSync(recordFile(), 'utf8'))).toMatchObject({ reread: 'a' });
+  writeFileSync(go, '');
+  await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toBe('read\n'), WAIT);
+  expect(isRunning(mark)).toBe(true);
+});
+
 test('a name leads to no other directory', async () => {
   await expect(launched().start(spec('true', { name: '../child' }))).rejects.toThrow(RangeError);
   expect(findMark(0)).toBeUndefined();

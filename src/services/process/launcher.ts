@@ -78,10 +78,12 @@ export class Launcher implements HealthSource {
     const mustEnd = process.running !== undefined && !slot.ending;
     slot.starting = spec;
     slot.ending = false;
+    slot.error = undefined;
     const started = mustEnd ? process.end().then(() => process.start(spec)) : process.start(spec);
     void started
-      .catch(() => {
-        // The process keeps its own error.
+      .catch((thrown: unknown) => {
+        // What the process itself did wrong, it keeps.
+        if (process.error === undefined) slot.error = MeshError.from(thrown);
       })
       .then(() => {
         if (slot.starting === spec) slot.starting = undefined;
