@@ -20,6 +20,7 @@ function node() {
   const ports = new ForeignPorts({ plugged: [{ link: 'vm0', network: blue.id }], unplugging: [] }, clock);
   const world = {
     networks: [blue] as readonly Network[],
+    files: [] as readonly Network[],
     state: { phase: 'ready' } as NetworkState,
     isReady: false,
     failure: undefined as MeshError | undefined,
@@ -39,13 +40,14 @@ function node() {
       wake: async () => undefined,
     },
     refusals: { counts: [], offendersOf: () => [] },
-    unfit: { forget: () => false },
+    unfit: { forget: () => false, reasonAgainst: () => undefined },
     host0Stance: () => ({ role: 'host0', segments: [], nics: [] }),
     networks: () => world.networks,
+    fileNetworks: () => world.files,
     stateOf: () => world.state,
     networkCalled: () => blue,
   });
-  return { world, look: () => commands.list()[0] };
+  return { world, commands, look: () => commands.list()[0] };
 }
 
 test('a port has the name of its network, and says why it waits', () => {
@@ -66,4 +68,12 @@ test('a network that host0 has taken back keeps its name', () => {
   look();
   world.networks = [];
   expect(look()).toMatchObject({ networkName: 'blue', why: expect.stringContaining('does not have the network now') });
+});
+
+test('host0 takes no port off a network of a file', async () => {
+  const { world, commands, look } = node();
+  world.files = [blue];
+  await expect(commands.unplugAll(blue.id, 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE', object: 'blue' });
+  await expect(commands.unplugAll('net-9', 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
+  expect(look()).toMatchObject({ interface: 'vm0', network: blue.id });
 });
