@@ -129,14 +129,11 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal, services } = input;
+    const { kernel, clock, journal } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
-      kernel,
-      ...(services !== undefined && { services }),
-      clock,
-      journal,
+      ...input,
       desire: (cache) => this.#desire(cache),
       onLastingFailure: () => this.missingFeatures.look(),
     });
