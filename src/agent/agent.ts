@@ -150,6 +150,7 @@ export class Agent implements SourceAgent {
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
       networks: () => this.networks.all,
+      fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
     });
@@ -158,6 +159,7 @@ export class Agent implements SourceAgent {
       stateOf: (network) => this.stateOf(network),
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
+      portState: (port) => this.ports.stateOf(port),
       vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
     });
     if (assignments !== undefined) {
@@ -321,7 +323,7 @@ export class Agent implements SourceAgent {
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks, this.input.machine));
-    const ports = foreign.takeIn(cache);
+    const ports = foreign.takeIn(cache, networks);
     const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
