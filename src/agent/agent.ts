@@ -277,7 +277,8 @@ export class Agent implements SourceAgent {
     const { source, input } = this;
     const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
-    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
+    const nameOf = (network: NetworkId) => this.networks.all.find(({ id }) => id === network)?.name ?? network;
+    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, nameOf);
     const document = this.networks.document(cache, host0, input.ports);
     const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
     if (host0 === undefined) {
@@ -306,10 +307,6 @@ export class Agent implements SourceAgent {
       recorded,
       mayDelete: (item, wasWanted) => isRecorded(item) || (!isRefused(item) && (wasWanted || this.#mayDelete(item))),
     };
-  }
-
-  #nameOf(network: NetworkId): string {
-    return this.networks.all.find(({ id }) => id === network)?.name ?? network;
   }
 
   #snapshotOfLinks(cache: KernelTables): LinkSnapshot {

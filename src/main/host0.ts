@@ -80,21 +80,15 @@ async function main(): Promise<void> {
   });
   addControllerMetrics(registry, controller);
   const machines = await openMachines({ settings, paths, clock, journal, store, mirror, controller, keys });
-  const common = {
-    clock,
-    journal,
-    registry,
-    metrics,
-    mirror,
-    controller,
-    indexOf: (device: string) => mirror.indexOf(device),
-  };
+  const indexOf = (device: string) => mirror.indexOf(device);
+  const common = { clock, journal, registry, metrics, mirror, controller, indexOf };
   const endpoints = await openEndpoints({
     ...common,
     verification,
     takeInventory: machines.takeInventory,
     metricsNetwork: settings.metricsNetwork,
   });
+  const { management } = settings;
   const given = await openAssignments({
     ...common,
     store,
@@ -105,7 +99,6 @@ async function main(): Promise<void> {
     management: () => managementMesh(controller.memberships.meshes, management)?.network,
     rolesOf: () => [],
   });
-  const { management } = settings;
   const nodeChannels = openChannels({ ...common, keys, verification, management, assignments: given.assignments });
   const settingsWatch = new SettingsWatch({
     inForce: settings,
