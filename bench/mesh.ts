@@ -8,6 +8,7 @@ import { until } from '../test/system/until.ts';
 import { Crowd } from './crowd.ts';
 import { watchEntry } from './entry-watch.ts';
 import { type Measurement, measured, percentile } from './measurement.ts';
+import { cpuSec } from './process-cost.ts';
 import { LAB_DEADLINE_MS, type Run, unlessStopped } from './run.ts';
 
 const AGENTS = 20;
@@ -19,6 +20,8 @@ const CROWD_PER_SECOND = 50;
 const CROWD_DEADLINE_MS = 60_000;
 /** Five times what a daemon on a busy machine needs until it answers. */
 const ANSWER_DEADLINE_MS = 30_000;
+/** Long enough for several reports, pings and comments of the stream. */
+const IDLE_MS = 10_000;
 /** After this time an agent has had two lists nine seconds apart, and has checked the entries that it found at its start. */
 const SETTLED_MS = 15_000;
 
@@ -34,7 +37,7 @@ export async function mesh(run: Run): Promise<Measurement[]> {
     deadlineMs: LAB_DEADLINE_MS,
   });
   stage(`an agent leaves and joins, ${JOINS} times`);
-  const joined = await joins(lab, run, AGENTS, 20);
+  const [joined, cost] = await costingJoins(lab, run);
   stage('restarts under pings');
   const restarted = await restarts(lab, signal);
   stage(`${STREAMS - AGENTS} more members join`);
@@ -42,7 +45,24 @@ export async function mesh(run: Run): Promise<Measurement[]> {
   crowd.join(CROWD_PER_SECOND);
   await crowd.until(CROWD_DEADLINE_MS, signal, ({ streams }) => streams === STREAMS - AGENTS);
   stage(`an agent leaves and joins among ${STREAMS} streams, ${JOINS} times`);
-  return [joined, await joins(lab, run, STREAMS, 60), ...restarted];
+  return [joined, cost, await joins(lab, run, STREAMS, 60), ...restarted];
+}
+
+/** As `joins`. Measures also the processor time of an agent for each join of another, without what it needs when it is idle. */
+async function costingJoins(lab: Lab, run: Run): Promise<[Measurement, Measurement]> {
+  const agents = lab.hosts.slice(2).flatMap((host) => lab.process(host, 'agent')?.pid ?? []);
+  const spent = async <T>(work: () => Promise<T>) => {
+    const [startMs, before] = [performance.now(), agents.map(cpuSec)];
+    const result = await work();
+    const sec = (performance.now() - startMs) / 1_000;
+    return { result, sec, cpuMs: agents.map((pid, i) => (cpuSec(pid) - (before[i] ?? 0)) * 1_000) };
+  };
+  const idle = await spent(() => sleep(IDLE_MS, undefined, { signal: run.signal }));
+  const joining = await spent(() => joins(lab, run, AGENTS, 20));
+  // Each round is a join and a leave, which cost the same: four entries, and one change of set elements.
+  const costs = joining.cpuMs.map((ms, i) => (ms - ((idle.cpuMs[i] ?? 0) / idle.sec) * joining.sec) / (2 * JOINS));
+  const name = 'processor time of an agent for a join or a leave';
+  return [joining.result, measured({ name, unit: 'ms', budget: { of: 'value', atMost: 2 } }, costs)];
 }
 
 /** Lets an agent leave and join again. Measures the time from the first kernel with its entry to each of the others. */

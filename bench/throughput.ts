@@ -43,7 +43,7 @@ export async function throughput(run: Run): Promise<Measurement[]> {
     const through = (path: Path) => () => path.gigabits(what, run.signal);
     return interleaved(run, PAIRS, `a stream between ${what}`, through(ours), through(theirs));
   };
-  const budget = { of: 'ratio', atLeast: 0.95 } as const;
+  const budget = { of: 'ratio', atLeast: 0.97 } as const;
   const of = (what: string) => ({ name: `throughput between ${what}, against the same by hand without rules`, budget });
   return [
     compared({ ...of('two nodes'), unit: 'Gbit/s' }, await pairsOf('hosts')),

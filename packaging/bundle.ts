@@ -5,7 +5,7 @@
  * each.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, globSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import type { Build } from '../src/model/version.ts';
@@ -35,6 +35,7 @@ const OPTIONS = {
   minifyWhitespace: true,
   legalComments: 'none',
   metafile: true,
+  write: false,
   logLevel: 'warning',
   external: ['@koromix/*'],
   // Dependencies in CommonJS require Node's built-in modules.
@@ -55,6 +56,7 @@ export async function bundle(directory: string): Promise<string[]> {
     build({ ...OPTIONS, define, entryPoints: WHOLE.map(source), outdir: directory }),
     build({ ...OPTIONS, define, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
   ]);
+  for (const { path, text } of built.flatMap(({ outputFiles }) => outputFiles)) writeFileSync(path, withBuiltins(text));
   cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });
   // Shared libraries are loaded, not run: no execute permission.
   for (const file of globSync('**/*.node', { cwd: join(directory, NATIVE) }))
@@ -62,6 +64,20 @@ export async function bundle(directory: string): Promise<string[]> {
   cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap(packageOf))].sort();
+}
+
+/** An import of one of Node's own modules, as esbuild writes it: named exports, or the module itself. */
+const BUILTIN_IMPORT = /(?<=^|[;}\n])import(?:\{([^{}]*)\}|\s+([\w$]+)\s*)from\s*["'](node:[\w/]+)["']/g;
+
+/**
+ * Takes Node's own modules without an `import`, which reads every export of a module: some are getters that load parts of
+ * Node which an agent never needs, in 1 MB of memory of its own.
+ */
+export function withBuiltins(text: string): string {
+  return text.replace(BUILTIN_IMPORT, (_, names: string | undefined, module: string | undefined, id: string) => {
+    const taken = module ?? `{${names?.replaceAll(/\s+as\s+/g, ':')}}`;
+    return `const ${taken}=globalThis.process.getBuiltinModule("${id}")`;
+  });
 }
 
 /** The commit of the checkout, for `mesh --version`; undefined where there is no git, or no history. */

@@ -29,8 +29,8 @@ const READER = 'protocol/shapes/document.ts';
 
 /** Source that no entry needs, each with the reason why it is not in `test/`. */
 const APART: Readonly<Record<string, string>> = {
+  'cli/pages/http-page.ts': 'docs/reference/http.md, which its test writes, is made of it',
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
-  'controller/pools/port-ids.ts': 'ports that host0 takes up will get their ids from it',
 };
 
 const FILES = sourceFiles();
@@ -161,6 +161,13 @@ describe('files', () => {
     const long = [...FILES.values()].filter(({ text }) => text.split('\n').length - 1 > FILE_MAX_LINES);
     expect(full).toEqual([]);
     expect(long.map(({ file }) => file)).toEqual([]);
+  });
+
+  test('a process that outlives the one that starts it is started in one way, by a spec', () => {
+    const having = (sign: RegExp) => [...FILES.values()].filter(({ text }) => sign.test(text)).map(({ file }) => file);
+    expect(having(/\bdetached\b|\bnohup\b|\bsetsid\b/)).toEqual(['services/process/launch.ts']);
+    const starts = [...FILES.values()].filter(({ imports }) => imports.includes('services/process/launch.ts'));
+    expect(starts.map(({ file }) => file)).toEqual(['services/process/process-start.ts']);
   });
 
   test('the model is pure: it touches no file, no network and no process', () => {

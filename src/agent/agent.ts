@@ -33,6 +33,7 @@ import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
+import { RememberedSenders } from './loop/remembered-senders.ts';
 import type { ServicePort } from './loop/service-port.ts';
 import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
@@ -115,6 +116,7 @@ export class Agent implements SourceAgent {
   readonly linkChanges: Subscribable<void> = this.#linkChanges;
   /** Emits when a pass has applied a changed set of networks. */
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
+  readonly #senders: RememberedSenders;
   readonly #desired = new DesiredItems();
   #linkSnapshot: LinkSnapshot | undefined;
   #subnets: SubnetSnapshot | undefined;
@@ -148,22 +150,25 @@ export class Agent implements SourceAgent {
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
       networks: () => this.networks.all,
+      fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
     });
     const { assignments } = input;
-    assignments?.serve({
-      stateOf: (network) => this.stateOf(network),
-      takeUp: () => this.takeUp(),
-      localPorts: () => this.ports.plugged(),
-      vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
-    });
     if (assignments !== undefined) {
+      assignments.serve({
+        stateOf: (network) => this.stateOf(network),
+        takeUp: () => this.takeUp(),
+        localPorts: () => this.ports.plugged(),
+        portState: (port) => this.ports.stateOf(port),
+        vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
+      });
       this.ports.wishes.subscribe(() => assignments.changed());
       this.reconciler.passes.subscribe(() => assignments.changed());
       this.addHealthOf(assignments);
     }
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
+    this.#senders = new RememberedSenders({ kernel, clock, desired: () => this.reconciler.desired });
     this.reconciler.audits.subscribe(() => {
       void this.readCounts();
       // An audit follows lost events, too.
@@ -225,6 +230,7 @@ export class Agent implements SourceAgent {
   async stop(): Promise<void> {
     await this.source.stop();
     await this.input.assignments?.close();
+    this.#senders.stop();
     await this.reconciler.close();
   }
 
@@ -317,7 +323,7 @@ export class Agent implements SourceAgent {
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks, this.input.machine));
-    const ports = foreign.takeIn(cache);
+    const ports = foreign.takeIn(cache, networks);
     const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;

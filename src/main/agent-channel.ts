@@ -1,18 +1,20 @@
 /** Composes the way between an agent and host0's daemon: the channel of a node, or the agent's own socket on host0. */
 import type { Agent } from '../agent/agent.ts';
 import type { AgentSocketInput } from '../agent/api/agent-socket.ts';
+import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { addNodeChannelMetrics } from '../agent/channel/channel-metrics.ts';
 import { byLikelihood } from '../agent/channel/management-candidates.ts';
 import { NodeChannel } from '../agent/channel/node-channel.ts';
 import type { NodeKey } from '../agent/channel/node-key.ts';
 import { type NodeServerInput, nodeServer } from '../agent/channel/node-server.ts';
+import type { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
-import type { NetworkId } from '../model/network/number.ts';
 
 /** What the agent has before its way to host0. */
-export interface Host0WayInput
-  extends Pick<NodeServerInput, 'captures' | 'paths' | 'assignments' | 'memberships' | 'instance'> {
+export interface Host0WayInput extends Pick<NodeServerInput, 'captures' | 'paths' | 'instance'> {
+  readonly assignments: NodeAssignments;
+  readonly memberships: ChannelMemberships;
   readonly agent: Agent;
   /** A node's key; undefined on host0. */
   readonly key: NodeKey | undefined;
@@ -25,23 +27,23 @@ export interface Host0WayInput
 export interface Host0Way {
   /** What the agent's socket has of it. */
   readonly socket: Pick<AgentSocketInput, 'channel' | 'node' | 'daemon'>;
-  /** The mesh that the node and host0 use to talk: that of the last channel, else the likeliest one. */
-  management(): NetworkId | undefined;
   start(): void;
   close(): void;
 }
 
 /** Makes the way; `start` opens it. Findings of a channel become the agent's. */
-export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Host0WayInput): Host0Way {
+export function makeHost0Way({ agent, key, registry, controlSock, memberships, ...parts }: Host0WayInput): Host0Way {
   const meshes = () => byLikelihood(agent.source.networks);
   const likeliest = () => meshes()[0]?.id;
   if (key === undefined) {
+    parts.assignments.managedBy(likeliest);
     agent.ports.givenBy(() => true);
     const node = nodeServer({ ...parts, agent, who: 'host0' });
-    return { socket: { node, daemon: controlSock }, management: likeliest, start: () => {}, close: () => {} };
+    return { socket: { node, daemon: controlSock }, start: () => {}, close: () => {} };
   }
   const server = nodeServer({
     ...parts,
+    memberships,
     agent,
     who: 'host0',
     refused: (error) => channel.refused(error),
@@ -56,13 +58,10 @@ export function makeHost0Way({ agent, key, registry, controlSock, ...parts }: Ho
     handler: (request, response) => server.answer(request, response, undefined),
   });
   addNodeChannelMetrics(registry, channel);
+  // The mesh of the last channel, else the likeliest one.
+  parts.assignments.managedBy(() => channel.mesh ?? likeliest());
   agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down');
   agent.addHealthOf(key);
   agent.addHealthOf(channel);
-  return {
-    socket: { channel },
-    management: () => channel.mesh ?? likeliest(),
-    start: () => channel.start(),
-    close: () => channel.close(),
-  };
+  return { socket: { channel }, start: () => channel.start(), close: () => channel.close() };
 }

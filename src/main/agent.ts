@@ -7,9 +7,6 @@ import { parseArgs } from 'node:util';
 import { Agent } from '../agent/agent.ts';
 import { addAgentMetrics } from '../agent/api/agent-metrics.ts';
 import { serveAgentSocket } from '../agent/api/agent-socket.ts';
-import { peerHandler } from '../agent/api/peer-answer.ts';
-import { PeerEndpoints } from '../agent/api/peer-endpoint.ts';
-import { peerOrigin } from '../agent/api/peer-origin.ts';
 import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assignment.ts';
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
@@ -17,7 +14,6 @@ import { systemDoctor } from '../agent/doctor/system-doctor.ts';
 import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
-import { MemberWatch } from '../agent/ping/member-watch.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
@@ -25,15 +21,13 @@ import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
-import { boundListener } from '../kernel/sockets/listener.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
-import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
 import { MeshError } from '../model/error.ts';
-import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
+import { makeEndpoints } from './agent-endpoints.ts';
 import { openAgentKernel } from './agent-kernel.ts';
 import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
@@ -59,7 +53,7 @@ async function main(): Promise<void> {
   const { kernel, echo, sizedEcho } = await openAgentKernel(journal);
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
-  const memberships = new ChannelMemberships();
+  const memberships = new ChannelMemberships(clock);
   const { machine, source, key } = await openAgentSource({ ...common, channel: memberships, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
@@ -70,7 +64,6 @@ async function main(): Promise<void> {
     journal,
     last: new LastAssignment({ clock, journal, disk }),
     fileNetworks: () => source.networks,
-    management: () => host0.management(),
   });
   const services = openServices(paths.state, clock, journal);
   const agent = new Agent({
@@ -87,20 +80,7 @@ async function main(): Promise<void> {
 
   const reading = new AgentConditions(agent);
   const conditions = new Conditions(journal, clock, () => reading.read());
-  const metricsEndpoint = new MetricsEndpoint({
-    network: options.metrics,
-    machine,
-    port: METRICS_PORTS.agent,
-    registry,
-    clock,
-    journal,
-    openListener: boundListener,
-    indexOf: (device) => agent.cache.linkNamed(device)?.index,
-  });
-  agent.reconciler.passes.subscribe(() => {
-    conditions.lookSoon();
-    metricsEndpoint.follow(source.networks);
-  });
+  agent.reconciler.passes.subscribe(() => conditions.lookSoon());
   const inventory = new InventoryNotice({
     ...common,
     read: () => readInventory(permanentMacs(agent.cache.links.values())),
@@ -126,15 +106,17 @@ async function main(): Promise<void> {
       controlSock: paths.controlSock,
     }),
   });
-  const onFault = (thrown: unknown) => journal.faults.tell('request in a mesh', thrown);
-  const endpoints = new PeerEndpoints(agent, peerHandler(answers.paths, onFault), (network, peer) =>
-    peerOrigin(kernel.rtnl, (index) => agent.cache.links.get(index)?.name, network, peer),
-  );
-  const memberWatch = new MemberWatch(agent);
-  for (const part of [nodeName, portsFile, services, endpoints, metricsEndpoint, memberWatch]) agent.addHealthOf(part);
+  const endpoints = makeEndpoints({
+    agent,
+    machine,
+    kernel,
+    paths: answers.paths,
+    registry,
+    metricsNetwork: options.metrics,
+  });
+  for (const part of [nodeName, portsFile, services]) agent.addHealthOf(part);
   await agent.start();
-  endpoints.follow();
-  memberWatch.start();
+  endpoints.start();
   host0.start();
   surviveFaults(journal);
   journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
@@ -142,8 +124,6 @@ async function main(): Promise<void> {
   endOnSignal(async () => {
     server.close();
     host0.close();
-    memberWatch.stop();
-    metricsEndpoint.close();
     inventory.close();
     endpoints.close();
     await agent.stop();

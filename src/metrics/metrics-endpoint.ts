@@ -32,7 +32,7 @@ const LIMITS: EndpointLimits = {
     requestTimeout: 10_000,
     /** Prometheus scrapes every 15 s to 60 s, and connects again when it must. */
     keepAliveTimeout: 75_000,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: 5_000,
   },
 };
 

@@ -182,6 +182,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       assignments: {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
+        pools: 'the ids of ports, and the addresses of nodes',
       },
       '.': {
         admission: 'one admission for all meshes',
@@ -255,7 +256,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'hops compare items',
         kernel: 'hops compare with the kernel',
         loop: 'what is wanted and what is there differ as in a plan',
-        ping: 'other agents are asked one question each',
         view: 'a member is found by what people call it',
       },
       capture: { '.': 'the networks of this agent' },

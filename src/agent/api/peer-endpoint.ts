@@ -27,7 +27,7 @@ const LIMITS: EndpointLimits = {
     maxHeaderSize: 4096,
     headersTimeout: 5_000,
     requestTimeout: 5_000,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: 5_000,
   },
 };
 /** New networks change hundreds of links at once. */

@@ -48,7 +48,7 @@ export interface Attachment {
 }
 
 /** What the parts of a network need of its attachment. */
-export type NetworkAttachment = Pick<NodeAttachment, 'network' | 'peers'>;
+export type NetworkAttachment = Pick<NodeAttachment, 'network' | 'peers' | 'hostAddresses'>;
 
 /** A mesh of a file, as the node's document has it. */
 export function meshAttachment({ network, ...members }: Attachment): NodeAttachment {

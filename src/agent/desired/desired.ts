@@ -125,11 +125,11 @@ function* partsOf(
 }
 
 function networkPart(attachment: NodeAttachment, context: NetworkContext): Part {
-  const { network, peers } = attachment;
+  const { network, peers, hostAddresses } = attachment;
   const { node, ports, link } = context;
   return {
     key: network.id,
-    inputs: [network, node, ports, link, ...Object.values(peers)],
+    inputs: [network, node, ports, link, hostAddresses, ...Object.values(peers)],
     build: () => ({ parts: typeParts(attachment, context) }),
   };
 }

@@ -5,17 +5,18 @@ import { statfs } from 'node:fs/promises';
 import type { Feature } from '../../kernel/probe.ts';
 import { readSysctl } from '../../kernel/sysctl.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { MeshError } from '../../model/error.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
+import { ControlClient } from '../../protocol/calls/control-client.ts';
+import { callByHttp1 } from '../../protocol/calls/http1-call.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
-import { HealthShape } from '../../protocol/shapes/parts.ts';
 import type { Agent } from '../agent.ts';
 import { parseChains } from '../firewall/chain.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
-import { ask } from '../ping/question.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
 import { type AddressProbeInput, sharedAddresses } from './address-probe.ts';
 import type { Counters, DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
@@ -26,6 +27,8 @@ import { readTableFulls, runningRivals } from './proc.ts';
 /** For an answer to an ARP request. */
 const ARP_TIMEOUT_MS = 500;
 const ARP_BYTES = 56;
+/** host0 answers within this time. */
+const ANSWER_TIMEOUT_MS = 2_000;
 
 /** Where the evidence comes from. */
 export interface CollectionInput {
@@ -148,12 +151,21 @@ async function diskOf(directory: string): Promise<DiskEvidence> {
 async function aheadOfHost0({ source, input: { clock } }: Agent): Promise<number | undefined> {
   for (const network of source.networks) {
     const host = memberAddresses(network, 'host0').ipv6;
-    const answer = await ask({ host, port: MEMBERSHIP_PORT, path: '/' });
-    if (typeof answer !== 'string' && answer.date !== undefined) {
-      return clock.wallTime().getTime() - answer.date.getTime();
-    }
+    const date = await dateAt(host);
+    if (date !== undefined) return clock.wallTime().getTime() - date.getTime();
   }
   return undefined;
+}
+
+/** The other clock by the Date header, to the second (RFC 9110 §6.6.1); undefined when it is missing or malformed. */
+async function dateAt(host: Ipv6): Promise<Date | undefined> {
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  const call = { method: 'GET', path: '/', headers: {}, body: undefined, signal, isStream: false, staysOpen: false };
+  const target = { host, port: MEMBERSHIP_PORT };
+  const answer = await callByHttp1(target, { ...call, timeoutMs: undefined }, ANSWER_TIMEOUT_MS).catch(() => undefined);
+  answer?.body.on('error', () => {}).destroy();
+  const date = new Date(answer?.headers?.date ?? '');
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 /** A daemon that is deaf, or does not run, gives no answer, and its agent knows that. */
@@ -168,15 +180,15 @@ function healthOf(ofAgent: readonly Finding[], ofDaemon: readonly Finding[]): Fi
 }
 
 async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {
-  const answer = await ask({ socketPath, path: '/v1/status' });
-  const { document, fault } = typeof answer === 'string' ? { fault: answer } : readDocument(HealthShape, answer.body);
-  if (fault === undefined) return document.health;
+  const asked = new ControlClient('host0', socketPath).ask('GET /v1/status', { timeoutMs: ANSWER_TIMEOUT_MS });
+  const answer = await asked.catch((error: unknown) => MeshError.from(error));
+  if (!(answer instanceof MeshError)) return answer.health;
   return [
     {
       code: 'MESH_NOT_RUNNING',
       severity: 'error',
       object: 'host0',
-      message: `host0's daemon gives no answer: ${typeof answer === 'string' ? answer : `its status ${fault}`}`,
+      message: `host0's daemon gives no answer: ${answer.message}`,
       remedy: 'Start it with `mesh system start`; `mesh system logview` shows why it ended.',
     },
   ];

@@ -69,7 +69,7 @@ export class Doctor {
 
   /**
    * Changes the settings in the `fix` of the findings, and examines again; the result has the findings that are left.
-   * This is one of the three kernel changes that are no step of a plan: an administrator asks for these settings once,
+   * This is one of the four kernel changes that are no step of a plan: an administrator asks for these settings once,
    * and no loop keeps them.
    * @throws MESH_KERNEL_REFUSED
    */

@@ -1,23 +1,25 @@
 /**
- * This node's own IPv6 addresses on a network's bridge. They are allocated, not guessed, so there is no duplicate
+ * This node's own addresses on a network's bridge. They are allocated, not guessed, so there is no duplicate
  * address detection (`nodad`).
  */
-import type { Ip } from '../../kernel/ip.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
+import { type Ip, isIpv6 } from '../../kernel/ip.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { ItemKey, ItemKind } from './item-kind.ts';
+import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { linkKey } from './link.ts';
+import { OUR_PROTOCOL } from './mark.ts';
 import { RANK } from './rank.ts';
 
-/** One IPv6 address on the bridge of a network. */
+/** One address on the bridge of a network. */
 export interface AddressItem {
   readonly kind: 'address';
   readonly network: NetworkId;
   /** Name of the bridge. */
   readonly link: string;
-  readonly address: Ipv6;
+  readonly address: Ip;
   /** Prefix length in bits. */
   readonly length: number;
+  /** The address has our mark (IFA_PROTO). Kernels before 5.18 do not keep the mark: there the address stays until its bridge goes. */
+  readonly marked?: boolean;
   /** Why the address in the kernel does not work as it is; absent in a desired item. */
   readonly flaw?: AddressFlaw;
 }
@@ -46,9 +48,20 @@ export const addressKind: ItemKind<AddressItem> = {
     ...(have.flaw === undefined || want.flaw === have.flaw ? [] : [have.flaw]),
   ],
   mustRecreate: (have, want) => have.length !== want.length || have.flaw === 'not usable',
-  print: ({ link, address, length }) => `ip address add ${address}/${length} dev ${link} nodad`,
-  printChange: (_, { link, address, length }) => `ip address replace ${address}/${length} dev ${link} nodad`,
-  create: ({ link, address, length }) => [{ do: 'address-add', link, address, length, nodad: true }],
-  change: (_, { link, address, length }) => [{ do: 'address-add', link, address, length, nodad: true }],
+  print: (item) => `ip address add ${wordsOf(item)}`,
+  printChange: (_, item) => `ip address replace ${wordsOf(item)}`,
+  create: (item) => [addition(item)],
+  change: (_, item) => [addition(item)],
   remove: ({ link, address, length }) => [{ do: 'address-delete', link, address, length }],
 };
+
+/** IPv4 has no duplicate address detection. */
+function wordsOf({ link, address, length, marked }: AddressItem): string {
+  const words = [...(isIpv6(address) ? ['nodad'] : []), ...(marked === true ? [`proto ${OUR_PROTOCOL}`] : [])];
+  return [`${address}/${length} dev ${link}`, ...words].join(' ');
+}
+
+function addition({ link, address, length, marked }: AddressItem): Operation {
+  const flags = { ...(isIpv6(address) && { nodad: true }), ...(marked === true && { protocol: OUR_PROTOCOL }) };
+  return { do: 'address-add', link, address, length, ...flags };
+}

@@ -3,7 +3,7 @@
  * came or went), only these are added and deleted, so a join costs the same on a node with a thousand members.
  */
 import type { ElementChange, TableElements } from '../../kernel/nftables/element-batch.ts';
-import type { ItemKind, NftOperation } from './item-kind.ts';
+import type { ItemKey, ItemKind, NftOperation } from './item-kind.ts';
 import { nftElements } from './nft-text.ts';
 import { RANK } from './rank.ts';
 
@@ -50,6 +50,11 @@ export function sized(type: string, elements: readonly string[]): RulesetSet {
 
 /** The name of our nft table, in each family. */
 export const TABLE = 'meshwork';
+
+/** The key of the table of a family. */
+export function rulesetKey(family: RulesetItem['family']): ItemKey {
+  return `nft:${family} ${TABLE}`;
+}
 
 /** Whether the two tables are equal, or differ only in set elements. */
 function sameStructure(have: RulesetItem, want: RulesetItem): boolean {
@@ -111,6 +116,13 @@ function elementChange(have: RulesetItem, want: RulesetItem): ElementsOperation 
   return change;
 }
 
+/** Empties the sets in which the kernel remembers what the rules have let through; undefined for a table without such sets. */
+export function forgetting({ family, remembering = [] }: RulesetItem): NftOperation | undefined {
+  if (remembering.length === 0) return undefined;
+  const elements = { family, table: TABLE, changes: [], emptied: remembering };
+  return { do: 'nft', script: scriptOf(elements), elements };
+}
+
 function scriptOf({ family, table, changes, emptied }: TableElements): string {
   const lines: string[] = [];
   for (const { set, gone, added } of changes) {
@@ -131,7 +143,7 @@ function without(elements: ReadonlySet<string>, others: ReadonlySet<string>): st
 
 /** Tables come before links, so that no packet is ever forwarded without them. */
 export const rulesetKind: ItemKind<RulesetItem> = {
-  key: (item) => `nft:${item.family} ${TABLE}`,
+  key: ({ family }) => rulesetKey(family),
   dependsOn: () => [],
   rank: () => RANK.rules,
   // A port is in the rules before it is on its bridge.

@@ -1,7 +1,7 @@
 /** Derives our items from the kernel's state. Pure. Objects without our mark are left out, with few exceptions. */
 
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
-import type { FdbEntry, Link, Neighbour, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
+import type { Address, FdbEntry, Link, Neighbour, VxlanAttributes } from '../../kernel/rtnl/objects.ts';
 import type { VxlanDevice } from '../../kernel/rtnl/operation.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import { type Ipv6, ipv6Subnet } from '../../model/address/ipv6.ts';
@@ -68,7 +68,7 @@ export function observedItems(
     });
   }
   items.push(...addressItems(cache, own, desired), ...routeItems(cache), ...portItems(cache, desired));
-  items.push(...underlayItems(cache, desired));
+  items.push(...underlayItems(cache, desired, own));
   const observed = itemMap(items);
   for (const table of [cache.neighbours, cache.fdb]) {
     for (const entry of table.values()) {
@@ -176,16 +176,27 @@ function addressItems(cache: KernelTables, own: ReadonlyMap<number, OwnLink>, de
   for (const entry of cache.addresses.values()) {
     const { link, family, address, length, nodad, tentative, fading, protocol } = entry;
     const owner = own.get(link);
-    if (owner === undefined || family !== 6) continue;
+    if (owner === undefined) continue;
+    if (family === 4) {
+      const item = givenAddress(entry, owner);
+      if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.set(itemKey(item), item);
+      continue;
+    }
     const isReachable = onLink.has(`${link} ${ipv6Subnet(address as Ipv6, length)}`);
     const flaw = tentative && !nodad ? 'not usable' : fading ? 'fading' : isReachable ? undefined : 'no prefix route';
     const common = { network: owner.network, link: owner.link.name, address: address as Ipv6, length };
     const item: AddressItem = { kind: 'address', ...common, ...(flaw !== undefined && { flaw }) };
     const key = itemKey(item);
     const isAdded = owner.device === 'bridge' && length === 64 && nodad;
-    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || isAdded) items.set(key, item);
+    if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || protocol === OUR_PROTOCOL || isAdded)
+      items.set(key, item);
   }
   return [...items.values()];
+}
+
+/** An IPv4 address of a bridge. Only the addresses that host0 gives are of that family. */
+function givenAddress({ address, length, fading }: Address, { network, link }: OwnLink): AddressItem {
+  return { kind: 'address', network, link: link.name, address, length, ...(fading && { flaw: 'fading' as const }) };
 }
 
 function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
@@ -236,7 +247,7 @@ function portItems(cache: KernelTables, desired: ItemMap): Item[] {
 }
 
 /** NICs count only while they are desired. Addresses on NICs count when they carry our mark, or are desired. */
-function underlayItems(cache: KernelTables, desired: ItemMap): Item[] {
+function underlayItems(cache: KernelTables, desired: ItemMap, own: OwnLinks): Item[] {
   const items: Item[] = [];
   for (const item of desired.values()) {
     const link = item.kind === 'underlay-link' ? cache.linkNamed(item.link) : undefined;
@@ -244,7 +255,7 @@ function underlayItems(cache: KernelTables, desired: ItemMap): Item[] {
   }
   for (const { family, link: index, address, length, protocol } of cache.addresses.values()) {
     const link = cache.links.get(index)?.name;
-    if (family !== 4 || link === undefined) continue;
+    if (family !== 4 || link === undefined || own.has(index)) continue;
     const item: Item = { kind: 'underlay-address', link, address: address as Ipv4, length };
     if (protocol === OUR_PROTOCOL || desired.has(itemKey(item))) items.push(item);
   }

@@ -17,7 +17,7 @@ const GRACE_MS = 1_000;
 /**
  * Makes the kernel look up all cached routes again. A moved entry keeps the cached route of its old remote VTEP
  * (vxlan_snoop in vxlan_core.c leaves `dst_cache` as it is, seen in Linux 6.18). If the new address is behind another
- * NIC, packets do not arrive there. This is one of three changes to a kernel that are no step of a plan: a flush leaves
+ * NIC, packets do not arrive there. This is one of four changes to a kernel that are no step of a plan: a flush leaves
  * no state that a plan could compare.
  */
 export const FORGET_ROUTES: Operation = { do: 'sysctl', path: ['net', 'ipv4', 'route', 'flush'], value: '1' };

@@ -2,6 +2,7 @@
  * The reconcile loop of a node: observe, plan, apply, until the plan is empty. Events only wake the loop: each pass
  * compares the kernel with the desired items. Tests: test/sim.
  */
+import { isIpv6 } from '../../kernel/ip.ts';
 import { AuditSchedule } from '../../kernel/mirror/audit-schedule.ts';
 import { KernelMirror } from '../../kernel/mirror/kernel-mirror.ts';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
@@ -374,7 +375,8 @@ export class Reconciler {
         if (setting !== undefined) this.cache.noteConf(setting.link, setting.conf);
       }
     }
-    if (step.item.kind === 'address') this.cache.noteAddress(step.item.link, step.item.address, step.item.length);
+    const { item } = step;
+    if (item.kind === 'address' && isIpv6(item.address)) this.cache.noteAddress(item.link, item.address, item.length);
   }
 
   #wakeSoon(delayMs: number): void {

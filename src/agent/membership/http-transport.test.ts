@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import type { MeshError } from '../../model/error.ts';
-import { ask } from '../ping/question.ts';
+import { MeshError } from '../../model/error.ts';
+import { meshClient } from '../../protocol/calls/mesh-client.ts';
+import { PEER_ROUTES } from '../../protocol/routes/channel-routes.ts';
 import { httpTransport } from './http-transport.ts';
 
 /** A server that answers each connection with these bytes and closes it. */
@@ -32,7 +33,8 @@ test.each(BROKEN)('%s ends a request', async (_, bytes) => {
   await expect(
     httpTransport.exchange(target, { method: 'PUT', path: '/self', body: '{}', ...timeouts }),
   ).rejects.toMatchObject({ code: 'MESH_HOST0_UNREACHABLE' });
-  expect(await ask({ ...target, path: '/path' }, 10_000)).toEqual(expect.any(String));
+  const peer = meshClient(PEER_ROUTES, { ...target, name: 'node1', timeoutMs: 10_000, answerMaxBytes: 1_000 });
+  await expect(peer.ask('GET /path', { query: { from: 'a', to: 'b' } })).rejects.toBeInstanceOf(MeshError);
 });
 
 /** Resolves with the reason for which a stream ended, and the number of its messages. */

@@ -20,6 +20,7 @@ function node() {
   const ports = new ForeignPorts({ plugged: [{ link: 'vm0', network: blue.id }], unplugging: [] }, clock);
   const world = {
     networks: [blue] as readonly Network[],
+    files: [] as readonly Network[],
     state: { phase: 'ready' } as NetworkState,
     isReady: false,
     links: [portLink(2, 'vm0')],
@@ -40,9 +41,10 @@ function node() {
       wake: async () => undefined,
     },
     refusals: { counts: [], offendersOf: () => [] },
-    unfit: { forget: () => false },
+    unfit: { forget: () => false, reasonAgainst: () => undefined },
     host0Stance: () => ({ role: 'host0', segments: [], nics: [] }),
     networks: () => world.networks,
+    fileNetworks: () => world.files,
     stateOf: () => world.state,
     networkCalled: () => blue,
   });
@@ -85,4 +87,12 @@ test('who wants a port in another network is told to unplug it, and nobody is to
   });
   expect(await refused('vm1')).toMatchObject({ code: 'MESH_PORT_TAKEN', remedy: expect.stringContaining('nomaster') });
   expect(await refused('vxlan9')).toMatchObject({ code: 'MESH_PORT_UNFIT' });
+});
+
+test('host0 takes no port off a network of a file', async () => {
+  const { world, commands, look } = node();
+  world.files = [blue];
+  await expect(commands.unplugAll(blue.id, 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE', object: 'blue' });
+  await expect(commands.unplugAll('net-9', 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
+  expect(look()).toMatchObject({ interface: 'vm0', network: blue.id });
 });

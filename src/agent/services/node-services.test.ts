@@ -206,6 +206,24 @@ test('a killed child is started again; a killed agent leaves it at work, and the
   expect((await last.ready()).pid).not.toBe(third.pid);
 });
 
+test('a namespace that was made again gets a process of its own', async () => {
+  const place = join(state, 'ns');
+  symlinkSync(netns, place);
+  const there = { ...dns(NAMES), process: { ...dns(NAMES).process, netns: place } };
+  const loop = await Loop.start([there]);
+  const first = await loop.ready();
+  const other = temporaryNetns();
+  onTestFinished(() => other.close());
+  ip(other.path, 'link set lo up', 'link add br7 type bridge', 'address add 10.77.0.1/24 dev br7', 'link set br7 up');
+  rmSync(place);
+  symlinkSync(other.path, place);
+  await vi.waitFor(() => expect(isRunning(first)).toBe(false), WAIT);
+  expect(loop.steps).toContain('start dnsmasq for blue # recreated: its network namespace was made again');
+  await loop.ready();
+  netns = other.path;
+  expect(answerTo('web.blue.example')).toBe('10.77.0.9');
+});
+
 test('a process that ends at once is started a bounded number of times, and is a finding with a remedy', async () => {
   const remedies = [{ says: 'no good', remedy: 'Mend it.' }];
   const argv = ['sh', '-c', 'echo no good >&2; exit 3'] as const;

@@ -6,6 +6,8 @@ import type { Member } from '../../model/network/member.ts';
 import { isMesh } from '../../model/network/mesh.ts';
 import { ipv6In } from '../../model/network/node-addresses.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
+import { ControlClient } from '../../protocol/calls/control-client.ts';
+import { meshClient } from '../../protocol/calls/mesh-client.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import {
   type PathQuery,
@@ -15,9 +17,9 @@ import {
   type TraceRequest,
   type TraceView,
 } from '../../protocol/documents/trace.ts';
-import { readPathView } from '../../protocol/shapes/path-view-shape.ts';
+import { PEER_ROUTES } from '../../protocol/routes/channel-routes.ts';
+import { PATH_MAX_BYTES, pathViewOf } from '../../protocol/shapes/path-view-shape.ts';
 import type { Agent } from '../agent.ts';
-import { ask } from '../ping/question.ts';
 import { membersOf } from '../view/agent-view.ts';
 import { channelAddress } from '../view/channel-address.ts';
 import { collectPathState } from './path-state.ts';
@@ -98,30 +100,21 @@ async function askByChannel(
   member: Member,
   query: PathQuery,
 ): Promise<PathView | undefined> {
-  const path = `/v1/nodes/${address}/path?${new URLSearchParams({ ...pathEnds(query), network: name })}`;
-  const answer = await ask({ socketPath: daemon, path }, ANSWER_TIMEOUT_MS);
-  const view = typeof answer === 'string' || answer.status !== 200 ? undefined : viewIn(answer.body, member);
-  return typeof view === 'string' ? undefined : view;
+  const question = { path: { address }, query: { network: name, ...pathEnds(query) }, timeoutMs: ANSWER_TIMEOUT_MS };
+  const asked = new ControlClient('host0', daemon).ask('GET /v1/nodes/{address}/path', question);
+  return await asked.then(
+    (sent) => pathViewOf(sent, member.name),
+    () => undefined,
+  );
 }
 
 /** @returns the view, or a text that says why there is none */
-async function askInMesh(member: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
-  const target = {
-    host: member.ipv6,
-    port: AGENT_PORT,
-    localAddress: own,
-    path: `/path?${new URLSearchParams({ ...pathEnds(query) })}`,
-  };
-  const answer = await ask(target, ANSWER_TIMEOUT_MS);
-  if (typeof answer === 'string') return answer;
-  if (answer.status !== 200) return `it answers ${answer.status}: ${answer.body.slice(0, 200)}`;
-  return viewIn(answer.body, member);
-}
-
-function viewIn(body: string, { name }: Member): PathView | string {
-  try {
-    return readPathView(body, name);
-  } catch (error) {
-    return MeshError.from(error).message;
-  }
+async function askInMesh({ name, ipv6 }: Member, own: Ipv6, query: PathQuery): Promise<PathView | string> {
+  const target = { host: ipv6, port: AGENT_PORT, localAddress: own };
+  const limits = { timeoutMs: ANSWER_TIMEOUT_MS, answerMaxBytes: PATH_MAX_BYTES };
+  const asked = meshClient(PEER_ROUTES, { name, ...target, ...limits }).ask('GET /path', { query: pathEnds(query) });
+  return await asked.then(
+    (sent) => pathViewOf(sent, name),
+    (error: unknown) => MeshError.from(error).message,
+  );
 }

@@ -20,6 +20,8 @@ export interface NodeConnectionInput {
 
 /** A node answers within this time, also when it makes two hundred networks at once. */
 const ANSWER_MS = 30_000;
+/** Answers but captures and the status are short. */
+const ANSWER_MAX_BYTES = 4 * 1024 * 1024;
 /** The memory of a session, in megabytes: streams that wait, headers, settings. */
 const SESSION_MEMORY_MB = 16;
 
@@ -49,6 +51,7 @@ export class NodeConnection {
     this.#heardMs = this.sinceMs;
     this.#clock = clock;
     this.node = new RouteClient(() => CHANNEL_ROUTES, {
+      answerMaxBytes: ANSWER_MAX_BYTES,
       send: (call) => this.#send(call),
       explain: (error) => this.#gone(error),
       broken: (route, why) => brokenAnswer(machine, route, why),

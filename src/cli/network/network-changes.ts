@@ -114,7 +114,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
       '\nIts number is free when no node has the network any more.\n\nExample:\n  $ mesh network delete blue',
     )
     .action(async (wanted: string, options: PartOptions & { readonly force?: boolean }) => {
-      const query = { ...dryRun(options), force: options.force === true };
+      const query = { ...dryRun(options), ...(options.force === true && { force: true }) };
       await change(context, options, (host0) =>
         host0.ask('DELETE /v1/catalogue/{name}', { path: { name: wanted }, query }),
       );
@@ -128,7 +128,7 @@ export const YAML = 'print the whole network as YAML, as `mesh network apply` re
 
 function withParts(command: Command): Command {
   return command
-    .addOption(new Option('--type <type>', 'what carries it').choices(['vxlan', 'bridge']))
+    .addOption(new Option('--type <type>', 'what carries it').choices(['vxlan', 'bridge', 'foreign-bridge']))
     .addOption(
       new Option(
         '--peers <peers>',
@@ -139,7 +139,10 @@ function withParts(command: Command): Command {
       '--vtep <address...>',
       'where all its VTEPs are, for explicit peers: ADDRESS, or ADDRESS:PORT for another UDP port',
     )
-    .option('--device <device>', 'the underlay device of its VXLAN, which multicast needs')
+    .option(
+      '--device <device>',
+      'the underlay device of its VXLAN, which multicast needs; of a foreign-bridge, the bridge of another program',
+    )
     .option('--prefix <prefix>', 'a /64 for addresses of its nodes; auto: host0 allocates one; none')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
     .option('--description <text>', 'a line for people')
@@ -151,7 +154,7 @@ function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, descrip
   const vteps = vtep?.map(vtepOf);
   const carrier = {
     ...(type !== undefined && { kind: type }),
-    ...(device !== undefined && { dev: device }),
+    ...(device !== undefined && { [type === 'foreign-bridge' ? 'name' : 'dev']: device }),
     // Linux learns no ports: to a VTEP at another port than the network's, everything goes like a broadcast.
     ...(vteps?.some(({ port }) => port !== undefined) && { learning: false }),
   };
@@ -221,8 +224,8 @@ function changedMeanwhile(name: string): MeshError {
   });
 }
 
-function dryRun({ plan = false }: PartOptions): { readonly 'dry-run': boolean } {
-  return { 'dry-run': plan };
+function dryRun({ plan = false }: PartOptions): { readonly 'dry-run'?: true } {
+  return plan ? { 'dry-run': true } : {};
 }
 
 /** Asks host0 for a change, and prints what it did or would do. */

@@ -1,6 +1,7 @@
 /** The pages in docs/reference are those that the source makes. */
 import { expect, test } from 'vitest';
 import { wholeTree } from '../../../test/cli/mesh.ts';
+import { httpPage } from './http-page.ts';
 import { cliPage, errorsPage, exitCodesPage } from './reference.ts';
 
 // A stale page fails here; `vitest run src/cli/pages/reference.test.ts -u` writes it.
@@ -9,6 +10,10 @@ const page = (name: string) => new URL(`../../../docs/reference/${name}`, import
 
 test('docs/reference/cli.md is the command tree', async () => {
   await expect(cliPage(await wholeTree())).toMatchFileSnapshot(page('cli.md'));
+});
+
+test('docs/reference/http.md is the tables of routes', async () => {
+  await expect(httpPage()).toMatchFileSnapshot(page('http.md'));
 });
 
 test('docs/reference/exit-codes.md and errors.md are the table of errors', async () => {

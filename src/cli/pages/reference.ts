@@ -3,7 +3,8 @@ import type { Argument, Command, Option } from 'commander';
 import { ERRORS, EXIT_CODES, RENAMED } from '../../model/error.ts';
 import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } from './command-leaf.ts';
 
-const MADE =
+/** The comment at the head of each page. */
+export const MADE =
   '<!-- Made from the source by src/cli/pages/reference.test.ts: `vitest run src/cli/pages/reference.test.ts -u`. -->';
 
 /** The text of docs/reference/cli.md. @param program the command tree with every noun loaded */
@@ -77,7 +78,8 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table in Markdown. */
+export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(titles), line(titles.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -6,8 +6,8 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
-import type { Paths } from '../../protocol/documents/paths.ts';
 import { type ControlClient, clientOf } from '../../protocol/calls/control-client.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
 import {
   type DaemonName,
   lockPath,
@@ -17,10 +17,10 @@ import {
   stopCommand,
   TITLES,
 } from '../../protocol/http/service-manager.ts';
-import { launch } from '../../services/process/launch.ts';
 import { nodeOptionsOf } from '../../services/process/node-options.ts';
 import { runningIn, writePidFile } from '../../services/process/pid-file.ts';
 import { isRunning, type ProcessMark, processMarkOf, signalProcess } from '../../services/process/process-mark.ts';
+import { startBySpec } from '../../services/process/process-start.ts';
 import type { Context } from '../context.ts';
 import { hasEnded, isCommanded, isServiceWanted, OPTIONS_FILES, startService, stopService } from './service.ts';
 import { lastJournalLines, linesOfProcesses } from './service-log.ts';
@@ -58,7 +58,8 @@ export class Daemon {
    */
   #start(flags: readonly string[]): void {
     mkdirSync(this.#paths.logs, { recursive: true, mode: 0o750 });
-    const mark = launch({ argv: this.#commandLine(flags), logFile: this.logFile });
+    const { name, logFile: outputFile } = this;
+    const mark = startBySpec({ name, title: TITLES[name], argv: this.#commandLine(flags) }, { outputFile });
     if (mark === undefined)
       throw new MeshError('MESH_PROCESS_NOT_STARTED', `${TITLES[this.name]} could not be started`);
     this.#record(mark);

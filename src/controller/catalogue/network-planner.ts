@@ -9,6 +9,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ClaimBook, claimedDevices, conflictError } from '../../model/network/network-conflicts.ts';
 import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { unsupportedError } from '../../model/network/supported-parts.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { nameMisleads, notANumber, numberStays, numberTaken } from './catalogue-error.ts';
@@ -168,6 +169,14 @@ function prefixOfText(text: unknown): Ipv6Cidr {
     throw fault('MESH_NET_PREFIX_INVALID', `${JSON.stringify(text)} is not an IPv6 prefix`);
   }
   throw fault('MESH_NET_PREFIX_NOT_64', `${JSON.stringify(text)} is not a /64`);
+}
+
+/** Lets a network start. @param moves undone before the refusal @throws MESH_NET_NOT_SUPPORTED */
+export function mustBeSupported(network: Network, moves: readonly PoolMove[] = []): void {
+  const error = unsupportedError(network);
+  if (error === undefined) return;
+  undoMoves(moves);
+  throw error;
 }
 
 /** Gives back what a plan took. */

@@ -41,7 +41,7 @@ const RECEIVE_BYTES = 64 * 1024;
 const RECEIVE_FLAGS = MSG_DONTWAIT | MSG_TRUNC;
 
 /** One read: bytes, or `empty` when nothing waits, or `overflow` when the kernel dropped messages. */
-type Received = Buffer | 'empty' | 'overflow';
+export type Received = Buffer | 'empty' | 'overflow';
 
 /** How a netlink socket is opened. */
 export interface NetlinkSocketOptions {

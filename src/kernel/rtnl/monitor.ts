@@ -11,6 +11,7 @@ import {
   NETLINK_ROUTE,
   NetlinkSocket,
   type NetlinkSocketOptions,
+  type Received,
 } from '../netlink/netlink-socket.ts';
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from './address.ts';
 import { readFdbEntry } from './fdb.ts';
@@ -50,7 +51,7 @@ interface Source {
   readonly budget: ReadingBudget;
   /** Starts the poll again after a pause. */
   pause?: NodeJS.Timeout;
-  readonly read: (socket: NetlinkSocket) => boolean;
+  readonly read: (socket: NetlinkSocket, first?: Received) => boolean;
 }
 
 /** Where to listen, and which sockets are our own. */
@@ -91,9 +92,9 @@ export class KernelMonitor {
   static open(options: KernelMonitorOptions = {}): KernelMonitor {
     const monitor = new KernelMonitor(options);
     try {
-      monitor.#listen(NETLINK_ROUTE, RTNL_GROUPS, (socket) => monitor.#readRtnl(socket));
+      monitor.#listen(NETLINK_ROUTE, RTNL_GROUPS, (...waiting) => monitor.#readRtnl(...waiting));
       if (options.nftables !== false)
-        monitor.#listen(NETLINK_NETFILTER, NFT_GROUPS, (socket) => monitor.#readNft(socket));
+        monitor.#listen(NETLINK_NETFILTER, NFT_GROUPS, (...waiting) => monitor.#readNft(...waiting));
       return monitor;
     } catch (error) {
       monitor.close();
@@ -104,8 +105,14 @@ export class KernelMonitor {
   /** Emits now all events that have happened so far, without waiting for the event loop. */
   drain(): void {
     for (const { socket, read, budget } of [...this.#sources]) {
+      // A listener of the events of the first socket may have closed both.
+      if (this.#sources.length === 0) return;
+      // Each pass drains several times, and mostly nothing waits: that is not worth measuring.
+      const first = next(socket);
+      if (first === 'empty') continue;
       budget.measure(() => {
-        for (let round = 0; round < DRAIN_ROUNDS && this.#sources.length > 0 && read(socket); round++);
+        let more = read(socket, first);
+        for (let round = 1; round < DRAIN_ROUNDS && this.#sources.length > 0 && more; round++) more = read(socket);
       });
     }
   }
@@ -147,11 +154,11 @@ export class KernelMonitor {
     this.#sources.push(source);
   }
 
-  #readRtnl(socket: NetlinkSocket): boolean {
+  #readRtnl(socket: NetlinkSocket, first?: Received): boolean {
     const own = this.#options.ownPortIds?.() ?? [];
     const tables = [RT_TABLE_MAIN, ...(this.#options.tables ?? [])];
     const events: KernelEvent[] = [];
-    const { complete, more } = readWaiting(socket, (message) => {
+    const { complete, more } = readWaiting(socket, first, (message) => {
       const event = eventOf(message, own.includes(message.portId), tables);
       if (event !== undefined) events.push(event);
     });
@@ -161,10 +168,10 @@ export class KernelMonitor {
   }
 
   /** Emits one event for a burst of transactions: the event only says that nftables must be read again. */
-  #readNft(socket: NetlinkSocket): boolean {
+  #readNft(socket: NetlinkSocket, first?: Received): boolean {
     let changed = false;
     let echo = true;
-    const { complete, more } = readWaiting(socket, (message) => {
+    const { complete, more } = readWaiting(socket, first, (message) => {
       if (message.type !== NFT_NEW_GENERATION) return;
       changed = true;
       echo &&= isOurs(message);
@@ -183,32 +190,64 @@ const generation = new AttributeTable(NFTA_GEN_PROC_NAME);
  */
 function isOurs({ bytes, start, end }: Message): boolean {
   generation.parse(bytes, start + NFGENMSG_BYTES, end);
+  const number = generation.u32BE(NFTA_GEN_PROC_PID);
+  const name = generation.text(NFTA_GEN_PROC_NAME);
+  if (ownThreads.get(number) === name) return true;
   try {
-    const name = readFileSync(`/proc/self/task/${generation.u32BE(NFTA_GEN_PROC_PID)}/comm`, 'utf8');
-    return name === `${generation.text(NFTA_GEN_PROC_NAME)}\n`;
+    if (readFileSync(`/proc/self/task/${number}/comm`, 'utf8') !== `${name}\n`) return false;
+    ownThreads.set(number, name);
+    return true;
   } catch {
     return false;
   }
 }
 
+/** The threads that have changed nftables, by number: those of libuv's pool, which never end. Each join changes nftables, and /proc is slow. */
+const ownThreads = new Map<number, string>();
+
 /**
  * Reads the waiting messages, up to READS_AT_ONCE. `complete` is false when a message was lost or cannot be read;
  * `more` is true when messages may still wait.
+ * @param first what the caller has received already
  */
-function readWaiting(socket: NetlinkSocket, take: (message: Message) => void): { complete: boolean; more: boolean } {
+function readWaiting(
+  socket: NetlinkSocket,
+  first: Received | undefined,
+  take: (message: Message) => void,
+): { complete: boolean; more: boolean } {
   let complete = true;
-  for (let reads = 0; reads < READS_AT_ONCE; reads++) {
-    try {
-      const received = socket.receive();
-      if (received === 'empty') return { complete, more: false };
-      if (received === 'overflow') complete = false;
-      else for (const message of messages(received)) take(message);
-    } catch (error) {
-      if (!(error instanceof MeshError) || error.code !== 'MESH_KERNEL_MALFORMED') throw error;
-      complete = false;
-    }
+  let received = first ?? next(socket);
+  for (let reads = 1; received !== 'empty'; reads++) {
+    if (received === 'overflow') complete = false;
+    else complete = takeAll(received, take) && complete;
+    if (reads === READS_AT_ONCE) return { complete, more: true };
+    received = next(socket);
   }
-  return { complete, more: true };
+  return { complete, more: false };
+}
+
+/** What arrived next. A message that cannot be read counts as lost. */
+function next(socket: NetlinkSocket): Received {
+  return readable(() => socket.receive()) ?? 'overflow';
+}
+
+function takeAll(received: Buffer, take: (message: Message) => void): boolean {
+  return (
+    readable(() => {
+      for (const message of messages(received)) take(message);
+      return true;
+    }) ?? false
+  );
+}
+
+/** @returns undefined for a message that cannot be read */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MeshError && error.code === 'MESH_KERNEL_MALFORMED') return undefined;
+    throw error;
+  }
 }
 
 /**

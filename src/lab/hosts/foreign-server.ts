@@ -1,8 +1,7 @@
 /** A foreign DHCP server on a lab's segment: it gives out addresses, and knows nothing of host0. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MeshError } from '../../model/error.ts';
-import { launchInside } from './host-process.ts';
+import { startInside } from './host-process.ts';
 import type { ForeignPlan } from './topology.ts';
 
 const LEASE_SEC = 600;
@@ -17,8 +16,9 @@ export const FOREIGN_DOMAIN = 'office.example';
 export function startForeignServer({ netns, first, last }: ForeignPlan, directory: string): void {
   const place = foreignPlace(directory);
   mkdirSync(place, { recursive: true });
-  const argv = [
-    ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--user=root', '--no-ping'],
+  const argv: [string, ...string[]] = [
+    'dnsmasq',
+    ...['--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--user=root', '--no-ping'],
     ...[`--dhcp-range=${first},${last},${LEASE_SEC}`, `--dhcp-option=option:domain-name,${FOREIGN_DOMAIN}`],
     ...[
       `--dhcp-leasefile=${join(place, 'leases')}`,
@@ -27,8 +27,7 @@ export function startForeignServer({ netns, first, last }: ForeignPlan, director
       `--log-facility=${join(place, 'log')}`,
     ],
   ];
-  if (launchInside(netns, { argv }) === undefined)
-    throw new MeshError('MESH_LAB_FAILED', 'cannot start dnsmasq', { object: netns });
+  startInside(netns, place, { name: 'dnsmasq', title: 'the foreign server', argv });
 }
 
 interface ForeignRecord {

@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { commandDirectory, programFile } from '../../image/node/program-files.ts';
@@ -12,16 +12,10 @@ import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { DaemonName } from '../../protocol/http/service-manager.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
-import { type Launch, launch } from '../../services/process/launch.ts';
 import { nodeOptionsOf } from '../../services/process/node-options.ts';
-import {
-  awaitEnd,
-  isRunning,
-  type ProcessMark,
-  ProcessMarkShape,
-  signalProcess,
-} from '../../services/process/process-mark.ts';
+import { awaitEnd, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
+import type { ProcessSpec } from '../../services/process/process-spec.ts';
+import { findRecorded, forgetRecorded, startUnsupervised } from '../../services/process/process-start.ts';
 import type { HostPlan } from './topology.ts';
 
 /**
@@ -55,17 +49,30 @@ export function spawnInside(netns: string, argv: readonly string[], options: Spa
   return inNetns(netnsPath(netns), () => spawn(command, rest, options));
 }
 
-/** Starts a process inside a namespace that outlives this process. @returns undefined if the program cannot be started */
-export function launchInside(netns: string, wanted: Omit<Launch, 'within'>): ProcessMark | undefined {
-  return launch({ ...wanted, within: (fork) => inNetns(netnsPath(netns), fork) });
+/**
+ * Starts a process of the lab inside a namespace. It outlives this process, and has a record.
+ * @param directory that of its record, and of its output
+ * @throws MESH_LAB_FAILED if the program cannot be started
+ */
+export function startInside(netns: string, directory: string, spec: Omit<ProcessSpec, 'netns'>): ProcessMark {
+  try {
+    return startUnsupervised({ ...spec, netns: netnsPath(netns) }, directory, inNetns);
+  } catch (cause) {
+    const { message, remedy } = MeshError.from(cause);
+    throw new MeshError('MESH_LAB_FAILED', message, { object: netns, cause, ...(remedy !== undefined && { remedy }) });
+  }
 }
 
 /** The environment of every command on a host: `mesh` is in PATH, and all Node processes share one compile cache. */
-export function hostEnvironment(root: string): NodeJS.ProcessEnv {
+export function hostEnvironment(root: string): Record<string, string> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/compile');
   const path = `${commandDirectory}:${process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`;
   // MESH_HOST0_DIR may name the `/host0` of this machine's own host0: a lab must not use it.
-  return { NODE_COMPILE_CACHE: cache, ...process.env, PATH: path, MESH_ROOT: root, MESH_HOST0_DIR: undefined };
+  const { MESH_HOST0_DIR: _, ...inherited } = process.env;
+  const own = Object.entries(inherited).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  return { NODE_COMPILE_CACHE: cache, ...Object.fromEntries(own), PATH: path, MESH_ROOT: root };
 }
 
 /**
@@ -85,15 +92,14 @@ export function startProcess(program: DaemonName, host: HostPlan, root: string):
   if (!existsSync(file)) {
     throw new MeshError('MESH_LAB_FAILED', `there is no ${file}`, { object: file, remedy: 'Repair the installation.' });
   }
-  const mark = launchInside(host.netns, {
+  return startInside(host.netns, root, {
+    name: program,
+    title: `the ${program} of ${host.name}`,
     argv: [process.execPath, ...nodeOptionsOf(program), file, ...argumentsOf(program, host, root)],
     directory: root,
-    logFile: logFile(program, root),
+    outputFile: logFile(program, root),
     env: hostEnvironment(root),
   });
-  if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `cannot start ${file}`, { object: host.name });
-  writeFileSync(markFile(program, root), JSON.stringify(mark));
-  return mark;
 }
 
 /** Sends `signal`, and waits for the end if the signal ends a process. Does nothing if the program does not run. */
@@ -103,7 +109,7 @@ export async function stopProcess(program: DaemonName, root: string, signal: Nod
   signalProcess(mark, signal);
   if (PAUSES.has(signal)) return;
   await awaitEnd([mark], END_DEADLINE_MS);
-  rmSync(markFile(program, root), { force: true });
+  forgetRecorded(root, program);
 }
 
 /** Kills processes, and waits until all are gone. */
@@ -114,15 +120,9 @@ export async function killAll(marks: readonly ProcessMark[]): Promise<void> {
 
 /** The running process of a program on the host with this root; undefined if it does not run. */
 export function findProcess(program: DaemonName, root: string): ProcessMark | undefined {
-  let text: string;
-  try {
-    text = readFileSync(markFile(program, root), 'utf8');
-  } catch {
-    return undefined;
-  }
-  // A crash may have cut the file short. `down` finds such a process by its namespace (residents.ts).
-  const { document: mark } = readDocument(ProcessMarkShape, text);
-  return mark !== undefined && isRunning(mark) ? mark : undefined;
+  // Not in the run directory, which a reboot of the host empties. A crash may have cut the record short: `down` finds such a process
+  // by its namespace (residents.ts).
+  return findRecorded(root, program);
 }
 
 /** The last `lines` lines of the program's log. */
@@ -133,9 +133,4 @@ export function logTail(program: DaemonName, root: string, lines: number): strin
 
 function logFile(program: DaemonName, root: string): string {
   return join(pathsBelow(root).logs, `${program}.log`);
-}
-
-/** The record of a process. Not in the run directory, which a reboot of the host empties. */
-function markFile(program: DaemonName, root: string): string {
-  return join(root, `.${program}.json`);
 }

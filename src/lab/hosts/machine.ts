@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import { findProgram } from '../../services/process/program-path.ts';
-import { launchInside } from './host-process.ts';
+import { startInside } from './host-process.ts';
 import { forgetConnection } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';
 
@@ -61,7 +61,7 @@ export function switchOn(host: LabHost): void {
   } = host;
   if (emulated === undefined || port === undefined) throw new RangeError(`${host.name} is not emulated`);
   mkdirSync(root, { recursive: true });
-  const argv = [
+  const argv: [string, ...string[]] = [
     EMULATOR,
     ...['-name', host.name, '-accel', 'tcg', '-cpu', 'max', '-m', String(MEMORY_MB), '-nodefaults', '-display', 'none'],
     // The firmware writes to the serial console, as Linux does.
@@ -71,8 +71,13 @@ export function switchOn(host: LabHost): void {
     ...['-netdev', `tap,id=net0,ifname=${port.underlayEnd},script=no,downscript=no`],
     ...firmwareOptions(host, port.mac),
   ];
-  const mark = launchInside(host.netns, { argv, directory: root, logFile: consoleFile(root) });
-  if (mark === undefined) throw new MeshError('MESH_LAB_FAILED', `cannot start ${EMULATOR}`, { object: host.name });
+  startInside(host.netns, root, {
+    name: EMULATOR,
+    title: `the emulator of ${host.name}`,
+    argv,
+    directory: root,
+    outputFile: consoleFile(root),
+  });
 }
 
 /** BIOS boots iPXE from the card's ROM. UEFI gets a card without a ROM: it boots with its own driver, and loads iPXE by TFTP. */

@@ -1,6 +1,7 @@
 /** Host addresses: which nodes have an address of their own on the bridge of a network. */
-import { Ipv6CidrShape } from '../address/address-shapes.ts';
-import type { Ipv6Cidr } from '../address/ipv6.ts';
+import { IpShape, Ipv6CidrShape } from '../address/address-shapes.ts';
+import type { Ipv4 } from '../address/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../address/ipv6.ts';
 import * as form from '../form.ts';
 
 /** Each member has an IPv6 address in one /64, derived from its machine id (`memberAddresses`). */
@@ -21,6 +22,18 @@ export type HostAddress =
   | { readonly kind: 'per-node' }
   /** Nobody: the bridge has its link-local address alone. */
   | { readonly kind: 'none' };
+
+/** An address of a node on the bridge of a network, with the length of the prefix of its subnet. */
+export interface HostInterface {
+  readonly address: Ipv4 | Ipv6;
+  readonly length: number;
+}
+
+/** The form of an address on a bridge. */
+export const HostInterfaceShape: form.Shape<HostInterface> = form.object({
+  address: IpShape,
+  length: form.int(0, 128),
+});
 
 /** The form of a `key`, which fits into 64 bits so that shell scripts can compute with it. */
 export const AddressKeyShape: form.Shape<string> = form.guard<string>(

@@ -31,7 +31,9 @@ export function callByHttp1(target: CallTarget, call: Call, usualTimeoutMs: numb
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const { method, path, headers, body, signal, timeoutMs: timeout = usualTimeoutMs } = call;
   const outgoing = request({ ...target, agent: false, method, path, headers, timeout, signal });
-  outgoing.once('response', (response) => resolve({ status: response.statusCode ?? 0, body: response }));
+  outgoing.once('response', (response) =>
+    resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response }),
+  );
   outgoing.once('timeout', () => outgoing.destroy(new SilentPeer(timeout)));
   outgoing.once('error', reject);
   outgoing.once('close', () => reject(new ClosedConnection()));

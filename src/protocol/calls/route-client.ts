@@ -2,6 +2,7 @@
  * The one client of tables of routes: it writes path, query and body, reads the answer by its form before its first use, and turns
  * an error answer back into the MeshError. Any transport carries its calls.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { Duplex, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { MeshError } from '../../model/error.ts';
@@ -31,11 +32,14 @@ export interface Call {
 /** The head of an answer, and its body while it arrives. */
 export interface Answered {
   readonly status: number;
+  readonly headers?: IncomingHttpHeaders;
   readonly body: Readable;
 }
 
 /** Carries calls to one peer. */
 export interface CallTransport {
+  /** The longest document; `ANSWER_MAX_BYTES` where nothing is said. */
+  readonly answerMaxBytes?: number;
   /** @throws MeshError when there is no answer */
   send(call: Call): Promise<Answered>;
   /** Why the body of an answer ended early. */
@@ -101,7 +105,7 @@ export class RouteClient<T> {
   async ask(key: string, options: AnyOptions = {}): Promise<unknown> {
     const loading = this.#route(key);
     const { body } = await this.#send(key, options, false);
-    const text = await this.#text(key, body, ANSWER_MAX_BYTES);
+    const text = await this.#text(key, body, this.#transport.answerMaxBytes ?? ANSWER_MAX_BYTES);
     const { answer } = await loading;
     return answer.kind === 'document' ? this.#whole(key, readDocument(answer.form, text)) : undefined;
   }
@@ -109,7 +113,7 @@ export class RouteClient<T> {
   /** An answer as plain text. @param options.accept the media type to ask for */
   async text(key: KeysOf<T, 'text'> & string, options: { readonly accept: string }): Promise<string> {
     const { body } = await this.#send(key, options, false);
-    return this.#text(key, body, ANSWER_MAX_BYTES);
+    return this.#text(key, body, this.#transport.answerMaxBytes ?? ANSWER_MAX_BYTES);
   }
 
   /** The data of each event of a stream, until the process or `signal` ends the stream. */
@@ -153,7 +157,9 @@ export class RouteClient<T> {
     const { answer } = await loading;
     const shape = answer.kind === 'lines' ? answer.form : form.unknown();
     try {
-      for await (const line of linesOf(body, LINE_MAX_LENGTH)) yield readDocument(shape, line, LINE_MAX_LENGTH);
+      for await (const lines of linesOf(body, LINE_MAX_LENGTH)) {
+        for (const line of lines) yield readDocument(shape, line, LINE_MAX_LENGTH);
+      }
     } catch (error) {
       throw this.#transport.explain(error);
     }

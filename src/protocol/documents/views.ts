@@ -1,30 +1,5 @@
 /**
- * The documents that the control sockets answer with. `--json` prints the same documents.
- *
- * host0, `control.sock`:  GET /v1/status → Host0Status · GET /v1/nodes → NodeView[] · GET /v1/networks → NetworkView[]
- *                         GET /v1/boot, POST /v1/scan, POST /v1/boot/stop (boot-views.ts)
- *                         GET /v1/events → SSE of MeshEvent · GET /v1/assignment → SSE (assignment.ts) · PUT /v1/self ← SelfStatus
- *                         GET /v1/machines → MachineView[] (machine-view.ts)
- *                         GET /v1/catalogue → CatalogueView[] · GET /v1/catalogue/NAME → CatalogueView (catalogue.ts)
- *                         POST, PUT /v1/catalogue, PATCH /v1/catalogue/NAME ← NetworkOrder → CatalogueChange: makes, applies, edits
- *                         POST /v1/catalogue/NAME/start, …/stop, DELETE /v1/catalogue/NAME?force=1 → CatalogueChange
- *                         PUT /v1/machines/ID/cards/MAC → Mac[], all cards of the machine
- *                         GET /v1/nodes/IPV6/path?network=NAME&… → PathView (trace.ts) · GET /v1/nodes/IPV6/capture?network=NAME&… → pcapng:
- *                         what the node with this mesh address answers on its channel
- *                         POST /v1/machines/ID/key ← {renew: boolean} → GivenKey (given-key.ts) · DELETE /v1/machines/ID/key
- *                         GET /v1/boots → TimelineView[] · GET /v1/boots/events → SSE of TimelineView (timeline-view.ts)
- * agent,  `agent.sock`:   GET /v1/status → AgentStatus · GET /v1/networks → NetworkView[], its meshes
- *                         GET /v1/given → GivenNetworkView[], the networks that host0 has given
- *                         GET /v1/plan → PlanView · GET /v1/drift → DriftView
- *                         GET /v1/explain?object=NAME → ExplainView · GET /v1/events → SSE of MeshEvent
- *                         POST /v1/ping ← PingRequest → PingResult · POST /v1/trace ← TraceRequest → TraceView (trace.ts)
- *                         GET /v1/capture?network=NAME&node=NAME&… → pcapng (capture.ts)
- *                         GET /v1/ports → PortView[]
- *                         GET /v1/doctor → DoctorView · POST /v1/doctor/fix → DoctorView, after the safe fixes were made
- *                         PUT /v1/ports/IFACE ← {network: string} → PortView · DELETE /v1/ports/IFACE
- * both:                   GET /health → Liveness · GET /ready → Readiness (readiness.ts) · GET /metrics → text for Prometheus, or Family[]
- * journal-stream.ts describes `GET /v1/events`; with `?follow=0` the stream ends after the remembered events.
- * A failed request is answered with an ErrorDocument and the HTTP status of its code.
+ * The documents that the control sockets answer with; `--json` prints the same. The routes are in protocol/routes/.
  */
 
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
@@ -256,6 +231,27 @@ export interface PortView {
    * minutes ago, with the Ethernet addresses that they came from. An older agent gives none.
    */
   readonly refused?: readonly { readonly kind: string; readonly frames: number; readonly macs: readonly string[] }[];
+}
+
+/** A port that host0 has placed on a node, as host0 lists it. */
+export interface PlacedPortView {
+  /** Hex digits. An id is never given twice. */
+  readonly id: string;
+  readonly network: NetworkId;
+  readonly networkName: string;
+  /** The node's name. */
+  readonly node: string;
+  readonly machine: MachineWord;
+  /** Name of the interface on the node. */
+  readonly interface: string;
+  readonly mac: Mac;
+  /**
+   * `wanted`: the node does not have the interface on the bridge of the network yet. `plugged`: it does. `gone`: host0 has deleted
+   * the port.
+   */
+  readonly state: 'wanted' | 'plugged' | 'gone';
+  /** Why the port is not plugged. */
+  readonly why?: string;
 }
 
 /** A kernel setting (sysctl) with a value. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */

@@ -9,7 +9,7 @@ import { systemClock } from '../../model/clock.ts';
 import { Journal } from '../journal/journal.ts';
 import { ControlSocket, claimControlSocket } from './control-socket.ts';
 
-/** The socket is looked at every second. */
+/** The directory of the socket is watched; a socket that cannot be made is tried again each second. */
 const DEADLINE_MS = 10_000;
 
 async function setUp() {

@@ -1,9 +1,10 @@
 /** The Unix socket of a control API. Root and the owning group may connect; one process at a time may listen. */
 import { once } from 'node:events';
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
+import { type FSWatcher, lstatSync, watch } from 'node:fs';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { Server, ServerOptions } from 'node:http';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { type Finding, findingOf, type HealthSource } from '../documents/finding.ts';
@@ -42,8 +43,10 @@ export async function claimControlSocket(path: string): Promise<void> {
   }
 }
 
-/** How often the file of the socket is looked at. A script that waits for the socket waits no longer than this. */
-const LOOK_MS = 1_000;
+/** How often the file of the socket is looked at without an event: inotify may be out of watches. */
+const LOOK_MS = 10_000;
+/** After this time a socket that could not be made is tried again. */
+const RETRY_MS = 1_000;
 
 /** What a control socket needs. */
 export interface ControlSocketInput {
@@ -62,7 +65,9 @@ export class ControlSocket implements HealthSource {
   readonly #input: ControlSocketInput;
   #inode: bigint | undefined;
   #trouble: MeshError | undefined;
+  #watcher: FSWatcher | undefined;
   #look: Alarm | undefined;
+  #making = false;
   #closed = false;
 
   private constructor(input: ControlSocketInput) {
@@ -86,18 +91,28 @@ export class ControlSocket implements HealthSource {
   close(): void {
     this.#closed = true;
     this.#look?.cancel();
+    this.#watcher?.close();
     this.#input.server.close();
   }
 
   #lookLater(): void {
     if (this.#closed) return;
-    this.#look = this.#input.clock.after(LOOK_MS, () => void this.#lookNow().finally(() => this.#lookLater()));
+    const delayMs = this.#trouble === undefined ? LOOK_MS : RETRY_MS;
+    this.#look?.cancel();
+    this.#look = this.#input.clock.after(delayMs, () => this.#lookNow());
   }
 
-  async #lookNow(): Promise<void> {
+  /** The look is synchronous: one at a thread would wake the process twice. */
+  #lookNow(): void {
+    if (this.#closed || this.#making) return;
+    const inode = inodeAt(this.#input.path);
+    if (inode !== undefined && inode === this.#inode) this.#lookLater();
+    else void this.#makeAgain().finally(() => this.#lookLater());
+  }
+
+  async #makeAgain(): Promise<void> {
     const { path, server, journal } = this.#input;
-    const inode = await inodeAt(path);
-    if (this.#closed || (inode !== undefined && inode === this.#inode)) return;
+    this.#making = true;
     // Closes only the listening socket. It also removes what is at the path, so that the path must not be bound yet.
     server.close();
     this.#inode = undefined;
@@ -114,6 +129,23 @@ export class ControlSocket implements HealthSource {
       });
     } catch (thrown) {
       this.#trouble = MeshError.from(thrown);
+    } finally {
+      this.#making = false;
+    }
+  }
+
+  /** Watches the directory of the socket: its own removal is an event, too. */
+  #watch(): void {
+    const directory = dirname(this.#input.path);
+    const names = [basename(this.#input.path), basename(directory)];
+    this.#watcher?.close();
+    try {
+      this.#watcher = watch(directory, { persistent: false }, (_, name) => {
+        if (name === null || names.includes(name)) this.#lookNow();
+      });
+      this.#watcher.on('error', () => this.#watcher?.close());
+    } catch {
+      // Out of inotify watches, or the directory is gone already.
     }
   }
 
@@ -123,19 +155,21 @@ export class ControlSocket implements HealthSource {
       server.listen({ path });
       await once(server, 'listening');
       await chmod(path, SOCKET_MODE);
-      this.#inode = await inodeAt(path);
+      this.#inode = inodeAt(path);
+      this.#watch();
     } catch (cause) {
       throw cannotListen(path, cause);
     }
   }
 }
 
-/** The inode of a file, undefined if there is none. */
-async function inodeAt(path: string): Promise<bigint | undefined> {
-  return await lstat(path, { bigint: true }).then(
-    ({ ino }) => ino,
-    () => undefined,
-  );
+/** The inode of a file, undefined if there is none, or a file is in the way to it. */
+function inodeAt(path: string): bigint | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 function cannotListen(path: string, cause: unknown): MeshError {

@@ -4,6 +4,15 @@ import type { Fields, Outline, Shape } from '../shapes/form.ts';
 /** A schema. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
 
+/** Whether a value is written as it is read: a switch is read as true, and written as 1. */
+function isOwnValue({ read }: Shape<unknown>, value: unknown): boolean {
+  try {
+    return read(value) === value || typeof value === 'object';
+  } catch {
+    return false;
+  }
+}
+
 /** Prints forms. A form that has a name is printed once, among the components, and referred to. */
 export class SchemaPrinter {
   readonly #names: ReadonlyMap<Outline, string>;
@@ -18,7 +27,7 @@ export class SchemaPrinter {
     const { outline } = shape;
     const more = {
       ...(shape.words !== undefined && { description: shape.words.rule }),
-      ...('absent' in shape && { default: shape.absent }),
+      ...('absent' in shape && isOwnValue(shape, shape.absent) && { default: shape.absent }),
     };
     const name = this.#names.get(outline);
     if (name === undefined) return { ...this.#plain(outline), ...more };

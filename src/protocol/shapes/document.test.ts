@@ -7,8 +7,8 @@ import { readAssignedMember, readAssignment } from './assignment-shape.ts';
 import { readDocument } from './document.ts';
 import * as form from './form.ts';
 import { membershipEventReader, readReportAnswer } from './membership-shape.ts';
-import { ErrorShape, HealthShape } from './parts.ts';
-import { readPathView } from './path-view-shape.ts';
+import { ErrorShape, FindingsShape } from './parts.ts';
+import { PathDocumentShape } from './path-view-shape.ts';
 
 const Point: form.Shape<{ name: string; at: number[] }> = form.object({
   name: form.string({ max: 8 }),
@@ -76,9 +76,9 @@ const READERS: readonly (readonly [string, unknown, (text: string) => unknown])[
     readAssignment,
   ],
   ['a changed member', { version, network: manage.id, change: 'join', member }, readAssignedMember],
-  ['a path', { node: 'node2', forth: part, back: part }, (text) => readPathView(text, 'node2')],
+  ['a path', { node: 'node2', forth: part, back: part }, (text) => readDocument(PathDocumentShape, text)],
   ['an error', { code: 'MESH_BUSY', message: 'x', retryable: true }, (text) => readDocument(ErrorShape, text)],
-  ['a status', { health: [finding], role: 'host0' }, (text) => readDocument(HealthShape, text)],
+  ['findings', [finding], (text) => readDocument(FindingsShape, text)],
 ];
 
 test.each(READERS)('%s is read as it is', (_, document, read) => {

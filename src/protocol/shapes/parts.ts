@@ -100,8 +100,6 @@ export const FindingsShape: form.Shape<Finding[]> = form.listOf(
   }),
   FINDINGS_MAX,
 );
-/** The part of a status that says what is not well. */
-export const HealthShape = form.object({ health: FindingsShape });
 
 /** An error of another process. A code that this version does not know becomes MESH_INTERNAL. */
 export const ErrorShape: form.Shape<ErrorDocument> = form.object({

@@ -1,15 +1,11 @@
 /** Reads the PathView that another node sends. Only the expected fields are kept, and texts are cut. */
 
-import { MeshError } from '../../model/error.ts';
 import { HOPS, HOPS_MAX, type PathPart, type PathView, type SentPath, type SentPathPart } from '../documents/trace.ts';
-import { readDocument } from './document.ts';
 import * as form from './form.ts';
 import { Ipv4Shape, textUpTo } from './parts.ts';
 
 const TEXT_MAX_LENGTH = 500;
 const ADDRESSES_MAX = 64;
-/** All hops with texts that are cut, and as much again. */
-const VIEW_MAX_LENGTH = 256 * 1024;
 
 const Text = textUpTo(TEXT_MAX_LENGTH);
 const Hop = form.object({
@@ -30,19 +26,14 @@ const Part = form.object({
 /** A node's part of a path, as the node sends it. */
 export const PathDocumentShape: form.Shape<SentPath> = form.object({ forth: Part, back: Part });
 
-/**
- * A PathView from the JSON in a node's answer.
- * @param node the node that was asked: all hops get its name, whatever the answer says
- * @throws MESH_USAGE
- */
-export function readPathView(text: string, node: string): PathView {
-  const { document, fault } = readDocument(PathDocumentShape, text, VIEW_MAX_LENGTH);
-  if (fault !== undefined) {
-    throw new MeshError('MESH_USAGE', `it answers with something else than its part of the path, which ${fault}`);
-  }
+/** The longest document, in bytes: all hops with texts that are cut, and as much again. */
+export const PATH_MAX_BYTES: number = 256 * 1024;
+
+/** What a node sent, as a PathView: all hops get the name of the node that was asked. */
+export function pathViewOf({ forth, back }: SentPath, node: string): PathView {
   const ofNode = ({ hops, ...addresses }: SentPathPart): PathPart => ({
     ...addresses,
-    hops: hops.map((hop) => ({ node, ...hop })),
+    hops: hops.map((hop) => ({ ...hop, node })),
   });
-  return { node, forth: ofNode(document.forth), back: ofNode(document.back) };
+  return { node, forth: ofNode(forth), back: ofNode(back) };
 }

@@ -4,18 +4,17 @@
  * shall run is decided elsewhere: by a step of the agent's plan (launcher.ts), or by a `Service`.
  */
 import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { launch } from './launch.ts';
 import { endProcess, killLost, stopOf, sweepAfter } from './process-end.ts';
-import { joinGroup, makeGroup } from './process-group.ts';
+import { isIn, joinGroup, makeGroup } from './process-group.ts';
 import { isRunning, signalProcess } from './process-mark.ts';
 import { lastLineOf, lookAtOutput, SHORTEST_LOOK_MS } from './process-output.ts';
-import { bootId, type ProcessRecord, RECORD_SUFFIX, readProcessRecord, writeProcessRecord } from './process-record.ts';
+import { type ProcessRecord, readProcessRecord, writeProcessRecord } from './process-record.ts';
 import { checkSpec, OUTPUT_MAX_BYTES, type ProcessSpec, specDigest } from './process-spec.ts';
+import { type InNetns, newRecord, outputFileOf, recordFileOf, startBySpec } from './process-start.ts';
 import { isReady, READY_WITHIN_SEC } from './readiness.ts';
 import { RestartPause, WELL_MS } from './restart-pause.ts';
 
@@ -28,7 +27,7 @@ export interface ProcessPlace {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'record'>;
   /** Runs `fork` in the network namespace at `path`. Absent: specs name no namespace. */
-  readonly inNetns?: <T>(path: string, fork: () => T) => T;
+  readonly inNetns?: InNetns;
 }
 
 /** A process that runs. */
@@ -72,6 +71,10 @@ export class LaunchedProcess {
   #outputFromByte = 0;
   #lookMs = SHORTEST_LOOK_MS;
   #error: MeshError | undefined;
+  /** Its network namespace is another one than the spec names. */
+  #astray = false;
+  /** What the process shall read again as soon as it is ready: before, the signal would end many a program. */
+  #ordered: ProcessSpec['rereads'];
   #check: Alarm | undefined;
   #readyCheck: Alarm | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -95,8 +98,9 @@ export class LaunchedProcess {
   get running(): RunningProcess | undefined {
     const record = this.#record;
     if (record === undefined) return undefined;
-    const { pid, label, fingerprint: digest, reread, ready = true } = record;
-    return { pid, label, digest, ready, astray: this.#isAstray(pid), ...(reread !== undefined && { reread }) };
+    const { pid, label, fingerprint: digest, ready = true } = record;
+    const reread = this.#ordered?.digest ?? record.reread;
+    return { pid, label, digest, ready, astray: this.#astray, ...(reread !== undefined && { reread }) };
   }
 
   /** Why the process does not keep running, or does not do its work (MESH_PROCESS_FAILED); it holds until it has run for ten seconds. */
@@ -120,7 +124,7 @@ export class LaunchedProcess {
 
   /** The file with the output of the process. */
   get outputFile(): string {
-    return this.#spec?.outputFile ?? join(this.#place.directory, `${this.name}.log`);
+    return outputFileOf(this.#place.directory, this.#spec ?? this.#place);
   }
 
   /**
@@ -151,6 +155,7 @@ export class LaunchedProcess {
     if (this.#spec === spec) return;
     if (this.#spec === undefined) this.#tell('service adopted', `${this.name}: process ${this.#record?.pid}`);
     this.#spec = spec;
+    this.#lookAtNetns();
     this.#awaitReadiness();
   }
 
@@ -163,11 +168,18 @@ export class LaunchedProcess {
   reread(spec: ProcessSpec): Promise<void> {
     return this.#enqueue(async () => {
       this.#spec = spec;
-      if (this.#record === undefined || spec.rereads === undefined) return;
-      signalProcess(this.#record, spec.rereads.signal);
-      this.#note({ ...this.#record, reread: spec.rereads.digest });
-      this.#tryToKeepRecord();
+      this.#ordered = spec.rereads;
+      this.#carryOutOrder();
     });
+  }
+
+  #carryOutOrder(): void {
+    if (this.#record === undefined || this.#record.ready === false || this.#ordered === undefined) return;
+    const { signal, digest } = this.#ordered;
+    signalProcess(this.#record, signal);
+    this.#ordered = undefined;
+    this.#note({ ...this.#record, reread: digest });
+    this.#tryToKeepRecord();
   }
 
   /**
@@ -190,7 +202,10 @@ export class LaunchedProcess {
         });
       } finally {
         this.#isEnding = false;
+        // It may end later.
+        this.#checkLater();
       }
+      this.#check?.cancel();
       this.#record = undefined;
       rmSync(this.#recordFile, { force: true });
     });
@@ -215,7 +230,7 @@ export class LaunchedProcess {
   }
 
   get #recordFile(): string {
-    return join(this.#place.directory, `${this.name}${RECORD_SUFFIX}`);
+    return recordFileOf(this.#place.directory, this.name);
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T | undefined> {
@@ -226,7 +241,6 @@ export class LaunchedProcess {
 
   async #launch(spec: ProcessSpec): Promise<void> {
     const { directory, clock, inNetns } = this.#place;
-    const { netns, env, user, stdin, label = '' } = spec;
     mkdirSync(directory, { recursive: true });
     lookAtOutput(this.outputFile, this.#outputMaxBytes, SHORTEST_LOOK_MS);
     // What an earlier process of this name has left behind, whose record was lost.
@@ -235,16 +249,11 @@ export class LaunchedProcess {
     this.#outputFromByte = statSync(this.outputFile, { throwIfNoEntry: false })?.size ?? 0;
     this.#startedMs = clock.nowMs();
     this.#ending = undefined;
-    if (netns !== undefined && inNetns === undefined) throw new RangeError(`${this.name} cannot enter a namespace`);
+    this.#ordered = undefined;
     const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
-    const mark = launch({
-      argv: spec.argv,
-      directory: spec.directory ?? '/',
-      logFile: this.outputFile,
-      ...(env !== undefined && { env }),
-      ...(user !== undefined && { user }),
-      ...(stdin !== undefined && { stdin }),
-      ...(netns !== undefined && inNetns !== undefined && { within: (fork) => inNetns(netns, fork) }),
+    const mark = startBySpec(spec, {
+      outputFile: this.outputFile,
+      inNetns,
       onError: refuse,
       onExit: (status, signal) => {
         this.#ending = status === null ? `was ended by ${signal}` : `ended with ${status}`;
@@ -252,25 +261,16 @@ export class LaunchedProcess {
       },
     });
     if (mark === undefined) throw new Error(`cannot be started: ${(await refused).message}`);
-    const isInGroup = group !== undefined && (await joinGroup(group, mark));
     this.#isChild = true;
     this.#lookMs = SHORTEST_LOOK_MS;
-    const { rereads, stopSignal, stopSec } = spec;
-    this.#note({
-      ...mark,
-      fingerprint: specDigest(spec),
-      label,
-      boot: bootId(),
-      ready: spec.readiness === undefined,
-      ...(rereads !== undefined && { reread: rereads.digest }),
-      ...(isInGroup && { group }),
-      ...(stopSignal !== undefined && { stopSignal }),
-      ...(stopSec !== undefined && { stopSec }),
-    });
+    this.#astray = false;
+    this.#note(newRecord(spec, mark, group));
+    // At once: nobody would know a process without a record if this one was killed now.
+    this.#tryToKeepRecord();
+    if (group !== undefined) await joinGroup(group, mark);
     this.#tell('service started', `${this.name}: process ${mark.pid}`);
     this.#checkLater();
     this.#awaitReadiness();
-    this.#tryToKeepRecord();
   }
 
   #note(record: ProcessRecord): void {
@@ -312,6 +312,7 @@ export class LaunchedProcess {
       return;
     }
     this.#tryToKeepRecord();
+    this.#lookAtNetns();
     this.#lookMs = lookAtOutput(this.outputFile, this.#outputMaxBytes, this.#lookMs);
     if (this.#isKept && record.ready !== false && this.#place.clock.nowMs() - this.#startedMs >= WELL_MS) this.#well();
     this.#checkLater();
@@ -340,8 +341,16 @@ export class LaunchedProcess {
   #becameReady(): void {
     if (this.#record === undefined) return;
     this.#note({ ...this.#record, ready: true });
+    this.#carryOutOrder();
     void this.#enqueue(() => this.#checkNow());
     this.#changes.emit();
+  }
+
+  #lookAtNetns(): void {
+    const netns = this.#spec?.netns;
+    const before = this.#astray;
+    this.#astray = this.#record !== undefined && netns !== undefined && !isIn(this.#record, netns);
+    if (this.#astray !== before) this.#changes.emit();
   }
 
   #well(): void {
@@ -350,40 +359,28 @@ export class LaunchedProcess {
     if (had) this.#changes.emit();
   }
 
-  #isAstray(pid: number): boolean {
-    const netns = this.#spec?.netns;
-    if (netns === undefined) return false;
-    const [there, wanted] = [`/proc/${pid}/ns/net`, netns].map((path) => {
-      try {
-        return statSync(path, { throwIfNoEntry: false })?.ino;
-      } catch {
-        return undefined;
-      }
-    });
-    return there !== undefined && wanted !== undefined && there !== wanted;
-  }
-
   #failed(what: string): void {
     const { clock } = this.#place;
     this.#pause.failed(clock.nowMs(), clock.nowMs() - this.#startedMs);
     const lastLine = lastLineOf(this.outputFile);
     const remedy = this.#spec?.remedies?.find(({ says }) => lastLine.includes(says))?.remedy;
-    this.#report('service ended', `${this.name} ${what}${lastLine && `; it last said: ${lastLine}`}`, remedy);
+    this.#reportEnd('service ended', `${this.name} ${what}${lastLine && `; it last said: ${lastLine}`}`, remedy);
   }
 
   /** The system refused a call (open, write). The process is left as it is, and the call is tried again. */
   #refused({ message, remedy }: MeshError): void {
     if (this.#error?.message !== `${this.name}: ${message}`)
-      this.#report('service refused', `${this.name}: ${message}`, remedy);
+      this.#reportEnd('service refused', `${this.name}: ${message}`, remedy);
   }
 
-  #report(kind: string, message: string, remedy = `See ${this.outputFile}.`): void {
+  #reportEnd(kind: string, message: string, remedy = `See ${this.outputFile}.`): void {
+    this.#report(kind, message, remedy, `${remedy} It is started again automatically.`);
+  }
+
+  #report(kind: string, message: string, remedy = `See ${this.outputFile}.`, finding = remedy): void {
     const { journal } = this.#place;
-    this.#error = new MeshError('MESH_PROCESS_FAILED', message, {
-      object: this.name,
-      remedy: `${remedy} It is started again automatically.`,
-      retryable: true,
-    });
+    const object = this.name;
+    this.#error = new MeshError('MESH_PROCESS_FAILED', message, { object, remedy: finding, retryable: true });
     journal.record({ level: 'error', kind, message, object: this.name, code: this.#error.code, remedy });
     this.#changes.emit();
   }

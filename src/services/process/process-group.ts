@@ -4,16 +4,19 @@
  * without cgroup v2) the session alone counts, and nobody is told: the process itself is ended all the same.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { findMark, isRunning, type ProcessMark, sessionOf, signalProcess } from './process-mark.ts';
+import { findMark, isRunning, type ProcessMark, processesBySession, signalProcess } from './process-mark.ts';
 
 const DIGEST_HEX = 8;
+const PREFIX = 'meshwork-';
+/** A cgroup that was made a moment ago waits for its process. */
+const FORGOTTEN_MS = 60_000;
 
 /** The name of the cgroup of a process: each has its own, since several clusters may run on one machine. */
 function groupName(recordFile: string): string {
-  return `meshwork-${createHash('sha256').update(recordFile).digest('hex').slice(0, DIGEST_HEX)}`;
+  return `${PREFIX}${createHash('sha256').update(recordFile).digest('hex').slice(0, DIGEST_HEX)}`;
 }
 
 /**
@@ -26,10 +29,30 @@ export function makeGroup(recordFile: string): string | undefined {
     const own = ownGroup();
     if (own === undefined) return undefined;
     const directory = join(own, groupName(recordFile));
+    removeForgotten(own, directory);
     mkdirSync(directory, { recursive: true });
     return directory;
   } catch {
     return undefined;
+  }
+}
+
+/** Once for each of our processes is enough, so that nothing piles up. */
+let hasLooked = false;
+
+/** Removes old cgroups without a process: whoever killed the process, such as the end of a lab, knew nothing of its cgroup. */
+function removeForgotten(own: string, except: string): void {
+  if (hasLooked) return;
+  hasLooked = true;
+  const isOld = (directory: string) => Date.now() - statSync(directory).mtimeMs > FORGOTTEN_MS;
+  for (const name of readdirSync(own)) {
+    const directory = join(own, name);
+    if (!name.startsWith(PREFIX) || directory === except) continue;
+    try {
+      if (isOld(directory)) rmdirSync(directory);
+    } catch {
+      // It has a process, or is gone.
+    }
   }
 }
 
@@ -67,15 +90,22 @@ export function groupMembers(directory: string | undefined): ProcessMark[] {
 export function sessionMembers(leader: ProcessMark): ProcessMark[] {
   const holder = findMark(leader.pid);
   if (holder !== undefined && holder.startTime !== leader.startTime) return [];
-  const members: ProcessMark[] = [];
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const pid = Number(entry);
-    if (pid === leader.pid || sessionOf(pid) !== leader.pid) continue;
-    const mark = findMark(pid);
-    if (mark !== undefined && Number(mark.startTime) >= Number(leader.startTime) && isRunning(mark)) members.push(mark);
+  const isOurs = ({ pid, startTime }: ProcessMark) =>
+    pid !== leader.pid && Number(startTime) >= Number(leader.startTime);
+  return (sessionsNow().get(leader.pid) ?? []).filter(isOurs).filter(isRunning);
+}
+
+let sessions: ReturnType<typeof processesBySession> | undefined;
+
+/** One look for all processes that end in the same turn: a node may end a hundred at once. */
+function sessionsNow(): ReturnType<typeof processesBySession> {
+  if (sessions === undefined) {
+    sessions = processesBySession();
+    setImmediate(() => {
+      sessions = undefined;
+    });
   }
-  return members;
+  return sessions;
 }
 
 /** Kills the processes, and all of a cgroup at once where the kernel can do that (5.14). */
@@ -97,6 +127,20 @@ export function removeGroup(directory: string | undefined): void {
     rmdirSync(directory);
   } catch {
     // A zombie may still be in it.
+  }
+}
+
+/** Whether a process is in the network namespace at `path`. So it counts, too, where one of the two cannot be looked at. */
+export function isIn({ pid }: ProcessMark, path: string): boolean {
+  const [there, wanted] = [inodeOf(`/proc/${pid}/ns/net`), inodeOf(path)];
+  return there === undefined || wanted === undefined || there === wanted;
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
   }
 }
 

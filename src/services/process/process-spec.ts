@@ -74,3 +74,15 @@ export function specDigest(spec: ProcessSpec): string {
   const sorted = env === undefined ? [] : Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
   return contentDigest(JSON.stringify([argv, sorted, directory, netns, user ?? {}, stdin, outputFile, reads, label]));
 }
+
+/** The length of a digest in a record of an earlier version. */
+const FORMER_DIGEST_HEX = 16;
+
+/**
+ * Whether a process that runs is one of this spec, by its digest. In a record of an earlier version this is the beginning of the digest
+ * of the configuration alone: an upgrade does not end a process that serves.
+ */
+export function isOfSpec(digest: string, spec: ProcessSpec): boolean {
+  if (digest.length === FORMER_DIGEST_HEX) return spec.reads?.some((read) => read.startsWith(digest)) ?? false;
+  return digest === specDigest(spec);
+}

@@ -1,11 +1,12 @@
 /** A service is started, adopted, replaced and started again, with real processes. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../model/clock.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import { findMark, isRunning } from './process-mark.ts';
+import { findMark, isRunning, processMarkOf } from './process-mark.ts';
+import { contentDigest } from './process-spec.ts';
 import { Service, type ServiceSpec } from './service.ts';
 
 function setUp() {
@@ -55,6 +56,24 @@ test('a service has its own session, is left running, and is adopted', async () 
   await second.stop();
   expect(last !== undefined && isRunning(last)).toBe(false);
   expect(kinds()).toEqual(['service started', 'service adopted', 'service started']);
+});
+
+test('a process of the version before is adopted by its configuration, and replaced when that is another one', async () => {
+  const { directory, service } = setUp();
+  const first = service();
+  const conf = contentDigest('the configuration');
+  await first.run(spec(conf));
+  const { pid = 0 } = first.running ?? {};
+  await first.release();
+  // That version kept pid, start time, the beginning of the digest of the configuration, and the label.
+  const { startTime } = processMarkOf(pid);
+  const former = { pid, startTime, fingerprint: conf.slice(0, 16), label: 'server' };
+  writeFileSync(join(directory, 'sleeper.process.json'), JSON.stringify(former));
+  const second = service();
+  await second.run(spec(conf));
+  expect(second.running).toEqual({ pid, label: 'server' });
+  await second.run(spec(contentDigest('another one')));
+  expect(second.running?.pid).not.toBe(pid);
 });
 
 test('a process that ends is started again, and the error has its last line', async () => {

@@ -5,7 +5,7 @@
 import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { LaunchedProcess, type ProcessPlace } from './launched-process.ts';
-import { type ProcessSpec, specDigest } from './process-spec.ts';
+import { isOfSpec, type ProcessSpec, specDigest } from './process-spec.ts';
 import { RestartPause } from './restart-pause.ts';
 
 /** How the process shall run. */
@@ -89,7 +89,7 @@ export class Service {
     this.#retry?.cancel();
     const spec = this.#wanted;
     const running = this.#process.running;
-    if (spec !== undefined && running?.digest === specDigest(spec.process)) {
+    if (spec !== undefined && running !== undefined && isOfSpec(running.digest, spec.process)) {
       this.#refusal = undefined;
       return this.#process.adopt(spec.process);
     }
@@ -122,7 +122,8 @@ export class Service {
       remedy: todo,
     });
     this.#pause.failed(clock.nowMs(), 0);
-    if (this.#wanted !== undefined) this.#retryIn(this.#pause.waitMs(clock.nowMs()));
+    if (this.#wanted !== undefined || this.#process.running !== undefined)
+      this.#retryIn(this.#pause.waitMs(clock.nowMs()));
   }
 
   #retryIn(delayMs: number): void {

@@ -5,15 +5,17 @@ import { followEvents } from '../../../src/cli/here/event-follow.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
-import { callByHttp1 } from '../../../src/protocol/calls/http1-call.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { METRICS_PORTS } from '../../../src/protocol/documents/tcp-ports.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
+import { AGENT_ROUTES } from '../../../src/protocol/routes/agent-routes.ts';
+import { CONTROL_ROUTES } from '../../../src/protocol/routes/control-routes.ts';
 import { readExposition } from '../../metrics/exposition-parser.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';
 import { until } from '../until.ts';
+import { servedRoute, unservedRoutes } from './served-routes.ts';
 
 const REPAIR_DEADLINE_MS = 15_000;
 const RESTART_DEADLINE_MS = 20_000;
@@ -86,6 +88,23 @@ describe('drift', () => {
   });
 });
 
+test('both processes serve the routes of their tables, and print the same tables', async () => {
+  const { root } = lab.host('host0');
+  for (const [client, table] of [
+    [host0Client(pathsBelow(root)), CONTROL_ROUTES],
+    [agentClient(pathsBelow(root)), AGENT_ROUTES],
+  ] as const) {
+    expect(await unservedRoutes(client, table)).toEqual([]);
+    const { paths } = JSON.parse((await servedRoute(client, 'GET /v1/openapi.json')).text);
+    const printed = Object.entries<object>(paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(printed.toSorted()).toEqual(Object.keys(table).toSorted());
+  }
+  // What host0's daemon asks of its own node is on the agent's socket, too.
+  expect(await unservedRoutes(agentClient(pathsBelow(root)), { 'PUT /unplug': {}, 'GET /path': {} })).toEqual([]);
+});
+
 describe('host0', () => {
   test('measures its answers by route', async () => {
     const client = host0Client(pathsBelow(lab.host('host0').root));
@@ -94,16 +113,7 @@ describe('host0', () => {
     const before = await metric(client, name, route);
     await client.ask('GET /v1/nodes');
     expect(await metric(client, name, route)).toBe(before + 1);
-    const unknown = {
-      method: 'GET',
-      path: '/v1/nothing',
-      headers: {},
-      body: undefined,
-      signal: undefined,
-      isStream: false,
-      staysOpen: false,
-    };
-    const { status } = await callByHttp1({ socketPath: client.sock }, { ...unknown, timeoutMs: undefined }, 10_000);
+    const { status } = await servedRoute(client, 'GET /v1/nothing');
     expect(status).toBe(404);
     expect(await metric(client, name, { route: 'other', status: '404' })).toBe(1);
     expect(await metric(client, name, { api: 'membership', route: '/self', status: '200' })).toBeGreaterThan(0);

@@ -74,8 +74,9 @@ function judgement(network: Network, type: VxlanType, senders: Senders, drop: st
 
 /**
  * Name of the set that remembers by which NIC which senders' VXLAN packets come in, for one UDP port and address family:
- * those that have passed all rules. The set is emptied when a member goes. A changed route counts after five seconds: until
- * then packets are taken by the NIC that was right before.
+ * those that have passed all rules. The agent empties the set when a member goes, and when a way changes
+ * (`loop/remembered-senders.ts`). While no agent runs, a changed route counts after five seconds: until then packets are taken by
+ * the NIC that was right before. Without the set, each packet costs two look-ups of a route and two of sets.
  */
 function pathsSet({ udpPort, underlay }: VxlanType): string {
   return `paths_${udpPort}_${underlay}`;

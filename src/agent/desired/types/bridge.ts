@@ -1,5 +1,7 @@
 /** Networks of the type `bridge`: a bridge of this node alone. */
+import { isIpv6 } from '../../../kernel/ip.ts';
 import type { Bridge } from '../../../model/network/bridge.ts';
+import type { HostInterface } from '../../../model/network/host-address.ts';
 import type { Network } from '../../../model/network/network.ts';
 import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
@@ -11,7 +13,8 @@ import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
 import type { NetworkContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
 import { portPart, portRulesPart } from '../parts/port.ts';
-import { ownGuard } from '../rules/address-guard.ts';
+import { guardOf, ownGuard } from '../rules/address-guard.ts';
+import { hostAddressRules } from '../rules/host-address-rules.ts';
 import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
 
 /**
@@ -21,18 +24,28 @@ import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
 export const LEARNED_MAX = 3 * MEMBERS_MAX;
 
 /** The parts of a network of this type. */
-export function bridgeParts({ network }: NetworkAttachment, _: unknown, { node, ports }: NetworkContext): Part[] {
+export function bridgeParts(
+  { network, hostAddresses }: NetworkAttachment,
+  _: unknown,
+  { node, ports }: NetworkContext,
+): Part[] {
   if (!hasBridge(network)) return [];
   const own = nodeAddresses(network, node.machine);
   return [
-    ...ownBridgeParts(network, own),
+    ...ownBridgeParts(network, own, hostAddresses),
     portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, undefined, ports),
   ];
 }
 
-/** The bridge with this node's addresses on it. */
-export function ownBridgeParts(network: BridgedNetwork, own: NodeAddresses): Part[] {
+const NO_ADDRESSES: readonly HostInterface[] = [];
+
+/** The bridge with this node's addresses on it. @param given those that host0 chose */
+export function ownBridgeParts(
+  network: BridgedNetwork,
+  own: NodeAddresses,
+  given: readonly HostInterface[] = NO_ADDRESSES,
+): Part[] {
   return [
     {
       key: 'bridge',
@@ -43,6 +56,19 @@ export function ownBridgeParts(network: BridgedNetwork, own: NodeAddresses): Par
       key: 'addresses',
       inputs: [network],
       build: () => ({ items: addressItems(network, own), elements: ownGuard(network, own) }),
+    },
+    {
+      key: 'given addresses',
+      inputs: [network, given],
+      build: () => ({
+        items: given.map((one) => givenItem(network, one)),
+        rules: [hostAddressRules(network, given)],
+        elements: guardOf(
+          network,
+          [],
+          given.flatMap(({ address }) => (isIpv6(address) ? [address] : [])),
+        ),
+      }),
     },
   ];
 }
@@ -83,6 +109,11 @@ const FORWARD_DELAY_MIN_SEC = 2;
 function bridgeOptions({ stp, forwardDelaySec }: Bridge): Pick<LinkItem, 'odd' | 'forwardDelaySec'> {
   if (stp) return { odd: { 'bridge stp_state': 1 }, forwardDelaySec: Math.max(forwardDelaySec, FORWARD_DELAY_MIN_SEC) };
   return forwardDelaySec === 0 ? {} : { forwardDelaySec };
+}
+
+/** An address that host0 chose. It carries our mark, as addresses of other programs may be beside it. */
+function givenItem({ id: network, bridge }: BridgedNetwork, { address, length }: HostInterface): Item {
+  return { kind: 'address', network, link: bridge.name, address, length, marked: true };
 }
 
 /** This node's addresses on the bridge: in a mesh the one in the mesh's prefix, and the link-local one everywhere. */

@@ -35,7 +35,7 @@ export function vxlanParts(
       inputs: [network, node, link],
       build: () => ({ rules: [senderRules(network, type, sendersOfPeers(context), node.role)] }),
     },
-    ...ownBridgeParts(network, own),
+    ...ownBridgeParts(network, own, attachment.hostAddresses),
     { key: 'vxlan', inputs: [network, node, link], build: () => ({ items: vxlanItems(context) }) },
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge, ports),

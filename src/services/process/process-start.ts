@@ -1,0 +1,96 @@
+/** The start of a process by its spec, and the record of it. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { MeshError } from '../../model/error.ts';
+import { type Launch, launch } from './launch.ts';
+import { isRunning, type ProcessMark } from './process-mark.ts';
+import { bootId, type ProcessRecord, RECORD_SUFFIX, readProcessRecord, writeProcessRecord } from './process-record.ts';
+import { checkSpec, type ProcessSpec, specDigest } from './process-spec.ts';
+
+/** Runs `fork` in the network namespace at `path`. */
+export type InNetns = <T>(path: string, fork: () => T) => T;
+
+interface Surroundings extends Pick<Launch, 'onError' | 'onExit'> {
+  readonly outputFile: string;
+  /** Absent: specs name no namespace. */
+  readonly inNetns?: InNetns | undefined;
+}
+
+/** Starts a process as its spec says. @returns undefined if the program cannot be started; `onError` is called then */
+export function startBySpec(
+  spec: ProcessSpec,
+  { outputFile, inNetns, ...listeners }: Surroundings,
+): ProcessMark | undefined {
+  const { argv, directory = '/', netns, env, user, stdin } = spec;
+  if (netns !== undefined && inNetns === undefined) throw new RangeError(`${spec.name} cannot enter a namespace`);
+  return launch({
+    ...listeners,
+    argv,
+    directory,
+    logFile: outputFile,
+    ...(env !== undefined && { env }),
+    ...(user !== undefined && { user }),
+    ...(stdin !== undefined && { stdin }),
+    ...(netns !== undefined && inNetns !== undefined && { within: (fork) => inNetns(netns, fork) }),
+  });
+}
+
+/** The record of a process that has just been started. @param group the directory of its cgroup */
+export function newRecord(spec: ProcessSpec, mark: ProcessMark, group: string | undefined): ProcessRecord {
+  const { rereads, stopSignal, stopSec, label = '' } = spec;
+  return {
+    ...mark,
+    fingerprint: specDigest(spec),
+    label,
+    boot: bootId(),
+    ready: spec.readiness === undefined,
+    ...(rereads !== undefined && { reread: rereads.digest }),
+    ...(group !== undefined && { group }),
+    ...(stopSignal !== undefined && { stopSignal }),
+    ...(stopSec !== undefined && { stopSec }),
+  };
+}
+
+/** Where the output of a process goes. @param directory that of its record */
+export function outputFileOf(
+  directory: string,
+  { name, outputFile }: Pick<ProcessSpec, 'name' | 'outputFile'>,
+): string {
+  return outputFile ?? join(directory, `${name}.log`);
+}
+
+/** Where the record of a process is. */
+export function recordFileOf(directory: string, name: string): string {
+  return join(directory, `${name}${RECORD_SUFFIX}`);
+}
+
+/**
+ * Starts a process that nobody supervises, and records it, so that a later command finds it. It gets no cgroup: a test kills a
+ * daemon alone, and what the daemon has started goes on.
+ * @throws MESH_PROCESS_NOT_STARTED if the program cannot be started; an error of the file system
+ */
+export function startUnsupervised(spec: ProcessSpec, directory: string, inNetns: InNetns): ProcessMark {
+  checkSpec(spec);
+  mkdirSync(directory, { recursive: true });
+  const mark = startBySpec(spec, { outputFile: outputFileOf(directory, spec), inNetns });
+  if (mark === undefined) {
+    const [program] = spec.argv;
+    throw new MeshError('MESH_PROCESS_NOT_STARTED', `${spec.title} cannot be started: there is no ${program}`, {
+      object: program,
+      remedy: `Install ${program}, or repair the installation.`,
+    });
+  }
+  writeProcessRecord(recordFileOf(directory, spec.name), newRecord(spec, mark, undefined));
+  return mark;
+}
+
+/** The recorded process, if it still runs. */
+export function findRecorded(directory: string, name: string): ProcessMark | undefined {
+  const { record } = readProcessRecord(recordFileOf(directory, name));
+  return record !== undefined && isRunning(record) ? record : undefined;
+}
+
+/** Removes the record of a process that has ended. */
+export function forgetRecorded(directory: string, name: string): void {
+  rmSync(recordFileOf(directory, name), { force: true });
+}
