@@ -129,7 +129,7 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal, services } = input;
+    const { kernel, clock, journal, services, assignments } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
@@ -154,7 +154,6 @@ export class Agent implements SourceAgent {
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
     });
-    const { assignments } = input;
     if (assignments !== undefined) {
       assignments.serve({
         stateOf: (network) => this.stateOf(network),
