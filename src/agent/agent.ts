@@ -129,7 +129,7 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     this.networks = new NodeNetworks(input.source, input.assignments);
-    const { kernel, clock, journal } = input;
+    const { kernel, clock, journal, assignments } = input;
     this.missingFeatures = new MissingFeatures(input);
     this.obstruction = new Obstruction(journal);
     this.reconciler = new Reconciler({
@@ -151,15 +151,14 @@ export class Agent implements SourceAgent {
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
     });
-    const { assignments } = input;
-    assignments?.serve({
-      stateOf: (network) => this.stateOf(network),
-      takeUp: () => this.takeUp(),
-      localPorts: () => this.ports.plugged(),
-      portState: (port) => this.ports.stateOf(port),
-      vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
-    });
     if (assignments !== undefined) {
+      assignments.serve({
+        stateOf: (network) => this.stateOf(network),
+        takeUp: () => this.takeUp(),
+        localPorts: () => this.ports.plugged(),
+        portState: (port) => this.ports.stateOf(port),
+        vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
+      });
       this.ports.wishes.subscribe(() => assignments.changed());
       this.reconciler.passes.subscribe(() => assignments.changed());
       this.addHealthOf(assignments);

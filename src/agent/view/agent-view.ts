@@ -154,6 +154,9 @@ export function healthOf(agent: Agent): Finding[] {
       if (error !== undefined) findings.push(findingOf(error, { object: network.name, severity: 'warning' }));
     }
   }
+  for (const { network, state } of givenNetworkViews(agent)) {
+    if (state.phase === 'failed') findings.push(findingOf(state.error, { object: network.name }));
+  }
   findings.push(...tableFindings(agent));
   findings.push(...agent.missingFeatures.findings, ...agent.partFindings, ...agent.input.journal.faults.health());
   // A port that is this machine's link to the underlay has a finding already.

@@ -3,14 +3,13 @@
  * searched for the keys in all forms, and so is what everybody may read: logs, state, and the answers of commands.
  */
 import { spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { InstallationSecret } from '../../../src/image/installation-secret.ts';
-import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
+import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { channelPsk, machineKey } from '../../../src/model/machine-key.ts';
@@ -52,9 +51,11 @@ beforeAll(async () => {
   ];
 });
 
+const captureFile = () => join(place, 'segment.pcap');
+
 /** Captures everything on the segment until it is stopped. @returns what stops it and gives the capture */
 async function capture(): Promise<() => Promise<Buffer>> {
-  const file = join(place, 'segment.pcap');
+  const file = captureFile();
   const [bridge = ''] = lab.topology.bridges;
   const words = ['-i', bridge, '-s', '0', '-U', '-w', file];
   const child = spawn('nsenter', [`--net=${netnsPath(lab.topology.underlay)}`, 'tcpdump', ...words], {
@@ -78,8 +79,8 @@ async function channelStands(): Promise<void> {
 }
 
 const COMMANDS = [
-  ...['status', 'doctor', 'metrics', 'plan', 'drift', 'network list', 'network show manage', 'explain manage'],
-  ...['events', 'node list', 'port list', 'trace manage node1 host0', 'system configure --help'],
+  ...['status', 'doctor', 'metrics', 'network show manage', 'explain manage'],
+  ...['events', 'node list', 'trace manage node1 host0'],
 ];
 const OF_HOST0 = ['node info node1', 'node orphans list', 'network create blue --plan'];
 
@@ -107,15 +108,10 @@ function openFiles({ root }: LabHost): string[] {
 
 /** The key, sent by mistake: the search must find it in the capture. */
 async function sendPlainly(): Promise<void> {
-  const socket = inNetns(netnsPath(node1.netns), () => createSocket('udp4'));
   const text = `token=${key.toString('base64')}`;
-  const bound = once(socket, 'listening');
-  inNetns(netnsPath(node1.netns), () => socket.bind(0));
-  await bound;
-  await new Promise<void>((resolve, reject) => {
-    socket.send(text, 9, host0.member.ipv4, (error) => (error ? reject(error) : resolve()));
-  });
-  socket.close();
+  const { code } = await lab.exec(node1, ['bash', '-c', `echo ${text} > /dev/udp/${host0.member.ipv4}/9`]);
+  expect(code).toBe(0);
+  await until('tcpdump has written it', DEADLINE_MS, () => readFileSync(captureFile()).includes(text));
 }
 
 test(

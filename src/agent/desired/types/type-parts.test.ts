@@ -116,6 +116,16 @@ test('a plan has the lines that an administrator would type', async () => {
   `);
 });
 
+test('where the underlay has link-local addresses alone, the kernel takes the group of a wider scope', async () => {
+  for (const [at, host] of [hosts.here, hosts.there].entries()) {
+    ip(host, 'address flush dev eth0', `address add fe80::${at + 1}/64 dev eth0 nodad`);
+  }
+  for (const host of [hosts.here, hosts.there]) carriesPackets(host, 'eth0');
+  await pair.take(() => [{ network: multicast('ff05::ff01', 'ipv6'), peers: TOLD }]);
+  expect(linksOf(hosts.here)).toContain('vxlanff01');
+  await pair.guestsReachEachOther();
+});
+
 test('a network of one node has a bridge, and no way to other nodes', async () => {
   const network = networkOfType(NUMBER, { kind: 'bridge' });
   ip(hosts.here, `link add tap1 type veth peer name eth1 netns ${guests[1]?.path}`, 'link set tap1 up');

@@ -1,5 +1,7 @@
 /** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
-import type { Ip } from '../../../kernel/ip.ts';
+import { type Ip, isIpv6 } from '../../../kernel/ip.ts';
+import { isLinkLocal } from '../../../model/address/ipv6.ts';
+import type { Network } from '../../../model/network/network.ts';
 import type { NetworkId } from '../../../model/network/number.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
@@ -64,7 +66,7 @@ export function vxlanItems(context: VxlanContext): Item[] {
       vxlan: {
         vni: type.vni,
         udpPort: type.udpPort,
-        ...(local !== undefined && { local }),
+        ...(local !== undefined && !isBeyondLink(network, local) && { local }),
         ...(type.dev !== undefined && { dev: type.dev }),
         ...(type.hopLimit !== undefined && { hopLimit: type.hopLimit }),
         ...vxlanOfPeers(network),
@@ -76,6 +78,14 @@ export function vxlanItems(context: VxlanContext): Item[] {
       ...(!isLearned && { odd: { 'port learning': 0 } }),
     },
   ];
+}
+
+/**
+ * Whether the kernel refuses this source: a link-local one with a group of a wider scope than the link (vxlan_config_validate in
+ * drivers/net/vxlan/vxlan_core.c). It then chooses the source for each packet, on the device of the network.
+ */
+function isBeyondLink({ peers }: Network, local: Ip): boolean {
+  return peers?.kind === 'multicast' && isIpv6(local) && isLinkLocal(local) && !/^ff.2:/.test(peers.group);
 }
 
 /** The source of the VXLAN packets of a network, by the desired items; undefined where the kernel chooses one for each packet. */
