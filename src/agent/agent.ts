@@ -280,7 +280,7 @@ export class Agent implements SourceAgent {
     const { source, input } = this;
     const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
-    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.#nameOf(network));
+    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.networks.nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
     const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
     if (host0 === undefined) {
@@ -309,10 +309,6 @@ export class Agent implements SourceAgent {
       recorded,
       mayDelete: (item, wasWanted) => isRecorded(item) || (!isRefused(item) && (wasWanted || this.#mayDelete(item))),
     };
-  }
-
-  #nameOf(network: NetworkId): string {
-    return this.networks.all.find(({ id }) => id === network)?.name ?? network;
   }
 
   #snapshotOfLinks(cache: KernelTables): LinkSnapshot {
