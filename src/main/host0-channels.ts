@@ -31,6 +31,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const channels = new Channels({
     ...input,
     memberships: controller.memberships,
+    kernelEvents: mirror.events,
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);
