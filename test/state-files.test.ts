@@ -3,6 +3,8 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { NOTHING_ASSIGNED, withAssignment } from '../src/agent/assignment/assigned-objects.ts';
+import { assignmentOnDisk, LastAssignment } from '../src/agent/assignment/last-assignment.ts';
 import { type KnownMesh, LastKnown } from '../src/agent/membership/last-known.ts';
 import { PluggedPortsFile } from '../src/agent/ports/plugged-ports.ts';
 import { AcceptedSet } from '../src/disk/accepted-set.ts';
@@ -14,10 +16,11 @@ import type { MachineId } from '../src/model/machine.ts';
 import type { NetworkId } from '../src/model/network/number.ts';
 import type { HealthSource } from '../src/protocol/documents/finding.ts';
 import { Journal } from '../src/protocol/journal/journal.ts';
+import { readNodeAssignment } from '../src/protocol/shapes/node-assignment-shape.ts';
 import { seedOfRun } from './kit/damage.ts';
 import { damageFile } from './kit/damaged-file.ts';
 import { ManualClock } from './kit/manual-clock.ts';
-import { board, member, mesh } from './kit/networks.ts';
+import { board, member, mesh, storeNetwork } from './kit/networks.ts';
 import { randomFrom } from './kit/random.ts';
 
 /** What a start finds in a file, and what it tells. */
@@ -35,6 +38,7 @@ interface Kind {
 
 const network = 'mesh-456' as NetworkId;
 const MESH = mesh('mesh456', 456);
+const BLUE = storeNetwork('blue', 0x1001);
 const KINDS: readonly Kind[] = [
   {
     file: 'ports.json',
@@ -65,6 +69,16 @@ const KINDS: readonly Kind[] = [
       await known.load();
       return { document: known.of(MESH), health: () => known.findings };
     },
+  },
+  {
+    file: 'assigned.json',
+    write: (state) => keepAssigned(state),
+    start: (state) => assignedIn(state),
+  },
+  {
+    file: `assigned/${BLUE.id}.json`,
+    write: (state) => keepAssigned(state),
+    start: (state) => assignedIn(state),
   },
   {
     file: 'networks.accepted.json',
@@ -100,6 +114,32 @@ const KINDS: readonly Kind[] = [
     },
   },
 ];
+
+/** What host0 has given: a network with a port. */
+function lastAssignment(state: string): LastAssignment {
+  const clock = new ManualClock();
+  return new LastAssignment({
+    clock,
+    journal: new Journal(clock, 'agent', 'node1'),
+    disk: assignmentOnDisk(state, textOnDisk),
+  });
+}
+
+async function keepAssigned(state: string): Promise<void> {
+  const attachment = { network: BLUE, reasons: ['port'], peers: { kind: 'assigned', peers: [] }, services: [] };
+  const port = { id: '1', network: BLUE.id, link: 'v1', mac: '02:00:00:00:00:01' };
+  const frame = { format: 1, epoch: 'a', revision: 1, term: 't', workloads: [], segments: [], nics: [] };
+  const text = JSON.stringify({ ...frame, attachments: [attachment], ports: [port] });
+  const last = lastAssignment(state);
+  await last.load();
+  await last.keep(withAssignment(NOTHING_ASSIGNED, readNodeAssignment(text)));
+}
+
+async function assignedIn(state: string): Promise<Found> {
+  const last = lastAssignment(state);
+  const { networks, ports, version, term } = await last.load();
+  return { document: { networks: [...networks], ports: [...ports], version, term }, health: () => last.findings };
+}
 
 function lastKnown(path: string, meshes: readonly KnownMesh[]): LastKnown {
   const clock = new ManualClock();

@@ -276,8 +276,7 @@ export class Agent implements SourceAgent {
     const { source, input } = this;
     const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
     const host0 = source.known ? source.host0Stance() : undefined;
-    const nameOf = (network: NetworkId) => this.networks.all.find(({ id }) => id === network)?.name ?? network;
-    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, nameOf);
+    if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.networks.nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
     const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
     if (host0 === undefined) {

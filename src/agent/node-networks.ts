@@ -65,6 +65,11 @@ export class NodeNetworks {
     return document;
   }
 
+  /** The name of a network of this node; else its identifier. */
+  nameOf(network: NetworkId): string {
+    return this.all.find(({ id }) => id === network)?.name ?? network;
+  }
+
   /** Why this node has the network; empty for a network that it does not have, or that the last pass did not know. */
   reasonsFor(network: NetworkId): readonly AttachmentReason[] {
     return this.#document?.attachments.find(({ network: { id } }) => id === network)?.reasons ?? [];

@@ -3,7 +3,7 @@
  * `snapshot` event with an `Assignment`, then `member` events (`AssignedMember`) and `underlay` events (`AssignedUnderlay`). Any
  * other change is a new snapshot. Without `?underlay=apart` a changed underlay is a new snapshot, too: an agent of the version
  * before knows no other way.
- * Other nodes get no assignment: they read their `.conf` files and the member list of each mesh.
+ * It has the meshes of host0's files. All else is in the `NodeAssignment` that host0's agent gets as every node does.
  */
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Member } from '../../model/network/member.ts';
