@@ -31,7 +31,6 @@ const READER = 'protocol/shapes/document.ts';
 const APART: Readonly<Record<string, string>> = {
   'cli/pages/http-page.ts': 'docs/reference/http.md, which its test writes, is made of it',
   'cli/pages/reference.ts': 'the pages in `docs/reference`, which its test writes, are made of it',
-  'controller/pools/port-ids.ts': 'ports that host0 takes up will get their ids from it',
 };
 
 const FILES = sourceFiles();

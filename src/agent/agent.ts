@@ -150,6 +150,7 @@ export class Agent implements SourceAgent {
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
       networks: () => this.networks.all,
+      fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
       networkCalled: (name) => this.networks.called(name),
     });
@@ -158,6 +159,7 @@ export class Agent implements SourceAgent {
       stateOf: (network) => this.stateOf(network),
       takeUp: () => this.takeUp(),
       localPorts: () => this.ports.plugged(),
+      portState: (port) => this.ports.stateOf(port),
       vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
     });
     if (assignments !== undefined) {

@@ -50,6 +50,9 @@ export interface MeshMemberChange {
   readonly change: MembershipChange;
 }
 
+/** Meshes that ask within this time whether host0 can accept connections get one answer. */
+const HEARD_MS = 500;
+
 /** Keeps one Membership for each mesh. */
 export class Memberships {
   readonly #input: MembershipsInput;
@@ -67,6 +70,7 @@ export class Memberships {
   #channels: ProvenChannels | undefined;
   #wanted: readonly Mesh[] | undefined;
   #isKnown = false;
+  #heard = { atMs: Number.NEGATIVE_INFINITY, hears: true };
   #lastChange: Promise<void> = Promise.resolve();
 
   constructor(input: MembershipsInput) {
@@ -148,7 +152,7 @@ export class Memberships {
   }
 
   #add(network: Mesh): Membership {
-    const { host0State, hears } = this.#input;
+    const { host0State } = this.#input;
     const mesh: Membership = new Membership({
       ...this.#input,
       network,
@@ -158,7 +162,7 @@ export class Memberships {
       mustProve: this.#input.admission === 'token',
       machines: () => host0State.machineNames.keys(),
       machineNamed: (name) => host0State.machineNamed(name),
-      hears,
+      hears: (now) => this.#hears(now),
       elsewhere: () => this.meshes.filter((other) => other !== mesh).flatMap((other) => [...other.records]),
       host0AddressFor: (viewer) => host0State.addressFor(viewer),
       subnets: () => host0State.subnets,
@@ -174,6 +178,13 @@ export class Memberships {
     this.#meshes.set(network.id, mesh);
     this.#input.journal.record(networkAdded(network));
     return mesh;
+  }
+
+  /** All meshes ask once a second: they share an answer. */
+  #hears(now: boolean): boolean {
+    const nowMs = this.#input.clock.nowMs();
+    if (now || nowMs - this.#heard.atMs >= HEARD_MS) this.#heard = { atMs: nowMs, hears: this.#input.hears() };
+    return this.#heard.hears;
   }
 
   /** Tells where members are: the one with this address, or all. */

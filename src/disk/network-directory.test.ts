@@ -16,6 +16,8 @@ class Machine {
   readonly root: string;
   readonly directory: string;
   underlay: UnderlayPrefix[] = [];
+  /** The time of day on the machine; by default the present one. */
+  wallMs: number | undefined;
   readonly outcomes: NetworkOutcome[] = [];
   #networks: NetworkDirectory | undefined;
   #waiting: (() => void)[] = [];
@@ -44,7 +46,7 @@ class Machine {
     this.#networks = new NetworkDirectory({
       directory: this.directory,
       stateFile: join(this.root, 'state/networks.accepted.json'),
-      clock: systemClock,
+      clock: { ...systemClock, wallTime: () => new Date(this.wallMs ?? Date.now()) },
     });
     this.#networks.changes.subscribe((outcome) => {
       this.outcomes.push(outcome);
@@ -300,4 +302,36 @@ test('an unchanged outcome is not emitted again', async () => {
   await machine.put('note.txt', 'text');
   await machine.reload();
   expect(machine.outcomes).toHaveLength(1);
+});
+
+test('a file of the same length that is written within the second in which it was read is read again', async () => {
+  const machine = await Machine.make();
+  await machine.put('a.conf', meshText('red', 1));
+  await machine.start();
+  for (const name of ['tan', 'sky', 'red', 'ash']) {
+    await machine.put('a.conf', meshText(name, 1));
+    expect((await machine.reload()).networks.map((network) => network.name)).toEqual([name]);
+  }
+});
+
+test('a file that was written long ago is read again when it is replaced, touched or linked elsewhere', async () => {
+  const machine = await Machine.make();
+  const path = join(machine.directory, 'a.conf');
+  const other = join(machine.root, 'other.conf');
+  await machine.put('a.conf', meshText('red', 1));
+  machine.wallMs = Date.now() + 3_600_000;
+  await machine.start();
+  const name = async () => (await machine.reload()).networks.map((network) => network.name);
+  expect(await name()).toEqual(['red']);
+  await writeFile(other, meshText('tan', 1));
+  await rename(other, path);
+  expect(await name()).toEqual(['tan']);
+  await writeFile(path, meshText('sky', 1));
+  expect(await name()).toEqual(['sky']);
+  await writeFile(other, meshText('ash', 1));
+  await rm(path);
+  await symlink(other, path);
+  expect(await name()).toEqual(['ash']);
+  await rm(path);
+  expect(await name()).toEqual([]);
 });

@@ -8,7 +8,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
-import { readNetworkFiles } from '../formats/conf/network-files.ts';
+import { NetworkFilesReader } from '../formats/conf/network-files.ts';
 import { judgeNetworkFiles, type NetworkFile, type NetworkSet, underlayFaults } from '../formats/conf/network-set.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
@@ -56,6 +56,9 @@ export class NetworkDirectory {
   readonly changes: Subscribable<NetworkOutcome> = this.#changes;
   #underlay: UnderlayReader = () => [];
   readonly #watch: DirectoryWatch;
+  readonly #reader = new NetworkFilesReader();
+  /** What the outcome was judged by, if no error was found. */
+  #judged: { readonly files: readonly NetworkFile[]; readonly underlay: readonly UnderlayPrefix[] } | undefined;
   #inForce = NOTHING;
   /** The set that the state file holds. */
   #kept: readonly NetworkFile[] = [];
@@ -108,10 +111,12 @@ export class NetworkDirectory {
 
   async #read(): Promise<NetworkOutcome> {
     if (this.#closed) return this.current;
-    const { directory } = this.#init;
-    const { files, errors: unreadable, missing } = await readNetworkFiles(directory);
+    const { directory, clock } = this.#init;
+    const { files, errors: unreadable, missing } = await this.#reader.read(directory, clock.wallTime().getTime());
     const inForce = this.#inForce.accepted.map(({ network }) => network);
     const underlay = this.#underlay();
+    // Mostly the directory is only looked at because some seconds have passed.
+    if (unreadable.length === 0 && !missing && this.#isJudged(files, underlay)) return this.current;
     const judged = judgeNetworkFiles(files, { underlay, inForce });
     const errors = [...unreadable, ...judged.errors];
     if (missing && inForce.length > 0) errors.push(directoryMissing(directory));
@@ -126,7 +131,16 @@ export class NetworkDirectory {
     const { accepted, warnings } = this.#inForce;
     const all = [...underlayFaults(accepted, underlay), ...warnings];
     this.#announce(outcomeOf({ accepted, warnings: all }, errors, this.#stateFault ?? firstFault));
+    const isFinal = errors.length === 0 && (this.#stateFault ?? firstFault) === undefined;
+    this.#judged = isFinal ? { files, underlay } : undefined;
     return this.current;
+  }
+
+  /** Whether the present outcome is that of these files. A file that has not changed is the same object. */
+  #isJudged(files: readonly NetworkFile[], underlay: readonly UnderlayPrefix[]): boolean {
+    const before = this.#judged;
+    if (before === undefined || files.length !== before.files.length) return false;
+    return files.every((file, index) => file === before.files[index]) && isDeepStrictEqual(underlay, before.underlay);
   }
 
   async #keep(files: readonly NetworkFile[]): Promise<void> {

@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   const { kernel, echo, sizedEcho } = await openAgentKernel(journal);
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
-  const memberships = new ChannelMemberships();
+  const memberships = new ChannelMemberships(clock);
   const { machine, source, key } = await openAgentSource({ ...common, channel: memberships, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();

@@ -1,22 +1,30 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
 import { OwnNode } from '../api/channel/own-node.ts';
+import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
 import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
+import { PortBook } from '../controller/assignments/port-book.ts';
+import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
+import type { Network } from '../model/network/network.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends AssignmentsInput {
+export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch'> {
   readonly catalogue: NetworkCatalogue;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
+  /** The mesh over which nodes hear host0; undefined while there is none. */
+  readonly management: () => Pick<Network, 'id'> | undefined;
 }
 
 /** The assignments while host0's daemon runs. */
 export interface Host0Assignments {
   readonly assignments: Assignments;
   readonly orphans: NodeOrphans;
+  /** The ports that host0 places on nodes. */
+  readonly ports: PortOrders;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -25,12 +33,15 @@ export interface Host0Assignments {
 /** Reads what nodes hold, and gives host0's own agent its assignment. */
 export async function openAssignments(input: Host0AssignmentsInput): Promise<Host0Assignments> {
   const { catalogue, agentSock } = input;
+  const leap = () => [...catalogue.leap(), book.leap()];
+  const epoch = await AssignmentEpoch.open({ ...input, leap });
+  const book = await PortBook.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
-  const assignments = new Assignments({ ...input, hostAddresses });
+  const assignments = new Assignments({ ...input, epoch, ports: book, hostAddresses });
   const settle = () =>
     void hostAddresses
       .settle(() =>
-        catalogue.given.networks.map((network) => ({ network, holders: assignments.holdersOf(network.id) })),
+        catalogue.given.networks.map((given) => ({ network: given, holders: assignments.holdersOf(given.id) })),
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
@@ -40,10 +51,13 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   catalogue.changes.subscribe(() => assignments.setNetworks(catalogue.given));
   const ownNode = new OwnNode({ ...input, socketPath: agentSock, assignments });
   ownNode.start();
+  const network = (wanted: string) => catalogue.find(wanted).network;
+  const ports = new PortOrders({ ...input, book, assignments, network });
   return {
     assignments,
-    parts: [hostAddresses],
-    orphans: new NodeOrphans(assignments, (network) => catalogue.apply({ ...network })),
+    ports,
+    parts: [book, assignments, hostAddresses],
+    orphans: new NodeOrphans(assignments, (lost) => catalogue.apply({ ...lost }), ports),
     close: () => {
       ownNode.close();
       assignments.close();

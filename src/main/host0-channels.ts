@@ -31,11 +31,15 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const channels = new Channels({
     ...input,
     memberships: controller.memberships,
+    kernelEvents: mirror.events,
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);
   const endpoints = new ChannelEndpoints({ ...input, channels });
-  keys.revocations.subscribe((machine) => channels.drop(machine));
+  keys.revocations.subscribe((machine) => {
+    channels.drop(machine);
+    input.assignments.revoked(machine);
+  });
   controller.showChannels((machine) => channels.viewOf(machine));
   controller.memberships.proveBy({
     instanceOf: (machine) => channels.statusOf(machine)?.instance,

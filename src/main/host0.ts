@@ -3,6 +3,7 @@
  * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
 import { parseArgs } from 'node:util';
+import { managementMesh } from '../api/channel/management-mesh.ts';
 import { openControlApi } from '../api/control/control-api.ts';
 import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { NodePlaces } from '../controller/assignments/node-places.ts';
@@ -101,6 +102,8 @@ async function main(): Promise<void> {
     catalogue,
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
     agentSock: paths.agentSock,
+    management: () => managementMesh(controller.memberships.meshes, management)?.network,
+    rolesOf: () => [],
   });
   const { management } = settings;
   const nodeChannels = openChannels({ ...common, keys, verification, management, assignments: given.assignments });
@@ -111,7 +114,8 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch]) controller.addHealthOf(part);
+  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
+    controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
     ...common,
@@ -123,6 +127,7 @@ async function main(): Promise<void> {
     channels: nodeChannels.channels,
     keys,
     orphans: given.orphans,
+    ports: given.ports,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

@@ -182,7 +182,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       assignments: {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
-        pools: 'the addresses of nodes',
+        pools: 'the ids of ports, and the addresses of nodes',
       },
       '.': {
         admission: 'one admission for all meshes',

@@ -4,7 +4,8 @@ import { setImmediate as runEventLoop } from 'node:timers/promises';
 import { ChannelMemberships } from '../../src/agent/membership/channel-memberships.ts';
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
 import type { Exchange, StreamHandlers, Transport } from '../../src/agent/membership/transport.ts';
-import { type KeptConnection, KeptMemberships, type MembershipSource } from '../../src/api/channel/kept-memberships.ts';
+import { type KeptConnection, keepMemberships, type MembershipSource } from '../../src/api/channel/kept-memberships.ts';
+import { MemberDoubts } from '../../src/api/channel/member-doubts.ts';
 import { Proofs } from '../../src/controller/admission/proofs.ts';
 import { Membership } from '../../src/controller/membership/membership.ts';
 import type { NetworkOutcome } from '../../src/disk/network-directory.ts';
@@ -39,6 +40,7 @@ export class KeptHost0 {
   readonly meshes: readonly Membership[];
   readonly #loads = new Signal<void>();
   readonly #changes = new Signal<readonly Membership[]>();
+  readonly doubts = new MemberDoubts();
   /** What host0's kernel has seen of each asker. */
   readonly #seen = new Map<string, { readonly mac: string; readonly ipv4: Ipv4 }>();
 
@@ -95,6 +97,13 @@ export class KeptHost0 {
     await mesh.report(ipv6, report);
   }
 
+  /** host0's kernel sees packets of a member from another underlay address. */
+  see(network: Mesh, machine: MachineId, ipv4: Ipv4): void {
+    const { ipv6, bridgeMac: mac } = memberAddresses(network, machine);
+    this.#seen.set(ipv6, { mac, ipv4 });
+    this.doubts.take({ type: 'overflow' });
+  }
+
   /** The machines that are members of the mesh. */
   membersOf(network: Mesh): (MachineId | undefined)[] {
     const mesh = this.meshes.find((each) => each.network === network);
@@ -109,7 +118,9 @@ export class KeptHost0 {
 /** A node with its source, and a channel that a test opens and cuts. */
 export class KeptNode {
   readonly source: NodeSource;
-  readonly memberships = new ChannelMemberships();
+  readonly memberships: ChannelMemberships;
+  /** Whether the connection of the channel is broken, and neither end has noticed. */
+  isMute = false;
   /** The paths of the requests inside the meshes, with the mesh. */
   readonly requests: string[] = [];
   readonly pings: string[] = [];
@@ -127,6 +138,7 @@ export class KeptNode {
 
   constructor(clock: ManualClock, networks: readonly Mesh[], host0: KeptHost0, machine: MachineId) {
     this.#clock = clock;
+    this.memberships = new ChannelMemberships(clock);
     this.#networks = networks;
     this.host0 = host0;
     this.machine = machine;
@@ -171,13 +183,13 @@ export class KeptNode {
     };
     const ping = (): void => {
       if (isOver) return;
-      if (this.isConnected) signs.emit();
+      if (this.isConnected && !this.isMute) signs.emit();
       this.#clock.after(PING_MS, ping);
     };
     this.#clock.after(PING_MS, ping);
     const { machine } = this;
-    const { source: memberships, journal } = this.host0;
-    void new KeptMemberships({ connection, machine, instance, memberships, journal }).follow();
+    const { source: memberships, doubts, journal } = this.host0;
+    void keepMemberships(connection, journal, { machine, instance, memberships, doubts });
     await settle();
   }
 

@@ -6,10 +6,14 @@ import { expect, test } from 'vitest';
 import { type AssignmentDisk, LastAssignment } from '../../src/agent/assignment/last-assignment.ts';
 import { type LocalPort, NodeAssignments } from '../../src/agent/assignment/node-assignments.ts';
 import { assignmentText } from '../../src/api/channel/assignment-text.ts';
+import { AssignmentEpoch } from '../../src/controller/assignments/assignment-epoch.ts';
 import { Assignments } from '../../src/controller/assignments/assignments.ts';
 import { NodeOrphans } from '../../src/controller/assignments/node-orphans.ts';
+import { PortBook } from '../../src/controller/assignments/port-book.ts';
+import { PortOrders } from '../../src/controller/assignments/port-orders.ts';
 import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
 import type { Ipv4 } from '../../src/model/address/ipv4.ts';
+import { MeshError } from '../../src/model/error.ts';
 import type { MachineId } from '../../src/model/machine.ts';
 import { Signal } from '../../src/model/signal.ts';
 import { NODE_ASSIGNMENT_FORMAT } from '../../src/protocol/documents/node-assignment.ts';
@@ -67,6 +71,7 @@ class SimNode {
       stateOf: () => ({ phase: 'ready' }),
       takeUp: async () => undefined,
       localPorts: () => this.#localPorts(),
+      portState: () => ({ state: 'plugged' }),
       vtepOf: () => undefined,
     });
   }
@@ -89,9 +94,12 @@ class SimNode {
 async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   const places = { placeOf: placeOf(nodes), changes: new Signal<undefined>() };
   const host0AddressFor = () => '10.11.0.1' as Ipv4;
-  const assignments = new Assignments({ clock, journal, store, places, host0AddressFor });
-  await assignments.start();
+  const ports = await PortBook.open(store);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+  const epoch = await AssignmentEpoch.open({ store, journal, leap: () => [...catalogue.leap(), ports.leap()] });
+  const given = { store, places, ports, epoch, rolesOf: () => [], host0AddressFor };
+  const assignments = new Assignments({ clock, journal, ...given });
+  await assignments.start();
   catalogue.usedBy(assignments.use);
   catalogue.setFiles([]);
   const give = () => assignments.setNetworks(catalogue.given);
@@ -99,7 +107,9 @@ async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   give();
   const due = new Set<MachineId>();
   assignments.subscribe((machine) => void (machine !== 'host0' && due.add(machine)));
-  return { store, assignments, catalogue, due };
+  const network = (wanted: string) => catalogue.find(wanted).network;
+  const orders = new PortOrders({ book: ports, assignments, network, management: () => undefined });
+  return { store, assignments, catalogue, orders, book: ports, due };
 }
 
 function placeOf(nodes: readonly SimNode[]) {
@@ -108,9 +118,12 @@ function placeOf(nodes: readonly SimNode[]) {
 
 type Host0 = Awaited<ReturnType<typeof host0>>;
 
-/** A store as a backup of `from` has it: another epoch, and nothing of what came later. */
-async function restored(backup: readonly { readonly key: string; readonly value: string }[]): Promise<MemoryStore> {
-  const store = new MemoryStore();
+/** A store as a backup has it, without what came later. @param epoch the one of before, which a copied disk keeps; else another */
+async function restored(
+  backup: readonly { readonly key: string; readonly value: string }[],
+  epoch?: string,
+): Promise<MemoryStore> {
+  const store = new MemoryStore(epoch === undefined ? {} : { epoch });
   if (backup.length > 0)
     await store.txn(
       [],
@@ -136,12 +149,21 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     await clock.pass(100);
   }
   await settle();
-  const orphans = new NodeOrphans(host.assignments, (network) => host.catalogue.apply({ ...network }));
-  for (const { machine, kind, id, epoch, document } of orphans.list()) {
-    const isWanted = nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));
-    if (isWanted || random() < 0.5) await orphans.adopt(machine, { kind, id, epoch });
-    else await orphans.release(machine, { kind, id, epoch });
+  const orphans = new NodeOrphans(host.assignments, (network) => host.catalogue.apply({ ...network }), host.orders);
+  const list = orphans.list();
+  for (const { machine, kind, id, epoch, document } of list) {
+    const isWanted = kind === 'network' && nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));
+    const release = () => orphans.release(machine, { kind, id, epoch });
+    if (isWanted) await orphans.adopt(machine, { kind, id, epoch });
+    else if (random() < 0.5) await orphans.adopt(machine, { kind, id, epoch }).catch(notTwice(release));
+    else await release();
     count('adopted or released');
+  }
+  await settle();
+  // A port that was on two nodes is where it was adopted last. Its other place is let go.
+  for (const { machine, kind, id, epoch } of orphans.list()) {
+    expect(kind, `${id}, seed ${seed}`).toBe('port');
+    await orphans.release(machine, { kind, id, epoch });
   }
   await settle();
   checkWhole();
@@ -163,6 +185,8 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
       node.left.add(node.ports.get(link) ?? '');
       node.ports.delete(link);
       count('unplugged');
+    } else if (chance < 0.75) {
+      await place(node);
     } else if (chance < 0.8) {
       breakChannel(node);
       count('channel broken');
@@ -184,11 +208,39 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
       await restart(host.store);
       count('host0 restarted');
     } else {
-      await restart(await restored(backup));
+      const isRollback = random() < 0.5;
+      await restart(await restored(backup, isRollback ? host.store.epoch : undefined));
+      count(isRollback ? 'disk of host0 copied back' : 'store restored');
       // Nodes call again within seconds, before an administrator makes the next network.
       await settle();
       count('host0 restored');
     }
+  }
+
+  /** Makes, moves or deletes a port of host0. */
+  async function place(node: SimNode): Promise<void> {
+    const port = host.book.all.length > 0 && random() < 0.6 ? pick(random, host.book.all) : undefined;
+    const [network] = host.catalogue.networks.filter(() => random() < 0.3);
+    if (port === undefined) {
+      if (network === undefined || host.assignments.nodeCalled(node.name) === undefined) return;
+      const { id } = await host.orders.create({ network: network.name, node: node.name });
+      const orphans = host.assignments.orphans().flatMap(({ document }) => idIn(document));
+      expect(orphans.includes(id), `port ${id}, seed ${seed}`).toBe(false);
+      count('port placed');
+    } else if (random() < 0.7) {
+      if (host.assignments.nodeCalled(node.name) === undefined) return;
+      await host.orders.move(port.id, { node: node.name });
+      count('port moved');
+    } else {
+      await host.orders.remove(port.id);
+      count('port deleted');
+    }
+  }
+
+  /** The names of the networks in which host0 has placed ports of the node. */
+  function placedIn(node: SimNode): string[] {
+    const networks = new Map(host.catalogue.networks.map(({ id, name }) => [id, name]));
+    return host.book.on(node.machine).flatMap(({ network }) => networks.get(network) ?? []);
   }
 
   async function restart(store: MemoryStore): Promise<void> {
@@ -217,7 +269,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     const answer = await node.assignments.take(assignmentText(assignment, NODE_ASSIGNMENT_FORMAT, status.digests));
     expect(answer, `seed ${seed}`).toMatchObject({ accepted: true });
     count('taken');
-    const wanted = new Set(node.ports.values());
+    const wanted = new Set([...node.ports.values(), ...placedIn(node)]);
     for (const name of before) {
       if (!node.networks.has(name)) expect(wanted.has(name), `${name} on ${node.name}, seed ${seed}`).toBe(false);
     }
@@ -251,10 +303,14 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     const known = new Set(host.catalogue.networks.map(({ name }) => name));
     expect(host.assignments.orphans(), `seed ${seed}`).toEqual([]);
     for (const node of nodes) {
-      const wanted = new Set([...node.ports.values()].filter((name) => known.has(name)));
+      const wanted = new Set([...node.ports.values(), ...placedIn(node)].filter((name) => known.has(name)));
+      const placed = host.book.on(node.machine).map(({ id }) => id);
+      const given = node.assignments.given.ports.map(({ id }) => id);
+      expect(given.toSorted(), `ports of ${node.name}, seed ${seed}`).toEqual(placed.toSorted());
       expect(node.networks, `${node.name}, seed ${seed}`).toEqual(wanted);
       for (const { network, peers } of node.assignments.attachments) {
-        const others = nodes.filter((other) => other !== node && [...other.ports.values()].includes(network.name));
+        const holds = (other: SimNode) => [...other.ports.values(), ...placedIn(other)].includes(network.name);
+        const others = nodes.filter((other) => other !== node && holds(other));
         const told = peers.kind === 'assigned' ? peers.peers.map(({ machine }) => machine) : [];
         expect(told.toSorted(), `${network.name} on ${node.name}, seed ${seed}`).toEqual(
           others.map(({ machine }) => machine).toSorted(),
@@ -262,6 +318,18 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
       }
     }
   }
+}
+
+function idIn(document: unknown): string {
+  return String(Reflect.get(Object(document), 'id'));
+}
+
+/** Releases an orphan whose interface or address another port has by now. */
+function notTwice(release: () => Promise<void>): (error: unknown) => Promise<void> {
+  return async (error) => {
+    if (!(error instanceof MeshError) || !/^MESH_PORT_(TAKEN|MAC_TWICE)$/.test(error.code)) throw error;
+    await release();
+  };
 }
 
 function nameIn(document: unknown): string {

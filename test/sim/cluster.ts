@@ -22,6 +22,8 @@ interface ClusterInput {
   readonly networks: number;
   /** Whether the timeline has the events of all journals. */
   readonly trace: boolean;
+  /** Whether half of the nodes have a key, and so a channel. By default none has. */
+  readonly channels?: boolean;
 }
 
 const SEGMENTS = ['10.1.0.0/16', '10.2.0.0/16'] as Ipv4Cidr[];
@@ -36,6 +38,7 @@ export class Cluster implements World {
   readonly path: MeshPath;
   readonly timeline: Timeline;
   readonly networks: readonly Mesh[];
+  readonly channels: boolean;
   readonly segments: readonly Ipv4Cidr[];
   readonly host0Machine: SimMachine;
   readonly nodes: SimMachine[] = [];
@@ -54,7 +57,8 @@ export class Cluster implements World {
   #epochs = 0;
   #addresses = 0;
 
-  constructor({ random, agents, segments, networks, trace }: ClusterInput) {
+  constructor({ random, agents, segments, networks, trace, channels = false }: ClusterInput) {
+    this.channels = channels;
     this.random = random;
     this.segments = SEGMENTS.slice(0, segments);
     this.underlay = new Underlay(this.segments, random);

@@ -1,6 +1,8 @@
 /** host0's simulated daemon, composed as in src/main/host0.ts. The simulation replaces its endpoints. */
 
 import type { Exchange, HttpAnswer } from '../../src/agent/membership/transport.ts';
+import { KeptMemberships } from '../../src/api/channel/kept-memberships.ts';
+import { MemberDoubts } from '../../src/api/channel/member-doubts.ts';
 import { KernelSourceVerification } from '../../src/api/membership/source-verification.ts';
 import { underlaySegments } from '../../src/boot/nics/segments.ts';
 import { Controller } from '../../src/controller/controller.ts';
@@ -8,6 +10,7 @@ import type { Membership } from '../../src/controller/membership/membership.ts';
 import { HOST0_DEFAULTS } from '../../src/formats/host0/host0-conf.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
+import type { MachineId } from '../../src/model/machine.ts';
 import type { Mesh } from '../../src/model/network/mesh.ts';
 import {
   membershipMessage,
@@ -22,22 +25,24 @@ import { NO_TOKENS } from '../kit/no-tokens.ts';
 import type { ControlServer } from './control-socket.ts';
 import type { ReachedBridge } from './mesh-path.ts';
 import { ProcessStore } from './process-store.ts';
+import type { ChannelServer } from './sim-channel.ts';
 import { ProcessClock } from './sim-clock.ts';
 import type { SimKernel } from './sim-kernel.ts';
 import type { SimMachine } from './sim-machine.ts';
-import type { MembershipServer } from './sim-transport.ts';
 
 /** The delay of the daemon's look at its links after an event, as in kernel/mirror/live-mirror.ts. */
 const COALESCE_MS = 20;
 
 /** One run of the daemon, from its start to `kill`. */
-export class Host0Process implements MembershipServer, ControlServer {
+export class Host0Process implements ChannelServer, ControlServer {
   readonly clock: ProcessClock;
   readonly controller: Controller;
   readonly #machine: SimMachine;
   readonly #kernel: SimKernel;
   readonly #store: ProcessStore;
   readonly #ends = new Set<() => void>();
+  readonly #doubts = new MemberDoubts();
+  readonly #channels = new Map<MachineId, KeptMemberships>();
   /** Index of the bridge that the socket of each mesh is bound to. */
   readonly #listening = new Map<Mesh, number | undefined>();
   #looking = false;
@@ -68,6 +73,7 @@ export class Host0Process implements MembershipServer, ControlServer {
       verification,
     });
     kernel.subscribe(this, (event) => {
+      this.#doubts.take(event);
       if (event.type === 'link' || event.type === 'address') this.#lookSoon();
     });
     this.#look();
@@ -86,6 +92,24 @@ export class Host0Process implements MembershipServer, ControlServer {
   onEnd(ended: () => void): () => void {
     this.#ends.add(ended);
     return () => this.#ends.delete(ended);
+  }
+
+  takeChannel(machine: MachineId, instance: string, write: (text: string) => void): KeptMemberships | undefined {
+    if (this.#channels.has(machine)) return undefined;
+    const { memberships } = this.controller;
+    const kept = new KeptMemberships({ machine, instance, memberships, doubts: this.#doubts, write });
+    this.#channels.set(machine, kept);
+    return kept;
+  }
+
+  channelEnded(machine: MachineId, kept: KeptMemberships): void {
+    kept.close();
+    if (this.#channels.get(machine) === kept) this.#channels.delete(machine);
+  }
+
+  /** How many memberships the channels keep. */
+  get kept(): number {
+    return this.#doubts.size;
   }
 
   listensAt({ station, bridge }: ReachedBridge, network: Mesh): boolean {

@@ -2,6 +2,7 @@
 import { Agent } from '../../src/agent/agent.ts';
 import type { Operation } from '../../src/agent/items/item-kind.ts';
 import type { Echo } from '../../src/agent/kernel/kernel-port.ts';
+import { ChannelMemberships } from '../../src/agent/membership/channel-memberships.ts';
 import { Host0Source } from '../../src/agent/membership/host0-source.ts';
 import { NodeSource } from '../../src/agent/membership/node-source.ts';
 import type { Source } from '../../src/agent/membership/source.ts';
@@ -17,9 +18,10 @@ import { Journal } from '../../src/protocol/journal/journal.ts';
 import { type ControlServer, ControlSocket } from './control-socket.ts';
 import type { MeshPath } from './mesh-path.ts';
 import { ProcessKernel } from './process-kernel.ts';
+import { type ChannelServer, SimChannel } from './sim-channel.ts';
 import { ProcessClock, type SimClock } from './sim-clock.ts';
 import { SimKernel } from './sim-kernel.ts';
-import { type MembershipServer, SimTransport } from './sim-transport.ts';
+import { SimTransport } from './sim-transport.ts';
 import type { Timeline } from './timeline.ts';
 import type { Station, Underlay } from './underlay.ts';
 
@@ -32,7 +34,9 @@ export interface World {
   readonly timeline: Timeline;
   readonly networks: readonly Mesh[];
   readonly segments: readonly Ipv4Cidr[];
-  readonly host0: () => (MembershipServer & ControlServer) | undefined;
+  readonly host0: () => (ChannelServer & ControlServer) | undefined;
+  /** Whether half of the nodes have a key, and so a channel. */
+  readonly channels: boolean;
   /** Bytes of HTTP bodies and streams. */
   readonly count: (bytes: number) => void;
   /** Called with each operation that an agent is about to perform in its kernel. */
@@ -59,6 +63,7 @@ export class SimMachine implements Station {
   /** The addresses of the NICs, eth0 first. */
   ipv4s: readonly Ipv4[];
   #boots = 0;
+  #channel: SimChannel | undefined;
   /** The state file with the last known members. It survives a reboot where there is a disk. */
   #kept: string | undefined;
   #ports: PortRecord = NO_PORTS;
@@ -67,6 +72,11 @@ export class SimMachine implements Station {
   /** Half of all machines have a disk: their identifiers are evenly spread. */
   get hasDisk(): boolean {
     return /[02468ace]$/.test(this.word);
+  }
+
+  /** Half of all machines have a key. */
+  get #hasKey(): boolean {
+    return this.world.channels && this.word !== 'host0' && /[02468ace].$/.test(this.word);
   }
 
   constructor(name: string, word: MachineWord, ipv4s: readonly Ipv4[], world: World) {
@@ -95,6 +105,8 @@ export class SimMachine implements Station {
   }
 
   killAgent(): void {
+    this.#channel?.died();
+    this.#channel = undefined;
     this.process?.clock.kill();
     void this.process?.kernel.close();
     this.process = undefined;
@@ -149,10 +161,18 @@ export class SimMachine implements Station {
     }
     const machine = this.word;
     const transport = new SimTransport({ ...world, station: this, machine, clock, server: world.host0 });
+    const instance = `boot-${this.name}-${this.#boots}`;
+    const channel = this.#hasKey ? new ChannelMemberships(clock) : undefined;
+    if (channel !== undefined) {
+      const common = { ...world, station: this, machine, instance, clock, server: world.host0 };
+      this.#channel = new SimChannel({ ...common, memberships: channel });
+      this.#channel.start();
+    }
     return new NodeSource({
       machine,
       name: this.name,
-      instance: `boot-${this.name}-${this.#boots}`,
+      instance,
+      ...(channel !== undefined && { channel }),
       clock,
       journal,
       echo,

@@ -56,6 +56,8 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
     agents,
     segments: random() < 0.3 ? 2 : 1,
     networks: random() < 0.2 ? 2 : 1,
+    // Half of the seeds have channels.
+    channels: seed % 2 === 0,
     trace,
   });
   const { clock, timeline } = cluster;
@@ -89,6 +91,7 @@ export async function simulate({ seed, agents, faults, trace }: RunInput): Promi
   for (const sentence of await drifts(cluster)) violated(sentence);
   for (const sentence of unreachable(cluster)) violated(sentence);
   for (const sentence of timeline.faults) violated(sentence);
+  if (cluster.channels && cluster.daemon?.kept === 0) violated('no channel keeps a membership');
   timeline.note('simulation', violations.size === 0 ? 'all is well' : `${violations.size} things are not well`);
   const { messages, bytes, operations } = cluster;
   return {

@@ -40,6 +40,8 @@ export interface GivenPort {
 export interface AssignedObjects {
   /** The assignment in force; undefined before the first one. */
   readonly version?: MembershipVersion;
+  /** The run of host0 that composed it (`NodeAssignment.term`). */
+  readonly term?: string;
   readonly networks: ReadonlyMap<NetworkId, AssignedNetwork>;
   /** By the name of the interface. */
   readonly ports: ReadonlyMap<string, GivenPort>;
@@ -62,11 +64,16 @@ export const NOTHING_ASSIGNED: AssignedObjects = {
 
 /**
  * What a node has after an assignment. Unchanged attachments are the same objects as before.
+ * @param isUnheard whether the node needs a network for a reason that host0 had not heard of when it composed the assignment
  * @throws MESH_ASSIGNMENT_STALE for a lower revision of an epoch
  * @throws MESH_ASSIGNMENT_INCOMPLETE for a digest that the node does not have: host0 must send the whole attachment
  */
-export function withAssignment(before: AssignedObjects, reading: NodeAssignmentReading): AssignedObjects {
-  const { epoch, revision, ports: givenPorts, released = [] } = reading.assignment;
+export function withAssignment(
+  before: AssignedObjects,
+  reading: NodeAssignmentReading,
+  isUnheard: (network: NetworkId) => boolean = () => false,
+): AssignedObjects {
+  const { epoch, revision, term, ports: givenPorts, released = [] } = reading.assignment;
   const version = { epoch, revision };
   const known = before.revisions.get(epoch);
   if (known !== undefined && revision < known) throw stale(version, { epoch, revision: known });
@@ -90,14 +97,17 @@ export function withAssignment(before: AssignedObjects, reading: NodeAssignmentR
   for (const [id, network] of before.networks) {
     if (networks.has(id)) continue;
     const isNamed = unread.network.has(id);
-    if (stays('network', id, network.version, isNamed)) networks.set(id, isNamed ? { ...network, version } : network);
+    if (isUnheard(id) || stays('network', id, network.version, isNamed))
+      networks.set(id, isNamed ? { ...network, version } : network);
   }
   for (const [link, given] of before.ports) {
     if (ports.has(link)) continue;
     const isNamed = given.port.id !== undefined && unread.port.has(given.port.id);
     if (stays('port', link, given.version, isNamed)) ports.set(link, isNamed ? { ...given, version } : given);
   }
-  return { version, networks, ports, unsupported: reading.unsupported, revisions: noted(before.revisions, version) };
+  const { unsupported } = reading;
+  const inForce = { version, ...(term !== undefined && { term }) };
+  return { ...inForce, networks, ports, unsupported, revisions: noted(before.revisions, version) };
 }
 
 /** What was assigned under another epoch than that of the assignment in force. */

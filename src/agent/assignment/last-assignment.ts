@@ -21,7 +21,12 @@ import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { AssignedPortShape, DigestShape, NodeAttachmentShape } from '../../protocol/shapes/node-assignment-shape.ts';
+import {
+  AssignedPortShape,
+  DigestShape,
+  NodeAttachmentShape,
+  WordShape,
+} from '../../protocol/shapes/node-assignment-shape.ts';
 import { NETWORKS_MAX, NetworkIdShape, VersionShape } from '../../protocol/shapes/parts.ts';
 import {
   type AssignedNetwork,
@@ -58,6 +63,7 @@ const REMEDY = 'host0 sends the assignment again. Look at the disk if this happe
 
 interface IndexDocument {
   readonly inForce?: MembershipVersion;
+  readonly term?: string;
   readonly revisions: readonly MembershipVersion[];
   readonly networks: readonly (MembershipVersion & { readonly id: NetworkId })[];
   readonly ports: readonly GivenPort[];
@@ -68,6 +74,7 @@ const INDEX_FILE: StateForm<IndexDocument> = {
   version: 1,
   shape: form.object({
     inForce: form.exactOptional(VersionShape),
+    term: form.exactOptional(WordShape),
     revisions: form.listOf(VersionShape, EPOCHS_MAX),
     networks: form.listOf(NamedVersion, NETWORKS_MAX),
     ports: form.listOf(form.object({ port: AssignedPortShape, version: VersionShape }), PORTS_MAX),
@@ -119,9 +126,10 @@ export class LastAssignment {
       const version = listed.get(id) ?? (isBehindIndex(network.version, index?.inForce) ? undefined : network.version);
       if (version !== undefined) networks.set(id, { ...network, version });
     }
-    const { inForce } = index ?? {};
+    const { inForce, term } = index ?? {};
     this.#written = {
       ...(inForce !== undefined && { version: inForce }),
+      ...(term !== undefined && { term }),
       networks,
       ports: new Map(index?.ports.map((given) => [given.port.link, given])),
       unsupported: [],
@@ -245,9 +253,10 @@ function isBehindIndex(version: MembershipVersion, inForce: MembershipVersion | 
   return inForce !== undefined && version.epoch === inForce.epoch && version.revision <= inForce.revision;
 }
 
-function indexOf({ version, networks, ports, revisions }: AssignedObjects): IndexDocument {
+function indexOf({ version, term, networks, ports, revisions }: AssignedObjects): IndexDocument {
   return {
     ...(version !== undefined && { inForce: version }),
+    ...(term !== undefined && { term }),
     revisions: Array.from(revisions, ([epoch, revision]) => ({ epoch, revision })),
     networks: Array.from(networks, ([id, network]) => ({ id, ...network.version })),
     ports: [...ports.values()],

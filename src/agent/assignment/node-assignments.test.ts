@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { meshNumber, storeNetwork } from '../../../test/kit/networks.ts';
 import { textOnDisk } from '../../disk/state-file.ts';
@@ -12,7 +12,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
-import { type LocalPort, NodeAssignments } from './node-assignments.ts';
+import { type LocalPort, NodeAssignments, type PortState } from './node-assignments.ts';
 
 const [blue, red] = [meshNumber(0), meshNumber(1)];
 const machine = '10eff964' as MachineId;
@@ -29,6 +29,8 @@ function documentOf(revision: number, networks: readonly unknown[], epoch = 'a')
   return JSON.stringify({ ...frame, epoch, revision, attachments });
 }
 
+const PLUGGED: PortState = { state: 'plugged' };
+
 /** A node whose kernel is as `state` says; `restart` gives a new process with the same disk. */
 function node({ files = [] as readonly Network[] } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'mesh-node-'));
@@ -38,7 +40,9 @@ function node({ files = [] as readonly Network[] } = {}) {
   const world = {
     state: { phase: 'ready' } as NetworkState,
     ports: [] as LocalPort[],
+    portState: PLUGGED,
     passes: 0,
+    pass: Promise.resolve(),
     vtep: undefined as Ipv6 | undefined,
   };
   const restart = async () => {
@@ -47,8 +51,12 @@ function node({ files = [] as readonly Network[] } = {}) {
     await assignments.load();
     assignments.serve({
       stateOf: () => world.state,
-      takeUp: async () => void world.passes++,
+      takeUp: () => {
+        world.passes++;
+        return world.pass;
+      },
       localPorts: () => world.ports,
+      portState: () => world.portState,
       vtepOf: () => world.vtep,
     });
     return assignments;
@@ -143,6 +151,77 @@ test('what the kernel has from before may go only after an assignment of the epo
   expect(second.isComplete).toBe(true);
   await second.take(documentOf(1, [blue], 'b'));
   expect(second.isComplete).toBe(false);
+});
+
+test('a service and a workload of unknown kinds are told, and the network with its port is applied', async () => {
+  const { restart, world } = node();
+  const assignments = await restart();
+  const services = [{ kind: 'dhcp', id: 'dhcp-1' }];
+  const document = JSON.parse(documentOf(1, [blue]));
+  document.attachments[0].services = services;
+  document.workloads = [{ id: 'vm-1', kind: 'vm' }];
+  document.ports = [{ id: '1', network: blue.id, link: 'v1', mac: '02:00:00:00:00:01' }];
+  expect(await assignments.take(JSON.stringify(document))).toMatchObject({ accepted: true });
+  const failed = { state: 'failed', code: 'MESH_NOT_SUPPORTED' };
+  const objects = () => assignments.status().objects;
+  expect(objects()).toHaveLength(4);
+  expect(objects()).toEqual(
+    expect.arrayContaining([
+      { kind: 'network', id: blue.id, state: 'ready' },
+      expect.objectContaining({ kind: 'service', id: 'dhcp-1', ...failed }),
+      expect.objectContaining({ kind: 'workload', id: 'vm-1', ...failed }),
+      { kind: 'port', id: 'v1', state: 'ready' },
+    ]),
+  );
+  world.portState = { state: 'wanted', why: 'there is no interface v1' };
+  expect(objects()).toContainEqual({
+    kind: 'port',
+    id: 'v1',
+    state: 'pending',
+    why: 'there is no interface v1',
+    ageSec: 0,
+  });
+  expect(assignments.given.ports).toEqual(document.ports);
+  expect((await restart()).given.ports).toEqual(document.ports);
+});
+
+test('a network into which a port was plugged since host0 heard of the node stays until host0 has heard', async () => {
+  const { restart, world } = node();
+  const assignments = await restart();
+  world.ports = [{ link: 'tap0', network: blue.id, state: 'plugged' }];
+  await assignments.take(documentOf(1, [blue]));
+  const composedFor = (revision: number, heard: string | undefined, networks: readonly Network[] = []) =>
+    JSON.stringify({ ...JSON.parse(documentOf(revision, networks)), heard });
+  world.ports = [];
+  const { said } = assignments.status();
+  // Plugged in again, before what host0 composed for a node without ports arrives.
+  world.ports = [{ link: 'tap0', network: blue.id, state: 'plugged' }];
+  await assignments.take(composedFor(2, said));
+  expect(assignments.attachments).toHaveLength(1);
+  expect((await restart()).attachments).toHaveLength(1);
+  // host0 has heard, and its administrator has deleted the network.
+  await assignments.take(composedFor(3, assignments.status().said));
+  expect(assignments.attachments).toEqual([]);
+  // An older host0 does not say what it has heard.
+  await assignments.take(composedFor(4, undefined, [blue]));
+  await assignments.take(composedFor(5, undefined));
+  expect(assignments.attachments).toEqual([]);
+});
+
+test('a port that goes is off its bridge before the disk forgets it', async () => {
+  const { restart, world } = node();
+  const assignments = await restart();
+  const withPort = { ...JSON.parse(documentOf(1, [blue])), ports: [{ id: '1', network: blue.id, link: 'v1' }] };
+  await assignments.take(JSON.stringify(withPort));
+  world.passes = 0;
+  const pass = Promise.withResolvers<void>();
+  world.pass = pass.promise;
+  const taking = assignments.take(documentOf(2, [blue]));
+  await vi.waitFor(() => expect(world.passes).toBe(1));
+  expect((await restart()).given.ports).toEqual(withPort.ports);
+  pass.resolve();
+  await taking;
+  expect((await restart()).given.ports).toEqual([]);
 });
 
 test('a node tells where its VTEP is in networks over IPv6 or on a device of their own, and in no other', async () => {

@@ -2,6 +2,7 @@
  * What host0 gives this node beside the meshes of its files: takes assignments, keeps them on disk, and tells how each object is.
  * The last assignment stays in force while host0 is away, and from the first moment after a restart.
  */
+import { createHash } from 'node:crypto';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -13,6 +14,7 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';
 import {
+  type AssignedPort,
   type AssignmentAnswer,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAttachment,
@@ -26,6 +28,7 @@ import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
+import { notSupported, refusedState, type StateNow, unknownKind } from './object-state.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
 export interface LocalPort {
@@ -50,9 +53,14 @@ export interface AssignedAgent {
   takeUp(): Promise<void>;
   /** The ports that the node's administrator plugged in. */
   localPorts(): readonly LocalPort[];
+  /** How a port is that host0 has given. */
+  portState(port: AssignedPort): PortState;
   /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
   vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }
+
+/** Whether a port is on the bridge of its network. */
+export type PortState = { readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string };
 
 /** What the assignments of a node need. */
 export interface NodeAssignmentsInput {
@@ -68,6 +76,7 @@ export interface NodeAssignmentsInput {
 export const NETWORK_NOT_GIVEN = 'host0 has not given this network yet';
 
 const AGENT_STARTING = 'the agent is starting';
+const SAID_HEX = 16;
 
 /** Keeps one node's assignment. Call `load` first, and `serve` when the agent is there. */
 export class NodeAssignments {
@@ -163,17 +172,21 @@ export class NodeAssignments {
   }
 
   status(): NodeStatus {
-    const { version, networks } = this.#objects;
+    const { version, term, networks, revisions } = this.#objects;
+    const epochsBefore = [...revisions.keys()].filter((epoch) => epoch !== version?.epoch);
     const digests: Record<NetworkId, string> = {};
     for (const [id, { digest }] of networks) digests[id] = digest;
-    const ports = (this.#agent?.localPorts() ?? []).map(({ link, network }) => ({ link, network }));
+    const given = Array.from(this.#objects.ports.values(), ({ port }) => port);
     return {
       format: NODE_ASSIGNMENT_FORMAT,
+      said: this.#said,
       ...(version !== undefined && { assignment: version }),
+      ...(term !== undefined && { term }),
+      epochsBefore,
       kept: this.#input.last.kept,
       digests,
       objects: this.#states(),
-      ports,
+      ports: [...this.#ownPorts, ...given],
       orphans: orphansOf(this.#objects),
       ...this.#vteps(),
     };
@@ -206,11 +219,28 @@ export class NodeAssignments {
     await this.#input.last.close();
   }
 
+  /** The ports of the administrator, as host0 is told of them. */
+  get #ownPorts(): Omit<LocalPort, 'state'>[] {
+    return (this.#agent?.localPorts() ?? []).map(({ link, network }) => ({ link, network }));
+  }
+
+  get #said(): string {
+    return createHash('sha256').update(JSON.stringify(this.#ownPorts)).digest('hex').slice(0, SAID_HEX);
+  }
+
+  /** Whether a port was plugged into the network that host0 had not heard of when it composed the assignment. */
+  #isUnheard(heard: string | undefined): (network: NetworkId) => boolean {
+    if (heard === undefined || heard === this.#said) return () => false;
+    const networks = new Set(this.#ownPorts.map(({ network }) => network));
+    return (network) => networks.has(network);
+  }
+
   async #takeNow(text: string): Promise<AssignmentAnswer> {
     const { journal, last } = this.#input;
     const before = this.#objects;
     try {
-      this.#objects = withAssignment(before, readNodeAssignment(text));
+      const reading = readNodeAssignment(text);
+      this.#objects = withAssignment(before, reading, this.#isUnheard(reading.assignment.heard));
     } catch (thrown) {
       const error = MeshError.from(thrown);
       // host0 sends an incomplete one again in full, at once.
@@ -225,6 +255,8 @@ export class NodeAssignments {
     this.#isFresh = true;
     this.#record(before, this.#objects);
     this.changed();
+    // A port that goes is taken off first: after a crash in between, the assignment on the disk still has the port.
+    if ([...before.ports.keys()].some((link) => !this.#objects.ports.has(link))) await this.#agent?.takeUp();
     await Promise.all([last.keep(this.#objects), this.#agent?.takeUp()]);
     const { version } = this.#objects;
     if (version === undefined) throw new TypeError('an assignment has a version');
@@ -283,9 +315,9 @@ export class NodeAssignments {
   }
 
   #states(): ObjectStatus[] {
-    const { refusedNetworks } = this.given;
+    const { refusedNetworks, refusedPorts } = this.given;
     const known = new Set<string>();
-    const aged = (kind: ObjectStatus['kind'], id: string, state: State): ObjectStatus => {
+    const aged = (kind: ObjectStatus['kind'], id: string, state: StateNow): ObjectStatus => {
       known.add(`${kind} ${id}`);
       return { kind, id, ...this.#aged(`${kind} ${id}`, state) };
     };
@@ -297,13 +329,28 @@ export class NodeAssignments {
     const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
       aged(kind, id, notSupported(kind, id, why)),
     );
+    const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
+    unsupported.push(
+      ...services.map(({ kind, id }) => aged('service', id, notSupported('service', id, unknownKind(kind)))),
+    );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);
       const why = isGiven ? 'the interface is not on its bridge yet' : NETWORK_NOT_GIVEN;
       return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
     });
+    const given = Array.from(this.#objects.ports.values(), ({ port }) => {
+      const state = this.#agent?.portState(port) ?? ({ state: 'wanted', why: AGENT_STARTING } as const);
+      const refusal = refusedPorts.get(port.link);
+      if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
+      return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
+    }).filter(({ id }) => ports.every((own) => own.id !== id));
     for (const key of this.#pendingSinceMs.keys()) if (!known.has(key)) this.#pendingSinceMs.delete(key);
-    return [...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)), ...unsupported, ...ports];
+    return [
+      ...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)),
+      ...unsupported,
+      ...ports,
+      ...given,
+    ];
   }
 
   #hasNetwork(nameOrId: string): boolean {
@@ -311,7 +358,7 @@ export class NodeAssignments {
     return networks.some(({ id, name }) => id === nameOrId || name === nameOrId);
   }
 
-  #stateOf(network: Network): State {
+  #stateOf(network: Network): StateNow {
     if (this.#agent === undefined) return { state: 'pending', why: AGENT_STARTING };
     const state = this.#agent.stateOf(network);
     switch (state.phase) {
@@ -326,7 +373,7 @@ export class NodeAssignments {
     }
   }
 
-  #aged(key: string, state: State): ObjectState {
+  #aged(key: string, state: StateNow): ObjectState {
     if (state.state !== 'pending') {
       this.#pendingSinceMs.delete(key);
       return state;
@@ -338,26 +385,10 @@ export class NodeAssignments {
   }
 }
 
-/** A state without its age. */
-type State = Exclude<ObjectState, { readonly state: 'pending' }> | { readonly state: 'pending'; readonly why: string };
-
 /** Which of the assigned networks the node can have beside those of its files. */
 interface Judgement {
   readonly objects: AssignedObjects;
   readonly files: readonly Network[];
   readonly management: NetworkId | undefined;
   readonly given: JudgedGiven;
-}
-
-function refusedState({ code, message, remedy = '' }: MeshError): State {
-  return { state: 'failed', code, message, remedy };
-}
-
-function notSupported(kind: string, id: string, why: string): State {
-  return {
-    state: 'failed',
-    code: 'MESH_NOT_SUPPORTED',
-    message: `the ${kind} ${id} ${why}`,
-    remedy: 'Install the version of host0 on this node. What the node had of the object stays as it is.',
-  };
 }

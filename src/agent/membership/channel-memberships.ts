@@ -4,6 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -46,12 +47,26 @@ interface Followed {
   readonly handlers: KeptHandlers;
 }
 
-/** The other end of the present exchange. */
+/**
+ * host0 sends a line each three seconds. When none has come for this long, the node reports in its meshes again, so that host0 hears
+ * from it within nine seconds, also when only the connection of the channel is broken.
+ */
+const SILENCE_MS = 4_000;
+/** As long as the silence lasts, the node reports in this interval. */
+const AGAIN_MS = 3_000;
+
+/** The lines of one request of host0. */
 interface Exchange {
-  readonly out: Writable;
+  readonly write: (text: string) => void;
   readonly followed: Map<number, Followed>;
-  /** The memberships for which lines have come, and `onHeard` has not been called since. */
-  readonly heard: Set<number>;
+}
+
+/** The node's end of the lines of one request of host0. */
+export interface MembershipLinesTaker {
+  /** Takes lines that came together. @throws MESH_HOST0_MALFORMED */
+  take(lines: readonly string[]): void;
+  /** Must be called when no more lines come. */
+  end(): void;
 }
 
 /** Exchanges the lines while a channel stands on which host0 asks for them. */
@@ -59,8 +74,17 @@ export class ChannelMemberships {
   readonly #changes = new Signal<void>();
   /** Emits when host0 begins to keep memberships by the channel. */
   readonly begins: Subscribable<void> = this.#changes;
+  readonly #silences = new Signal<void>();
+  /** Emits when host0 is silent on the channel, and again every three seconds of the silence. */
+  readonly silences: Subscribable<void> = this.#silences;
+  readonly #clock: Clock;
+  #silence: Alarm | undefined;
   #exchange: Exchange | undefined;
   #turn = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Asks host0 to keep a membership by the channel. @returns undefined while host0 does not ask for any */
   follow(
@@ -72,51 +96,85 @@ export class ChannelMemberships {
     const exchange = this.#exchange;
     if (exchange === undefined) return undefined;
     const turn = ++this.#turn;
-    const { followed, out } = exchange;
+    const { followed, write } = exchange;
     followed.set(turn, { network, handlers });
     const claim = (now: Claimed): void =>
-      write(out, { kind: 'claim', network, turn, ...now, ...(since !== undefined && { since }) });
+      write(lineOf({ kind: 'claim', network, turn, ...now, ...(since !== undefined && { since }) }));
     claim(claimed);
     return {
       tell: (now) => {
         if (followed.has(turn)) claim(now);
       },
       close: () => {
-        if (followed.delete(turn)) write(out, { kind: 'ended', network, turn });
+        if (followed.delete(turn)) write(lineOf({ kind: 'ended', network, turn }));
       },
     };
   }
 
-  /** Answers host0's request: resolves when either end has ended the exchange. A later request takes the place of an earlier one. */
-  async serve(body: Readable, open: () => Writable): Promise<void> {
-    const out = open();
-    const exchange: Exchange = { out, followed: new Map(), heard: new Set() };
+  /** Begins to answer a request of host0, which takes the place of an earlier one. @param write sends lines to host0 */
+  begin(write: (text: string) => void): MembershipLinesTaker {
+    const exchange: Exchange = { write, followed: new Map() };
     const before = this.#exchange;
     this.#exchange = exchange;
     if (before !== undefined) end(before);
+    this.#listen(SILENCE_MS);
     this.#changes.emit();
+    return {
+      take: (lines) => {
+        if (this.#exchange === exchange) this.#listen(SILENCE_MS);
+        takeLines(exchange, lines);
+      },
+      end: () => {
+        if (this.#exchange === exchange) {
+          this.#exchange = undefined;
+          this.#silence?.cancel();
+        }
+        end(exchange);
+      },
+    };
+  }
+
+  #listen(patienceMs: number): void {
+    this.#silence?.cancel();
+    this.#silence = this.#clock.after(patienceMs, () => {
+      this.#listen(AGAIN_MS);
+      this.#silences.emit();
+    });
+  }
+
+  /** Answers a request of host0 for as long as both bodies are open. @param open sends the head of the answer */
+  async serve(body: Readable, open: () => Writable): Promise<void> {
+    const out = open();
+    const taker = this.begin((text) => {
+      if (!out.destroyed && !out.writableEnded) out.write(text);
+    });
     try {
-      for await (const line of linesOf(body, KEPT_LINE_MAX_LENGTH)) takeLine(exchange, line);
+      for await (const lines of linesOf(body, KEPT_LINE_MAX_LENGTH)) taker.take(lines);
     } finally {
-      if (this.#exchange === exchange) this.#exchange = undefined;
-      end(exchange);
+      taker.end();
+      out.destroy();
     }
   }
 }
 
-function takeLine(exchange: Exchange, line: string): void {
-  const { followed } = exchange;
-  if (line === '') {
-    for (const turn of followed.keys()) hearSoon(exchange, turn);
-    return;
+function takeLines({ followed }: Exchange, lines: readonly string[]): void {
+  const heard = new Set<number>();
+  for (const line of lines) {
+    if (line === '') for (const turn of followed.keys()) heard.add(turn);
+    else heard.add(takeLine(followed, line));
   }
+  for (const turn of heard) followed.get(turn)?.handlers.onHeard();
+}
+
+/** @returns the turn that the line is about */
+function takeLine(followed: Map<number, Followed>, line: string): number {
   const { document, fault } = readDocument(KeptLineShape, line, KEPT_LINE_MAX_LENGTH);
   if (fault !== undefined) {
     throw new MeshError('MESH_HOST0_MALFORMED', `host0 sent a line about members that ${fault}`, { object: 'host0' });
   }
   const { turn, network } = document;
   const about = followed.get(turn);
-  if (about?.network !== network) return;
+  if (about?.network !== network) return turn;
   switch (document.kind) {
     case 'kept':
       about.handlers.onKept(document.segments);
@@ -127,29 +185,16 @@ function takeLine(exchange: Exchange, line: string): void {
     case 'ended':
       followed.delete(turn);
       about.handlers.onEnded();
-      return;
   }
-  hearSoon(exchange, turn);
+  return turn;
 }
 
-/** Lines that came in one chunk are taken before the next turn of the event loop. */
-function hearSoon({ followed, heard }: Exchange, turn: number): void {
-  heard.add(turn);
-  if (heard.size > 1) return;
-  setImmediate(() => {
-    const turns = [...heard];
-    heard.clear();
-    for (const each of turns) followed.get(each)?.handlers.onHeard();
-  });
-}
-
-function end({ out, followed }: Exchange): void {
-  out.destroy();
+function end({ followed }: Exchange): void {
   const all = [...followed.values()];
   followed.clear();
   for (const { handlers } of all) handlers.onAway();
 }
 
-function write(out: Writable, line: MembershipClaim | EndedMembership): void {
-  if (!out.destroyed && !out.writableEnded) out.write(`${JSON.stringify(line)}\n`);
+function lineOf(line: MembershipClaim | EndedMembership): string {
+  return `${JSON.stringify(line)}\n`;
 }

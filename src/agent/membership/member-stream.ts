@@ -3,7 +3,7 @@
  * the mesh.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
@@ -11,6 +11,7 @@ import {
   formatVersion,
   type MembershipEvent,
   type MembershipVersion,
+  type NetworkState,
   STREAM_SILENCE_MS,
 } from '../../protocol/documents/membership.ts';
 import type { SseMessage } from '../../protocol/documents/sse.ts';
@@ -30,8 +31,8 @@ export interface MemberStreamInput {
   readonly transport: Transport;
   /** Absent: this node has no channel. */
   readonly channel?: Pick<ChannelMemberships, 'follow'>;
-  /** What the node says of its membership; undefined while it has no address to be reached at. */
-  readonly claimed: () => Claimed | undefined;
+  /** What the node says of its membership. It has no address while it has no route to host0. */
+  readonly claimed: () => { readonly ipv4: Ipv4 | undefined; readonly state: NetworkState };
   /** The version of the list that the node has; undefined when it needs a list. */
   readonly version: () => MembershipVersion | undefined;
   readonly onEvent: (event: MembershipEvent) => void;
@@ -89,8 +90,8 @@ export class MemberStream {
 
   /** Asks host0 to keep the membership by the channel, if host0 takes such questions now. */
   follow(): void {
-    const { channel, claimed, network, version } = this.#input;
-    const now = claimed();
+    const { channel, network, version } = this.#input;
+    const now = this.#claimable();
     if (this.#byChannel !== undefined || channel === undefined || now === undefined) return;
     this.#claimed = now;
     const followed = channel.follow(network.id, now, version(), {
@@ -109,7 +110,7 @@ export class MemberStream {
 
   /** Tells host0 by the channel what has changed. */
   tell(): void {
-    const now = this.#input.claimed();
+    const now = this.#claimable();
     if (now === undefined || this.#byChannel === undefined || this.#claimed === undefined) return;
     if (isDeepStrictEqual(now, this.#claimed)) return;
     this.#claimed = now;
@@ -122,6 +123,11 @@ export class MemberStream {
     this.#byChannel?.close();
     this.#byChannel = undefined;
     this.#isKept = false;
+  }
+
+  #claimable(): Claimed | undefined {
+    const { ipv4, state } = this.#input.claimed();
+    return ipv4 === undefined ? undefined : { ipv4, state };
   }
 
   #kept(segments: readonly Ipv4Cidr[]): void {

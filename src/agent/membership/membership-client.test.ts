@@ -36,6 +36,7 @@ function node() {
     },
     local: () => '10.11.0.2' as Ipv4,
     state: () => ({ phase: 'ready' }),
+    meshes: () => 1,
     forgetHost0: async () => undefined,
     onChange: () => undefined,
   });

@@ -43,6 +43,8 @@ export interface MembershipClientInput extends Pick<MemberStreamInput, 'channel'
   /** The underlay address that this node sends from; undefined while it has no route to host0. */
   readonly local: () => Ipv4 | undefined;
   readonly state: () => NetworkState;
+  /** In how many meshes the node is. */
+  readonly meshes: () => number;
   /**
    * Deletes this node's neighbour entry for host0, whatever its state, so that the next packet sends a neighbour
    * solicitation.
@@ -80,7 +82,6 @@ const CHANNEL_PATIENCE_MS = 4_000;
  */
 export class MembershipClient {
   readonly #input: MembershipClientInput;
-  readonly #target: Target;
   readonly list = new MemberList();
   #segments: readonly Ipv4Cidr[];
   #answers = false;
@@ -100,17 +101,13 @@ export class MembershipClient {
   constructor(input: MembershipClientInput) {
     this.#input = input;
     this.#host0 = memberAddresses(input.network, 'host0').ipv6;
-    this.#target = { host: this.#host0, port: MEMBERSHIP_PORT };
     this.list.remember(input.known?.members ?? []);
     this.#segments = input.known?.segments ?? [];
     this.#pings = new Host0Pings({ ...input, host0: this.#host0, onLost: (count) => this.#pingsLost(count) });
     this.#stream = new MemberStream({
       ...input,
       target: this.#target,
-      claimed: () => {
-        const ipv4 = input.local();
-        return ipv4 === undefined ? undefined : { ipv4, state: input.state() };
-      },
+      claimed: () => ({ ipv4: input.local(), state: input.state() }),
       // A list that is not yet confirmed needs a new snapshot: a stream that is resumed at a version may bring no list at all.
       version: () => (this.list.confirmAtMs === undefined ? this.list.version : undefined),
       onEvent: (event) => this.#take(event),
@@ -118,6 +115,10 @@ export class MembershipClient {
       onKept: (segments) => this.#kept(segments),
       onEnd: (end) => this.#streamEnded(end),
     });
+  }
+
+  get #target(): Target {
+    return { host: this.#host0, port: MEMBERSHIP_PORT };
   }
 
   /** Whether host0 answers in this mesh now. */
@@ -174,7 +175,7 @@ export class MembershipClient {
     if (!this.#stopped && this.#answers && this.#error === undefined) this.#stream.follow();
   }
 
-  /** Finds out whether host0 still answers in this mesh, because host0 does not in another one. */
+  /** Reports, because host0 does not answer in another mesh, or on the channel. */
   doubt(): void {
     if (this.#stream.isKept) this.reportNow();
   }
@@ -368,8 +369,9 @@ export class MembershipClient {
   }
 
   #scheduleReport(): void {
-    const { machine, network } = this.#input;
-    this.#schedule(this.#stream.isKept ? keptReportIntervalMs(machine, network.number) : reportIntervalMs(machine));
+    const { machine, network, meshes } = this.#input;
+    const { isKept } = this.#stream;
+    this.#schedule(isKept ? keptReportIntervalMs(machine, network.number, meshes()) : reportIntervalMs(machine));
   }
 
   #schedule(delayMs: number): void {

@@ -113,6 +113,9 @@ export class NodeSource implements Source {
     this.#input.channel?.begins.subscribe(() => {
       for (const { client } of this.#meshes.values()) client.channelBegins();
     });
+    this.#input.channel?.silences.subscribe(() => {
+      for (const { client } of this.#meshes.values()) client.doubt();
+    });
     this.#heldSegments = segmentsHeld(agent.cache);
     await this.#lookAtUnderlay(agent);
     await this.#lastKnown.load();
@@ -165,6 +168,7 @@ export class NodeSource implements Source {
       ...(known !== undefined && { known: { ...known, members: asKernelHas(known, agent.cache) } }),
       local: () => this.#underlay?.local,
       state: () => agent.stateOf(now()),
+      meshes: () => this.#meshes.size,
       onChange: () => {
         this.#lastKnown.changed();
         if (!this.#haveLookedForAll()) this.#looks?.soon();

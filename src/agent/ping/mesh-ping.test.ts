@@ -27,8 +27,8 @@ function agentWith(network: Network, vteps?: readonly [Ipv6, Ipv6]): PingingAgen
   };
   const assignments = {
     attachments: [attachment],
-      given: { ...NOTHING_GIVEN, attachments: [attachment] },
-      networkStates: () => [{ attachment, state: { phase: 'ready' } as const, vtep }],
+    given: { ...NOTHING_GIVEN, attachments: [attachment] },
+    networkStates: () => [{ attachment, state: { phase: 'ready' } as const, vtep }],
   };
   const local: Ipv4 = parseIpv4('10.11.0.2');
   const stance = {

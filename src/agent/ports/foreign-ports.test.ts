@@ -140,6 +140,26 @@ test('a waiting port is taken back by an unplug, and replaces a plug elsewhere',
   expect(foreign.wished).toEqual([]);
 });
 
+test('a port that host0 assigns is put on the bridge, and taken off when it is no longer assigned, also after a restart', () => {
+  const foreign = foreignPorts(NOTHING);
+  foreign.assign([GUEST]);
+  expect(foreign.isAssigned('tap0')).toBe(true);
+  expect(steps(foreign, kernelWith({ tap0: '' }))).toEqual(['ip link set tap0 master br456']);
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
+  foreign.assign([]);
+  const off = ['ip link set tap0 nomaster'];
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual(off);
+  expect(steps(foreignPorts(foreign.record), kernelWith({ tap0: 'br456' }))).toEqual(off);
+  // It is assigned again before it is off.
+  foreign.assign([GUEST]);
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
+  // Its administrator plugged it in, too.
+  foreign.plug(GUEST);
+  expect(foreign.isAssigned('tap0')).toBe(false);
+  foreign.assign([]);
+  expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
+});
+
 test('a port is unplugged from the bridge of another program, also after a restart of the agent', () => {
   const foreignNetwork = { ...networkOfType(0xff01, { kind: 'foreign-bridge', name: 'other0' }) };
   const port = { link: 'tap0', network: foreignNetwork.id };

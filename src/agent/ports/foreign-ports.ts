@@ -122,6 +122,16 @@ export class ForeignPorts {
     this.#wished.set(link, networkName);
   }
 
+  /** Whether host0 alone has put the interface on its bridge. */
+  isAssigned(link: string): boolean {
+    return this.#assigned.has(link) && !this.#plugged.has(link);
+  }
+
+  /** The ports that host0 has assigned. */
+  get assigned(): readonly ForeignPort[] {
+    return Array.from(this.#assigned, ([link, network]) => ({ link, network }));
+  }
+
   /** Takes the ports that host0 has assigned, all of them. One that is no longer among them is taken off its bridge. */
   assign(ports: readonly ForeignPort[]): void {
     const now = new Map(ports.map(({ link, network }) => [link, network]));

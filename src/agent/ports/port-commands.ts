@@ -8,7 +8,7 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { type LocalPort, NETWORK_NOT_GIVEN } from '../assignment/node-assignments.ts';
+import { type LocalPort, NETWORK_NOT_GIVEN, type PortState } from '../assignment/node-assignments.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { linkKey } from '../items/link.ts';
 import { isNftName } from '../items/nft-text.ts';
@@ -27,10 +27,12 @@ interface PortCommandsInput {
   readonly journal: Journal;
   readonly reconciler: Pick<Reconciler, 'cache' | 'isReady' | 'failureOf' | 'passes' | 'wake'>;
   readonly refusals: Pick<PortRefusals, 'counts' | 'offendersOf'>;
-  readonly unfit: Pick<UnfitPorts, 'forget'>;
+  readonly unfit: Pick<UnfitPorts, 'forget' | 'reasonAgainst'>;
   readonly host0Stance: () => Host0Stance;
   /** The networks of this node. */
   readonly networks: () => readonly Network[];
+  /** Those of files. host0 changes nothing in them. */
+  readonly fileNetworks: () => readonly Network[];
   readonly stateOf: (network: Network) => NetworkState;
   /** @throws MESH_NET_UNKNOWN */
   readonly networkCalled: (name: string) => Network;
@@ -90,6 +92,13 @@ export class PortCommands {
     ];
   }
 
+  /** How a port is that host0 has assigned. */
+  stateOf({ link, network }: ForeignPort): PortState {
+    if (this.#input.reconciler.isReady(portKey(link))) return { state: 'plugged' };
+    const known = this.#input.networks().find(({ id }) => id === network);
+    return { state: 'wanted', why: this.#whyWanted({ link, network }, known) };
+  }
+
   /**
    * Resolves after a pass of the loop; the view says whether the port is on the bridge then.
    * @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN, MESH_NET_UNKNOWN, MESH_DISK_REFUSED
@@ -104,9 +113,10 @@ export class PortCommands {
     if (device === undefined) throw noInterface(link);
     if (!isNftName(link)) throw notNameable(link);
     const master = cache.links.get(device.master);
-    if (master !== undefined && master.name !== network?.bridge?.name) throw taken(link, master.name);
     const unfit = new PortFitness(cache, this.#input.host0Stance()).unfitness(device);
     if (unfit !== undefined) throw notFit(link, unfit);
+    const isPlugged = ports.plugged.some((port) => port.link === link);
+    if (master !== undefined && master.name !== network?.bridge?.name) throw taken(link, master.name, isPlugged);
     this.#input.unfit.forget(link);
     if (network === undefined) return this.#wish({ link, networkName });
     const port = { link, network: network.id };
@@ -164,6 +174,7 @@ export class PortCommands {
    */
   async unplug(link: string): Promise<void> {
     const { ports, reconciler } = this.#input;
+    if (ports.isAssigned(link)) throw assigned(link);
     const known = this.#input.unfit.forget(link);
     const was = ports.unplug(link);
     if (!was && !known) throw notPlugged(link);
@@ -183,13 +194,15 @@ export class PortCommands {
   }
 
   /**
-   * Unplugs all ports of a network, also those that wait for it.
+   * Unplugs all ports of a network for host0, also those that wait for it.
    * @param id the network's identifier, by which ports know a network that the node has
    * @param name its name, by which ports wait for it
-   * @throws the errors of `unplug`
+   * @throws the errors of `unplug`, and MESH_NET_SOURCE for a network of a file
    */
   async unplugAll(id: string, name: string): Promise<void> {
     const { ports } = this.#input;
+    const file = this.#input.fileNetworks().find((network) => network.id === id || network.name === name);
+    if (file !== undefined) throw notOfHost0(file);
     const plugged = ports.plugged.filter(({ network }) => network === id);
     const waiting = ports.wished.filter(({ networkName }) => networkName === name);
     await Promise.all([...plugged, ...waiting].map(({ link }) => this.unplug(link)));
@@ -263,6 +276,8 @@ export class PortCommands {
     const { reconciler, stateOf } = this.#input;
     if (network === undefined) return NETWORK_NOT_HERE;
     if (reconciler.cache.linkNamed(link) === undefined) return `there is no interface ${link}`;
+    const unfit = this.#input.unfit.reasonAgainst(link);
+    if (unfit !== undefined) return unfit;
     const failure = reconciler.failureOf(portKey(link));
     if (failure !== undefined) return failure.message;
     const state = stateOf(network);
@@ -294,11 +309,32 @@ function notFit(link: string, { reason, remedy }: Unfitness): MeshError {
   });
 }
 
-function taken(link: string, bridge: string): MeshError {
+function taken(link: string, bridge: string, isPlugged: boolean): MeshError {
   return new MeshError('MESH_PORT_TAKEN', `${link} is a port of ${bridge} already`, {
     object: link,
-    remedy: `Take it off first: \`ip link set ${link} nomaster\`.`,
+    // A port that was plugged would be put back on its bridge at once.
+    remedy: `Take it off first: \`${isPlugged ? `mesh port unplug ${link}` : `ip link set ${link} nomaster`}\`.`,
   });
+}
+
+function assigned(link: string): MeshError {
+  return new MeshError('MESH_PORT_TAKEN', `host0 has placed the port ${link}`, {
+    object: link,
+    rule: 'A port goes where it came from.',
+    remedy: 'On host0, see `mesh port list --all`, and delete or move it there: `mesh port delete ID`.',
+  });
+}
+
+function notOfHost0({ name }: Network): MeshError {
+  return new MeshError(
+    'MESH_NET_SOURCE',
+    `host0 asks for an end of all ports of ${name}, which is a network of a file`,
+    {
+      object: name,
+      rule: 'host0 takes ports off the networks that it has given, and off no network of a file.',
+      remedy: `Unplug the ports on this node: \`mesh port list\`.`,
+    },
+  );
 }
 
 function notPlugged(link: string): MeshError {

@@ -20,8 +20,10 @@ function node() {
   const ports = new ForeignPorts({ plugged: [{ link: 'vm0', network: blue.id }], unplugging: [] }, clock);
   const world = {
     networks: [blue] as readonly Network[],
+    files: [] as readonly Network[],
     state: { phase: 'ready' } as NetworkState,
     isReady: false,
+    links: [portLink(2, 'vm0')],
     failure: undefined as MeshError | undefined,
   };
   const commands = new PortCommands({
@@ -31,7 +33,7 @@ function node() {
     journal: new Journal(clock, 'agent', 'node1'),
     reconciler: {
       get cache() {
-        return KernelTables.of({ links: [portLink(2, 'vm0')], addresses: [], neighbours: [], fdb: [], routes: [] });
+        return KernelTables.of({ links: world.links, addresses: [], neighbours: [], fdb: [], routes: [] });
       },
       isReady: () => world.isReady,
       failureOf: () => world.failure,
@@ -39,13 +41,14 @@ function node() {
       wake: async () => undefined,
     },
     refusals: { counts: [], offendersOf: () => [] },
-    unfit: { forget: () => false },
+    unfit: { forget: () => false, reasonAgainst: () => undefined },
     host0Stance: () => ({ role: 'host0', segments: [], nics: [] }),
     networks: () => world.networks,
+    fileNetworks: () => world.files,
     stateOf: () => world.state,
     networkCalled: () => blue,
   });
-  return { world, look: () => commands.list()[0] };
+  return { world, commands, look: () => commands.list()[0] };
 }
 
 test('a port has the name of its network, and says why it waits', () => {
@@ -66,4 +69,30 @@ test('a network that host0 has taken back keeps its name', () => {
   look();
   world.networks = [];
   expect(look()).toMatchObject({ networkName: 'blue', why: expect.stringContaining('does not have the network now') });
+});
+
+test('host0 takes no port off a network of a file', async () => {
+  const { world, commands, look } = node();
+  world.files = [blue];
+  await expect(commands.unplugAll(blue.id, 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE', object: 'blue' });
+  await expect(commands.unplugAll('net-9', 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
+  expect(look()).toMatchObject({ interface: 'vm0', network: blue.id });
+});
+
+test('who wants a port in another network is told to unplug it, and nobody is told to take off a device of Meshwork', async () => {
+  const { world, commands } = node();
+  const bridge = (index: number, name: string) => ({ ...portLink(index, name), kind: 'bridge' });
+  world.links = [
+    bridge(3, 'br9'),
+    { ...portLink(2, 'vm0'), master: 3 },
+    { ...portLink(4, 'vm1'), master: 3 },
+    { ...portLink(5, 'vxlan9'), kind: 'vxlan', alias: 'meshwork:vxlan:net-9', master: 3 },
+  ];
+  const refused = async (link: string) => commands.plug(link, 'blue').catch(MeshError.from);
+  expect(await refused('vm0')).toMatchObject({
+    code: 'MESH_PORT_TAKEN',
+    remedy: expect.stringContaining('unplug vm0'),
+  });
+  expect(await refused('vm1')).toMatchObject({ code: 'MESH_PORT_TAKEN', remedy: expect.stringContaining('nomaster') });
+  expect(await refused('vxlan9')).toMatchObject({ code: 'MESH_PORT_UNFIT' });
 });

@@ -21,6 +21,8 @@ export class UnfitPorts {
   readonly #input: UnfitPortsInput;
   /** The findings about ports that were taken off, by the name of the interface. */
   readonly #takenOff = new Map<string, Finding>();
+  /** Why interfaces that host0 has assigned cannot be ports, by name. */
+  readonly #againstAssigned = new Map<string, string>();
 
   constructor(input: UnfitPortsInput) {
     this.#input = input;
@@ -48,18 +50,30 @@ export class UnfitPorts {
   }
 
   /**
-   * The plugged interfaces that are not put on their bridge yet. A network card may be the way to host0 as soon as DHCP
-   * gives it an address, which it never gets as a port of a bridge.
+   * The interfaces that are not put on their bridge now. A network card may be the way to host0 as soon as DHCP gives it an
+   * address, which it never gets as a port of a bridge. And host0 may have assigned an interface that this machine needs.
    */
   heldBack(cache: KernelTables, host0: Host0Stance): ReadonlySet<string> {
-    const { plugged } = this.#input.ports.record;
-    const fitness = plugged.length === 0 ? undefined : new PortFitness(cache, host0);
-    if (fitness === undefined || fitness.knowsWay) return new Set();
-    const held = plugged.filter(({ link: name }) => {
+    const { ports } = this.#input;
+    const { plugged, assigned } = ports;
+    this.#againstAssigned.clear();
+    const fitness = plugged.length + assigned.length === 0 ? undefined : new PortFitness(cache, host0);
+    if (fitness === undefined) return new Set();
+    for (const { link: name } of assigned) {
       const link = cache.linkNamed(name);
-      return link !== undefined && link.master === 0 && fitness.mayBecomeWay(link);
+      const unfit = link && ports.isAssigned(name) ? fitness.unfitness(link) : undefined;
+      if (unfit?.vital || (unfit && link?.master === 0)) this.#againstAssigned.set(name, unfit.reason);
+    }
+    const held = [...plugged, ...assigned].filter(({ link: name }) => {
+      const link = cache.linkNamed(name);
+      return !fitness.knowsWay && link !== undefined && link.master === 0 && fitness.mayBecomeWay(link);
     });
-    return new Set(held.map(({ link }) => link));
+    return new Set([...held.map(({ link }) => link), ...this.#againstAssigned.keys()]);
+  }
+
+  /** Why an interface that host0 has assigned is not put on its bridge; undefined if it can be. */
+  reasonAgainst(name: string): string | undefined {
+    return this.#againstAssigned.get(name);
   }
 
   /** The ports that were taken off, and the interfaces on bridges of Meshwork that this machine seems to need. */

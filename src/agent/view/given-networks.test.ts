@@ -34,6 +34,7 @@ async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWi
     stateOf: () => state,
     takeUp: async () => undefined,
     localPorts: () => [],
+    portState: () => ({ state: 'plugged' }),
     vtepOf: () => undefined,
   });
   const attachments = networks.map((network) => ({

@@ -1,17 +1,20 @@
 /** All channels of host0: at most one a machine, what was refused, and what the nodes say of themselves. */
 import type { TLSSocket } from 'node:tls';
 import { Refusals } from '../../controller/membership/refusals.ts';
+import type { KernelEvent } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { parseKeyIdentity } from '../../model/machine-key.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import { type ChannelRefusal, refusalError } from '../../protocol/channel/channel-errors.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { NodeStatus } from '../../protocol/documents/node-assignment.ts';
 import type { ChannelView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { AssignmentPush, type AssignmentSource, unplugOn } from './assignment-push.ts';
-import { KeptMemberships, type MembershipSource } from './kept-memberships.ts';
+import { keepMemberships, type MembershipSource } from './kept-memberships.ts';
+import { MemberDoubts } from './member-doubts.ts';
 import { NodeConnection } from './node-connection.ts';
 import { followStatus } from './status-stream.ts';
 
@@ -33,6 +36,8 @@ export interface ChannelsInput {
   readonly assignments: AssignmentSource;
   /** Absent: channels keep no memberships. */
   readonly memberships?: MembershipSource;
+  /** The events of host0's kernel, which tell that packets of a member come from elsewhere. */
+  readonly kernelEvents?: Subscribable<KernelEvent>;
   /** Called with each refusal, to count it. */
   readonly onRefusal: (refusal: ChannelRefusal) => void;
 }
@@ -59,10 +64,12 @@ export class Channels {
   readonly #refusals = new Refusals(REFUSAL_MEMORY_MS);
   /** When the last channel of a machine ended. */
   readonly #down = new Map<MachineId, number>();
+  readonly #doubts = new MemberDoubts();
   readonly #end: () => void;
 
   constructor(input: ChannelsInput) {
     this.#input = input;
+    input.kernelEvents?.subscribe((event) => this.#doubts.take(event));
     this.#end = input.assignments.subscribe((machine) => {
       if (machine !== 'host0') void this.#standing.get(machine)?.push.push();
     });
@@ -230,7 +237,7 @@ export class Channels {
     const { memberships, journal } = this.#input;
     if (memberships === undefined || instance === undefined) return;
     const { machine } = connection;
-    void new KeptMemberships({ connection, machine, instance, memberships, journal }).follow();
+    void keepMemberships(connection, journal, { machine, instance, memberships, doubts: this.#doubts });
   }
 
   #noteDown(machine: MachineId, nowMs: number): void {

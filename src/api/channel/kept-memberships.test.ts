@@ -8,7 +8,7 @@ import { board, mesh } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { memberAddresses } from '../../model/network/member.ts';
 import { Signal } from '../../model/signal.ts';
-import { KeptMemberships } from './kept-memberships.ts';
+import { keepMemberships } from './kept-memberships.ts';
 
 const NETWORKS = [mesh('one', 1), mesh('two', 2), mesh('three', 3)];
 const [one = mesh('one', 1), two = mesh('two', 2)] = NETWORKS;
@@ -110,7 +110,7 @@ test('host0 is restarted: the channel brings all memberships back, without a rep
   expect(node.requests.filter((request) => !request.endsWith(' one'))).toEqual([]);
   expect(node.streams).toBe(0);
   for (const network of NETWORKS) expect(again.membersOf(network)).toEqual([machine]);
-  expect(again.journal.recent().filter(({ kind }) => kind === 'member left')).toEqual([]);
+  expect(again.journal.recent().filter(({ kind }) => kind === 'member dropped')).toEqual([]);
 });
 
 test('host0 with an empty store lets the node report inside each mesh, and keeps the memberships then', async () => {
@@ -137,7 +137,7 @@ test('without its channel a node reports in each mesh again, and stays a member'
   await passSeconds(clock, 20);
   expect(node.streams).toBe(3);
   for (const network of NETWORKS) expect(host0.membersOf(network)).toEqual([machine]);
-  expect(host0.journal.recent().filter(({ kind }) => kind === 'member left')).toEqual([]);
+  expect(host0.journal.recent().filter(({ kind }) => kind === 'member dropped')).toEqual([]);
 });
 
 test('a node that does not know the request goes on as before', async () => {
@@ -168,8 +168,8 @@ test('a channel keeps only what host0’s kernel has seen: no other address, no 
   const [ours, theirs] = duplexPair();
   const connection = { signsOfLife: new Signal<void>(), close: () => ours.destroy(), converse: async () => ours };
   const { source: memberships, journal } = host0;
-  const kept = new KeptMemberships({ connection, machine: other, instance: 'boot-2', memberships, journal });
-  void kept.follow();
+  const { doubts } = host0;
+  void keepMemberships(connection, journal, { machine: other, instance: 'boot-2', memberships, doubts });
   let heard = '';
   theirs.setEncoding('utf8').on('data', (text: string) => {
     heard += text;
@@ -196,6 +196,38 @@ test('a channel keeps only what host0’s kernel has seen: no other address, no 
   await settle();
   expect(ours.destroyed).toBe(true);
   expect(journal.recent().filter(({ kind }) => kind === 'membership not kept')).toHaveLength(1);
+});
+
+test('a node reports at once where host0’s kernel sees its packets come from elsewhere', async () => {
+  const { clock, host0, node } = await cluster();
+  await node.openChannel();
+  await passSeconds(clock, 6);
+  node.requests.splice(0);
+  host0.see(two, machine, '10.11.0.66' as Ipv4);
+  await passSeconds(clock, 4);
+  expect(node.requests).toContain('/self two');
+  expect(node.requests).not.toContain('/self one');
+  // Its packets have pulled the entry back.
+  await passSeconds(clock, 4);
+  expect(node.streams).toBe(0);
+  expect(host0.doubts.size).toBe(3);
+});
+
+test('a node whose channel is broken unnoticed reports in each mesh, and stays a member', async () => {
+  const { clock, host0, node } = await cluster();
+  await node.openChannel();
+  await passSeconds(clock, 6);
+  node.requests.splice(0);
+  node.isMute = true;
+  await passSeconds(clock, 30);
+  expect(new Set(node.requests)).toEqual(new Set(['/self one', '/self two', '/self three']));
+  for (const network of NETWORKS) expect(host0.membersOf(network)).toEqual([machine]);
+  expect(host0.journal.recent().filter(({ kind }) => kind === 'member dropped')).toEqual([]);
+  node.isMute = false;
+  await passSeconds(clock, 6);
+  node.requests.splice(0);
+  await passSeconds(clock, 20);
+  expect(node.requests).toEqual([]);
 });
 
 test('a changed state is told at once', async () => {

@@ -1,5 +1,6 @@
 /** host0's control API, on a Unix socket (protocol/routes/control-routes.ts). */
 import { once } from 'node:events';
+import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
@@ -19,6 +20,7 @@ import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
+import { portHandlers } from './port-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -40,6 +42,7 @@ export interface ControlApiInput extends NodeHandlersInput {
   readonly boot: BootControl;
   readonly boots: Boots;
   readonly keys: KeyGiver;
+  readonly ports: PortOrders;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -103,6 +106,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue),
     ...nodeHandlers(input),
+    ...portHandlers(input.ports),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),
     'GET /v1/assignment': ({ query: { underlay } }, open) => {

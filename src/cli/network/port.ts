@@ -1,10 +1,14 @@
-/** `mesh port`: interfaces of virtual machines and services, plugged into networks. */
+/**
+ * `mesh port`: interfaces of virtual machines and services in networks. `plug` and `unplug` are for interfaces of this machine;
+ * `create`, `move` and `delete` are given on host0, which places ports on any node.
+ */
 import { Command } from 'commander';
 import { agentClient } from '../../protocol/calls/control-client.ts';
 import type { AgentStatus, PortView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { printable } from '../print/printable.ts';
 import { type Column, table } from '../print/table.ts';
+import { addPlacedPortCommands, listPlacedPorts } from './placed-port.ts';
 
 /** `mesh port` with its commands. */
 export function portCommand(context: Context): Command {
@@ -34,12 +38,16 @@ export function portCommand(context: Context): Command {
       context.answer({ interface: name }, () => `${name} is no longer plugged.\n`);
     });
 
+  addPlacedPortCommands(port, context);
+
   port
     .command('list')
     .alias('ls')
-    .description('List the plugged interfaces')
-    .addHelpText('after', '\nExample:\n  $ mesh port list')
-    .action(async () => {
+    .description('List the plugged interfaces of this machine, or with --all the ports that host0 has placed')
+    .option('--all', 'on host0: the ports that host0 has placed, on all nodes')
+    .addHelpText('after', '\nExamples:\n  $ mesh port list\n  $ mesh port list --all')
+    .action(async ({ all = false }: { all?: boolean }) => {
+      if (all) return listPlacedPorts(context);
       const agent = agentClient(context.paths);
       const [ports, status] = await Promise.all([agent.ask('GET /v1/ports'), agent.ask('GET /v1/status')]);
       context.answer(ports, () => portsText(ports, status, context));

@@ -5,14 +5,19 @@ import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
 import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
+import { AssignmentEpoch } from './assignment-epoch.ts';
 import { Assignments } from './assignments.ts';
 import type { NodePlace } from './node-places.ts';
+import { ORPHANS_OF_NODE_MAX } from './orphan-book.ts';
+import { PortBook } from './port-book.ts';
+import { PortOrders } from './port-orders.ts';
 
 /** A network whose peers host0 assigns. */
 const assigned = (network: Network): Network => ({
@@ -29,6 +34,8 @@ async function host0(store = new MemoryStore()) {
   const placeChanges = new Signal<MachineWord | undefined>();
   const world = {
     networks: [blue, red] as Network[],
+    roles: new Map<MachineWord, readonly string[]>(),
+    book: await PortBook.open(store),
     places: new Map<MachineWord, NodePlace>(
       [A, B, C].map((machine, at) => [machine, { name: `node${at}`, underlay: `10.11.1.${at + 2}` as Ipv4 }]),
     ),
@@ -40,6 +47,9 @@ async function host0(store = new MemoryStore()) {
       journal: new Journal(clock, 'host0', 'host0'),
       store,
       places: { placeOf: (machine) => world.places.get(machine), changes: placeChanges },
+      ports: world.book,
+      epoch: await AssignmentEpoch.open({ store, journal: new Journal(clock, 'host0', 'host0'), leap: () => [] }),
+      rolesOf: (machine) => world.roles.get(machine) ?? [],
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.') ? '10.11.1.1' : '10.12.1.1') as Ipv4,
     });
     assignments.subscribe((machine) => concerned.push(machine));
@@ -118,13 +128,9 @@ test('a node that gives up a network leaves the flood lists of the others before
   expect(news()).toEqual([A, B, C]);
   expect(seenBy(assignments, B)).toEqual({ [blue.id]: ['10.11.1.3', '10.11.1.4'] });
   expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['10.11.1.3', '10.11.1.4'] });
-  const answer = (machine: MachineWord) => {
-    const assignment = assignments.assignmentOf(machine);
-    if (assignment !== undefined) assignments.answered(machine, assignment);
-  };
-  answer(B);
+  answer(assignments, B);
   expect(seenBy(assignments, A)).not.toEqual({});
-  answer(C);
+  answer(assignments, C);
   expect(news()).toEqual([A]);
   expect(seenBy(assignments, A)).toEqual({});
 });
@@ -224,6 +230,145 @@ test('nodes that are reached take the ports off a network that goes; the others 
   expect(asked).toHaveLength(3);
 });
 
+/** The ports of a node, by their interfaces. */
+const portsOf = (assignments: Assignments, machine: MachineWord) =>
+  given(assignments, machine).ports.map(({ link }) => link);
+
+/** The node takes its assignment as it is now. */
+function answer(assignments: Assignments, machine: MachineWord): void {
+  const assignment = assignments.assignmentOf(machine);
+  if (assignment !== undefined) assignments.answered(machine, assignment);
+}
+
+const called = (name: string) => {
+  const network = [blue, red].find((candidate) => candidate.name === name || candidate.id === name);
+  if (network === undefined) throw new Error(`no network ${name}`);
+  return network;
+};
+
+test('a port that host0 places is in the assignment of its node, with the network', async () => {
+  const { assignments, world, news } = await host0();
+  for (const machine of [A, B]) await assignments.reported(machine, plug());
+  await assignments.reported(B, plug(blue.id));
+  news();
+  const orders = new PortOrders({ book: world.book, assignments, network: called, management: () => red });
+  const made = await orders.create({ network: blue.name, node: 'node0' });
+  expect(made).toMatchObject({ id: '1', interface: 'v1', mac: '02:00:00:00:00:01', node: 'node0', state: 'wanted' });
+  expect(news()).toEqual([A, B]);
+  const { ports, attachments } = given(assignments, A);
+  expect(ports).toEqual([{ id: '1', network: blue.id, link: 'v1', mac: '02:00:00:00:00:01' }]);
+  expect(attachments).toMatchObject([{ network: { id: blue.id }, reasons: ['port'] }]);
+  expect(seenBy(assignments, B)).toEqual({ [blue.id]: ['10.11.1.2', '10.11.1.3'] });
+  const ready = { kind: 'port', id: 'v1', state: 'ready' } as const;
+  await assignments.reported(A, { ...plug(), objects: [ready] });
+  expect(orders.list()).toMatchObject([{ id: '1', networkName: blue.name, state: 'plugged' }]);
+  expect(assignments.use.ports(blue.id)).toContainEqual({ node: 'node0', interface: 'v1' });
+  await expect(orders.create({ network: red.name, node: 'node0' })).rejects.toMatchObject({ code: 'MESH_PORT_UNFIT' });
+  await expect(orders.create({ network: blue.name, node: 'node9' })).rejects.toMatchObject({
+    code: 'MESH_NODE_UNKNOWN',
+  });
+  await assignments.use.unplug(blue.id);
+  expect([portsOf(assignments, A), orders.list()]).toEqual([[], []]);
+});
+
+test('the new place of a port is heard before the old one forgets the port, and the network goes last', async () => {
+  const { assignments, world, clock } = await host0();
+  for (const machine of [A, B]) {
+    assignments.opened(machine, { unplug: async () => undefined });
+    await assignments.reported(machine, plug());
+  }
+  const { id } = await world.book.create({ network: blue.id, machine: A, node: 'node0', link: 'tap0' });
+  await world.book.move(id, { machine: B, node: 'node1' });
+  expect([portsOf(assignments, A), portsOf(assignments, B)]).toEqual([['tap0'], ['tap0']]);
+  answer(assignments, A);
+  expect([portsOf(assignments, A), Object.keys(seenBy(assignments, A))]).toEqual([['tap0'], [blue.id]]);
+  answer(assignments, B);
+  expect([portsOf(assignments, A), portsOf(assignments, B)]).toEqual([[], ['tap0']]);
+  expect(Object.keys(seenBy(assignments, A))).toEqual([blue.id]);
+  answer(assignments, B);
+  expect(seenBy(assignments, A)).toEqual({});
+  // A node that does not answer is waited for two seconds.
+  await world.book.move(id, { machine: A, node: 'node0', link: 'tap1' });
+  await clock.pass(1_999);
+  expect([portsOf(assignments, A), portsOf(assignments, B)]).toEqual([['tap1'], ['tap0']]);
+  await clock.pass(1);
+  expect(portsOf(assignments, B)).toEqual([]);
+  // One that is away is not waited for.
+  assignments.closed(B);
+  await world.book.move(id, { machine: B, node: 'node1' });
+  expect(portsOf(assignments, A)).toEqual([]);
+});
+
+test('a port that moves back, or is deleted, before the move is done, is where it belongs', async () => {
+  const { assignments, world, clock } = await host0();
+  for (const machine of [A, B]) {
+    assignments.opened(machine, { unplug: async () => undefined });
+    await assignments.reported(machine, plug());
+  }
+  const { id } = await world.book.create({ network: blue.id, machine: A, node: 'node0' });
+  await world.book.move(id, { machine: B, node: 'node1' });
+  await world.book.move(id, { machine: A, node: 'node0' });
+  expect([portsOf(assignments, A), portsOf(assignments, B)]).toEqual([['v1'], []]);
+  await world.book.move(id, { machine: B, node: 'node1' });
+  await world.book.remove(id);
+  expect([portsOf(assignments, A), portsOf(assignments, B)]).toEqual([[], []]);
+  await clock.pass(2_000);
+  expect(seenBy(assignments, A)).toEqual({});
+});
+
+test('the ports of host0 survive its restart, and an id is never given twice', async () => {
+  const store = new MemoryStore();
+  const book = await PortBook.open(store);
+  const order = { network: blue.id, machine: A, node: 'node0' };
+  const first = await book.create(order);
+  const kept = await book.create({ ...order, link: 'tap0', mac: '02:aa:00:00:00:01' as Mac });
+  await book.remove(first.id);
+  const again = await PortBook.open(store);
+  expect(again.all).toEqual([kept]);
+  expect(await again.create(order)).toMatchObject({ id: '3', link: 'v3', mac: '02:00:00:00:00:03' });
+});
+
+test('an interface is one port, and an Ethernet address is that of one port in a network', async () => {
+  const book = await PortBook.open(new MemoryStore());
+  const order = { network: blue.id, machine: A, node: 'node0' };
+  const mac = '02:aa:00:00:00:01' as Mac;
+  await book.create({ ...order, link: 'tap0', mac });
+  await expect(book.create({ ...order, link: 'tap0' })).rejects.toMatchObject({ code: 'MESH_PORT_TAKEN' });
+  await expect(book.create({ ...order, mac })).rejects.toMatchObject({ code: 'MESH_PORT_MAC_TWICE' });
+  await expect(book.create({ ...order, mac: '03:00:00:00:00:01' as Mac })).rejects.toThrow('group address');
+  expect(await book.create({ ...order, network: red.id, mac })).toMatchObject({ mac });
+  expect(book.all).toHaveLength(2);
+});
+
+test('the store itself refuses an Ethernet address that another record has', async () => {
+  const store = new MemoryStore();
+  const order = { network: blue.id, machine: A, node: 'node0', mac: '02:aa:00:00:00:01' as Mac };
+  const [one, two] = [await PortBook.open(store), await PortBook.open(store)];
+  await one.create(order);
+  await expect(two.create({ ...order, machine: B })).rejects.toMatchObject({ code: expect.stringContaining('TWICE') });
+  expect(two.all).toEqual([]);
+});
+
+test('a network spans nodes by their names or ids, and by their roles, without a port', async () => {
+  const { assignments, world } = await host0();
+  world.roles.set(B, ['router']);
+  world.networks = [
+    { ...blue, span: { kind: 'nodes', nodes: ['node0', C] } },
+    { ...red, span: { kind: 'roles', roles: ['router', 'edge'] } },
+  ];
+  assignments.setNetworks({ revision: 2, networks: world.networks });
+  for (const machine of [A, B, C]) await assignments.reported(machine, plug());
+  const held = () => [A, B, C].map((machine) => Object.keys(seenBy(assignments, machine)));
+  expect(held()).toEqual([[blue.id], [red.id], [blue.id]]);
+  expect(given(assignments, A).attachments[0]?.reasons).toEqual(['pinned']);
+  await assignments.reported(A, plug(blue.id));
+  expect(given(assignments, A).attachments[0]?.reasons).toEqual(['pinned', 'port']);
+  world.roles.set(B, []);
+  world.roles.set(C, ['edge']);
+  assignments.rolesChanged();
+  expect(held()).toEqual([[blue.id], [], [blue.id, red.id]]);
+});
+
 test('over IPv6, a node is a peer from when it has told where its VTEP is, also after a restart of host0', async () => {
   const { assignments, restart, world } = await host0();
   world.networks = [{ ...blue, type: { ...blue.type, underlay: 'ipv6' } } as Network];
@@ -241,4 +386,64 @@ test('over IPv6, a node is a peer from when it has told where its VTEP is, also 
   expect(seenBy(await restart(), B)).toEqual({ [blue.id]: ['fd00::a', 'fd00::b'] });
   await assignments.reported(B, plug(blue.id));
   expect(seenBy(assignments, A)).toEqual({ [blue.id]: ['fd00::a'] });
+});
+
+test('a node hears what host0 has heard of its ports', async () => {
+  const { assignments } = await host0();
+  await assignments.reported(A, { ...plug(), said: 'one' });
+  expect(given(assignments, A).heard).toBe('one');
+  await assignments.reported(A, { ...plug(blue.id), said: 'two' });
+  expect(given(assignments, A)).toMatchObject({ heard: 'two', attachments: [{ network: { id: blue.id } }] });
+});
+
+test('made-up orphans are bounded, told, and forgotten with the key of the node', async () => {
+  const { assignments } = await host0();
+  const epoch = 'old';
+  const orphans = Array.from({ length: ORPHANS_OF_NODE_MAX + 5 }, (_, at) => {
+    return { kind: 'network', id: `net-${(0x2000 + at).toString(16)}`, epoch, document: {} } as const;
+  });
+  await assignments.reported(A, { ...plug(), orphans });
+  const { isOrphan } = assignments.use;
+  const isTaken = (at: number) => isOrphan?.(0x2000 + at);
+  expect([isTaken(0), isTaken(ORPHANS_OF_NODE_MAX - 1), isTaken(ORPHANS_OF_NODE_MAX)]).toEqual([true, true, false]);
+  expect(assignments.orphans()).toHaveLength(ORPHANS_OF_NODE_MAX);
+  expect(assignments.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_ORPHAN', object: 'node0' }]);
+  assignments.revoked(A);
+  expect([isTaken(0), assignments.health()]).toEqual([false, []]);
+});
+
+test('a store that has gone back has another epoch, and nothing that nodes have is taken for deleted', async () => {
+  const store = new MemoryStore();
+  const { assignments, restart } = await host0(store);
+  await assignments.reported(A, plug(blue.id));
+  const { epoch, revision, term } = given(assignments, A);
+  const had = { assignment: { epoch, revision }, ...(term !== undefined && { term }) };
+  // The same store, at the same place.
+  const again = await restart();
+  await again.reported(A, { ...plug(blue.id), ...had });
+  expect(given(again, A).epoch).toBe(epoch);
+  // Later than the store.
+  await again.reported(A, { ...plug(blue.id), assignment: { epoch, revision: 1_000 } });
+  const renewed = given(again, A).epoch;
+  expect(renewed).not.toBe(epoch);
+  // Who says so of an epoch that this run of host0 has made does not tell the truth.
+  await again.reported(B, { ...plug(), assignment: { epoch: renewed, revision: 1_000 } });
+  expect(given(again, A).epoch).toBe(renewed);
+  expect(again.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_STALE', object: B }]);
+  expect(given(await restart(), A).epoch).toBe(renewed);
+});
+
+test.each([
+  ['a term that the store does not know', (epoch: string) => ({ assignment: { epoch, revision: 1 }, term: 'lost' })],
+  [
+    'an epoch after the present one',
+    (epoch: string) => ({ assignment: { epoch: 'x', revision: 1 }, epochsBefore: [epoch] }),
+  ],
+])('a node that has %s shows that the store has gone back, also when its revision has passed', async (_, had) => {
+  const { assignments } = await host0();
+  await assignments.reported(A, plug(blue.id));
+  const { epoch } = given(assignments, A);
+  await assignments.reported(A, { ...plug(blue.id), ...had(epoch) });
+  expect(given(assignments, A).epoch).not.toBe(epoch);
+  expect(seenBy(assignments, A)).toHaveProperty(blue.id);
 });

@@ -1,26 +1,25 @@
 /**
- * What each node is given: the networks that it holds, with the other nodes that hold them. A node holds a network for the ports
- * that its administrator plugged in, or because the network is meant for all nodes.
+ * What each node is given: the networks that it holds, with the other nodes that hold them, and the ports that host0 has placed on
+ * it. A node holds a network for its ports, those of its administrator and those of host0, or because the network spans the node.
  *
- * Only the documents of nodes that a change concerns are composed again. A node that gives up a network leaves the others' flood
- * lists before it loses the network itself: host0 waits for the answers of those whose channel stands, at most 2 s.
+ * Only the documents of nodes that a change concerns are composed again. A node that gives up a network leaves the flood lists of
+ * the others before it loses the network itself, and a port that moves is on its new node before the old one loses it: host0 waits
+ * for the answers of the others whose channel stands, at most 2 s.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
-import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import {
-  type AttachmentPeers,
   type AttachmentReason,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
   type NodeAttachment,
   type NodeOrphan,
-  type Orphan,
+  type ObjectStatus,
   type OrphanName,
 } from '../../protocol/documents/node-assignment.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -29,45 +28,42 @@ import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { HostAddresses } from '../pools/host-addresses.ts';
-import { assignedPeers, PEERS_UNTOLD, vtepChanges } from './assigned-peers.ts';
+import { vtepChanges } from './assigned-peers.ts';
+import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
-import { HolderIndex, isEverywhere } from './holder-index.ts';
-import {
-  HOLDINGS,
-  type HoldingRecord,
-  PORTS_OF_NODE_MAX,
-  RELEASED_MAX,
-  type ReportedPort,
-  type ReportedStatus,
-  sameHolding,
-  sameOrphan,
-} from './holding-record.ts';
+import { HolderIndex } from './holder-index.ts';
+import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
+import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
+import { NodeReports, type ReportedStatus } from './node-reports.ts';
+import { OrphanBook, sameOrphan } from './orphan-book.ts';
+import { PeerLists, type PeerListsInput } from './peer-lists.ts';
+import type { PortBook, PortChange } from './port-book.ts';
+import type { PlacedPort } from './port-record.ts';
+import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
-export interface AssignmentsInput {
+export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'> {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly store: Store;
   readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
-  /** host0's underlay address as a node at `viewer` reaches it. */
+  readonly ports: PortBook;
+  readonly epoch: AssignmentEpoch;
+  /** The addresses of nodes on the bridges of networks. Absent: none. */
   readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
-  readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
-}
-
-/** A node whose channel stands. */
-export interface ReachedNode {
-  /** Takes all ports of a network off the node. Rejects when the node does not do so. */
-  unplug(network: Pick<Network, 'id' | 'name'>): Promise<void>;
+  /** The roles of a node, for networks that span roles. */
+  readonly rolesOf: (machine: MachineWord) => readonly string[];
 }
 
 /** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
-const NOTHING_ELSE = { ports: [], workloads: [], segments: [], nics: [] } as const;
+const NOTHING_ELSE = { workloads: [], segments: [], nics: [] } as const;
+/** How long to wait before the next attempt to read the store. */
 const RETRY_MS = 1_000;
 
 /** Composes and keeps the assignments of all nodes. */
-export class Assignments {
+export class Assignments implements HealthSource {
   readonly #input: AssignmentsInput;
   /** Undefined until the networks have been read. */
   #given: GivenNetworks | undefined;
@@ -78,17 +74,16 @@ export class Assignments {
   #revision = 0;
   #sequence = 0;
   #retry: Alarm | undefined;
-  /** The networks that each node has said to have from host0. */
-  readonly #have = new Map<MachineWord, ReadonlySet<string>>();
   readonly #reached = new Map<MachineWord, ReachedNode>();
   readonly #uses = new Signal<void>();
   /** Emits when nodes have said which networks they have. */
   readonly uses: Subscribable<void> = this.#uses;
-  readonly #orphans = new Map<MachineWord, readonly Orphan[]>();
+  readonly orphanBook = new OrphanBook();
   readonly #index = new HolderIndex();
-  readonly #leaving: LeaveOrder;
-  /** By network and host0's address as the reader reaches it. */
-  readonly #peers = new Map<NetworkId, Map<Ipv4, AttachmentPeers>>();
+  readonly #leaving: LeaveOrder<NetworkId>;
+  readonly #placed: MovingPorts;
+  readonly #reports = new NodeReports();
+  readonly #peers: PeerLists;
   readonly #composed = new Map<MachineWord, { readonly parts: unknown; readonly assignment: NodeAssignment }>();
   /** In which order the assignments were composed. */
   readonly #sequences = new WeakMap<NodeAssignment, number>();
@@ -97,7 +92,18 @@ export class Assignments {
     this.#input = input;
     this.#records = new Collection(input.store, HOLDINGS);
     this.#leaving = new LeaveOrder(input.clock, (machine) => this.#tell([machine]));
+    this.#placed = new MovingPorts(input.clock, input.ports, (machine) => {
+      this.#refresh(this.#derive(machine), [], [machine]);
+    });
+    this.#peers = new PeerLists({
+      ...input,
+      network: (id) => this.#index.network(id),
+      holdersOf: (id) => this.#index.holdersOf(id),
+      placeOf: (machine) => this.#placeOf(machine),
+      vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
+    });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
+    input.ports.changes.subscribe((change) => this.#portChanged(change));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -117,6 +123,7 @@ export class Assignments {
   close(): void {
     this.#retry?.cancel();
     this.#leaving.close();
+    this.#placed.close();
   }
 
   /** Takes the networks that nodes can be given, as they are now. */
@@ -131,8 +138,13 @@ export class Assignments {
     if (this.#holdings === undefined || given === undefined) return undefined;
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
-    const version = { epoch: this.#input.store.epoch, revision: Math.max(this.#revision, given.revision) };
-    const parts = { attachments, released: this.#holdings.get(machine)?.released ?? [] };
+    const revision = Math.max(this.#revision, given.revision, this.#input.ports.revision);
+    const { current: epoch, term } = this.#input.epoch;
+    const version = { epoch, revision };
+    const released = this.#holdings.get(machine)?.released ?? [];
+    const heard = this.#reports.saidBy(machine);
+    const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
+    const parts = { term, attachments, ports, released, ...(heard !== undefined && { heard }) };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -148,26 +160,19 @@ export class Assignments {
 
   /** How a network is used, for the catalogue. */
   get use(): NetworkUse {
-    return {
-      ports: (id) => {
-        const network = this.#index.network(id);
-        if (network === undefined) return [];
-        return this.#portsOf(network).map(({ node, link }) => ({ node, interface: link }));
-      },
-      nodes: (id) => this.#nodesWith(id),
-      isOrphan: (number) => {
-        const id = `net-${number.toString(16)}`;
-        return [...this.#orphans.values()].some((orphans) => orphans.some((orphan) => orphan.id === id));
-      },
-      unplug: (id) => this.#unplug(id),
-    };
+    return usesOfNetworks({
+      network: (id) => this.#index.network(id),
+      holdings: () => this.#holdings?.values(),
+      placed: this.#input.ports,
+      networksOf: (machine) => this.#reports.networksOf(machine),
+      reached: (machine) => this.#reached.get(machine),
+      isOrphan: (number) => this.orphanBook.hasNumber(number),
+    });
   }
 
-  /** The ports that nodes have reported, each with the identifier or the name of its network. */
+  /** The ports that nodes have reported. */
   ports(): readonly ReportedPort[] {
-    return [...(this.#holdings?.values() ?? [])].flatMap(({ machine, name, ports }) =>
-      ports.map((port) => ({ machine, node: name, ...port })),
-    );
+    return reportedPorts(this.#holdings?.values());
   }
 
   /** Calls `listener` with each node whose assignment has changed. @returns a function that ends the subscription */
@@ -179,66 +184,83 @@ export class Assignments {
   opened(machine: MachineWord, node: ReachedNode): void {
     this.#reached.set(machine, node);
     this.#leaving.opened(machine);
+    this.#placed.opened(machine);
   }
 
   closed(machine: MachineWord): void {
     this.#reached.delete(machine);
+    this.#reports.closed(machine);
+    // A port leaves its old node before the network does.
+    this.#placed.closed(machine);
     this.#leaving.closed(machine);
-  }
-
-  /** A node that is not reached keeps its ports. Without their network, they wait for a network of that name. */
-  async #unplug(id: NetworkId): Promise<void> {
-    const network = this.#index.network(id);
-    if (network === undefined) return;
-    const machines = new Set(this.#portsOf(network).map(({ machine }) => machine));
-    const asked = Array.from(machines, (machine) => this.#reached.get(machine)?.unplug(network));
-    await Promise.allSettled(asked);
-  }
-
-  #portsOf({ id, name }: Network) {
-    return this.ports().filter(({ network }) => network === id || network === name);
   }
 
   /** The node has taken an assignment, or refused it. */
   answered(machine: MachineWord, assignment: NodeAssignment): void {
-    this.#leaving.confirmed(machine, this.#sequences.get(assignment) ?? 0);
+    const sequence = this.#sequences.get(assignment) ?? 0;
+    // A port leaves its old node before the network does.
+    this.#placed.confirmed(machine, sequence);
+    this.#leaving.confirmed(machine, sequence);
   }
 
   /**
-   * Takes a node's status: its ports and orphans.
+   * Takes a node's status: its ports, its orphans, its VTEPs, and how its objects are.
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
-    this.#orphans.set(machine, status.orphans);
-    this.#have.set(machine, new Set(Object.keys(status.digests)));
-    this.#uses.emit();
-    const ports = status.ports.slice(0, PORTS_OF_NODE_MAX).map(({ link, network }) => ({ link, network }));
-    const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
     const { vteps } = status;
+    if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
+    this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
+    const hasSaid = this.#reports.take(machine, status);
+    this.#uses.emit();
+    const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
+    const ports = own.map(({ link, network }) => ({ link, network }));
+    const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
     await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
       released: before.released.filter(isOrphan),
       ...(vteps !== undefined && { vteps }),
     }));
+    if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
 
   /** All orphans that nodes have reported. */
   orphans(): readonly NodeOrphan[] {
-    return [...this.#orphans].flatMap(([machine, orphans]) => {
-      const node = this.#holdings?.get(machine)?.name ?? machine;
-      return orphans.map((orphan) => ({ machine, node, ...orphan }));
-    });
+    return [...this.orphanBook.all].flatMap(([machine, orphans]) =>
+      orphans.map((orphan) => ({ machine, node: this.nameOf(machine), ...orphan })),
+    );
   }
 
-  /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
-  orphan(machine: MachineWord, name: OrphanName): Orphan {
-    const orphan = this.#orphans.get(machine)?.find((candidate) => sameOrphan(candidate, name));
-    if (orphan !== undefined) return orphan;
-    throw new MeshError('MESH_OBJECT_UNKNOWN', `machine ${machine} has no orphan ${name.kind} ${name.id}`, {
-      object: name.id,
-      remedy: 'See `mesh node orphans list`.',
-    });
+  /** The key of a machine was revoked: what the machine has reported counts no more. */
+  revoked(machine: MachineWord): void {
+    this.orphanBook.forget(machine);
+    this.#uses.emit();
+  }
+
+  /** The name of a node, for people. */
+  nameOf(machine: MachineWord): string {
+    return this.#holdings?.get(machine)?.name ?? machine;
+  }
+
+  /** The node of this name or machine id that has had a channel; undefined if there is none. */
+  nodeCalled(wanted: string): Pick<HoldingRecord, 'machine' | 'name'> | undefined {
+    const holdings = [...(this.#holdings?.values() ?? [])];
+    return holdings.find(({ name }) => name === wanted) ?? holdings.find(({ machine }) => machine === wanted);
+  }
+
+  /** How a port is on its node; undefined while the node's channel does not stand, or has not told. */
+  portState({ machine, link }: Pick<PlacedPort, 'machine' | 'link'>): ObjectStatus | undefined {
+    return this.#reports.portState(machine, link);
+  }
+
+  /** The roles of nodes have changed. */
+  rolesChanged(): void {
+    this.#networksChanged();
+  }
+
+  health(): readonly Finding[] {
+    return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
 
   /**
@@ -246,7 +268,7 @@ export class Assignments {
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.orphan(machine, name);
+    const orphan = this.orphanBook.find(machine, name);
     const { kind, id, epoch } = orphan;
     await this.#change(machine, (before) => ({
       ...before,
@@ -254,17 +276,6 @@ export class Assignments {
         -RELEASED_MAX,
       ),
     }));
-  }
-
-  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
-  async releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
-    for (const [machine, orphans] of this.#orphans) {
-      const { ports = [] } = this.#holdings?.get(machine) ?? {};
-      const isHeld = ports.some(({ network }) => network === id || network === networkName);
-      if (!isHeld && orphans.some((orphan) => sameOrphan(orphan, { kind, id, epoch }))) {
-        await this.release(machine, { kind, id, epoch });
-      }
-    }
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -282,7 +293,7 @@ export class Assignments {
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      const changed = [...this.#derive(now), ...vtepChanges(known, now)];
+      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
       this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
     });
   }
@@ -291,25 +302,40 @@ export class Assignments {
     const given = this.#given;
     if (this.#holdings === undefined || given === undefined) return;
     const networks = new Set(this.#index.setNetworks(given.networks));
-    for (const holding of this.#holdings.values()) for (const id of this.#derive(holding)) networks.add(id);
+    for (const machine of this.#machines()) for (const id of this.#derive(machine)) networks.add(id);
     for (const id of networks) {
       if (this.#index.network(id) !== undefined) continue;
-      this.#peers.delete(id);
-      for (const machine of this.#holdings.keys()) this.#leaving.cancel(id, machine);
+      this.#peers.forget(id);
+      for (const machine of this.#machines()) this.#leaving.cancel(id, machine);
     }
-    this.#refresh(networks, [], this.#holdings.keys());
+    this.#refresh(networks, [], this.#machines());
   }
 
   #placeChanged(machine: MachineWord | undefined): void {
     if (this.#holdings === undefined) return;
-    if (machine === undefined) this.#refresh([], this.#holdings.keys(), this.#holdings.keys());
+    if (machine === undefined) this.#refresh([], this.#machines(), this.#machines());
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
   }
 
+  #portChanged(change: PortChange): void {
+    if (this.#holdings === undefined) return;
+    const machines = this.#placed.changed(change, this.#sequence);
+    const networks = [...machines].flatMap((machine) => this.#derive(machine));
+    this.#refresh(networks, [], machines);
+  }
+
+  /** All nodes that have reported, or have ports. */
+  #machines(): ReadonlySet<MachineWord> {
+    return new Set([...(this.#holdings?.keys() ?? []), ...this.#input.ports.all.map(({ machine }) => machine)]);
+  }
+
   /** @returns the networks that the node began or ceased to hold */
-  #derive(holding: HoldingRecord): NetworkId[] {
-    const { machine } = holding;
-    const { began, ceased } = this.#index.derive(holding);
+  #derive(machine: MachineWord): NetworkId[] {
+    const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
+    const held = [...ports, ...this.#placed.on(machine)];
+    // A node that has never reported hears of its ports alone.
+    const roles = this.#holdings?.has(machine) === true ? this.#input.rolesOf(machine) : undefined;
+    const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);
     return [...began, ...ceased];
@@ -325,20 +351,18 @@ export class Assignments {
     for (const machine of moved) for (const id of this.#index.heldBy(machine)) concerned.add(id);
     const nodes = new Set(also);
     for (const id of concerned) {
-      this.#refreshPeers(id);
+      this.#peers.refresh(id);
       for (const machine of this.#index.holdersOf(id)) nodes.add(machine);
     }
     this.#tell(nodes);
   }
 
-  /** The names of the nodes that have the network, or may have it: those that are away had it when they were last heard. */
-  #nodesWith(id: NetworkId): string[] | undefined {
-    if (this.#holdings === undefined) return undefined;
-    const nodes = [...this.#holdings.values()].filter(({ machine, ports }) => {
-      const have = this.#have.get(machine);
-      return have === undefined ? ports.some(({ network }) => network === id) : have.has(id);
-    });
-    return nodes.map(({ name }) => name);
+  /** Each node is given its objects under the new epoch. */
+  #epochChanged(): void {
+    const composed = [...this.#composed.keys()];
+    this.#composed.clear();
+    if (this.#holdings === undefined) return;
+    for (const machine of new Set([...composed, ...this.#machines()])) this.#changes.emit(machine);
   }
 
   /** Tells those nodes whose assignment is another one. */
@@ -350,36 +374,15 @@ export class Assignments {
   }
 
   #attachment(machine: MachineWord, network: Network | undefined): NodeAttachment | undefined {
-    if (network === undefined) return undefined;
-    const reasons: AttachmentReason[] = isEverywhere(network) ? ['pinned'] : ['port'];
-    const kind = network.peers?.kind ?? 'none';
-    // Meshes are never among these networks.
-    if (kind === 'membership') return undefined;
-    const peers = kind === 'assigned' ? this.#peersFor(network.id, machine) : PEERS_UNTOLD[kind];
+    const peers = network && this.#peers.of(network, machine);
+    if (network === undefined || peers === undefined) return undefined;
+    const { isPinned, hasPort } = this.#index.reasonsOf(machine, network.id);
+    // A node that gives the network up has no reason left.
+    const reasons: AttachmentReason[] = [
+      ...(isPinned ? ['pinned' as const] : []),
+      ...(hasPort ? ['port' as const] : []),
+    ];
     return { network, reasons, peers, services: [], ...this.#input.hostAddresses?.partOf(network, machine) };
-  }
-
-  /** The peers of a network as a node reaches them. Nodes that see host0 at one address share one object. */
-  #peersFor(network: NetworkId, reader: MachineWord): AttachmentPeers {
-    const underlay = this.#placeOf(reader)?.underlay;
-    const host0 = this.#input.host0AddressFor(underlay !== undefined && isIpv4(underlay) ? underlay : undefined);
-    const views = this.#peers.get(network) ?? new Map<Ipv4, AttachmentPeers>();
-    this.#peers.set(network, views);
-    const known = views.get(host0);
-    if (known !== undefined) return known;
-    const peers = this.#peersNow(network, host0);
-    views.set(host0, peers);
-    return peers;
-  }
-
-  #peersNow(id: NetworkId, host0: Ipv4): AttachmentPeers {
-    const holders = [...this.#index.holdersOf(id)].sort().flatMap((machine) => {
-      const place = this.#placeOf(machine);
-      const { vteps } = this.#holdings?.get(machine) ?? {};
-      if (place === undefined) return [];
-      return [{ ...place, machine, vteps, ...(machine === 'host0' && { underlay: host0 }) }];
-    });
-    return assignedPeers(this.#index.network(id), holders);
   }
 
   #placeOf(machine: MachineWord): NodePlace | undefined {
@@ -387,14 +390,5 @@ export class Assignments {
     if (now !== undefined) return now;
     const { name, underlay } = this.#holdings?.get(machine) ?? {};
     return name === undefined || underlay === undefined ? undefined : { name, underlay };
-  }
-
-  /** Keeps the peers that have not changed, so that their text and digest stay. */
-  #refreshPeers(network: NetworkId): void {
-    const views = this.#peers.get(network) ?? new Map<Ipv4, AttachmentPeers>();
-    for (const [host0, before] of views) {
-      const now = this.#peersNow(network, host0);
-      if (!isDeepStrictEqual(before, now)) views.set(host0, now);
-    }
   }
 }

@@ -2,7 +2,15 @@
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { HoldingRecord } from './holding-record.ts';
+import { type SpannedNode, spans } from './network-span.ts';
+
+/** A node with its ports. */
+export interface HoldingNode extends Omit<SpannedNode, 'roles'> {
+  /** Absent: only ports let the node hold a network. */
+  readonly roles?: readonly string[];
+  /** Each with the identifier or the name of its network. */
+  readonly ports: readonly { readonly network: string }[];
+}
 
 /** The networks that a node began and ceased to hold. */
 export interface HolderChange {
@@ -18,7 +26,10 @@ export class HolderIndex {
   #networks: ReadonlyMap<NetworkId, Network> = new Map();
   /** Identifiers by identifier and by name: a node that has not got a network knows its name alone. */
   #ids: ReadonlyMap<string, NetworkId> = new Map();
-  #everywhere: readonly NetworkId[] = [];
+  #spanning: readonly Network[] = [];
+  /** The networks that span a node, and those in which it has ports. */
+  readonly #pinned = new Map<MachineWord, ReadonlySet<NetworkId>>();
+  readonly #named = new Map<MachineWord, ReadonlySet<NetworkId>>();
   readonly #held = new Map<MachineWord, ReadonlySet<NetworkId>>();
   readonly #holders = new Map<NetworkId, Set<MachineWord>>();
 
@@ -32,6 +43,12 @@ export class HolderIndex {
     return this.#holders.get(network) ?? NOBODY;
   }
 
+  /** Why a node holds a network. */
+  reasonsOf(machine: MachineWord, network: NetworkId): { readonly isPinned: boolean; readonly hasPort: boolean } {
+    const has = (of: ReadonlyMap<MachineWord, ReadonlySet<NetworkId>>) => of.get(machine)?.has(network) ?? false;
+    return { isPinned: has(this.#pinned), hasPort: has(this.#named) };
+  }
+
   network(id: NetworkId): Network | undefined {
     return this.#networks.get(id);
   }
@@ -42,16 +59,21 @@ export class HolderIndex {
     this.#networks = new Map(networks.map((network) => [network.id, network]));
     const names = networks.map(({ id, name }): [string, NetworkId] => [name, id]);
     this.#ids = new Map([...names, ...networks.map(({ id }): [string, NetworkId] => [id, id])]);
-    this.#everywhere = networks.filter(isEverywhere).map(({ id }) => id);
+    this.#spanning = networks.filter(({ span }) => span.kind !== 'on-demand' && span.kind !== 'file');
     const ids = new Set([...before.keys(), ...this.#networks.keys()]);
     return new Set([...ids].filter((id) => before.get(id) !== this.#networks.get(id)));
   }
 
-  /** Derives the networks of one node from its holding. */
-  derive({ machine, ports }: HoldingRecord): HolderChange {
+  /** Derives the networks of one node. */
+  derive({ machine, name, roles, ports }: HoldingNode): HolderChange {
     const before = this.heldBy(machine);
-    const named = ports.map(({ network }) => this.#ids.get(network)).filter((id) => id !== undefined);
-    const now = new Set([...this.#everywhere, ...named]);
+    const named = new Set(ports.map(({ network }) => this.#ids.get(network)).filter((id) => id !== undefined));
+    const spanning =
+      roles === undefined ? [] : this.#spanning.filter(({ span }) => spans(span, { machine, name, roles }));
+    const pinned = new Set(spanning.map(({ id }) => id));
+    this.#pinned.set(machine, pinned);
+    this.#named.set(machine, named);
+    const now = new Set([...pinned, ...named]);
     this.#held.set(machine, now);
     const began = [...now].filter((id) => !before.has(id));
     const ceased = [...before].filter((id) => !now.has(id));
@@ -66,9 +88,4 @@ export class HolderIndex {
     }
     return { began, ceased };
   }
-}
-
-/** Whether every node holds the network, also without a port. */
-export function isEverywhere({ span }: Network): boolean {
-  return span.kind === 'everywhere';
 }

@@ -33,17 +33,6 @@ export interface HoldingRecord {
   readonly vteps?: NonNullable<NodeStatus['vteps']>;
 }
 
-/** A port that a node has reported, with the identifier or the name of its network. */
-export interface ReportedPort {
-  readonly machine: MachineWord;
-  readonly node: string;
-  readonly link: string;
-  readonly network: string;
-}
-
-/** What of a node's status its holding is made of. */
-export type ReportedStatus = Pick<NodeStatus, 'ports' | 'orphans' | 'digests' | 'vteps'>;
-
 const HoldingShape: form.Shape<HoldingRecord> = form.object({
   machine: MachineWordShape,
   name: NodeNameShape,
@@ -64,9 +53,4 @@ export const HOLDINGS: RecordForm<HoldingRecord> = jsonRecords(
 /** Whether writing `b` over `a` would change nothing. */
 export function sameHolding(a: HoldingRecord | undefined, b: HoldingRecord): boolean {
   return isDeepStrictEqual(a, b);
-}
-
-/** Whether two names are those of one orphan. */
-export function sameOrphan(a: OrphanName, b: OrphanName): boolean {
-  return a.kind === b.kind && a.id === b.id && a.epoch === b.epoch;
 }

@@ -1,30 +1,30 @@
 /**
- * The order in which a node gives up a network: first the others take the node from their flood lists, then the node loses the
- * network. host0 waits for the answers of the others whose channel stands, and not longer than 2 s.
+ * The order in which a node gives up an object. A network: first the others take the node from their flood lists, then the node
+ * loses the network. A port that moves: first the new node has it, then the old one loses it. host0 waits for the answers of the
+ * others whose channel stands, and not longer than 2 s.
  */
 import type { Alarm, Clock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import type { NetworkId } from '../../model/network/number.ts';
 
-/** How long a node that gives up a network waits for the others. */
+/** How long a node that gives up an object waits for the others. */
 export const LEAVE_MS = 2_000;
 
-/** A node that gives up a network, and the nodes that have not said yet that they no longer send to it. */
+/** A node that gives up an object, and the nodes that have not said yet that they have heard of it. */
 interface Leaving {
   readonly sinceSequence: number;
   readonly waitsFor: Set<MachineWord>;
   readonly alarm: Alarm;
 }
 
-/** All nodes that give up networks now. */
-export class LeaveOrder {
+/** All nodes that give up objects of one kind now. @typeParam Id the identifiers of the objects */
+export class LeaveOrder<Id extends string> {
   readonly #clock: Clock;
-  readonly #onLeft: (machine: MachineWord) => void;
+  readonly #onLeft: (machine: MachineWord, object: Id) => void;
   readonly #standing = new Set<MachineWord>();
-  readonly #leaving = new Map<NetworkId, Map<MachineWord, Leaving>>();
+  readonly #leaving = new Map<Id, Map<MachineWord, Leaving>>();
 
-  /** @param onLeft is called when a node need not hold a network any longer */
-  constructor(clock: Clock, onLeft: (machine: MachineWord) => void) {
+  /** @param onLeft is called when a node need not hold an object any longer */
+  constructor(clock: Clock, onLeft: (machine: MachineWord, object: Id) => void) {
     this.#clock = clock;
     this.#onLeft = onLeft;
   }
@@ -39,50 +39,45 @@ export class LeaveOrder {
     this.confirmed(machine, Number.POSITIVE_INFINITY);
   }
 
-  /** Whether the node must keep the network until the others have answered. */
-  holds(network: NetworkId, machine: MachineWord): boolean {
-    return this.#leaving.get(network)?.has(machine) ?? false;
+  /** The objects that the node gives up now, and keeps until the others have answered. */
+  leftBy(machine: MachineWord): Id[] {
+    return [...this.#leaving].filter(([, leaving]) => leaving.has(machine)).map(([object]) => object);
   }
 
-  /** The networks that the node gives up now. */
-  leftBy(machine: MachineWord): NetworkId[] {
-    return [...this.#leaving].filter(([, leaving]) => leaving.has(machine)).map(([network]) => network);
-  }
-
-  /** @param sinceSequence the last assignment that was composed with the node among the peers */
-  leave(network: NetworkId, machine: MachineWord, others: ReadonlySet<MachineWord>, sinceSequence: number): void {
+  /** @param sinceSequence the last assignment that was composed before the change */
+  leave(object: Id, machine: MachineWord, others: ReadonlySet<MachineWord>, sinceSequence: number): void {
     const waitsFor = new Set([...others].filter((other) => other !== machine && this.#standing.has(other)));
     // A node that is away hears of both at once, when it is back.
     if (waitsFor.size === 0 || !this.#standing.has(machine)) return;
-    const alarm = this.#clock.after(LEAVE_MS, () => this.#left(network, machine));
-    const leaving = this.#leaving.get(network) ?? new Map<MachineWord, Leaving>();
-    this.#leaving.set(network, leaving.set(machine, { sinceSequence, waitsFor, alarm }));
+    const alarm = this.#clock.after(LEAVE_MS, () => this.#left(object, machine));
+    const leaving = this.#leaving.get(object) ?? new Map<MachineWord, Leaving>();
+    this.#leaving.set(object, leaving.set(machine, { sinceSequence, waitsFor, alarm }));
   }
 
-  /** The node holds the network again, or the network is gone. */
-  cancel(network: NetworkId, machine: MachineWord): void {
-    const leaving = this.#leaving.get(network);
+  /** The node holds the object again, or the object is gone. */
+  cancel(object: Id, machine: MachineWord): void {
+    const leaving = this.#leaving.get(object);
     leaving?.get(machine)?.alarm.cancel();
     leaving?.delete(machine);
-    if (leaving?.size === 0) this.#leaving.delete(network);
+    if (leaving?.size === 0) this.#leaving.delete(object);
   }
 
   /** A node has taken the assignment of this sequence number. */
   confirmed(by: MachineWord, sequence: number): void {
-    for (const [network, leaving] of [...this.#leaving]) {
+    for (const [object, leaving] of [...this.#leaving]) {
       for (const [machine, { sinceSequence, waitsFor }] of [...leaving]) {
-        if (sequence > sinceSequence && waitsFor.delete(by) && waitsFor.size === 0) this.#left(network, machine);
+        if (sequence > sinceSequence && waitsFor.delete(by) && waitsFor.size === 0) this.#left(object, machine);
       }
     }
   }
 
   close(): void {
-    for (const [network, leaving] of [...this.#leaving])
-      for (const machine of [...leaving.keys()]) this.cancel(network, machine);
+    for (const [object, leaving] of [...this.#leaving])
+      for (const machine of [...leaving.keys()]) this.cancel(object, machine);
   }
 
-  #left(network: NetworkId, machine: MachineWord): void {
-    this.cancel(network, machine);
-    this.#onLeft(machine);
+  #left(object: Id, machine: MachineWord): void {
+    this.cancel(object, machine);
+    this.#onLeft(machine, object);
   }
 }

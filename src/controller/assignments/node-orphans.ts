@@ -5,20 +5,42 @@
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { NodeOrphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedPort, NodeOrphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
-import { NodeAttachmentShape } from '../../protocol/shapes/node-assignment-shape.ts';
+import { AssignedPortShape, NodeAttachmentShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import type { Assignments } from './assignments.ts';
+import { sameOrphan } from './orphan-book.ts';
+import type { PortOrders } from './port-orders.ts';
+
+/** The port of an orphan's document; undefined if there is none that host0 can have placed. */
+function placed(document: unknown): AssignedPort | undefined {
+  const { document: port } = fitted(AssignedPortShape, document);
+  return port?.id === undefined || port.mac === undefined ? undefined : port;
+}
+
+function notAdoptable({ kind, id }: OrphanName): MeshError {
+  return new MeshError('MESH_NOT_SUPPORTED', `the orphan ${kind} ${id} cannot be adopted`, {
+    object: id,
+    rule: 'host0 adopts networks of kinds that it knows, and ports that it has placed.',
+    remedy: 'Release the orphan, and make the object again.',
+  });
+}
 
 /** The commands about orphans. */
 export class NodeOrphans {
   readonly #assignments: Assignments;
   readonly #adopt: (network: Network) => Promise<unknown>;
+  readonly #ports: Pick<PortOrders, 'adopt' | 'list'>;
 
   /** @param adopt puts a network into the store under its own number; rejects if that or the name is taken */
-  constructor(assignments: Assignments, adopt: (network: Network) => Promise<unknown>) {
+  constructor(
+    assignments: Assignments,
+    adopt: (network: Network) => Promise<unknown>,
+    ports: Pick<PortOrders, 'adopt' | 'list'>,
+  ) {
     this.#assignments = assignments;
     this.#adopt = adopt;
+    this.#ports = ports;
   }
 
   /** All orphans, node by node. */
@@ -27,21 +49,36 @@ export class NodeOrphans {
   }
 
   /**
-   * Takes the network of an orphan up into the store. The next assignment of each node that has the network names it.
+   * Takes an orphan up into the store, a network with all ports that host0 had placed in it. The next assignment of each node that
+   * has the object names it.
    * @throws MESH_OBJECT_UNKNOWN, MESH_NET_NUMBER_TWICE, MESH_NET_NAME_TWICE, MESH_NOT_SUPPORTED
+   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE
    */
   async adopt(machine: MachineWord, name: OrphanName): Promise<void> {
-    const { document } = this.#assignments.orphan(machine, name);
-    const { document: attachment, fault } = fitted(NodeAttachmentShape, document);
-    if (fault !== undefined || name.kind !== 'network') {
-      throw new MeshError('MESH_NOT_SUPPORTED', `the orphan ${name.kind} ${name.id} cannot be adopted`, {
-        object: name.id,
-        rule: 'host0 adopts networks of kinds that it knows. A port of a node is adopted with its network.',
-        remedy: 'Release the orphan, and make the object again.',
-      });
+    const { document } = this.#assignments.orphanBook.find(machine, name);
+    if (name.kind === 'port') {
+      const port = placed(document);
+      if (port === undefined) throw notAdoptable(name);
+      return this.#ports.adopt({ machine }, port);
     }
+    const { document: attachment, fault } = fitted(NodeAttachmentShape, document);
+    if (fault !== undefined) throw notAdoptable(name);
     await this.#adopt(attachment.network);
-    await this.#assignments.releaseUnheld(name, attachment.network.name);
+    for (const orphan of this.list()) {
+      const port = orphan.kind === 'port' && orphan.epoch === name.epoch ? placed(orphan.document) : undefined;
+      if (port?.network === attachment.network.id) await this.#ports.adopt(orphan, port);
+    }
+    await this.#releaseUnheld(name, attachment.network.name);
+  }
+
+  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
+  async #releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
+    const ports = [...this.#assignments.ports(), ...this.#ports.list()];
+    const names = new Set([id, networkName]);
+    const held = new Set(ports.flatMap(({ machine, network }) => (names.has(network) ? [machine] : [])));
+    for (const { machine, ...orphan } of this.list())
+      if (!held.has(machine) && sameOrphan(orphan, { kind, id, epoch }))
+        await this.release(machine, { kind, id, epoch });
   }
 
   /** Lets an orphan of one node go. @throws MESH_OBJECT_UNKNOWN */

@@ -24,6 +24,7 @@ import type {
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store } from '../../store/store.ts';
+import type { PoolMove } from '../pools/pool.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
 import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
@@ -110,6 +111,11 @@ export class NetworkCatalogue implements HealthSource {
   /** All networks with what is so of each, by number. */
   views(): readonly CatalogueView[] {
     return this.#views;
+  }
+
+  /** Moves the pools on, past numbers and prefixes that the store may have given out and lost. */
+  leap(): readonly PoolMove[] {
+    return [this.#stored.numbers.leap(), this.#stored.prefixes.leap()];
   }
 
   /** Whether the networks of the store have been read. Until then, none of them may be taken for gone. */

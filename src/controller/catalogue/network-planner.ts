@@ -12,7 +12,7 @@ import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.
 import { unsupportedError } from '../../model/network/supported-parts.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
-import { notANumber, numberStays, numberTaken } from './catalogue-error.ts';
+import { nameMisleads, notANumber, numberStays, numberTaken } from './catalogue-error.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
 
 /** A network, with the moves of pools that are part of its transaction. */
@@ -47,6 +47,7 @@ export class NetworkPlanner {
       const whole = this.#withPrefix(order, { number, name }, moves);
       const made = orderedNetwork(whole, { number, name });
       this.#mustNotCollide(made);
+      this.#mustBeName(made, order.id === made.id ? made : undefined);
       return made;
     });
     return { network, moves };
@@ -67,6 +68,7 @@ export class NetworkPlanner {
       const made = orderedNetwork(whole, { number, name }, isEdit ? before : undefined);
       if (prefixOf(made) !== prefixOf(before)) moves.push(...this.#stored.givenPrefix(before));
       this.#mustNotCollide(made);
+      this.#mustBeName(made, before);
       return made;
     });
     return { network, moves };
@@ -116,6 +118,13 @@ export class NetworkPlanner {
   #mustNotCollide(network: Network): void {
     const conflict = new ClaimBook(this.#networks()).conflictOf(network);
     if (conflict !== undefined) throw conflictError(conflict);
+  }
+
+  /** A network that is taken up again, or stays what it is called, keeps its name. */
+  #mustBeName({ name, id }: Network, before?: { readonly name: unknown }): void {
+    if (before?.name === name) return;
+    const meant = this.#networks().find((other) => other.id !== id && wordsOf(other).includes(name));
+    if (meant !== undefined || NUMBER_WORD.test(name)) throw nameMisleads(name, meant);
   }
 
   /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */
@@ -183,4 +192,12 @@ function undoing<T>(moves: readonly PoolMove[], work: () => T): T {
     undoMoves(moves);
     throw error;
   }
+}
+
+/** A name that would be taken for the number of a network. */
+const NUMBER_WORD = /^(?:0x[0-9a-f]+|\d+)$/i;
+
+/** The words beside its name by which commands find a network. */
+function wordsOf(network: Network): readonly string[] {
+  return [network.id, ...claimedDevices(network)];
 }

@@ -55,8 +55,8 @@ interface HeartbeatsInput {
   readonly drop: (ipv6: Ipv6) => Promise<void>;
   /** Called with the reason of a rejection. */
   readonly failed: (error: unknown) => void;
-  /** Whether host0 can accept a connection now. Asked about once a second. */
-  readonly hears: () => boolean;
+  /** Whether host0 can accept a connection. Asked about once a second, and before a member is dropped. @param now an answer of a moment ago is not enough */
+  readonly hears: (now: boolean) => boolean;
 }
 
 /** Keeps the heartbeats of one mesh, and drops silent members. */
@@ -127,6 +127,10 @@ export class Heartbeats {
     return this.#clock.nowMs() - Math.max(heartbeat.heardMs, this.#deafMs) >= MEMBER_SILENCE_MS;
   }
 
+  #allSilent(): Ipv6[] {
+    return [...this.#heartbeats.keys()].filter((ipv6) => this.silent(ipv6));
+  }
+
   /** Sets the alarm for the first member whose time may run out, but no later than WATCH_MS from now. */
   #arm(atLeastMs = 0): void {
     if (!this.#hearing || this.#alarm !== undefined || this.#heartbeats.size === 0) return;
@@ -151,11 +155,18 @@ export class Heartbeats {
   /** Never rejects. */
   async #sweep(): Promise<void> {
     this.#excuseOwnAbsence();
-    if (!this.#input.hears()) this.#deafMs = this.#clock.nowMs();
-    const dropping = [...this.#heartbeats.keys()]
-      .filter((ipv6) => this.silent(ipv6))
-      .map((ipv6) => this.#input.drop(ipv6));
-    const failure = (await Promise.allSettled(dropping)).find((result) => result.status === 'rejected');
+    if (!this.#input.hears(false)) this.#deafMs = this.#clock.nowMs();
+    let silent = this.#allSilent();
+    if (silent.length > 0 && !this.#input.hears(true)) {
+      this.#deafMs = this.#clock.nowMs();
+      silent = [];
+    }
+    const failure =
+      silent.length === 0
+        ? undefined
+        : (await Promise.allSettled(silent.map((ipv6) => this.#input.drop(ipv6)))).find(
+            (result) => result.status === 'rejected',
+          );
     if (failure !== undefined) this.#input.failed(failure.reason);
     this.#alarm = undefined;
     this.#arm(failure === undefined ? 0 : DROP_RETRY_MS);

@@ -46,8 +46,8 @@ export interface MembershipInput
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
   /** The underlay subnets that host0 forwards VXLAN between. */
   readonly subnets: () => readonly Ipv4Cidr[];
-  /** Whether host0 can accept a connection now. Absent: always. While it cannot, no member is dropped. */
-  readonly hears?: () => boolean;
+  /** Whether host0 can accept a connection. Absent: always. While it cannot, no member is dropped. @param now an answer of a moment ago is not enough */
+  readonly hears?: (now: boolean) => boolean;
   /** Called for each change, before the subscribers. */
   readonly onChange: (change: MembershipChange) => void;
   /** Called when the members have been read: at the start, and again after the store's watch was lost. */
@@ -97,7 +97,7 @@ export class Membership {
       clock: input.clock,
       drop: (ipv6) => this.#drop(ipv6),
       failed: (error) => this.#journal.notDropped(error),
-      hears: () => input.hears?.() ?? true,
+      hears: (now) => input.hears?.(now) ?? true,
     });
     this.#memberTable = new MemberTable({
       ...input,
@@ -263,6 +263,21 @@ export class Membership {
     const isKnown = member?.machine === machine && member.instance === instance && member.ipv4 === ipv4;
     if (isKnown) this.#heartbeats.beat(ipv6, state);
     return isKnown;
+  }
+
+  /**
+   * Whether host0's kernel sees the packets of a member elsewhere than the member's last report came from. Then the member must
+   * report, and host0 decides.
+   */
+  async hasMoved(ipv6: Ipv6): Promise<boolean> {
+    const { mac, ipv4, localPort } = await this.#input.verification.verify(this.network, ipv6);
+    const member = this.#memberTable.get(ipv6);
+    if (member === undefined) return false;
+    return (
+      localPort !== undefined ||
+      (ipv4 !== undefined && ipv4 !== member.ipv4) ||
+      (mac !== undefined && mac !== member.mac)
+    );
   }
 
   /** The report of a node without an agent: see `MemberReports.poll`. */

@@ -77,6 +77,11 @@ export class NumberPool {
     return this.#pool.isNew;
   }
 
+  /** Moves on, past numbers that the store may have given out and lost. */
+  leap(): PoolMove {
+    return this.#pool.leap(this.#pool.next + LEAP);
+  }
+
   /** Gives a number back. */
   give(number: number): PoolMove {
     return this.#pool.give(hexOf(number));

@@ -135,6 +135,19 @@ export class Pool<G> {
     };
   }
 
+  /** Moves the cursor on, past values that were given out and that the store has lost. */
+  leap(next: number): PoolMove {
+    return {
+      compare: [],
+      changes: [],
+      cursor: this.#cursor.put({ next, epoch: this.#epoch }),
+      done: () => {
+        this.#next = Math.max(this.#next, next);
+      },
+      undo: () => undefined,
+    };
+  }
+
   /** Writes another grant for a value that is taken. */
   rewrite(grant: G): PoolMove {
     const value = this.#collection.nameOf(grant);

@@ -34,9 +34,15 @@ export class PortIds {
     return new PortIds(await Pool.open({ store, name: POOL, form, first: 1, leap: LEAP }));
   }
 
-  /** The next id. @param owner what uses it, for people @throws MESH_PORT_IDS_EXHAUSTED */
-  allocate(owner: string): PortId & { readonly move: PoolMove } {
-    const { next } = this.#pool;
+  /**
+   * The next id.
+   * @param owner what uses it, for people
+   * @param isFree whether no node has a port of this id from an earlier store
+   * @throws MESH_PORT_IDS_EXHAUSTED
+   */
+  allocate(owner: string, isFree: (id: string) => boolean = () => true): PortId & { readonly move: PoolMove } {
+    let { next } = this.#pool;
+    while (next <= LAST_ID && !(this.#pool.of(next.toString(16)) === undefined && isFree(next.toString(16)))) next++;
     if (next > LAST_ID) {
       throw new MeshError('MESH_PORT_IDS_EXHAUSTED', 'all 4294967295 ids of ports have been given out', {
         operation: 'allocate the id of a port',
@@ -46,6 +52,23 @@ export class PortIds {
     }
     const id = next.toString(16);
     return { ...portOf(next), move: this.#pool.take({ value: id, owner }, next + 1) };
+  }
+
+  /** Takes the id of a port that a node has and the store has lost. @throws MESH_PORT_TAKEN */
+  take(id: string, owner: string): PoolMove {
+    const other = this.#pool.of(id)?.owner;
+    if (other === undefined) return this.#pool.take({ value: id, owner });
+    throw new MeshError('MESH_PORT_TAKEN', `the id ${id} is that of another ${other}`, {
+      operation: 'take the id of a port',
+      object: id,
+      rule: 'Each port has an id of its own.',
+      remedy: 'Release the orphan, and make the port again with `mesh port create`.',
+    });
+  }
+
+  /** Moves on, past ids that the store may have given out and lost. */
+  leap(): PoolMove {
+    return this.#pool.leap(this.#pool.next + LEAP);
   }
 
   /** Notes that a port is gone. Its id is not given again. */

@@ -66,6 +66,11 @@ export class PrefixPool {
     });
   }
 
+  /** Moves on, past prefixes that the store may have given out and lost. */
+  leap(): PoolMove {
+    return this.#pool.leap(this.#pool.next + LEAP);
+  }
+
   /** Gives a prefix back. */
   give(prefix: Ipv6Cidr): PoolMove {
     return this.#pool.give(prefix);

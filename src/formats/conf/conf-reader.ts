@@ -14,12 +14,12 @@ export async function readConfBytes(path: string): Promise<Uint8Array> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!(await file.stat()).isFile()) throw new Error('not a regular file');
-    const head = Buffer.alloc(CONF_FILE_MAX_BYTES + 1);
+    const head = Buffer.allocUnsafe(CONF_FILE_MAX_BYTES + 1);
     let length = 0;
     for (;;) {
       const { bytesRead } = await file.read(head, length, head.length - length);
       length += bytesRead;
-      if (bytesRead === 0 || length === head.length) return head.subarray(0, length);
+      if (bytesRead === 0 || length === head.length) return new Uint8Array(head.subarray(0, length));
     }
   } finally {
     await file.close();

@@ -1,4 +1,5 @@
 /** Reads the network files of a directory: `*.conf` in the order of their names, without sub-directories. */
+import { statSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
@@ -15,8 +16,57 @@ export interface NetworkFiles {
   readonly missing: boolean;
 }
 
-/** All network files of a directory. A missing directory has none, and is no error. */
-export async function readNetworkFiles(directory: string): Promise<NetworkFiles> {
+/** A file as it was read, with what the file system said of it then. */
+interface ReadFile {
+  readonly stamp: string;
+  readonly file: NetworkFile;
+}
+
+/**
+ * A file that was written so shortly before it was read may be written again without a trace: file systems count times in steps of up
+ * to two seconds.
+ */
+const STAMP_STEP_MS = 2_000;
+
+/** Reads one directory again and again. A file that has not changed since is the same object, and is not read again. */
+export class NetworkFilesReader {
+  #read = new Map<string, ReadFile>();
+
+  /** @param nowMs the time in milliseconds since 1970 */
+  async read(directory: string, nowMs: number): Promise<NetworkFiles> {
+    const before = this.#read;
+    const now = new Map<string, ReadFile>();
+    const found = await readNetworkFiles(directory, async (path) => {
+      const stamp = stampOf(path, nowMs);
+      const known = before.get(path);
+      const isKnown = stamp !== undefined && known?.stamp === stamp;
+      const file = isKnown ? known.file : { file: path, bytes: await readConfBytes(path) };
+      if (stamp !== undefined) now.set(path, { stamp, file });
+      return file;
+    });
+    this.#read = now;
+    return found;
+  }
+}
+
+/** What changes with the content of a file; undefined for a file that has just been written, or cannot be looked at. */
+function stampOf(path: string, nowMs: number): string | undefined {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = statSync(path, { bigint: true });
+    return Number(ctimeMs) + STAMP_STEP_MS > nowMs ? undefined : [dev, ino, size, mtimeNs, ctimeNs].join();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * All network files of a directory. A missing directory has none, and is no error.
+ * @param read reads one of them
+ */
+export async function readNetworkFiles(
+  directory: string,
+  read: (path: string) => Promise<NetworkFile> = async (file) => ({ file, bytes: await readConfBytes(file) }),
+): Promise<NetworkFiles> {
   let names: string[];
   try {
     const found = await readdir(directory, { withFileTypes: true });
@@ -30,7 +80,7 @@ export async function readNetworkFiles(directory: string): Promise<NetworkFiles>
   for (const name of names.sort()) {
     const file = join(directory, name);
     try {
-      files.push({ file, bytes: await readConfBytes(file) });
+      files.push(await read(file));
     } catch (cause) {
       if (!(await wasRemoved(file, cause))) errors.push(unreadable(file, cause));
     }

@@ -15,6 +15,9 @@ export interface Decided {
   readonly name: string;
 }
 
+/** A message shows no more of a value. */
+const SHOWN_MAX = 100;
+
 type Part = Readonly<Record<string, unknown>>;
 
 /** MESH_NET_INVALID: where an order does not fit. */
@@ -139,5 +142,6 @@ function textAt(whole: Part, path: readonly string[]): string {
   const at = (value: unknown, key: string): unknown =>
     typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
   const value = path.reduce<unknown>(at, whole);
-  return value === undefined ? 'what is missing' : JSON.stringify(value);
+  const text = value === undefined ? 'what is missing' : JSON.stringify(value);
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
 }

@@ -86,6 +86,11 @@ export class LiveMirror implements EntryQuestions {
     return mirror;
   }
 
+  /** The kernel's events. When a listener gets one, the tables have taken it in. */
+  get events(): Subscribable<KernelEvent> {
+    return this.#input.monitor.events;
+  }
+
   get links(): Iterable<Link> {
     return this.#mirror.tables.links.values();
   }

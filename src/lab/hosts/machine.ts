@@ -77,7 +77,6 @@ export function switchOn(host: LabHost): void {
     argv,
     directory: root,
     outputFile: consoleFile(root),
-    readiness: { kind: 'socket', path: monitorSocket(root) },
   });
 }
 

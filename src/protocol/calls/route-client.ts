@@ -157,7 +157,9 @@ export class RouteClient<T> {
     const { answer } = await loading;
     const shape = answer.kind === 'lines' ? answer.form : form.unknown();
     try {
-      for await (const line of linesOf(body, LINE_MAX_LENGTH)) yield readDocument(shape, line, LINE_MAX_LENGTH);
+      for await (const lines of linesOf(body, LINE_MAX_LENGTH)) {
+        for (const line of lines) yield readDocument(shape, line, LINE_MAX_LENGTH);
+      }
     } catch (error) {
       throw this.#transport.explain(error);
     }

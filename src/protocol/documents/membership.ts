@@ -31,15 +31,18 @@ export const REPORT_INTERVAL_MS = 3_000;
 export function reportIntervalMs(machine: MachineId): number {
   return REPORT_INTERVAL_MS - Number.parseInt(machine.slice(0, 2), 16);
 }
-/**
- * The longest time between two reports inside a mesh while the node's channel keeps the membership. They show host0's kernel the
- * node's addresses, and the node that this mesh works.
- */
+/** The longest time between two reports inside a mesh while the node's channel keeps the membership. */
 const KEPT_REPORT_INTERVAL_MS = 60_000;
-/** The time between two such reports: 45 to 60 s, each mesh of a node at its own pace, so that a node in hundreds does not report in all at once. */
-export function keptReportIntervalMs(machine: MachineId, network: number): number {
+/** A node in many meshes reports more rarely in each: once a second in all of them together. */
+const KEPT_REPORT_COST_MS = 1_000;
+/**
+ * The time between two reports inside a mesh while the node's channel keeps the membership. They show host0's kernel the node's
+ * addresses, and the node that this mesh works. Each mesh of a node has its own pace, so that a node does not report in all at once.
+ * @param meshes in how many meshes the node is
+ */
+export function keptReportIntervalMs(machine: MachineId, network: number, meshes: number): number {
   const pace = (Number.parseInt(machine.slice(0, 2), 16) + 37 * network) % 256;
-  return KEPT_REPORT_INTERVAL_MS * (1 - pace / 1024);
+  return Math.max(KEPT_REPORT_INTERVAL_MS, KEPT_REPORT_COST_MS * meshes) * (1 - pace / 1024);
 }
 /** The time between two comment lines of an idle stream: silence then means that the other end is gone. */
 export const STREAM_COMMENT_MS = 3_000;

@@ -110,8 +110,15 @@ export interface NodeAssignment extends MembershipVersion {
   readonly attachments: readonly NodeAttachment[];
   readonly ports: readonly AssignedPort[];
   readonly workloads: readonly AssignedWorkload[];
+  /** The run of host0 that composed this, by a word. The node says it back (`NodeStatus.term`). Absent: from an older host0. */
+  readonly term?: string;
   /** Orphans of the node that an administrator released. Absent: none. */
   readonly released?: readonly OrphanName[];
+  /**
+   * The word of the node for what it said of its ports when host0 composed this (`NodeStatus.said`). The node keeps a network in
+   * which it has plugged a port since: host0 is about to hear of it. Absent: from an older host0.
+   */
+  readonly heard?: string;
   /** On host0: it forwards VXLAN packets between these segments, and nothing else. */
   readonly segments: readonly Segment[];
   /** On host0: the NICs that its agent keeps up. */
@@ -177,8 +184,14 @@ export interface NodeStatus {
   readonly instance?: string;
   /** The assignment in force; absent before the first one. */
   readonly assignment?: MembershipVersion;
+  /** The term of the assignment in force. An older node has none. */
+  readonly term?: string;
+  /** The epochs of assignments that the node had before the one in force. An older node does not say. */
+  readonly epochsBefore?: readonly string[];
   /** Whether the assignment in force is on the node's disk, so that it survives a restart. */
   readonly kept: boolean;
+  /** A word for `ports`: another list has another word. host0 says it back (`NodeAssignment.heard`). An older node has none. */
+  readonly said?: string;
   /** The digest of each attachment that the node has from host0 (`attachmentDigest`), so that host0 sends only others. */
   readonly digests: Readonly<Record<NetworkId, string>>;
   readonly objects: readonly ObjectStatus[];

@@ -233,6 +233,27 @@ export interface PortView {
   readonly refused?: readonly { readonly kind: string; readonly frames: number; readonly macs: readonly string[] }[];
 }
 
+/** A port that host0 has placed on a node, as host0 lists it. */
+export interface PlacedPortView {
+  /** Hex digits. An id is never given twice. */
+  readonly id: string;
+  readonly network: NetworkId;
+  readonly networkName: string;
+  /** The node's name. */
+  readonly node: string;
+  readonly machine: MachineWord;
+  /** Name of the interface on the node. */
+  readonly interface: string;
+  readonly mac: Mac;
+  /**
+   * `wanted`: the node does not have the interface on the bridge of the network yet. `plugged`: it does. `gone`: host0 has deleted
+   * the port.
+   */
+  readonly state: 'wanted' | 'plugged' | 'gone';
+  /** Why the port is not plugged. */
+  readonly why?: string;
+}
+
 /** A kernel setting (sysctl) with a value. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */
 export interface Setting {
   readonly name: string;

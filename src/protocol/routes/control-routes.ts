@@ -8,6 +8,7 @@ import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
+import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
 
@@ -27,6 +28,7 @@ export const CONTROL_ROUTES = {
   },
   ...CATALOGUE_ROUTES,
   ...NODE_ROUTES,
+  ...PORT_ROUTES,
   ...MACHINE_ROUTES,
   ...BOOT_ROUTES,
   'GET /v1/assignment': {

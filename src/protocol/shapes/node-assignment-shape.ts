@@ -55,7 +55,10 @@ const MACS_MAX = 65_536;
 const OBJECTS_MAX = 262_144;
 /** The digest of an attachment (`attachmentDigest`). */
 export const DigestShape: form.Shape<string> = form.string({ pattern: /^[0-9a-f]{32}$/ });
-const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
+/** What a node calls a state of its ports. */
+export const WordShape = form.string({ max: 64 });
+/** The id of a port that host0 has placed. */
+export const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
 const ObjectIdShape = form.string({ max: 64 });
 
@@ -132,6 +135,8 @@ const Frame = form.object({
   ports: form.listOf(form.unknown(), PORTS_MAX),
   workloads: form.listOf(form.unknown(), PORTS_MAX),
   released: form.exactOptional(form.listOf(OrphanNameShape, OBJECTS_MAX)),
+  heard: form.exactOptional(WordShape),
+  term: form.exactOptional(WordShape),
   segments: form.otherwise(form.listOf(SegmentShape, SEGMENTS_MAX), []),
   nics: form.otherwise(form.listOf(NicShape, NICS_MAX), []),
 });
@@ -241,6 +246,9 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   format: form.int(1),
   assignment: form.exactOptional(VersionShape),
   kept: form.boolean(),
+  said: form.exactOptional(WordShape),
+  term: form.exactOptional(WordShape),
+  epochsBefore: form.exactOptional(form.listOf(WordShape, 64)),
   digests: form.recordOf(NetworkIdShape, DigestShape, NETWORKS_MAX),
   objects: form.listOf(ObjectStateShape, OBJECTS_MAX),
   ports: form.listOf(

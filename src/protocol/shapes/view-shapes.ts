@@ -22,6 +22,7 @@ import type {
   NetworkView,
   NodeView,
   PingResult,
+  PlacedPortView,
   PlanView,
   PortView,
 } from '../documents/views.ts';
@@ -30,8 +31,9 @@ import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
-import { ReasonsShape } from './node-assignment-shape.ts';
+import { PortIdShape, ReasonsShape } from './node-assignment-shape.ts';
 import {
+  DeviceShape,
   FindingsShape,
   Ipv4Shape,
   Ipv6Shape,
@@ -250,6 +252,19 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
       ENTRIES_MAX,
     ),
   ),
+});
+
+/** A port that host0 has placed on a node. */
+export const PlacedPortShape: form.Shape<PlacedPortView> = form.looseObject({
+  id: PortIdShape,
+  network: NetworkIdShape,
+  networkName: form.string({ max: 64 }),
+  node: TextShape,
+  machine: Word,
+  interface: DeviceShape,
+  mac: MacShape,
+  state: form.oneOf(['wanted', 'plugged', 'gone']),
+  why: form.exactOptional(TextShape),
 });
 
 const Hop: form.Shape<TraceHop> = form.looseObject({

@@ -1,11 +1,12 @@
 /** One supervised process: its record against damage and forgery, its end with all that it started, its output and readiness. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -90,10 +91,10 @@ test('the next process of ours adopts the child, and knows whether its spec is t
   expect(existsSync(recordFile())).toBe(false);
 });
 
-test.each<[string, (mark: ProcessMark) => void, string]>([
+test.each<[string, (mark: ProcessMark) => void, string?]>([
   ['garbage', () => writeFileSync(recordFile(), '{"pid": 1'), 'is no JSON'],
   ['pid 1', () => writeFileSync(recordFile(), record({ pid: 1, startTime: '1' })), 'does not fit its form at pid'],
-  ['an earlier boot', (mark) => writeFileSync(recordFile(), record(mark, { boot: 'b' })), 'is of an earlier boot'],
+  ['an earlier boot', (mark) => writeFileSync(recordFile(), record(mark, { boot: 'b' }))],
   [
     'another user',
     (mark) => {
@@ -125,7 +126,8 @@ test.each<[string, (mark: ProcessMark) => void, string]>([
   const before = existsSync(join(directory, 'target')) && readFileSync(join(directory, 'target'), 'utf8');
   const process = launched();
   expect(process.running).toBeUndefined();
-  expect(journal.recent().map(({ message }) => message)).toEqual([`the record ${recordFile()} ${fault}`]);
+  const told = fault === undefined ? [] : [`the record ${recordFile()} ${fault}`];
+  expect(journal.recent().map(({ message }) => message)).toEqual(told);
   await process.end();
   expect(isRunning(other)).toBe(true);
   if (_kind === 'a directory') return;
@@ -290,6 +292,29 @@ test('a child that is not ready gets the signal to read again only then: before,
   writeFileSync(go, '');
   await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toBe('read\n'), WAIT);
   expect(isRunning(mark)).toBe(true);
+});
+
+test('on a full disk the child runs, which is told, and it is adopted as soon as there is room', async () => {
+  const disk = join(directory, 'disk');
+  mkdirSync(disk);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'meshwork-test', disk]);
+  onTestFinished(() => void execFileSync('umount', ['--lazy', disk]));
+  const on = () => {
+    const made = new LaunchedProcess({ name: 'child', directory: disk, clock: systemClock, journal });
+    onTestFinished(() => made.end());
+    return made;
+  };
+  writeFileSync(join(disk, 'filler'), '');
+  expect(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(1_000_000))).toThrow('ENOSPC');
+  const process = on();
+  await process.start(spec('exec sleep 60'));
+  const mark = markOf(process);
+  expect(process.error).toMatchObject({ code: 'MESH_PROCESS_FAILED', message: expect.stringContaining('ENOSPC') });
+  expect(readdirSync(disk).sort()).toEqual(['child.log', 'filler']);
+  rmSync(join(disk, 'filler'));
+  await vi.waitFor(() => expect(existsSync(join(disk, 'child.process.json'))).toBe(true), WAIT);
+  await process.release();
+  expect(on().running).toMatchObject({ pid: mark.pid });
 });
 
 test('a name leads to no other directory', async () => {

@@ -22,14 +22,17 @@ export interface PresentProcess {
   readonly astray: boolean;
 }
 
+/** A process that is to run, or none. */
+type Order = { readonly spec: ProcessSpec } | { readonly spec?: never };
+
 interface Slot {
   readonly process: LaunchedProcess;
   readonly unsubscribe: () => void;
-  /** The spec of the start that is under way. */
-  starting?: ProcessSpec | undefined;
-  /** An end is under way, after which nothing is to run. */
-  ending: boolean;
-  /** Why the last end failed. */
+  /** The last order, until it is carried out. */
+  order?: Order | undefined;
+  /** An order is being carried out. */
+  working: boolean;
+  /** Why the last order failed, where the process itself has no error. */
   error?: MeshError | undefined;
 }
 
@@ -58,8 +61,8 @@ export class Launcher implements HealthSource {
       const spec = wanted.get(name);
       const { running } = slot.process;
       if (spec === undefined) {
-        if (running === undefined && slot.starting === undefined && !slot.ending) this.#drop(name, slot);
-      } else if (running?.digest === specDigest(spec)) slot.process.adopt(spec);
+        if (running === undefined && slot.order === undefined) this.#drop(name, slot);
+      } else if (slot.order === undefined && running?.digest === specDigest(spec)) slot.process.adopt(spec);
     }
   }
 
@@ -69,45 +72,39 @@ export class Launcher implements HealthSource {
    */
   start(spec: ProcessSpec): MeshError | undefined {
     const slot = this.#slotOf(spec.name);
-    const { process } = slot;
-    const digest = specDigest(spec);
-    if (slot.starting !== undefined && specDigest(slot.starting) === digest) return undefined;
-    if (slot.starting === undefined && !slot.ending && process.running?.digest === digest) return undefined;
-    const refusal = process.running === undefined ? process.refusalOf(spec) : undefined;
-    if (refusal !== undefined) return refusal;
-    const mustEnd = process.running !== undefined && !slot.ending;
-    slot.starting = spec;
-    slot.ending = false;
-    slot.error = undefined;
-    const started = mustEnd ? process.end().then(() => process.start(spec)) : process.start(spec);
-    void started
-      .catch((thrown: unknown) => {
-        // What the process itself did wrong, it keeps.
-        if (process.error === undefined) slot.error = MeshError.from(thrown);
-      })
-      .then(() => {
-        if (slot.starting === spec) slot.starting = undefined;
-        this.#changes.emit();
-      });
-    return undefined;
+    const { order, process } = slot;
+    if (order === undefined && process.running?.digest === specDigest(spec)) return undefined;
+    const refusal = order === undefined && process.running === undefined ? process.refusalOf(spec) : undefined;
+    if (refusal === undefined) this.#order(slot, { spec });
+    return refusal;
   }
 
   /** Orders the end of a process. */
   end(name: string): void {
     const slot = this.#slots.get(name);
-    if (slot === undefined || slot.ending) return;
-    slot.starting = undefined;
-    slot.ending = true;
-    slot.error = undefined;
-    void slot.process
-      .end()
-      .catch((thrown: unknown) => {
-        slot.error = MeshError.from(thrown);
-      })
-      .then(() => {
-        slot.ending = false;
-        this.#changes.emit();
-      });
+    if (slot !== undefined) this.#order(slot, {});
+  }
+
+  #order(slot: Slot, order: Order): void {
+    slot.order = order;
+    if (!slot.working) void this.#work(slot);
+  }
+
+  /** Carries out orders until there is none. One that came before the last one need not be finished. */
+  async #work(slot: Slot): Promise<void> {
+    slot.working = true;
+    for (let { order } = slot; order !== undefined; { order } = slot) {
+      slot.error = undefined;
+      try {
+        await carryOut(order, slot);
+      } catch (thrown) {
+        // What the process itself did wrong, it keeps.
+        if (slot.process.error === undefined) slot.error = MeshError.from(thrown);
+      }
+      if (slot.order === order) slot.order = undefined;
+    }
+    slot.working = false;
+    this.#changes.emit();
   }
 
   /** Lets a process read again what its spec says. */
@@ -116,11 +113,6 @@ export class Launcher implements HealthSource {
       .get(spec.name)
       ?.process.reread(spec)
       .then(() => this.#changes.emit());
-  }
-
-  /** Whether a process runs and has shown that it does its work. */
-  isReady(name: string): boolean {
-    return this.#slots.get(name)?.process.running?.ready === true;
   }
 
   /** The processes that do not keep running, or do not do their work. */
@@ -139,7 +131,7 @@ export class Launcher implements HealthSource {
     const present = this.#slots.get(name);
     if (present !== undefined) return present;
     const process = new LaunchedProcess({ ...this.#place, name });
-    const slot: Slot = { process, unsubscribe: process.changes.subscribe(() => this.#changes.emit()), ending: false };
+    const slot: Slot = { process, unsubscribe: process.changes.subscribe(() => this.#changes.emit()), working: false };
     this.#slots.set(name, slot);
     return slot;
   }
@@ -151,13 +143,24 @@ export class Launcher implements HealthSource {
   }
 }
 
-function presentIn(name: string, { process, starting, ending }: Slot): PresentProcess | undefined {
-  if (starting !== undefined) {
-    const reread = starting.rereads?.digest;
-    return { name, digest: specDigest(starting), ready: false, astray: false, ...(reread !== undefined && { reread }) };
+async function carryOut(order: Order, slot: Slot): Promise<void> {
+  const { process } = slot;
+  const { spec } = order;
+  const { running } = process;
+  if (spec !== undefined && running?.digest === specDigest(spec)) return process.adopt(spec);
+  if (running !== undefined) await process.end();
+  if (spec !== undefined && slot.order === order) await process.start(spec);
+}
+
+function presentIn(name: string, { process, order }: Slot): PresentProcess | undefined {
+  if (order !== undefined && order.spec === undefined) return undefined;
+  const { spec } = order ?? {};
+  if (spec !== undefined) {
+    const reread = spec.rereads?.digest;
+    return { name, digest: specDigest(spec), ready: false, astray: false, ...(reread !== undefined && { reread }) };
   }
   const { running } = process;
-  if (running === undefined || ending) return undefined;
+  if (running === undefined) return undefined;
   const { digest, reread, ready, astray } = running;
   return { name, digest, ready, astray, ...(reread !== undefined && { reread }) };
 }

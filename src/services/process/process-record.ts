@@ -28,7 +28,7 @@ export interface ProcessRecord extends ProcessMark {
 /** A record, or why there is none that counts. Both are absent when there is no file. */
 export interface RecordReading {
   readonly record?: ProcessRecord;
-  /** The end of a sentence about the file. */
+  /** The end of a sentence about the file, where somebody should look at it. */
   readonly fault?: string;
 }
 
@@ -92,7 +92,8 @@ function judged(descriptor: number): RecordReading {
     RECORD_MAX_BYTES,
   );
   if (record === undefined) return { fault: fault ?? 'is no record' };
-  return record.boot === undefined || record.boot === bootId() ? { record } : { fault: 'is of an earlier boot' };
+  // After a power cut, that is no news.
+  return record.boot === undefined || record.boot === bootId() ? { record } : {};
 }
 
 /** Replaces the record in one step, also where the path is a link. @throws an error of the file system, such as a full disk */

@@ -1,0 +1,44 @@
+/** What nodes have said of themselves in this run of host0. Another run hears it again. */
+import type { MachineWord } from '../../model/machine.ts';
+import type { NodeStatus, ObjectStatus } from '../../protocol/documents/node-assignment.ts';
+
+/** What a node reports, as far as its assignment depends on it. */
+export type ReportedStatus = Pick<NodeStatus, 'ports' | 'orphans' | 'digests'> &
+  Partial<Pick<NodeStatus, 'said' | 'vteps' | 'objects' | 'assignment' | 'term' | 'epochsBefore'>>;
+
+/** Keeps the last report of each node. */
+export class NodeReports {
+  /** The networks that each node has from host0. */
+  readonly #have = new Map<MachineWord, ReadonlySet<string>>();
+  readonly #said = new Map<MachineWord, string>();
+  readonly #objects = new Map<MachineWord, readonly ObjectStatus[]>();
+
+  /** @returns whether the node has said something new of its ports */
+  take(machine: MachineWord, { digests, said, objects = [] }: ReportedStatus): boolean {
+    this.#have.set(machine, new Set(Object.keys(digests)));
+    this.#objects.set(machine, objects);
+    if (said === undefined || said === this.#said.get(machine)) return false;
+    this.#said.set(machine, said);
+    return true;
+  }
+
+  /** A node whose channel has ended may be otherwise by now. */
+  closed(machine: MachineWord): void {
+    this.#objects.delete(machine);
+  }
+
+  /** The networks that a node has from host0; undefined before its first report. */
+  networksOf(machine: MachineWord): ReadonlySet<string> | undefined {
+    return this.#have.get(machine);
+  }
+
+  /** The word for what the node said of its ports (`NodeStatus.said`). */
+  saidBy(machine: MachineWord): string | undefined {
+    return this.#said.get(machine);
+  }
+
+  /** How a port is on a node; undefined while the node has not told. @param link the port's interface */
+  portState(machine: MachineWord, link: string): ObjectStatus | undefined {
+    return this.#objects.get(machine)?.find(({ kind, id }) => kind === 'port' && id === link);
+  }
+}
