@@ -60,7 +60,7 @@ test('a node without items joins a mesh with one other member', () => {
   const other = member(manage, '20000001', '10.11.2.2');
   expect(text(plan(new Map(), desiredItems(input(attachment(manage, other))), everything))).toMatchInlineSnapshot(`
     "nft table inet meshwork { … } # sets: bridges within homes segments underlay sources_456
-    nft table bridge meshwork { … } # sets: vxlans host0s entrances
+    nft table bridge meshwork { … } # sets: vxlans arrivals host0s entrances
     ip link add br456 address 02:2f:55:d5:07:f4 mtu 1380 type bridge fdb_max_learned 12288 no_linklocal_learn 1
     ip link add vxlan456 address 02:7e:61:7a:4a:d5 mtu 1380 master br456 type vxlan id 456 dstport 4789 local 10.11.1.2 learning df inherit maxaddress 16386
     ip address add fd42:2345:1234:9abc:7647:6b77:cff:6931/64 dev br456 nodad

@@ -2,10 +2,11 @@
 import { type RulesetItem, type RulesetSets, sized } from '../../items/ruleset.ts';
 import type { ChainShare, FilledSet, RuleContribution, SetShare } from './contribution.ts';
 
+/** A chain of several shares. */
 interface CollectedChain {
-  readonly rules: Set<string>;
+  readonly collected: Set<string>;
   key: string;
-  readonly verdicts: Set<string>;
+  readonly elements: Set<string>;
 }
 
 const NO_ELEMENTS: ReadonlySet<string> = new Set();
@@ -21,7 +22,8 @@ export class CollectedTable {
   readonly #family: RulesetItem['family'];
   readonly #sets = new Map<string, { readonly share: SetShare; readonly elements: string[] }>();
   readonly #filled = new Map<string, FilledSet>();
-  readonly #chains = new Map<string, CollectedChain>();
+  /** A chain of one share is that share. */
+  readonly #chains = new Map<string, ChainShare | CollectedChain>();
 
   constructor(family: RulesetItem['family'], contributions: Iterable<RuleContribution>) {
     this.#family = family;
@@ -84,18 +86,49 @@ export class CollectedTable {
     else known.elements.push(...share.elements);
   }
 
-  #takeChain({ name, rules = [], verdicts }: ChainShare): void {
-    const chain = this.#chains.get(name) ?? { rules: new Set(), key: '', verdicts: new Set() };
-    this.#chains.set(name, chain);
-    for (const rule of rules) chain.rules.add(rule);
-    if (verdicts === undefined) return;
-    chain.key = verdicts.key;
-    for (const element of verdicts.elements) chain.verdicts.add(element);
+  #takeChain(share: ChainShare): void {
+    const known = this.#chains.get(share.name);
+    if (known === undefined) {
+      this.#chains.set(share.name, share);
+      return;
+    }
+    let chain: CollectedChain;
+    if (isCollected(known)) chain = known;
+    else {
+      chain = {
+        collected: new Set(known.rules),
+        key: known.verdicts?.key ?? '',
+        elements: new Set(known.verdicts?.elements),
+      };
+      this.#chains.set(share.name, chain);
+    }
+    for (const rule of share.rules ?? []) chain.collected.add(rule);
+    if (share.verdicts === undefined) return;
+    chain.key = share.verdicts.key;
+    for (const element of share.verdicts.elements) chain.elements.add(element);
   }
 }
 
+function isCollected(chain: ChainShare | CollectedChain): chain is CollectedChain {
+  return 'collected' in chain;
+}
+
+/** The texts of shares: most chains belong to one network, and stay as they are when others change. */
+const texts = new WeakMap<ChainShare, string>();
+
+function rulesText(chain: ChainShare | CollectedChain): string {
+  if (isCollected(chain)) return textOf(chain.collected, chain.key, chain.elements);
+  const known = texts.get(chain);
+  if (known !== undefined) return known;
+  const text = textOf(chain.rules ?? [], chain.verdicts?.key ?? '', chain.verdicts?.elements ?? []);
+  texts.set(chain, text);
+  return text;
+}
+
 /** The look-up comes last. There is none for an empty map, which nft cannot write. */
-function rulesText({ rules, key, verdicts }: CollectedChain): string {
-  const lookUp = verdicts.size === 0 ? [] : [`${key} vmap { ${[...verdicts].join(', ')} }`];
-  return [...rules, ...lookUp].map((rule) => `    ${rule}\n`).join('');
+function textOf(rules: Iterable<string>, key: string, elements: Iterable<string>): string {
+  let text = '';
+  for (const rule of rules) text += `    ${rule}\n`;
+  const list = [...elements];
+  return list.length === 0 ? text : `${text}    ${key} vmap { ${list.join(', ')} }\n`;
 }

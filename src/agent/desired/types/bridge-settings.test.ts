@@ -11,13 +11,15 @@ import type { Network } from '../../../model/network/network.ts';
 
 /** A root tells its delay every two seconds. */
 const DEADLINE_MS = 10_000;
+/** Four namespaces and two kernels take half a second on a quiet machine. */
+const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;
 
 let pair: PlannedPair;
 
 beforeEach(async () => {
   pair = await PlannedPair.open();
-});
+}, SET_UP_DEADLINE_MS);
 
 afterEach(async () => {
   await pair[Symbol.asyncDispose]();

@@ -11,7 +11,7 @@ import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
 import type { NetworkContext } from '../node-context.ts';
-import type { Part } from '../part.ts';
+import type { Part, SetElement } from '../part.ts';
 import { portPart, portRulesPart } from '../parts/port.ts';
 import { guardOf, ownGuard } from '../rules/address-guard.ts';
 import { hostAddressRules } from '../rules/host-address-rules.ts';
@@ -32,21 +32,25 @@ export function bridgeParts(
   if (!hasBridge(network)) return [];
   const own = nodeAddresses(network, node.machine);
   return [
-    ...ownBridgeParts(network, own, hostAddresses),
+    ...ownBridgeParts(network, own, hostAddresses, ports.length > 0),
     portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, undefined, ports),
   ];
 }
 
-const NO_ADDRESSES: readonly HostInterface[] = [];
-
-/** The bridge with this node's addresses on it. @param given those that host0 chose */
+/**
+ * The bridge with this node's addresses on it.
+ * @param given those that host0 chose
+ * @param hasPorts whether ports can send: without any, there are no rules that ask for this node's own addresses
+ */
 export function ownBridgeParts(
   network: BridgedNetwork,
   own: NodeAddresses,
-  given: readonly HostInterface[] = NO_ADDRESSES,
+  given: readonly HostInterface[] | undefined,
+  hasPorts: boolean,
 ): Part[] {
-  return [
+  const guarded = (elements: () => SetElement[]) => (hasPorts ? { elements: elements() } : {});
+  const parts: Part[] = [
     {
       key: 'bridge',
       inputs: [network],
@@ -54,23 +58,22 @@ export function ownBridgeParts(
     },
     {
       key: 'addresses',
-      inputs: [network],
-      build: () => ({ items: addressItems(network, own), elements: ownGuard(network, own) }),
-    },
-    {
-      key: 'given addresses',
-      inputs: [network, given],
-      build: () => ({
-        items: given.map((one) => givenItem(network, one)),
-        rules: [hostAddressRules(network, given)],
-        elements: guardOf(
-          network,
-          [],
-          given.flatMap(({ address }) => (isIpv6(address) ? [address] : [])),
-        ),
-      }),
+      inputs: [network, hasPorts],
+      build: () => ({ items: addressItems(network, own), ...guarded(() => ownGuard(network, own)) }),
     },
   ];
+  if (given === undefined) return parts;
+  const sixes = given.flatMap(({ address }) => (isIpv6(address) ? [address] : []));
+  parts.push({
+    key: 'given addresses',
+    inputs: [network, given, hasPorts],
+    build: () => ({
+      items: given.map((one) => givenItem(network, one)),
+      rules: [hostAddressRules(network, given)],
+      ...guarded(() => guardOf(network, [], sixes)),
+    }),
+  });
+  return parts;
 }
 
 /** What the links of a network have in common. */

@@ -8,6 +8,8 @@ import { parseIpv4 } from '../../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../../model/address/ipv6.ts';
 import type { HostInterface } from '../../../model/network/host-address.ts';
 
+/** Four namespaces and two kernels take half a second on a quiet machine. */
+const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;
 const network = networkOfType(NUMBER, vxlanType(NUMBER), { kind: 'assigned' });
 
@@ -15,7 +17,7 @@ let pair: PlannedPair;
 
 beforeEach(async () => {
   pair = await PlannedPair.open();
-});
+}, SET_UP_DEADLINE_MS);
 
 afterEach(async () => {
   await pair[Symbol.asyncDispose]();

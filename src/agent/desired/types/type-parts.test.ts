@@ -15,6 +15,8 @@ import type { AttachmentPeers } from '../../../protocol/documents/node-assignmen
 import type { NetworkAttachment } from '../assignment.ts';
 
 const DEADLINE_MS = 10_000;
+/** Four namespaces and two kernels take half a second on a quiet machine. */
+const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;
 
 let pair: PlannedPair;
@@ -33,7 +35,7 @@ beforeEach(async () => {
       'link add vxlan9 type vxlan id 9 dstport 8472 local 10.9.0.77',
     );
   }
-});
+}, SET_UP_DEADLINE_MS);
 
 afterEach(async () => {
   await pair[Symbol.asyncDispose]();

@@ -6,13 +6,15 @@ import { assignedPair, PlannedPair, UNDERLAY_V4 } from '../../../../test/kit/pla
 import { parseIpv4 } from '../../../model/address/ipv4.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
 
+/** Four namespaces and two kernels take half a second on a quiet machine. */
+const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;
 
 let pair: PlannedPair;
 
 beforeEach(async () => {
   pair = await PlannedPair.open();
-});
+}, SET_UP_DEADLINE_MS);
 
 afterEach(async () => {
   await pair[Symbol.asyncDispose]();

@@ -30,13 +30,15 @@ export function vxlanParts(
   if (context === undefined) return [];
   const { network, own } = context;
   return [
+    ...ownBridgeParts(network, own, attachment.hostAddresses, ports.length > 0),
     {
-      key: 'senders',
+      key: 'vxlan',
       inputs: [network, node, link],
-      build: () => ({ rules: [senderRules(network, type, sendersOfPeers(context), node.role)] }),
+      build: () => ({
+        items: vxlanItems(context),
+        rules: [senderRules(network, type, sendersOfPeers(context), node.role)],
+      }),
     },
-    ...ownBridgeParts(network, own, attachment.hostAddresses),
-    { key: 'vxlan', inputs: [network, node, link], build: () => ({ items: vxlanItems(context) }) },
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge, ports),
     portRulesPart(network, own, type.device, ports),
