@@ -56,7 +56,7 @@ async function costs(lab: Lab, signal: AbortSignal): Promise<Measurement[]> {
       pids.map((pid) => memoryMb(pid, 'Rss')),
     ),
     measured(
-      { name: `agent, PSS beside ${AGENTS - 1} others`, unit: 'MB', budget: { of: 'value', atMost: 40 } },
+      { name: `agent, PSS beside ${AGENTS - 1} others`, unit: 'MB', budget: { of: 'value', atMost: 25 } },
       pids.map((pid) => memoryMb(pid, 'Pss')),
     ),
     measured({ name: 'agent, processor while idle', unit: '%', budget: { of: 'value', atMost: 0.2 } }, idle),

@@ -28,8 +28,8 @@ export async function stall({ signal, stage }: Run): Promise<Measurement[]> {
   }
   const links = `${2 * DELETED} links are deleted and ${2 * CREATED} created`;
   return [
-    compared({ name: `main thread stalled while ${links}`, unit: 'ms', budget: { of: 'value', atMost: 50 } }, stalls),
-    measured({ name: 'a network created meanwhile', unit: 'ms', budget: { of: 'value', atMost: 200 } }, creates),
+    compared({ name: `main thread stalled while ${links}`, unit: 'ms', budget: { of: 'value', atMost: 30 } }, stalls),
+    measured({ name: 'a network created meanwhile', unit: 'ms', budget: { of: 'value', atMost: 150 } }, creates),
   ];
 }
 

@@ -323,7 +323,7 @@ export class Agent implements SourceAgent {
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
     const refused = this.obstruction.update(obstacles(cache, networks, this.input.machine));
-    const ports = foreign.takeIn(cache);
+    const ports = foreign.takeIn(cache, networks);
     const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;

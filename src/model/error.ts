@@ -56,6 +56,7 @@ export const ERRORS = {
   MESH_NET_IN_USE: conflict('A network with ports cannot be deleted.'),
   MESH_NET_SOURCE: conflict('A network is changed only where it is defined.'),
   MESH_NET_GROUP: conflict('The multicast group of a network is that of a well-known service; a warning.'),
+  MESH_NET_NOT_SUPPORTED: conflict('A network has a part that this version does not carry out, and is not started.'),
   MESH_NET_NUMBERS_EXHAUSTED: conflict('All numbers of networks that host0 may allocate are taken.'),
   MESH_NET_NUMBER_TWICE: conflict('Two networks have the same number.'),
   MESH_NET_PREFIXES_EXHAUSTED: conflict('All prefixes of networks that host0 may allocate are taken.'),

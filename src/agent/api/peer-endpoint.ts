@@ -5,12 +5,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Alarm } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
 import { DeviceEndpoints } from '../../protocol/http/device-endpoints.ts';
+import { http1Response, sendError } from '../../protocol/http/exchange.ts';
 import { meshEndpoint, meshEndpointKey } from '../../protocol/http/mesh-endpoint.ts';
 import type { Origin } from '../../protocol/http/place-pool.ts';
 import type { Agent } from '../agent.ts';
@@ -98,7 +100,12 @@ export class PeerEndpoints {
     const peer = request.socket.remoteAddress ?? '';
     const network = this.#networkOf(id, peer);
     response.setHeader('connection', 'close');
-    if (network === undefined) return response.writeHead(403).end('this node answers only members of the mesh\n');
+    if (network === undefined) {
+      const error = new MeshError('MESH_MEMBER_NOT_ALLOWED', 'this node answers only members of the mesh', {
+        object: peer,
+      });
+      return sendError(http1Response(response), error);
+    }
     return this.#handler(request, response, { network });
   }
 

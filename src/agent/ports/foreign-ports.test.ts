@@ -3,12 +3,13 @@
 import { expect, test } from 'vitest';
 import { nodeDocument } from '../../../test/kit/desired-input.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import { manage as network } from '../../../test/kit/networks.ts';
+import { manage as network, networkOfType } from '../../../test/kit/networks.ts';
 import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import { meshAttachment } from '../desired/assignment.ts';
 import { desiredItems } from '../desired/desired.ts';
 import { aliasOf, OUR_LINK_GROUP } from '../items/mark.ts';
+import { portKind } from '../items/port.ts';
 import { observedItems } from '../kernel/observed.ts';
 import { plan, printStep } from '../loop/plan.ts';
 import { ForeignPorts, type PortRecord } from './foreign-ports.ts';
@@ -48,7 +49,7 @@ function foreignPorts(record: PortRecord): ForeignPorts {
 
 /** The steps for ports in one pass of the agent. */
 function steps(foreign: ForeignPorts, kernel: KernelTables): string[] {
-  const ports = foreign.takeIn(kernel);
+  const ports = foreign.takeIn(kernel, [network]);
   const host0 = { role: 'host0', segments: [], nics: [] } as const;
   const attachments = [meshAttachment({ network, members: [], host0Answers: true })];
   const desired = desiredItems({ routes: false, machine: 'host0', host0, document: nodeDocument(attachments), ports });
@@ -100,11 +101,11 @@ test('plugging a port again cancels the unplugging', () => {
 
 test('the rules for a guest stay until its port is off', () => {
   const foreign = foreignPorts({ plugged: [GUEST], unplugging: [] });
-  foreign.takeIn(kernelWith({ tap0: 'br456' }));
+  foreign.takeIn(kernelWith({ tap0: 'br456' }), [network]);
   foreign.unplug('tap0');
   const guest = { ...GUEST, plugged: true, unplugging: true };
-  expect(foreign.takeIn(kernelWith({ tap0: 'br456' }))).toEqual([guest]);
-  expect(foreign.takeIn(kernelWith({ tap0: '' }))).toEqual([]);
+  expect(foreign.takeIn(kernelWith({ tap0: 'br456' }), [network])).toEqual([guest]);
+  expect(foreign.takeIn(kernelWith({ tap0: '' }), [network])).toEqual([]);
 });
 
 test('a bridge that has lost one of its two marks is still ours', () => {
@@ -113,7 +114,7 @@ test('a bridge that has lost one of its two marks is still ours', () => {
   const bridge = kernel.linkNamed('br456');
   if (bridge === undefined) throw new TypeError('a bridge');
   kernel.take({ type: 'link', removed: false, link: { ...bridge, alias: '' }, echo: false });
-  expect(foreign.takeIn(kernel)).toHaveLength(1);
+  expect(foreign.takeIn(kernel, [network])).toHaveLength(1);
 });
 
 test('a port of a network that the node does not have waits, is recorded, and is plugged when the network comes', () => {
@@ -157,4 +158,24 @@ test('a port that host0 assigns is put on the bridge, and taken off when it is n
   expect(foreign.isAssigned('tap0')).toBe(false);
   foreign.assign([]);
   expect(steps(foreign, kernelWith({ tap0: 'br456' }))).toEqual([]);
+});
+
+test('a port is unplugged from the bridge of another program, also after a restart of the agent', () => {
+  const foreignNetwork = { ...networkOfType(0xff01, { kind: 'foreign-bridge', name: 'other0' }) };
+  const port = { link: 'tap0', network: foreignNetwork.id };
+  const foreign = foreignPorts({ plugged: [port], unplugging: [] });
+  const kernel = kernelWith({ tap0: 'other0', tap1: 'other0' });
+  expect(foreign.takeIn(kernel, [foreignNetwork])).toEqual([{ ...port, plugged: true, unplugging: false }]);
+  expect(foreign.toTakeOff(kernel)).toEqual([]);
+  expect(foreign.unplug('tap0')).toBe(true);
+  // The network may be gone by now.
+  for (const ports of [foreign, foreignPorts(foreign.record)]) {
+    expect(ports.takeIn(kernel, [])).toEqual([{ ...port, plugged: true, unplugging: true }]);
+    const off = ports.toTakeOff(kernel);
+    expect(off).toEqual([{ kind: 'port', network: foreignNetwork.id, link: 'tap0', bridge: 'other0' }]);
+    expect(off.map((item) => portKind.printRemove?.(item))).toEqual(['ip link set tap0 nomaster']);
+    // Its owner has moved the port to a bridge of ours, or it is off.
+    expect(ports.takeIn(kernelWith({ tap0: '' }), [])).toEqual([]);
+    expect(ports.record).toEqual(NOTHING);
+  }
 });

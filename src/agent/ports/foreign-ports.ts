@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Link } from '../../kernel/rtnl/objects.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { OUR_LINK_GROUP, parseAlias } from '../items/mark.ts';
 import type { PortItem } from '../items/port.ts';
@@ -28,6 +29,12 @@ export interface ForeignPort {
   readonly network: NetworkId;
 }
 
+/** A port that is to be taken off a bridge. */
+interface LeavingPort extends ForeignPort {
+  /** Name of the bridge of another program that the port is on, where its network has such a bridge. */
+  readonly foreignBridge?: string;
+}
+
 /** A port that should be on one of our bridges. */
 interface WantedPort extends ForeignPort {
   /** Whether it was plugged in with `mesh port plug`, or assigned. Otherwise it was seen on the bridge. */
@@ -39,7 +46,7 @@ export interface PortRecord {
   /** Ports that an administrator plugged in. */
   readonly plugged: readonly ForeignPort[];
   /** Ports that are to be taken off the bridge of their network. */
-  readonly unplugging: readonly ForeignPort[];
+  readonly unplugging: readonly LeavingPort[];
   /** Ports that an administrator plugged into a network that the node does not have yet. Absent: none. */
   readonly wished?: readonly WishedPort[];
 }
@@ -59,7 +66,9 @@ export class ForeignPorts {
   /** The ports that host0 has assigned, by interface name. */
   #assigned: ReadonlyMap<string, NetworkId> = new Map();
   /** Ports that are being taken off, by interface name. */
-  readonly #unplugging: Map<string, WantedPort>;
+  readonly #unplugging: Map<string, WantedPort & LeavingPort>;
+  /** The bridges of other programs that networks are on, by name. */
+  #foreignBridges: ReadonlyMap<NetworkId, string> = new Map();
   /** Interfaces that were seen on one of our bridges, by name, with the index of that bridge. */
   readonly #seen = new Map<string, { network: NetworkId; bridge: number; offSinceMs?: number }>();
   /** Names of networks that the node does not have, by interface name. */
@@ -78,7 +87,7 @@ export class ForeignPorts {
   get record(): PortRecord {
     return {
       plugged: [...this.#plugged].map(([link, network]) => ({ link, network })),
-      unplugging: [...this.#unplugging.values()].map(({ link, network }) => ({ link, network })),
+      unplugging: [...this.#unplugging.values()].map(({ plugged: _, ...port }) => port),
       ...(this.#wished.size > 0 && { wished: this.wished }),
     };
   }
@@ -130,7 +139,7 @@ export class ForeignPorts {
     this.#revision++;
     for (const [link, network] of this.#assigned) {
       if (now.get(link) === network || this.#plugged.has(link)) continue;
-      this.#unplugging.set(link, { link, network, plugged: true });
+      this.#unplugging.set(link, { link, network, plugged: true, ...this.#foreignBridgeOf(network) });
       this.#seen.delete(link);
     }
     for (const link of now.keys()) this.#unplugging.delete(link);
@@ -157,7 +166,10 @@ export class ForeignPorts {
     const network = this.#plugged.get(link) ?? this.#seen.get(link)?.network;
     if (network === undefined) return this.#unplugging.has(link);
     this.#revision++;
-    this.#unplugging.set(link, { link, network, plugged: this.#plugged.has(link) });
+    this.#unplugging.set(link, {
+      ...{ link, network, plugged: this.#plugged.has(link) },
+      ...this.#foreignBridgeOf(network),
+    });
     this.#plugged.delete(link);
     this.#seen.delete(link);
     return true;
@@ -170,9 +182,11 @@ export class ForeignPorts {
 
   /** The ports that are being taken off and are still on the bridge of their network, as items that a plan removes. */
   toTakeOff(cache: KernelTables): PortItem[] {
-    return [...this.#unplugging.values()].flatMap(({ link, network }) => {
+    return [...this.#unplugging.values()].flatMap(({ link, network, foreignBridge }) => {
       const bridge = cache.links.get(cache.linkNamed(link)?.master ?? 0);
-      if (bridge === undefined || !isBridgeOf(network, bridge)) return [];
+      if (bridge === undefined) return [];
+      const isThere = foreignBridge === undefined ? isBridgeOf(network, bridge) : isForeign(bridge, foreignBridge);
+      if (!isThere) return [];
       return [{ kind: 'port', network, link, bridge: bridge.name }];
     });
   }
@@ -181,16 +195,28 @@ export class ForeignPorts {
    * Updates the ports from the kernel's state, and forgets those that have been taken off. A port that an administrator
    * has moved to another bridge is off, too.
    * @param cache a complete one: an interface that it lacks does not exist
+   * @param networks all networks of the node
    * @returns every port that needs rules: those that should be on a bridge, and those that are being taken off
    */
-  takeIn(cache: KernelTables): (WantedPort & { readonly unplugging: boolean })[] {
+  takeIn(
+    cache: KernelTables,
+    networks: readonly Pick<Network, 'id' | 'type'>[],
+  ): (WantedPort & { readonly unplugging: boolean })[] {
+    this.#foreignBridges = new Map(
+      networks.flatMap(({ id, type }) => (type.kind === 'foreign-bridge' ? [[id, type.name] as const] : [])),
+    );
     const left = new Set(this.toTakeOff(cache).map(({ link }) => link));
     for (const link of this.#unplugging.keys()) {
       if (!left.has(link) && this.#unplugging.delete(link)) this.#revision++;
     }
     return [
       ...this.wanted(cache).map((port) => ({ ...port, unplugging: false })),
-      ...[...this.#unplugging.values()].map((port) => ({ ...port, unplugging: true })),
+      ...[...this.#unplugging.values()].map(({ link, network, plugged }) => ({
+        link,
+        network,
+        plugged,
+        unplugging: true,
+      })),
     ];
   }
 
@@ -220,6 +246,11 @@ export class ForeignPorts {
     return [...wanted].map(([link, network]) => ({ link, network, plugged: isPlugged(link) }));
   }
 
+  #foreignBridgeOf(network: NetworkId): Pick<LeavingPort, 'foreignBridge'> {
+    const foreignBridge = this.#foreignBridges.get(network);
+    return foreignBridge === undefined ? {} : { foreignBridge };
+  }
+
   /** Notes that an interface is on none of our bridges. */
   #left({ name, master }: Link, bridges: ReadonlyMap<number, NetworkId>): void {
     const seen = this.#seen.get(name);
@@ -247,6 +278,11 @@ export function portsOfOtherBridges({ links }: KernelTables): string[] {
  */
 function isOurs({ alias, group }: Link): boolean {
   return parseAlias(alias) !== undefined || group === OUR_LINK_GROUP;
+}
+
+/** Whether the link is a bridge of another program with this name. */
+function isForeign(link: Link, name: string): boolean {
+  return link.kind === 'bridge' && !isOurs(link) && link.name === name;
 }
 
 function isBridgeOf(network: NetworkId, link: Link): boolean {

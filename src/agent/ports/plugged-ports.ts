@@ -5,7 +5,7 @@
  *     [{"version": 1, …}, {"link": "tap0", "network": "mesh-456"}, {"link": "tap1", "network": "", "unpluggedFrom": "mesh-456"},
  *      {"link": "tap2", "network": "", "networkName": "blue"}]
  *
- * `tap1` is being taken off its bridge; the network of `tap2` is one that host0 has not given this node yet. An older agent
+ * `tap1` is being taken off its bridge, which `foreignBridge` names where it is another program's; the network of `tap2` is one that host0 has not given this node yet. An older agent
  * knows neither field. To such an agent the port is a guest that belongs to no network: the port stays where it is, under the
  * rules for guests. The first entry is such a port to an older agent, too.
  */
@@ -25,6 +25,7 @@ const Port = form.object({
   network: form.union([NetworkIdShape, NO_NETWORK]),
   unpluggedFrom: form.exactOptional(NetworkIdShape),
   networkName: form.exactOptional(form.string({ max: 64 })),
+  foreignBridge: form.exactOptional(DeviceShape),
 });
 const Ports = form.listOf(Port, PORTS_MAX);
 
@@ -57,7 +58,11 @@ export class PluggedPortsFile implements HealthSource {
    * @throws MESH_DISK_REFUSED, MESH_STATE_DAMAGED, MESH_STATE_LATER
    */
   async write({ plugged, unplugging, wished = [] }: PortRecord): Promise<void> {
-    const leaving = unplugging.map(({ link, network }) => ({ link, network: '' as const, unpluggedFrom: network }));
+    const leaving = unplugging.map(({ network, ...port }) => ({
+      ...port,
+      network: '' as const,
+      unpluggedFrom: network,
+    }));
     const waiting = wished.map(({ link, networkName }) => ({ link, network: '' as const, networkName }));
     await this.#file.write([...plugged, ...leaving, ...waiting]);
   }
@@ -74,8 +79,11 @@ function recordOf(ports: PortList): PortRecord {
   const wished = ports.flatMap(({ link, networkName }) => (networkName === undefined ? [] : [{ link, networkName }]));
   return {
     plugged: ports.flatMap(({ link, network }) => portOf(link, network)),
-    unplugging: ports.flatMap(({ link, network, unpluggedFrom }) =>
-      network === '' ? portOf(link, unpluggedFrom) : [],
+    unplugging: ports.flatMap(({ link, network, unpluggedFrom, foreignBridge }) =>
+      (network === '' ? portOf(link, unpluggedFrom) : []).map((port) => ({
+        ...port,
+        ...(foreignBridge !== undefined && { foreignBridge }),
+      })),
     ),
     ...(wished.length > 0 && { wished }),
   };

@@ -113,9 +113,10 @@ export class PortCommands {
     if (device === undefined) throw noInterface(link);
     if (!isNftName(link)) throw notNameable(link);
     const master = cache.links.get(device.master);
-    if (master !== undefined && master.name !== network?.bridge?.name) throw taken(link, master.name);
     const unfit = new PortFitness(cache, this.#input.host0Stance()).unfitness(device);
     if (unfit !== undefined) throw notFit(link, unfit);
+    const isPlugged = ports.plugged.some((port) => port.link === link);
+    if (master !== undefined && master.name !== network?.bridge?.name) throw taken(link, master.name, isPlugged);
     this.#input.unfit.forget(link);
     if (network === undefined) return this.#wish({ link, networkName });
     const port = { link, network: network.id };
@@ -308,10 +309,11 @@ function notFit(link: string, { reason, remedy }: Unfitness): MeshError {
   });
 }
 
-function taken(link: string, bridge: string): MeshError {
+function taken(link: string, bridge: string, isPlugged: boolean): MeshError {
   return new MeshError('MESH_PORT_TAKEN', `${link} is a port of ${bridge} already`, {
     object: link,
-    remedy: `Take it off first: \`ip link set ${link} nomaster\`.`,
+    // A port that was plugged would be put back on its bridge at once.
+    remedy: `Take it off first: \`${isPlugged ? `mesh port unplug ${link}` : `ip link set ${link} nomaster`}\`.`,
   });
 }
 

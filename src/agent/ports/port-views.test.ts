@@ -23,6 +23,7 @@ function node() {
     files: [] as readonly Network[],
     state: { phase: 'ready' } as NetworkState,
     isReady: false,
+    links: [portLink(2, 'vm0')],
     failure: undefined as MeshError | undefined,
   };
   const commands = new PortCommands({
@@ -32,7 +33,7 @@ function node() {
     journal: new Journal(clock, 'agent', 'node1'),
     reconciler: {
       get cache() {
-        return KernelTables.of({ links: [portLink(2, 'vm0')], addresses: [], neighbours: [], fdb: [], routes: [] });
+        return KernelTables.of({ links: world.links, addresses: [], neighbours: [], fdb: [], routes: [] });
       },
       isReady: () => world.isReady,
       failureOf: () => world.failure,
@@ -76,4 +77,22 @@ test('host0 takes no port off a network of a file', async () => {
   await expect(commands.unplugAll(blue.id, 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE', object: 'blue' });
   await expect(commands.unplugAll('net-9', 'blue')).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
   expect(look()).toMatchObject({ interface: 'vm0', network: blue.id });
+});
+
+test('who wants a port in another network is told to unplug it, and nobody is told to take off a device of Meshwork', async () => {
+  const { world, commands } = node();
+  const bridge = (index: number, name: string) => ({ ...portLink(index, name), kind: 'bridge' });
+  world.links = [
+    bridge(3, 'br9'),
+    { ...portLink(2, 'vm0'), master: 3 },
+    { ...portLink(4, 'vm1'), master: 3 },
+    { ...portLink(5, 'vxlan9'), kind: 'vxlan', alias: 'meshwork:vxlan:net-9', master: 3 },
+  ];
+  const refused = async (link: string) => commands.plug(link, 'blue').catch(MeshError.from);
+  expect(await refused('vm0')).toMatchObject({
+    code: 'MESH_PORT_TAKEN',
+    remedy: expect.stringContaining('unplug vm0'),
+  });
+  expect(await refused('vm1')).toMatchObject({ code: 'MESH_PORT_TAKEN', remedy: expect.stringContaining('nomaster') });
+  expect(await refused('vxlan9')).toMatchObject({ code: 'MESH_PORT_UNFIT' });
 });

@@ -128,7 +128,7 @@ export const YAML = 'print the whole network as YAML, as `mesh network apply` re
 
 function withParts(command: Command): Command {
   return command
-    .addOption(new Option('--type <type>', 'what carries it').choices(['vxlan', 'bridge']))
+    .addOption(new Option('--type <type>', 'what carries it').choices(['vxlan', 'bridge', 'foreign-bridge']))
     .addOption(
       new Option(
         '--peers <peers>',
@@ -139,7 +139,10 @@ function withParts(command: Command): Command {
       '--vtep <address...>',
       'where all its VTEPs are, for explicit peers: ADDRESS, or ADDRESS:PORT for another UDP port',
     )
-    .option('--device <device>', 'the underlay device of its VXLAN, which multicast needs')
+    .option(
+      '--device <device>',
+      'the underlay device of its VXLAN, which multicast needs; of a foreign-bridge, the bridge of another program',
+    )
     .option('--prefix <prefix>', 'a /64 for addresses of its nodes; auto: host0 allocates one; none')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
     .option('--description <text>', 'a line for people')
@@ -151,7 +154,7 @@ function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, descrip
   const vteps = vtep?.map(vtepOf);
   const carrier = {
     ...(type !== undefined && { kind: type }),
-    ...(device !== undefined && { dev: device }),
+    ...(device !== undefined && { [type === 'foreign-bridge' ? 'name' : 'dev']: device }),
     // Linux learns no ports: to a VTEP at another port than the network's, everything goes like a broadcast.
     ...(vteps?.some(({ port }) => port !== undefined) && { learning: false }),
   };

@@ -60,6 +60,16 @@ export function numberTaken(name: string, other: Network): MeshError {
   );
 }
 
+/** MESH_NET_NAME_INVALID: commands take a network by its number or device, too, and would take this name for such a word. */
+export function nameMisleads(name: string, meant: Network | undefined): MeshError {
+  const what = meant === undefined ? 'a number' : `a device or the identifier of ${meant.name}`;
+  return new MeshError('MESH_NET_NAME_INVALID', `${name} is ${what}, and no name for a network`, {
+    object: name,
+    rule: 'Commands find a network by its name, its number, its identifier and its devices.',
+    remedy: 'Give it a name that is none of these of another network',
+  });
+}
+
 /** MESH_USAGE: not the number of a network. */
 export function notANumber(wanted: unknown): MeshError {
   return new MeshError('MESH_USAGE', `${JSON.stringify(wanted)} is not the number of a network`, {

@@ -291,3 +291,19 @@ test('a document of a later version is left alone, and its number stays taken', 
   });
   expect((await store.get('/v1/networks/1000'))?.value).toBe('{"format":2}');
 });
+
+test('a name that commands would take for a number or for another network is refused, and one that is there stays', async () => {
+  const { catalogue } = await opened(new MemoryStore());
+  catalogue.setFiles([mesh('manage', 456)]);
+  const { network } = await catalogue.create({ name: 'blue', number: 0x1001 });
+  for (const name of ['456', '0x1001', 'br456', 'vxlan456', 'mesh-456', 'br1001', 'net-1001']) {
+    await expect(catalogue.create({ name }), name).rejects.toMatchObject({ code: 'MESH_NET_NAME_INVALID' });
+    if (!name.endsWith('1001')) {
+      await expect(catalogue.edit('blue', { name }), name).rejects.toMatchObject({ code: 'MESH_NET_NAME_INVALID' });
+    }
+  }
+  expect(await catalogue.edit('blue', { name: 'br1001' })).toMatchObject({ change: 'changed' });
+  const { catalogue: other } = await opened(new MemoryStore());
+  await other.adopt({ ...network, name: '456' });
+  expect(await other.edit('456', { mtuBytes: 1400 })).toMatchObject({ change: 'changed' });
+});

@@ -27,7 +27,7 @@ import type { Store } from '../../store/store.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
-import { NetworkPlanner, undoMoves } from './network-planner.ts';
+import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
 import { StoredNetworks } from './stored-networks.ts';
@@ -204,6 +204,7 @@ export class NetworkCatalogue implements HealthSource {
       const record = this.#storedOf(wanted);
       const { network } = record;
       if (record.activeId !== undefined) return this.#answer('unchanged', network, options);
+      mustBeSupported(network);
       if (!options.dryRun) await this.#stored.put({ ...record, activeId: this.#freeId() });
       return this.#answer('started', network, options);
     });
@@ -312,6 +313,7 @@ export class NetworkCatalogue implements HealthSource {
 
   async #create(order: NetworkOrder, options: ChangeOptions): Promise<CatalogueChange> {
     const { network, moves } = this.#planner.create(order);
+    mustBeSupported(network, moves);
     if (options.dryRun) undoMoves(moves);
     else await this.#stored.add({ format: 1, network, activeId: this.#freeId() }, moves);
     return this.#answer('created', network, options);
@@ -327,6 +329,7 @@ export class NetworkCatalogue implements HealthSource {
     const before = record.network;
     const { network, moves } = this.#planner.change(order, before, isEdit);
     const differences = networkDifferences(before, network);
+    if (record.activeId !== undefined && differences.length > 0) mustBeSupported(network, moves);
     if (options.dryRun || differences.length === 0) undoMoves(moves);
     else await this.#stored.put({ ...record, network }, moves);
     return this.#answer(differences.length === 0 ? 'unchanged' : 'changed', network, options, differences);

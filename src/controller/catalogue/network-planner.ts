@@ -9,9 +9,10 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ClaimBook, claimedDevices, conflictError } from '../../model/network/network-conflicts.ts';
 import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { unsupportedError } from '../../model/network/supported-parts.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
-import { notANumber, numberStays, numberTaken } from './catalogue-error.ts';
+import { nameMisleads, notANumber, numberStays, numberTaken } from './catalogue-error.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
 
 /** A network, with the moves of pools that are part of its transaction. */
@@ -46,6 +47,7 @@ export class NetworkPlanner {
       const whole = this.#withPrefix(order, { number, name }, moves);
       const made = orderedNetwork(whole, { number, name });
       this.#mustNotCollide(made);
+      this.#mustBeName(made, order.id === made.id ? made : undefined);
       return made;
     });
     return { network, moves };
@@ -66,6 +68,7 @@ export class NetworkPlanner {
       const made = orderedNetwork(whole, { number, name }, isEdit ? before : undefined);
       if (prefixOf(made) !== prefixOf(before)) moves.push(...this.#stored.givenPrefix(before));
       this.#mustNotCollide(made);
+      this.#mustBeName(made, before);
       return made;
     });
     return { network, moves };
@@ -117,6 +120,13 @@ export class NetworkPlanner {
     if (conflict !== undefined) throw conflictError(conflict);
   }
 
+  /** A network that is taken up again, or stays what it is called, keeps its name. */
+  #mustBeName({ name, id }: Network, before?: { readonly name: unknown }): void {
+    if (before?.name === name) return;
+    const meant = this.#networks().find((other) => other.id !== id && wordsOf(other).includes(name));
+    if (meant !== undefined || NUMBER_WORD.test(name)) throw nameMisleads(name, meant);
+  }
+
   /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */
   #isFree(number: number): boolean {
     if (this.#isOrphan(number)) return false;
@@ -161,6 +171,14 @@ function prefixOfText(text: unknown): Ipv6Cidr {
   throw fault('MESH_NET_PREFIX_NOT_64', `${JSON.stringify(text)} is not a /64`);
 }
 
+/** Lets a network start. @param moves undone before the refusal @throws MESH_NET_NOT_SUPPORTED */
+export function mustBeSupported(network: Network, moves: readonly PoolMove[] = []): void {
+  const error = unsupportedError(network);
+  if (error === undefined) return;
+  undoMoves(moves);
+  throw error;
+}
+
 /** Gives back what a plan took. */
 export function undoMoves(moves: readonly PoolMove[]): void {
   for (const move of moves.toReversed()) move.undo();
@@ -174,4 +192,12 @@ function undoing<T>(moves: readonly PoolMove[], work: () => T): T {
     undoMoves(moves);
     throw error;
   }
+}
+
+/** A name that would be taken for the number of a network. */
+const NUMBER_WORD = /^(?:0x[0-9a-f]+|\d+)$/i;
+
+/** The words beside its name by which commands find a network. */
+function wordsOf(network: Network): readonly string[] {
+  return [network.id, ...claimedDevices(network)];
 }

@@ -48,7 +48,7 @@ test('a fault is shown with its line, a caret and the rule', () => {
       1 | { "name": "blue", "peers": "multicast" }
         |                   ^
       rule: A network with multicast peers names the underlay device on which the nodes hear the group.
-      write: type.dev, the name of the device"
+      remedy: Name it: \`--device eth1\`, or \`dev\` in the type of a document"
   `);
 });
 

@@ -88,7 +88,7 @@ test('a fault is shown with its line, a caret, the rule and what to write', () =
       2 | peers: multicast
         | ^
       rule: A network with multicast peers names the underlay device on which the nodes hear the group.
-      write: type.dev, the name of the device"
+      remedy: Name it: \`--device eth1\`, or \`dev\` in the type of a document"
   `);
   expect(shown('name: 010\n')).toMatchInlineSnapshot(`
     "blue.yaml:1:1: error: name: 10 does not fit [MESH_NET_INVALID]
@@ -169,5 +169,7 @@ test('a text that is no YAML, or says a thing twice, is shown at its place', () 
       rule: A value has no tag.
       remedy: Leave the tag out"
   `);
+  expect(shown('name: blue\nnumber: eleven\n')).toContain('blue.yaml:2:1: error: number: "eleven" does not fit');
+  expect(shown(`name: blue\ndescription: ${'x'.repeat(5_000)}`).length).toBeLessThan(600);
   expect(shown('')).toContain('the document is not an object');
 });

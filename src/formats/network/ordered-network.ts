@@ -15,6 +15,9 @@ export interface Decided {
   readonly name: string;
 }
 
+/** A message shows no more of a value. */
+const SHOWN_MAX = 100;
+
 type Part = Readonly<Record<string, unknown>>;
 
 /** MESH_NET_INVALID: where an order does not fit. */
@@ -41,7 +44,7 @@ const NO_PARTS: readonly string[] = ['prefix', 'devices', 'fabric'];
 export function orderedNetwork(order: NetworkOrder, { number, name }: Decided, before?: Network): Network {
   const named = Object.fromEntries(Object.entries(order).filter(([key]) => !NO_PARTS.includes(key)));
   const whole = {
-    ...merged(before ?? fresh(number), named),
+    ...merged(withBridgeOf(named, number, before), named),
     ...carrierOf(named, number, before),
     number,
     name,
@@ -57,13 +60,20 @@ export function orderedNetwork(order: NetworkOrder, { number, name }: Decided, b
 }
 
 /** A network of which nothing is known but its number. */
-function fresh(number: NetworkNumber): Part {
+function fresh(number: NetworkNumber): Part & Pick<Network, 'bridge'> {
   return {
     bridge: plainBridge(`br${hexNumber(number)}`),
     hostAddress: { kind: 'none' },
     routing: { mode: 'isolated', via: [], rules: [] },
     span: { kind: 'on-demand' },
   };
+}
+
+/** What the order changes, with a bridge of its own where the wanted type has one. */
+function withBridgeOf(named: Part, number: NetworkNumber, before?: Network): Part {
+  const { bridge = plainBridge(`br${hexNumber(number)}`), ...others } = before ?? fresh(number);
+  const row = networkTypeRow(kindOf(named.type).kind ?? before?.type.kind ?? 'vxlan');
+  return row?.hasBridge === false ? others : { ...others, bridge };
 }
 
 /** Type, peers, bridge and MTU, which depend on each other. */
@@ -76,7 +86,7 @@ function carrierOf(named: Part, number: NetworkNumber, before?: Network): Part {
   const peers = row.hasPeers ? peersOf(kindOf(named.peers), number, before) : named.peers && kindOf(named.peers);
   const underlay = peersRow(kindOf(peers).kind)?.underlay;
   const whole = { ...row.defaults(number), ...(row.hasPeers && { underlay }), ...known, ...type, kind };
-  const carrier = { type: whole, peers, ...(!row.hasBridge && { bridge: named.bridge }) };
+  const carrier = { type: whole, peers };
   const made = fitting(() => NetworkTypeShape.read(whole, true), { type: whole }, ['type']);
   const isSame = known !== undefined && row.mtuBytes(known) === row.mtuBytes(made);
   return withoutAbsent({ ...carrier, mtuBytes: named.mtuBytes ?? (isSame ? before?.mtuBytes : row.mtuBytes(made)) });
@@ -132,5 +142,6 @@ function textAt(whole: Part, path: readonly string[]): string {
   const at = (value: unknown, key: string): unknown =>
     typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
   const value = path.reduce<unknown>(at, whole);
-  return value === undefined ? 'what is missing' : JSON.stringify(value);
+  const text = value === undefined ? 'what is missing' : JSON.stringify(value);
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
 }

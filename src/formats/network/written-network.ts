@@ -1,7 +1,7 @@
 /** Judges a document of a network that people wrote, in any format, and shows a fault at its place. */
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { Words } from '../../model/form.ts';
-import type { NetworkNumber } from '../../model/network/number.ts';
+import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
 import { NETWORK_NAME_RULE } from '../../model/network/words.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { OrderMisfit, orderedNetwork } from './ordered-network.ts';
@@ -43,6 +43,13 @@ export function judgedOrder({ document, placeOf, wordAt, rule, example }: Writte
   if (typeof name !== 'string') {
     const words = { rule: NETWORK_NAME_RULE, ...quoted(wordOf(['name'])) };
     throw refusal(`name: ${JSON.stringify(name)} does not fit`, words, ['name']);
+  }
+  if (order.number !== undefined && !isNetworkNumber(order.number)) {
+    const words = {
+      rule: 'A number is between 1 and 16777215 (0xffffff).',
+      remedy: 'Leave the number out: host0 allocates one',
+    };
+    throw refusal(`number: ${JSON.stringify(order.number)} does not fit`, words, ['number']);
   }
   const misfit = misfitOf(order, name);
   if (misfit === undefined) return order;

@@ -29,7 +29,10 @@ export class ClosedConnection extends Error {
  */
 export function callByHttp1(target: CallTarget, call: Call, usualTimeoutMs: number): Promise<Answered> {
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-  const { method, path, headers, body, signal, timeoutMs: timeout = usualTimeoutMs } = call;
+  const { method, path, body, signal, timeoutMs: timeout = usualTimeoutMs } = call;
+  // Node leaves the length out for methods that usually have no body; the body would be taken for another request.
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+  const headers = { ...call.headers, ...length };
   const outgoing = request({ ...target, agent: false, method, path, headers, timeout, signal });
   outgoing.once('response', (response) =>
     resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response }),

@@ -98,7 +98,7 @@ export function bodyText(body: Readable, maxBytes: number, code: ErrorCode = 'ME
 /** Answers with a document. */
 export function sendDocument(response: HttpResponse, status: number, document: unknown): void {
   const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
-  response.send(status, headers, `${JSON.stringify(document)}\n`);
+  response.send(status, headers, JSON.stringify(document));
 }
 
 /**
@@ -114,7 +114,7 @@ export function sendError(response: HttpResponse, error: MeshError): number {
     ...(status === 503 && { 'retry-after': '1' }),
   };
   try {
-    response.send(status, headers, `${JSON.stringify(error)}\n`);
+    response.send(status, headers, JSON.stringify(error));
   } catch {
     response.breakOff();
   }

@@ -69,8 +69,8 @@ const plug = (host: LabHost, port: string, network: string) =>
 
 /** All guests of the list reach each other. */
 async function talk(among: readonly Guest[]): Promise<void> {
-  const addresses = among.map(({ address }) => address);
-  await Promise.all(among.map(({ netns }) => allReachable(netns, addresses)));
+  const othersOf = (guest: Guest) => among.filter((other) => other !== guest).map(({ address }) => address);
+  await Promise.all(among.map((guest) => allReachable(guest.netns, othersOf(guest))));
 }
 
 /** A ping each few milliseconds between two guests whose hosts are not touched. */

@@ -28,7 +28,7 @@ export async function unservedRoutes(client: Pick<ControlClient, 'sock'>, table:
   const unserved: string[] = [];
   for (const key of Object.keys(table).filter((route) => !ACTS.includes(route))) {
     const { status, text: answer } = await servedRoute(client, key.replaceAll(/\{\w+\}/g, 'x'));
-    if (status === 404 && answer.includes('"there is no ')) unserved.push(key);
+    if (status === 404 && answer.includes(`"there is no ${key.split(' ')[0]} /`)) unserved.push(key);
   }
   return unserved;
 }

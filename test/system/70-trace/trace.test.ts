@@ -196,7 +196,7 @@ test('malformed requests of a member are refused, and the agent still answers', 
     const options = ['--path-as-is', '-sgo', '/dev/null', '-m', '5', '-w', '%{http_code}'];
     return inside(netnsPath(node1.netns), 'curl', ...options, url);
   });
-  expect(statuses).toEqual(['400', '400', '422', '404', '404']);
+  expect(statuses).toEqual(['404', '400', '422', '404', '404']);
   await isWell(host0, 'node1', 'node2');
 });
 

@@ -7,6 +7,14 @@ import { REFUSALS, refuse, TO_GROUP } from './refusal-chains.ts';
 /** The VXLAN devices: by them, no guest enters. */
 export const VXLANS_SET: SetShare = { name: 'vxlans', declaration: 'type ifname', elements: [], kind: 'sized' };
 
+/** This node's own Ethernet addresses in networks that have a port here, with the VXLAN by which frames for them come in. */
+export const ARRIVALS_SET: SetShare = {
+  name: 'arrivals',
+  declaration: 'type ifname . ether_addr',
+  elements: [],
+  kind: 'sized',
+};
+
 /** The Ethernet addresses of host0 in the meshes. */
 export const HOST0S_SET: SetShare = { name: 'host0s', declaration: 'type ether_addr', elements: [], kind: 'sized' };
 
@@ -22,7 +30,7 @@ export const ENTRANCES_MAP: SetShare = {
 export const GUESTS_PLACE = 'guests known';
 
 /** Asks whether a TCP segment has no SYN (bit 110 of its header). The options of one with SYN may have to change. */
-export const NO_SYN = '@th,110,1 0';
+const NO_SYN = '@th,110,1 0';
 
 /**
  * Most TCP segments that a VXLAN brings. Nothing is refused there: the rules only keep in mind that the sender is still there, and
@@ -35,7 +43,7 @@ const MOST_SEGMENTS = `meta l4proto tcp ${NO_SYN} numgen inc mod 64 != 0`;
 const OWN: RuleContribution = {
   number: 0,
   what: 'table',
-  bridge: { ...REFUSALS, sets: [VXLANS_SET, HOST0S_SET, ENTRANCES_MAP] },
+  bridge: { ...REFUSALS, sets: [VXLANS_SET, ARRIVALS_SET, HOST0S_SET, ENTRANCES_MAP] },
 };
 
 /** The table `bridge meshwork`, without the members' addresses: these come and go (`withElements`). */
@@ -46,6 +54,8 @@ export function bridgeTable(contributions: readonly RuleContribution[]): Ruleset
   return table.item(
     [
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
+      // Frames for this node itself. The kernel's own TCP keeps to the MTU of the bridge, and no guest has heard from the sender.
+      ...(table.comparisons('arrivals', 'iifname', 'ether daddr') ?? []).map((match) => `    ${match} accept\n`),
       ...table.matches('vxlans', 'iifname').map((match) => `    ${match} ${fromVxlan}\n`),
       known,
       // The way of these frames ends in their chain.

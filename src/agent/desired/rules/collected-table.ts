@@ -44,8 +44,13 @@ export class CollectedTable {
    * @param keys the parts of an element, as nft selects them of a packet
    */
   matches(set: string, ...keys: readonly string[]): string[] {
+    return this.comparisons(set, ...keys) ?? [`${keys.join(' . ')} @${set}`];
+  }
+
+  /** As `matches`; undefined for more than a few elements. */
+  comparisons(set: string, ...keys: readonly string[]): string[] | undefined {
     const elements = this.#sets.get(set)?.elements ?? [];
-    if (elements.length > FEW) return [`${keys.join(' . ')} @${set}`];
+    if (elements.length > FEW) return undefined;
     const match = (values: readonly string[]) => keys.map((key, i) => `${key} ${values[i]}`).join(' ');
     return elements.map((element) => match(element.split(' . ')));
   }

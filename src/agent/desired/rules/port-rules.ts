@@ -9,7 +9,7 @@ import { isNftName, nftName } from '../../items/nft-text.ts';
 import { REFUSAL_MARKS } from '../../items/refusal.ts';
 import type { DesiredInput } from '../assignment.ts';
 import type { BridgedNetwork } from '../bridged-network.ts';
-import { ENTRANCES_MAP, GUESTS_PLACE, NO_SYN } from './bridge-table.ts';
+import { ARRIVALS_SET, ENTRANCES_MAP, GUESTS_PLACE } from './bridge-table.ts';
 import type { ChainShare, FilledSet, RuleContribution } from './contribution.ts';
 import { chain, dynamicSet, refuse } from './refusal-chains.ts';
 
@@ -30,7 +30,7 @@ const FLOWS_MAX = 4_096;
 /**
  * The sets of TCP flows that enter by ports, by network protocol. `isTcp` asks for the protocol number, in an IPv6 header without
  * extensions. The key has all that the rules judge of such a frame: by which interface it enters, its Ethernet header (and so that it
- * has no tag), and its source address. An index of an interface is a quarter of its name, and is not given twice in ten seconds.
+ * has no tag), and its source address: handshakes change where they leave a VXLAN, and not here. An index of an interface is a quarter of its name, and is not given twice in ten seconds.
  */
 const FLOWS = [
   { type: 'ip6', set: 'flows_ip6', isTcp: '@nh,48,8 6', key: 'iif . @ll,0,112 . @nh,64,128' },
@@ -45,13 +45,11 @@ const FLOW_SETS: readonly FilledSet[] = FLOWS.map(({ set, key }) => ({
 }));
 
 /** Lets the frames of known flows through, before all other rules. */
-const KNOWN_FLOWS: readonly string[] = FLOWS.map(({ set, isTcp, key }) => `${isTcp} ${NO_SYN} ${key} @${set} accept`);
+const KNOWN_FLOWS: readonly string[] = FLOWS.map(({ set, isTcp, key }) => `${isTcp} ${key} @${set} accept`);
 
 /** Remembers the flow of a frame that has passed. */
 function rememberFlow(then: string): string[] {
-  return FLOWS.map(
-    ({ type, set, isTcp, key }) => `ether type ${type} ${isTcp} ${NO_SYN} add @${set} { ${key} }${then}`,
-  );
+  return FLOWS.map(({ type, set, isTcp, key }) => `ether type ${type} ${isTcp} add @${set} { ${key} }${then}`);
 }
 
 /**
@@ -84,6 +82,7 @@ export function portRules(
     bridge: {
       sets: [
         entrance,
+        { ...ARRIVALS_SET, elements: device === undefined ? [] : [`${nftName(device)} . ${own.bridgeMac}`] },
         { name: macSet(number), declaration: 'type ether_addr', elements: [], kind: 'late' },
         { name: addressSet(number), declaration: 'typeof @th,64,128', elements: [], kind: 'late' },
       ],

@@ -31,7 +31,7 @@ export const MULTICAST: PeersRow<MulticastPeers> = {
     if (dev === undefined) {
       return {
         rule: 'A network with multicast peers names the underlay device on which the nodes hear the group.',
-        remedy: 'Write type.dev, the name of the device',
+        remedy: 'Name it: `--device eth1`, or `dev` in the type of a document',
       };
     }
     const family = group.includes(':') ? 'ipv6' : 'ipv4';
