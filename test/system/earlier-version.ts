@@ -51,7 +51,7 @@ export class EarlierVersion implements Disposable {
       for (const place of [directory, dist]) symlinkSync(join(TOP, 'node_modules'), join(place, 'node_modules'));
       const entryPoints = programs.flatMap((name) => MODULES[name]).map((name) => join(directory, `src/${name}.ts`));
       const define = { MESHWORK_BUILD: 'undefined' };
-      await build({ ...BUNDLE_OPTIONS, absWorkingDir: directory, define, entryPoints, outdir: dist });
+      await build({ ...BUNDLE_OPTIONS, write: true, absWorkingDir: directory, define, entryPoints, outdir: dist });
       return version;
     } catch (thrown) {
       version[Symbol.dispose]();
