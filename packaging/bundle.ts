@@ -23,7 +23,8 @@ const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
 /** Scripts that run while a node boots; images are built with them. */
 const BOOT_SCRIPTS = 'src/image/node/scripts';
 
-const OPTIONS = {
+/** How each program is bundled, apart from its file and where the bundle goes. */
+export const BUNDLE_OPTIONS = {
   absWorkingDir: TOP,
   bundle: true,
   platform: 'node',
@@ -53,8 +54,8 @@ export async function bundle(directory: string): Promise<string[]> {
   mkdirSync(directory, { recursive: true });
   const define = { MESHWORK_BUILD: JSON.stringify(checkout()) ?? 'undefined' };
   const built = await Promise.all([
-    build({ ...OPTIONS, define, entryPoints: WHOLE.map(source), outdir: directory }),
-    build({ ...OPTIONS, define, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
+    build({ ...BUNDLE_OPTIONS, define, entryPoints: WHOLE.map(source), outdir: directory }),
+    build({ ...BUNDLE_OPTIONS, define, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),
   ]);
   for (const { path, text } of built.flatMap(({ outputFiles }) => outputFiles)) writeFileSync(path, withBuiltins(text));
   cpSync(join(TOP, NATIVE), join(directory, NATIVE), { recursive: true, dereference: true });

@@ -177,7 +177,8 @@ export class KeptNode {
       close: cut,
       converse: async () => {
         if (!knows) throw new MeshError('MESH_OBJECT_UNKNOWN', 'a node has nothing there');
-        this.memberships.serve(theirs, () => theirs).catch(() => undefined);
+        // The end of a channel is no fault: nothing may be thrown.
+        void this.memberships.serve(theirs, () => theirs);
         return ours;
       },
     };

@@ -1,10 +1,11 @@
-/** An earlier version of Meshwork, built from the history of this repository as its own build does it, and run on hosts of a lab. */
+/** An earlier version of Meshwork, built from the history of this repository, and run on hosts of a lab. */
 import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TOP } from '../../packaging/bundle.ts';
+import { build } from 'esbuild';
+import { BUNDLE_OPTIONS, TOP } from '../../packaging/bundle.ts';
 import type { Lab } from '../../src/lab/cluster/lab.ts';
 import type { CommandOutcome } from '../../src/lab/hosts/host-shell.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
@@ -12,7 +13,13 @@ import { pathsBelow } from '../../src/protocol/documents/paths.ts';
 import type { DaemonName } from '../../src/protocol/http/service-manager.ts';
 
 /** What a build needs of a commit. */
-const PARTS = ['src', 'packaging', 'package.json'];
+const PARTS = ['src'];
+/** The modules of each program: host0 has a thread of its own. */
+const MODULES = {
+  agent: ['main/agent'],
+  host0: ['main/host0', 'store/sqlite/sqlite-worker'],
+  cli: ['main/cli'],
+} as const;
 
 /** The bundles of one commit. Disposing of it ends its processes, and removes it. */
 export class EarlierVersion implements Disposable {
@@ -24,10 +31,10 @@ export class EarlierVersion implements Disposable {
   }
 
   /**
-   * Builds a commit.
-   * @throws Error where the repository's history is not there, and where the commit needs other packages than are installed
+   * Builds programs of a commit with the packages that are installed here.
+   * @throws Error where the repository's history is not there, and where the commit needs other packages
    */
-  static build(commit: string): EarlierVersion {
+  static async build(commit: string, programs: readonly (keyof typeof MODULES)[]): Promise<EarlierVersion> {
     const git = ['-c', `safe.directory=${TOP}`, '-C', TOP];
     if (spawnSync('git', [...git, 'cat-file', '-e', `${commit}^{commit}`]).status !== 0) {
       throw new Error(
@@ -39,15 +46,16 @@ export class EarlierVersion implements Disposable {
     try {
       const archive = execFileSync('git', [...git, 'archive', commit, ...PARTS], { maxBuffer: 256 * 1024 * 1024 });
       execFileSync('tar', ['-x', '-C', directory], { input: archive });
-      mustHaveDependencies(commit, directory);
-      symlinkSync(join(TOP, 'node_modules'), join(directory, 'node_modules'));
-      execFileSync(process.execPath, [join(directory, 'packaging/bundle.ts'), join(directory, 'dist')], {
-        stdio: 'pipe',
-      });
+      const dist = join(directory, 'dist');
+      mkdirSync(dist);
+      for (const place of [directory, dist]) symlinkSync(join(TOP, 'node_modules'), join(place, 'node_modules'));
+      const entryPoints = programs.flatMap((name) => MODULES[name]).map((name) => join(directory, `src/${name}.ts`));
+      const define = { MESHWORK_BUILD: 'undefined' };
+      await build({ ...BUNDLE_OPTIONS, write: true, absWorkingDir: directory, define, entryPoints, outdir: dist });
       return version;
     } catch (thrown) {
       version[Symbol.dispose]();
-      throw thrown;
+      throw new Error(`the commit ${commit} cannot be built here: name a later one in the test`, { cause: thrown });
     }
   }
 
@@ -81,18 +89,4 @@ export class EarlierVersion implements Disposable {
   #file(program: DaemonName | 'cli'): string {
     return join(this.#directory, 'dist', `${program}.mjs`);
   }
-}
-
-/** The build takes the packages that are installed here. @throws Error when the earlier version needs others */
-function mustHaveDependencies(commit: string, directory: string): void {
-  const of = (place: string) =>
-    JSON.parse(readFileSync(join(place, 'package.json'), 'utf8')) as Readonly<
-      Record<'dependencies' | 'devDependencies', Readonly<Record<string, string>>>
-    >;
-  const then = of(directory).dependencies;
-  // A package that only earlier versions need is here for this test: fastify and zod, until BEFORE is a commit without them.
-  const now: Readonly<Record<string, string>> = { ...of(TOP).devDependencies, ...of(TOP).dependencies };
-  const others = Object.keys(then).filter((name) => then[name] !== now[name]);
-  if (others.length === 0) return;
-  throw new Error(`the commit ${commit} needs other versions of ${others.join(', ')}: name a later commit in the test`);
 }

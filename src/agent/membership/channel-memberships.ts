@@ -142,7 +142,7 @@ export class ChannelMemberships {
     });
   }
 
-  /** Answers a request of host0 for as long as both bodies are open. @param open sends the head of the answer */
+  /** Answers a request of host0 for as long as both bodies are open. @param open sends the head of the answer. @throws MESH_HOST0_MALFORMED */
   async serve(body: Readable, open: () => Writable): Promise<void> {
     const out = open();
     const taker = this.begin((text) => {
@@ -150,6 +150,9 @@ export class ChannelMemberships {
     });
     try {
       for await (const lines of linesOf(body, KEPT_LINE_MAX_LENGTH)) taker.take(lines);
+    } catch (thrown) {
+      // Otherwise the channel has ended.
+      if (thrown instanceof MeshError) throw thrown;
     } finally {
       taker.end();
       out.destroy();
