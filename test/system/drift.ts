@@ -1,9 +1,9 @@
 /** Waits for the agents of a lab: until there is no drift, and until all networks are ready. */
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
+import { agentClient } from '../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../src/protocol/documents/paths.ts';
 import type { AgentStatus, DriftView } from '../../src/protocol/documents/views.ts';
-import { agentClient } from '../../src/protocol/calls/control-client.ts';
 import { until } from './until.ts';
 
 /** A repair takes about 50 ms; after lost events everything is read again and repaired. */

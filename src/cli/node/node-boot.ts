@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
-import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../../protocol/documents/timeline-view.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
+import { BOOT_STAGES, type ReachedStage, type TimelineView } from '../../protocol/documents/timeline-view.ts';
 import type { Context } from '../context.ts';
 import type { Paint, Tone } from '../print/color.ts';
 import { durationText } from '../print/duration.ts';

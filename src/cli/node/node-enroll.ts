@@ -5,8 +5,8 @@ import { requireRoot } from '../../kernel/root.ts';
 import { machineId } from '../../machine/machine-id.ts';
 import { MeshError } from '../../model/error.ts';
 import { type MachineId, parseMachineId } from '../../model/machine.ts';
-import { NODE_NAME } from '../../protocol/documents/membership.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
+import { NODE_NAME } from '../../protocol/documents/membership.ts';
 import type { Context } from '../context.ts';
 import { fetchFromHost0, findNode, type ListedNode, nameOf } from './node-list.ts';
 

@@ -1,9 +1,9 @@
 /** The nodes and the machines that are known here, as one list. */
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
+import { agentClient, type ControlClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { MachineView } from '../../protocol/documents/machine-view.ts';
 import type { NetworkView, NodeView } from '../../protocol/documents/views.ts';
-import { agentClient, type ControlClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { durationText } from '../print/duration.ts';
 import { inOrder } from '../print/member-order.ts';

@@ -1,8 +1,8 @@
 /** `mesh node orphans`: what nodes have from another store of host0 than the present one. */
 import { Command } from 'commander';
 import { MeshError } from '../../model/error.ts';
-import type { NodeOrphan } from '../../protocol/documents/node-assignment.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
+import type { NodeOrphan } from '../../protocol/documents/node-assignment.ts';
 import type { Context } from '../context.ts';
 import { type Column, table } from '../print/table.ts';
 

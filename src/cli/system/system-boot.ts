@@ -1,9 +1,9 @@
 /** `mesh system scan` and `mesh system boot`: the segments that machines boot on. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { BootView, LeaseView, ScanView, SegmentView } from '../../protocol/documents/boot-views.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import { host0Client } from '../../protocol/calls/control-client.ts';
 import { restartCommand } from '../../protocol/http/service-manager.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';

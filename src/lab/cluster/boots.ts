@@ -1,10 +1,10 @@
 /** Follows the boots of a lab's machines, until all are members of the mesh. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { BootView } from '../../protocol/documents/boot-views.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
-import { host0Client } from '../../protocol/calls/control-client.ts';
 import { LastWords } from '../checks/silence.ts';
 import type { LabHost } from '../hosts/lab-host.ts';
 

@@ -2,8 +2,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { agentClient } from '../../../src/protocol/calls/control-client.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { becomesAgain, kernelPicture } from '../kernel-picture.ts';

@@ -7,9 +7,9 @@ import { encodeEthernet, IP_PROTOCOL } from '../../../src/kernel/sockets/etherne
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type Mac, macFromHex, parseMac } from '../../../src/model/address/mac.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { AGENT_PORT } from '../../../src/protocol/documents/tcp-ports.ts';
-import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { type Ends, framesOn, ipv6Frame, neighbourAdvertisement, tcpSyn } from '../../kit/frames.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts';

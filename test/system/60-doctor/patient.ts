@@ -2,9 +2,9 @@
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../../src/model/error.ts';
+import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
-import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { until } from '../until.ts';
 
 /** As `mesh doctor`: the probes of members and of the kernel take two seconds on an idle machine. */
