@@ -65,6 +65,17 @@ test('an entry that a stranger takes over is seen, also when its address is not 
   expect(cache.fdb.size).toBe(0);
 });
 
+test('a port that leaves its bridge leaves no entry of the bridge behind, announced or not', () => {
+  const port = { ...portLink(PORT, 'vx2'), master: 9 };
+  const cache = KernelTables.of({ ...BRIDGE_PORTS, links: [port], fdb: [] }, keeping());
+  take(cache, entry(MEMBER, { state: 'permanent' }));
+  take(cache, entry(MEMBER, { table: 'self', state: 'permanent' }));
+  cache.take({ type: 'link', echo: false, removed: false, link: { ...port, mtuBytes: 1380 } });
+  expect(cache.fdb.size).toBe(2);
+  cache.take({ type: 'link', echo: false, removed: false, link: { ...port, master: 0 } });
+  expect([...cache.fdb.values()].map(({ table }) => table)).toEqual(['self']);
+});
+
 function route(destination: string, more: Partial<Route> = {}): Route {
   return { family: 4, destination, link: 2, table: 254, protocol: 186, scope: 0, metric: 0, ...more };
 }

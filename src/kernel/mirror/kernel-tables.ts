@@ -309,7 +309,20 @@ export class KernelTables {
 
   #putLink(link: Link): void {
     this.#linksChanged();
+    const before = this.links.get(link.index)?.master ?? link.master;
     this.#links.put(link);
+    if (before !== link.master) this.#forgetPort(link);
+  }
+
+  /**
+   * Removes what a bridge had for a port that has left it. The kernel gives the entry of the port's own address to the bridge
+   * where both have one address, and announces neither that nor the removal at the port (fdb_delete_local in br_fdb.c).
+   */
+  #forgetPort({ index, kind }: Link): void {
+    if (kind === 'bridge') return;
+    for (const entry of [...this.#fdb.on(index)]) {
+      if (entry.table === 'master' && this.#deleteEntry(entry)) this.#entries.push(entry);
+    }
   }
 
   #linksChanged(): void {
