@@ -68,7 +68,7 @@ export function readProcessRecord(file: string): RecordReading {
     // A link may lead to a file of others, and opening a pipe would wait for its writer for ever.
     const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      return judged(descriptor);
+      return recordIn(descriptor);
     } finally {
       closeSync(descriptor);
     }
@@ -79,18 +79,15 @@ export function readProcessRecord(file: string): RecordReading {
   }
 }
 
-function judged(descriptor: number): RecordReading {
+function recordIn(descriptor: number): RecordReading {
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) return { fault: 'is no plain file' };
   if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) return { fault: `belongs to the user ${stat.uid}` };
   if ((stat.mode & OTHERS_WRITE) !== 0) return { fault: 'can be written by every user' };
   if (stat.size > RECORD_MAX_BYTES) return { fault: 'is too long' };
   // A power cut damages a record, but after a power cut no process runs any more either.
-  const { document: record, fault } = readDocument(
-    ProcessRecordShape,
-    readFileSync(descriptor, 'utf8'),
-    RECORD_MAX_BYTES,
-  );
+  const text = readFileSync(descriptor, 'utf8');
+  const { document: record, fault } = readDocument(ProcessRecordShape, text, RECORD_MAX_BYTES);
   if (record === undefined) return { fault: fault ?? 'is no record' };
   // After a power cut, that is no news.
   return record.boot === undefined || record.boot === bootId() ? { record } : {};

@@ -6,8 +6,8 @@ export const bug: Bug = {
     {
       kind: 'edit',
       symbol: 'readAssignment',
-      find: "return read(AssignmentShape, data, 'an assignment');",
-      replace: 'return readDocument(AssignmentShape, data).document as Assignment;',
+      find: "return read(HostAssignmentShape, data, 'an assignment');",
+      replace: 'return readDocument(HostAssignmentShape, data).document as Assignment;',
     },
   ],
   catcher: 'architecture',

@@ -5,9 +5,9 @@ export const bug: Bug = {
   changes: [
     {
       kind: 'edit',
-      symbol: 'readServiceRecord',
-      find: "readDocument(ServiceRecordShape, readFileSync(file, 'utf8'), RECORD_MAX_LENGTH).document",
-      replace: "JSON.parse(readFileSync(file, 'utf8'))",
+      symbol: 'recordIn',
+      find: 'const { document: record, fault } = readDocument(ProcessRecordShape, text, RECORD_MAX_BYTES);',
+      replace: 'const { record, fault } = { record: JSON.parse(text), fault: undefined };',
     },
   ],
   catcher: 'architecture',
