@@ -50,9 +50,9 @@ export class NodeOrphans {
 
   /**
    * Takes an orphan up into the store, a network with all ports that host0 had placed in it. The next assignment of each node that
-   * has the object names it.
+   * has the object names it. A port of the network whose id or Ethernet address another port has by now stays an orphan.
    * @throws MESH_OBJECT_UNKNOWN, MESH_NET_NUMBER_TWICE, MESH_NET_NAME_TWICE, MESH_NOT_SUPPORTED
-   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE
+   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE for an orphan port
    */
   async adopt(machine: MachineWord, name: OrphanName): Promise<void> {
     const { document } = this.#assignments.orphanBook.find(machine, name);
@@ -66,9 +66,22 @@ export class NodeOrphans {
     await this.#adopt(attachment.network);
     for (const orphan of this.list()) {
       const port = orphan.kind === 'port' && orphan.epoch === name.epoch ? placed(orphan.document) : undefined;
-      if (port?.network === attachment.network.id) await this.#ports.adopt(orphan, port);
+      if (port?.network === attachment.network.id) await this.#adoptUnlessTaken(orphan, port);
     }
     await this.#releaseUnheld(name, attachment.network.name);
+  }
+
+  /**
+   * A store that was emptied and then replaced by an older backup may have given an id twice: nobody remembered the first
+   * port at that time.
+   */
+  async #adoptUnlessTaken(orphan: NodeOrphan, port: AssignedPort): Promise<void> {
+    try {
+      await this.#ports.adopt(orphan, port);
+    } catch (thrown) {
+      const { code } = MeshError.from(thrown);
+      if (code !== 'MESH_PORT_TAKEN' && code !== 'MESH_PORT_MAC_TWICE') throw thrown;
+    }
   }
 
   /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
