@@ -3,8 +3,9 @@
  * back: the disk of host0 was replaced by an older copy of itself, with all that tells a copy from the store. Then host0 writes
  * another epoch. What nodes have from before stays, and what the store has lost is an orphan there.
  *
- * Each run of host0 has a word, its term, which goes with every assignment. A node that has an assignment of a term which the store
- * does not know, or of a revision at which the store says that a later term had begun, has it from a history that the store has lost.
+ * Each run of host0 has a word, its term, which goes with every assignment once the store has it: on a full disk, host0 works
+ * without. A node that has an assignment of a term which the store does not know, or of a revision at which the store says that a
+ * later term had begun, has it from a history that the store has lost.
  */
 import { randomBytes } from 'node:crypto';
 import { MeshError } from '../../model/error.ts';
@@ -58,10 +59,12 @@ const newWord = () => randomBytes(8).toString('hex');
 export class AssignmentEpoch implements HealthSource {
   readonly #input: AssignmentEpochInput;
   readonly #records: Collection<EpochRecord>;
-  readonly term = newWord();
+  readonly #term = newWord();
   #record: EpochRecord;
   /** Whether this run has written another epoch: who then has a later revision than the store does not tell the truth. */
   #isRenewed = false;
+  /** Whether the store has refused to write the term, which is told once. */
+  #isRefused = false;
   #last: Promise<unknown> = Promise.resolve();
   readonly #liars = new Map<MachineWord, MeshError>();
 
@@ -71,23 +74,39 @@ export class AssignmentEpoch implements HealthSource {
     this.#record = record;
   }
 
-  /** Begins a term. Call this before anything is read that assignments are made of. @throws MESH_STORE_BROKEN */
+  /**
+   * Begins a term, where the disk has room. Call this before anything is read that assignments are made of.
+   * @throws MESH_STORE_BROKEN if the store cannot be read
+   */
   static async open(input: AssignmentEpochInput): Promise<AssignmentEpoch> {
     const { store } = input;
     const records = new Collection(store, RECORDS);
-    const { revision } = await store.range(PREFIX + NAME);
     const known = (await records.get(NAME))?.record;
     const record = known?.of === store.epoch ? known : { epoch: store.epoch, of: store.epoch, terms: [] };
     const epoch = new AssignmentEpoch(input, records, record);
-    await epoch.#write({
-      ...record,
-      terms: [...record.terms, { word: epoch.term, after: revision }].slice(-TERMS_MAX),
-    });
+    await epoch.#begin();
     return epoch;
   }
 
   get current(): string {
     return this.#record.epoch;
+  }
+
+  /** The word of this run of host0; undefined until the store has it. */
+  get term(): string | undefined {
+    return this.#record.terms.at(-1)?.word === this.#term ? this.#term : undefined;
+  }
+
+  /** Never rejects: without a term host0 works, and only a store that goes back by a few revisions is not noticed. */
+  async #begin(): Promise<void> {
+    const { terms } = this.#record;
+    try {
+      const { revision: after } = await this.#input.store.range(PREFIX + NAME);
+      await this.#write({ ...this.#record, terms: [...terms, { word: this.#term, after }].slice(-TERMS_MAX) });
+    } catch (error) {
+      if (!this.#isRefused) this.#input.journal.failure('term not written', error, { level: 'warning' });
+      this.#isRefused = true;
+    }
   }
 
   /**
@@ -107,6 +126,7 @@ export class AssignmentEpoch implements HealthSource {
 
   async #check(machine: MachineWord, { assignment, term, epochsBefore = [] }: KnownByNode): Promise<boolean> {
     this.#liars.delete(machine);
+    if (this.term === undefined) await this.#begin();
     if (assignment === undefined) return false;
     const { revision } = await this.#input.store.range(PREFIX + NAME);
     const isPresent = assignment.epoch === this.current;
@@ -122,7 +142,7 @@ export class AssignmentEpoch implements HealthSource {
     }
     this.#isRenewed = true;
     const epoch = newWord();
-    await this.#write({ ...this.#record, epoch, terms: [{ word: this.term, after: revision }] }, this.#input.leap());
+    await this.#write({ ...this.#record, epoch, terms: [{ word: this.#term, after: revision }] }, this.#input.leap());
     this.#input.journal.failure('store has gone back', error, { level: 'warning', object: machine });
     return true;
   }

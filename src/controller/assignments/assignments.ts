@@ -144,7 +144,13 @@ export class Assignments implements HealthSource {
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
-    const parts = { term, attachments, ports, released, ...(heard !== undefined && { heard }) };
+    const parts = {
+      ...(term !== undefined && { term }),
+      attachments,
+      ports,
+      released,
+      ...(heard !== undefined && { heard }),
+    };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
