@@ -134,6 +134,8 @@ describe('settings of the kernel', () => {
     expect(await node1.complaints()).toEqual([]);
     await host0.run('ip', 'address', 'add', '192.0.2.9/32', 'dev', 'lo');
     ward.after(() => host0.run('ip', 'address', 'delete', '192.0.2.9/32', 'dev', 'lo'));
+    // Strict rp_filter answers no ARP question from 192.0.2.9: host0 must know node1's Ethernet address before.
+    await host0.run('ping', '-c', '1', '10.11.0.2');
     await ward.lab.exec(host0.host, ['ping', '-c', '1', '-W', '0.2', '-I', '192.0.2.9', '10.11.0.2']);
     expect(await node1.complaints()).toEqual(['rp-filter']);
     const { fixed, findings } = await node1.doctor('--fix');
