@@ -212,6 +212,8 @@ describe('networks and nodes', () => {
       "blue (number 0x1000) is deleted.
       "
     `);
+    // npm gives every script an EDITOR.
+    for (const name of ['VISUAL', 'EDITOR']) vi.stubEnv(name, undefined);
     await expect(answer('network edit blue')).rejects.toMatchObject({ code: 'MESH_USAGE' });
   });
 
