@@ -14,7 +14,6 @@ import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import {
-  type AttachmentReason,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
   type NodeAttachment,
@@ -112,6 +111,7 @@ export class Assignments implements HealthSource {
     try {
       const { records, revision } = await this.#records.list();
       this.#holdings = new Map(records.map(({ record }) => [record.machine, record]));
+      for (const { record } of records) this.orphanBook.recall(record.machine, record.orphans ?? []);
       this.#revision = revision;
       this.#networksChanged();
     } catch (thrown) {
@@ -222,9 +222,11 @@ export class Assignments implements HealthSource {
     const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
     const ports = own.map(({ link, network }) => ({ link, network }));
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    await this.#change(machine, ({ vteps: _, ...before }) => ({
+    const orphans = this.orphanBook.idsOf(machine);
+    await this.#change(machine, ({ vteps: _, orphans: __, ...before }) => ({
       ...before,
       ports,
+      ...(orphans.length > 0 && { orphans }),
       released: before.released.filter(isOrphan),
       ...(vteps !== undefined && { vteps }),
     }));
@@ -233,9 +235,7 @@ export class Assignments implements HealthSource {
 
   /** All orphans that nodes have reported. */
   orphans(): readonly NodeOrphan[] {
-    return [...this.orphanBook.all].flatMap(([machine, orphans]) =>
-      orphans.map((orphan) => ({ machine, node: this.nameOf(machine), ...orphan })),
-    );
+    return this.orphanBook.named((machine) => this.nameOf(machine));
   }
 
   /** The key of a machine was revoked: what the machine has reported counts no more. */
@@ -384,10 +384,7 @@ export class Assignments implements HealthSource {
     if (network === undefined || peers === undefined) return undefined;
     const { isPinned, hasPort } = this.#index.reasonsOf(machine, network.id);
     // A node that gives the network up has no reason left.
-    const reasons: AttachmentReason[] = [
-      ...(isPinned ? ['pinned' as const] : []),
-      ...(hasPort ? ['port' as const] : []),
-    ];
+    const reasons = (['pinned', 'port'] as const).filter((reason) => (reason === 'pinned' ? isPinned : hasPort));
     return { network, reasons, peers, services: [], ...this.#input.hostAddresses?.partOf(network, machine) };
   }
 

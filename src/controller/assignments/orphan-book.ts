@@ -5,20 +5,20 @@
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
-import type { Orphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
+import type { NodeOrphan, Orphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
 
 /** The most orphans of one node that host0 keeps: more than the networks and ports of a large node. */
 export const ORPHANS_OF_NODE_MAX = 1_024;
-const NETWORK = /^net-([0-9a-f]{1,6})$/;
 
 /** Keeps the orphans of all nodes. */
 export class OrphanBook {
   readonly #orphans = new Map<MachineWord, readonly Orphan[]>();
   /** The nodes that have more than host0 keeps, with how many they have. */
   readonly #tooMany = new Map<MachineWord, number>();
-  /** The numbers of networks and the ids of ports that are orphans; undefined until they are asked for. */
-  #numbers: ReadonlySet<number> | undefined;
-  #ports: ReadonlySet<string> | undefined;
+  /** The ids that the store has of the orphans of nodes which have not called in this run of host0. */
+  readonly #recalled = new Map<MachineWord, readonly string[]>();
+  /** The ids of all orphans; undefined until they are asked for. */
+  #ids: ReadonlySet<string> | undefined;
 
   /** Takes what a node has reported. @param epoch the present one: what is of this epoch is no orphan */
   take(machine: MachineWord, orphans: readonly Orphan[], epoch: string): void {
@@ -26,33 +26,53 @@ export class OrphanBook {
     if (real.length > ORPHANS_OF_NODE_MAX) this.#tooMany.set(machine, real.length);
     else this.#tooMany.delete(machine);
     this.#orphans.set(machine, real.slice(0, ORPHANS_OF_NODE_MAX));
-    this.#numbers = undefined;
-    this.#ports = undefined;
+    this.#recalled.delete(machine);
+    this.#ids = undefined;
+  }
+
+  /** Takes the ids that an earlier run of host0 has kept of a node, until the node calls. */
+  recall(machine: MachineWord, ids: readonly string[]): void {
+    if (this.#orphans.has(machine)) return;
+    this.#recalled.set(machine, ids);
+    this.#ids = undefined;
+  }
+
+  /** What is to be kept of a node's orphans over a restart: `net-<hex number>` and `port-<id>`. */
+  idsOf(machine: MachineWord): readonly string[] {
+    return (this.#orphans.get(machine) ?? []).flatMap(idOf).toSorted();
   }
 
   /** Forgets what a node has reported. Its key was revoked: host0 takes nothing of it any more. */
   forget(machine: MachineWord): void {
     this.#orphans.delete(machine);
+    this.#recalled.delete(machine);
     this.#tooMany.delete(machine);
-    this.#numbers = undefined;
-    this.#ports = undefined;
+    this.#ids = undefined;
   }
 
-  /** The orphans of each node. */
-  get all(): Iterable<readonly [MachineWord, readonly Orphan[]]> {
-    return this.#orphans;
+  /** All orphans, node by node. @param nameOf the name of a node, for people */
+  named(nameOf: (machine: MachineWord) => string): NodeOrphan[] {
+    return [...this.#orphans].flatMap(([machine, orphans]) =>
+      orphans.map((orphan) => ({ machine, node: nameOf(machine), ...orphan })),
+    );
   }
 
   /** Whether a node has a network of this number as an orphan. */
   hasNumber(number: number): boolean {
-    this.#numbers ??= new Set([...this.#orphans.values()].flatMap((orphans) => orphans.flatMap(numberOf)));
-    return this.#numbers.has(number);
+    return this.#hasId(`net-${number.toString(16)}`);
   }
 
   /** Whether a node has a port of this id as an orphan. */
   hasPort(id: string): boolean {
-    this.#ports ??= new Set([...this.#orphans.values()].flatMap((orphans) => orphans.flatMap(portIdOf)));
-    return this.#ports.has(id);
+    return this.#hasId(`port-${id}`);
+  }
+
+  #hasId(id: string): boolean {
+    this.#ids ??= new Set([
+      ...[...this.#orphans.values()].flatMap((orphans) => orphans.flatMap(idOf)),
+      ...[...this.#recalled.values()].flat(),
+    ]);
+    return this.#ids.has(id);
   }
 
   /** An orphan of a node. @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan */
@@ -84,12 +104,9 @@ export function sameOrphan(a: OrphanName, b: OrphanName): boolean {
   return a.kind === b.kind && a.id === b.id && a.epoch === b.epoch;
 }
 
-function portIdOf({ kind, document }: Orphan): string[] {
-  const id: unknown = kind === 'port' ? Reflect.get(Object(document), 'id') : undefined;
-  return typeof id === 'string' ? [id] : [];
-}
-
-function numberOf({ kind, id }: Orphan): number[] {
-  const hex = kind === 'network' ? NETWORK.exec(id)?.[1] : undefined;
-  return hex === undefined ? [] : [Number.parseInt(hex, 16)];
+/** A node calls a port by its id, or by its interface where an administrator has plugged it. */
+function idOf({ kind, id, document }: Orphan): string[] {
+  if (kind === 'network') return [id];
+  const port: unknown = kind === 'port' ? Reflect.get(Object(document), 'id') : undefined;
+  return typeof port === 'string' ? [`port-${port}`] : [];
 }
