@@ -172,7 +172,7 @@ function goneBack(machine: MachineWord, version: string, revision: number): Mesh
       rule: 'Within one epoch revisions only grow.',
       remedy:
         "host0's store was replaced by an older copy of itself: see `mesh node orphans list` for what it has lost. If that happens " +
-        'again with one machine alone, somebody has taken the machine over: `mesh node revoke`.',
+        'again with one machine alone, somebody has taken the machine over: `mesh node revoke NAME`.',
     },
   );
 }

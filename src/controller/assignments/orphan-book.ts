@@ -94,7 +94,7 @@ export class OrphanBook {
       message: `${nameOf(machine)} says that it has ${count} networks and ports of an earlier store; host0 keeps ${ORPHANS_OF_NODE_MAX} of them`,
       remedy:
         'Adopt or release them: `mesh node orphans list`. If the node cannot have had so many, somebody has taken it over: revoke ' +
-        'its key with `mesh node enroll NAME --revoke`, and boot it anew.',
+        'its key with `mesh node revoke NAME`, and boot it anew.',
     }));
   }
 }
