@@ -9,7 +9,7 @@ import { homedir, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { cpio } from '../../../src/formats/binary/cpio.ts';
 import { elfSection } from '../../../src/formats/binary/elf.ts';
-import { chosenModules, dependencyIndex, moduleInfo, moduleName } from '../../../src/image/node/kernel-modules.ts';
+import { dependencyIndex, moduleInfo, moduleName } from '../../../src/image/node/kernel-modules.ts';
 import { RootTree } from '../../../src/image/node/root-tree.ts';
 import { Apt } from '../../../src/image/packages/apt.ts';
 import { programOutput } from '../../../src/image/packages/program-output.ts';
