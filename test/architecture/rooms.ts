@@ -377,6 +377,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       '.': {},
       address: { '.': 'a text that is no address is an error' },
       network: { '.': 'identifiers', address: 'members have addresses' },
+      workload: {
+        '.': 'identifiers',
+        address: 'cards have addresses',
+        network: 'cards are plugged into networks',
+      },
     },
   },
 };
