@@ -227,6 +227,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'a port waits for a network of host0',
       },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      images: {},
+      console: {},
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -248,6 +250,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the networks of this agent',
         trace: 'host0 asks for paths',
         capture: 'host0 asks for captures',
+        console: 'host0 asks for consoles',
+        images: 'host0 asks for disk images, and sends those of its own',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
