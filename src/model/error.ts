@@ -187,6 +187,14 @@ export const ERRORS = {
   MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_MAC_TWICE: conflict('Two ports of a network have the same Ethernet address.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
+  MESH_WORKLOAD_INVALID: input('A key of a workload file has a wrong value, or lacks another key that belongs to it.'),
+  MESH_WORKLOAD_UNKNOWN: missing('There is no such workload.'),
+  MESH_WORKLOAD_TWICE: conflict('Another workload has the same name, or the same uuid.'),
+  MESH_WORKLOAD_RUNS: conflict('A workload runs, and what was asked for needs one that is stopped.'),
+  MESH_WORKLOAD_NO_ROOM: conflict(
+    'No node, or not the node that was named, has what a workload needs: memory or threads.',
+  ),
+  MESH_WORKLOAD_FAILED: system('The emulator of a workload could not be started, or ended with a fault.'),
   MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
   MESH_KEY_REFUSED: denied(
     'The key of a machine is not taken: it is old, revoked, of another machine, or open to others.',

@@ -3,8 +3,9 @@
  * that break, lost answers, restarts of both ends with and without a disk, and a host0 that is restored from a backup.
  */
 import { expect, test } from 'vitest';
+import type { LocalPort } from '../../src/agent/assignment/assigned-agent.ts';
 import { type AssignmentDisk, LastAssignment } from '../../src/agent/assignment/last-assignment.ts';
-import { type LocalPort, NodeAssignments } from '../../src/agent/assignment/node-assignments.ts';
+import { NodeAssignments } from '../../src/agent/assignment/node-assignments.ts';
 import { assignmentText } from '../../src/api/channel/assignment-text.ts';
 import { AssignmentEpoch } from '../../src/controller/assignments/assignment-epoch.ts';
 import { Assignments } from '../../src/controller/assignments/assignments.ts';

@@ -14,7 +14,6 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';
 import {
-  type AssignedPort,
   type AssignmentAnswer,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAttachment,
@@ -23,20 +22,14 @@ import {
   type ObjectStatus,
 } from '../../protocol/documents/node-assignment.ts';
 import type { AssignmentView } from '../../protocol/documents/views.ts';
+import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
+import type { AssignedAgent, AssignedRuns, LocalPort } from './assigned-agent.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import { notSupported, refusedState, type StateNow, unknownKind } from './object-state.ts';
-
-/** A port that the node's administrator plugged in, and how it is. */
-export interface LocalPort {
-  readonly link: string;
-  /** The name of the network while the node does not have it, else its identifier. */
-  readonly network: string;
-  readonly state: 'plugged' | 'wanted';
-}
+import { givenState, notSupported, refusedState, type StateNow, unknownKind, workloadState } from './object-state.ts';
 
 /** A network that host0 has given, and how it is on this node. */
 export interface GivenNetwork {
@@ -45,22 +38,6 @@ export interface GivenNetwork {
   /** Where the VTEP of this node is, if it has a source of its own. */
   readonly vtep?: Ipv4 | Ipv6 | undefined;
 }
-
-/** The part of the agent that assignments use. */
-export interface AssignedAgent {
-  stateOf(network: Network): NetworkState;
-  /** Resolves when the kernel has what the assignment asks for, or a step failed. Never rejects. */
-  takeUp(): Promise<void>;
-  /** The ports that the node's administrator plugged in. */
-  localPorts(): readonly LocalPort[];
-  /** How a port is that host0 has given. */
-  portState(port: AssignedPort): PortState;
-  /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
-  vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
-}
-
-/** Whether a port is on the bridge of its network. */
-export type PortState = { readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string };
 
 /** What the assignments of a node need. */
 export interface NodeAssignmentsInput {
@@ -85,6 +62,7 @@ export class NodeAssignments {
   /** Emits when the status may have changed. */
   readonly changes: Subscribable<void> = this.#changes;
   #agent: AssignedAgent | undefined;
+  #runner: AssignedRuns | undefined;
   #objects: AssignedObjects = NOTHING_ASSIGNED;
   /** The epoch of the assignment that was on the disk at the start. */
   #loadedEpoch: string | undefined;
@@ -112,6 +90,11 @@ export class NodeAssignments {
   /** Begins to take assignments for this agent. */
   serve(agent: AssignedAgent): void {
     this.#agent = agent;
+  }
+
+  /** Has workloads run by this part of the agent. Without it they have the state MESH_NOT_SUPPORTED. */
+  runWith(runner: AssignedRuns): void {
+    this.#runner = runner;
   }
 
   /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
@@ -147,6 +130,11 @@ export class NodeAssignments {
       return error === undefined ? [] : [{ attachment, state: { phase: 'failed', error: error.toJSON() } }];
     });
     return [...usable, ...failed];
+  }
+
+  /** The workloads that host0 has given, orphans too: those stay as they are. A new list after each assignment. */
+  get workloads(): readonly AssignedWorkload[] {
+    return Array.from(this.#objects.workloads.values(), ({ workload }) => workload);
   }
 
   /**
@@ -188,6 +176,7 @@ export class NodeAssignments {
       objects: this.#states(),
       ports: [...this.#ownPorts, ...given],
       orphans: orphansOf(this.#objects),
+      ...this.#running(),
       ...this.#vteps(),
     };
   }
@@ -301,6 +290,12 @@ export class NodeAssignments {
     return own;
   }
 
+  #running(): Pick<NodeStatus, 'runs' | 'capacity'> {
+    const capacity = this.#runner?.capacity();
+    const runs = this.#runner?.runs();
+    return { ...(runs !== undefined && { runs }), ...(capacity !== undefined && { capacity }) };
+  }
+
   /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */
   #vteps(): Pick<NodeStatus, 'vteps'> {
     const vteps: Record<NetworkId, Ipv4 | Ipv6> = {};
@@ -344,12 +339,17 @@ export class NodeAssignments {
       if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
       return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
     }).filter(({ id }) => ports.every((own) => own.id !== id));
+    const runs = new Map(this.#runner?.runs().map((run) => [run.id, run]));
+    const workloads = this.workloads.map(({ id }) =>
+      aged('workload', id, workloadState(id, runs.get(id), this.#runner !== undefined)),
+    );
     for (const key of this.#pendingSinceMs.keys()) if (!known.has(key)) this.#pendingSinceMs.delete(key);
     return [
       ...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)),
       ...unsupported,
       ...ports,
       ...given,
+      ...workloads.filter(({ id }) => unsupported.every((other) => other.id !== id)),
     ];
   }
 
@@ -359,18 +359,9 @@ export class NodeAssignments {
   }
 
   #stateOf(network: Network): StateNow {
-    if (this.#agent === undefined) return { state: 'pending', why: AGENT_STARTING };
-    const state = this.#agent.stateOf(network);
-    switch (state.phase) {
-      case 'ready':
-        return { state: 'ready' };
-      case 'pending':
-        return { state: 'pending', why: state.why };
-      case 'failed': {
-        const { code, message, remedy, rule } = state.error;
-        return { state: 'failed', code, message, remedy: remedy ?? rule ?? 'See `mesh events` on the node.' };
-      }
-    }
+    return this.#agent === undefined
+      ? { state: 'pending', why: AGENT_STARTING }
+      : givenState(this.#agent.stateOf(network));
   }
 
   #aged(key: string, state: StateNow): ObjectState {

@@ -2,8 +2,9 @@
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import { PortIdShape } from '../../protocol/shapes/assigned-workload-shape.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { MachineWordShape, PortIdShape } from '../../protocol/shapes/node-assignment-shape.ts';
+import { MachineWordShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { DeviceShape, MacShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 

@@ -28,11 +28,12 @@ import type {
   PortView,
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
+import { PortIdShape } from './assigned-workload-shape.ts';
 import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
-import { PortIdShape, ReasonsShape } from './node-assignment-shape.ts';
+import { ReasonsShape } from './node-assignment-shape.ts';
 import {
   DeviceShape,
   FindingsShape,
