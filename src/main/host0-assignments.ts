@@ -8,6 +8,7 @@ import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import type { Network } from '../model/network/network.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
@@ -53,11 +54,15 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   ownNode.start();
   const network = (wanted: string) => catalogue.find(wanted).network;
   const ports = new PortOrders({ ...input, book, assignments, network });
+  const adopting = {
+    adopt: (lost: Network) => catalogue.apply({ ...lost }),
+    has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
+  };
   return {
     assignments,
     ports,
     parts: [book, assignments, hostAddresses],
-    orphans: new NodeOrphans(assignments, (lost) => catalogue.apply({ ...lost }), ports),
+    orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
       ownNode.close();
       assignments.close();

@@ -144,13 +144,8 @@ export class Assignments implements HealthSource {
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
-    const parts = {
-      ...(term !== undefined && { term }),
-      attachments,
-      ports,
-      released,
-      ...(heard !== undefined && { heard }),
-    };
+    const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
+    const parts = { ...told, attachments, ports, released };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -267,6 +262,11 @@ export class Assignments implements HealthSource {
 
   health(): readonly Finding[] {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
+  }
+
+  /** Whether the node will be told to let an orphan go. */
+  isReleased(machine: MachineWord, name: OrphanName): boolean {
+    return this.#holdings?.get(machine)?.released.some((other) => sameOrphan(other, name)) ?? false;
   }
 
   /**
