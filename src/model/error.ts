@@ -181,7 +181,9 @@ export const ERRORS = {
   MESH_PROCESS_GONE: system('A process that should be there is not.'),
   MESH_PROCESS_NOT_ENDED: system('A process was told to end and still runs.'),
   MESH_QEMU_MISSING: system('The emulator of virtual machines is not installed on a node, or cannot be started.'),
-  MESH_QEMU_REFUSED: system('The emulator refuses how a virtual machine is set up, or a command; the message has its own words.'),
+  MESH_QEMU_REFUSED: system(
+    'The emulator refuses how a virtual machine is set up, or a command; the message has its own words.',
+  ),
   MESH_QEMU_SILENT: away('The monitor of an emulator does not answer, or another client has it.'),
   MESH_WORKLOAD_KILLED: system('The emulator of a virtual machine was killed.'),
   MESH_WORKLOAD_PANICKED: system('The kernel of a virtual machine has panicked.'),

@@ -77,7 +77,18 @@ export function contentDigest(content: string): string {
  * reads again are no part of it: they change without another process.
  */
 export function specDigest(spec: ProcessSpec): string {
-  const { argv, env, directory = '/', netns = '', user, stdin = '', outputFile = '', reads = [], label = '', taps } = spec;
+  const {
+    argv,
+    env,
+    directory = '/',
+    netns = '',
+    user,
+    stdin = '',
+    outputFile = '',
+    reads = [],
+    label = '',
+    taps,
+  } = spec;
   const sorted = env === undefined ? [] : Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
   // A process without taps has the digest that it has had in earlier versions.
   const given = taps === undefined ? [] : [taps];

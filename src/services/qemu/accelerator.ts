@@ -42,7 +42,11 @@ export async function probeAccelerator(clock: Clock, device: string = KVM): Prom
 }
 
 /** @returns why no guest prints anything; undefined when one does */
-export async function guestPrints(accelerator: Accelerator, clock: Clock, withinMs = PROBE_MS): Promise<string | undefined> {
+export async function guestPrints(
+  accelerator: Accelerator,
+  clock: Clock,
+  withinMs = PROBE_MS,
+): Promise<string | undefined> {
   const directory = mkdtempSync(join(tmpdir(), 'meshwork-probe-'));
   try {
     const sector = join(directory, 'sector');

@@ -1,5 +1,5 @@
 /** The command line of QEMU, from its spec. Pure. Paths of sockets are relative to its working directory: they must be short. */
-import { type QemuCard, type QemuDisk, type QemuSpec, QEMU, QEMU_FILES } from './qemu-spec.ts';
+import { QEMU, QEMU_FILES, type QemuCard, type QemuDisk, type QemuSpec } from './qemu-spec.ts';
 
 /** The first descriptor that a child gets beside its standard ones. */
 const FIRST_DESCRIPTOR = 3;

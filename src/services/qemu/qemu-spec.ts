@@ -38,7 +38,9 @@ export interface QemuSpec {
   readonly cards: readonly QemuCard[];
   /** In the order in which the firmware tries them. */
   readonly disks: readonly QemuDisk[];
-  readonly firmware: { readonly kind: 'bios' } | { readonly kind: 'uefi'; readonly code: string; readonly variables: string };
+  readonly firmware:
+    | { readonly kind: 'bios' }
+    | { readonly kind: 'uefi'; readonly code: string; readonly variables: string };
   /** A kernel that QEMU loads itself. */
   readonly boot?: { readonly kernel: string; readonly initrd?: string; readonly append?: string };
   /** The guest has a screen, at `QEMU_FILES.vnc`. */
