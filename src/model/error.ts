@@ -181,7 +181,9 @@ export const ERRORS = {
   MESH_PROCESS_GONE: system('A process that should be there is not.'),
   MESH_PROCESS_NOT_ENDED: system('A process was told to end and still runs.'),
   MESH_QEMU_MISSING: system('The emulator of virtual machines is not installed on a node, or cannot be started.'),
-  MESH_QEMU_REFUSED: system('The emulator refuses how a virtual machine is set up, or a command; the message has its own words.'),
+  MESH_QEMU_REFUSED: system(
+    'The emulator refuses how a virtual machine is set up, or a command; the message has its own words.',
+  ),
   MESH_QEMU_SILENT: away('The monitor of an emulator does not answer, or another client has it.'),
   MESH_WORKLOAD_KILLED: system('The emulator of a virtual machine was killed.'),
   MESH_WORKLOAD_PANICKED: system('The kernel of a virtual machine has panicked.'),
@@ -211,6 +213,15 @@ export const ERRORS = {
   MESH_KEY_GIVEN: conflict('The machine has a key already.'),
   MESH_IMAGE_PACKAGES: system('apt cannot give the packages that an image is built from.'),
   MESH_IMAGE_FAILED: system('An image could not be built.'),
+  MESH_DISK_IMAGE_SOURCE: input('The source of a disk image is no URL, no file of host0 and no path.'),
+  MESH_DISK_IMAGE_FETCH: away('A disk image cannot be fetched from its source.'),
+  MESH_DISK_IMAGE_HASH: conflict('A disk image is not the one that its hash names.'),
+  MESH_DISK_IMAGE_UNFIT: conflict('A file is no disk image that a virtual machine can use.'),
+  MESH_DISK_IMAGE_ROOM: conflict('The cache of disk images has no room for another one.'),
+  MESH_DISK_IMAGE_USED: conflict('A disk image is in use and cannot be deleted.'),
+  MESH_VOLUME_REFUSED: system('The volume of a virtual machine could not be made.'),
+  MESH_CONSOLE_NONE: missing('No virtual machine of this name has a console on this node.'),
+  MESH_CONSOLE_CLOSED: conflict('The console of a virtual machine does not take input now.'),
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 

@@ -59,6 +59,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       pages: {},
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
+      workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -74,6 +75,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         print: 'what a terminal can show',
         here: 'a branch of the tree',
         network: 'a branch of the tree',
+        workload: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -232,6 +234,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'what host0 has given',
       },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      images: {},
+      console: {},
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -254,6 +258,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the networks of this agent',
         trace: 'host0 asks for paths',
         capture: 'host0 asks for captures',
+        console: 'host0 asks for consoles',
+        images: 'host0 asks for disk images, and sends those of its own',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
@@ -348,6 +354,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       conf: { '.': 'what the system refuses is said in words' },
       host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       network: {},
+      workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
     },
