@@ -78,6 +78,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #capacity: Omit<NodeCapacity, 'availableBytes' | 'memoryBytes'> | undefined;
   /** Records of workloads that the node has no more, whose emulators are being ended. */
   readonly #leaving = new Map<string, RunRecord>();
+  /** Workloads that are being taken from the node: what they write last comes before their files go. */
+  readonly #taking = new Set<string>();
   #isReleased = false;
 
   constructor(input: NodeWorkloadsInput) {
@@ -160,7 +162,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
       else if (assigned !== guest.assigned) guest.want(assigned);
     }
     for (const [id, assigned] of wanted) {
-      if (!this.#guests.has(id) && !this.#leaving.has(id)) this.#guests.set(id, this.#guestOf(assigned));
+      const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);
+      if (!isHere) this.#guests.set(id, this.#guestOf(assigned));
     }
     // Before an assignment has come, nobody knows whether a workload is wanted that the last one does not name.
     if (this.#input.assignments.isComplete) {
@@ -197,10 +200,12 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   /** The node has a workload no more: its emulator is ended, and then its files go. */
   async #take(id: string, guest: Guest): Promise<void> {
     this.#guests.delete(id);
+    this.#taking.add(id);
+    await guest.remove();
+    this.#taking.delete(id);
     const { record } = guest;
     if (record !== undefined) this.#leaving.set(id, record);
-    await guest.remove();
-    this.#collect();
+    this.#follow();
     this.look();
   }
 
@@ -213,6 +218,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     void Promise.all([
       removeVm(this.#input.directories, record.id, record.uuidWord),
       this.#records.remove(record.id),
+      this.#parts.forget(record.id),
     ]).finally(() => this.#follow());
   }
 
