@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -22,6 +23,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { portKey } from '../items/port.ts';
 import type { VolumeMaker } from './existing-volumes.ts';
+import { processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
@@ -120,7 +122,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   /** Looks at each workload: a process or a port may have changed. */
   look(): void {
     for (const guest of this.#guests.values()) guest.look();
-    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
+    this.#sweep();
   }
 
   /** A pass of the loop has ended: a workload may have waited for its port. */
@@ -159,7 +161,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     for (const [id, guest] of this.#guests) {
       const assigned = wanted.get(id);
       if (assigned === undefined) void this.#take(id, guest);
-      else if (assigned !== guest.assigned) guest.want(assigned);
+      else if (!isDeepStrictEqual(assigned, guest.assigned)) guest.want(assigned);
     }
     for (const [id, assigned] of wanted) {
       const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);
@@ -169,7 +171,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     if (this.#input.assignments.isComplete) {
       for (const record of this.#left) if (!wanted.has(record.id)) this.#leaving.set(record.id, record);
       this.#left = [];
-      this.look();
+      this.#sweep();
     }
     this.#collect();
   }
@@ -206,11 +208,16 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     const { record } = guest;
     if (record !== undefined) this.#leaving.set(id, record);
     this.#follow();
-    this.look();
+    this.#sweep();
+  }
+
+  /** Forgets the workloads that were taken from the node, and whose emulators have ended. */
+  #sweep(): void {
+    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
   }
 
   #isRunning(id: string): boolean {
-    return this.#input.launcher.present().some(({ name }) => name === `vm-${id}`);
+    return this.#input.launcher.present().some(({ name }) => name === processNameOf(id));
   }
 
   #forget(record: RunRecord): void {
