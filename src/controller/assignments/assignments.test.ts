@@ -449,3 +449,19 @@ test.each([
   expect(given(assignments, A).epoch).not.toBe(epoch);
   expect(seenBy(assignments, A)).toHaveProperty(blue.id);
 });
+
+test('a node with an orphan port holds the network of the port, if the store has it, until the port is released', async () => {
+  const { assignments, restart } = await host0();
+  const port = { id: '1f', network: red.id, link: 'tap0', mac: '02:00:00:00:00:1f' };
+  const orphan = { kind: 'port', id: 'tap0', epoch: 'old', document: port } as const;
+  await assignments.reported(A, plug(red.id));
+  await assignments.reported(B, { ...plug(), orphans: [orphan] });
+  expect(seenBy(assignments, A)).toEqual({ [red.id]: ['10.11.1.2', '10.11.1.3'] });
+  expect(given(assignments, B).attachments.map(({ network }) => network.id)).toEqual([red.id]);
+  // Also before the node calls the next run of host0.
+  const again = await restart();
+  expect(seenBy(again, A)).toEqual({ [red.id]: ['10.11.1.2', '10.11.1.3'] });
+  await again.reported(B, { ...plug(), orphans: [orphan] });
+  await again.release(B, { kind: 'port', id: 'tap0', epoch: 'old' });
+  expect(seenBy(again, A)).toEqual({ [red.id]: ['10.11.1.2'] });
+});

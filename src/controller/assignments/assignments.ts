@@ -218,11 +218,9 @@ export class Assignments implements HealthSource {
     const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
     const ports = own.map(({ link, network }) => ({ link, network }));
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    const orphans = this.orphanBook.idsOf(machine);
-    await this.#change(machine, ({ vteps: _, orphans: __, ...before }) => ({
+    await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
-      ...(orphans.length > 0 && { orphans }),
       released: before.released.filter(isOrphan),
       ...(vteps !== undefined && { vteps }),
     }));
@@ -260,11 +258,6 @@ export class Assignments implements HealthSource {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
 
-  /** Whether the node will be told to let an orphan go. */
-  isReleased(machine: MachineWord, name: OrphanName): boolean {
-    return this.#holdings?.get(machine)?.released.some((other) => sameOrphan(other, name)) ?? false;
-  }
-
   /**
    * Lets an orphan of a node go: the node's next assignment says so.
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
@@ -289,14 +282,15 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const now = change(named);
+      const { orphans: _, orphanPortsIn: __, ...changed } = change(named);
+      const now = { ...changed, ...this.orphanBook.keptOf(machine, changed.released) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
-      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
+      const networks = [...this.#derive(machine), ...vtepChanges(known, now)];
+      this.#refresh(networks, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -337,8 +331,9 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
-    const held = [...ports, ...this.#placed.on(machine)];
+    const { name = machine, ports = [], orphanPortsIn = [] } = this.#holdings?.get(machine) ?? {};
+    const orphaned = orphanPortsIn.map((network) => ({ network }));
+    const held = [...ports, ...orphaned, ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
     const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
     const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
