@@ -212,7 +212,7 @@ export class Guest {
   async #stay(): Promise<void> {
     if (this.#record !== undefined && this.#record.state !== 'stopped')
       await this.#keep({ ...this.#record, state: 'stopped' });
-    this.#become({ state: 'stopped' });
+    if (this.#now.state !== 'stopped') this.#become({ state: 'stopped' });
   }
 
   async #start(): Promise<void> {

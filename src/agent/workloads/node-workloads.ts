@@ -22,8 +22,8 @@ import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { portKey } from '../items/port.ts';
-import type { VolumeMaker } from './existing-volumes.ts';
 import { processNameOf } from './emulator.ts';
+import type { VolumeMaker } from './existing-volumes.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
@@ -222,11 +222,14 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
 
   #forget(record: RunRecord): void {
     this.#leaving.delete(record.id);
-    void Promise.all([
-      removeVm(this.#input.directories, record.id, record.uuidWord),
-      this.#records.remove(record.id),
-      this.#parts.forget(record.id),
-    ]).finally(() => this.#follow());
+    // The record goes last: it tells the next agent what to remove.
+    void Promise.all([removeVm(this.#input.directories, record.id, record.uuidWord), this.#parts.forget(record.id)])
+      .then(() => this.#records.remove(record.id))
+      .catch((thrown: unknown) => {
+        const { message } = MeshError.from(thrown);
+        this.#input.journal.record({ level: 'warning', kind: 'workload files left', message, object: record.name });
+      })
+      .finally(() => this.#follow());
   }
 
   /** Collects the wanted emulators, and has the loop look when they have changed. */
