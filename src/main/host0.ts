@@ -98,7 +98,6 @@ async function main(): Promise<void> {
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, management)?.network,
-    rolesOf: () => [],
   });
   const nodeChannels = openChannels({
     ...common,
@@ -130,6 +129,8 @@ async function main(): Promise<void> {
     orphans: given.orphans,
     ports: given.ports,
     ownNode: given.ownNode,
+    roles: given.roles,
+    assignments: given.assignments,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

@@ -59,6 +59,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       pages: {},
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
+      workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -74,6 +75,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         print: 'what a terminal can show',
         here: 'a branch of the tree',
         network: 'a branch of the tree',
+        workload: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -343,6 +345,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       conf: { '.': 'what the system refuses is said in words' },
       host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       network: {},
+      workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
     },

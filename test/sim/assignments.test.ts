@@ -108,7 +108,14 @@ async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   const ports = await PortBook.open(store);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const epoch = await AssignmentEpoch.open({ store, journal, leap: () => [...catalogue.leap(), ports.leap()] });
-  const given = { store, places, ports, epoch, rolesOf: () => [], host0AddressFor };
+  const given = {
+    store,
+    places,
+    ports,
+    epoch,
+    roles: { of: () => [], changes: new Signal<MachineId>() },
+    host0AddressFor,
+  };
   const assignments = new Assignments({ clock, journal, ...given });
   await assignments.start();
   catalogue.usedBy(assignments.use);

@@ -52,8 +52,8 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly epoch: AssignmentEpoch;
   /** The addresses of nodes on the bridges of networks. Absent: none. */
   readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
-  /** The roles of a node, for networks that span roles. */
-  readonly rolesOf: (machine: MachineWord) => readonly string[];
+  /** The roles of nodes, for networks that span roles. */
+  readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
 }
 
 /** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
@@ -103,6 +103,7 @@ export class Assignments implements HealthSource {
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
+    input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -255,11 +256,6 @@ export class Assignments implements HealthSource {
     return this.#reports.portState(machine, link);
   }
 
-  /** The roles of nodes have changed. */
-  rolesChanged(): void {
-    this.#networksChanged();
-  }
-
   health(): readonly Finding[] {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
@@ -323,6 +319,10 @@ export class Assignments implements HealthSource {
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
   }
 
+  #rolesChanged(machine: MachineWord): void {
+    if (this.#holdings !== undefined) this.#refresh(this.#derive(machine), [], [machine]);
+  }
+
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
@@ -340,7 +340,7 @@ export class Assignments implements HealthSource {
     const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
     const held = [...ports, ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.rolesOf(machine) : undefined;
+    const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
     const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);

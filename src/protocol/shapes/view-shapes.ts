@@ -20,6 +20,7 @@ import type {
   GivenNetworkView,
   Host0Status,
   NetworkView,
+  NodeRolesView,
   NodeView,
   PingResult,
   PlacedPortView,
@@ -253,6 +254,13 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
       ENTRIES_MAX,
     ),
   ),
+});
+
+/** The roles of a node. */
+export const NodeRolesShape: form.Shape<NodeRolesView> = form.looseObject({
+  node: TextShape,
+  machine: Word,
+  roles: form.listOf(form.string({ max: 64 }), ENTRIES_MAX),
 });
 
 /** A port that host0 has placed on a node. */
