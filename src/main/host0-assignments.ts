@@ -3,10 +3,10 @@ import { OwnNode } from '../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
 import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
-import { PortBook } from '../controller/assignments/port-book.ts';
 import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
+import { PortBook } from '../controller/ports/port-book.ts';
 import type { Network } from '../model/network/network.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 

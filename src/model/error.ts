@@ -186,6 +186,7 @@ export const ERRORS = {
   MESH_PORT_REFUSED: conflict('A port sends frames that no port may send. They are refused.'),
   MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_MAC_TWICE: conflict('Two ports of a network have the same Ethernet address.'),
+  MESH_PORT_ADDRESS_TWICE: conflict('Two ports of a network have the same IP address.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
   MESH_KEY_DAMAGED: system('A key that host0 made and keeps cannot be read any more.'),
   MESH_KEY_REFUSED: denied(

@@ -28,7 +28,7 @@ import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import { notSupported, refusedState, type StateNow, unknownKind } from './object-state.ts';
+import { notSupported, type PortState, refusedState, type StateNow, unknownKind } from './object-state.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
 export interface LocalPort {
@@ -58,9 +58,6 @@ export interface AssignedAgent {
   /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
   vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }
-
-/** Whether a port is on the bridge of its network. */
-export type PortState = { readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string };
 
 /** What the assignments of a node need. */
 export interface NodeAssignmentsInput {
@@ -339,10 +336,16 @@ export class NodeAssignments {
       return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
     });
     const given = Array.from(this.#objects.ports.values(), ({ port }) => {
-      const state = this.#agent?.portState(port) ?? ({ state: 'wanted', why: AGENT_STARTING } as const);
+      const starting: PortState = { state: 'wanted', why: AGENT_STARTING };
+      const { port: detail, ...state } = this.#agent?.portState(port) ?? starting;
       const refusal = refusedPorts.get(port.link);
       if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
-      return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
+      const now = aged(
+        'port',
+        port.link,
+        state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' },
+      );
+      return detail === undefined ? now : { ...now, port: detail };
     }).filter(({ id }) => ports.every((own) => own.id !== id));
     for (const key of this.#pendingSinceMs.keys()) if (!known.has(key)) this.#pendingSinceMs.delete(key);
     return [
