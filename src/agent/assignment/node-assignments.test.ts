@@ -12,7 +12,8 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
-import { type LocalPort, NodeAssignments, type PortState } from './node-assignments.ts';
+import { type LocalPort, NodeAssignments } from './node-assignments.ts';
+import type { PortState } from './object-state.ts';
 
 const [blue, red] = [meshNumber(0), meshNumber(1)];
 const machine = '10eff964' as MachineId;
