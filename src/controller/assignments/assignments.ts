@@ -52,8 +52,8 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly epoch: AssignmentEpoch;
   /** The addresses of nodes on the bridges of networks. Absent: none. */
   readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
-  /** The roles of a node, for networks that span roles. */
-  readonly rolesOf: (machine: MachineWord) => readonly string[];
+  /** The roles of nodes, for networks that span roles. */
+  readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
 }
 
 /** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
@@ -104,6 +104,7 @@ export class Assignments implements HealthSource {
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
+    input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -145,13 +146,8 @@ export class Assignments implements HealthSource {
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(assignedPort);
-    const parts = {
-      ...(term !== undefined && { term }),
-      attachments,
-      ports,
-      released,
-      ...(heard !== undefined && { heard }),
-    };
+    const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
+    const parts = { ...told, attachments, ports, released };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -223,11 +219,9 @@ export class Assignments implements HealthSource {
     const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
     const ports = own.map(({ link, network }) => ({ link, network }));
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    const orphans = this.orphanBook.idsOf(machine);
-    await this.#change(machine, ({ vteps: _, orphans: __, ...before }) => ({
+    await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
-      ...(orphans.length > 0 && { orphans }),
       released: before.released.filter(isOrphan),
       ...(vteps !== undefined && { vteps }),
     }));
@@ -261,11 +255,6 @@ export class Assignments implements HealthSource {
     return this.#reports.portState(machine, link);
   }
 
-  /** The roles of nodes have changed. */
-  rolesChanged(): void {
-    this.#networksChanged();
-  }
-
   health(): readonly Finding[] {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
@@ -294,14 +283,15 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const now = change(named);
+      const { orphans: _, orphanPortsIn: __, ...changed } = change(named);
+      const now = { ...changed, ...this.orphanBook.keptOf(machine, changed.released) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
-      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
+      const networks = [...this.#derive(machine), ...vtepChanges(known, now)];
+      this.#refresh(networks, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -324,6 +314,10 @@ export class Assignments implements HealthSource {
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
   }
 
+  #rolesChanged(machine: MachineWord): void {
+    if (this.#holdings !== undefined) this.#refresh(this.#derive(machine), [], [machine]);
+  }
+
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
@@ -340,10 +334,11 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
-    const held = [...ports, ...this.#placed.on(machine)];
+    const { name = machine, ports = [], orphanPortsIn = [] } = this.#holdings?.get(machine) ?? {};
+    const orphaned = orphanPortsIn.map((network) => ({ network }));
+    const held = [...ports, ...orphaned, ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.rolesOf(machine) : undefined;
+    const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
     const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);

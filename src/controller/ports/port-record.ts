@@ -4,8 +4,9 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { NameShape } from '../../model/network/words.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
+import { PortIdShape } from '../../protocol/shapes/assigned-workload-shape.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { GuestAddressesShape, MachineWordShape, PortIdShape } from '../../protocol/shapes/node-assignment-shape.ts';
+import { GuestAddressesShape, MachineWordShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { DeviceShape, MacShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 

@@ -18,6 +18,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
+import type { AssignedWorkload, NodeCapacity, WorkloadRun } from './workload/assigned-workload.ts';
 
 /** The newest format of the assignment that this version writes and reads. host0 also writes the one before, if there is one. */
 export const NODE_ASSIGNMENT_FORMAT = 1;
@@ -109,12 +110,6 @@ export interface AssignedPort {
   readonly trusted?: true;
 }
 
-/** A VM or a task on a node. There is none yet: an assignment of this version has none. */
-export interface AssignedWorkload {
-  readonly kind: string;
-  readonly id: string;
-}
-
 /**
  * All that one node should have. Within an epoch, revisions only grow. A document is complete: within its epoch, an object that
  * it does not name is one that the node should not have any more.
@@ -172,7 +167,7 @@ export interface RefusedFrames {
 }
 
 /**
- * How one object of a node is. `id` is the network's identifier, the interface of a port, or the service's identifier. `port` is
+ * How one object of a node is. `id` is the identifier of a network, a service or a workload, or the interface of a port. `port` is
  * there for ports of host0 alone; an older node does not say.
  */
 export type ObjectStatus = { readonly kind: ObjectKind; readonly id: string; readonly port?: PortStatus } & ObjectState;
@@ -187,8 +182,8 @@ export interface UnsupportedObject {
 
 /** What tells one orphan of a node from the others. */
 export interface OrphanName {
-  readonly kind: 'network' | 'port';
-  /** The identifier of the network, or the interface of the port. */
+  readonly kind: 'network' | 'port' | 'workload';
+  /** The identifier of the network or of the workload, or the interface of the port. */
   readonly id: string;
   /** The epoch under which the object was assigned. */
   readonly epoch: string;
@@ -199,7 +194,10 @@ export interface OrphanName {
  * object stays as it is until an administrator adopts or releases it.
  */
 export interface Orphan extends OrphanName {
-  /** The object's whole document (a `NodeAttachment` or an `AssignedPort`), from which host0 can make the object again. */
+  /**
+   * The object's whole document (a `NodeAttachment`, an `AssignedPort` or an `AssignedWorkload`), from which host0 can make the
+   * object again.
+   */
   readonly document: unknown;
 }
 
@@ -232,6 +230,10 @@ export interface NodeStatus {
   /** Ports that the node's administrator plugged in. They are without `id`. */
   readonly ports: readonly (Omit<AssignedPort, 'network'> & { readonly network: NetworkId | string })[];
   readonly orphans: readonly Orphan[];
+  /** How each workload runs. An older node runs none. */
+  readonly runs?: readonly WorkloadRun[];
+  /** What the node has for workloads. Absent: from an older node, or before the node has asked its emulator. */
+  readonly capacity?: NodeCapacity;
   /**
    * Where the node's VTEP of a network with assigned peers is, for networks over IPv6 or on an underlay device of their own. In all
    * others it is at the node's address towards host0, which host0's kernel sees.

@@ -1,5 +1,8 @@
 /** The names of forms in OpenAPI: those that the source exports them by, without `Shape`. */
+
+import * as workload from '../../model/workload/workload.ts';
 import * as processes from '../routes/process-routes.ts';
+import * as assignedWorkload from '../shapes/assigned-workload-shape.ts';
 import * as assignment from '../shapes/assignment-shape.ts';
 import * as bootViews from '../shapes/boot-view-shapes.ts';
 import * as catalogue from '../shapes/catalogue-shapes.ts';
@@ -27,6 +30,8 @@ const MODULES: readonly object[] = [
   keys,
   membership,
   nodeAssignment,
+  assignedWorkload,
+  workload,
   path,
   bootViews,
   processes,

@@ -29,6 +29,7 @@ import {
   type UnchangedAttachment,
   type UnsupportedObject,
 } from '../documents/node-assignment.ts';
+import { AssignedWorkloadShape, NodeCapacityShape, PortIdShape, WorkloadRunShape } from './assigned-workload-shape.ts';
 import { ASSIGNMENT_MAX_LENGTH, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
 import { fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
@@ -52,6 +53,8 @@ import {
 /** More ports than a machine has interfaces. */
 const PORTS_MAX = 65_536;
 const SERVICES_MAX = 64;
+/** More guests than a machine runs. */
+export const WORKLOADS_MAX = 16_384;
 const MACS_MAX = 65_536;
 /** Networks, ports, services and workloads of a node together. */
 const OBJECTS_MAX = 262_144;
@@ -59,8 +62,6 @@ const OBJECTS_MAX = 262_144;
 export const DigestShape: form.Shape<string> = form.string({ pattern: /^[0-9a-f]{32}$/ });
 /** What a node calls a state of its ports. */
 export const WordShape = form.string({ max: 64 });
-/** The id of a port that host0 has placed. */
-export const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
 const ObjectIdShape = form.string({ max: 64 });
 
@@ -136,7 +137,7 @@ export const AssignedPortShape: form.Shape<AssignedPort> = form.object({
 
 /** What tells one orphan of a node from the others. */
 export const OrphanNameShape = form.object({
-  kind: form.oneOf(['network', 'port']),
+  kind: form.oneOf(['network', 'port', 'workload']),
   id: form.string({ max: 64 }),
   epoch: form.string({ max: 32 }),
 });
@@ -155,7 +156,7 @@ const Frame = form.object({
   revision: form.int(0),
   attachments: form.listOf(form.unknown(), NETWORKS_MAX),
   ports: form.listOf(form.unknown(), PORTS_MAX),
-  workloads: form.listOf(form.unknown(), PORTS_MAX),
+  workloads: form.listOf(form.unknown(), WORKLOADS_MAX),
   released: form.exactOptional(form.listOf(OrphanNameShape, OBJECTS_MAX)),
   heard: form.exactOptional(WordShape),
   term: form.exactOptional(WordShape),
@@ -212,15 +213,17 @@ export function readNodeAssignment(text: string): NodeAssignmentReading {
     else if (full.fault !== undefined) unsupported.push(unsupportedAttachment(value));
     else read.push({ attachment: full.document, digest: attachmentDigest(Object(value)) });
   }
-  const ports = document.ports.flatMap((value) => {
-    const { document: port, fault: misfit } = fitted(AssignedPortShape, value);
-    if (misfit === undefined) return [port];
-    unsupported.push(unsupportedObject('port', value));
-    return [];
-  });
-  unsupported.push(...document.workloads.map((value) => unsupportedObject('workload', value)));
+  const known = <T>(kind: ObjectKind, shape: form.Shape<T>, values: readonly unknown[]): T[] =>
+    values.flatMap((value) => {
+      const { document: object, fault: misfit } = fitted(shape, value);
+      if (misfit === undefined) return [object];
+      unsupported.push(unsupportedObject(kind, value));
+      return [];
+    });
+  const ports = known('port', AssignedPortShape, document.ports);
+  const workloads = known('workload', AssignedWorkloadShape, document.workloads);
   const attachments = read.map(({ attachment }) => attachment);
-  return { assignment: { ...document, attachments, ports, workloads: [] }, read, unchanged, unsupported };
+  return { assignment: { ...document, attachments, ports, workloads }, read, unchanged, unsupported };
 }
 
 function unsupportedAttachment(value: unknown): UnsupportedObject {
@@ -286,6 +289,8 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
     PORTS_MAX,
   ),
   orphans: form.listOf(form.object({ ...OrphanNameShape.fields, document: form.unknown() }), OBJECTS_MAX),
+  runs: form.droppable(form.listOf(WorkloadRunShape, WORKLOADS_MAX)),
+  capacity: form.droppable(NodeCapacityShape),
   vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, NETWORKS_MAX)),
 });
 

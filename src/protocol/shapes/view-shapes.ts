@@ -20,6 +20,7 @@ import type {
   GivenNetworkView,
   Host0Status,
   NetworkView,
+  NodeRolesView,
   NodeView,
   PingResult,
   PlacedPortView,
@@ -27,11 +28,12 @@ import type {
   PortView,
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
+import { PortIdShape } from './assigned-workload-shape.ts';
 import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
-import { GuestAddressesShape, PortIdShape, ReasonsShape, RefusedShape } from './node-assignment-shape.ts';
+import { GuestAddressesShape, ReasonsShape, RefusedShape } from './node-assignment-shape.ts';
 import {
   DeviceShape,
   FindingsShape,
@@ -248,6 +250,13 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   bound: form.exactOptional(form.literal(true)),
   down: form.exactOptional(form.literal(true)),
   refused: form.exactOptional(RefusedShape),
+});
+
+/** The roles of a node. */
+export const NodeRolesShape: form.Shape<NodeRolesView> = form.looseObject({
+  node: TextShape,
+  machine: Word,
+  roles: form.listOf(form.string({ max: 64 }), ENTRIES_MAX),
 });
 
 /** A port that host0 has placed on a node. */
