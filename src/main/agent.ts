@@ -32,6 +32,7 @@ import { openImages } from './agent-images.ts';
 import { openAgentKernel } from './agent-kernel.ts';
 import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
+import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
 import { endOnSignal, fail, surviveFaults } from './process.ts';
 
@@ -70,9 +71,11 @@ async function main(): Promise<void> {
   const isHost0 = machine === 'host0';
   const images = await openImages({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const services = openServices(paths.state, clock, journal);
+  const workloads = openWorkloads({ paths, clock, journal, launcher: services.launcher, assignments });
   const agent = new Agent({
     ...common,
     services,
+    workloads,
     machine,
     source,
     assignments,
@@ -80,6 +83,13 @@ async function main(): Promise<void> {
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
   });
+  assignments.runWith(workloads);
+  workloads.serve({
+    portState: (port) => agent.ports.stateOf(port),
+    mtuOf: (link) => agent.cache.linkNamed(link)?.mtuBytes,
+    takeUp: () => void agent.reconciler.wake(),
+  });
+  agent.reconciler.passes.subscribe(() => workloads.lookAfterPass());
   addAgentMetrics(registry, agent);
 
   const reading = new AgentConditions(agent);
@@ -118,7 +128,7 @@ async function main(): Promise<void> {
     registry,
     metricsNetwork: options.metrics,
   });
-  for (const part of [nodeName, portsFile, services, images.images]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, services, workloads, images.images]) agent.addHealthOf(part);
   await agent.start();
   endpoints.start();
   host0.start();
@@ -132,6 +142,7 @@ async function main(): Promise<void> {
     images.close();
     endpoints.close();
     await agent.stop();
+    await workloads.release();
     await services.release();
     await kernel.close();
     log.close();

@@ -40,7 +40,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const endpoints = new ChannelEndpoints({ ...input, channels });
   keys.revocations.subscribe((machine) => {
     channels.drop(machine);
-    input.assignments.revoked(machine);
+    void input.assignments.revoked(machine);
   });
   controller.showChannels((machine) => channels.viewOf(machine));
   controller.memberships.proveBy({

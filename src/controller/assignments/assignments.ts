@@ -31,7 +31,14 @@ import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex } from './holder-index.ts';
-import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
+import {
+  HOLDINGS,
+  type HoldingRecord,
+  PORTS_OF_NODE_MAX,
+  portsOf,
+  sameHolding,
+  withReleased,
+} from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
@@ -40,7 +47,7 @@ import { OrphanBook, sameOrphan } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
 import type { PortBook, PortChange } from './port-book.ts';
 import type { PlacedPort } from './port-record.ts';
-import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
+import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
 export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'> {
@@ -172,11 +179,6 @@ export class Assignments implements HealthSource {
     });
   }
 
-  /** The ports that nodes have reported. */
-  ports(): readonly ReportedPort[] {
-    return reportedPorts(this.#holdings?.values());
-  }
-
   /** Calls `listener` with each node whose assignment has changed. @returns a function that ends the subscription */
   subscribe(listener: (machine: MachineWord) => void): () => void {
     return this.#changes.subscribe(listener);
@@ -210,21 +212,18 @@ export class Assignments implements HealthSource {
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
-    const { vteps } = status;
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
     this.#uses.emit();
-    const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
-    const ports = own.map(({ link, network }) => ({ link, network }));
+    const own = status.ports.flatMap(({ id, link, network }) => (id === undefined ? [{ link, network }] : []));
+    const ports = own.slice(0, PORTS_OF_NODE_MAX);
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    const orphans = this.orphanBook.idsOf(machine);
-    await this.#change(machine, ({ vteps: _, orphans: __, ...before }) => ({
+    await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
-      ...(orphans.length > 0 && { orphans }),
       released: before.released.filter(isOrphan),
-      ...(vteps !== undefined && { vteps }),
+      ...(status.vteps !== undefined && { vteps: status.vteps }),
     }));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
@@ -234,10 +233,18 @@ export class Assignments implements HealthSource {
     return this.orphanBook.named((machine) => this.nameOf(machine));
   }
 
-  /** The key of a machine was revoked: what the machine has reported counts no more. */
-  revoked(machine: MachineWord): void {
+  /**
+   * The key of a machine was revoked: what the machine has reported counts no more. Its orphans are released, so that the machine
+   * lets them go if it comes back with another key, and others can have their numbers. Never rejects.
+   */
+  async revoked(machine: MachineWord): Promise<void> {
+    const orphans = this.orphanBook.keptOf(machine);
     this.orphanBook.forget(machine);
     this.#uses.emit();
+    if (orphans.length === 0) return;
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, orphans) })).catch(
+      (thrown: unknown) => this.#input.journal.failure('orphans not released', thrown, { object: machine }),
+    );
   }
 
   /** The name of a node, for people. */
@@ -260,24 +267,13 @@ export class Assignments implements HealthSource {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
 
-  /** Whether the node will be told to let an orphan go. */
-  isReleased(machine: MachineWord, name: OrphanName): boolean {
-    return this.#holdings?.get(machine)?.released.some((other) => sameOrphan(other, name)) ?? false;
-  }
-
   /**
    * Lets an orphan of a node go: the node's next assignment says so.
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.orphanBook.find(machine, name);
-    const { kind, id, epoch } = orphan;
-    await this.#change(machine, (before) => ({
-      ...before,
-      released: [...before.released.filter((other) => !sameOrphan(other, name)), { kind, id, epoch }].slice(
-        -RELEASED_MAX,
-      ),
-    }));
+    const gone = [this.orphanBook.find(machine, name)];
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, gone) }));
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -289,14 +285,16 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const now = change(named);
+      const { orphans: _, ...changed } = change(named);
+      const orphans = this.orphanBook.keptOf(machine);
+      const now = { ...changed, ...(orphans.length > 0 && { orphans }) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
-      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
+      const networks = [...this.#derive(machine), ...vtepChanges(known, now)];
+      this.#refresh(networks, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -337,11 +335,16 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
-    const held = [...ports, ...this.#placed.on(machine)];
+    const holding = this.#holdings?.get(machine);
+    const held = [...(holding === undefined ? [] : portsOf(holding)), ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
-    const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
+    const roles = holding !== undefined ? this.#input.roles.of(machine) : undefined;
+    const { began, ceased } = this.#index.derive({
+      machine,
+      name: holding?.name ?? machine,
+      ports: held,
+      ...(roles && { roles }),
+    });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);
     return [...began, ...ceased];

@@ -356,7 +356,8 @@ export class LaunchedProcess {
     const what = `${this.name} ${exitWords(end)}${lastLine && `; it last said: ${lastLine}`}`;
     if (this.#spec?.once === true) {
       this.#tell('service ended', what);
-      return this.#changes.emit();
+      this.#changes.emit();
+      return;
     }
     this.#pause.failed(this.#place.clock.nowMs(), end.ranMs);
     const remedy = this.#spec?.remedies?.find(({ says }) => lastLine.includes(says))?.remedy;

@@ -33,7 +33,7 @@ export async function proveEmulator({ mark, uuid, directory, listenerOf, clock }
   let monitor: QmpClient | undefined;
   try {
     monitor = await QmpClient.connect(path, clock);
-    const { UUID } = await monitor.execute('query-uuid', {}, UuidShape);
+    const { UUID } = await monitor.query('query-uuid', UuidShape);
     if (UUID === uuid) return { monitor };
     monitor.close();
     return { against: `the emulator at ${path} has the UUID ${UUID}` };

@@ -97,7 +97,7 @@ test('UEFI, a kernel that QEMU loads, a screen, another user, a paused guest', (
     ['-append', 'console=ttyS0 a=b,c'],
     ['-vnc', 'unix:vnc.sock'],
     ['-runas', '65534:65533'],
-    ['-sandbox', 'on,obsolete=deny,elevateprivileges=children,spawn=deny,resourcecontrol=deny'],
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny'],
   ]) {
     expect(argv.some((word, at) => word === option && argv[at + 1] === value)).toBe(true);
   }

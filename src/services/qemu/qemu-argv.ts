@@ -39,9 +39,10 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...(paused ? ['-S'] : []),
     ...['-pidfile', QEMU_FILES.pid],
     ...(user === undefined ? [] : ['-runas', `${user.uid}:${user.gid}`]),
-    // What QEMU must never do, also when a guest has broken into it. With `deny`, it could not become another user itself.
+    // What QEMU must never do, also when a guest has broken into it. It needs the calls of `elevateprivileges` to become its user;
+    // later they give it nothing: it has no capability then, and may start no program.
     '-sandbox',
-    `on,obsolete=deny,elevateprivileges=${user === undefined ? 'deny' : 'children'},spawn=deny,resourcecontrol=deny`,
+    `on,obsolete=deny,elevateprivileges=${user === undefined ? 'deny' : 'allow'},spawn=deny,resourcecontrol=deny`,
     ...['-msg', 'timestamp=off'],
   ];
 }

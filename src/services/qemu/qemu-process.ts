@@ -23,8 +23,18 @@ const OUTPUT_MAX_BYTES = 256 * 1024;
 /** SIGTERM ends QEMU like the command `quit`, within some 10 ms; it writes back what it has of disks. */
 const STOP_SEC = 10;
 
+/** The process of an emulator: all that its digest depends on is there. */
+export interface QemuProcess extends ProcessSpec {
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly outputFile: string;
+  readonly outputMaxBytes: number;
+  readonly stopSec: number;
+  readonly once: true;
+}
+
 /** How the emulator is supervised. Its owner decides about another start: a guest may have switched itself off. */
-export function qemuProcess(spec: QemuSpec, place: QemuProcessPlace): ProcessSpec {
+export function qemuProcess(spec: QemuSpec, place: QemuProcessPlace): QemuProcess {
   const { name, directory, outputFile, taps, label } = place;
   return {
     name,

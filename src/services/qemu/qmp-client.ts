@@ -7,7 +7,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import * as form from '../../model/form.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
+import { fitted, readDocument } from '../../protocol/shapes/document.ts';
 
 /** An event of the emulator, with what it says. */
 export interface QmpEvent {
@@ -30,8 +30,6 @@ const AnswerShape = form.object({
   event: form.exactOptional(form.string()),
   data: form.exactOptional(form.looseObject({})),
 });
-/** The answer to a command that gives nothing. */
-export const NO_ANSWER: form.Shape<unknown> = form.unknown();
 
 interface Waiting {
   readonly command: string;
@@ -79,14 +77,10 @@ export class QmpClient {
   }
 
   /**
-   * @param shape the form of the answer. Absent: the answer says nothing.
+   * Carries out a command whose answer says nothing.
    * @throws MESH_QEMU_REFUSED with QEMU's own words, MESH_QEMU_SILENT
    */
-  async execute<T = unknown>(
-    command: string,
-    words: Readonly<Record<string, unknown>> = {},
-    shape?: form.Shape<T>,
-  ): Promise<T> {
+  async execute(command: string, words: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     if (this.#isClosed) throw this.#silent('has closed the connection');
     const id = ++this.#lastId;
     const { promise, resolve } = Promise.withResolvers<{ value: unknown } | { error: MeshError }>();
@@ -98,16 +92,18 @@ export class QmpClient {
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: words, id })}\n`);
     const answer = await promise;
     if ('error' in answer) throw answer.error;
-    const { value } = answer;
-    try {
-      // biome-ignore lint/plugin: an answer without a form is not looked at
-      return (shape ?? (NO_ANSWER as form.Shape<T>)).read(value);
-    } catch (cause) {
-      throw new MeshError('MESH_QEMU_REFUSED', `QEMU's answer to ${command} cannot be read`, {
-        object: this.#path,
-        cause,
-      });
-    }
+    return answer.value;
+  }
+
+  /**
+   * Asks for something.
+   * @param shape the form of the answer
+   * @throws MESH_QEMU_REFUSED also for an answer of another form, MESH_QEMU_SILENT
+   */
+  async query<T>(command: string, shape: form.Shape<T>): Promise<T> {
+    const { document, fault } = fitted(shape, await this.execute(command));
+    if (document !== undefined) return document;
+    throw new MeshError('MESH_QEMU_REFUSED', `QEMU's answer to ${command} ${fault}`, { object: this.#path });
   }
 
   close(): void {
@@ -132,7 +128,7 @@ export class QmpClient {
   #read(text: string): void {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
-    if (this.#rest.length > LINE_MAX) return this.close();
+    if (this.#rest.length > LINE_MAX) this.close();
     for (const line of lines) if (line.trim() !== '') this.#take(line);
   }
 
@@ -145,7 +141,7 @@ export class QmpClient {
     const { document } = readDocument(AnswerShape, line, LINE_MAX);
     if (document === undefined) return;
     const { id, error, event, data = {} } = document;
-    if (event !== undefined) return this.#events.emit({ event, data });
+    if (event !== undefined) this.#events.emit({ event, data });
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
     if (id === undefined || waiting === undefined) return;
     this.#waiting.delete(id);

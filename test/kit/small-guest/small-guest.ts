@@ -102,7 +102,7 @@ async function make(draft: string): Promise<void> {
 
 async function rootOf(unpacked: string, release: string): Promise<RootTree> {
   const root = new RootTree();
-  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'modules']) root.directory(name);
+  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'modules', 'var/log', 'var/run']) root.directory(name);
   const busybox = join(unpacked, 'bin/busybox');
   root.file('usr/bin/busybox', await readFile(busybox), 0o755);
   for (const applet of (await programOutput(busybox, '--list')).trim().split('\n')) {
