@@ -16,6 +16,7 @@ import type {
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
@@ -52,6 +53,8 @@ export interface NodeWorkloadsInput {
   readonly volumes: VolumeMaker;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
+  /** Whether the kernel has killed a process because memory ran out. */
+  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
   /** How long a guest has to switch itself off. */
   readonly graceSec?: number;
 }
