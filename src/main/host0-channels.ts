@@ -17,6 +17,8 @@ export interface Host0ChannelsInput
   readonly controller: Controller;
   readonly registry: Registry;
   readonly mirror: LiveMirror;
+  /** host0's folder of disk images. */
+  readonly isos: string;
 }
 
 /** The channels while host0's daemon runs. */

@@ -49,6 +49,7 @@ export interface GuestInput {
 const MONITOR_RETRY_MS = 100;
 /** What was missing may be there by then: a port, memory, an image. */
 const READY_RETRY_MS = 2_000;
+const BUTTON_MS = 3_000;
 const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
@@ -211,7 +212,7 @@ export class Guest {
   async #stay(): Promise<void> {
     if (this.#record !== undefined && this.#record.state !== 'stopped')
       await this.#keep({ ...this.#record, state: 'stopped' });
-    this.#become({ state: 'stopped' });
+    if (this.#now.state !== 'stopped') this.#become({ state: 'stopped' });
   }
 
   async #start(): Promise<void> {
@@ -304,11 +305,10 @@ export class Guest {
     if (this.#offAtMs === undefined) {
       this.#offAtMs = nowMs + graceSec * 1000;
       this.#become({ state: 'stopping', why: `the guest has ${graceSec} s to switch itself off` });
-      // A guest that never began, or is paused, hears nothing.
-      const told = this.#monitor?.isClosed === false && (await this.#monitor.powerDown());
-      if (!told) this.#offAtMs = nowMs;
     }
-    if (nowMs < this.#offAtMs) return this.#lookIn(this.#offAtMs - nowMs);
+    // A guest that is paused hears nothing, and one that still boots does not listen: the button is pressed again and again.
+    const told = this.#monitor?.isClosed === false && (await this.#monitor.powerDown());
+    if (told && nowMs < this.#offAtMs) return this.#lookIn(Math.min(BUTTON_MS, this.#offAtMs - nowMs));
     await this.#off('the emulator was ended');
   }
 

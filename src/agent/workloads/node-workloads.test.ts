@@ -16,6 +16,7 @@ import { OwnedFiles } from '../../disk/owned-files.ts';
 import { temporaryNetns } from '../../kernel/netns.ts';
 import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
+import { parseMac } from '../../model/address/mac.ts';
 import { systemClock } from '../../model/clock.ts';
 import { Signal } from '../../model/signal.ts';
 import type { Workload } from '../../model/workload/workload.ts';
@@ -279,7 +280,7 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
   const held = openTap('v1f', { netns });
   const blue = meshNumber(1);
   const node = await Node.start();
-  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', ...macOf('02:00:00:00:00:1f') }];
+  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', mac: parseMac('02:00:00:00:00:1f') }];
   const more = { ports: { lan: '1f' } };
   const wanted = assigned({ ...booting({}), networks: web.networks }, more);
   node.give(wanted);
@@ -293,10 +294,6 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
   node.give({ ...wanted, wanted: 'stopped' });
   await node.until('stopped', { why: 'the guest has switched itself off' });
 }, 240_000);
-
-function macOf(mac: string): Pick<AssignedPort, 'mac'> {
-  return JSON.parse(JSON.stringify({ mac }));
-}
 
 test.each([
   ['a volume that is not there', { volumes: web.volumes }, 'MESH_WORKLOAD_VOLUME'],
