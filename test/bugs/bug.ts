@@ -28,7 +28,7 @@ interface Catcher {
 
 type CatcherName = 'simulation' | 'storm' | 'architecture';
 
-/** The same clusters as in sim.test.ts. */
+/** Clusters as in the long run of sim.test.ts. */
 const SIMULATION_OPTIONS = ['--seed', '1', '--seeds', '80', '--agents', '24', '--faults', '12'];
 
 /** The catchers by name. */
@@ -39,7 +39,7 @@ export const CATCHERS: Readonly<Record<CatcherName, Catcher>> = {
     deadlineMs: 600_000,
   },
   storm: {
-    command: ['vitest', 'run', '--project', 'system', 'test/system/70-storm'],
+    command: ['env', 'MESH_LONG=1', 'vitest', 'run', '--project', 'system', 'test/system/70-storm'],
     env: { MESH_SEED: '1', NO_COLOR: '1' },
     says: /^\w*Error: (?<what>.*)\n/m,
     deadlineMs: 240_000,

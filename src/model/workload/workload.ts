@@ -71,9 +71,14 @@ export const CpuModeShape: form.Shape<string> = form.worded(
   'A model of `qemu-system-x86_64 -cpu help`, as Penryn-v1, or host.',
 );
 /** A path on a node. */
-const BootPathShape = form.worded(
+export const BootPathShape: form.Shape<string> = form.worded(
   form.string({ pattern: /^\/[\x21-\x7e]{1,500}$/ }),
   'An absolute path on the node, without blanks.',
+);
+/** The command line of a kernel. */
+export const KernelLineShape: form.Shape<string> = form.worded(
+  form.string({ pattern: /^[\x20-\x7e]{0,1000}$/ }),
+  'The command line of a kernel has at most 1000 printable characters.',
 );
 /** A size of memory in bytes. */
 export const WorkloadMemoryShape = form.int(MEMORY_MIN_BYTES, MEMORY_MAX_BYTES);
@@ -102,7 +107,7 @@ export const WorkloadShape: form.Shape<Workload> = form.refined(
       form.object({
         kernel: BootPathShape,
         initrd: form.exactOptional(BootPathShape),
-        append: form.exactOptional(form.string({ pattern: /^[\x20-\x7e]{0,1000}$/ })),
+        append: form.exactOptional(KernelLineShape),
       }),
     ),
   }),
