@@ -12,7 +12,7 @@ import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
 import { Collection } from '../../store/collection.ts';
 import type { Change, Compare, Store } from '../../store/store.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
-import { PortIds } from '../pools/port-ids.ts';
+import { PortIds, tapOf } from '../pools/port-ids.ts';
 import { macTwice, mustBeUsable, mustDiffer } from './port-claims.ts';
 import { MAC_CLAIMS, macClaimName, PLACED_PORTS, type PlacedPort, type PortDescription } from './port-record.ts';
 
@@ -101,7 +101,10 @@ export class PortBook implements HealthSource {
    */
   create(order: PortOrder, isFree: (id: string) => boolean = () => true): Promise<PlacedPort> {
     return this.#inOrder(async () => {
-      const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isFree);
+      // An administrator may have placed an interface whose name is that of a tap to come.
+      const links = new Set(this.on(order.machine).map(({ link }) => link));
+      const isUsable = (wanted: string) => isFree(wanted) && !links.has(tapOf(wanted));
+      const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isUsable);
       const link = order.link === undefined ? { link: tap, tap: true as const } : {};
       const port: PlacedPort = { mac, ...order, ...link, link: order.link ?? tap, id };
       return this.#add(port, move);
