@@ -27,6 +27,8 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  /** host0's own agent, as it is asked by the routes of a channel. */
+  readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
@@ -64,6 +66,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   return {
     assignments,
     ports,
+    ownNode,
     roles,
     parts: [book, roles, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),

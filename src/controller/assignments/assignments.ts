@@ -33,14 +33,21 @@ import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex } from './holder-index.ts';
-import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
+import {
+  HOLDINGS,
+  type HoldingRecord,
+  PORTS_OF_NODE_MAX,
+  portsOf,
+  sameHolding,
+  withReleased,
+} from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
 import { OrphanBook, sameOrphan } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
-import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
+import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
 export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'> {
@@ -173,11 +180,6 @@ export class Assignments implements HealthSource {
     });
   }
 
-  /** The ports that nodes have reported. */
-  ports(): readonly ReportedPort[] {
-    return reportedPorts(this.#holdings?.values());
-  }
-
   /** Calls `listener` with each node whose assignment has changed. @returns a function that ends the subscription */
   subscribe(listener: (machine: MachineWord) => void): () => void {
     return this.#changes.subscribe(listener);
@@ -211,19 +213,18 @@ export class Assignments implements HealthSource {
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
-    const { vteps } = status;
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
     this.#uses.emit();
-    const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
-    const ports = own.map(({ link, network }) => ({ link, network }));
+    const own = status.ports.flatMap(({ id, link, network }) => (id === undefined ? [{ link, network }] : []));
+    const ports = own.slice(0, PORTS_OF_NODE_MAX);
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
     await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
       released: before.released.filter(isOrphan),
-      ...(vteps !== undefined && { vteps }),
+      ...(status.vteps !== undefined && { vteps: status.vteps }),
     }));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
@@ -233,10 +234,18 @@ export class Assignments implements HealthSource {
     return this.orphanBook.named((machine) => this.nameOf(machine));
   }
 
-  /** The key of a machine was revoked: what the machine has reported counts no more. */
-  revoked(machine: MachineWord): void {
+  /**
+   * The key of a machine was revoked: what the machine has reported counts no more. Its orphans are released, so that the machine
+   * lets them go if it comes back with another key, and others can have their numbers. Never rejects.
+   */
+  async revoked(machine: MachineWord): Promise<void> {
+    const orphans = this.orphanBook.keptOf(machine);
     this.orphanBook.forget(machine);
     this.#uses.emit();
+    if (orphans.length === 0) return;
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, orphans) })).catch(
+      (thrown: unknown) => this.#input.journal.failure('orphans not released', thrown, { object: machine }),
+    );
   }
 
   /** The name of a node, for people. */
@@ -264,14 +273,8 @@ export class Assignments implements HealthSource {
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.orphanBook.find(machine, name);
-    const { kind, id, epoch } = orphan;
-    await this.#change(machine, (before) => ({
-      ...before,
-      released: [...before.released.filter((other) => !sameOrphan(other, name)), { kind, id, epoch }].slice(
-        -RELEASED_MAX,
-      ),
-    }));
+    const gone = [this.orphanBook.find(machine, name)];
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, gone) }));
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -283,8 +286,9 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const { orphans: _, orphanPortsIn: __, ...changed } = change(named);
-      const now = { ...changed, ...this.orphanBook.keptOf(machine, changed.released) };
+      const { orphans: _, ...changed } = change(named);
+      const orphans = this.orphanBook.keptOf(machine);
+      const now = { ...changed, ...(orphans.length > 0 && { orphans }) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
@@ -334,12 +338,16 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [], orphanPortsIn = [] } = this.#holdings?.get(machine) ?? {};
-    const orphaned = orphanPortsIn.map((network) => ({ network }));
-    const held = [...ports, ...orphaned, ...this.#placed.on(machine)];
+    const holding = this.#holdings?.get(machine);
+    const held = [...(holding === undefined ? [] : portsOf(holding)), ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
-    const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
+    const roles = holding !== undefined ? this.#input.roles.of(machine) : undefined;
+    const { began, ceased } = this.#index.derive({
+      machine,
+      name: holding?.name ?? machine,
+      ports: held,
+      ...(roles && { roles }),
+    });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);
     return [...began, ...ceased];
