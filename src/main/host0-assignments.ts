@@ -7,6 +7,9 @@ import { PortBook } from '../controller/assignments/port-book.ts';
 import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
+import { WorkloadBook } from '../controller/workloads/workload-book.ts';
+import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
+import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
 import type { Network } from '../model/network/network.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
@@ -26,6 +29,7 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  readonly workloads: WorkloadOrders;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -38,7 +42,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const epoch = await AssignmentEpoch.open({ ...input, leap });
   const book = await PortBook.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
-  const assignments = new Assignments({ ...input, epoch, ports: book, hostAddresses });
+  const reports = new WorkloadReports(input.clock);
+  const workloadBook = await WorkloadBook.open(input.store, book);
+  const workloads = reports.beside(workloadBook);
+  const assignments = new Assignments({ ...input, epoch, ports: book, hostAddresses, workloads });
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -61,7 +68,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   return {
     assignments,
     ports,
-    parts: [book, assignments, hostAddresses],
+    workloads: new WorkloadOrders({ ...input, book: workloadBook, reports, nodes: assignments, network, ports: book }),
+    parts: [book, workloadBook, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
       ownNode.close();

@@ -121,6 +121,7 @@ async function main(): Promise<void> {
     keys,
     orphans: given.orphans,
     ports: given.ports,
+    workloads: given.workloads,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

@@ -186,6 +186,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         catalogue: 'the catalogue asks who uses a network',
         pools: 'the ids of ports, and the addresses of nodes',
       },
+      workloads: {
+        assignments: 'a workload has ports, and is given to its node',
+        pools: 'a port is taken out of a pool with the workload',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',

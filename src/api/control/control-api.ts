@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -21,6 +22,7 @@ import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandl
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
+import { workloadHandlers } from './workload-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -43,6 +45,7 @@ export interface ControlApiInput extends NodeHandlersInput {
   readonly boots: Boots;
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
+  readonly workloads: WorkloadOrders;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -107,6 +110,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...networkHandlers(input.catalogue),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
+    ...workloadHandlers(input.workloads),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),
     'GET /v1/assignment': ({ query: { underlay } }, open) => {

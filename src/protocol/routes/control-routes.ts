@@ -11,6 +11,7 @@ import { NODE_ROUTES } from './node-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
 const SELF_MAX_BYTES = 1024 * 1024;
@@ -29,6 +30,7 @@ export const CONTROL_ROUTES = {
   ...CATALOGUE_ROUTES,
   ...NODE_ROUTES,
   ...PORT_ROUTES,
+  ...WORKLOAD_ROUTES,
   ...MACHINE_ROUTES,
   ...BOOT_ROUTES,
   'GET /v1/assignment': {
