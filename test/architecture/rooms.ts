@@ -185,10 +185,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
         pools: 'the ids of ports, and the addresses of nodes',
+        ports: 'ports are in the assignments of their nodes',
       },
+      ports: { pools: 'the ids of ports' },
       workloads: {
-        assignments: 'a workload has ports, and is given to its node',
-        pools: 'a port is taken out of a pool with the workload',
+        assignments: 'a workload is given to its node',
+        ports: 'a workload has ports',
       },
       '.': {
         admission: 'one admission for all meshes',

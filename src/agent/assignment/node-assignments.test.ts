@@ -11,9 +11,10 @@ import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
-import type { LocalPort, PortState } from './assigned-agent.ts';
+import type { LocalPort } from './assigned-agent.ts';
 import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
 import { NodeAssignments } from './node-assignments.ts';
+import type { PortState } from './object-state.ts';
 
 const [blue, red] = [meshNumber(0), meshNumber(1)];
 const machine = '10eff964' as MachineId;

@@ -29,7 +29,15 @@ import type { AssignedAgent, AssignedRuns, LocalPort } from './assigned-agent.ts
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import { givenState, notSupported, refusedState, type StateNow, unknownKind, workloadState } from './object-state.ts';
+import {
+  givenState,
+  notSupported,
+  type PortState,
+  refusedState,
+  type StateNow,
+  unknownKind,
+  workloadState,
+} from './object-state.ts';
 
 /** A network that host0 has given, and how it is on this node. */
 export interface GivenNetwork {
@@ -334,10 +342,16 @@ export class NodeAssignments {
       return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
     });
     const given = Array.from(this.#objects.ports.values(), ({ port }) => {
-      const state = this.#agent?.portState(port) ?? ({ state: 'wanted', why: AGENT_STARTING } as const);
+      const starting: PortState = { state: 'wanted', why: AGENT_STARTING };
+      const { port: detail, ...state } = this.#agent?.portState(port) ?? starting;
       const refusal = refusedPorts.get(port.link);
       if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
-      return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
+      const now = aged(
+        'port',
+        port.link,
+        state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' },
+      );
+      return detail === undefined ? now : { ...now, port: detail };
     }).filter(({ id }) => ports.every((own) => own.id !== id));
     const runs = new Map(this.#runner?.runs().map((run) => [run.id, run]));
     const workloads = this.workloads.map(({ id }) =>

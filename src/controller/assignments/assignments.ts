@@ -27,20 +27,20 @@ import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { HostAddresses } from '../pools/host-addresses.ts';
+import type { PortBook, PortChange } from '../ports/port-book.ts';
+import { assignedPort, type PlacedPort } from '../ports/port-record.ts';
 import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import type { GivenWorkloads } from './given-workloads.ts';
 import { HolderIndex } from './holder-index.ts';
-import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
+import { HOLDINGS, type HoldingRecord, reportedHolding, sameHolding, withReleased } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
 import { OrphanBook, sameOrphan } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
-import type { PortBook, PortChange } from './port-book.ts';
-import type { PlacedPort } from './port-record.ts';
 import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
@@ -103,6 +103,7 @@ export class Assignments implements HealthSource {
       holdersOf: (id) => this.#index.holdersOf(id),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
+      portsIn: (id) => input.ports.in(id),
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
@@ -148,7 +149,7 @@ export class Assignments implements HealthSource {
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
-    const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
+    const ports = this.#placed.on(machine).map(assignedPort);
     const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
     const parts = { ...told, attachments, ports, workloads: workloads?.on(machine) ?? [], released };
     const before = this.#composed.get(machine);
@@ -216,23 +217,13 @@ export class Assignments implements HealthSource {
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
-    const { vteps } = status;
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
     this.#input.workloads?.reported(machine, status);
     this.#uses.emit();
-    const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
-    const ports = own.map(({ link, network }) => ({ link, network }));
-    const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
     const orphans = this.orphanBook.idsOf(machine);
-    await this.#change(machine, ({ vteps: _, orphans: __, ...before }) => ({
-      ...before,
-      ports,
-      ...(orphans.length > 0 && { orphans }),
-      released: before.released.filter(isOrphan),
-      ...(vteps !== undefined && { vteps }),
-    }));
+    await this.#change(machine, (before) => reportedHolding(before, status, orphans));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
 
@@ -282,14 +273,8 @@ export class Assignments implements HealthSource {
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.orphanBook.find(machine, name);
-    const { kind, id, epoch } = orphan;
-    await this.#change(machine, (before) => ({
-      ...before,
-      released: [...before.released.filter((other) => !sameOrphan(other, name)), { kind, id, epoch }].slice(
-        -RELEASED_MAX,
-      ),
-    }));
+    const { kind, id, epoch } = this.orphanBook.find(machine, name);
+    await this.#change(machine, (before) => withReleased(before, { kind, id, epoch }));
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -334,7 +319,9 @@ export class Assignments implements HealthSource {
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
-    const networks = [...machines].flatMap((machine) => this.#derive(machine));
+    const networks = new Set([...machines].flatMap((machine) => this.#derive(machine)));
+    // The peers of its network are told of its guest.
+    for (const port of [change.before, change.after]) if (port !== undefined) networks.add(port.network);
     this.#refresh(networks, [], machines);
   }
 

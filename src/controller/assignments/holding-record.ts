@@ -11,7 +11,7 @@ import * as form from '../../protocol/shapes/form.ts';
 import { MachineWordShape, OrphanNameShape, UnderlayShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { DeviceShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
-import { ORPHANS_OF_NODE_MAX } from './orphan-book.ts';
+import { ORPHANS_OF_NODE_MAX, sameOrphan } from './orphan-book.ts';
 
 /** The most ports of one node that host0 keeps. */
 export const PORTS_OF_NODE_MAX = 4_096;
@@ -56,6 +56,28 @@ export const HOLDINGS: RecordForm<HoldingRecord> = jsonRecords(
   HoldingShape,
   RECORD_MAX_LENGTH,
 );
+
+/** What a node holds after its status. @param orphans the ids of its orphans */
+export function reportedHolding(
+  { vteps: _, orphans: __, ...before }: HoldingRecord,
+  { ports, orphans: named, vteps }: Pick<NodeStatus, 'ports' | 'orphans' | 'vteps'>,
+  orphans: readonly string[],
+): HoldingRecord {
+  const own = ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
+  return {
+    ...before,
+    ports: own.map(({ link, network }) => ({ link, network })),
+    ...(orphans.length > 0 && { orphans }),
+    released: before.released.filter((name) => named.some((orphan) => sameOrphan(orphan, name))),
+    ...(vteps !== undefined && { vteps }),
+  };
+}
+
+/** What a node holds after an orphan of it was released. */
+export function withReleased(before: HoldingRecord, name: OrphanName): HoldingRecord {
+  const others = before.released.filter((other) => !sameOrphan(other, name));
+  return { ...before, released: [...others, name].slice(-RELEASED_MAX) };
+}
 
 /** Whether writing `b` over `a` would change nothing. */
 export function sameHolding(a: HoldingRecord | undefined, b: HoldingRecord): boolean {

@@ -11,7 +11,7 @@ import type { AssignedWorkload } from '../../protocol/documents/workload/assigne
 import { Collection } from '../../store/collection.ts';
 import { changedByAnother } from '../../store/record-table.ts';
 import type { Store } from '../../store/store.ts';
-import type { PortBook, PortChanges } from '../assignments/port-book.ts';
+import type { PortBook, PortChanges } from '../ports/port-book.ts';
 import { assignedWorkload, WORKLOAD_RECORDS, type WorkloadRecord } from './workload-record.ts';
 
 /** A change of one workload. */

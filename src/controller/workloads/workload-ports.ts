@@ -4,7 +4,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { WorkloadNetwork } from '../../model/workload/network.ts';
 import type { Workload } from '../../model/workload/workload.ts';
-import type { PortBook, PortChanges } from '../assignments/port-book.ts';
+import type { PortBook, PortChanges } from '../ports/port-book.ts';
 import type { WorkloadNode, WorkloadRecord } from './workload-record.ts';
 
 /** Where cards are plugged in. */

@@ -2,7 +2,7 @@
 import type { MachineWord } from '../../model/machine.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadPortView, WorkloadState, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
-import type { PortBook } from '../assignments/port-book.ts';
+import type { PortBook } from '../ports/port-book.ts';
 import type { WorkloadRecord } from './workload-record.ts';
 import { isAlive, type WorkloadReports } from './workload-reports.ts';
 

@@ -9,13 +9,14 @@ import type { Item, ItemMap } from '../../items/item.ts';
 import { linkKey } from '../../items/link.ts';
 import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
+import { commonOfLinks } from '../link-common.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
-import { portPart, portRulesPart } from '../parts/port.ts';
+import { portPart, portRulesPart, tapParts } from '../parts/port.ts';
 import { peersParts, sendersOfPeers, vxlanOfPeers } from '../peers/peers-parts.ts';
 import { sourceAddress, type VxlanContext, vxlanContext } from '../peers/vxlan-context.ts';
 import { senderRules } from '../rules/sender-rules.ts';
-import { commonOfLinks, LEARNED_MAX, ownBridgeParts } from './bridge.ts';
+import { LEARNED_MAX, ownBridgeParts } from './bridge.ts';
 
 /** A VXLAN has one limit for learnt entries and ours: one for each member, for host0, and the flood entry. */
 const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
@@ -41,6 +42,7 @@ export function vxlanParts(
     },
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge, ports),
+    ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, type.device, ports),
   ];
 }
