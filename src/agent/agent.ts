@@ -43,6 +43,7 @@ import { withGuests } from './ports/guest-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
 import { UnfitPorts } from './ports/unfit-ports.ts';
+import type { NodeWorkloads } from './workloads/node-workloads.ts';
 
 interface AgentInput {
   /** The machine's name, for people. */
@@ -60,6 +61,8 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
+  /** What runs on this node for host0. Absent: nothing, ever. */
+  readonly workloads?: NodeWorkloads;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
@@ -179,6 +182,7 @@ export class Agent implements SourceAgent {
   async start(): Promise<void> {
     await this.reconciler.start();
     await this.input.assignments?.load();
+    await this.input.workloads?.start();
     await this.source.start(this);
     await this.reconciler.wake();
   }
@@ -299,6 +303,7 @@ export class Agent implements SourceAgent {
       },
       ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
       elsewhere,
+      ...(input.workloads !== undefined && { services: input.workloads.services }),
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {

@@ -37,9 +37,10 @@ export function makeHost0Way({ agent, key, registry, controlSock, memberships, .
   const likeliest = () => meshes()[0]?.id;
   if (key === undefined) {
     parts.assignments.managedBy(likeliest);
-    agent.ports.givenBy(() => true);
+    const started = Promise.withResolvers<void>();
+    agent.ports.givenBy(() => true, started.promise);
     const node = nodeServer({ ...parts, agent, who: 'host0' });
-    return { socket: { node, daemon: controlSock }, start: () => {}, close: () => {} };
+    return { socket: { node, daemon: controlSock }, start: started.resolve, close: () => {} };
   }
   const server = nodeServer({
     ...parts,
@@ -60,7 +61,7 @@ export function makeHost0Way({ agent, key, registry, controlSock, memberships, .
   addNodeChannelMetrics(registry, channel);
   // The mesh of the last channel, else the likeliest one.
   parts.assignments.managedBy(() => channel.mesh ?? likeliest());
-  agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down');
+  agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down', channel.hasLooked);
   agent.addHealthOf(key);
   agent.addHealthOf(channel);
   return { socket: { channel }, start: () => channel.start(), close: () => channel.close() };

@@ -31,6 +31,7 @@ import { makeEndpoints } from './agent-endpoints.ts';
 import { openAgentKernel } from './agent-kernel.ts';
 import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
+import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
 import { endOnSignal, fail, surviveFaults } from './process.ts';
 
@@ -66,9 +67,11 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
   });
   const services = openServices(paths.state, clock, journal);
+  const workloads = openWorkloads({ paths, clock, journal, launcher: services.launcher, assignments });
   const agent = new Agent({
     ...common,
     services,
+    workloads,
     machine,
     source,
     assignments,
@@ -76,6 +79,13 @@ async function main(): Promise<void> {
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
   });
+  assignments.runWith(workloads);
+  workloads.serve({
+    portState: (port) => agent.ports.stateOf(port),
+    mtuOf: (link) => agent.cache.linkNamed(link)?.mtuBytes,
+    takeUp: () => void agent.reconciler.wake(),
+  });
+  agent.reconciler.passes.subscribe(() => workloads.lookAfterPass());
   addAgentMetrics(registry, agent);
 
   const reading = new AgentConditions(agent);
@@ -114,7 +124,7 @@ async function main(): Promise<void> {
     registry,
     metricsNetwork: options.metrics,
   });
-  for (const part of [nodeName, portsFile, services]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, services, workloads]) agent.addHealthOf(part);
   await agent.start();
   endpoints.start();
   host0.start();
@@ -127,6 +137,7 @@ async function main(): Promise<void> {
     inventory.close();
     endpoints.close();
     await agent.stop();
+    await workloads.release();
     await services.release();
     await kernel.close();
     log.close();

@@ -5,6 +5,7 @@ import { Assignments, type AssignmentsInput } from '../controller/assignments/as
 import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
 import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
+import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
@@ -15,7 +16,7 @@ import type { NetworkId } from '../model/network/number.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch'> {
+export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles'> {
   readonly catalogue: NetworkCatalogue;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
@@ -30,6 +31,7 @@ export interface Host0Assignments {
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  readonly roles: NodeRoles;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -41,11 +43,12 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const leap = () => [...catalogue.leap(), book.leap()];
   const epoch = await AssignmentEpoch.open({ ...input, leap });
   const book = await PortBook.open(input.store);
+  const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
   const reports = new WorkloadReports(input.clock);
   const workloadBook = await WorkloadBook.open(input.store, book);
   const workloads = reports.beside(workloadBook);
-  const assignments = new Assignments({ ...input, epoch, ports: book, hostAddresses, workloads });
+  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads });
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -69,7 +72,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     assignments,
     ports,
     workloads: new WorkloadOrders({ ...input, book: workloadBook, reports, nodes: assignments, network, ports: book }),
-    parts: [book, workloadBook, assignments, hostAddresses],
+    roles,
+    parts: [book, workloadBook, roles, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
       ownNode.close();

@@ -97,7 +97,6 @@ async function main(): Promise<void> {
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, management)?.network,
-    rolesOf: () => [],
   });
   const nodeChannels = openChannels({ ...common, keys, verification, management, assignments: given.assignments });
   const settingsWatch = new SettingsWatch({
@@ -122,6 +121,8 @@ async function main(): Promise<void> {
     orphans: given.orphans,
     ports: given.ports,
     workloads: given.workloads,
+    roles: given.roles,
+    assignments: given.assignments,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

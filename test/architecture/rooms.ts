@@ -234,7 +234,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'plugging and unplugging wait for a pass',
         assignment: 'a port waits for a network of host0',
       },
+      workloads: {
+        items: 'an emulator starts after the ports of its guest',
+        desired: 'an emulator is a service of the node',
+        assignment: 'what host0 has given',
+      },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      images: {},
+      console: {},
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -243,6 +250,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'the source of networks and members',
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
+        workloads: 'virtual machines are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -256,6 +264,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the networks of this agent',
         trace: 'host0 asks for paths',
         capture: 'host0 asks for captures',
+        console: 'host0 asks for consoles',
+        images: 'host0 asks for disk images, and sends those of its own',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
@@ -291,7 +301,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   services: {
     what: 'child processes that outlive us, and their configurations',
     may: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
-    folders: { process: {}, dnsmasq: {} },
+    folders: {
+      process: {},
+      dnsmasq: {},
+      qemu: { process: 'an emulator is a supervised process' },
+    },
   },
   store: {
     what: 'host0’s memory: revisions, transactions, watches',

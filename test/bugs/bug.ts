@@ -28,7 +28,7 @@ interface Catcher {
 
 type CatcherName = 'simulation' | 'storm' | 'architecture';
 
-/** The same clusters as in sim.test.ts. */
+/** Clusters as in the long run of sim.test.ts. */
 const SIMULATION_OPTIONS = ['--seed', '1', '--seeds', '80', '--agents', '24', '--faults', '12'];
 
 /** The catchers by name. */

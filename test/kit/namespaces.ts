@@ -1,13 +1,13 @@
 /** Runs commands in network namespaces, and makes two connected hosts that vanish with the test. */
-import { spawnSync } from 'node:child_process';
 import { type TemporaryNetns, temporaryNetns } from '../../src/kernel/netns.ts';
+import { runToEnd } from './command.ts';
 
 /**
  * Runs a command in the namespace at `netns`, and returns its output.
  * @throws Error when it fails
  */
 export function inside(netns: string, ...command: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${netns}`, ...command], { encoding: 'utf8' });
+  const { status, stdout, stderr } = runToEnd(command, { netns });
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
   return stdout;
 }
@@ -18,7 +18,7 @@ export function inside(netns: string, ...command: readonly string[]): string {
  */
 export function ip(netns: string, ...lines: readonly string[]): void {
   const input = lines.join('\n');
-  const { status, stderr } = spawnSync('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input, encoding: 'utf8' });
+  const { status, stderr } = runToEnd(['ip', '-batch', '-'], { input, netns });
   if (status !== 0) throw new Error(`${input}: ${stderr}`);
 }
 

@@ -65,6 +65,8 @@ class SimNode {
   readonly ports = new Map<string, string>();
   /** Networks that the node has given up: they are not plugged again, so that each loss is one that was wanted. */
   readonly left = new Set<string>();
+  /** The interfaces of `ports` of which a host0 has heard. */
+  told: ReadonlySet<string> = new Set();
   stands = false;
 
   constructor(number: number) {
@@ -91,6 +93,25 @@ class SimNode {
     return new Set(this.assignments.attachments.map(({ network }) => network.name));
   }
 
+  /** The peers of each network, by its name. */
+  get peers(): ReadonlyMap<string, ReadonlySet<string>> {
+    return new Map(
+      this.assignments.attachments.map(({ network: { name }, peers }) => [
+        name,
+        new Set(peers.kind === 'assigned' ? peers.peers.map(({ machine }) => machine) : []),
+      ]),
+    );
+  }
+
+  /** Whether the node has the network, with a port of its administrator of which a host0 has heard, or with an orphan port. */
+  isHeard(name: string): boolean {
+    const network = this.assignments.attachments.find((attachment) => attachment.network.name === name)?.network;
+    if (network === undefined) return false;
+    const orphans = this.assignments.status().orphans.filter(({ kind }) => kind === 'port');
+    const isOrphaned = orphans.some(({ document }) => Reflect.get(Object(document), 'network') === network.id);
+    return isOrphaned || [...this.ports].some(([link, wanted]) => wanted === name && this.told.has(link));
+  }
+
   #localPorts(): LocalPort[] {
     const ids = new Map(this.assignments.attachments.map(({ network: { name, id } }) => [name, id]));
     return Array.from(this.ports, ([link, network]) => ({
@@ -108,7 +129,14 @@ async function host0(store: MemoryStore, nodes: readonly SimNode[]) {
   const ports = await PortBook.open(store);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const epoch = await AssignmentEpoch.open({ store, journal, leap: () => [...catalogue.leap(), ports.leap()] });
-  const given = { store, places, ports, epoch, rolesOf: () => [], host0AddressFor };
+  const given = {
+    store,
+    places,
+    ports,
+    epoch,
+    roles: { of: () => [], changes: new Signal<MachineId>() },
+    host0AddressFor,
+  };
   const assignments = new Assignments({ clock, journal, ...given });
   await assignments.start();
   catalogue.usedBy(assignments.use);
@@ -277,17 +305,25 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     node.stands = true;
     const status = node.assignments.status();
     await host.assignments.reported(node.machine, status);
+    node.told = new Set(node.ports.keys());
     if (random() < 0.05) return breakChannel(node);
     const assignment = host.assignments.assignmentOf(node.machine);
     if (assignment === undefined) return;
     host.due.delete(node.machine);
     const before = node.networks;
+    const peersBefore = node.peers;
     const answer = await node.assignments.take(assignmentText(assignment, NODE_ASSIGNMENT_FORMAT, status.digests));
     expect(answer, `seed ${seed}`).toMatchObject({ accepted: true });
     count('taken');
     const wanted = new Set([...node.ports.values(), ...placedIn(node)]);
     for (const name of before) {
       if (!node.networks.has(name)) expect(wanted.has(name), `${name} on ${node.name}, seed ${seed}`).toBe(false);
+    }
+    const peersNow = node.peers;
+    for (const [name, peers] of peersBefore) {
+      const lost = nodes.filter(({ machine }) => peers.has(machine) && peersNow.get(name)?.has(machine) === false);
+      const cut = lost.filter((other) => other.isHeard(name)).map((other) => other.name);
+      expect(cut, `peers of ${name} on ${node.name}, seed ${seed}`).toEqual([]);
     }
     if (random() < 0.05) return breakChannel(node);
     host.assignments.answered(node.machine, assignment);

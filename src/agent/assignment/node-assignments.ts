@@ -25,19 +25,12 @@ import type { AssignmentView } from '../../protocol/documents/views.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
-import type { AssignedAgent, AssignedRuns, LocalPort } from './assigned-agent.ts';
+import type { AssignedAgent, AssignedRuns, LocalPort, PortState } from './assigned-agent.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import {
-  givenState,
-  notSupported,
-  type PortState,
-  refusedState,
-  type StateNow,
-  unknownKind,
-  workloadState,
-} from './object-state.ts';
+import { givenState, notSupported, refusedState, type StateNow, unknownKind, workloadState } from './object-state.ts';
+import { OwnPeers } from './own-peers.ts';
 
 /** A network that host0 has given, and how it is on this node. */
 export interface GivenNetwork {
@@ -78,8 +71,7 @@ export class NodeAssignments {
   #refused: MeshError | undefined;
   /** What the node can have, and what that was derived from. */
   #usable: Judgement | undefined;
-  /** The attachment of each network without this node itself among the peers, by the attachment as host0 gave it. */
-  readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
+  readonly #peers: OwnPeers;
   /** Since when an object has been pending. */
   readonly #pendingSinceMs = new Map<string, number>();
   #management = (): NetworkId | undefined => undefined;
@@ -87,6 +79,11 @@ export class NodeAssignments {
 
   constructor(input: NodeAssignmentsInput) {
     this.#input = input;
+    const onForgotten = () => {
+      this.#usable = undefined;
+      void this.#agent?.takeUp();
+    };
+    this.#peers = new OwnPeers({ ...input, onForgotten });
   }
 
   /** Reads the assignment of before from the disk. Never rejects. */
@@ -132,7 +129,7 @@ export class NodeAssignments {
       const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
       return { attachment, state, vtep: this.#agent?.vtepOf(attachment.network) };
     });
-    const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
+    const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#peers.of(attachment));
     const failed = others.flatMap((attachment): GivenNetwork[] => {
       const error = refusedNetworks.get(attachment.network.id);
       return error === undefined ? [] : [{ attachment, state: { phase: 'failed', error: error.toJSON() } }];
@@ -213,6 +210,7 @@ export class NodeAssignments {
   /** Writes what is not on the disk yet. */
   async close(): Promise<void> {
     await this.#taking;
+    this.#peers.close();
     await this.#input.last.close();
   }
 
@@ -250,6 +248,7 @@ export class NodeAssignments {
     }
     this.#refused = undefined;
     this.#isFresh = true;
+    this.#peers.taken(before, this.#objects);
     this.#record(before, this.#objects);
     this.changed();
     // A port that goes is taken off first: after a crash in between, the assignment on the disk still has the port.
@@ -281,21 +280,10 @@ export class NodeAssignments {
     const management = this.#management();
     const known = this.#usable;
     if (known?.objects === objects && known.files === files && known.management === management) return known;
-    const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
+    const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#peers.of(attachment));
     const ports = Array.from(objects.ports.values(), ({ port }) => port);
     this.#usable = { objects, files, management, given: judgeGiven(files, { attachments, ports }, management) };
     return this.#usable;
-  }
-
-  #forThisNode(attachment: NodeAttachment): NodeAttachment {
-    const { peers } = attachment;
-    if (peers.kind !== 'assigned') return attachment;
-    const known = this.#withoutSelf.get(attachment);
-    if (known !== undefined) return known;
-    const others = peers.peers.filter(({ machine }) => machine !== this.#input.machine);
-    const own: NodeAttachment = { ...attachment, peers: { kind: 'assigned', peers: others } };
-    this.#withoutSelf.set(attachment, own);
-    return own;
   }
 
   #running(): Pick<NodeStatus, 'runs' | 'capacity'> {

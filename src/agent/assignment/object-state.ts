@@ -1,18 +1,13 @@
 /** The states of the objects of an assignment. */
 import { MeshError } from '../../model/error.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import type { ObjectState, PortStatus } from '../../protocol/documents/node-assignment.ts';
+import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 
 /** A state without its age. */
 export type StateNow =
   | Exclude<ObjectState, { readonly state: 'pending' }>
   | { readonly state: 'pending'; readonly why: string };
-
-/** Whether a port is on the bridge of its network, and what else is known of a port of a guest. */
-export type PortState = ({ readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string }) & {
-  readonly port?: PortStatus;
-};
 
 /** The state of an object that cannot be beside another one. */
 export function refusedState({ code, message, remedy = '' }: MeshError): StateNow {

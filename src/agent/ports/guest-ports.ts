@@ -3,7 +3,7 @@ import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
-import type { PortState } from '../assignment/object-state.ts';
+import type { PortState } from '../assignment/assigned-agent.ts';
 import type { DesiredInput, PortGuest } from '../desired/assignment.ts';
 import { tapKey } from '../items/link.ts';
 import type { Reconciler } from '../loop/reconciler.ts';

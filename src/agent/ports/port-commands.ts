@@ -9,9 +9,8 @@ import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { AssignedPort, RefusedFrames } from '../../protocol/documents/node-assignment.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import type { LocalPort } from '../assignment/assigned-agent.ts';
+import type { LocalPort, PortState } from '../assignment/assigned-agent.ts';
 import { NETWORK_NOT_GIVEN } from '../assignment/node-assignments.ts';
-import type { PortState } from '../assignment/object-state.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { linkKey } from '../items/link.ts';
 import { isNftName } from '../items/nft-text.ts';
@@ -51,6 +50,8 @@ const NETWORK_NOT_HERE =
 const NETWORK_WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** How long a command waits for host0 to give the network. The port is plugged later, too. */
 const GIVEN_MS = 2_000;
+/** How long a command waits for an agent that has just started. It starts within half a second, on a busy machine within a few. */
+const START_MS = 10_000;
 
 /**
  * Performs `mesh port list`, `plug` and `unplug`. A command records the wish and waits for the loop to fulfil it, so a
@@ -65,6 +66,7 @@ export class PortCommands {
   /** Commands that wait for the end of a pass. */
   readonly #waiting = new Set<() => void>();
   #mayBeGiven = (): boolean => false;
+  #isKnown: Promise<unknown> = Promise.resolve();
   /** The revision of the ports that is on disk. */
   #kept: number;
   #keeping: Promise<void> = Promise.resolve();
@@ -121,7 +123,11 @@ export class PortCommands {
    * @throws MESH_USAGE when rules cannot name the interface
    */
   async plug(link: string, networkName: string): Promise<PortView> {
-    const { ports, reconciler } = this.#input;
+    const { ports, reconciler, clock } = this.#input;
+    const patience = Promise.withResolvers<void>();
+    const alarm = clock.after(START_MS, patience.resolve);
+    await Promise.race([this.#isKnown, patience.promise]);
+    alarm.cancel();
     const network = this.#networkOrWish(networkName);
     const { cache } = reconciler;
     const device = cache.linkNamed(link);
@@ -144,9 +150,13 @@ export class PortCommands {
     return this.#view(port);
   }
 
-  /** @param mayBeGiven whether host0 may now give this node a network that the node does not have */
-  givenBy(mayBeGiven: () => boolean): void {
+  /**
+   * @param mayBeGiven whether host0 may now give this node a network that the node does not have
+   * @param isKnown resolves when the agent has its networks and can answer that: a command waits for it
+   */
+  givenBy(mayBeGiven: () => boolean, isKnown: Promise<unknown>): void {
     this.#mayBeGiven = mayBeGiven;
+    this.#isKnown = isKnown;
   }
 
   /** The network of this node; undefined when the node does not have it and host0 may give it. @throws MESH_NET_UNKNOWN */

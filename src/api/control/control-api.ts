@@ -23,6 +23,7 @@ import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
+import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -31,7 +32,7 @@ export interface ControlApi {
 }
 
 /** The parts of host0 that the routes answer from. */
-export interface ControlApiInput extends NodeHandlersInput {
+export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
@@ -111,6 +112,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...workloadHandlers(input.workloads),
+    ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),
     'GET /v1/assignment': ({ query: { underlay } }, open) => {

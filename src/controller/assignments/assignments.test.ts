@@ -13,6 +13,7 @@ import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { PortBook } from '../ports/port-book.ts';
+import { NodeRoles } from '../machines/node-roles.ts';
 import { AssignmentEpoch } from './assignment-epoch.ts';
 import { Assignments } from './assignments.ts';
 import type { NodePlace } from './node-places.ts';
@@ -34,7 +35,7 @@ async function host0(store = new MemoryStore()) {
   const placeChanges = new Signal<MachineWord | undefined>();
   const world = {
     networks: [blue, red] as Network[],
-    roles: new Map<MachineWord, readonly string[]>(),
+    roles: await NodeRoles.open(store),
     book: await PortBook.open(store),
     places: new Map<MachineWord, NodePlace>(
       [A, B, C].map((machine, at) => [machine, { name: `node${at}`, underlay: `10.11.1.${at + 2}` as Ipv4 }]),
@@ -49,7 +50,7 @@ async function host0(store = new MemoryStore()) {
       places: { placeOf: (machine) => world.places.get(machine), changes: placeChanges },
       ports: world.book,
       epoch: await AssignmentEpoch.open({ store, journal: new Journal(clock, 'host0', 'host0'), leap: () => [] }),
-      rolesOf: (machine) => world.roles.get(machine) ?? [],
+      roles: world.roles,
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.') ? '10.11.1.1' : '10.12.1.1') as Ipv4,
     });
     assignments.subscribe((machine) => concerned.push(machine));
@@ -350,8 +351,8 @@ test('the store itself refuses an Ethernet address that another record has', asy
 });
 
 test('a network spans nodes by their names or ids, and by their roles, without a port', async () => {
-  const { assignments, world } = await host0();
-  world.roles.set(B, ['router']);
+  const { assignments, news, world } = await host0();
+  await world.roles.add(B, 'router');
   world.networks = [
     { ...blue, span: { kind: 'nodes', nodes: ['node0', C] } },
     { ...red, span: { kind: 'roles', roles: ['router', 'edge'] } },
@@ -363,10 +364,11 @@ test('a network spans nodes by their names or ids, and by their roles, without a
   expect(given(assignments, A).attachments[0]?.reasons).toEqual(['pinned']);
   await assignments.reported(A, plug(blue.id));
   expect(given(assignments, A).attachments[0]?.reasons).toEqual(['pinned', 'port']);
-  world.roles.set(B, []);
-  world.roles.set(C, ['edge']);
-  assignments.rolesChanged();
+  news();
+  await world.roles.add(C, 'edge');
+  await world.roles.remove(B, 'router');
   expect(held()).toEqual([[blue.id], [], [blue.id, red.id]]);
+  expect([...new Set(news())]).toEqual([B, C]);
 });
 
 test('over IPv6, a node is a peer from when it has told where its VTEP is, also after a restart of host0', async () => {
@@ -446,4 +448,20 @@ test.each([
   await assignments.reported(A, { ...plug(blue.id), ...had(epoch) });
   expect(given(assignments, A).epoch).not.toBe(epoch);
   expect(seenBy(assignments, A)).toHaveProperty(blue.id);
+});
+
+test('a node with an orphan port holds the network of the port, if the store has it, until the port is released', async () => {
+  const { assignments, restart } = await host0();
+  const port = { id: '1f', network: red.id, link: 'tap0', mac: '02:00:00:00:00:1f' };
+  const orphan = { kind: 'port', id: 'tap0', epoch: 'old', document: port } as const;
+  await assignments.reported(A, plug(red.id));
+  await assignments.reported(B, { ...plug(), orphans: [orphan] });
+  expect(seenBy(assignments, A)).toEqual({ [red.id]: ['10.11.1.2', '10.11.1.3'] });
+  expect(given(assignments, B).attachments.map(({ network }) => network.id)).toEqual([red.id]);
+  // Also before the node calls the next run of host0.
+  const again = await restart();
+  expect(seenBy(again, A)).toEqual({ [red.id]: ['10.11.1.2', '10.11.1.3'] });
+  await again.reported(B, { ...plug(), orphans: [orphan] });
+  await again.release(B, { kind: 'port', id: 'tap0', epoch: 'old' });
+  expect(seenBy(again, A)).toEqual({ [red.id]: ['10.11.1.2'] });
 });

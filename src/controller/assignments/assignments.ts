@@ -39,7 +39,7 @@ import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
-import { OrphanBook, sameOrphan } from './orphan-book.ts';
+import { OrphanBook } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
 import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
 
@@ -55,8 +55,8 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
   /** The workloads of nodes. Absent: none. */
   readonly workloads?: GivenWorkloads;
-  /** The roles of a node, for networks that span roles. */
-  readonly rolesOf: (machine: MachineWord) => readonly string[];
+  /** The roles of nodes, for networks that span roles. */
+  readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
 }
 
 /** Segments and NICs are those of host0, whose agent has them from its own stream. */
@@ -108,6 +108,7 @@ export class Assignments implements HealthSource {
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
+    input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -222,8 +223,7 @@ export class Assignments implements HealthSource {
     const hasSaid = this.#reports.take(machine, status);
     this.#input.workloads?.reported(machine, status);
     this.#uses.emit();
-    const orphans = this.orphanBook.idsOf(machine);
-    await this.#change(machine, (before) => reportedHolding(before, status, orphans));
+    await this.#change(machine, (before) => reportedHolding(before, status));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
 
@@ -254,18 +254,8 @@ export class Assignments implements HealthSource {
     return this.#reports.portState(machine, link);
   }
 
-  /** The roles of nodes have changed. */
-  rolesChanged(): void {
-    this.#networksChanged();
-  }
-
   health(): readonly Finding[] {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
-  }
-
-  /** Whether the node will be told to let an orphan go. */
-  isReleased(machine: MachineWord, name: OrphanName): boolean {
-    return this.#holdings?.get(machine)?.released.some((other) => sameOrphan(other, name)) ?? false;
   }
 
   /**
@@ -286,14 +276,15 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const now = change(named);
+      const { orphans: _, orphanPortsIn: __, ...changed } = change(named);
+      const now = { ...changed, ...this.orphanBook.keptOf(machine, changed.released) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
-      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
+      const networks = [...this.#derive(machine), ...vtepChanges(known, now)];
+      this.#refresh(networks, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -316,6 +307,10 @@ export class Assignments implements HealthSource {
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
   }
 
+  #rolesChanged(machine: MachineWord): void {
+    if (this.#holdings !== undefined) this.#refresh(this.#derive(machine), [], [machine]);
+  }
+
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
@@ -332,10 +327,11 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
-    const held = [...ports, ...this.#placed.on(machine)];
+    const { name = machine, ports = [], orphanPortsIn = [] } = this.#holdings?.get(machine) ?? {};
+    const orphaned = orphanPortsIn.map((network) => ({ network }));
+    const held = [...ports, ...orphaned, ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.rolesOf(machine) : undefined;
+    const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
     const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);

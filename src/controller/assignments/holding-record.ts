@@ -11,7 +11,7 @@ import * as form from '../../protocol/shapes/form.ts';
 import { MachineWordShape, OrphanNameShape, UnderlayShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { DeviceShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
-import { ORPHANS_OF_NODE_MAX, sameOrphan } from './orphan-book.ts';
+import { type KeptOrphans, ORPHANS_OF_NODE_MAX, sameOrphan } from './orphan-book.ts';
 
 /** The most ports of one node that host0 keeps. */
 export const PORTS_OF_NODE_MAX = 4_096;
@@ -20,7 +20,7 @@ export const RELEASED_MAX = 1_024;
 const RECORD_MAX_LENGTH = 1024 * 1024;
 
 /** One node's holding. */
-export interface HoldingRecord {
+export interface HoldingRecord extends KeptOrphans {
   readonly machine: MachineWord;
   /** Host name, for people. */
   readonly name: string;
@@ -30,11 +30,6 @@ export interface HoldingRecord {
   readonly ports: readonly { readonly link: string; readonly network: string }[];
   /** Orphans of the node that an administrator released, until the node no longer reports them. */
   readonly released: readonly OrphanName[];
-  /**
-   * The ids of the node's orphans (`OrphanBook.idsOf`): host0 gives their numbers to nothing else, also before the node calls
-   * again.
-   */
-  readonly orphans?: readonly string[];
   /** Where the node's VTEPs are that are not at `underlay`, by network. */
   readonly vteps?: NonNullable<NodeStatus['vteps']>;
 }
@@ -46,6 +41,7 @@ const HoldingShape: form.Shape<HoldingRecord> = form.object({
   ports: form.listOf(form.object({ link: DeviceShape, network: form.string({ max: 64 }) }), PORTS_OF_NODE_MAX),
   released: form.listOf(OrphanNameShape, RELEASED_MAX),
   orphans: form.droppable(form.listOf(form.string({ max: 64 }), ORPHANS_OF_NODE_MAX)),
+  orphanPortsIn: form.droppable(form.listOf(NetworkIdShape, ORPHANS_OF_NODE_MAX)),
   vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, PORTS_OF_NODE_MAX)),
 });
 
@@ -57,18 +53,16 @@ export const HOLDINGS: RecordForm<HoldingRecord> = jsonRecords(
   RECORD_MAX_LENGTH,
 );
 
-/** What a node holds after its status. @param orphans the ids of its orphans */
+/** What a node holds after its status. */
 export function reportedHolding(
-  { vteps: _, orphans: __, ...before }: HoldingRecord,
-  { ports, orphans: named, vteps }: Pick<NodeStatus, 'ports' | 'orphans' | 'vteps'>,
-  orphans: readonly string[],
+  { vteps: _, ...before }: HoldingRecord,
+  { ports, orphans, vteps }: Pick<NodeStatus, 'ports' | 'orphans' | 'vteps'>,
 ): HoldingRecord {
   const own = ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
   return {
     ...before,
     ports: own.map(({ link, network }) => ({ link, network })),
-    ...(orphans.length > 0 && { orphans }),
-    released: before.released.filter((name) => named.some((orphan) => sameOrphan(orphan, name))),
+    released: before.released.filter((name) => orphans.some((orphan) => sameOrphan(orphan, name))),
     ...(vteps !== undefined && { vteps }),
   };
 }

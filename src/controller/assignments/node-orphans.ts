@@ -53,8 +53,7 @@ export class NodeOrphans {
 
   /**
    * Takes an orphan up into the store, a network with all ports that host0 had placed in it. The next assignment of each node that
-   * has the object names it. A port of the network whose id or Ethernet address another port has by now stays an orphan, and so
-   * does the network on that node.
+   * has the object names it. A port of the network whose id or Ethernet address another port has by now stays an orphan.
    * @throws MESH_OBJECT_UNKNOWN, MESH_NET_NUMBER_TWICE, MESH_NET_NAME_TWICE, MESH_NOT_SUPPORTED
    * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE for an orphan port
    */
@@ -99,16 +98,14 @@ export class NodeOrphans {
   }
 
   /**
-   * Releases a network that the store has, on each node that has it as an orphan and no port in it: the network was adopted for
-   * the others, or its last port here has been adopted elsewhere or released.
+   * Releases a network that the store has, on each node that has it as an orphan and no port in it, not even an orphan port: the
+   * network was adopted for the others, or its last port here has been adopted elsewhere or released.
    */
   async #releaseUnheld(network: NetworkId): Promise<void> {
     if (!this.#catalogue.has(network)) return;
-    const held = new Set(this.#assignments.holdersOf(network));
-    const kept = this.list().filter((orphan) => !this.#assignments.isReleased(orphan.machine, orphan));
-    for (const { machine, kind, document } of kept)
-      if (kind === 'port' && fitted(AssignedPortShape, document).document?.network === network) held.add(machine);
-    for (const { machine, kind, id, epoch } of kept)
-      if (kind === 'network' && id === network && !held.has(machine)) await this.release(machine, { kind, id, epoch });
+    const holders = new Set(this.#assignments.holdersOf(network));
+    for (const { machine, kind, id, epoch } of this.list())
+      if (kind === 'network' && id === network && !holders.has(machine))
+        await this.release(machine, { kind, id, epoch });
   }
 }

@@ -4,11 +4,22 @@
  */
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { NodeOrphan, Orphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
+import { fitted } from '../../protocol/shapes/document.ts';
+import { AssignedPortShape } from '../../protocol/shapes/node-assignment-shape.ts';
 
 /** The most orphans of one node that host0 keeps: more than the networks and ports of a large node. */
 export const ORPHANS_OF_NODE_MAX = 1_024;
+
+/** What the store has of a node's orphans. */
+export interface KeptOrphans {
+  /** The ids: `net-<hex number>` and `port-<id>`. host0 gives their numbers to nothing else, also before the node calls again. */
+  readonly orphans?: readonly string[];
+  /** The networks in which the node has orphan ports that stay: if the store has such a network, the node holds it. */
+  readonly orphanPortsIn?: readonly NetworkId[];
+}
 
 /** Keeps the orphans of all nodes. */
 export class OrphanBook {
@@ -37,9 +48,16 @@ export class OrphanBook {
     this.#ids = undefined;
   }
 
-  /** What is to be kept of a node's orphans over a restart: `net-<hex number>` and `port-<id>`. */
-  idsOf(machine: MachineWord): readonly string[] {
-    return (this.#orphans.get(machine) ?? []).flatMap(idOf).toSorted();
+  /**
+   * What is to be kept of a node's orphans over a restart.
+   * @param released those that an administrator has released
+   */
+  keptOf(machine: MachineWord, released: readonly OrphanName[]): KeptOrphans {
+    const all = this.#orphans.get(machine) ?? [];
+    const orphans = all.flatMap(idOf).toSorted();
+    const ports = all.filter((orphan) => orphan.kind === 'port' && !released.some((name) => sameOrphan(name, orphan)));
+    const orphanPortsIn = [...new Set(ports.flatMap(({ document }) => networkIn(document)))].toSorted();
+    return { ...(orphans.length > 0 && { orphans }), ...(orphanPortsIn.length > 0 && { orphanPortsIn }) };
   }
 
   /** Forgets what a node has reported. Its key was revoked: host0 takes nothing of it any more. */
@@ -109,4 +127,9 @@ function idOf({ kind, id, document }: Orphan): string[] {
   if (kind === 'network') return [id];
   const port: unknown = kind === 'port' ? Reflect.get(Object(document), 'id') : undefined;
   return typeof port === 'string' ? [`port-${port}`] : [];
+}
+
+function networkIn(document: unknown): NetworkId[] {
+  const { document: port } = fitted(AssignedPortShape, document);
+  return port === undefined ? [] : [port.network];
 }

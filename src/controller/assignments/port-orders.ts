@@ -88,13 +88,8 @@ export class PortOrders {
   }
 
   #node(wanted: string): Pick<PlacedPort, 'machine' | 'node'> {
-    const node = this.#input.assignments.nodeCalled(wanted);
-    if (node !== undefined) return { machine: node.machine, node: node.name };
-    throw new MeshError('MESH_NODE_UNKNOWN', `no node ${JSON.stringify(wanted)} has had a channel to host0`, {
-      object: wanted,
-      rule: 'host0 places ports on nodes that it can tell of them.',
-      remedy: 'See `mesh node list`. `mesh node enroll` gives a machine its key.',
-    });
+    const { machine, name } = nodeWithChannel(this.#input.assignments, wanted);
+    return { machine, node: name };
   }
 
   #view(port: PlacedPort, isGone = false): PlacedPortView {
@@ -126,6 +121,17 @@ export class PortOrders {
       return network;
     }
   }
+}
+
+/** The node of this name or machine id, which host0 can tell of what it should have. @throws MESH_NODE_UNKNOWN */
+export function nodeWithChannel(assignments: Pick<Assignments, 'nodeCalled'>, wanted: string) {
+  const node = assignments.nodeCalled(wanted);
+  if (node !== undefined) return node;
+  throw new MeshError('MESH_NODE_UNKNOWN', `no node ${JSON.stringify(wanted)} has had a channel to host0`, {
+    object: wanted,
+    rule: 'host0 gives ports and roles to nodes that it can tell of them.',
+    remedy: 'See `mesh node list`. `mesh node enroll` gives a machine its key.',
+  });
 }
 
 function inManagement({ name }: Network): MeshError {

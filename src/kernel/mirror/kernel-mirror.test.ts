@@ -1,6 +1,6 @@
 /** A mirror equals its kernel, as iproute2 shows it, after random changes, lost events, and links that come again. */
-import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { runToEnd } from '../../../test/kit/command.ts';
 import { LONG } from '../../../test/kit/long.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
@@ -54,7 +54,7 @@ function shown(...command: readonly string[]): readonly Json[] {
 
 /** Lines of iproute2 of which any may fail. */
 function tryAll(tool: 'ip' | 'bridge', lines: readonly string[]): void {
-  spawnSync('nsenter', [`--net=${here.path}`, tool, '-force', '-batch', '-'], { input: lines.join('\n') });
+  runToEnd([tool, '-force', '-batch', '-'], { input: lines.join('\n'), netns: here.path });
 }
 
 /** The mirror's state in lines that can be compared, without what the kernel changes and does not announce. */

@@ -1,6 +1,6 @@
 /** Dumps and changes, compared with what iproute2 shows and does in a real namespace. */
-import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runToEnd } from '../../../test/kit/command.ts';
 import { MESH, peer, peerMac, vxlan } from '../../../test/kit/mesh-operations.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
@@ -363,7 +363,7 @@ test('random operations leave the same state as the same `ip` commands', async (
   try {
     const errors = await rtnl.apply(operations);
     // Line by line: a batch ends, even with -force, at the first line that names an absent link.
-    for (const line of lines) spawnSync('nsenter', [`--net=${other.path}`, 'ip', ...line.split(' ')]);
+    for (const line of lines) runToEnd(['ip', ...line.split(' ')], { netns: other.path });
     const everything = async (of: Rtnl) => {
       const [links, addresses, routes, neighbours] = await Promise.all([
         of.links(),

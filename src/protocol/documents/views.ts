@@ -235,6 +235,14 @@ export interface PortView {
   readonly refused?: readonly RefusedFrames[];
 }
 
+/** The roles of a node, which networks can span. */
+export interface NodeRolesView {
+  /** The node's name. */
+  readonly node: string;
+  readonly machine: MachineWord;
+  readonly roles: readonly string[];
+}
+
 /** A port that host0 has placed on a node, as host0 lists it. */
 export interface PlacedPortView {
   /** Hex digits. An id is never given twice. */

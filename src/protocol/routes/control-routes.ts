@@ -10,6 +10,7 @@ import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
+import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
 import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
@@ -31,6 +32,7 @@ export const CONTROL_ROUTES = {
   ...NODE_ROUTES,
   ...PORT_ROUTES,
   ...WORKLOAD_ROUTES,
+  ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...BOOT_ROUTES,
   'GET /v1/assignment': {

@@ -20,6 +20,7 @@ import type {
   GivenNetworkView,
   Host0Status,
   NetworkView,
+  NodeRolesView,
   NodeView,
   PingResult,
   PlacedPortView,
@@ -249,6 +250,13 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   bound: form.exactOptional(form.literal(true)),
   down: form.exactOptional(form.literal(true)),
   refused: form.exactOptional(RefusedShape),
+});
+
+/** The roles of a node. */
+export const NodeRolesShape: form.Shape<NodeRolesView> = form.looseObject({
+  node: TextShape,
+  machine: Word,
+  roles: form.listOf(form.string({ max: 64 }), ENTRIES_MAX),
 });
 
 /** A port that host0 has placed on a node. */

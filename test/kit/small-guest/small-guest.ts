@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { cpio } from '../../../src/formats/binary/cpio.ts';
 import { elfSection } from '../../../src/formats/binary/elf.ts';
@@ -33,6 +33,8 @@ export interface GuestWishes {
   readonly end?: 'poweroff' | 'reboot' | 'panic' | 'hang';
 }
 
+/** Not below root's home: an emulator runs as another user. */
+const CACHE = '/var/cache/meshwork/small-guest';
 const KERNEL = 'linux-image-cloud-amd64';
 /** The modules that a guest loads, apart from those that they depend on. */
 const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci'];
@@ -61,17 +63,17 @@ export function guestCommandLine({ append }: SmallGuest, wishes: GuestWishes): s
 }
 
 async function find(): Promise<SmallGuest> {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/small-guest');
   const content = createHash('sha256')
     .update(readFileSync(import.meta.filename))
     .update(readFileSync(INIT));
-  const directory = join(cache, content.digest('hex').slice(0, 16));
+  const directory = join(CACHE, content.digest('hex').slice(0, 16));
   const files = { kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd'), append: APPEND };
   if (existsSync(files.initrd)) return files;
-  await mkdir(cache, { recursive: true, mode: 0o700 });
-  const draft = await mkdtemp(join(cache, 'draft-'));
+  await mkdir(CACHE, { recursive: true });
+  const draft = await mkdtemp(join(CACHE, 'draft-'));
   try {
     await make(draft);
+    await chmod(draft, 0o755);
     // Another process may have been quicker.
     await rename(draft, directory).catch(() => undefined);
   } finally {
@@ -100,7 +102,7 @@ async function make(draft: string): Promise<void> {
 
 async function rootOf(unpacked: string, release: string): Promise<RootTree> {
   const root = new RootTree();
-  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'modules']) root.directory(name);
+  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'modules', 'var/log', 'var/run']) root.directory(name);
   const busybox = join(unpacked, 'bin/busybox');
   root.file('usr/bin/busybox', await readFile(busybox), 0o755);
   for (const applet of (await programOutput(busybox, '--list')).trim().split('\n')) {
