@@ -9,6 +9,7 @@ import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
+import { followMoves } from '../controller/workloads/workload-moves.ts';
 import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
 import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
 import type { Network } from '../model/network/network.ts';
@@ -68,14 +69,18 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
+  const workloadParts = { book: workloadBook, reports, nodes: assignments, network, ports: book };
+  const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const endMoves = followMoves({ ...input, ...workloadParts, orders });
   return {
     assignments,
     ports,
-    workloads: new WorkloadOrders({ ...input, book: workloadBook, reports, nodes: assignments, network, ports: book }),
+    workloads: orders,
     roles,
     parts: [book, workloadBook, roles, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
+      endMoves();
       ownNode.close();
       assignments.close();
     },

@@ -1,9 +1,15 @@
 /** `mesh workload`: virtual machines on the nodes of the cluster. */
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
+import { addWorkloadChanges } from './workload-changes.ts';
+import { addWorkloadList } from './workload-list.ts';
+import { addWorkloadRun } from './workload-run.ts';
 
 export function workloadCommand(context: Context): Command {
   const workload = new Command('workload');
+  addWorkloadRun(workload, context);
+  addWorkloadList(workload, context);
+  addWorkloadChanges(workload, context);
 
   workload
     .command('check')

@@ -11,11 +11,11 @@ export interface PlaceCandidate extends WorkloadNode {
   /** Undefined while the node has not told. */
   readonly capacity?: NodeCapacity | undefined;
   /** The workloads that run there or should run there, with the memory that each takes now. */
-  readonly promised: readonly PromisedMemory[];
+  readonly promised: readonly WorkloadPromise[];
 }
 
 /** A workload that has memory of a node. */
-export interface PromisedMemory {
+export interface WorkloadPromise {
   readonly workload: Workload;
   /** What the emulator and the volumes take now. */
   readonly usedBytes: number;

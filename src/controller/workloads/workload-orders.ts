@@ -9,6 +9,7 @@ import type { WorkloadChangeOrder } from './workload-book.ts';
 import { type CardNetworks, networkOfCard, planCards } from './workload-ports.ts';
 import type { WorkloadNode, WorkloadRecord } from './workload-record.ts';
 import {
+  disksStay,
   workloadElsewhere,
   workloadMoves,
   workloadOnNoNode,
@@ -193,9 +194,9 @@ export class WorkloadOrders {
   }
 
   /**
-   * Begins to move a workload to another node: it stops first. With `force` it goes there at once, without what is on the disks of
-   * its present node, which must be off.
-   * @throws those of `start`
+   * Begins to move a workload to another node: it stops first. Its disks are not copied: with `force` it gets new ones. From a node
+   * that is away it goes with `force` at once.
+   * @throws MESH_NOT_SUPPORTED for a workload with disks without `force`, and those of `start`
    */
   move(
     wanted: string,
@@ -209,14 +210,15 @@ export class WorkloadOrders {
       if (at === undefined) throw workloadOnNoNode(before);
       if (at.machine === target.machine) return { before, after: before, steps: [] };
       mustFit(workload, candidate);
-      if (to.force === true) return this.#placedAt(before, target);
+      const isReached = this.#input.reports.isReached(at.machine);
+      if (to.force === true && !isReached) return this.#placedAt(before, target);
+      if (!isReached) throw workloadOutOfReach(before);
+      if (to.force !== true && workload.volumes.some(({ type }) => type === 'qcow2')) throw disksStay(before, target);
       this.#mustNotMove(before);
-      if (!this.#input.reports.isReached(at.machine)) throw workloadOutOfReach(before);
       const steps = [
         `tell ${at.node} to stop ${workload.name}`,
-        `copy the disks of ${workload.name} from ${at.node} to ${target.node}`,
         ...planCards(workload, target, before, this.#input).steps,
-        ...(before.wanted === 'stopped' ? [] : [`tell ${target.node} to start ${workload.name}`]),
+        `tell ${target.node} to ${before.wanted === 'stopped' ? 'take' : 'start'} ${workload.name}`,
       ];
       return { before, after: { ...before, moving: target }, steps };
     });
@@ -227,15 +229,6 @@ export class WorkloadOrders {
     return this.#carryOut({}, () => {
       const before = this.#input.book.find(name);
       return before.moving === undefined ? { before, after: before, steps: [] } : this.#placedAt(before, before.moving);
-    });
-  }
-
-  /** Gives a move up: the workload stays where it is, and runs there again if that is wanted. */
-  stayed(name: string): Promise<WorkloadAnswer> {
-    return this.#carryOut({}, () => {
-      const before = this.#input.book.find(name);
-      const { moving: _, ...after } = before;
-      return { before, after, steps: [`leave ${name} where it is`] };
     });
   }
 

@@ -64,3 +64,16 @@ export function workloadOutOfReach({ workload: { name }, at }: WorkloadRecord): 
     remedy: `Start the node. If it is off for good: \`mesh workload move -w ${name} -n NODE --force\` starts the workload with new disks.`,
   });
 }
+
+/** The disks of a workload are on its present node, and are not copied. */
+export function disksStay({ workload: { name }, at }: WorkloadRecord, target: { readonly node: string }): MeshError {
+  return new MeshError(
+    'MESH_NOT_SUPPORTED',
+    `the disks of ${name} are on ${at?.node}, and this version does not copy them`,
+    {
+      object: name,
+      rule: 'A workload with disks moves only with new ones, made of their images. What was written to the old ones is lost.',
+      remedy: `Save what is on them. Then: \`mesh workload move -w ${name} -n ${target.node} --force\`.`,
+    },
+  );
+}

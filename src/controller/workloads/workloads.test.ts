@@ -1,5 +1,5 @@
 /** What host0 decides of workloads: starts, places, reservations, changes and moves, with the ports of their cards. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
@@ -9,6 +9,7 @@ import type { Network } from '../../model/network/network.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import { PortBook } from '../ports/port-book.ts';
 import { WorkloadBook } from './workload-book.ts';
+import { followMoves } from './workload-moves.ts';
 import { WorkloadOrders } from './workload-orders.ts';
 import { WorkloadReports } from './workload-reports.ts';
 
@@ -202,13 +203,16 @@ test('a workload that moves stops first, and then is on its new node with its po
   await orders.start('web', { workload: web });
   const id = workloadIdOf(web.uuid);
   reports.reported(A, { runs: [runOf(id, { generation: 1 })], capacity });
-  await orders.move('web', { node: 'node2' });
+  await expect(orders.move('web', { node: 'node2' })).rejects.toMatchObject({ code: 'MESH_NOT_SUPPORTED' });
+  const end = followMoves({ book, reports, orders, journal: { failure: () => undefined } });
+  onTestFinished(end);
+  await orders.move('web', { node: 'node2', force: true });
   expect(orders.show('web')).toMatchObject({ state: 'moving', node: 'node1', movesTo: 'node2' });
   expect(book.on(A)).toMatchObject([{ wanted: 'stopped' }]);
   expect(book.on(B)).toEqual([]);
   await expect(orders.start('web')).rejects.toMatchObject({ code: 'MESH_WORKLOAD_RUNS' });
-  await orders.moved('web');
-  expect(book.on(A)).toEqual([]);
+  reports.reported(A, { runs: [runOf(id, { generation: 1, state: 'stopped' })], capacity });
+  await vi.waitFor(() => expect(book.on(A)).toEqual([]));
   expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running' }]);
   expect(ports.all).toMatchObject([{ id: '1', machine: B }]);
 });
