@@ -41,7 +41,8 @@ export function addCompletion(program: Command, context: Context, words: readonl
     command.option('root', 'the directory that all files are below', () => {});
   }
   // The library lets shells sort, and node10 would come before node2; zsh even reverses names with the same description.
-  Object.defineProperty(completion, 'directive', { get: () => NAMES_IN_ORDER, set: () => {} });
+  // The library has one `completion` for all trees of a process: the property is configurable, so that the next tree may set it again.
+  Object.defineProperty(completion, 'directive', { configurable: true, get: () => NAMES_IN_ORDER, set: () => {} });
   if (words.includes('--')) complete?.hook('preAction', addNames);
   else complete?.hook('preAction', (_, { args }) => refuseOtherShells(args));
   // The library registers its function without `-o default`: then bash completes no file names, even where it may.

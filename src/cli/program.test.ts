@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import * as documents from '../../test/cli/documents.ts';
 import { FakeDaemon } from '../../test/cli/fake-daemon.ts';
@@ -199,9 +199,13 @@ describe('what the system refuses', () => {
 });
 
 describe('network check', () => {
+  const before = process.cwd();
+  beforeAll(() => process.chdir(root));
+  afterAll(() => process.chdir(before));
+
   test('sound files are listed', async () => {
     await writeFile(join(root, 'sound.conf'), 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n');
-    expect(await runProcess('network', 'check', 'sound.conf')).toMatchInlineSnapshot(`
+    expect(await run('network', 'check', 'sound.conf')).toMatchInlineSnapshot(`
       {
         "code": 0,
         "stderr": "",
@@ -214,7 +218,7 @@ describe('network check', () => {
 
   test('every fault of every file is shown at its place', async () => {
     await writeFile(join(root, 'faulty.conf'), 'name=manage\nprefix=fd42:2345:1234::/48\nvni=0456\n');
-    expect(await runProcess('network', 'check', 'faulty.conf')).toMatchInlineSnapshot(`
+    expect(await run('network', 'check', 'faulty.conf')).toMatchInlineSnapshot(`
       {
         "code": 1,
         "stderr": "",
@@ -238,7 +242,7 @@ describe('network check', () => {
       ",
       }
     `);
-    const document = JSON.parse((await runProcess('network', 'check', 'faulty.conf', '--json')).stdout);
+    const document = JSON.parse((await run('network', 'check', 'faulty.conf', '--json')).stdout);
     expect(document).toMatchObject({ ok: false, accepted: [] });
     expect(document.errors.map((error: { code: string }) => error.code)).toMatchInlineSnapshot(`
       [
@@ -250,11 +254,11 @@ describe('network check', () => {
   });
 
   test('a file that is not there, and no file', async () => {
-    expect(await runProcess('network', 'check', 'none.conf')).toMatchObject({
+    expect(await run('network', 'check', 'none.conf')).toMatchObject({
       stderr: expect.stringContaining('there is no file none.conf'),
       code: 6,
     });
-    const directory = await runProcess('network', 'check', '.');
+    const directory = await run('network', 'check', '.');
     expect(directory).toMatchObject({
       stderr: expect.stringContaining('. cannot be read: not a regular file'),
       code: 5,
@@ -264,13 +268,28 @@ describe('network check', () => {
 });
 
 describe('completion', () => {
-  const completions = async (...words: string[]) => {
-    const { stdout } = await runProcess('complete', '--', ...words);
-    return stdout.split('\n').flatMap((line) => (line === '' || line.startsWith(':') ? [] : [line.split('\t')[0]]));
+  /** In this process. The library prints on its console, and looks for `--` among its arguments. */
+  const complete = async (...words: string[]) => {
+    const { argv } = process;
+    let printed = '';
+    const log = vi.spyOn(console, 'log').mockImplementation((text) => {
+      printed += `${text}\n`;
+    });
+    process.argv = [...argv.slice(0, 2), 'complete', ...words];
+    try {
+      const { stdout, ...rest } = await run('complete', ...words);
+      return { ...rest, stdout: `${printed}${stdout}` };
+    } finally {
+      process.argv = argv;
+      log.mockRestore();
+    }
   };
+  const names = (stdout: string) =>
+    stdout.split('\n').flatMap((line) => (line === '' || line.startsWith(':') ? [] : [line.split('\t')[0]]));
+  const completions = async (...words: string[]) => names((await complete('--', ...words)).stdout);
 
   test.each(['bash', 'zsh', 'fish'])('there is a script for %s', async (shell) => {
-    const { stdout, code } = await runProcess('complete', shell);
+    const { stdout, code } = await complete(shell);
     expect(code).toBe(0);
     expect(stdout).toContain('mesh complete -- ');
   });
@@ -308,13 +327,13 @@ describe('completion', () => {
 
   test('shells: those whose scripts are tried, and no others', async () => {
     expect(await completions('complete', '')).toEqual(['bash', 'zsh', 'fish']);
-    expect((await runProcess('complete', '--', 'comp')).stdout).toContain('complete\tPrint the completion script');
-    expect(await runProcess('complete', 'powershell')).toMatchObject({ code: 2 });
+    expect((await complete('--', 'comp')).stdout).toContain('complete\tPrint the completion script');
+    expect(await complete('powershell')).toMatchObject({ code: 2 });
   });
 
   test('directories behind --root, before and after the noun', async () => {
-    expect((await runProcess('complete', '--', '--root', '')).stdout).toBe(':0\n');
-    expect((await runProcess('complete', '--', 'network', 'list', '--root', '/t')).stdout).toBe(':0\n');
+    expect((await complete('--', '--root', '')).stdout).toBe(':0\n');
+    expect((await complete('--', 'network', 'list', '--root', '/t')).stdout).toBe(':0\n');
   });
 
   test('objects that can be explained', async () => {
@@ -346,7 +365,7 @@ describe('completion', () => {
       const place = 'mount -t tmpfs none /run; mkdir -p /run/meshwork-lab/try';
       const script = `${place}; echo '${JSON.stringify(record)}' > /run/meshwork-lab/try/lab.json; ${BIN} complete -- ${line}`;
       const { stdout } = await runCommand('unshare', ['--mount', 'sh', '-c', script], { cwd: root });
-      return stdout.split('\n').flatMap((each) => (each === '' || each.startsWith(':') ? [] : [each.split('\t')[0]]));
+      return names(stdout);
     };
     expect(await inLab("lab status --name ''")).toEqual(['try']);
     expect(await inLab("lab exec --name try ''")).toEqual(['host0', 'node1', 'node2']);
@@ -354,22 +373,23 @@ describe('completion', () => {
   });
 
   test('networks and nodes', async () => {
+    expect(names((await runProcess('complete', '--', 'network', 'show', '')).stdout)).toEqual(['manage', 'blue']);
     expect(await completions('network', 'show', '')).toEqual(['manage', 'blue']);
     expect(await completions('ping', 'manage', 'n')).toEqual(['node1', 'node2']);
   });
 
   test('nodes after --node; files only where a file is wanted', async () => {
     expect(await completions('node', 'ctl', '-n', 'node')).toEqual(['node1', 'node2']);
-    const { stdout, stderr } = await runProcess('complete', '--', 'network', 'check', '');
+    const { stdout, stderr } = await complete('--', 'network', 'check', '');
     expect({ stdout, stderr }).toEqual({ stdout: ':0\n', stderr: '' });
-    expect((await runProcess('complete', '--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
-    expect((await runProcess('complete', '--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':36\n');
+    expect((await complete('--', 'capture', 'manage', '--output', './p')).stdout).toBe(':0\n');
+    expect((await complete('--', 'node', 'preview', 'node1', '--file', '')).stdout).toBe(':36\n');
   });
 
   test('without a running process: no names and no error', async () => {
-    const { stdout, stderr } = await meshProcess(['complete', '--', 'network', 'show', ''], {
-      env: { MESH_ROOT: '/nowhere' },
-    });
+    vi.stubEnv('MESH_ROOT', '/nowhere');
+    onTestFinished(() => void vi.stubEnv('MESH_ROOT', root));
+    const { stdout, stderr } = await complete('--', 'network', 'show', '');
     expect({ stdout, stderr }).toEqual({ stdout: ':36\n', stderr: '' });
   });
 });

@@ -25,8 +25,6 @@ const RUN_MODE = 0o750;
 const STATE_RULES: readonly (readonly [path: RegExp, lost: number])[] = [
   // Each machine on a boot segment may fetch these; dnsmasq reads the loaders, and apt its packages, as users of their own.
   [/^images(?:\/|$)/, 0],
-  // Emulators read their disks as a user of their own.
-  [/^disks(?:\/|$)/, 0],
   [/^boot(?:\/tftp(?:\/|$)|$)/, 0],
   // Files of services have the permissions that the services need, which run as users of their own.
   [/^services(?:\/files(?:\/|$)|$)/, 0],

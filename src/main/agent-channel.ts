@@ -12,7 +12,8 @@ import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its way to host0. */
-export interface Host0WayInput extends Pick<NodeServerInput, 'captures' | 'paths' | 'instance'> {
+export interface Host0WayInput
+  extends Pick<NodeServerInput, 'captures' | 'paths' | 'instance' | 'consoles' | 'images' | 'isos'> {
   readonly assignments: NodeAssignments;
   readonly memberships: ChannelMemberships;
   readonly agent: Agent;

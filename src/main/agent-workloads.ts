@@ -4,6 +4,7 @@ import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { existingVolumes } from '../agent/workloads/existing-volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
+import { wasKilledForMemory } from '../kernel/out-of-memory.ts';
 import { unixListener } from '../kernel/sockets/unix-listener.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -30,5 +31,6 @@ export function openWorkloads({ paths, ...input }: WorkloadsInput): NodeWorkload
     volumes: existingVolumes(volumeDirectory),
     user: vmUser(),
     listenerOf: unixListener,
+    wasKilledForMemory,
   });
 }

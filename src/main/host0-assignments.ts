@@ -32,6 +32,8 @@ export interface Host0Assignments {
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  /** host0's own agent, as it is asked by the routes of a channel. */
+  readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
@@ -76,6 +78,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     assignments,
     ports,
     workloads: orders,
+    ownNode,
     roles,
     parts: [book, workloadBook, roles, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),

@@ -104,6 +104,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       model: 'documents are made of the model’s types',
       protocol: 'the routes’ documents',
       controller: 'a transport calls the controller',
+      disk: 'host0 sends files of its own to nodes',
       kernel: 'listeners bound to a device, and who is at the other end',
       metrics: 'it times its answers, and serves what was counted',
     },

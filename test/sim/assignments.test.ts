@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import type { LocalPort } from '../../src/agent/assignment/assigned-agent.ts';
 import { type AssignmentDisk, LastAssignment } from '../../src/agent/assignment/last-assignment.ts';
 import { NodeAssignments } from '../../src/agent/assignment/node-assignments.ts';
+import { FORGOTTEN_PEERS_MS } from '../../src/agent/assignment/own-peers.ts';
 import { assignmentText } from '../../src/api/channel/assignment-text.ts';
 import { AssignmentEpoch } from '../../src/controller/assignments/assignment-epoch.ts';
 import { Assignments } from '../../src/controller/assignments/assignments.ts';
@@ -210,6 +211,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     await orphans.release(machine, { kind, id, epoch });
   }
   await settle();
+  await clock.pass(FORGOTTEN_PEERS_MS);
   checkWhole();
   await host.catalogue.close();
 

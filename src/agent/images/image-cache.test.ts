@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { ImageProgress } from '../../protocol/documents/disk-image.ts';
+import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import { createServer } from '../../protocol/http/http.ts';
 import { fileOrigin } from './file-origin.ts';
 import { ImageCache } from './image-cache.ts';

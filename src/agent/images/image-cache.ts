@@ -1,8 +1,8 @@
 /** The disk images of a node: each is fetched once, checked, and kept as long as there is room. */
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/disk-image.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
+import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { imageKind } from './image-kind.ts';
 import { roomAt } from './image-limit.ts';

@@ -1,6 +1,6 @@
 /** How far a transfer is, how quick it is, and how long it will take. */
 import type { Clock } from '../../model/clock.ts';
-import type { ImageProgress } from '../../protocol/documents/disk-image.ts';
+import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 
 /** The rate is that of this last time. */
 const WINDOW_MS = 5_000;

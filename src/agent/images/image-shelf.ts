@@ -43,8 +43,8 @@ const INDEX: StateForm<form.TypeOf<typeof IndexShape>> = {
   comesBack: true,
 };
 
-/** QEMU, as a user of its own, must reach an image whose name it knows. */
-const DIRECTORY_MODE = 0o711;
+/** QEMU opens its disks as root. */
+const DIRECTORY_MODE = 0o700;
 const SOURCES_MAX = 100;
 /** What has arrived in part is kept for so long. */
 const PART_KEPT_MS = 24 * 3_600_000;

@@ -18,7 +18,7 @@ const NoteShape = form.object({
 });
 type Note = form.TypeOf<typeof NoteShape>;
 
-/** Each user of the emulator may read an image, and nobody may write to it. */
+/** Nobody may write to an image: volumes are over it. */
 const IMAGE_MODE = 0o444;
 
 /** One file that grows, with the hash of its bytes. */

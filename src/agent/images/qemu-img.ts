@@ -14,8 +14,6 @@ export interface ThinVolume {
   readonly path: string;
   /** The size of the disk; undefined is that of the image. */
   readonly sizeBytes?: number | undefined;
-  /** Who may read and write it: the user of the emulator. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** It takes 24 ms on an idle machine. */
@@ -26,7 +24,7 @@ const VOLUME_MODE = 0o600;
  * Makes a qcow2 file that holds only what is written to it. The file is there as a whole or not at all.
  * @throws MESH_VOLUME_REFUSED, MESH_DISK_REFUSED
  */
-export async function thinVolume({ base, path, sizeBytes, owner }: ThinVolume): Promise<void> {
+export async function thinVolume({ base, path, sizeBytes }: ThinVolume): Promise<void> {
   const temporary = `${path}.new`;
   const backing = base === undefined ? [] : ['-b', base.path, '-F', base.format];
   const size = sizeBytes === undefined ? [] : [String(sizeBytes)];
@@ -36,7 +34,6 @@ export async function thinVolume({ base, path, sizeBytes, owner }: ThinVolume): 
     const file = await open(temporary, 'r+');
     try {
       await file.chmod(VOLUME_MODE);
-      if (owner !== undefined) await file.chown(owner.uid, owner.gid);
       await file.sync();
     } finally {
       await file.close();

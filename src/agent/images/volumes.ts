@@ -2,16 +2,16 @@
  * The volumes of virtual machines on this node: a thin file over an image of the cache, an empty disk, or an ISO for reading. A volume
  * that exists is kept as it is.
  */
-import { chown, link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { syncDirectory } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
-import type { ImageProgress } from '../../protocol/documents/disk-image.ts';
+import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { ImageCache, ReadyImage } from './image-cache.ts';
 import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from './image-kind.ts';
 import { roomAt } from './image-limit.ts';
 import { diskRefused } from './part-file.ts';
-import { type ThinVolume, thinVolume } from './qemu-img.ts';
+import { thinVolume } from './qemu-img.ts';
 
 /** A volume, as its virtual machine wants it. */
 export interface WantedVolume {
@@ -37,12 +37,10 @@ export interface ReadyVolume {
 export interface VolumeSettings {
   readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** The user of the emulator. */
-  readonly owner?: ThinVolume['owner'];
 }
 
-/** QEMU, as a user of its own, must reach a volume whose name it knows. */
-const DIRECTORY_MODE = 0o711;
+/** QEMU opens its disks as root. */
+const DIRECTORY_MODE = 0o700;
 
 /** Makes volumes. */
 export class Volumes {
@@ -94,9 +92,6 @@ export class Volumes {
   async #ensure(wanted: WantedVolume, path: string, settings: VolumeSettings): Promise<ReadyVolume> {
     if (!(await isThere(path))) await this.#make(wanted, path, settings);
     const kind = await kindAt(path, wanted);
-    // The user of the emulator may be another one after an update.
-    if (wanted.type === 'qcow2' && settings.owner !== undefined)
-      await chown(path, settings.owner.uid, settings.owner.gid);
     const { isInMemory } = await roomAt(dirname(path));
     const isReadOnly = wanted.type === 'iso';
     return { path, format: kind.format, isReadOnly, memoryBytes: isInMemory ? kind.diskBytes : 0 };
@@ -119,7 +114,7 @@ export class Volumes {
       throw diskRefused(path, cause);
     });
     if (image !== undefined) await this.#cache.use(image.sha256, path);
-    if (type === 'qcow2') await thinVolume({ base: image, path, sizeBytes, owner: settings.owner });
+    if (type === 'qcow2') await thinVolume({ base: image, path, sizeBytes });
     else if (image !== undefined) await place(image, path);
   }
 }

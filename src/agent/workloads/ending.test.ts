@@ -24,7 +24,7 @@ test.each([
   ['out of memory', { process: { signal: 'SIGKILL', outOfMemory: true } }, 'MESH_WORKLOAD_MEMORY'],
   ['killed', { process: { signal: 'SIGKILL' } }, 'MESH_WORKLOAD_KILLED'],
   ['killed while the agent was away', { leftSockets: true }, 'MESH_WORKLOAD_KILLED'],
-  ['broken', { process: { status: 1 } }, 'MESH_WORKLOAD_KILLED'],
+  ['an error of QEMU itself after a good start', { process: { status: 1 } }, 'MESH_QEMU_REFUSED'],
   ['a panic', { process: { status: 0 }, said: 'panicked' }, 'MESH_WORKLOAD_PANICKED'],
 ] as const)('%s is a failure, after which two policies start again', (_, kind, code) => {
   const { state, error, isLasting } = ending(kind);

@@ -2,6 +2,7 @@
 import { MeshError } from '../../model/error.ts';
 import type { Workload } from '../../model/workload/workload.ts';
 import type { ProcessEnd } from '../../services/process/process-place.ts';
+import { WELL_MS } from '../../services/process/restart-pause.ts';
 import type { GuestEnding } from '../../services/qemu/qmp-answers.ts';
 
 /** What is known of an end. */
@@ -27,9 +28,6 @@ export interface Ending {
   /** The same would happen again: the workload is not started again by itself. */
   readonly isLasting: boolean;
 }
-
-/** An emulator refuses a wrong set-up within some 100 ms. */
-const REFUSED_WITHIN_MS = 1_000;
 
 /** What to do about words of QEMU. The message has the words themselves. */
 const REMEDIES: readonly (readonly [says: RegExp, remedy: string])[] = [
@@ -65,13 +63,15 @@ export function endingOf(evidence: EndEvidence): Ending {
       }),
     );
   }
-  const isRefusal = status !== undefined && status !== 0 && (!wasUp || ranMs < REFUSED_WITHIN_MS);
-  if (isRefusal) return { ...failed(refusal(name, lastLine, status)), isLasting: true };
+  if (status !== undefined && status !== 0) {
+    // The monitor of a set-up that is wrong may have answered before the kernel or the disk was opened.
+    return { ...failed(refusal(name, lastLine, status)), isLasting: !wasUp || ranMs < WELL_MS };
+  }
   if (said === 'powered off') return ended('The guest has switched itself off.');
   if (status === 0 || (status === undefined && signal === undefined && !leftSockets)) {
     return ended(said === undefined ? 'The guest was switched off.' : 'The emulator was ended by a command.');
   }
-  const how = signal !== undefined ? `by ${signal}` : status === undefined ? 'while the agent was away' : `(${status})`;
+  const how = signal === undefined ? 'while the agent was away' : `by ${signal}`;
   return failed(
     new MeshError('MESH_WORKLOAD_KILLED', `the emulator of ${name} was killed ${how}`, {
       object: name,
@@ -97,5 +97,5 @@ function failed(error: MeshError): Ending {
 function refusal(name: string, lastLine: string, status: number): MeshError {
   const words = lastLine.replace(/^qemu-system-\w+: /, '') || `it has ended with ${status}`;
   const remedy = REMEDIES.find(([says]) => says.test(lastLine))?.[1] ?? 'Change the workload as QEMU says.';
-  return new MeshError('MESH_QEMU_REFUSED', `QEMU refuses to start ${name}: ${words}`, { object: name, remedy });
+  return new MeshError('MESH_QEMU_REFUSED', `QEMU refuses to run ${name}: ${words}`, { object: name, remedy });
 }

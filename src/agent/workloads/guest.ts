@@ -7,6 +7,7 @@ import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload, RunState, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { bootId } from '../../services/process/process-record.ts';
 import { specDigest } from '../../services/process/process-spec.ts';
 import { RestartPause } from '../../services/process/restart-pause.ts';
@@ -28,6 +29,8 @@ export interface GuestInput {
   readonly launcher: Pick<Launcher, 'running' | 'endOf' | 'errorOf'>;
   readonly records: Pick<RunRecords, 'write'>;
   readonly listenerOf: (path: string) => number | undefined;
+  /** Whether the kernel has killed a process because memory ran out. */
+  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
   /**
    * Makes ready what the emulator needs, and tells what it waits for meanwhile.
    * @throws MESH_WORKLOAD_*, MESH_QEMU_MISSING, and errors of images
@@ -49,6 +52,7 @@ export interface GuestInput {
 const MONITOR_RETRY_MS = 100;
 /** What was missing may be there by then: a port, memory, an image. */
 const READY_RETRY_MS = 2_000;
+const BUTTON_MS = 3_000;
 const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
@@ -73,6 +77,7 @@ export class Guest {
   #wasUp = false;
   /** When a guest that was told to switch itself off is ended. */
   #offAtMs: number | undefined;
+  #pressAtMs = 0;
   #retry: Alarm | undefined;
   #isRemoved = false;
   #isReleased = false;
@@ -211,7 +216,7 @@ export class Guest {
   async #stay(): Promise<void> {
     if (this.#record !== undefined && this.#record.state !== 'stopped')
       await this.#keep({ ...this.#record, state: 'stopped' });
-    this.#become({ state: 'stopped' });
+    if (this.#now.state !== 'stopped') this.#become({ state: 'stopped' });
   }
 
   async #start(): Promise<void> {
@@ -303,13 +308,19 @@ export class Guest {
     const nowMs = clock.nowMs();
     if (this.#offAtMs === undefined) {
       this.#offAtMs = nowMs + graceSec * 1000;
+      this.#pressAtMs = nowMs;
       this.#become({ state: 'stopping', why: `the guest has ${graceSec} s to switch itself off` });
-      // A guest that never began, or is paused, hears nothing.
-      const told = this.#monitor?.isClosed === false && (await this.#monitor.powerDown());
-      if (!told) this.#offAtMs = nowMs;
     }
-    if (nowMs < this.#offAtMs) return this.#lookIn(this.#offAtMs - nowMs);
-    await this.#off('the emulator was ended');
+    const monitor = this.#monitor;
+    // A guest that is paused hears nothing. One that has switched itself off is about to end.
+    const isHopeless = monitor === undefined || (!monitor.isOver && monitor.state !== 'running');
+    if (isHopeless || nowMs >= this.#offAtMs) return await this.#off('the emulator was ended');
+    if (!monitor.isOver && nowMs >= this.#pressAtMs) {
+      // Again and again: a guest that still boots does not listen.
+      this.#pressAtMs = nowMs + BUTTON_MS;
+      await monitor.powerDown();
+    }
+    this.#lookIn(Math.min(BUTTON_MS, this.#offAtMs - nowMs));
   }
 
   async #off(why: string): Promise<void> {
@@ -330,7 +341,9 @@ export class Guest {
     const { workload } = this.#assigned;
     const said = this.#monitor?.ending;
     const leftSockets = hasSockets(record.spec.directory);
-    const ending = endingOf({ name: workload.name, process: end, said, wasUp: this.#wasUp, leftSockets });
+    const outOfMemory = end.outOfMemory || (end.status === undefined && this.#input.wasKilledForMemory(end));
+    const process = { ...end, outOfMemory };
+    const ending = endingOf({ name: workload.name, process, said, wasUp: this.#wasUp, leftSockets });
     const { state, why, error } = ending;
     journal.record({
       ...{ kind: 'workload ended', level: error === undefined ? 'info' : 'error', object: workload.name },

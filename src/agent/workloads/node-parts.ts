@@ -1,6 +1,6 @@
 /** What a node makes ready for an emulator: ports, memory, volumes, firmware, and its directory. */
 import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, statfs } from 'node:fs/promises';
+import { copyFile, mkdir, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -79,6 +79,15 @@ export class NodeParts {
     return workload.networks.flatMap(({ id }) => known.find((port) => port.id === ports[id])?.link ?? []);
   }
 
+  /** Removes what the firmware of a workload has kept. */
+  async forget(id: string): Promise<void> {
+    await rm(this.#variablesOf(id), { force: true });
+  }
+
+  #variablesOf(id: string): string {
+    return join(this.#input.state, `${id}.variables.fd`);
+  }
+
   /** Whether there is room again where the volumes of a workload are. Never rejects. */
   async hasRoom({ workload }: AssignedWorkload): Promise<boolean> {
     const paths = new Set(workload.volumes.map((volume) => dirname(this.#input.volumes.pathOf(volume))));
@@ -113,7 +122,7 @@ export class NodeParts {
         remedy: 'Install it: `apt-get install ovmf`. Or give the workload the firmware bios.',
       });
     }
-    const variables = join(this.#input.state, `${id}.variables.fd`);
+    const variables = this.#variablesOf(id);
     await mkdir(dirname(variables), { recursive: true });
     // What the guest has written there stays.
     await copyFile(found.variables, variables, constants.COPYFILE_EXCL).catch((error: NodeJS.ErrnoException) => {

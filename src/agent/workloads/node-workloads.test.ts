@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { MemoryGroup } from '../../../test/kit/memory-group.ts';
 import { ip } from '../../../test/kit/namespaces.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import {
@@ -12,10 +13,13 @@ import {
   smallGuest,
 } from '../../../test/kit/small-guest/small-guest.ts';
 import { workload as web } from '../../../test/kit/workloads.ts';
+import { SmallDisk } from '../../../test/system/small-disk.ts';
 import { OwnedFiles } from '../../disk/owned-files.ts';
 import { temporaryNetns } from '../../kernel/netns.ts';
+import { wasKilledForMemory } from '../../kernel/out-of-memory.ts';
 import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
+import { parseMac } from '../../model/address/mac.ts';
 import { systemClock } from '../../model/clock.ts';
 import { Signal } from '../../model/signal.ts';
 import type { Workload } from '../../model/workload/workload.ts';
@@ -28,6 +32,7 @@ import { QmpClient } from '../../services/qemu/qmp-client.ts';
 import { NOTHING_GIVEN } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
 import { servicePart } from '../desired/parts/service.ts';
+import { thinVolume } from '../images/qemu-img.ts';
 import { SystemKernel } from '../kernel/system-kernel.ts';
 import { printStep } from '../loop/plan.ts';
 import { Reconciler } from '../loop/reconciler.ts';
@@ -117,6 +122,7 @@ class Node {
       volumes: existingVolumes(root),
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
+      wasKilledForMemory,
       graceSec: 60,
     });
     const fold = new PartFold();
@@ -279,7 +285,7 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
   const held = openTap('v1f', { netns });
   const blue = meshNumber(1);
   const node = await Node.start();
-  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', ...macOf('02:00:00:00:00:1f') }];
+  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', mac: parseMac('02:00:00:00:00:1f') }];
   const more = { ports: { lan: '1f' } };
   const wanted = assigned({ ...booting({}), networks: web.networks }, more);
   node.give(wanted);
@@ -293,10 +299,6 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
   node.give({ ...wanted, wanted: 'stopped' });
   await node.until('stopped', { why: 'the guest has switched itself off' });
 }, 240_000);
-
-function macOf(mac: string): Pick<AssignedPort, 'mac'> {
-  return JSON.parse(JSON.stringify({ mac }));
-}
 
 test.each([
   ['a volume that is not there', { volumes: web.volumes }, 'MESH_WORKLOAD_VOLUME'],
@@ -316,3 +318,30 @@ test.each([
   },
   120_000,
 );
+
+test('a guest that the kernel kills for its memory says so', async () => {
+  const node = await Node.start(assigned({ restart: 'never', ...booting({}) }));
+  const pid = pidOf(await node.until('running'));
+  using group = new MemoryGroup(16 * MIB);
+  group.take(pid);
+  const { error } = await node.until('failed');
+  expect(error).toMatchObject({ code: 'MESH_WORKLOAD_MEMORY', remedy: expect.stringContaining('memory') });
+}, 180_000);
+
+test('a guest that fills the disk of its volume is paused, and goes on when there is room', async () => {
+  const disk = new SmallDisk(join(root, 'small'), 160 * MIB);
+  disk.mount();
+  onTestFinished(() => disk.unmount());
+  const path = join(root, 'small/disk.qcow2');
+  await thinVolume({ path, sizeBytes: 256 * MIB });
+  disk.fill(24 * MIB);
+  const volumes = [{ id: 'data', type: 'qcow2', path }] as const;
+  const node = await Node.start(assigned({ volumes, ...booting({ end: 'fill' }) }));
+  const full = await node.until('disk-full');
+  expect(full.error).toMatchObject({ code: 'MESH_WORKLOAD_DISK_FULL' });
+  disk.clear();
+  const pid = pidOf(full);
+  expect(pidOf(await node.until('running'))).toBe(pid);
+  const log = join(root, 'run/vm', ID, 'console.log');
+  await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: has filled its disk'), WAIT);
+}, 240_000);

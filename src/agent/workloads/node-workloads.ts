@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -15,12 +16,14 @@ import type {
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { portKey } from '../items/port.ts';
+import { processNameOf } from './emulator.ts';
 import type { VolumeMaker } from './existing-volumes.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
@@ -50,6 +53,8 @@ export interface NodeWorkloadsInput {
   readonly volumes: VolumeMaker;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
+  /** Whether the kernel has killed a process because memory ran out. */
+  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
   /** How long a guest has to switch itself off. */
   readonly graceSec?: number;
 }
@@ -78,6 +83,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #capacity: Omit<NodeCapacity, 'availableBytes' | 'memoryBytes'> | undefined;
   /** Records of workloads that the node has no more, whose emulators are being ended. */
   readonly #leaving = new Map<string, RunRecord>();
+  /** Workloads that are being taken from the node: what they write last comes before their files go. */
+  readonly #taking = new Set<string>();
   #isReleased = false;
 
   constructor(input: NodeWorkloadsInput) {
@@ -118,7 +125,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   /** Looks at each workload: a process or a port may have changed. */
   look(): void {
     for (const guest of this.#guests.values()) guest.look();
-    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
+    this.#sweep();
   }
 
   /** A pass of the loop has ended: a workload may have waited for its port. */
@@ -157,16 +164,17 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     for (const [id, guest] of this.#guests) {
       const assigned = wanted.get(id);
       if (assigned === undefined) void this.#take(id, guest);
-      else if (assigned !== guest.assigned) guest.want(assigned);
+      else if (!isDeepStrictEqual(assigned, guest.assigned)) guest.want(assigned);
     }
     for (const [id, assigned] of wanted) {
-      if (!this.#guests.has(id) && !this.#leaving.has(id)) this.#guests.set(id, this.#guestOf(assigned));
+      const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);
+      if (!isHere) this.#guests.set(id, this.#guestOf(assigned));
     }
     // Before an assignment has come, nobody knows whether a workload is wanted that the last one does not name.
     if (this.#input.assignments.isComplete) {
       for (const record of this.#left) if (!wanted.has(record.id)) this.#leaving.set(record.id, record);
       this.#left = [];
-      this.look();
+      this.#sweep();
     }
     this.#collect();
   }
@@ -197,23 +205,34 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   /** The node has a workload no more: its emulator is ended, and then its files go. */
   async #take(id: string, guest: Guest): Promise<void> {
     this.#guests.delete(id);
+    this.#taking.add(id);
+    await guest.remove();
+    this.#taking.delete(id);
     const { record } = guest;
     if (record !== undefined) this.#leaving.set(id, record);
-    await guest.remove();
-    this.#collect();
-    this.look();
+    this.#follow();
+    this.#sweep();
+  }
+
+  /** Forgets the workloads that were taken from the node, and whose emulators have ended. */
+  #sweep(): void {
+    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
   }
 
   #isRunning(id: string): boolean {
-    return this.#input.launcher.present().some(({ name }) => name === `vm-${id}`);
+    return this.#input.launcher.present().some(({ name }) => name === processNameOf(id));
   }
 
   #forget(record: RunRecord): void {
     this.#leaving.delete(record.id);
-    void Promise.all([
-      removeVm(this.#input.directories, record.id, record.uuidWord),
-      this.#records.remove(record.id),
-    ]).finally(() => this.#follow());
+    // The record goes last: it tells the next agent what to remove.
+    void Promise.all([removeVm(this.#input.directories, record.id, record.uuidWord), this.#parts.forget(record.id)])
+      .then(() => this.#records.remove(record.id))
+      .catch((thrown: unknown) => {
+        const { message } = MeshError.from(thrown);
+        this.#input.journal.record({ level: 'warning', kind: 'workload files left', message, object: record.name });
+      })
+      .finally(() => this.#follow());
   }
 
   /** Collects the wanted emulators, and has the loop look when they have changed. */

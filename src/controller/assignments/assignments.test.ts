@@ -399,7 +399,7 @@ test('a node hears what host0 has heard of its ports', async () => {
 });
 
 test('made-up orphans are bounded, told, and forgotten with the key of the node', async () => {
-  const { assignments } = await host0();
+  const { assignments, restart } = await host0();
   const epoch = 'old';
   const orphans = Array.from({ length: ORPHANS_OF_NODE_MAX + 5 }, (_, at) => {
     return { kind: 'network', id: `net-${(0x2000 + at).toString(16)}`, epoch, document: {} } as const;
@@ -410,8 +410,29 @@ test('made-up orphans are bounded, told, and forgotten with the key of the node'
   expect([isTaken(0), isTaken(ORPHANS_OF_NODE_MAX - 1), isTaken(ORPHANS_OF_NODE_MAX)]).toEqual([true, true, false]);
   expect(assignments.orphans()).toHaveLength(ORPHANS_OF_NODE_MAX);
   expect(assignments.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_ORPHAN', object: 'node0' }]);
-  assignments.revoked(A);
+  const again = await restart();
+  expect(again.use.isOrphan?.(0x2000)).toBe(true);
+  await assignments.revoked(A);
   expect([isTaken(0), assignments.health()]).toEqual([false, []]);
+  expect((await restart()).use.isOrphan?.(0x2000)).toBe(false);
+});
+
+test('a node whose key was revoked lets its orphans go when it comes back, and others may have their numbers by then', async () => {
+  const { assignments, restart } = await host0();
+  const port = { id: '1f', network: red.id, link: 'tap0', mac: '02:00:00:00:00:1f' };
+  const names = [
+    { kind: 'network', id: 'net-2000', epoch: 'old' },
+    { kind: 'port', id: 'tap0', epoch: 'old' },
+  ] as const;
+  const orphans = [{ ...names[0], document: {} } as const, { ...names[1], document: port } as const];
+  await assignments.reported(A, { ...plug(), orphans });
+  // It does not call this run of host0 before its key is revoked.
+  const again = await restart();
+  expect([again.use.isOrphan?.(0x2000), again.orphanBook.hasPort('1f')]).toEqual([true, true]);
+  await again.revoked(A);
+  expect([again.use.isOrphan?.(0x2000), again.orphanBook.hasPort('1f')]).toEqual([false, false]);
+  await again.reported(A, { ...plug(), orphans });
+  expect(given(again, A)).toMatchObject({ attachments: [], released: names });
 });
 
 test('a store that has gone back has another epoch, and nothing that nodes have is taken for deleted', async () => {

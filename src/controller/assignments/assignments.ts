@@ -34,14 +34,14 @@ import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import type { GivenWorkloads } from './given-workloads.ts';
 import { HolderIndex } from './holder-index.ts';
-import { HOLDINGS, type HoldingRecord, reportedHolding, sameHolding, withReleased } from './holding-record.ts';
+import { HOLDINGS, type HoldingRecord, portsOf, reportedHolding, sameHolding, withReleased } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
 import { OrphanBook } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
-import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
+import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
 export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'> {
@@ -178,11 +178,6 @@ export class Assignments implements HealthSource {
     });
   }
 
-  /** The ports that nodes have reported. */
-  ports(): readonly ReportedPort[] {
-    return reportedPorts(this.#holdings?.values());
-  }
-
   /** Calls `listener` with each node whose assignment has changed. @returns a function that ends the subscription */
   subscribe(listener: (machine: MachineWord) => void): () => void {
     return this.#changes.subscribe(listener);
@@ -232,10 +227,18 @@ export class Assignments implements HealthSource {
     return this.orphanBook.named((machine) => this.nameOf(machine));
   }
 
-  /** The key of a machine was revoked: what the machine has reported counts no more. */
-  revoked(machine: MachineWord): void {
+  /**
+   * The key of a machine was revoked: what the machine has reported counts no more. Its orphans are released, so that the machine
+   * lets them go if it comes back with another key, and others can have their numbers. Never rejects.
+   */
+  async revoked(machine: MachineWord): Promise<void> {
+    const orphans = this.orphanBook.keptOf(machine);
     this.orphanBook.forget(machine);
     this.#uses.emit();
+    if (orphans.length === 0) return;
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, orphans) })).catch(
+      (thrown: unknown) => this.#input.journal.failure('orphans not released', thrown, { object: machine }),
+    );
   }
 
   /** The name of a node, for people. */
@@ -263,8 +266,8 @@ export class Assignments implements HealthSource {
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const { kind, id, epoch } = this.orphanBook.find(machine, name);
-    await this.#change(machine, (before) => withReleased(before, { kind, id, epoch }));
+    const gone = [this.orphanBook.find(machine, name)];
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, gone) }));
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -276,8 +279,9 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const { orphans: _, orphanPortsIn: __, ...changed } = change(named);
-      const now = { ...changed, ...this.orphanBook.keptOf(machine, changed.released) };
+      const { orphans: _, ...changed } = change(named);
+      const orphans = this.orphanBook.keptOf(machine);
+      const now = { ...changed, ...(orphans.length > 0 && { orphans }) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
@@ -327,12 +331,16 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [], orphanPortsIn = [] } = this.#holdings?.get(machine) ?? {};
-    const orphaned = orphanPortsIn.map((network) => ({ network }));
-    const held = [...ports, ...orphaned, ...this.#placed.on(machine)];
+    const holding = this.#holdings?.get(machine);
+    const held = [...(holding === undefined ? [] : portsOf(holding)), ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.roles.of(machine) : undefined;
-    const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
+    const roles = holding !== undefined ? this.#input.roles.of(machine) : undefined;
+    const { began, ceased } = this.#index.derive({
+      machine,
+      name: holding?.name ?? machine,
+      ports: held,
+      ...(roles && { roles }),
+    });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);
     return [...began, ...ceased];

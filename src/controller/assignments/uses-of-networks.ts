@@ -13,7 +13,7 @@ export interface ReachedNode {
 }
 
 /** A port that a node's administrator plugged in. */
-export interface ReportedPort {
+interface ReportedPort {
   readonly machine: MachineWord;
   readonly node: string;
   readonly link: string;
@@ -34,7 +34,7 @@ export interface UsesInput {
 }
 
 /** The ports that administrators of nodes plugged in. */
-export function reportedPorts(holdings: Iterable<HoldingRecord> = []): ReportedPort[] {
+function reportedPorts(holdings: Iterable<HoldingRecord> = []): ReportedPort[] {
   return [...holdings].flatMap(({ machine, name, ports }) => ports.map((port) => ({ machine, node: name, ...port })));
 }
 

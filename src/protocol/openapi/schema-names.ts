@@ -6,6 +6,7 @@ import * as assignedWorkload from '../shapes/assigned-workload-shape.ts';
 import * as assignment from '../shapes/assignment-shape.ts';
 import * as bootViews from '../shapes/boot-view-shapes.ts';
 import * as catalogue from '../shapes/catalogue-shapes.ts';
+import * as diskImages from '../shapes/disk-image-shape.ts';
 import type { Outline, Shape } from '../shapes/form.ts';
 import * as inventory from '../shapes/inventory-shape.ts';
 import * as keys from '../shapes/key-file.ts';
@@ -36,6 +37,7 @@ const MODULES: readonly object[] = [
   workloadViews,
   path,
   bootViews,
+  diskImages,
   processes,
 ];
 

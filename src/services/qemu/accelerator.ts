@@ -67,7 +67,7 @@ function runProbe(
   const words = [
     ...['-accel', accelerator, '-machine', 'pc', '-m', '16', '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-serial', 'stdio', '-device', 'isa-debug-exit'],
-    ...['-drive', `file=${sector},format=raw,if=none,id=d,readonly=on`, '-device', 'virtio-blk-pci,drive=d'],
+    ...['-drive', `file=${sector},format=raw,if=ide`],
   ];
   const child = spawn(QEMU, words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let said = '';

@@ -1,5 +1,5 @@
 /** Disk images in the cache of a node, as the processes speak of them. */
-import type { ErrorDocument } from '../../model/error.ts';
+import type { ErrorDocument } from '../../../model/error.ts';
 
 /** How far a transfer is. */
 export interface ImageProgress {
