@@ -1,6 +1,8 @@
 /** `mesh workload`: virtual machines on the nodes of the cluster. */
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
+import { workloadConsoleCommand, workloadLogCommand } from './console.ts';
+import { workloadImageCommand } from './image.ts';
 
 export function workloadCommand(context: Context): Command {
   const workload = new Command('workload');
@@ -15,5 +17,8 @@ export function workloadCommand(context: Context): Command {
       await checkWorkloadFiles(context, files);
     });
 
+  workload.addCommand(workloadConsoleCommand(context));
+  workload.addCommand(workloadLogCommand(context));
+  workload.addCommand(workloadImageCommand(context));
   return workload;
 }
