@@ -25,6 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
+          globalSetup: 'test/bundled-programs.ts',
           include: ['test/system/**/*.test.ts', 'test/sim/*.test.ts'],
           pool: 'forks',
           testTimeout: 120_000,

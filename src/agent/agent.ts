@@ -39,9 +39,11 @@ import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
+import { withGuests } from './ports/guest-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
 import { UnfitPorts } from './ports/unfit-ports.ts';
+import type { NodeWorkloads } from './workloads/node-workloads.ts';
 
 interface AgentInput {
   /** The machine's name, for people. */
@@ -59,6 +61,8 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
+  /** What runs on this node for host0. Absent: nothing, ever. */
+  readonly workloads?: NodeWorkloads;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
   readonly probe?: () => Promise<readonly Feature[]>;
 }
@@ -146,6 +150,7 @@ export class Agent implements SourceAgent {
       unfit: this.unfitPorts,
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
+      taps: () => this.networks.taps,
       networks: () => this.networks.all,
       fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
@@ -177,6 +182,7 @@ export class Agent implements SourceAgent {
   async start(): Promise<void> {
     await this.reconciler.start();
     await this.input.assignments?.load();
+    await this.input.workloads?.start();
     await this.source.start(this);
     await this.reconciler.wake();
   }
@@ -295,8 +301,9 @@ export class Agent implements SourceAgent {
         ...document,
         attachments: document.attachments.filter(({ network }) => !refused.has(network.id)),
       },
-      ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
+      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
       elsewhere,
+      ...(input.workloads !== undefined && { services: input.workloads.services }),
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {

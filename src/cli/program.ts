@@ -102,6 +102,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./network/port.ts')).portCommand(context),
   },
   {
+    name: 'workload',
+    group: CLUSTER,
+    description: 'Run virtual machines on the nodes',
+    load: async (context) => (await import('./workload/workload.ts')).workloadCommand(context),
+  },
+  {
     name: 'system',
     group: PROCESSES,
     description: 'Start, stop and watch the processes here; prepare what machines boot',

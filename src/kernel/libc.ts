@@ -80,6 +80,8 @@ export const libc = {
   memfd_create: process_.func('int memfd_create(const char *name, unsigned int flags)'),
   flock: process_.func('int flock(int fd, int operation)'),
   ioctl: process_.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
+  /** The same function, for requests whose argument is a number. */
+  ioctlValue: process_.func('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
 };
 
 /**

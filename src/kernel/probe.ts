@@ -2,17 +2,16 @@
  * Finds out what this kernel can do, by trying each feature in a temporary namespace. A version number does not tell
  * what a distribution left out, and some kernels accept a setting that they do not know and ignore it.
  */
-import { closeSync, openSync } from 'node:fs';
 import type { Ipv4 } from '../model/address/ipv4.ts';
 import type { Mac } from '../model/address/mac.ts';
 import { MeshError } from '../model/error.ts';
 import { type Vni, VXLAN_PORT } from '../model/network/types/vxlan.ts';
-import { failed, libc } from './libc.ts';
-import { inNetns, temporaryNetns } from './netns.ts';
+import { temporaryNetns } from './netns.ts';
 import { Nft } from './nft.ts';
 import type { DontFragment } from './rtnl/objects.ts';
 import { Rtnl } from './rtnl/rtnl.ts';
 import { readSysctl } from './sysctl.ts';
+import { makeTap } from './tap/tap.ts';
 
 /** One kernel feature that Meshwork uses, and whether this kernel has it. */
 export interface Feature {
@@ -33,12 +32,6 @@ interface TrialNetns {
   readonly netns: string;
   readonly rtnl: Rtnl;
 }
-
-const TUNSETIFF = 0x400454ca;
-const IFF_TAP = 0x0002;
-const IFF_NO_PI = 0x1000;
-const IFREQ_BYTES = 40;
-const IFNAMSIZ = 16;
 
 /** Addresses for entries in the temporary namespace: TEST-NET-1 (RFC 5737), which no network uses. */
 const TRIAL_VTEP = '192.0.2.1' as Ipv4;
@@ -91,7 +84,10 @@ const TRIALS: readonly (Pick<Feature, 'name' | 'costs' | 'remedy'> & { readonly 
   {
     name: 'tun',
     costs: 'No virtual machine can be plugged in.',
-    trial: ({ netns }) => inNetns(netns, makeTap),
+    trial: ({ netns }) => {
+      makeTap('probe-tap', { netns });
+      return undefined;
+    },
   },
   {
     name: 'nft inet',
@@ -158,19 +154,6 @@ async function refusal(outcome: Promise<readonly (MeshError | undefined)[]>): Pr
 function addVxlan({ rtnl }: TrialNetns, name: string, vni: number, df: DontFragment): Promise<string | undefined> {
   const vxlan = { vni: vni as Vni, udpPort: VXLAN_PORT, learning: false, df };
   return refusal(rtnl.apply([{ do: 'link-add', kind: 'vxlan', name, vxlan }]));
-}
-
-/** Makes a tap. The kernel deletes it when its descriptor is closed (linux/if_tun.h). */
-function makeTap(): undefined {
-  const tun = openSync('/dev/net/tun', 'r+');
-  try {
-    const request = Buffer.alloc(IFREQ_BYTES);
-    request.write('probe-tap', 0, 'latin1');
-    request.writeUInt16LE(IFF_TAP | IFF_NO_PI, IFNAMSIZ);
-    if (libc.ioctl(tun, TUNSETIFF, request) < 0) throw failed('make', 'a tap');
-  } finally {
-    closeSync(tun);
-  }
 }
 
 async function inTable(netns: string, family: 'inet' | 'bridge' | 'netdev', chain: string): Promise<undefined> {

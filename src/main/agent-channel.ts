@@ -12,7 +12,8 @@ import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its way to host0. */
-export interface Host0WayInput extends Pick<NodeServerInput, 'captures' | 'paths' | 'instance'> {
+export interface Host0WayInput
+  extends Pick<NodeServerInput, 'captures' | 'paths' | 'instance' | 'consoles' | 'images' | 'isos'> {
   readonly assignments: NodeAssignments;
   readonly memberships: ChannelMemberships;
   readonly agent: Agent;
@@ -37,9 +38,10 @@ export function makeHost0Way({ agent, key, registry, controlSock, memberships, .
   const likeliest = () => meshes()[0]?.id;
   if (key === undefined) {
     parts.assignments.managedBy(likeliest);
-    agent.ports.givenBy(() => true);
+    const started = Promise.withResolvers<void>();
+    agent.ports.givenBy(() => true, started.promise);
     const node = nodeServer({ ...parts, agent, who: 'host0' });
-    return { socket: { node, daemon: controlSock }, start: () => {}, close: () => {} };
+    return { socket: { node, daemon: controlSock }, start: started.resolve, close: () => {} };
   }
   const server = nodeServer({
     ...parts,
@@ -60,7 +62,7 @@ export function makeHost0Way({ agent, key, registry, controlSock, memberships, .
   addNodeChannelMetrics(registry, channel);
   // The mesh of the last channel, else the likeliest one.
   parts.assignments.managedBy(() => channel.mesh ?? likeliest());
-  agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down');
+  agent.ports.givenBy(() => channel.view.state === 'standing' || channel.view.state === 'down', channel.hasLooked);
   agent.addHealthOf(key);
   agent.addHealthOf(channel);
   return { socket: { channel }, start: () => channel.start(), close: () => channel.close() };

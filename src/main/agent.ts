@@ -1,5 +1,5 @@
 /**
- * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK]`.
+ * The agent process of one machine: `agent.ts --root DIR [--name NAME] [--machine ID] (--host0 A[,B] | --on-host0) [--metrics NETWORK] [--disk-cache SIZE]`.
  * This file composes the parts of the agent; it has no behaviour of its own.
  */
 import { join } from 'node:path';
@@ -15,12 +15,14 @@ import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
+import { GuestAnnouncements } from '../agent/ports/guest-announcements.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
+import { announceGuest } from '../kernel/sockets/announcement.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
@@ -28,9 +30,11 @@ import { MeshError } from '../model/error.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
 import { makeEndpoints } from './agent-endpoints.ts';
+import { openImages } from './agent-images.ts';
 import { openAgentKernel } from './agent-kernel.ts';
 import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
+import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
 import { endOnSignal, fail, surviveFaults } from './process.ts';
 
@@ -43,6 +47,7 @@ async function main(): Promise<void> {
       host0: { type: 'string' },
       'on-host0': { type: 'boolean', default: false },
       metrics: { type: 'string' },
+      'disk-cache': { type: 'string' },
     },
   });
   const { name, nodeName, paths, clock, journal, log, registry } = await openDaemon({
@@ -65,10 +70,14 @@ async function main(): Promise<void> {
     last: new LastAssignment({ clock, journal, disk }),
     fileNetworks: () => source.networks,
   });
+  const isHost0 = machine === 'host0';
+  const images = await openImages({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const services = openServices(paths.state, clock, journal);
+  const workloads = openWorkloads({ paths, clock, journal, launcher: services.launcher, assignments });
   const agent = new Agent({
     ...common,
     services,
+    workloads,
     machine,
     source,
     assignments,
@@ -76,7 +85,15 @@ async function main(): Promise<void> {
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
   });
+  assignments.runWith(workloads);
+  workloads.serve({
+    portState: (port) => agent.ports.stateOf(port),
+    mtuOf: (link) => agent.cache.linkNamed(link)?.mtuBytes,
+    takeUp: () => void agent.reconciler.wake(),
+  });
+  agent.reconciler.passes.subscribe(() => workloads.lookAfterPass());
   addAgentMetrics(registry, agent);
+  new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
   const reading = new AgentConditions(agent);
   const conditions = new Conditions(journal, clock, () => reading.read());
@@ -87,7 +104,7 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance };
+  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance, ...images };
   const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock: paths.controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,
@@ -114,7 +131,7 @@ async function main(): Promise<void> {
     registry,
     metricsNetwork: options.metrics,
   });
-  for (const part of [nodeName, portsFile, services]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, services, workloads, images.images]) agent.addHealthOf(part);
   await agent.start();
   endpoints.start();
   host0.start();
@@ -125,8 +142,10 @@ async function main(): Promise<void> {
     server.close();
     host0.close();
     inventory.close();
+    images.close();
     endpoints.close();
     await agent.stop();
+    await workloads.release();
     await services.release();
     await kernel.close();
     log.close();

@@ -3,15 +3,17 @@ import { OwnNode } from '../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
 import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
-import { PortBook } from '../controller/assignments/port-book.ts';
 import { PortOrders } from '../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
+import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
+import { PortBook } from '../controller/ports/port-book.ts';
 import type { Network } from '../model/network/network.ts';
+import type { NetworkId } from '../model/network/number.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch'> {
+export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles'> {
   readonly catalogue: NetworkCatalogue;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
@@ -25,6 +27,9 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  /** host0's own agent, as it is asked by the routes of a channel. */
+  readonly ownNode: Pick<OwnNode, 'node'>;
+  readonly roles: NodeRoles;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -36,8 +41,9 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const leap = () => [...catalogue.leap(), book.leap()];
   const epoch = await AssignmentEpoch.open({ ...input, leap });
   const book = await PortBook.open(input.store);
+  const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
-  const assignments = new Assignments({ ...input, epoch, ports: book, hostAddresses });
+  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses });
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -53,11 +59,17 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   ownNode.start();
   const network = (wanted: string) => catalogue.find(wanted).network;
   const ports = new PortOrders({ ...input, book, assignments, network });
+  const adopting = {
+    adopt: (lost: Network) => catalogue.apply({ ...lost }),
+    has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
+  };
   return {
     assignments,
     ports,
-    parts: [book, assignments, hostAddresses],
-    orphans: new NodeOrphans(assignments, (lost) => catalogue.apply({ ...lost }), ports),
+    ownNode,
+    roles,
+    parts: [book, roles, assignments, hostAddresses],
+    orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
       ownNode.close();
       assignments.close();

@@ -17,6 +17,8 @@ export interface Host0ChannelsInput
   readonly controller: Controller;
   readonly registry: Registry;
   readonly mirror: LiveMirror;
+  /** host0's folder of disk images. */
+  readonly isos: string;
 }
 
 /** The channels while host0's daemon runs. */
@@ -38,7 +40,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   const endpoints = new ChannelEndpoints({ ...input, channels });
   keys.revocations.subscribe((machine) => {
     channels.drop(machine);
-    input.assignments.revoked(machine);
+    void input.assignments.revoked(machine);
   });
   controller.showChannels((machine) => channels.viewOf(machine));
   controller.memberships.proveBy({

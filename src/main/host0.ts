@@ -2,6 +2,7 @@
  * host0's daemon: `host0.ts --root DIR [--host0-dir DIR] [--name NAME]`. It decides what the nodes shall have, and tells them.
  * It changes nothing in its machine's kernel; the agent on host0 does. This file only composes the parts.
  */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { managementMesh } from '../api/channel/management-mesh.ts';
 import { openControlApi } from '../api/control/control-api.ts';
@@ -97,9 +98,15 @@ async function main(): Promise<void> {
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, management)?.network,
-    rolesOf: () => [],
   });
-  const nodeChannels = openChannels({ ...common, keys, verification, management, assignments: given.assignments });
+  const nodeChannels = openChannels({
+    ...common,
+    keys,
+    verification,
+    management,
+    assignments: given.assignments,
+    isos: join(paths.host0, 'isos'),
+  });
   const settingsWatch = new SettingsWatch({
     inForce: settings,
     read: () => readHost0Conf(paths.host0Conf),
@@ -121,6 +128,9 @@ async function main(): Promise<void> {
     keys,
     orphans: given.orphans,
     ports: given.ports,
+    ownNode: given.ownNode,
+    roles: given.roles,
+    assignments: given.assignments,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });

@@ -59,6 +59,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       pages: {},
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
+      workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -74,6 +75,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         print: 'what a terminal can show',
         here: 'a branch of the tree',
         network: 'a branch of the tree',
+        workload: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -102,6 +104,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       model: 'documents are made of the model’s types',
       protocol: 'the routes’ documents',
       controller: 'a transport calls the controller',
+      disk: 'host0 sends files of its own to nodes',
       kernel: 'listeners bound to a device, and who is at the other end',
       metrics: 'it times its answers, and serves what was counted',
     },
@@ -183,7 +186,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
         pools: 'the ids of ports, and the addresses of nodes',
+        ports: 'ports are in the assignments of their nodes',
       },
+      ports: { pools: 'the ids of ports' },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
@@ -226,7 +231,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'plugging and unplugging wait for a pass',
         assignment: 'a port waits for a network of host0',
       },
+      workloads: {
+        items: 'an emulator starts after the ports of its guest',
+        desired: 'an emulator is a service of the node',
+        assignment: 'what host0 has given',
+      },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      images: {},
+      console: {},
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -235,6 +247,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'the source of networks and members',
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
+        workloads: 'virtual machines are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -248,6 +261,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the networks of this agent',
         trace: 'host0 asks for paths',
         capture: 'host0 asks for captures',
+        console: 'host0 asks for consoles',
+        images: 'host0 asks for disk images, and sends those of its own',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
@@ -283,7 +298,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   services: {
     what: 'child processes that outlive us, and their configurations',
     may: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
-    folders: { process: {}, dnsmasq: {} },
+    folders: {
+      process: {},
+      dnsmasq: {},
+      qemu: { process: 'an emulator is a supervised process' },
+    },
   },
   store: {
     what: 'host0’s memory: revisions, transactions, watches',
@@ -312,7 +331,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      tap: { '.': 'the C library, namespaces' },
       '.': {
+        tap: 'the probe for features makes a tap',
         netlink: 'nft runs on the same threads as netlink',
         rtnl: 'the probe for features makes links',
       },
@@ -336,6 +357,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       conf: { '.': 'what the system refuses is said in words' },
       host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       network: {},
+      workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
     },
@@ -375,6 +397,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       '.': {},
       address: { '.': 'a text that is no address is an error' },
       network: { '.': 'identifiers', address: 'members have addresses' },
+      workload: {
+        '.': 'identifiers',
+        address: 'cards have addresses',
+        network: 'cards are plugged into networks',
+      },
     },
   },
 };

@@ -44,6 +44,7 @@ export class ChannelHost {
     isMember: (peer: string) => boolean,
     onHearing: () => void,
     ownKeys?: ChannelKeys,
+    isos?: string,
   ) {
     const journal = new Journal(systemClock, 'host0', 'host0');
     journal.subscribe((event) => this.events.push(event));
@@ -57,7 +58,7 @@ export class ChannelHost {
     };
     const onRefusal = (refusal: string): void => void this.refused.push(refusal);
     this.port = port;
-    this.channels = new Channels({ clock, journal, keys, assignments, onRefusal });
+    this.channels = new Channels({ clock, journal, keys, assignments, onRefusal, ...(isos !== undefined && { isos }) });
     this.listener = new DeviceListener({
       title: 'channel endpoint of manage',
       device: 'lo',
@@ -85,14 +86,17 @@ export class ChannelHost {
     clock = systemClock,
     isMember = () => true,
     ownKeys = undefined,
+    isos = undefined,
   }: {
     readonly port?: number | undefined;
     readonly clock?: Clock;
     readonly isMember?: (peer: string) => boolean;
     readonly ownKeys?: ChannelKeys | undefined;
+    /** host0's folder of disk images. */
+    readonly isos?: string | undefined;
   } = {}): Promise<ChannelHost> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const host = new ChannelHost(port ?? (await freePort()), clock, isMember, resolve, ownKeys);
+    const host = new ChannelHost(port ?? (await freePort()), clock, isMember, resolve, ownKeys, isos);
     onTestFinished(() => host.close());
     host.listener.follow(1);
     await promise;

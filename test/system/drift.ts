@@ -1,4 +1,4 @@
-/** Waits for the agents of a lab: until there is no drift, and until all networks are ready. */
+/** Waits for the agents of a lab: until there is no drift, until all networks are ready, and until nothing is wrong. */
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../src/model/error.ts';
 import { agentClient } from '../../src/protocol/calls/control-client.ts';
@@ -10,6 +10,8 @@ import { until } from './until.ts';
 const REPAIR_DEADLINE_MS = 15_000;
 /** An agent starts within half a second, and makes its first report to host0 within another. */
 const START_DEADLINE_MS = 15_000;
+/** A node opens its channel again within three seconds after host0 is back; until then, the channel is a finding. */
+const HEALTH_DEADLINE_MS = 20_000;
 
 /** Waits until `mesh drift` is empty on every host. @throws Error with the remaining drift */
 export async function noDrift(hosts: readonly LabHost[]): Promise<void> {
@@ -45,4 +47,17 @@ export async function isReady(host: LabHost): Promise<void> {
     if (networks.length === 0) return false;
     return networks.every(({ state, host0Answers }) => state.phase === 'ready' && host0Answers !== false);
   });
+}
+
+/** Waits until `mesh status` of the host has no finding. @throws Error with the remaining findings */
+export async function noFindings(host: LabHost): Promise<void> {
+  let last: AgentStatus | undefined;
+  try {
+    await until('nothing is wrong', HEALTH_DEADLINE_MS, async () => {
+      last = await statusOf(host);
+      return last?.health.length === 0;
+    });
+  } catch (cause) {
+    throw new Error(`health of ${host.name}: ${JSON.stringify(last?.health)}`, { cause });
+  }
 }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
+import { assignedWeb as web } from '../../../test/kit/workloads.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
@@ -17,6 +18,7 @@ interface Document {
   readonly attachments: readonly unknown[];
   readonly ports: readonly unknown[];
   readonly released?: readonly unknown[];
+  readonly workloads?: readonly unknown[];
 }
 
 const attachmentOf = (network: Network, reasons = ['port']) => ({
@@ -46,6 +48,19 @@ test('a complete assignment of the same epoch at a higher or the same revision r
     blue.id,
     'tap1',
   ]);
+});
+
+test('a workload goes with an assignment of its epoch that does not name it, and stays as an orphan under another epoch', () => {
+  const running = { ...documentOf('a.1', []), workloads: [web] };
+  const idsOf = ({ workloads }: AssignedObjects) => [...workloads.keys()];
+  expect(idsOf(after(running))).toEqual([web.id]);
+  expect(idsOf(after(running, documentOf('a.2', [])))).toEqual([]);
+  const orphaned = after(running, documentOf('b.1', []));
+  expect(orphansOf(orphaned)).toEqual([{ kind: 'workload', id: web.id, epoch: 'a', document: web }]);
+  const released = [{ kind: 'workload', id: web.id, epoch: 'a' }];
+  expect(idsOf(take(orphaned, { ...documentOf('b.2', []), released }))).toEqual([]);
+  const unread = { ...documentOf('a.2', []), workloads: [{ id: web.id, kind: 'task' }] };
+  expect(idsOf(after(running, unread))).toEqual([web.id]);
 });
 
 test('a lower revision of one epoch is refused, also after another epoch', () => {

@@ -18,6 +18,7 @@ import type {
   UnchangedAttachment,
   UnsupportedObject,
 } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { NodeAssignmentReading } from '../../protocol/shapes/node-assignment-shape.ts';
 
 /** One network that host0 has given this node. */
@@ -36,6 +37,13 @@ export interface GivenPort {
   readonly version: MembershipVersion;
 }
 
+/** One workload that host0 has given this node. */
+export interface GivenWorkload {
+  readonly workload: AssignedWorkload;
+  /** The last assignment that named the workload. */
+  readonly version: MembershipVersion;
+}
+
 /** All that a node has from host0. */
 export interface AssignedObjects {
   /** The assignment in force; undefined before the first one. */
@@ -45,6 +53,8 @@ export interface AssignedObjects {
   readonly networks: ReadonlyMap<NetworkId, AssignedNetwork>;
   /** By the name of the interface. */
   readonly ports: ReadonlyMap<string, GivenPort>;
+  /** By their ids. */
+  readonly workloads: ReadonlyMap<string, GivenWorkload>;
   /** What the assignment in force names and this version cannot read. */
   readonly unsupported: readonly UnsupportedObject[];
   /** The highest revision of each epoch of which an assignment was taken, the latest epoch last. */
@@ -58,6 +68,7 @@ export const EPOCHS_MAX = 16;
 export const NOTHING_ASSIGNED: AssignedObjects = {
   networks: new Map(),
   ports: new Map(),
+  workloads: new Map(),
   unsupported: [],
   revisions: new Map(),
 };
@@ -73,7 +84,7 @@ export function withAssignment(
   reading: NodeAssignmentReading,
   isUnheard: (network: NetworkId) => boolean = () => false,
 ): AssignedObjects {
-  const { epoch, revision, term, ports: givenPorts, released = [] } = reading.assignment;
+  const { epoch, revision, term, ports: givenPorts, workloads: given, released = [] } = reading.assignment;
   const version = { epoch, revision };
   const known = before.revisions.get(epoch);
   if (known !== undefined && revision < known) throw stale(version, { epoch, revision: known });
@@ -86,10 +97,11 @@ export function withAssignment(
     networks.set(attachment.network.id, { attachment: isSame ? same.attachment : attachment, digest, version });
   }
   const ports = new Map(givenPorts.map((port): [string, GivenPort] => [port.link, { port, version }]));
-  const unread = { network: new Set<string>(), port: new Set<string>() };
-  for (const { kind, id } of reading.unsupported) if (kind === 'network' || kind === 'port') unread[kind].add(id);
+  const workloads = new Map(given.map((workload): [string, GivenWorkload] => [workload.id, { workload, version }]));
+  const unread = { network: new Set<string>(), port: new Set<string>(), workload: new Set<string>() };
+  for (const { kind, id } of reading.unsupported) if (kind !== 'service') unread[kind].add(id);
   const isReleased = new Set(released.filter((orphan) => orphan.epoch !== epoch).map(nameOf));
-  const stays = (kind: 'network' | 'port', id: string, given: MembershipVersion, isNamed: boolean): boolean => {
+  const stays = (kind: OrphanName['kind'], id: string, given: MembershipVersion, isNamed: boolean): boolean => {
     if (isNamed) return true;
     if (given.epoch === epoch) return given.revision > revision;
     return !isReleased.has(nameOf({ kind, id, epoch: given.epoch }));
@@ -105,13 +117,18 @@ export function withAssignment(
     const isNamed = given.port.id !== undefined && unread.port.has(given.port.id);
     if (stays('port', link, given.version, isNamed)) ports.set(link, isNamed ? { ...given, version } : given);
   }
+  for (const [id, known] of before.workloads) {
+    if (workloads.has(id)) continue;
+    const isNamed = unread.workload.has(id);
+    if (stays('workload', id, known.version, isNamed)) workloads.set(id, isNamed ? { ...known, version } : known);
+  }
   const { unsupported } = reading;
   const inForce = { version, ...(term !== undefined && { term }) };
-  return { ...inForce, networks, ports, unsupported, revisions: noted(before.revisions, version) };
+  return { ...inForce, networks, ports, workloads, unsupported, revisions: noted(before.revisions, version) };
 }
 
 /** What was assigned under another epoch than that of the assignment in force. */
-export function orphansOf({ version, networks, ports }: AssignedObjects): Orphan[] {
+export function orphansOf({ version, networks, ports, workloads }: AssignedObjects): Orphan[] {
   if (version === undefined) return [];
   const isOrphan = (object: { readonly version: MembershipVersion }) => object.version.epoch !== version.epoch;
   return [
@@ -136,6 +153,17 @@ export function orphansOf({ version, networks, ports }: AssignedObjects): Orphan
             version: { epoch },
           },
         ]) => ({ kind: 'port', id: link, epoch, document: port }) as const,
+      ),
+    ...[...workloads]
+      .filter(([, given]) => isOrphan(given))
+      .map(
+        ([
+          id,
+          {
+            workload,
+            version: { epoch },
+          },
+        ]) => ({ kind: 'workload', id, epoch, document: workload }) as const,
       ),
   ];
 }

@@ -19,12 +19,14 @@ import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import type { MembershipVersion } from '../../protocol/documents/membership.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { AssignedWorkloadShape } from '../../protocol/shapes/assigned-workload-shape.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import {
   AssignedPortShape,
   DigestShape,
   NodeAttachmentShape,
+  WORKLOADS_MAX,
   WordShape,
 } from '../../protocol/shapes/node-assignment-shape.ts';
 import { NETWORKS_MAX, NetworkIdShape, VersionShape } from '../../protocol/shapes/parts.ts';
@@ -33,6 +35,7 @@ import {
   type AssignedObjects,
   EPOCHS_MAX,
   type GivenPort,
+  type GivenWorkload,
   NOTHING_ASSIGNED,
 } from './assigned-objects.ts';
 
@@ -67,6 +70,7 @@ interface IndexDocument {
   readonly revisions: readonly MembershipVersion[];
   readonly networks: readonly (MembershipVersion & { readonly id: NetworkId })[];
   readonly ports: readonly GivenPort[];
+  readonly workloads: readonly GivenWorkload[];
 }
 
 const NamedVersion = form.object({ id: NetworkIdShape, epoch: form.string({ max: 32 }), revision: form.int(0) });
@@ -78,6 +82,11 @@ const INDEX_FILE: StateForm<IndexDocument> = {
     revisions: form.listOf(VersionShape, EPOCHS_MAX),
     networks: form.listOf(NamedVersion, NETWORKS_MAX),
     ports: form.listOf(form.object({ port: AssignedPortShape, version: VersionShape }), PORTS_MAX),
+    // Absent in the file of a version that knows no workloads.
+    workloads: form.defaulted(
+      form.listOf(form.object({ workload: AssignedWorkloadShape, version: VersionShape }), WORKLOADS_MAX),
+      [],
+    ),
   }),
   holds: 'the last assignment of host0',
   remedy: REMEDY,
@@ -132,6 +141,7 @@ export class LastAssignment {
       ...(term !== undefined && { term }),
       networks,
       ports: new Map(index?.ports.map((given) => [given.port.link, given])),
+      workloads: new Map(index?.workloads.map((given) => [given.workload.id, given])),
       unsupported: [],
       revisions: new Map(index?.revisions.map(({ epoch, revision }) => [epoch, revision])),
     };
@@ -253,13 +263,14 @@ function isBehindIndex(version: MembershipVersion, inForce: MembershipVersion | 
   return inForce !== undefined && version.epoch === inForce.epoch && version.revision <= inForce.revision;
 }
 
-function indexOf({ version, term, networks, ports, revisions }: AssignedObjects): IndexDocument {
+function indexOf({ version, term, networks, ports, workloads, revisions }: AssignedObjects): IndexDocument {
   return {
     ...(version !== undefined && { inForce: version }),
     ...(term !== undefined && { term }),
     revisions: Array.from(revisions, ([epoch, revision]) => ({ epoch, revision })),
     networks: Array.from(networks, ([id, network]) => ({ id, ...network.version })),
     ports: [...ports.values()],
+    workloads: [...workloads.values()],
   };
 }
 
@@ -267,10 +278,16 @@ function indexOf({ version, term, networks, ports, revisions }: AssignedObjects)
 function differOnlyInPeers(before: AssignedObjects, now: AssignedObjects): boolean {
   if (before.version?.epoch !== now.version?.epoch) return false;
   if (before.networks.size !== now.networks.size || before.ports.size !== now.ports.size) return false;
+  if (before.workloads.size !== now.workloads.size) return false;
   for (const [id, { attachment, version }] of now.networks) {
     const known = before.networks.get(id);
     if (known === undefined || known.version.epoch !== version.epoch) return false;
     if (known.attachment !== attachment && !haveSameDefinition(known.attachment, attachment)) return false;
+  }
+  for (const [id, { workload, version }] of now.workloads) {
+    const known = before.workloads.get(id);
+    if (known === undefined || known.version.epoch !== version.epoch) return false;
+    if (!isDeepStrictEqual(known.workload, workload)) return false;
   }
   return [...now.ports].every(([link, { port, version }]) => {
     const known = before.ports.get(link);

@@ -11,18 +11,25 @@ import type { MachineId } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
+import type { LocalPort, PortState } from './assigned-agent.ts';
 import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
-import { type LocalPort, NodeAssignments, type PortState } from './node-assignments.ts';
+import { NodeAssignments } from './node-assignments.ts';
+import { FORGOTTEN_PEERS_MS } from './own-peers.ts';
 
 const [blue, red] = [meshNumber(0), meshNumber(1)];
 const machine = '10eff964' as MachineId;
 const peer = (id: string) => ({ machine: id, name: `node-${id}`, underlay: '10.11.1.2', macs: [] });
 
-function documentOf(revision: number, networks: readonly unknown[], epoch = 'a'): string {
+function documentOf(
+  revision: number,
+  networks: readonly unknown[],
+  epoch = 'a',
+  peers = [machine, '20eff964'],
+): string {
   const attachments = networks.map((network) => ({
     network,
     reasons: ['port'],
-    peers: { kind: 'assigned', peers: [peer(machine), peer('20eff964')] },
+    peers: { kind: 'assigned', peers: peers.map(peer) },
     services: [],
   }));
   const frame = { format: 1, ports: [], workloads: [], segments: [], nics: [] };
@@ -236,4 +243,24 @@ test('a node tells where its VTEP is in networks over IPv6 or on a device of the
   expect(assignments.status().vteps).toBeUndefined();
   await assignments.take(documentOf(3, [over({ dev: 'eth1' })]));
   expect(assignments.status().vteps).toEqual({ [blue.id]: 'fd00::1' });
+});
+
+test('a host0 with another store has forgotten peers, and they stay for a while', async () => {
+  const { restart, world, clock } = node();
+  const assignments = await restart();
+  const peers = () => assignments.attachments.map(({ peers: now }) => (now.kind === 'assigned' ? now.peers : []));
+  await assignments.take(documentOf(7, [blue], 'a', ['20eff964', '30eff964', '40eff964']));
+  await assignments.take(documentOf(3, [blue], 'b', [machine]));
+  expect(peers()).toEqual([[peer('20eff964'), peer('30eff964'), peer('40eff964')]]);
+  // One has called host0 meanwhile, and one has called and given the network up.
+  await assignments.take(documentOf(4, [blue], 'b', [machine, '20eff964', '30eff964']));
+  await assignments.take(documentOf(5, [blue], 'b', [machine, '20eff964']));
+  expect(peers()).toEqual([[peer('20eff964'), peer('40eff964')]]);
+  const { passes } = world;
+  await clock.pass(FORGOTTEN_PEERS_MS);
+  expect(peers()).toEqual([[peer('20eff964')]]);
+  expect(world.passes).toBe(passes + 1);
+  await assignments.take(documentOf(6, [blue], 'b', [machine]));
+  expect(peers()).toEqual([[]]);
+  await assignments.close();
 });

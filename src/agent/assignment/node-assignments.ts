@@ -14,7 +14,6 @@ import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
 import { formatVersion, type NetworkState } from '../../protocol/documents/membership.ts';
 import {
-  type AssignedPort,
   type AssignmentAnswer,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAttachment,
@@ -23,20 +22,15 @@ import {
   type ObjectStatus,
 } from '../../protocol/documents/node-assignment.ts';
 import type { AssignmentView } from '../../protocol/documents/views.ts';
+import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
+import type { AssignedAgent, AssignedRuns, LocalPort, PortState } from './assigned-agent.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import { notSupported, refusedState, type StateNow, unknownKind } from './object-state.ts';
-
-/** A port that the node's administrator plugged in, and how it is. */
-export interface LocalPort {
-  readonly link: string;
-  /** The name of the network while the node does not have it, else its identifier. */
-  readonly network: string;
-  readonly state: 'plugged' | 'wanted';
-}
+import { givenState, notSupported, refusedState, type StateNow, unknownKind, workloadState } from './object-state.ts';
+import { OwnPeers } from './own-peers.ts';
 
 /** A network that host0 has given, and how it is on this node. */
 export interface GivenNetwork {
@@ -45,22 +39,6 @@ export interface GivenNetwork {
   /** Where the VTEP of this node is, if it has a source of its own. */
   readonly vtep?: Ipv4 | Ipv6 | undefined;
 }
-
-/** The part of the agent that assignments use. */
-export interface AssignedAgent {
-  stateOf(network: Network): NetworkState;
-  /** Resolves when the kernel has what the assignment asks for, or a step failed. Never rejects. */
-  takeUp(): Promise<void>;
-  /** The ports that the node's administrator plugged in. */
-  localPorts(): readonly LocalPort[];
-  /** How a port is that host0 has given. */
-  portState(port: AssignedPort): PortState;
-  /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
-  vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
-}
-
-/** Whether a port is on the bridge of its network. */
-export type PortState = { readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string };
 
 /** What the assignments of a node need. */
 export interface NodeAssignmentsInput {
@@ -85,6 +63,7 @@ export class NodeAssignments {
   /** Emits when the status may have changed. */
   readonly changes: Subscribable<void> = this.#changes;
   #agent: AssignedAgent | undefined;
+  #runner: AssignedRuns | undefined;
   #objects: AssignedObjects = NOTHING_ASSIGNED;
   /** The epoch of the assignment that was on the disk at the start. */
   #loadedEpoch: string | undefined;
@@ -92,8 +71,7 @@ export class NodeAssignments {
   #refused: MeshError | undefined;
   /** What the node can have, and what that was derived from. */
   #usable: Judgement | undefined;
-  /** The attachment of each network without this node itself among the peers, by the attachment as host0 gave it. */
-  readonly #withoutSelf = new WeakMap<NodeAttachment, NodeAttachment>();
+  readonly #peers: OwnPeers;
   /** Since when an object has been pending. */
   readonly #pendingSinceMs = new Map<string, number>();
   #management = (): NetworkId | undefined => undefined;
@@ -101,6 +79,11 @@ export class NodeAssignments {
 
   constructor(input: NodeAssignmentsInput) {
     this.#input = input;
+    const onForgotten = () => {
+      this.#usable = undefined;
+      void this.#agent?.takeUp();
+    };
+    this.#peers = new OwnPeers({ ...input, onForgotten });
   }
 
   /** Reads the assignment of before from the disk. Never rejects. */
@@ -112,6 +95,11 @@ export class NodeAssignments {
   /** Begins to take assignments for this agent. */
   serve(agent: AssignedAgent): void {
     this.#agent = agent;
+  }
+
+  /** Has workloads run by this part of the agent. Without it they have the state MESH_NOT_SUPPORTED. */
+  runWith(runner: AssignedRuns): void {
+    this.#runner = runner;
   }
 
   /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
@@ -141,12 +129,17 @@ export class NodeAssignments {
       const state = this.#agent?.stateOf(attachment.network) ?? { phase: 'pending', why: AGENT_STARTING };
       return { attachment, state, vtep: this.#agent?.vtepOf(attachment.network) };
     });
-    const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
+    const others = Array.from(this.#objects.networks.values(), ({ attachment }) => this.#peers.of(attachment));
     const failed = others.flatMap((attachment): GivenNetwork[] => {
       const error = refusedNetworks.get(attachment.network.id);
       return error === undefined ? [] : [{ attachment, state: { phase: 'failed', error: error.toJSON() } }];
     });
     return [...usable, ...failed];
+  }
+
+  /** The workloads that host0 has given, orphans too: those stay as they are. A new list after each assignment. */
+  get workloads(): readonly AssignedWorkload[] {
+    return Array.from(this.#objects.workloads.values(), ({ workload }) => workload);
   }
 
   /**
@@ -188,6 +181,7 @@ export class NodeAssignments {
       objects: this.#states(),
       ports: [...this.#ownPorts, ...given],
       orphans: orphansOf(this.#objects),
+      ...this.#running(),
       ...this.#vteps(),
     };
   }
@@ -216,6 +210,7 @@ export class NodeAssignments {
   /** Writes what is not on the disk yet. */
   async close(): Promise<void> {
     await this.#taking;
+    this.#peers.close();
     await this.#input.last.close();
   }
 
@@ -253,6 +248,7 @@ export class NodeAssignments {
     }
     this.#refused = undefined;
     this.#isFresh = true;
+    this.#peers.taken(before, this.#objects);
     this.#record(before, this.#objects);
     this.changed();
     // A port that goes is taken off first: after a crash in between, the assignment on the disk still has the port.
@@ -284,21 +280,16 @@ export class NodeAssignments {
     const management = this.#management();
     const known = this.#usable;
     if (known?.objects === objects && known.files === files && known.management === management) return known;
-    const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#forThisNode(attachment));
+    const attachments = Array.from(objects.networks.values(), ({ attachment }) => this.#peers.of(attachment));
     const ports = Array.from(objects.ports.values(), ({ port }) => port);
     this.#usable = { objects, files, management, given: judgeGiven(files, { attachments, ports }, management) };
     return this.#usable;
   }
 
-  #forThisNode(attachment: NodeAttachment): NodeAttachment {
-    const { peers } = attachment;
-    if (peers.kind !== 'assigned') return attachment;
-    const known = this.#withoutSelf.get(attachment);
-    if (known !== undefined) return known;
-    const others = peers.peers.filter(({ machine }) => machine !== this.#input.machine);
-    const own: NodeAttachment = { ...attachment, peers: { kind: 'assigned', peers: others } };
-    this.#withoutSelf.set(attachment, own);
-    return own;
+  #running(): Pick<NodeStatus, 'runs' | 'capacity'> {
+    const capacity = this.#runner?.capacity();
+    const runs = this.#runner?.runs();
+    return { ...(runs !== undefined && { runs }), ...(capacity !== undefined && { capacity }) };
   }
 
   /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */
@@ -339,17 +330,28 @@ export class NodeAssignments {
       return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
     });
     const given = Array.from(this.#objects.ports.values(), ({ port }) => {
-      const state = this.#agent?.portState(port) ?? ({ state: 'wanted', why: AGENT_STARTING } as const);
+      const starting: PortState = { state: 'wanted', why: AGENT_STARTING };
+      const { port: detail, ...state } = this.#agent?.portState(port) ?? starting;
       const refusal = refusedPorts.get(port.link);
       if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
-      return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
+      const now = aged(
+        'port',
+        port.link,
+        state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' },
+      );
+      return detail === undefined ? now : { ...now, port: detail };
     }).filter(({ id }) => ports.every((own) => own.id !== id));
+    const runs = new Map(this.#runner?.runs().map((run) => [run.id, run]));
+    const workloads = this.workloads.map(({ id }) =>
+      aged('workload', id, workloadState(id, runs.get(id), this.#runner !== undefined)),
+    );
     for (const key of this.#pendingSinceMs.keys()) if (!known.has(key)) this.#pendingSinceMs.delete(key);
     return [
       ...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)),
       ...unsupported,
       ...ports,
       ...given,
+      ...workloads.filter(({ id }) => unsupported.every((other) => other.id !== id)),
     ];
   }
 
@@ -359,18 +361,9 @@ export class NodeAssignments {
   }
 
   #stateOf(network: Network): StateNow {
-    if (this.#agent === undefined) return { state: 'pending', why: AGENT_STARTING };
-    const state = this.#agent.stateOf(network);
-    switch (state.phase) {
-      case 'ready':
-        return { state: 'ready' };
-      case 'pending':
-        return { state: 'pending', why: state.why };
-      case 'failed': {
-        const { code, message, remedy, rule } = state.error;
-        return { state: 'failed', code, message, remedy: remedy ?? rule ?? 'See `mesh events` on the node.' };
-      }
-    }
+    return this.#agent === undefined
+      ? { state: 'pending', why: AGENT_STARTING }
+      : givenState(this.#agent.stateOf(network));
   }
 
   #aged(key: string, state: StateNow): ObjectState {

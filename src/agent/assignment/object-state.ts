@@ -1,6 +1,8 @@
 /** The states of the objects of an assignment. */
-import type { MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
+import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
+import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 
 /** A state without its age. */
 export type StateNow =
@@ -10,6 +12,14 @@ export type StateNow =
 /** The state of an object that cannot be beside another one. */
 export function refusedState({ code, message, remedy = '' }: MeshError): StateNow {
   return { state: 'failed', code, message, remedy };
+}
+
+/** The state of a network that the node has. */
+export function givenState(state: NetworkState): StateNow {
+  if (state.phase !== 'failed')
+    return state.phase === 'ready' ? { state: 'ready' } : { state: 'pending', why: state.why };
+  const { code, message, remedy, rule } = state.error;
+  return { state: 'failed', code, message, remedy: remedy ?? rule ?? 'See `mesh events` on the node.' };
 }
 
 /** Why an object is not supported whose kind this version does not know. */
@@ -25,4 +35,33 @@ export function notSupported(kind: string, id: string, why: string): StateNow {
     message: `the ${kind} ${id} ${why}`,
     remedy: 'Install the version of host0 on this node. What the node had of the object stays as it is.',
   };
+}
+
+/** The state of a workload. @param run how the workload runs; undefined before it was taken up */
+export function workloadState(id: string, run: WorkloadRun | undefined, isRunner: boolean): StateNow {
+  if (!isRunner) return notSupported('workload', id, 'cannot run here: this agent starts no emulator');
+  if (run === undefined) return { state: 'pending', why: 'the workload has not been taken up yet' };
+  switch (run.state) {
+    case 'preparing':
+    case 'starting':
+    case 'stopping':
+      return { state: 'pending', why: run.why ?? `the workload is ${run.state}` };
+    case 'failed':
+    case 'disk-full':
+      return refusedState(failureOf(id, run));
+    default:
+      return { state: 'ready' };
+  }
+}
+
+function failureOf(id: string, { state, error }: WorkloadRun): MeshError {
+  if (error !== undefined) return MeshError.fromJSON(error);
+  const fault = state === 'disk-full' ? 'was paused: the disk of its volumes is full' : 'ended with a fault';
+  return new MeshError('MESH_WORKLOAD_FAILED', `the workload ${id} ${fault}`, {
+    object: id,
+    remedy:
+      state === 'disk-full'
+        ? 'Make room on the disk of the node. Then run `mesh workload resume`.'
+        : 'See the last lines of the workload with `mesh workload log`.',
+  });
 }

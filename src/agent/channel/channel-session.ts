@@ -9,8 +9,8 @@ import type { TLSSocket } from 'node:tls';
 import { MeshError } from '../../model/error.ts';
 import { type HttpHandler, http2Response, sendError } from '../../protocol/http/exchange.ts';
 
-/** host0 keeps a stream for the status, and has few requests beside it: captures, a trace, an assignment. */
-const STREAMS_MAX = 32;
+/** host0 keeps a stream for the status, and has few requests beside it: captures, a trace, an assignment, viewers of consoles. */
+const STREAMS_MAX = 128;
 
 /** What a session is made of. */
 export interface ChannelSessionInput {

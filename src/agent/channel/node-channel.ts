@@ -73,6 +73,9 @@ export class NodeChannel {
   #mesh: NetworkId | undefined;
   #opened = 0;
   #hasKey = false;
+  readonly #look = Promise.withResolvers<void>();
+  /** Resolves when the node has looked for its key once: from then on, the view says whether there can be a channel. */
+  readonly hasLooked: Promise<void> = this.#look.promise;
   #closed = false;
 
   constructor(input: NodeChannelInput) {
@@ -144,6 +147,7 @@ export class NodeChannel {
     const own = await key();
     if (this.#closed) return;
     this.#hasKey = own !== undefined;
+    this.#look.resolve();
     const candidates = meshes();
     const mesh = candidates[this.#turn % Math.max(candidates.length, 1)];
     if (mesh === undefined || own === undefined) {

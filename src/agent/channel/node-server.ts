@@ -8,6 +8,10 @@ import type { AssignmentAnswer, NodeStatus } from '../../protocol/documents/node
 import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
+import type { Consoles } from '../console/consoles.ts';
+import type { Host0Isos } from '../images/host0-isos.ts';
+import { answerImage } from '../images/image-answers.ts';
+import type { ImageCache } from '../images/image-cache.ts';
 import type { PathAnswers } from '../trace/path-answers.ts';
 
 /** The node's side of assignments, as far as the channel needs it. */
@@ -32,6 +36,10 @@ export interface NodeServerInput {
   readonly captures: Captures;
   readonly paths: PathAnswers;
   readonly assignments: AssignmentTaker;
+  readonly consoles: Consoles;
+  readonly images: ImageCache;
+  /** Absent on host0, which has the files itself. */
+  readonly isos?: Host0Isos;
   /** Absent: host0 keeps no memberships by this connection. */
   readonly memberships?: MembershipLines;
   /** The word of this boot that the reports to the meshes carry: host0 takes reports with it as proven by the channel. */
@@ -47,7 +55,7 @@ const STATUS_MS = 20;
 
 /** The server of a channel, or of host0's questions on a socket. */
 export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
-  const { agent, captures, paths, assignments, memberships, refused, who } = input;
+  const { agent, captures, paths, assignments, memberships, refused, who, consoles, images, isos } = input;
   return routeServer(
     CHANNEL_ROUTES,
     {
@@ -62,6 +70,19 @@ export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
         throw new MeshError('MESH_OBJECT_UNKNOWN', 'no memberships are kept by this connection', {
           object: 'memberships',
         });
+      },
+      'GET /consoles': () => consoles.list(),
+      'GET /console': ({ query }, open) => consoles.watch(open, query),
+      'PUT /console': async ({ query: { workload }, body: { base64 } }) => {
+        await consoles.type(workload, base64);
+        return {};
+      },
+      'GET /disk-images': () => images.view(),
+      'POST /disk-images': ({ body }, open) => answerImage(images, open, body),
+      'DELETE /disk-images': ({ query: { image } }) => images.remove(image),
+      'PUT /isos': ({ lines }, open) => {
+        if (isos !== undefined) return isos.serve(lines, open);
+        throw new MeshError('MESH_OBJECT_UNKNOWN', 'this node has the files of host0 itself', { object: 'isos' });
       },
       'PUT /refusal': ({ body }) => {
         refused?.(MeshError.fromJSON(body));

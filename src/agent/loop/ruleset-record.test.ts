@@ -61,3 +61,44 @@ test('a listing during which we changed elements is not trusted', async () => {
   await record.observe();
   expect(await record.observe()).toEqual([table('10.0.0.1')]);
 });
+
+test('who asks during a listing gets what it shows, and not what was known before', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1'));
+  await record.noteWhole(table('10.0.0.1'));
+  await record.observe();
+  kernel.text = printed('10.0.0.1, 10.0.0.3');
+  const { listings } = kernel;
+  record.invalidate();
+  const [first, second] = await Promise.all([record.observe(), record.observe()]);
+  expect(first).toEqual([table('10.0.0.1', '10.0.0.3')]);
+  expect(second).toEqual(first);
+  expect(kernel.listings).toBe(listings + 2);
+});
+
+test('a listing that began before a change by another program does not hide that change', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1'));
+  await record.noteWhole(table('10.0.0.1'));
+  await record.observe();
+  record.invalidate();
+  const before = record.observe();
+  kernel.text = printed('10.0.0.3');
+  record.invalidate();
+  const after = record.observe();
+  await before;
+  expect(await record.observe()).toEqual([table('10.0.0.3')]);
+  expect(await after).toEqual([table('10.0.0.3')]);
+});
+
+test('after a listing that failed, the tables are listed again', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1'));
+  await record.noteWhole(table('10.0.0.1'));
+  await record.observe();
+  kernel.text = printed('10.0.0.3');
+  record.invalidate();
+  kernel.duringListing = async () => {
+    throw new Error('no memory is left');
+  };
+  await expect(record.observe()).rejects.toThrow('no memory is left');
+  kernel.duringListing = async () => {};
+  expect(await record.observe()).toEqual([table('10.0.0.3')]);
+});

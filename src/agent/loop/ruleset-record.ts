@@ -18,8 +18,12 @@ export class RulesetRecord {
   readonly #records = new Map<RulesetItem['family'], { item: RulesetItem; rules: string }>();
   readonly #kernel: Pick<KernelPort, 'listRuleset'>;
   #observed: readonly RulesetItem[] = [];
-  /** Whether another program may have changed a table since the last listing. */
+  /** The last listing, until its answer is there. */
+  #underWay: Promise<readonly RulesetItem[]> | undefined;
+  /** Whether another program may have changed a table since the last listing began. */
   #stale = true;
+  /** Grows with each table that the agent has written. */
+  #written = 0;
 
   constructor(kernel: Pick<KernelPort, 'listRuleset'>) {
     this.#kernel = kernel;
@@ -30,16 +34,28 @@ export class RulesetRecord {
     this.#stale = true;
   }
 
-  /** The tables in the kernel. A table whose rules are not as recorded has `intact: false`. */
+  /**
+   * The tables in the kernel. A table whose rules are not as recorded has `intact: false`. Several callers may ask at once,
+   * as a pass and `mesh drift` do: each gets what was listed after the last change by another program.
+   */
   async observe(): Promise<readonly RulesetItem[]> {
-    if (!this.#stale) return this.#observed;
+    if (!this.#stale) return this.#underWay ?? this.#observed;
     this.#stale = false;
-    const before = this.#observed;
-    const listed = await this.#list();
-    // If the agent wrote a table during the listing, the listing may be older than that table.
-    if (this.#observed === before) this.#observed = listed;
-    else this.#stale = true;
-    return listed;
+    const written = this.#written;
+    const listing = this.#list();
+    this.#underWay = listing;
+    try {
+      const listed = await listing;
+      // If the agent wrote a table during the listing, the listing may be older than that table.
+      if (this.#written !== written) this.#stale = true;
+      else if (this.#underWay === listing) this.#observed = listed;
+      return listed;
+    } catch (error) {
+      this.#stale = true;
+      throw error;
+    } finally {
+      if (this.#underWay === listing) this.#underWay = undefined;
+    }
   }
 
   /** Notes that the agent has just written `item` whole. Lists the table to record how nft prints it. */
@@ -58,6 +74,7 @@ export class RulesetRecord {
   }
 
   #note(item: RulesetItem, rules: string): void {
+    this.#written++;
     this.#records.set(item.family, { item, rules });
     this.#observed = [...this.#observed.filter(({ family }) => family !== item.family), item];
   }

@@ -6,15 +6,18 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
+import type { AssignedPort, RefusedFrames } from '../../protocol/documents/node-assignment.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { type LocalPort, NETWORK_NOT_GIVEN, type PortState } from '../assignment/node-assignments.ts';
+import type { LocalPort, PortState } from '../assignment/assigned-agent.ts';
+import { NETWORK_NOT_GIVEN } from '../assignment/node-assignments.ts';
 import type { Host0Stance } from '../desired/assignment.ts';
 import { linkKey } from '../items/link.ts';
 import { isNftName } from '../items/nft-text.ts';
 import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts, WishedPort } from './foreign-ports.ts';
+import { GuestPorts, isTapPort, type TapPort } from './guest-ports.ts';
 import { PortFitness, type Unfitness } from './port-fitness.ts';
 import type { PortRefusals } from './port-refusals.ts';
 import type { UnfitPorts } from './unfit-ports.ts';
@@ -29,6 +32,8 @@ interface PortCommandsInput {
   readonly refusals: Pick<PortRefusals, 'counts' | 'offendersOf'>;
   readonly unfit: Pick<UnfitPorts, 'forget' | 'reasonAgainst'>;
   readonly host0Stance: () => Host0Stance;
+  /** The ports whose interfaces the agent makes. */
+  readonly taps: () => readonly TapPort[];
   /** The networks of this node. */
   readonly networks: () => readonly Network[];
   /** Those of files. host0 changes nothing in them. */
@@ -45,6 +50,8 @@ const NETWORK_NOT_HERE =
 const NETWORK_WORD = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** How long a command waits for host0 to give the network. The port is plugged later, too. */
 const GIVEN_MS = 2_000;
+/** How long a command waits for an agent that has just started. It starts within half a second, on a busy machine within a few. */
+const START_MS = 10_000;
 
 /**
  * Performs `mesh port list`, `plug` and `unplug`. A command records the wish and waits for the loop to fulfil it, so a
@@ -52,12 +59,14 @@ const GIVEN_MS = 2_000;
  */
 export class PortCommands {
   readonly #input: PortCommandsInput;
+  readonly #guests: GuestPorts;
   readonly #wishes = new Signal<void>();
   /** Emits when a port was plugged or unplugged by a command. host0 is told. */
   readonly wishes: Subscribable<void> = this.#wishes;
   /** Commands that wait for the end of a pass. */
   readonly #waiting = new Set<() => void>();
   #mayBeGiven = (): boolean => false;
+  #isKnown: Promise<unknown> = Promise.resolve();
   /** The revision of the ports that is on disk. */
   #kept: number;
   #keeping: Promise<void> = Promise.resolve();
@@ -68,6 +77,11 @@ export class PortCommands {
 
   constructor(input: PortCommandsInput) {
     this.#input = input;
+    this.#guests = new GuestPorts({
+      ...input,
+      whyNot: (network) => this.#whyNot(network),
+      refusedAt: (link) => this.#refusedAt(link),
+    });
     this.#kept = input.ports.revision;
     input.reconciler.passes.subscribe(() => this.#onPass());
   }
@@ -77,7 +91,8 @@ export class PortCommands {
     const { ports, reconciler } = this.#input;
     const wanted = ports.wanted(reconciler.cache);
     for (const id of this.#names.keys()) if (!wanted.some(({ network }) => network === id)) this.#names.delete(id);
-    return [...wanted.map((port) => this.#view(port)), ...ports.wished.map((port) => this.#wishedView(port))];
+    const wished = ports.wished.map((port) => this.#wishedView(port));
+    return [...wanted.map((port) => this.#view(port)), ...this.#guests.views(), ...wished];
   }
 
   /** The ports that an administrator plugged in, also those of networks that the node does not have yet. */
@@ -93,10 +108,12 @@ export class PortCommands {
   }
 
   /** How a port is that host0 has assigned. */
-  stateOf({ link, network }: ForeignPort): PortState {
+  stateOf(port: AssignedPort): PortState {
+    if (isTapPort(port)) return this.#guests.stateOf(port);
+    const { link, network } = port;
     if (this.#input.reconciler.isReady(portKey(link))) return { state: 'plugged' };
     const known = this.#input.networks().find(({ id }) => id === network);
-    return { state: 'wanted', why: this.#whyWanted({ link, network }, known) };
+    return { state: 'wanted', why: this.#whyWanted({ link }, known) };
   }
 
   /**
@@ -106,7 +123,11 @@ export class PortCommands {
    * @throws MESH_USAGE when rules cannot name the interface
    */
   async plug(link: string, networkName: string): Promise<PortView> {
-    const { ports, reconciler } = this.#input;
+    const { ports, reconciler, clock } = this.#input;
+    const patience = Promise.withResolvers<void>();
+    const alarm = clock.after(START_MS, patience.resolve);
+    await Promise.race([this.#isKnown, patience.promise]);
+    alarm.cancel();
     const network = this.#networkOrWish(networkName);
     const { cache } = reconciler;
     const device = cache.linkNamed(link);
@@ -129,9 +150,13 @@ export class PortCommands {
     return this.#view(port);
   }
 
-  /** @param mayBeGiven whether host0 may now give this node a network that the node does not have */
-  givenBy(mayBeGiven: () => boolean): void {
+  /**
+   * @param mayBeGiven whether host0 may now give this node a network that the node does not have
+   * @param isKnown resolves when the agent has its networks and can answer that: a command waits for it
+   */
+  givenBy(mayBeGiven: () => boolean, isKnown: Promise<unknown>): void {
     this.#mayBeGiven = mayBeGiven;
+    this.#isKnown = isKnown;
   }
 
   /** The network of this node; undefined when the node does not have it and host0 may give it. @throws MESH_NET_UNKNOWN */
@@ -174,7 +199,7 @@ export class PortCommands {
    */
   async unplug(link: string): Promise<void> {
     const { ports, reconciler } = this.#input;
-    if (ports.isAssigned(link)) throw assigned(link);
+    if (ports.isAssigned(link) || this.#guests.has(link)) throw assigned(link);
     const known = this.#input.unfit.forget(link);
     const was = ports.unplug(link);
     if (!was && !known) throw notPlugged(link);
@@ -258,10 +283,7 @@ export class PortCommands {
     const { link, network } = port;
     const known = this.#input.networks().find(({ id }) => id === network);
     const state = this.#input.reconciler.isReady(portKey(link)) ? 'plugged' : 'wanted';
-    const { refusals } = this.#input;
-    const refused = refusals.counts
-      .filter(({ port }) => port === link)
-      .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
+    const refused = this.#refusedAt(link);
     const device = this.#input.reconciler.cache.linkNamed(link);
     const seen = device === undefined ? {} : { mtuBytes: device.mtuBytes, ...(!device.up && { down: true as const }) };
     if (known !== undefined) this.#names.set(network, known.name);
@@ -271,18 +293,29 @@ export class PortCommands {
     return { interface: link, network, ...named, state, ...waits, refused, ...seen };
   }
 
+  #refusedAt(link: string): RefusedFrames[] {
+    const { refusals } = this.#input;
+    return refusals.counts
+      .filter(({ port }) => port === link)
+      .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
+  }
+
+  #whyNot(network: Network): string | undefined {
+    const state = this.#input.stateOf(network);
+    if (state.phase === 'failed') return `${network.name} failed: ${state.error.message}`;
+    return state.phase === 'pending' ? `${network.name} waits: ${state.why}` : undefined;
+  }
+
   /** Why the port is not on its bridge. */
-  #whyWanted({ link }: ForeignPort, network: Network | undefined): string {
-    const { reconciler, stateOf } = this.#input;
+  #whyWanted({ link }: Pick<ForeignPort, 'link'>, network: Network | undefined): string {
+    const { reconciler } = this.#input;
     if (network === undefined) return NETWORK_NOT_HERE;
     if (reconciler.cache.linkNamed(link) === undefined) return `there is no interface ${link}`;
     const unfit = this.#input.unfit.reasonAgainst(link);
     if (unfit !== undefined) return unfit;
     const failure = reconciler.failureOf(portKey(link));
     if (failure !== undefined) return failure.message;
-    const state = stateOf(network);
-    if (state.phase === 'failed') return `${network.name} failed: ${state.error.message}`;
-    return state.phase === 'pending' ? `${network.name} waits: ${state.why}` : 'it is not on its bridge yet';
+    return this.#whyNot(network) ?? 'it is not on its bridge yet';
   }
 }
 

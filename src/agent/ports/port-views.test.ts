@@ -42,13 +42,18 @@ function node() {
     },
     refusals: { counts: [], offendersOf: () => [] },
     unfit: { forget: () => false, reasonAgainst: () => undefined },
+    taps: () => [],
     host0Stance: () => ({ role: 'host0', segments: [], nics: [] }),
     networks: () => world.networks,
     fileNetworks: () => world.files,
     stateOf: () => world.state,
-    networkCalled: () => blue,
+    networkCalled: (name) => {
+      const found = world.networks.find((network) => network.name === name);
+      if (found === undefined) throw new MeshError('MESH_NET_UNKNOWN', `there is no network ${name}`);
+      return found;
+    },
   });
-  return { world, commands, look: () => commands.list()[0] };
+  return { world, clock, commands, look: () => commands.list()[0] };
 }
 
 test('a port has the name of its network, and says why it waits', () => {
@@ -95,4 +100,28 @@ test('who wants a port in another network is told to unplug it, and nobody is to
   });
   expect(await refused('vm1')).toMatchObject({ code: 'MESH_PORT_TAKEN', remedy: expect.stringContaining('nomaster') });
   expect(await refused('vxlan9')).toMatchObject({ code: 'MESH_PORT_UNFIT' });
+});
+
+test('a port that is plugged into an agent which has just started waits until the agent knows its networks', async () => {
+  const { world, clock, commands } = node();
+  world.networks = [];
+  let mayBeGiven = false;
+  const known = Promise.withResolvers<void>();
+  commands.givenBy(() => mayBeGiven, known.promise);
+  const [ofFile, ofHost0] = [commands.plug('vm0', 'blue'), commands.plug('vm0', 'green')];
+  world.networks = [blue];
+  mayBeGiven = true;
+  known.resolve();
+  expect(await ofFile).toMatchObject({ network: blue.id });
+  await clock.pass(2_000);
+  expect(await ofHost0).toMatchObject({ network: 'green', state: 'wanted' });
+});
+
+test('an agent that does not learn its networks refuses a port of an unknown one after some seconds', async () => {
+  const { world, clock, commands } = node();
+  world.networks = [];
+  commands.givenBy(() => false, new Promise(() => undefined));
+  const refused = expect(commands.plug('vm0', 'blue')).rejects.toMatchObject({ code: 'MESH_NET_UNKNOWN' });
+  await clock.pass(10_000);
+  await refused;
 });

@@ -12,16 +12,17 @@ import type { ServicePort } from '../loop/service-port.ts';
 
 /** Carries out the steps for processes and files. */
 export class NodeServices implements ServicePort, HealthSource {
-  readonly #launcher: Launcher;
+  /** Tells how each process is. Only steps of the loop give it orders. */
+  readonly launcher: Launcher;
   readonly #files: OwnedFiles;
 
   constructor(launcher: Launcher, files: OwnedFiles) {
-    this.#launcher = launcher;
+    this.launcher = launcher;
     this.#files = files;
   }
 
   get changes(): Subscribable<void> {
-    return this.#launcher.changes;
+    return this.launcher.changes;
   }
 
   async observe(desired: ItemMap): Promise<readonly Item[]> {
@@ -30,8 +31,8 @@ export class NodeServices implements ServicePort, HealthSource {
     for (const item of desired.values()) {
       if (item.kind === 'process' && item.spec !== undefined) wanted.set(item.name, item.spec);
     }
-    this.#launcher.follow(wanted);
-    const processes = this.#launcher.present().map(({ name, digest, reread, astray }): Item => {
+    this.launcher.follow(wanted);
+    const processes = this.launcher.present().map(({ name, digest, reread, astray }): Item => {
       const want = desired.get(processKey(name));
       const title = want?.kind === 'process' ? want.title : name;
       return { kind: 'process', name, title, digest, astray, needs: [], ...(reread !== undefined && { reread }) };
@@ -53,23 +54,23 @@ export class NodeServices implements ServicePort, HealthSource {
 
   /** The processes that do not keep running, or do not do their work. */
   health(): readonly Finding[] {
-    return this.#launcher.health();
+    return this.launcher.health();
   }
 
   /** Leaves the processes running, for the next agent. Resolves when the orders that were given are carried out. */
   release(): Promise<void> {
-    return this.#launcher.release();
+    return this.launcher.release();
   }
 
   async #perform(operation: ServiceOperation): Promise<MeshError | undefined> {
     switch (operation.do) {
       case 'process-start':
-        return this.#launcher.start(operation.spec);
+        return this.launcher.start(operation.spec);
       case 'process-reread':
-        this.#launcher.reread(operation.spec);
+        this.launcher.reread(operation.spec);
         return undefined;
       case 'process-end':
-        this.#launcher.end(operation.name);
+        this.launcher.end(operation.name);
         return undefined;
       case 'file-write':
         await this.#files.write(operation);

@@ -16,6 +16,7 @@ import { AssignmentPush, type AssignmentSource, unplugOn } from './assignment-pu
 import { keepMemberships, type MembershipSource } from './kept-memberships.ts';
 import { MemberDoubts } from './member-doubts.ts';
 import { NodeConnection } from './node-connection.ts';
+import { sendIsos } from './published-isos.ts';
 import { followStatus } from './status-stream.ts';
 
 /** host0's keys, as far as channels need them. */
@@ -36,6 +37,8 @@ export interface ChannelsInput {
   readonly assignments: AssignmentSource;
   /** Absent: channels keep no memberships. */
   readonly memberships?: MembershipSource;
+  /** host0's folder of disk images, which nodes may fetch; absent: they fetch none. */
+  readonly isos?: string;
   /** The events of host0's kernel, which tell that packets of a member come from elsewhere. */
   readonly kernelEvents?: Subscribable<KernelEvent>;
   /** Called with each refusal, to count it. */
@@ -203,7 +206,7 @@ export class Channels {
 
   async #stand(connection: NodeConnection): Promise<void> {
     const { machine, identity, address } = connection;
-    const { keys, assignments, journal, clock } = this.#input;
+    const { keys, assignments, journal, clock, isos } = this.#input;
     const push = new AssignmentPush(connection, assignments);
     const standing: Standing = { connection, push, status: undefined, fault: undefined };
     this.#standing.set(machine, standing);
@@ -225,6 +228,7 @@ export class Channels {
       const isFirst = standing.status === undefined;
       standing.status = status;
       if (isFirst) this.#keepMemberships(connection, status);
+      if (isFirst && isos !== undefined) void sendIsos(connection, isos, clock);
       const taken = assignments.reported?.(machine, status) ?? Promise.resolve();
       taken
         .catch((thrown: unknown) => journal.failure('status not kept', thrown, { object: machine }))

@@ -90,11 +90,10 @@ export class OwnNode implements AskedNode {
     const answered = await callByHttp1({ socketPath }, call, ANSWER_MS).catch((error: unknown) => {
       throw noAnswer(error);
     });
-    if (call.isStream) this.#opened(answered.body);
+    if (call.isStream && call.path === '/status') this.#opened(answered.body);
     return answered;
   }
 
-  /** The only stream is that of the status. */
   #opened(stream: Readable): void {
     const { assignments } = this.#input;
     this.#stream = stream;

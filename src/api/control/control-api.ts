@@ -17,10 +17,14 @@ import { lastEventId, type ReadConditions, streamJournal } from '../../protocol/
 import { requestListener } from '../../protocol/http/request-handler.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
+import type { AskedNode } from '../channel/assignment-push.ts';
+import { AskedNodes } from './asked-nodes.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
+import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -29,7 +33,7 @@ export interface ControlApi {
 }
 
 /** The parts of host0 that the routes answer from. */
-export interface ControlApiInput extends NodeHandlersInput {
+export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
@@ -43,6 +47,8 @@ export interface ControlApiInput extends NodeHandlersInput {
   readonly boots: Boots;
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
+  /** host0's own agent. */
+  readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** Brings findings up to date that only a look at a disk gives. */
@@ -81,6 +87,7 @@ export async function openControlApi(input: ControlApiInput): Promise<ControlApi
 /** The handlers of all routes. */
 export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CONTROL_ROUTES> {
   const { controller, journal, conditions, registry, stuck } = input;
+  const nodes = new AskedNodes(input);
   return {
     'GET /health': (): Liveness => {
       const { node, version, upSec } = controller.status();
@@ -107,6 +114,9 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...networkHandlers(input.catalogue),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
+    ...consoleHandlers(nodes),
+    ...imageHandlers(nodes),
+    ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),
     'GET /v1/assignment': ({ query: { underlay } }, open) => {

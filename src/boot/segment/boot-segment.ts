@@ -101,8 +101,7 @@ export function segmentState(segment: BootSegment, { clock, dry, service, giver 
   if (dry) return { mode: 'dry', why: reason };
   const [failed] = errorsOf(segment, service, giver).map((error) => findingOf(error, { object: watch.input.device }));
   const full = fullFinding(segment, giver);
-  const isRefusing = full?.severity === 'error' && service?.running !== undefined;
-  const silence = isRefusing ? full : failed;
+  const silence = causeOfSilence(failed, full, service);
   return {
     mode,
     why: reason,
@@ -110,6 +109,22 @@ export function segmentState(segment: BootSegment, { clock, dry, service, giver 
       silence: { code: silence.code, cause: silence.message, remedy: silence.remedy },
     }),
   };
+}
+
+/**
+ * Why machines on the segment get no answer. A dnsmasq that ends again and again answers nobody, and runs for a moment each time:
+ * so its failure is the cause also in such a moment. One that keeps running is silent because it has no address to give.
+ * @param failed what keeps dnsmasq from its work
+ * @param full how few addresses are left
+ */
+export function causeOfSilence(
+  failed: Finding | undefined,
+  full: Finding | undefined,
+  service: Pick<Service, 'running' | 'error'> | undefined,
+): Finding | undefined {
+  const refusing = full?.severity === 'error' ? full : undefined;
+  const keepsRunning = service?.running !== undefined && service.error === undefined;
+  return keepsRunning ? (refusing ?? failed) : (failed ?? refusing);
 }
 
 function errorsOf(

@@ -23,6 +23,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { randomFrom } from '../../../test/kit/random.ts';
+import { linkFaults } from '../../disk/published-path.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { type Mac, parseMac } from '../../model/address/mac.ts';
@@ -35,7 +36,6 @@ import type { BootSighting } from '../frames/sighting.ts';
 import { Attempts } from './attempts.ts';
 import { BootLoadLimiter } from './boot-load-limiter.ts';
 import { BootSite } from './boot-site.ts';
-import { linkFaults } from './published-path.ts';
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
 const machine = machineIdOf(UUID);

@@ -14,6 +14,7 @@
  */
 import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { openBelow, unknownPath } from '../../disk/published-file.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
@@ -23,7 +24,7 @@ import type { Attempt } from './attempts.ts';
 import { BootRequestHandler, type BootRequestHandlerInput, type BootRequestSource } from './boot-request-handler.ts';
 import { parseHardware } from './hardware.ts';
 import { entryScript } from './ipxe-script.ts';
-import { openBelow, sendFile, unknownPath } from './published-file.ts';
+import { sendFile } from './published-file.ts';
 import { SharedFiles } from './shared-files.ts';
 
 /** What the boot server needs. */

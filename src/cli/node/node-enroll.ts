@@ -47,6 +47,7 @@ export function nodeRevokeCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nThe channel of the machine ends at once. Keys that a boot under way has fetched are worth nothing, too.\n' +
+        'Its orphans are released: the machine lets them go if it comes back, and others may have their numbers.\n' +
         '\nExamples:\n  $ mesh node revoke node4\n  $ mesh node revoke 10eff964',
     )
     .action((name: string) => revoke(context, name));

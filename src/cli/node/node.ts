@@ -13,6 +13,7 @@ import { nodeLogviewCommand } from './node-logview.ts';
 import { nodeOrphansCommand } from './node-orphans.ts';
 import { nodePreviewCommand } from './node-preview.ts';
 import { nodeRebootCommand } from './node-reboot.ts';
+import { nodeRoleCommand } from './node-role.ts';
 
 export function nodeCommand(context: Context): Command {
   const node = new Command('node');
@@ -36,6 +37,7 @@ export function nodeCommand(context: Context): Command {
   node.addCommand(nodeEnrollCommand(context));
   node.addCommand(nodeRevokeCommand(context));
   node.addCommand(nodeOrphansCommand(context));
+  node.addCommand(nodeRoleCommand(context));
   node.addCommand(nodePreviewCommand(context));
   node.addCommand(nodeBootCommand(context));
   node.addCommand(nodeCtlCommand(context));

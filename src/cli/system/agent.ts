@@ -13,6 +13,7 @@ interface RunOptions {
   readonly name?: string;
   readonly onHost0?: boolean;
   readonly metrics?: string;
+  readonly diskCache?: string;
 }
 
 /** `mesh agent run` replaces this process by the agent. */
@@ -33,14 +34,19 @@ export function agentCommand(context: Context): Command {
       '--metrics <network>',
       'serve metrics to the members of this network; without it, only on the control socket',
     )
+    .option(
+      '--disk-cache <size>',
+      'the most that images of virtual machines may take, such as 50G; without it, 20G or half of the file system',
+    )
     .addHelpText('after', '\nExample:\n  $ mesh agent run --host0 10.11.0.1')
-    .action(async ({ host0, machine, name, onHost0, metrics }: RunOptions) => {
+    .action(async ({ host0, machine, name, onHost0, metrics, diskCache }: RunOptions) => {
       requireRoot('run the agent', 'Networks are made in the kernel, which only root may do.');
       const beside = onHost0 ?? (host0 === undefined && isHost0Machine(context));
       const flags = beside ? ['--on-host0'] : host0Flags(host0);
       if (machine !== undefined) flags.push('--machine', machine);
       if (name !== undefined) flags.push('--name', name);
       if (metrics !== undefined) flags.push('--metrics', metrics);
+      if (diskCache !== undefined) flags.push('--disk-cache', diskCache);
       await new Daemon('agent', context).become(flags);
     });
 

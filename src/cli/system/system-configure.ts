@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { linkFaults } from '../../boot/site/published-path.ts';
+import { linkFaults } from '../../disk/published-path.ts';
 import { errorText } from '../../formats/error-text.ts';
 import { authorizedKeysIn, makeCommandKey } from '../../image/command-key.ts';
 import { type Compilation, type CompiledMachine, compile } from '../../image/overlay/compilation.ts';

@@ -13,7 +13,7 @@ import { systemClock } from '../../model/clock.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { rotateLog } from '../../protocol/journal/log-rotation.ts';
-import { isRunning, processMarkOf } from '../../services/process/process-mark.ts';
+import { isRunning, type ProcessMark, processMarkOf } from '../../services/process/process-mark.ts';
 import { Service } from '../../services/process/service.ts';
 import { lastLines, newLines } from './log-file.ts';
 
@@ -132,16 +132,34 @@ test('a second process in the foreground is refused, and takes nothing from the 
   expect((await system('stop')).stdout).toContain('Stopped the agent');
 });
 
-test('stop ends the programs that a daemon left when it was killed', async () => {
-  const directory = join(pathsBelow(root).state, 'boot');
-  const service = new Service({ name: 'dnsmasq-eth1', directory, clock: systemClock, journal: noJournal() });
-  await service.run({ process: { name: 'dnsmasq-eth1', title: 'sleep', argv: ['sleep', '60'] }, prepare: () => {} });
-  const program = processMarkOf(service.running?.pid ?? 0);
+/** A program that a daemon has started, and left when the daemon was killed. @param place below the state directory */
+async function leftProgram(name: string, place: string): Promise<ProcessMark> {
+  const directory = join(pathsBelow(root).state, place);
+  const service = new Service({ name, directory, clock: systemClock, journal: noJournal() });
+  await service.run({ process: { name, title: 'sleep', argv: ['sleep', '60'] }, prepare: () => {} });
   await service.release();
+  return processMarkOf(service.running?.pid ?? 0);
+}
+
+test('stop ends the programs that a daemon left when it was killed', async () => {
+  const program = await leftProgram('dnsmasq-eth1', 'boot');
   expect(await system('stop --left-over')).toEqual({
-    stdout: "Ended what host0's daemon had left running: dnsmasq-eth1 (pid N).\n",
+    stdout: 'Ended what was left running: dnsmasq-eth1 (pid N).\n',
     code: 0,
   });
+  expect(isRunning(program)).toBe(false);
+});
+
+test('stop ends what the agent has started, unless the agent itself goes on', async () => {
+  const program = await leftProgram('dnsmasq-blue', 'services/processes');
+  // The service of host0 has stopped, and the agent is started again this second.
+  expect((await system('stop --left-over')).stdout).toBe('Nothing was running here.\n');
+  const agent = new FakeDaemon({});
+  await agent.listen(pathsBelow(root).agentSock);
+  await expect(system('stop')).rejects.toMatchObject({ code: 'MESH_NOT_RUNNING' });
+  await agent.close();
+  expect(isRunning(program)).toBe(true);
+  expect((await system('stop')).stdout).toBe('Ended what was left running: dnsmasq-blue (pid N).\n');
   expect(isRunning(program)).toBe(false);
 });
 

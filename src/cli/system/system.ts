@@ -63,7 +63,8 @@ export function systemCommand(context: Context): Command {
     )
     .addHelpText(
       'after',
-      '\nA service is stopped by systemd or OpenRC. It starts again at the next boot if it is enabled.\n' +
+      '\nThe programs that the processes have started end, too, such as the dnsmasq of a network and virtual machines.\n' +
+        'A service is stopped by systemd or OpenRC. It starts again at the next boot if it is enabled.\n' +
         '\nExample:\n  $ mesh system stop',
     )
     .action((options: StopOptions) => stop(context, options));
@@ -200,7 +201,7 @@ async function stop(context: Context, { leftOver }: StopOptions): Promise<void> 
     if (pid !== undefined) stopped.push({ process: daemon.name, pid });
     else if (await daemon.client.answers()) foreign.push(daemon);
   }
-  const left = await endPrograms(context);
+  const left = [...(await endPrograms(context)), ...(leftOver ? [] : await endProgramsOfAgent(context))];
   const [other] = foreign;
   if (other !== undefined) {
     throw new MeshError(
@@ -233,12 +234,22 @@ async function endPrograms({ paths }: Context): Promise<Stopped[]> {
   return ended.map(({ name, pid }) => ({ process: name, pid }));
 }
 
+/**
+ * Ends what the agent has started for networks and virtual machines, when the agent itself is gone. The init of a node starts the
+ * agent again, which then finds its programs as they were.
+ */
+async function endProgramsOfAgent(context: Context): Promise<Stopped[]> {
+  const agent = new Daemon('agent', context);
+  if (agent.manager === 'init' || agent.pid() !== undefined || (await agent.client.answers())) return [];
+  const ended = await endLeftOver(join(context.paths.state, 'services/processes'));
+  return ended.map(({ name, pid }) => ({ process: name, pid }));
+}
+
 function stoppedText(stopped: readonly Stopped[], left: readonly Stopped[], context: Context): string {
   if (stopped.length + left.length === 0) return 'Nothing was running here.\n';
   const named = (list: readonly Stopped[], titleOf: (process: string) => string) =>
     list.map(({ process, pid }) => `${titleOf(process)} (pid ${pid})`).join(' and ');
-  const programs =
-    left.length === 0 ? '' : `Ended what host0's daemon had left running: ${named(left, (name) => name)}.\n`;
+  const programs = left.length === 0 ? '' : `Ended what was left running: ${named(left, (name) => name)}.\n`;
   if (stopped.length === 0) return programs;
   const { manager } = new Daemon('agent', context);
   return (

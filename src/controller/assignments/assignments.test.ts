@@ -12,11 +12,12 @@ import { Signal } from '../../model/signal.ts';
 import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
+import { NodeRoles } from '../machines/node-roles.ts';
+import { PortBook } from '../ports/port-book.ts';
 import { AssignmentEpoch } from './assignment-epoch.ts';
 import { Assignments } from './assignments.ts';
 import type { NodePlace } from './node-places.ts';
 import { ORPHANS_OF_NODE_MAX } from './orphan-book.ts';
-import { PortBook } from './port-book.ts';
 import { PortOrders } from './port-orders.ts';
 
 /** A network whose peers host0 assigns. */
@@ -34,7 +35,7 @@ async function host0(store = new MemoryStore()) {
   const placeChanges = new Signal<MachineWord | undefined>();
   const world = {
     networks: [blue, red] as Network[],
-    roles: new Map<MachineWord, readonly string[]>(),
+    roles: await NodeRoles.open(store),
     book: await PortBook.open(store),
     places: new Map<MachineWord, NodePlace>(
       [A, B, C].map((machine, at) => [machine, { name: `node${at}`, underlay: `10.11.1.${at + 2}` as Ipv4 }]),
@@ -49,7 +50,7 @@ async function host0(store = new MemoryStore()) {
       places: { placeOf: (machine) => world.places.get(machine), changes: placeChanges },
       ports: world.book,
       epoch: await AssignmentEpoch.open({ store, journal: new Journal(clock, 'host0', 'host0'), leap: () => [] }),
-      rolesOf: (machine) => world.roles.get(machine) ?? [],
+      roles: world.roles,
       host0AddressFor: (viewer) => (viewer?.startsWith('10.11.') ? '10.11.1.1' : '10.12.1.1') as Ipv4,
     });
     assignments.subscribe((machine) => concerned.push(machine));
@@ -256,7 +257,7 @@ test('a port that host0 places is in the assignment of its node, with the networ
   expect(made).toMatchObject({ id: '1', interface: 'v1', mac: '02:00:00:00:00:01', node: 'node0', state: 'wanted' });
   expect(news()).toEqual([A, B]);
   const { ports, attachments } = given(assignments, A);
-  expect(ports).toEqual([{ id: '1', network: blue.id, link: 'v1', mac: '02:00:00:00:00:01' }]);
+  expect(ports).toEqual([{ id: '1', network: blue.id, link: 'v1', mac: '02:00:00:00:00:01', tap: true }]);
   expect(attachments).toMatchObject([{ network: { id: blue.id }, reasons: ['port'] }]);
   expect(seenBy(assignments, B)).toEqual({ [blue.id]: ['10.11.1.2', '10.11.1.3'] });
   const ready = { kind: 'port', id: 'v1', state: 'ready' } as const;
@@ -350,8 +351,8 @@ test('the store itself refuses an Ethernet address that another record has', asy
 });
 
 test('a network spans nodes by their names or ids, and by their roles, without a port', async () => {
-  const { assignments, world } = await host0();
-  world.roles.set(B, ['router']);
+  const { assignments, news, world } = await host0();
+  await world.roles.add(B, 'router');
   world.networks = [
     { ...blue, span: { kind: 'nodes', nodes: ['node0', C] } },
     { ...red, span: { kind: 'roles', roles: ['router', 'edge'] } },
@@ -363,10 +364,11 @@ test('a network spans nodes by their names or ids, and by their roles, without a
   expect(given(assignments, A).attachments[0]?.reasons).toEqual(['pinned']);
   await assignments.reported(A, plug(blue.id));
   expect(given(assignments, A).attachments[0]?.reasons).toEqual(['pinned', 'port']);
-  world.roles.set(B, []);
-  world.roles.set(C, ['edge']);
-  assignments.rolesChanged();
+  news();
+  await world.roles.add(C, 'edge');
+  await world.roles.remove(B, 'router');
   expect(held()).toEqual([[blue.id], [], [blue.id, red.id]]);
+  expect([...new Set(news())]).toEqual([B, C]);
 });
 
 test('over IPv6, a node is a peer from when it has told where its VTEP is, also after a restart of host0', async () => {
@@ -397,7 +399,7 @@ test('a node hears what host0 has heard of its ports', async () => {
 });
 
 test('made-up orphans are bounded, told, and forgotten with the key of the node', async () => {
-  const { assignments } = await host0();
+  const { assignments, restart } = await host0();
   const epoch = 'old';
   const orphans = Array.from({ length: ORPHANS_OF_NODE_MAX + 5 }, (_, at) => {
     return { kind: 'network', id: `net-${(0x2000 + at).toString(16)}`, epoch, document: {} } as const;
@@ -408,8 +410,29 @@ test('made-up orphans are bounded, told, and forgotten with the key of the node'
   expect([isTaken(0), isTaken(ORPHANS_OF_NODE_MAX - 1), isTaken(ORPHANS_OF_NODE_MAX)]).toEqual([true, true, false]);
   expect(assignments.orphans()).toHaveLength(ORPHANS_OF_NODE_MAX);
   expect(assignments.health()).toMatchObject([{ code: 'MESH_ASSIGNMENT_ORPHAN', object: 'node0' }]);
-  assignments.revoked(A);
+  const again = await restart();
+  expect(again.use.isOrphan?.(0x2000)).toBe(true);
+  await assignments.revoked(A);
   expect([isTaken(0), assignments.health()]).toEqual([false, []]);
+  expect((await restart()).use.isOrphan?.(0x2000)).toBe(false);
+});
+
+test('a node whose key was revoked lets its orphans go when it comes back, and others may have their numbers by then', async () => {
+  const { assignments, restart } = await host0();
+  const port = { id: '1f', network: red.id, link: 'tap0', mac: '02:00:00:00:00:1f' };
+  const names = [
+    { kind: 'network', id: 'net-2000', epoch: 'old' },
+    { kind: 'port', id: 'tap0', epoch: 'old' },
+  ] as const;
+  const orphans = [{ ...names[0], document: {} } as const, { ...names[1], document: port } as const];
+  await assignments.reported(A, { ...plug(), orphans });
+  // It does not call this run of host0 before its key is revoked.
+  const again = await restart();
+  expect([again.use.isOrphan?.(0x2000), again.orphanBook.hasPort('1f')]).toEqual([true, true]);
+  await again.revoked(A);
+  expect([again.use.isOrphan?.(0x2000), again.orphanBook.hasPort('1f')]).toEqual([false, false]);
+  await again.reported(A, { ...plug(), orphans });
+  expect(given(again, A)).toMatchObject({ attachments: [], released: names });
 });
 
 test('a store that has gone back has another epoch, and nothing that nodes have is taken for deleted', async () => {
@@ -446,4 +469,20 @@ test.each([
   await assignments.reported(A, { ...plug(blue.id), ...had(epoch) });
   expect(given(assignments, A).epoch).not.toBe(epoch);
   expect(seenBy(assignments, A)).toHaveProperty(blue.id);
+});
+
+test('a node with an orphan port holds the network of the port, if the store has it, until the port is released', async () => {
+  const { assignments, restart } = await host0();
+  const port = { id: '1f', network: red.id, link: 'tap0', mac: '02:00:00:00:00:1f' };
+  const orphan = { kind: 'port', id: 'tap0', epoch: 'old', document: port } as const;
+  await assignments.reported(A, plug(red.id));
+  await assignments.reported(B, { ...plug(), orphans: [orphan] });
+  expect(seenBy(assignments, A)).toEqual({ [red.id]: ['10.11.1.2', '10.11.1.3'] });
+  expect(given(assignments, B).attachments.map(({ network }) => network.id)).toEqual([red.id]);
+  // Also before the node calls the next run of host0.
+  const again = await restart();
+  expect(seenBy(again, A)).toEqual({ [red.id]: ['10.11.1.2', '10.11.1.3'] });
+  await again.reported(B, { ...plug(), orphans: [orphan] });
+  await again.release(B, { kind: 'port', id: 'tap0', epoch: 'old' });
+  expect(seenBy(again, A)).toEqual({ [red.id]: ['10.11.1.2'] });
 });

@@ -27,20 +27,27 @@ import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { HostAddresses } from '../pools/host-addresses.ts';
+import type { PortBook, PortChange } from '../ports/port-book.ts';
+import { assignedPort, type PlacedPort } from '../ports/port-record.ts';
 import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
 import { HolderIndex } from './holder-index.ts';
-import { HOLDINGS, type HoldingRecord, PORTS_OF_NODE_MAX, RELEASED_MAX, sameHolding } from './holding-record.ts';
+import {
+  HOLDINGS,
+  type HoldingRecord,
+  PORTS_OF_NODE_MAX,
+  portsOf,
+  sameHolding,
+  withReleased,
+} from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
 import { OrphanBook, sameOrphan } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
-import type { PortBook, PortChange } from './port-book.ts';
-import type { PlacedPort } from './port-record.ts';
-import { type ReachedNode, type ReportedPort, reportedPorts, usesOfNetworks } from './uses-of-networks.ts';
+import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
 export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'> {
@@ -52,8 +59,8 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly epoch: AssignmentEpoch;
   /** The addresses of nodes on the bridges of networks. Absent: none. */
   readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
-  /** The roles of a node, for networks that span roles. */
-  readonly rolesOf: (machine: MachineWord) => readonly string[];
+  /** The roles of nodes, for networks that span roles. */
+  readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
 }
 
 /** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
@@ -100,9 +107,11 @@ export class Assignments implements HealthSource {
       holdersOf: (id) => this.#index.holdersOf(id),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
+      portsIn: (id) => input.ports.in(id),
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
+    input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
   }
 
@@ -143,14 +152,9 @@ export class Assignments implements HealthSource {
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
-    const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
-    const parts = {
-      ...(term !== undefined && { term }),
-      attachments,
-      ports,
-      released,
-      ...(heard !== undefined && { heard }),
-    };
+    const ports = this.#placed.on(machine).map(assignedPort);
+    const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
+    const parts = { ...told, attachments, ports, released };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -174,11 +178,6 @@ export class Assignments implements HealthSource {
       reached: (machine) => this.#reached.get(machine),
       isOrphan: (number) => this.orphanBook.hasNumber(number),
     });
-  }
-
-  /** The ports that nodes have reported. */
-  ports(): readonly ReportedPort[] {
-    return reportedPorts(this.#holdings?.values());
   }
 
   /** Calls `listener` with each node whose assignment has changed. @returns a function that ends the subscription */
@@ -214,21 +213,18 @@ export class Assignments implements HealthSource {
    * @throws MESH_STORE_BROKEN when the store did not take it; the next status tries again
    */
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
-    const { vteps } = status;
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
     this.#uses.emit();
-    const own = status.ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
-    const ports = own.map(({ link, network }) => ({ link, network }));
+    const own = status.ports.flatMap(({ id, link, network }) => (id === undefined ? [{ link, network }] : []));
+    const ports = own.slice(0, PORTS_OF_NODE_MAX);
     const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    const orphans = this.orphanBook.idsOf(machine);
-    await this.#change(machine, ({ vteps: _, orphans: __, ...before }) => ({
+    await this.#change(machine, ({ vteps: _, ...before }) => ({
       ...before,
       ports,
-      ...(orphans.length > 0 && { orphans }),
       released: before.released.filter(isOrphan),
-      ...(vteps !== undefined && { vteps }),
+      ...(status.vteps !== undefined && { vteps: status.vteps }),
     }));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
@@ -238,10 +234,18 @@ export class Assignments implements HealthSource {
     return this.orphanBook.named((machine) => this.nameOf(machine));
   }
 
-  /** The key of a machine was revoked: what the machine has reported counts no more. */
-  revoked(machine: MachineWord): void {
+  /**
+   * The key of a machine was revoked: what the machine has reported counts no more. Its orphans are released, so that the machine
+   * lets them go if it comes back with another key, and others can have their numbers. Never rejects.
+   */
+  async revoked(machine: MachineWord): Promise<void> {
+    const orphans = this.orphanBook.keptOf(machine);
     this.orphanBook.forget(machine);
     this.#uses.emit();
+    if (orphans.length === 0) return;
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, orphans) })).catch(
+      (thrown: unknown) => this.#input.journal.failure('orphans not released', thrown, { object: machine }),
+    );
   }
 
   /** The name of a node, for people. */
@@ -260,11 +264,6 @@ export class Assignments implements HealthSource {
     return this.#reports.portState(machine, link);
   }
 
-  /** The roles of nodes have changed. */
-  rolesChanged(): void {
-    this.#networksChanged();
-  }
-
   health(): readonly Finding[] {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }
@@ -274,14 +273,8 @@ export class Assignments implements HealthSource {
    * @throws MESH_OBJECT_UNKNOWN when the node has reported no such orphan
    */
   async release(machine: MachineWord, name: OrphanName): Promise<void> {
-    const orphan = this.orphanBook.find(machine, name);
-    const { kind, id, epoch } = orphan;
-    await this.#change(machine, (before) => ({
-      ...before,
-      released: [...before.released.filter((other) => !sameOrphan(other, name)), { kind, id, epoch }].slice(
-        -RELEASED_MAX,
-      ),
-    }));
+    const gone = [this.orphanBook.find(machine, name)];
+    await this.#change(machine, (before) => ({ ...before, released: withReleased(before.released, gone) }));
   }
 
   /** Changes a holding in the store first, and then here. One change of a node after the other. */
@@ -293,14 +286,16 @@ export class Assignments implements HealthSource {
         ...(known ?? { machine, name: machine, ports: [], released: [] }),
         ...(place !== undefined && { name: place.name, underlay: place.underlay }),
       };
-      const now = change(named);
+      const { orphans: _, ...changed } = change(named);
+      const orphans = this.orphanBook.keptOf(machine);
+      const now = { ...changed, ...(orphans.length > 0 && { orphans }) };
       if (this.#holdings === undefined || sameHolding(known, now)) return;
       const { revision } = await this.#input.store.txn([], [this.#records.put(now)]);
       this.#revision = Math.max(this.#revision, revision);
       this.#holdings.set(machine, now);
       const isElsewhere = known?.underlay !== now.underlay || known?.name !== now.name;
-      const changed = [...this.#derive(machine), ...vtepChanges(known, now)];
-      this.#refresh(changed, isElsewhere ? [machine] : [], [machine]);
+      const networks = [...this.#derive(machine), ...vtepChanges(known, now)];
+      this.#refresh(networks, isElsewhere ? [machine] : [], [machine]);
     });
   }
 
@@ -323,10 +318,16 @@ export class Assignments implements HealthSource {
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
   }
 
+  #rolesChanged(machine: MachineWord): void {
+    if (this.#holdings !== undefined) this.#refresh(this.#derive(machine), [], [machine]);
+  }
+
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
-    const networks = [...machines].flatMap((machine) => this.#derive(machine));
+    const networks = new Set([...machines].flatMap((machine) => this.#derive(machine)));
+    // The peers of its network are told of its guest.
+    for (const port of [change.before, change.after]) if (port !== undefined) networks.add(port.network);
     this.#refresh(networks, [], machines);
   }
 
@@ -337,11 +338,16 @@ export class Assignments implements HealthSource {
 
   /** @returns the networks that the node began or ceased to hold */
   #derive(machine: MachineWord): NetworkId[] {
-    const { name = machine, ports = [] } = this.#holdings?.get(machine) ?? {};
-    const held = [...ports, ...this.#placed.on(machine)];
+    const holding = this.#holdings?.get(machine);
+    const held = [...(holding === undefined ? [] : portsOf(holding)), ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = this.#holdings?.has(machine) === true ? this.#input.rolesOf(machine) : undefined;
-    const { began, ceased } = this.#index.derive({ machine, name, ports: held, ...(roles && { roles }) });
+    const roles = holding !== undefined ? this.#input.roles.of(machine) : undefined;
+    const { began, ceased } = this.#index.derive({
+      machine,
+      name: holding?.name ?? machine,
+      ports: held,
+      ...(roles && { roles }),
+    });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);
     return [...began, ...ceased];

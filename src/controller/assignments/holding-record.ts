@@ -11,12 +11,12 @@ import * as form from '../../protocol/shapes/form.ts';
 import { MachineWordShape, OrphanNameShape, UnderlayShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { DeviceShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
-import { ORPHANS_OF_NODE_MAX } from './orphan-book.ts';
+import { type KeptOrphan, KeptOrphanShape, ORPHANS_OF_NODE_MAX, sameOrphan } from './orphan-book.ts';
 
 /** The most ports of one node that host0 keeps. */
 export const PORTS_OF_NODE_MAX = 4_096;
 /** The most released orphans of one node that host0 keeps until the node has let them go. */
-export const RELEASED_MAX = 1_024;
+const RELEASED_MAX = 1_024;
 const RECORD_MAX_LENGTH = 1024 * 1024;
 
 /** One node's holding. */
@@ -30,11 +30,8 @@ export interface HoldingRecord {
   readonly ports: readonly { readonly link: string; readonly network: string }[];
   /** Orphans of the node that an administrator released, until the node no longer reports them. */
   readonly released: readonly OrphanName[];
-  /**
-   * The ids of the node's orphans (`OrphanBook.idsOf`): host0 gives their numbers to nothing else, also before the node calls
-   * again.
-   */
-  readonly orphans?: readonly string[];
+  /** The orphans of the node. Absent: none. */
+  readonly orphans?: readonly KeptOrphan[];
   /** Where the node's VTEPs are that are not at `underlay`, by network. */
   readonly vteps?: NonNullable<NodeStatus['vteps']>;
 }
@@ -45,7 +42,7 @@ const HoldingShape: form.Shape<HoldingRecord> = form.object({
   underlay: form.exactOptional(UnderlayShape),
   ports: form.listOf(form.object({ link: DeviceShape, network: form.string({ max: 64 }) }), PORTS_OF_NODE_MAX),
   released: form.listOf(OrphanNameShape, RELEASED_MAX),
-  orphans: form.droppable(form.listOf(form.string({ max: 64 }), ORPHANS_OF_NODE_MAX)),
+  orphans: form.droppable(form.listOf(KeptOrphanShape, ORPHANS_OF_NODE_MAX)),
   vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, PORTS_OF_NODE_MAX)),
 });
 
@@ -60,4 +57,16 @@ export const HOLDINGS: RecordForm<HoldingRecord> = jsonRecords(
 /** Whether writing `b` over `a` would change nothing. */
 export function sameHolding(a: HoldingRecord | undefined, b: HoldingRecord): boolean {
   return isDeepStrictEqual(a, b);
+}
+
+/** The networks in which a node has ports: those of its administrator, and orphan ports that stay. */
+export function portsOf({ ports, orphans = [], released }: HoldingRecord): readonly { readonly network: string }[] {
+  const stay = orphans.filter((orphan) => !released.some((name) => sameOrphan(name, orphan)));
+  return [...ports, ...stay.flatMap(({ network }) => (network === undefined ? [] : [{ network }]))];
+}
+
+/** What is released of a node when these orphans are released, too. */
+export function withReleased(before: readonly OrphanName[], orphans: readonly OrphanName[]): readonly OrphanName[] {
+  const others = before.filter((name) => !orphans.some((orphan) => sameOrphan(orphan, name)));
+  return [...others, ...orphans.map(({ kind, id, epoch }) => ({ kind, id, epoch }))].slice(-RELEASED_MAX);
 }

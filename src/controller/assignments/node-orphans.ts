@@ -5,11 +5,11 @@
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { AssignedPort, NodeOrphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import { AssignedPortShape, NodeAttachmentShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import type { Assignments } from './assignments.ts';
-import { sameOrphan } from './orphan-book.ts';
 import type { PortOrders } from './port-orders.ts';
 
 /** The port of an orphan's document; undefined if there is none that host0 can have placed. */
@@ -26,20 +26,23 @@ function notAdoptable({ kind, id }: OrphanName): MeshError {
   });
 }
 
+/** Where adopted networks go. */
+export interface AdoptingCatalogue {
+  /** Puts a network into the store under its own number; rejects if that or the name is taken. */
+  adopt(network: Network): Promise<unknown>;
+  /** Whether nodes can be given the network. */
+  has(network: NetworkId): boolean;
+}
+
 /** The commands about orphans. */
 export class NodeOrphans {
   readonly #assignments: Assignments;
-  readonly #adopt: (network: Network) => Promise<unknown>;
+  readonly #catalogue: AdoptingCatalogue;
   readonly #ports: Pick<PortOrders, 'adopt' | 'list'>;
 
-  /** @param adopt puts a network into the store under its own number; rejects if that or the name is taken */
-  constructor(
-    assignments: Assignments,
-    adopt: (network: Network) => Promise<unknown>,
-    ports: Pick<PortOrders, 'adopt' | 'list'>,
-  ) {
+  constructor(assignments: Assignments, catalogue: AdoptingCatalogue, ports: Pick<PortOrders, 'adopt' | 'list'>) {
     this.#assignments = assignments;
-    this.#adopt = adopt;
+    this.#catalogue = catalogue;
     this.#ports = ports;
   }
 
@@ -59,16 +62,26 @@ export class NodeOrphans {
     if (name.kind === 'port') {
       const port = placed(document);
       if (port === undefined) throw notAdoptable(name);
-      return this.#ports.adopt({ machine }, port);
+      await this.#ports.adopt({ machine }, port);
+      return this.#releaseUnheld(port.network);
     }
     const { document: attachment, fault } = fitted(NodeAttachmentShape, document);
     if (fault !== undefined) throw notAdoptable(name);
-    await this.#adopt(attachment.network);
+    const { id } = attachment.network;
+    await this.#catalogue.adopt(attachment.network);
     for (const orphan of this.list()) {
       const port = orphan.kind === 'port' && orphan.epoch === name.epoch ? placed(orphan.document) : undefined;
-      if (port?.network === attachment.network.id) await this.#adoptUnlessTaken(orphan, port);
+      if (port?.network === id) await this.#adoptUnlessTaken(orphan, port);
     }
-    await this.#releaseUnheld(name, attachment.network.name);
+    await this.#releaseUnheld(id);
+  }
+
+  /** Lets an orphan of one node go. @throws MESH_OBJECT_UNKNOWN */
+  async release(machine: MachineWord, name: OrphanName): Promise<void> {
+    const { document } = this.#assignments.orphanBook.find(machine, name);
+    await this.#assignments.release(machine, name);
+    const { document: port } = fitted(AssignedPortShape, document);
+    if (name.kind === 'port' && port !== undefined) await this.#releaseUnheld(port.network);
   }
 
   /**
@@ -84,18 +97,15 @@ export class NodeOrphans {
     }
   }
 
-  /** Releases the orphan on all nodes that have no port in it: the network was adopted for the others. */
-  async #releaseUnheld({ kind, id, epoch }: OrphanName, networkName: string): Promise<void> {
-    const ports = [...this.#assignments.ports(), ...this.#ports.list()];
-    const names = new Set([id, networkName]);
-    const held = new Set(ports.flatMap(({ machine, network }) => (names.has(network) ? [machine] : [])));
-    for (const { machine, ...orphan } of this.list())
-      if (!held.has(machine) && sameOrphan(orphan, { kind, id, epoch }))
+  /**
+   * Releases a network that the store has, on each node that has it as an orphan and no port in it, not even an orphan port: the
+   * network was adopted for the others, or its last port here has been adopted elsewhere or released.
+   */
+  async #releaseUnheld(network: NetworkId): Promise<void> {
+    if (!this.#catalogue.has(network)) return;
+    const holders = new Set(this.#assignments.holdersOf(network));
+    for (const { machine, kind, id, epoch } of this.list())
+      if (kind === 'network' && id === network && !holders.has(machine))
         await this.release(machine, { kind, id, epoch });
-  }
-
-  /** Lets an orphan of one node go. @throws MESH_OBJECT_UNKNOWN */
-  release(machine: MachineWord, name: OrphanName): Promise<void> {
-    return this.#assignments.release(machine, name);
   }
 }

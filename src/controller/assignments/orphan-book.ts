@@ -4,21 +4,41 @@
  */
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { NodeOrphan, Orphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
+import { fitted } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
+import { AssignedPortShape, OrphanNameShape } from '../../protocol/shapes/node-assignment-shape.ts';
+import { NetworkIdShape } from '../../protocol/shapes/parts.ts';
 
 /** The most orphans of one node that host0 keeps: more than the networks and ports of a large node. */
 export const ORPHANS_OF_NODE_MAX = 1_024;
+
+/** What the store has of one orphan. */
+export interface KeptOrphan extends OrphanName {
+  /** What host0 gives to nothing else, also before the node calls again: `net-<hex number>` or `port-<id>`. */
+  readonly takes?: string;
+  /** The network of a port. If the store has that network, the node holds it. */
+  readonly network?: NetworkId;
+}
+
+/** The form of a kept orphan. */
+export const KeptOrphanShape: form.Shape<KeptOrphan> = form.object({
+  ...OrphanNameShape.fields,
+  takes: form.exactOptional(form.string({ max: 64 })),
+  network: form.exactOptional(NetworkIdShape),
+});
 
 /** Keeps the orphans of all nodes. */
 export class OrphanBook {
   readonly #orphans = new Map<MachineWord, readonly Orphan[]>();
   /** The nodes that have more than host0 keeps, with how many they have. */
   readonly #tooMany = new Map<MachineWord, number>();
-  /** The ids that the store has of the orphans of nodes which have not called in this run of host0. */
-  readonly #recalled = new Map<MachineWord, readonly string[]>();
+  /** What the store has of the orphans of nodes which have not called in this run of host0. */
+  readonly #recalled = new Map<MachineWord, readonly KeptOrphan[]>();
   /** The ids of all orphans; undefined until they are asked for. */
-  #ids: ReadonlySet<string> | undefined;
+  #ids: ReadonlySet<string | undefined> | undefined;
 
   /** Takes what a node has reported. @param epoch the present one: what is of this epoch is no orphan */
   take(machine: MachineWord, orphans: readonly Orphan[], epoch: string): void {
@@ -30,16 +50,16 @@ export class OrphanBook {
     this.#ids = undefined;
   }
 
-  /** Takes the ids that an earlier run of host0 has kept of a node, until the node calls. */
-  recall(machine: MachineWord, ids: readonly string[]): void {
+  /** Takes what an earlier run of host0 has kept of a node, until the node calls. */
+  recall(machine: MachineWord, orphans: readonly KeptOrphan[]): void {
     if (this.#orphans.has(machine)) return;
-    this.#recalled.set(machine, ids);
+    this.#recalled.set(machine, orphans);
     this.#ids = undefined;
   }
 
-  /** What is to be kept of a node's orphans over a restart: `net-<hex number>` and `port-<id>`. */
-  idsOf(machine: MachineWord): readonly string[] {
-    return (this.#orphans.get(machine) ?? []).flatMap(idOf).toSorted();
+  /** What is to be kept of a node's orphans over a restart. */
+  keptOf(machine: MachineWord): readonly KeptOrphan[] {
+    return this.#orphans.get(machine)?.map(keptOrphan) ?? this.#recalled.get(machine) ?? [];
   }
 
   /** Forgets what a node has reported. Its key was revoked: host0 takes nothing of it any more. */
@@ -69,8 +89,8 @@ export class OrphanBook {
 
   #hasId(id: string): boolean {
     this.#ids ??= new Set([
-      ...[...this.#orphans.values()].flatMap((orphans) => orphans.flatMap(idOf)),
-      ...[...this.#recalled.values()].flat(),
+      ...[...this.#orphans.values()].flatMap((orphans) => orphans.map(idOf)),
+      ...[...this.#recalled.values()].flatMap((orphans) => orphans.map(({ takes }) => takes)),
     ]);
     return this.#ids.has(id);
   }
@@ -104,9 +124,16 @@ export function sameOrphan(a: OrphanName, b: OrphanName): boolean {
   return a.kind === b.kind && a.id === b.id && a.epoch === b.epoch;
 }
 
+function keptOrphan(orphan: Orphan): KeptOrphan {
+  const { kind, id, epoch } = orphan;
+  const takes = idOf(orphan);
+  const network = kind === 'port' ? fitted(AssignedPortShape, orphan.document).document?.network : undefined;
+  return { kind, id, epoch, ...(takes !== undefined && { takes }), ...(network !== undefined && { network }) };
+}
+
 /** A node calls a port by its id, or by its interface where an administrator has plugged it. */
-function idOf({ kind, id, document }: Orphan): string[] {
-  if (kind === 'network') return [id];
+function idOf({ kind, id, document }: Orphan): string | undefined {
+  if (kind === 'network') return id;
   const port: unknown = kind === 'port' ? Reflect.get(Object(document), 'id') : undefined;
-  return typeof port === 'string' ? [`port-${port}`] : [];
+  return typeof port === 'string' ? `port-${port}` : undefined;
 }

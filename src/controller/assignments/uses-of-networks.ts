@@ -3,8 +3,8 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
+import type { PortBook } from '../ports/port-book.ts';
 import type { HoldingRecord } from './holding-record.ts';
-import type { PortBook } from './port-book.ts';
 
 /** A node whose channel stands. */
 export interface ReachedNode {
@@ -13,7 +13,7 @@ export interface ReachedNode {
 }
 
 /** A port that a node's administrator plugged in. */
-export interface ReportedPort {
+interface ReportedPort {
   readonly machine: MachineWord;
   readonly node: string;
   readonly link: string;
@@ -34,7 +34,7 @@ export interface UsesInput {
 }
 
 /** The ports that administrators of nodes plugged in. */
-export function reportedPorts(holdings: Iterable<HoldingRecord> = []): ReportedPort[] {
+function reportedPorts(holdings: Iterable<HoldingRecord> = []): ReportedPort[] {
   return [...holdings].flatMap(({ machine, name, ports }) => ports.map((port) => ({ machine, node: name, ...port })));
 }
 

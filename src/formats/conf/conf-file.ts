@@ -81,7 +81,7 @@ function parseEntry(content: string, place: SourcePlace): ConfEntry | undefined 
 /** Key and value of a line that was written as `key = value`, `key: value`, `key value` or `export key=value`. */
 function meantEntry(content: string): { key: string; value: string } | undefined {
   const [, key, value] =
-    /^\s*(?:(?:export|declare|typeset|readonly|local|set)\s+(?:-\w+\s+)*)?(\w+)(?:\s*[=:]\s*|\s+)(\S+)$/u.exec(
+    /^\s*(?:(?:export|declare|typeset|readonly|local|set)\s+(?:-\w+\s+)*)?([\w.]+)(?:\s*[=:]\s*|\s+)(\S+)$/u.exec(
       content,
     ) ?? [];
   return key === undefined || value === undefined ? undefined : { key, value };

@@ -14,12 +14,19 @@ export class ConfKeys<K extends string> {
   readonly #meant = new Set<string>();
   readonly #errors: MeshError[];
 
-  /** A key that is not in `keys` (MESH_CONF_KEY_UNKNOWN) or is given twice (MESH_CONF_KEY_TWICE) is an error. */
-  constructor(text: ConfText, keys: readonly K[]) {
+  /**
+   * A key that is not in `keys` (MESH_CONF_KEY_UNKNOWN) or is given twice (MESH_CONF_KEY_TWICE) is an error.
+   * @param rule says which keys there are
+   */
+  constructor(
+    text: ConfText,
+    keys: readonly K[],
+    rule = `The keys are ${keys.slice(0, -1).join(', ')} and ${keys.at(-1)}.`,
+  ) {
     this.#end = text.end;
     this.#errors = [...text.errors];
     for (const key of text.brokenKeys) this.#meant.add(key);
-    for (const entry of text.entries) this.#sort(entry, keys);
+    for (const entry of text.entries) this.#sort(entry, keys, rule);
   }
 
   /** All errors so far, in the order of their lines. */
@@ -51,12 +58,12 @@ export class ConfKeys<K extends string> {
     return this.optional(key, parse);
   }
 
-  #sort(entry: ConfEntry, keys: readonly K[]): void {
+  #sort(entry: ConfEntry, keys: readonly K[], rule: string): void {
     const key = keys.find((known) => known === entry.key);
     if (key === undefined) {
       const meant = nearest(entry.key, keys);
       if (meant !== undefined) this.#meant.add(meant);
-      this.#errors.push(unknownKey(entry, meant, keys));
+      this.#errors.push(unknownKey(entry, meant, rule));
       return;
     }
     const first = this.#entries.get(key);
@@ -69,9 +76,9 @@ function byPlace(a: MeshError, b: MeshError): number {
   return (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0);
 }
 
-function unknownKey(entry: ConfEntry, meant: string | undefined, keys: readonly string[]): MeshError {
+function unknownKey(entry: ConfEntry, meant: string | undefined, rule: string): MeshError {
   return new MeshError('MESH_CONF_KEY_UNKNOWN', `unknown key ${quoted(entry.key)}`, {
-    rule: `The keys are ${keys.slice(0, -1).join(', ')} and ${keys.at(-1)}.`,
+    rule,
     remedy: meant === undefined ? 'Remove the line' : `Write ${meant}=${entry.value}`,
     place: entry.keyPlace,
   });

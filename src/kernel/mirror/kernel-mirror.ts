@@ -12,8 +12,8 @@ export class KernelMirror {
   readonly #reader: KernelReader;
   readonly #keeps: Keeps;
   #tables: KernelTables;
-  /** The events since the start of the dump that is under way. */
-  #announced: KernelEvent[] | undefined;
+  /** The events since the start of each reading that is under way. */
+  readonly #readings = new Set<Announced>();
   #routesStale = false;
   /** Events were lost since the start of the last dump, or nothing has been read yet. */
   #overflowed = true;
@@ -40,33 +40,51 @@ export class KernelMirror {
 
   /** Applies an event. @returns as `KernelTables.take` */
   take(event: KernelEvent): boolean {
-    if (losesRoutes(event, this.#tables)) this.#routesStale = true;
+    const losing = losesRoutes(event, this.#tables);
+    if (losing) this.#routesStale = true;
     if (event.type === 'overflow') this.#overflowed = true;
     const matters = this.#tables.take(event);
-    // Learnt entries that are not kept may come in floods.
-    if (matters || event.type !== 'fdb') this.#announced?.push(event);
+    for (const reading of this.#readings) {
+      reading.losing ||= losing;
+      // Learnt entries that are not kept may come in floods.
+      if (matters || event.type !== 'fdb') reading.events.push(event);
+    }
     return matters;
   }
 
   /** Replaces the tables by a fresh dump, with the events that came during the dump: they may be newer. */
   async renew(): Promise<void> {
-    const announced: KernelEvent[] = [];
-    this.#announced = announced;
-    try {
-      const tables = await this.fresh(this.#keeps);
-      for (const event of announced) tables.take(event);
-      this.#tables = tables;
-      this.#overflowed = announced.some(({ type }) => type === 'overflow');
-    } finally {
-      if (this.#announced === announced) this.#announced = undefined;
-    }
+    const { read, events, losing } = await this.#during(() => this.fresh(this.#keeps));
+    for (const event of events) read.take(event);
+    this.#tables = read;
+    this.#overflowed = events.some(({ type }) => type === 'overflow');
+    // The routes of the dump may be older than the removal, even where they were read again during the dump.
+    if (losing) this.#routesStale = true;
   }
 
-  /** Reads the routes again if they are stale. */
+  /** Reads the routes again if they are stale. @throws the reader's error; the routes stay stale then */
   async renewRoutes(): Promise<void> {
     if (!this.#routesStale) return;
     this.#routesStale = false;
-    this.#tables.replaceRoutes(await this.#reader.routes());
+    try {
+      const { read, events } = await this.#during(() => this.#reader.routes());
+      this.#tables.replaceRoutes(read);
+      for (const event of events) if (event.type === 'route') this.#tables.take(event);
+    } catch (error) {
+      this.#routesStale = true;
+      throw error;
+    }
+  }
+
+  /** Reads, and keeps the events that come meanwhile. */
+  async #during<T>(read: () => Promise<T>): Promise<Announced & { readonly read: T }> {
+    const announced: Announced = { events: [], losing: false };
+    this.#readings.add(announced);
+    try {
+      return { read: await read(), ...announced };
+    } finally {
+      this.#readings.delete(announced);
+    }
   }
 
   /** A fresh dump beside the tables. @param keeps what it keeps */
@@ -79,6 +97,13 @@ export class KernelMirror {
     });
     return KernelTables.of(dump, keeps);
   }
+}
+
+/** What the kernel has announced during a reading. */
+interface Announced {
+  readonly events: KernelEvent[];
+  /** Whether routes went without an event of their own. */
+  losing: boolean;
 }
 
 /**

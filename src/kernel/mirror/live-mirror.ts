@@ -153,8 +153,7 @@ export class LiveMirror implements EntryQuestions {
   #take(event: KernelEvent): void {
     this.#mirror.take(event);
     if (event.type === 'overflow') this.#schedule.soon();
-    // A planned reading shows this change, too: a steady flow of changes must not put it off.
-    if (this.#mirror.routesAreStale) this.#rereading ??= this.#input.clock.after(REREAD_MS, () => void this.#reread());
+    this.#rereadIfStale();
     const isRoute = event.type === 'route' && event.route.family === 4;
     if (event.type === 'link' || event.type === 'address' || isRoute) this.#emitSoon();
   }
@@ -162,7 +161,14 @@ export class LiveMirror implements EntryQuestions {
   async #audit(): Promise<void> {
     this.#input.monitor.drain();
     await this.#mirror.renew();
-    if (!this.#closed) this.#changes.emit();
+    if (this.#closed) return;
+    this.#rereadIfStale();
+    this.#changes.emit();
+  }
+
+  /** A planned reading shows a further change, too: a steady flow of changes must not put it off. */
+  #rereadIfStale(): void {
+    if (this.#mirror.routesAreStale) this.#rereading ??= this.#input.clock.after(REREAD_MS, () => void this.#reread());
   }
 
   async #reread(): Promise<void> {

@@ -18,6 +18,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
+import type { AssignedWorkload, NodeCapacity, WorkloadRun } from './workload/assigned-workload.ts';
 
 /** The newest format of the assignment that this version writes and reads. host0 also writes the one before, if there is one. */
 export const NODE_ASSIGNMENT_FORMAT = 1;
@@ -34,6 +35,14 @@ export interface AssignedPeer {
   readonly underlay: Ipv4 | Ipv6;
   /** The Ethernet addresses of the peer's ports in this network, as far as host0 knows them. */
   readonly macs: readonly Mac[];
+  /** The IP addresses of guests behind these ports. Absent: none is known. */
+  readonly neighbours?: readonly PeerNeighbour[];
+}
+
+/** An IP address of a guest on another node, with the guest's Ethernet address. */
+export interface PeerNeighbour {
+  readonly address: Ipv4 | Ipv6;
+  readonly mac: Mac;
 }
 
 /** How the nodes of one network find each other. */
@@ -93,12 +102,12 @@ export interface AssignedPort {
   readonly link: string;
   /** The Ethernet address of the guest, if it is known. */
   readonly mac?: Mac;
-}
-
-/** A VM or a task on a node. There is none yet: an assignment of this version has none. */
-export interface AssignedWorkload {
-  readonly kind: string;
-  readonly id: string;
+  /** The agent makes the interface: a tap, which an emulator opens. Absent: the interface is another program's. */
+  readonly tap?: true;
+  /** The IP addresses that the guest may send from, beside its link-local one. Absent: none was given. */
+  readonly addresses?: readonly (Ipv4 | Ipv6)[];
+  /** The guest is a router: it may send from any address, advertise itself and serve DHCP. */
+  readonly trusted?: true;
 }
 
 /**
@@ -140,8 +149,28 @@ export type ObjectState =
   | { readonly state: 'pending'; readonly why: string; readonly ageSec: number }
   | { readonly state: 'failed'; readonly code: ErrorCode; readonly message: string; readonly remedy: string };
 
-/** How one object of a node is. `id` is the network's identifier, the interface of a port, or the service's identifier. */
-export type ObjectStatus = { readonly kind: ObjectKind; readonly id: string } & ObjectState;
+/** What a node tells of a port, beside the port's state. */
+export interface PortStatus {
+  /** An emulator or another holder has the interface open, and it has carrier. */
+  readonly bound: boolean;
+  /** The frames that the rules refused, by kind, while the last of them is not ten minutes ago. Absent: none. */
+  readonly refused?: readonly RefusedFrames[];
+}
+
+/** The frames of one kind that the rules refused from a port. */
+export interface RefusedFrames {
+  /** docs/ports.md */
+  readonly kind: string;
+  readonly frames: number;
+  /** The Ethernet addresses that the frames came from, as far as they are known. */
+  readonly macs: readonly string[];
+}
+
+/**
+ * How one object of a node is. `id` is the identifier of a network, a service or a workload, or the interface of a port. `port` is
+ * there for ports of host0 alone; an older node does not say.
+ */
+export type ObjectStatus = { readonly kind: ObjectKind; readonly id: string; readonly port?: PortStatus } & ObjectState;
 
 /** An object of an assignment that this version cannot read. */
 export interface UnsupportedObject {
@@ -153,8 +182,8 @@ export interface UnsupportedObject {
 
 /** What tells one orphan of a node from the others. */
 export interface OrphanName {
-  readonly kind: 'network' | 'port';
-  /** The identifier of the network, or the interface of the port. */
+  readonly kind: 'network' | 'port' | 'workload';
+  /** The identifier of the network or of the workload, or the interface of the port. */
   readonly id: string;
   /** The epoch under which the object was assigned. */
   readonly epoch: string;
@@ -165,7 +194,10 @@ export interface OrphanName {
  * object stays as it is until an administrator adopts or releases it.
  */
 export interface Orphan extends OrphanName {
-  /** The object's whole document (a `NodeAttachment` or an `AssignedPort`), from which host0 can make the object again. */
+  /**
+   * The object's whole document (a `NodeAttachment`, an `AssignedPort` or an `AssignedWorkload`), from which host0 can make the
+   * object again.
+   */
   readonly document: unknown;
 }
 
@@ -198,6 +230,10 @@ export interface NodeStatus {
   /** Ports that the node's administrator plugged in. They are without `id`. */
   readonly ports: readonly (Omit<AssignedPort, 'network'> & { readonly network: NetworkId | string })[];
   readonly orphans: readonly Orphan[];
+  /** How each workload runs. An older node runs none. */
+  readonly runs?: readonly WorkloadRun[];
+  /** What the node has for workloads. Absent: from an older node, or before the node has asked its emulator. */
+  readonly capacity?: NodeCapacity;
   /**
    * Where the node's VTEP of a network with assigned peers is, for networks over IPv6 or on an underlay device of their own. In all
    * others it is at the node's address towards host0, which host0's kernel sees.

@@ -20,6 +20,12 @@ export interface Paths {
   readonly state: string;
   /** Directory of files that must not survive a reboot. */
   readonly run: string;
+  /** The directories of emulators, by the ids of their workloads. */
+  readonly machines: string;
+  /** The cache of disk images. */
+  readonly images: string;
+  /** The volumes of virtual machines whose path is not absolute. */
+  readonly volumes: string;
   /** host0's control socket. */
   readonly controlSock: string;
   /** The agent's control socket. */
@@ -44,6 +50,9 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     keyFile: join(root, 'etc/meshwork/key'),
     state: join(root, 'var/lib/meshwork'),
     run,
+    machines: join(run, 'vm'),
+    images: join(root, 'var/lib/meshwork/disks/images'),
+    volumes: join(root, 'var/lib/meshwork/disks/volumes'),
     controlSock: join(run, 'control.sock'),
     agentSock: join(run, 'agent.sock'),
     logs: join(root, 'var/log/meshwork'),

@@ -1,8 +1,12 @@
 /** The names of forms in OpenAPI: those that the source exports them by, without `Shape`. */
+
+import * as workload from '../../model/workload/workload.ts';
 import * as processes from '../routes/process-routes.ts';
+import * as assignedWorkload from '../shapes/assigned-workload-shape.ts';
 import * as assignment from '../shapes/assignment-shape.ts';
 import * as bootViews from '../shapes/boot-view-shapes.ts';
 import * as catalogue from '../shapes/catalogue-shapes.ts';
+import * as diskImages from '../shapes/disk-image-shape.ts';
 import type { Outline, Shape } from '../shapes/form.ts';
 import * as inventory from '../shapes/inventory-shape.ts';
 import * as keys from '../shapes/key-file.ts';
@@ -27,8 +31,11 @@ const MODULES: readonly object[] = [
   keys,
   membership,
   nodeAssignment,
+  assignedWorkload,
+  workload,
   path,
   bootViews,
+  diskImages,
   processes,
 ];
 

@@ -5,6 +5,8 @@ import { ClaimLineShape, KeptLineShape } from '../shapes/kept-membership-shape.t
 import { AssignmentAnswerShape, NodeStatusShape } from '../shapes/node-assignment-shape.ts';
 import { ErrorShape } from '../shapes/parts.ts';
 import { PathDocumentShape } from '../shapes/path-view-shape.ts';
+import { NODE_CONSOLE_ROUTES } from './console-routes.ts';
+import { NODE_IMAGE_ROUTES } from './disk-image-routes.ts';
 import { CaptureQueryFields, NetworkQuery, PathQueryFields } from './questions.ts';
 import { document, lines, PCAPNG, type RouteTable } from './route.ts';
 
@@ -13,6 +15,8 @@ const ASSIGNMENT_MAX_BYTES = 16 * 1024 * 1024;
 
 /** The table. */
 export const CHANNEL_ROUTES = {
+  ...NODE_CONSOLE_ROUTES,
+  ...NODE_IMAGE_ROUTES,
   'GET /status': {
     summary:
       'Streams what the node says of itself: a line now and after each change. The first says which formats it reads.',
@@ -64,5 +68,15 @@ export const PEER_ROUTES = {
     query: PathQueryFields,
     answer: document(PathDocumentShape),
     errors: ['MESH_ADDRESS_INVALID', 'MESH_BUSY'],
+  },
+} as const satisfies RouteTable;
+
+/** What agents of earlier versions also answered inside a mesh, to host0 alone. */
+export const EARLIER_PEER_ROUTES = {
+  'GET /capture': {
+    summary: 'Captures the packets of this mesh on the node.',
+    query: CaptureQueryFields,
+    answer: PCAPNG,
+    errors: ['MESH_NET_UNKNOWN', 'MESH_KERNEL_REFUSED'],
   },
 } as const satisfies RouteTable;

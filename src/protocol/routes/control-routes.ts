@@ -6,10 +6,13 @@ import { NetworkStateShape } from '../shapes/state-shape.ts';
 import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
+import { CONSOLE_ROUTES } from './console-routes.ts';
+import { IMAGE_ROUTES } from './disk-image-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
+import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
 
 /** The states of all networks of one machine. */
@@ -29,7 +32,10 @@ export const CONTROL_ROUTES = {
   ...CATALOGUE_ROUTES,
   ...NODE_ROUTES,
   ...PORT_ROUTES,
+  ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
+  ...CONSOLE_ROUTES,
+  ...IMAGE_ROUTES,
   ...BOOT_ROUTES,
   'GET /v1/assignment': {
     summary: 'Streams what host0’s own agent sets up, to that agent.',

@@ -1,6 +1,7 @@
 /** What a reader of an assignment takes, what it keeps apart, what it refuses; and digests. */
 import { expect, test } from 'vitest';
 import { manage } from '../../../test/kit/networks.ts';
+import { assignedWeb as web, workload } from '../../../test/kit/workloads.ts';
 import { attachmentDigest } from '../documents/node-assignment.ts';
 import { readNodeAssignment } from './node-assignment-shape.ts';
 
@@ -41,6 +42,16 @@ test('objects of an unknown kind are kept apart, and the others are taken', () =
     { kind: 'network', id: 'net-1001', why: expect.stringContaining('"geneve"') },
     { kind: 'port', id: '2' },
     { kind: 'workload', id: '3', why: expect.stringContaining('"vm"') },
+  ]);
+});
+
+test('a workload is read; another kind of workload, and one with an unknown part, is kept apart', () => {
+  const later = { ...web, id: '2', workload: { ...workload, firmware: 'coreboot' } };
+  const { assignment, unsupported } = read({ workloads: [web, { id: '3', kind: 'task' }, later] });
+  expect(assignment.workloads).toEqual([web]);
+  expect(unsupported).toMatchObject([
+    { kind: 'workload', id: '3', why: expect.stringContaining('"task"') },
+    { kind: 'workload', id: '2' },
   ]);
 });
 

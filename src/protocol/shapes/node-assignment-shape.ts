@@ -2,6 +2,7 @@
  * The form of a node's assignment. A document whose frame does not fit is used in no part. An object inside that does not fit is
  * kept apart, and the others are used: host0 may be of a later version, with kinds of objects that this version does not know.
  */
+import { IpShape } from '../../model/address/address-shapes.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
@@ -24,9 +25,11 @@ import {
   type NodeStatus,
   type ObjectKind,
   type ObjectStatus,
+  type RefusedFrames,
   type UnchangedAttachment,
   type UnsupportedObject,
 } from '../documents/node-assignment.ts';
+import { AssignedWorkloadShape, NodeCapacityShape, PortIdShape, WorkloadRunShape } from './assigned-workload-shape.ts';
 import { ASSIGNMENT_MAX_LENGTH, NICS_MAX, NicShape, SegmentShape } from './assignment-shape.ts';
 import { fitted, readDocument } from './document.ts';
 import * as form from './form.ts';
@@ -50,6 +53,8 @@ import {
 /** More ports than a machine has interfaces. */
 const PORTS_MAX = 65_536;
 const SERVICES_MAX = 64;
+/** More guests than a machine runs. */
+export const WORKLOADS_MAX = 16_384;
 const MACS_MAX = 65_536;
 /** Networks, ports, services and workloads of a node together. */
 const OBJECTS_MAX = 262_144;
@@ -57,10 +62,24 @@ const OBJECTS_MAX = 262_144;
 export const DigestShape: form.Shape<string> = form.string({ pattern: /^[0-9a-f]{32}$/ });
 /** What a node calls a state of its ports. */
 export const WordShape = form.string({ max: 64 });
-/** The id of a port that host0 has placed. */
-export const PortIdShape = form.string({ pattern: /^[0-9a-f]{1,16}$/ });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
 const ObjectIdShape = form.string({ max: 64 });
+
+/** More IP addresses than a guest needs on one card. */
+const GUEST_ADDRESSES_MAX = 64;
+/** The IP addresses of the guest of one port. */
+export const GuestAddressesShape: form.Shape<readonly (Ipv4 | Ipv6)[]> = form.listOf(IpShape, GUEST_ADDRESSES_MAX);
+/** Kinds of refused frames, and Ethernet addresses that are named for each. */
+const REFUSED_MAX = 64;
+/** The frames that the rules refused from a port. */
+export const RefusedShape: form.Shape<readonly RefusedFrames[]> = form.listOf(
+  form.object({
+    kind: form.string({ max: 64 }),
+    frames: form.int(0),
+    macs: form.listOf(form.string({ max: 64 }), 1_024),
+  }),
+  REFUSED_MAX,
+);
 
 /** A machine in derivations: its id, or the word of host0. */
 export const MachineWordShape: form.Shape<MachineWord> = form.union([MachineIdShape, form.literal('host0')]);
@@ -72,6 +91,7 @@ const AssignedPeerShape: form.Shape<AssignedPeer> = form.object({
   name: NodeNameShape,
   underlay: UnderlayShape,
   macs: form.listOf(MacShape, MACS_MAX),
+  neighbours: form.exactOptional(form.listOf(form.object({ address: IpShape, mac: MacShape }), MACS_MAX)),
 });
 
 const PeersShape: form.Shape<AttachmentPeers> = form.variants('kind', [
@@ -110,11 +130,14 @@ export const AssignedPortShape: form.Shape<AssignedPort> = form.object({
   network: NetworkIdShape,
   link: DeviceShape,
   mac: form.exactOptional(MacShape),
+  tap: form.exactOptional(form.literal(true)),
+  addresses: form.exactOptional(GuestAddressesShape),
+  trusted: form.exactOptional(form.literal(true)),
 });
 
 /** What tells one orphan of a node from the others. */
 export const OrphanNameShape = form.object({
-  kind: form.oneOf(['network', 'port']),
+  kind: form.oneOf(['network', 'port', 'workload']),
   id: form.string({ max: 64 }),
   epoch: form.string({ max: 32 }),
 });
@@ -133,7 +156,7 @@ const Frame = form.object({
   revision: form.int(0),
   attachments: form.listOf(form.unknown(), NETWORKS_MAX),
   ports: form.listOf(form.unknown(), PORTS_MAX),
-  workloads: form.listOf(form.unknown(), PORTS_MAX),
+  workloads: form.listOf(form.unknown(), WORKLOADS_MAX),
   released: form.exactOptional(form.listOf(OrphanNameShape, OBJECTS_MAX)),
   heard: form.exactOptional(WordShape),
   term: form.exactOptional(WordShape),
@@ -190,15 +213,17 @@ export function readNodeAssignment(text: string): NodeAssignmentReading {
     else if (full.fault !== undefined) unsupported.push(unsupportedAttachment(value));
     else read.push({ attachment: full.document, digest: attachmentDigest(Object(value)) });
   }
-  const ports = document.ports.flatMap((value) => {
-    const { document: port, fault: misfit } = fitted(AssignedPortShape, value);
-    if (misfit === undefined) return [port];
-    unsupported.push(unsupportedObject('port', value));
-    return [];
-  });
-  unsupported.push(...document.workloads.map((value) => unsupportedObject('workload', value)));
+  const known = <T>(kind: ObjectKind, shape: form.Shape<T>, values: readonly unknown[]): T[] =>
+    values.flatMap((value) => {
+      const { document: object, fault: misfit } = fitted(shape, value);
+      if (misfit === undefined) return [object];
+      unsupported.push(unsupportedObject(kind, value));
+      return [];
+    });
+  const ports = known('port', AssignedPortShape, document.ports);
+  const workloads = known('workload', AssignedWorkloadShape, document.workloads);
   const attachments = read.map(({ attachment }) => attachment);
-  return { assignment: { ...document, attachments, ports, workloads: [] }, read, unchanged, unsupported };
+  return { assignment: { ...document, attachments, ports, workloads }, read, unchanged, unsupported };
 }
 
 function unsupportedAttachment(value: unknown): UnsupportedObject {
@@ -215,18 +240,21 @@ function unsupportedObject(kind: ObjectKind, value: unknown): UnsupportedObject 
   return { kind, id: document.id, why: `${why}, which this version of Meshwork does not know` };
 }
 
+const ObjectFields = {
+  kind: ObjectKindShape,
+  id: ObjectIdShape,
+  port: form.exactOptional(form.object({ bound: form.boolean(), refused: form.exactOptional(RefusedShape) })),
+};
 const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
-  form.object({ kind: ObjectKindShape, id: ObjectIdShape, state: form.literal('ready') }),
+  form.object({ ...ObjectFields, state: form.literal('ready') }),
   form.object({
-    kind: ObjectKindShape,
-    id: ObjectIdShape,
+    ...ObjectFields,
     state: form.literal('pending'),
     why: TextShape,
     ageSec: form.int(0),
   }),
   form.object({
-    kind: ObjectKindShape,
-    id: ObjectIdShape,
+    ...ObjectFields,
     state: form.literal('failed'),
     code: form.mapped(form.string(), errorCodeOf),
     message: TextShape,
@@ -261,6 +289,8 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
     PORTS_MAX,
   ),
   orphans: form.listOf(form.object({ ...OrphanNameShape.fields, document: form.unknown() }), OBJECTS_MAX),
+  runs: form.droppable(form.listOf(WorkloadRunShape, WORKLOADS_MAX)),
+  capacity: form.droppable(NodeCapacityShape),
   vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, NETWORKS_MAX)),
 });
 

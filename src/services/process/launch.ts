@@ -17,6 +17,8 @@ export interface Launch {
   readonly user?: { readonly uid: number; readonly gid: number };
   /** What the process reads from its standard input, which ends then. Nothing when absent. */
   readonly stdin?: string;
+  /** Open descriptors that the process gets as its descriptors from 3 on. They stay open here. */
+  readonly descriptors?: readonly number[];
   /** Calls `fork` where the process shall run, for example inside a network namespace. */
   readonly within?: <T>(fork: () => T) => T;
   /** Called if the program cannot be started, after `launch` has returned. */
@@ -34,7 +36,7 @@ const LOG_MODE = 0o640;
  */
 export function launch(wanted: Launch): ProcessMark | undefined {
   const { argv, directory: cwd = '/', logFile, env, user, stdin } = wanted;
-  const { within = (fork) => fork(), onError = () => {}, onExit } = wanted;
+  const { within = (fork) => fork(), onError = () => {}, onExit, descriptors = [] } = wanted;
   const [program = '', ...rest] = argv;
   const log = logFile === undefined ? undefined : openSync(logFile, 'a', LOG_MODE);
   const output = log ?? 'ignore';
@@ -43,7 +45,7 @@ export function launch(wanted: Launch): ProcessMark | undefined {
       spawn(program, rest, {
         detached: true,
         cwd,
-        stdio: [stdin === undefined ? 'ignore' : 'pipe', output, output],
+        stdio: [stdin === undefined ? 'ignore' : 'pipe', output, output, ...descriptors],
         ...(env !== undefined && { env }),
         ...user,
       }),

@@ -4,45 +4,19 @@
  * shall run is decided elsewhere: by a step of the agent's plan (launcher.ts), or by a `Service`.
  */
 import { mkdirSync, rmSync, statSync } from 'node:fs';
-import type { Alarm, Clock } from '../../model/clock.ts';
+import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
 import { endProcess, killLost, stopOf, sweepAfter } from './process-end.ts';
-import { isIn, joinGroup, makeGroup } from './process-group.ts';
+import { groupOf, isIn, joinGroup, killedForMemory, makeGroup } from './process-group.ts';
 import { isRunning, signalProcess } from './process-mark.ts';
 import { lastLineOf, lookAtOutput, SHORTEST_LOOK_MS } from './process-output.ts';
+import type { ProcessEnd, ProcessPlace, RunningProcess } from './process-place.ts';
 import { type ProcessRecord, readProcessRecord, writeProcessRecord } from './process-record.ts';
 import { checkSpec, OUTPUT_MAX_BYTES, type ProcessSpec, specDigest } from './process-spec.ts';
-import { type InNetns, newRecord, outputFileOf, recordFileOf, startBySpec } from './process-start.ts';
+import { newRecord, outputFileOf, recordFileOf, startBySpec } from './process-start.ts';
 import { isReady, READY_WITHIN_SEC } from './readiness.ts';
 import { RestartPause, WELL_MS } from './restart-pause.ts';
-
-/** Where a process is, and what it is started with. */
-export interface ProcessPlace {
-  /** The name of the process in messages and of its files. */
-  readonly name: string;
-  /** The directory of its record and, unless its spec says otherwise, of its output. */
-  readonly directory: string;
-  readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
-  /** Runs `fork` in the network namespace at `path`. Absent: specs name no namespace. */
-  readonly inNetns?: InNetns;
-}
-
-/** A process that runs. */
-export interface RunningProcess {
-  readonly pid: number;
-  readonly label: string;
-  /** The digest of the spec that it was started with. */
-  readonly digest: string;
-  /** The digest of what it has read again last. */
-  readonly reread?: string;
-  /** It has shown that it does its work. */
-  readonly ready: boolean;
-  /** It runs in another network namespace than its spec names: that one was deleted and made again. */
-  readonly astray: boolean;
-}
 
 /** An adopted process is checked this often: only the exit of a child is reported to its parent. */
 const CHECK_MS = 500;
@@ -66,7 +40,8 @@ export class LaunchedProcess {
   /** The process is being ended: its end is no failure. */
   #isEnding = false;
   /** How the last child ended. */
-  #ending: string | undefined;
+  #exit: Pick<ProcessEnd, 'status' | 'signal'> = {};
+  #ended: ProcessEnd | undefined;
   #startedMs: number;
   #outputFromByte = 0;
   #lookMs = SHORTEST_LOOK_MS;
@@ -86,7 +61,12 @@ export class LaunchedProcess {
     const { record, fault } = readProcessRecord(this.#recordFile);
     if (fault !== undefined) this.#tell('record not used', `the record ${this.#recordFile} ${fault}`, 'warning');
     if (record !== undefined && isRunning(record)) this.#record = record;
-    else if (record !== undefined) sweepAfter(record, this.#recordFile, 'earlier');
+    else if (record !== undefined) {
+      const outOfMemory = killedForMemory(groupOf(this.#recordFile, record.group));
+      const { pid, startTime, fingerprint: digest } = record;
+      this.#ended = { pid, startTime, digest, ranMs: 0, lastLine: '', outOfMemory };
+      sweepAfter(record, this.#recordFile, 'earlier');
+    }
     this.#checkLater();
   }
 
@@ -98,9 +78,9 @@ export class LaunchedProcess {
   get running(): RunningProcess | undefined {
     const record = this.#record;
     if (record === undefined) return undefined;
-    const { pid, label, fingerprint: digest, ready = true } = record;
+    const { pid, startTime, label, fingerprint: digest, ready = true } = record;
     const reread = this.#ordered?.digest ?? record.reread;
-    return { pid, label, digest, ready, astray: this.#astray, ...(reread !== undefined && { reread }) };
+    return { pid, startTime, label, digest, ready, astray: this.#astray, ...(reread !== undefined && { reread }) };
   }
 
   /** Why the process does not keep running, or does not do its work (MESH_PROCESS_FAILED); it holds until it has run for ten seconds. */
@@ -108,13 +88,20 @@ export class LaunchedProcess {
     return this.#error;
   }
 
+  /** How the process has ended by itself; undefined while it runs, and after it was ended. */
+  get ended(): ProcessEnd | undefined {
+    return this.#ended;
+  }
+
   /** How long the next start must wait, since the process has ended again and again. */
   get waitMs(): number {
     return this.#pause.waitMs(this.#place.clock.nowMs());
   }
 
-  /** Why a start would be refused now: the process has ended again and again with this spec, and must wait. */
+  /** Why a start would be refused now: the process has ended again and again with this spec, and must wait, or runs once. */
   refusalOf(spec: ProcessSpec): MeshError | undefined {
+    if (spec.once === true && this.#ended?.digest === specDigest(spec))
+      return new MeshError('MESH_PROCESS_FAILED', `${this.name} has ended`, { object: this.name });
     if (this.waitMs === 0 || (this.#spec !== undefined && specDigest(this.#spec) !== specDigest(spec)))
       return undefined;
     return (
@@ -240,7 +227,7 @@ export class LaunchedProcess {
   }
 
   async #launch(spec: ProcessSpec): Promise<void> {
-    const { directory, clock, inNetns } = this.#place;
+    const { directory, clock, inNetns, openTap } = this.#place;
     mkdirSync(directory, { recursive: true });
     lookAtOutput(this.outputFile, this.#outputMaxBytes, SHORTEST_LOOK_MS);
     // What an earlier process of this name has left behind, whose record was lost.
@@ -248,15 +235,17 @@ export class LaunchedProcess {
     await killLost(group, clock);
     this.#outputFromByte = statSync(this.outputFile, { throwIfNoEntry: false })?.size ?? 0;
     this.#startedMs = clock.nowMs();
-    this.#ending = undefined;
+    this.#exit = {};
+    this.#ended = undefined;
     this.#ordered = undefined;
     const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
     const mark = startBySpec(spec, {
       outputFile: this.outputFile,
       inNetns,
+      openTap,
       onError: refuse,
       onExit: (status, signal) => {
-        this.#ending = status === null ? `was ended by ${signal}` : `ended with ${status}`;
+        this.#exit = { ...(status !== null && { status }), ...(signal !== null && { signal }) };
         void this.#enqueue(() => this.#checkNow());
       },
     });
@@ -306,9 +295,13 @@ export class LaunchedProcess {
     if (record === undefined || this.#isEnding) return;
     if (!isRunning(record)) {
       this.#readyCheck?.cancel();
+      const outOfMemory = killedForMemory(groupOf(this.#recordFile, record.group));
       sweepAfter(record, this.#recordFile, 'now');
       this.#record = undefined;
-      this.#failed(this.#ending ?? 'ended');
+      const ranMs = this.#place.clock.nowMs() - this.#startedMs;
+      const lastLine = lastLineOf(this.outputFile);
+      const { pid, startTime, fingerprint: digest } = record;
+      this.#failed({ ...this.#exit, pid, startTime, digest, ranMs, lastLine, outOfMemory });
       return;
     }
     this.#tryToKeepRecord();
@@ -359,12 +352,18 @@ export class LaunchedProcess {
     if (had) this.#changes.emit();
   }
 
-  #failed(what: string): void {
-    const { clock } = this.#place;
-    this.#pause.failed(clock.nowMs(), clock.nowMs() - this.#startedMs);
-    const lastLine = lastLineOf(this.outputFile);
+  #failed(end: ProcessEnd): void {
+    this.#ended = end;
+    const { lastLine } = end;
+    const what = `${this.name} ${exitWords(end)}${lastLine && `; it last said: ${lastLine}`}`;
+    if (this.#spec?.once === true) {
+      this.#tell('service ended', what);
+      this.#changes.emit();
+      return;
+    }
+    this.#pause.failed(this.#place.clock.nowMs(), end.ranMs);
     const remedy = this.#spec?.remedies?.find(({ says }) => lastLine.includes(says))?.remedy;
-    this.#reportEnd('service ended', `${this.name} ${what}${lastLine && `; it last said: ${lastLine}`}`, remedy);
+    this.#reportEnd('service ended', what, remedy);
   }
 
   /** The system refused a call (open, write). The process is left as it is, and the call is tried again. */
@@ -388,4 +387,9 @@ export class LaunchedProcess {
   #tell(kind: string, message: string, level: 'info' | 'warning' = 'info'): void {
     this.#place.journal.record({ level, kind, message, object: this.name });
   }
+}
+
+function exitWords({ status, signal }: ProcessEnd): string {
+  if (signal !== undefined) return `was ended by ${signal}`;
+  return status === undefined ? 'ended' : `ended with ${status}`;
 }

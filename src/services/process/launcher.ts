@@ -5,8 +5,9 @@
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import { LaunchedProcess, type ProcessPlace } from './launched-process.ts';
+import { LaunchedProcess } from './launched-process.ts';
 import { recordedNames } from './left-over.ts';
+import type { ProcessEnd, ProcessPlace, RunningProcess } from './process-place.ts';
 import { type ProcessSpec, specDigest } from './process-spec.ts';
 
 /** A process that runs, or is being started. */
@@ -53,6 +54,23 @@ export class Launcher implements HealthSource {
   /** The processes that run, or are being started. */
   present(): PresentProcess[] {
     return [...this.#slots].flatMap(([name, slot]) => presentIn(name, slot) ?? []);
+  }
+
+  /** The process of this name, while it runs and no other order is being carried out. */
+  running(name: string): RunningProcess | undefined {
+    const { process, order } = this.#slots.get(name) ?? {};
+    return order === undefined ? process?.running : undefined;
+  }
+
+  /** How the process of this name has ended by itself; undefined while it runs, and after it was ended. */
+  endOf(name: string): ProcessEnd | undefined {
+    return this.#slots.get(name)?.process.ended;
+  }
+
+  /** Why the process of this name cannot be started, or does not keep running. */
+  errorOf(name: string): MeshError | undefined {
+    const slot = this.#slots.get(name);
+    return slot?.error ?? slot?.process.error;
   }
 
   /** Tells how the wanted processes run, and forgets those that neither run nor are wanted. Cheap when nothing has changed. */

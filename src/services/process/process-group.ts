@@ -56,6 +56,19 @@ function removeForgotten(own: string, except: string): void {
   }
 }
 
+/**
+ * Whether the kernel has killed a process of a cgroup because memory ran out: nothing else tells of it. Ask before the cgroup is
+ * removed. Without a cgroup, or without its memory controller, nobody knows.
+ */
+export function killedForMemory(directory: string | undefined): boolean {
+  if (directory === undefined) return false;
+  try {
+    return /^oom_kill [1-9]/m.test(readFileSync(join(directory, 'memory.events'), 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 /** Moves a process into its cgroup. @returns whether it is there */
 export async function joinGroup(directory: string, { pid }: ProcessMark): Promise<boolean> {
   try {

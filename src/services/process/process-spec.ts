@@ -39,6 +39,13 @@ export interface ProcessSpec {
   readonly stopSec?: number;
   /** A word of its owner, which is known after an adoption, too. */
   readonly label?: string;
+  /**
+   * Taps that the process gets open, by name: the first one is its descriptor 3. They are in the namespace of the process. So it
+   * needs no right to open one.
+   */
+  readonly taps?: readonly string[];
+  /** After its end the process is started again with another spec only: its owner decides. */
+  readonly once?: boolean;
   /** What to do when the last line of its output has a text. */
   readonly remedies?: readonly { readonly says: string; readonly remedy: string }[];
 }
@@ -70,9 +77,24 @@ export function contentDigest(content: string): string {
  * reads again are no part of it: they change without another process.
  */
 export function specDigest(spec: ProcessSpec): string {
-  const { argv, env, directory = '/', netns = '', user, stdin = '', outputFile = '', reads = [], label = '' } = spec;
+  const {
+    argv,
+    env,
+    directory = '/',
+    netns = '',
+    user,
+    stdin = '',
+    outputFile = '',
+    reads = [],
+    label = '',
+    taps,
+  } = spec;
   const sorted = env === undefined ? [] : Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
-  return contentDigest(JSON.stringify([argv, sorted, directory, netns, user ?? {}, stdin, outputFile, reads, label]));
+  // A process without taps has the digest that it has had in earlier versions.
+  const given = taps === undefined ? [] : [taps];
+  return contentDigest(
+    JSON.stringify([argv, sorted, directory, netns, user ?? {}, stdin, outputFile, reads, label, ...given]),
+  );
 }
 
 /** The length of a digest in a record of an earlier version. */

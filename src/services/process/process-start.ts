@@ -1,5 +1,5 @@
 /** The start of a process by its spec, and the record of it. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import { type Launch, launch } from './launch.ts';
@@ -10,29 +10,47 @@ import { checkSpec, type ProcessSpec, specDigest } from './process-spec.ts';
 /** Runs `fork` in the network namespace at `path`. */
 export type InNetns = <T>(path: string, fork: () => T) => T;
 
+/** Opens a tap of the network namespace at `netns`; of this process's own when absent. @returns the descriptor */
+export type OpenTap = (name: string, netns?: string) => number;
+
 interface Surroundings extends Pick<Launch, 'onError' | 'onExit'> {
   readonly outputFile: string;
   /** Absent: specs name no namespace. */
   readonly inNetns?: InNetns | undefined;
+  /** Absent: specs name no taps. */
+  readonly openTap?: OpenTap | undefined;
 }
 
-/** Starts a process as its spec says. @returns undefined if the program cannot be started; `onError` is called then */
+/**
+ * Starts a process as its spec says.
+ * @returns undefined if the program cannot be started; `onError` is called then
+ * @throws an error of the kernel, such as MESH_KERNEL_REFUSED when another process has a tap open
+ */
 export function startBySpec(
   spec: ProcessSpec,
-  { outputFile, inNetns, ...listeners }: Surroundings,
+  { outputFile, inNetns, openTap, ...listeners }: Surroundings,
 ): ProcessMark | undefined {
-  const { argv, directory = '/', netns, env, user, stdin } = spec;
+  const { argv, directory = '/', netns, env, user, stdin, taps = [] } = spec;
   if (netns !== undefined && inNetns === undefined) throw new RangeError(`${spec.name} cannot enter a namespace`);
-  return launch({
-    ...listeners,
-    argv,
-    directory,
-    logFile: outputFile,
-    ...(env !== undefined && { env }),
-    ...(user !== undefined && { user }),
-    ...(stdin !== undefined && { stdin }),
-    ...(netns !== undefined && inNetns !== undefined && { within: (fork) => inNetns(netns, fork) }),
-  });
+  if (taps.length > 0 && openTap === undefined) throw new RangeError(`${spec.name} cannot be given a tap`);
+  const descriptors: number[] = [];
+  try {
+    for (const tap of taps) if (openTap !== undefined) descriptors.push(openTap(tap, netns));
+    return launch({
+      ...listeners,
+      argv,
+      directory,
+      descriptors,
+      logFile: outputFile,
+      ...(env !== undefined && { env }),
+      ...(user !== undefined && { user }),
+      ...(stdin !== undefined && { stdin }),
+      ...(netns !== undefined && inNetns !== undefined && { within: (fork) => inNetns(netns, fork) }),
+    });
+  } finally {
+    // The process has its own copies: a tap has carrier as long as these are open.
+    for (const descriptor of descriptors) closeSync(descriptor);
+  }
 }
 
 /** The record of a process that has just been started. @param group the directory of its cgroup */

@@ -4,7 +4,8 @@
  */
 import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import { LaunchedProcess, type ProcessPlace } from './launched-process.ts';
+import { LaunchedProcess } from './launched-process.ts';
+import type { ProcessPlace } from './process-place.ts';
 import { isOfSpec, type ProcessSpec, specDigest } from './process-spec.ts';
 import { RestartPause } from './restart-pause.ts';
 

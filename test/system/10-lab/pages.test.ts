@@ -58,6 +58,7 @@ test.each([
   ['mesh node info', 'docs/nodes.md', 'host0'],
   ['mesh network', 'docs/networks.md', 'host0'],
   ['mesh port', 'docs/assignments.md', 'host0'],
+  ['mesh node role', 'docs/assignments.md', 'host0'],
   ['mesh node orphans', 'docs/assignments.md', 'host0'],
 ])('%s … prints what %s shows, on %s', async (begin, page, host) => {
   const shown = shownCommands(pageOf(page)).filter(({ text }) => text.startsWith(begin));

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { programFile } from '../../../src/image/node/program-files.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { type MemberAddresses, memberAddresses } from '../../../src/model/network/member.ts';
@@ -20,7 +21,6 @@ import { until as untilWithin } from '../until.ts';
 /** host0's membership API in the mesh `manage`. */
 export const URL_IN_MESH = 'http://[fd42:2345:1234:9abc::1]:8000/';
 
-const HOST0 = new URL('../../../src/main/host0.ts', import.meta.url).pathname;
 const POLLER = new URL('poller.sh', import.meta.url).pathname;
 /** Five times the duration of the slowest step on a busy machine. */
 const DEADLINE_MS = 15_000;
@@ -157,7 +157,7 @@ export class Underlay {
       this.host0.spawn(
         process.execPath,
         '--disable-warning=ExperimentalWarning',
-        HOST0,
+        programFile('host0'),
         '--root',
         this.root,
         '--name',

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -32,15 +33,11 @@ let node2: LabHost;
 let node3: LabHost;
 let guest1: Guest;
 let guest2: Guest;
+let guest3: Guest;
 
 beforeAll(async () => {
-  lab = shared.use(await Lab.up({ name: `blue-${process.pid}`, nodes: 3, segments: 2 }));
+  lab = shared.use(await Lab.up({ name: `blue-${process.pid}`, nodes: 3, segments: 2, deadlineMs: READY_DEADLINE_MS }));
   [node1, node2, node3] = [lab.host('node1'), lab.host('node2'), lab.host('node3')];
-  // A backup from before the network.
-  await lab.stop(lab.host('host0'), 'host0');
-  for (const file of storeFiles()) if (existsSync(file)) cpSync(file, `${file}.backup`);
-  lab.start(lab.host('host0'), 'host0');
-  await lab.ready({ deadlineMs: READY_DEADLINE_MS });
   guest1 = shared.use(Guest.behind(node1, 'vm1', 'fd99::11'));
   guest2 = shared.use(Guest.behind(node2, 'vm2', 'fd99::12'));
 });
@@ -87,6 +84,46 @@ function floodsOf(host: LabHost): readonly string[] {
   return [...text.matchAll(/^00:00:00:00:00:00 dst (\S+)/gm)].map(([, to = '']) => to).toSorted();
 }
 
+/** Runs a command about a port that host0 places. */
+async function placed(...words: readonly string[]): Promise<{ readonly id: string }> {
+  const view = await mesh('port', ...words);
+  const id: unknown = Reflect.get(Object(view), 'id');
+  if (typeof id !== 'string') throw new TypeError(JSON.stringify(view));
+  return { ...Object(view), id };
+}
+
+/** The ports that host0 has placed. */
+async function ports(): Promise<string[]> {
+  const list = await mesh('port', 'list', '--all');
+  if (!Array.isArray(list)) throw new TypeError(JSON.stringify(list));
+  return list.map((port) => `${port.id} ${port.interface} ${port.node} ${port.state}`);
+}
+
+/** Waits until host0 lists these orphans, and no other. */
+async function orphansAre(...wanted: readonly string[]): Promise<void> {
+  let last: unknown;
+  try {
+    await until('host0 lists the orphans', DEADLINE_MS, async () => {
+      last = await mesh('node', 'orphans', 'list').catch((error: unknown) => error);
+      if (!Array.isArray(last)) return false;
+      return isDeepStrictEqual(last.map(({ node, id }) => `${node} ${id}`).toSorted(), wanted);
+    });
+  } catch (cause) {
+    throw new Error(JSON.stringify(last), { cause });
+  }
+}
+
+/** Starts host0 again with another store. */
+async function host0From(store: 'backup' | 'nothing'): Promise<void> {
+  const central = lab.host('host0');
+  await lab.stop(central, 'host0');
+  for (const file of storeFiles()) {
+    rmSync(file, { force: true });
+    if (store === 'backup' && existsSync(`${file}.backup`)) renameSync(`${file}.backup`, file);
+  }
+  lab.start(central, 'host0');
+}
+
 const talk = () => allReachable(guest1.netns, [guest2.address]);
 
 test('a port brings the network to its node, two guests reach each other, and the last port takes it away', async () => {
@@ -113,6 +150,8 @@ test('a port that is plugged while host0 is away waits, and is plugged when host
   await lab.stop(lab.host('host0'), 'host0');
   const view = await plug(node2, 'vm2');
   expect(view).toMatchObject({ state: 'wanted', network: 'blue', why: expect.stringContaining('has not given') });
+  // A backup from before the ports that host0 places.
+  for (const file of storeFiles()) if (existsSync(file)) cpSync(file, `${file}.backup`);
   lab.start(lab.host('host0'), 'host0');
   await talk();
   await noDrift([node1, node2]);
@@ -153,32 +192,68 @@ test('another MTU and description lose no packet, and restart no stream', async 
   expect(changes.flat()).toEqual([]);
 });
 
-test('on a host0 that is restored from a backup without the network, the network lives on, and is adopted', async () => {
-  const central = lab.host('host0');
-  await lab.stop(central, 'host0');
-  for (const file of storeFiles()) {
-    rmSync(file, { force: true });
-    if (existsSync(`${file}.backup`)) renameSync(`${file}.backup`, file);
-  }
-  lab.start(central, 'host0');
-  const orphans = async () => {
-    const list = await mesh('node', 'orphans', 'list').catch(() => []);
-    return Array.isArray(list) ? list.map((orphan) => `${orphan.node} ${orphan.id}`).toSorted() : [];
-  };
-  await until('host0 lists the orphans', DEADLINE_MS, async () => {
-    return (await orphans()).join() === 'node1 net-1001,node2 net-1001';
+test('a port that host0 places is on its node, moves to another, and is deleted; guests elsewhere lose no ping', async () => {
+  guest3 = shared.use(Guest.behind(node3, 'vm3', 'fd99::13'));
+  const guest0 = shared.use(Guest.behind(lab.host('host0'), 'vm3', 'fd99::10'));
+  using pings = await Pings.start(guest1.netns, guest2.address);
+  const { id } = await placed('create', 'blue', '--node', 'node3', '--device', 'vm3');
+  await allReachable(guest1.netns, [guest3.address]);
+  await until('host0 knows that the port is plugged', DEADLINE_MS, async () => {
+    return (await ports()).join() === `${id} vm3 node3 plugged`;
   });
-  await talk();
+  expect(await placed('move', id, '--node', 'host0')).toMatchObject({ id, node: 'host0' });
+  await allReachable(guest1.netns, [guest0.address]);
+  await until('node3 has no device of blue', DEADLINE_MS, () => !hasBlue(node3));
+  await noDrift(lab.hosts);
+  await placed('delete', id);
+  await until('host0 has no device of blue', DEADLINE_MS, () => !hasBlue(lab.host('host0')));
+  const again = await placed('create', 'blue', '--node', 'node3', '--device', 'vm3');
+  expect(again.id).not.toBe(id);
+  await allReachable(guest3.netns, [guest1.address, guest2.address]);
+  await noDrift(lab.hosts);
+  expect(await pings.lost()).toBe('');
+});
+
+test('on a host0 that is restored from a backup older than a port, the port lives on, and one command adopts it', async () => {
+  using pings = await Pings.start(guest3.netns, guest1.address);
+  const [before = ''] = await ports();
+  await host0From('backup');
+  await orphansAre('node3 vm3');
+  expect(await ports()).toEqual([]);
+  await mesh('node', 'orphans', 'adopt', 'vm3');
+  await orphansAre();
+  await until('the port is known again', DEADLINE_MS, async () => (await ports()).join() === before);
+  await noDrift(lab.hosts);
+  expect(await pings.lost()).toBe('');
+});
+
+test('when the store is emptied nothing stops, and one command adopts the network with its port', async () => {
+  using pings = await Pings.start(guest3.netns, guest1.address);
+  const [before = ''] = await ports();
+  await host0From('nothing');
+  await orphansAre('node1 net-1001', 'node2 net-1001', 'node3 net-1001', 'node3 vm3');
   await mesh('node', 'orphans', 'adopt', 'blue');
-  await until('no orphan is left', DEADLINE_MS, async () => (await orphans()).length === 0);
+  await orphansAre();
+  await until('the port is known again', DEADLINE_MS, async () => (await ports()).join() === before);
   await talk();
-  expect(hasBlue(node1)).toBe(true);
-  await noDrift([node1, node2, node3]);
+  await noDrift(lab.hosts);
+  expect(await pings.lost()).toBe('');
+});
+
+test('a network that spans a role is on the nodes that have the role, without a port', async () => {
+  const central = lab.host('host0');
+  host0('PATCH', '/v1/catalogue/blue', { span: { kind: 'roles', roles: ['edge'] } });
+  await mesh('node', 'role', 'add', 'host0', 'edge');
+  await until('host0 has the devices of blue', DEADLINE_MS, () => hasBlue(central));
+  await mesh('node', 'role', 'remove', 'host0', 'edge');
+  await until('host0 has no device of blue', DEADLINE_MS, () => !hasBlue(central));
+  expect(hasBlue(node3)).toBe(true);
 });
 
 test('a network that is deleted by force has its ports taken off first, and no node has it any more', async () => {
   await mesh('network', 'delete', 'blue', '--force');
   await until('no node has a device of blue', DEADLINE_MS, () => !hasBlue(node1) && !hasBlue(node2));
+  expect(await ports()).toEqual([]);
   for (const node of [node1, node2]) expect(await agentClient(pathsBelow(node.root)).ask('GET /v1/ports')).toEqual([]);
   await until('blue is gone', DEADLINE_MS, async () => {
     const list = await mesh('network', 'list');

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { programFile } from '../../../src/image/node/program-files.ts';
 import { inNetns } from '../../../src/kernel/netns.ts';
 import { machineIdOf } from '../../../src/model/machine.ts';
 import type { Finding } from '../../../src/protocol/documents/finding.ts';
@@ -19,7 +20,6 @@ const CONF =
   'boot="auto"\nsubnet_pool="10.77.0.0/16"\ndefault_subnet_size="24"\ndefault_networks="manage"\nadmission="open"\n';
 const MESH = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=456\n';
 const HOST0 = '10.77.0.1';
-const AGENT = new URL('../../../src/main/agent.ts', import.meta.url).pathname;
 /** As many as host0 lets load at once. */
 const LOOPERS = 24;
 const DEADLINE_MS = 20_000;
@@ -143,7 +143,7 @@ async function liveAs(
   const card = cardOf(machine);
   ip(rack, `link set ${card} netns ${node}`);
   ip(node, `link set ${card} name eth0`, 'link set eth0 up', `address add ${machine.address}/24 dev eth0`);
-  const words = ['--disable-warning=ExperimentalWarning', AGENT, '--root', root, '--name', machine.name];
+  const words = ['--disable-warning=ExperimentalWarning', programFile('agent'), '--root', root, '--name', machine.name];
   const child = inNetns(node, () =>
     spawn(process.execPath, [...words, '--machine', machine.machine, '--host0', HOST0], { stdio: 'ignore' }),
   );

@@ -11,7 +11,7 @@ import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
-import { isReady, noDrift, statusOf } from '../drift.ts';
+import { isReady, noDrift, noFindings, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { allAnswer, allReachable } from '../reach.ts';
 import { until } from '../until.ts';
@@ -110,10 +110,10 @@ test.each([
   expect(stdout).toContain(`${device} was plugged into manage, and has been taken off`);
   // The remedy ends the finding, and a restart plugs nothing in.
   expect((await lab.exec(host, ['mesh', 'port', 'unplug', device])).code).toBe(0);
-  expect((await statusOf(host))?.health).toEqual([]);
+  await noFindings(host);
   await lab.stop(host, 'agent');
   lab.start(host, 'agent');
   await isReady(host);
-  expect((await statusOf(host))?.health).toEqual([]);
+  await noFindings(host);
   expect(ip(host, `link show ${device}`)).not.toContain('master');
 });

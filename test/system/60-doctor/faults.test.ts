@@ -108,7 +108,7 @@ describe('the underlay', () => {
       const finding = await until('it is found', DEADLINE_MS, () => patient.finding('silent-member'));
       expect(finding).toContain(`no answer from ${silent} to 2 pings each, neither on the underlay nor in manage`);
     }
-    expect(await node1.complaints()).toEqual(['silent-member']);
+    await node1.complainsOf('silent-member');
     const { code, stdout } = await ward.lab.exec(host0.host, ['mesh', 'trace', 'manage', 'node1', 'node2']);
     expect([code, stdout]).toEqual([1, expect.stringContaining('node2 answers no ping of node1 in manage')]);
   });
@@ -116,14 +116,14 @@ describe('the underlay', () => {
   test('a link that is too narrow', async () => {
     await node1.run('ip', 'link', 'set', 'eth0', 'mtu', '1400');
     ward.after(() => node1.run('ip', 'link', 'set', 'eth0', 'mtu', '1500'));
-    expect(await node1.complaints()).toEqual(['link-mtu']);
+    await node1.complainsOf('link-mtu');
     expect(await node1.finding('link-mtu')).toContain('eth0 carries packets of 1400 bytes');
   });
 
   test('a path that is too narrow', async () => {
     await segment(node1.host, 'mtu', '1400');
     ward.after(() => segment(node1.host, 'mtu', '1500'));
-    expect(await node1.complaints()).toEqual(['path-mtu']);
+    await node1.complainsOf('path-mtu');
     expect(await node1.finding('path-mtu')).toMatch(/host0 \(13[0-9]{2}\), node2 \(13[0-9]{2}\)/);
   });
 });
@@ -131,13 +131,18 @@ describe('the underlay', () => {
 describe('settings of the kernel', () => {
   test('strict rp_filter that drops packets, and is made loose by --fix', async () => {
     await ward.setting(node1, 'net.ipv4.conf.eth0.rp_filter', '1');
-    expect(await node1.complaints()).toEqual([]);
+    await node1.complainsOf();
     await host0.run('ip', 'address', 'add', '192.0.2.9/32', 'dev', 'lo');
     ward.after(() => host0.run('ip', 'address', 'delete', '192.0.2.9/32', 'dev', 'lo'));
     // Strict rp_filter answers no ARP question from 192.0.2.9: host0 must know node1's Ethernet address before.
     await host0.run('ping', '-c', '1', '10.11.0.2');
-    await ward.lab.exec(host0.host, ['ping', '-c', '1', '-W', '0.2', '-I', '192.0.2.9', '10.11.0.2']);
-    expect(await node1.complaints()).toEqual(['rp-filter']);
+    // The doctor names drops that the kernel has counted lately. On a busy machine host0 may have to ask for node1 again.
+    const complaints = await until('packets are dropped', DEADLINE_MS, async () => {
+      await ward.lab.exec(host0.host, ['ping', '-c', '1', '-W', '0.2', '-I', '192.0.2.9', '10.11.0.2']);
+      const named = await node1.complaints();
+      return named.length > 0 && named;
+    });
+    expect(complaints).toEqual(['rp-filter']);
     const { fixed, findings } = await node1.doctor('--fix');
     expect(fixed).toEqual([{ name: 'net/ipv4/conf/eth0/rp_filter', before: '1', value: '2' }]);
     expect(findings).toEqual([]);
@@ -165,9 +170,9 @@ describe('other firewalls', () => {
       'return',
       '}',
     );
-    expect(await node1.complaints()).toEqual(['br-netfilter']);
+    await node1.complainsOf('br-netfilter');
     await node1.run('nft', 'insert rule ip filter FORWARD iifname br456 oifname br456 accept');
-    expect(await node1.complaints()).toEqual([]);
+    await node1.complainsOf();
   });
 
   test('firewalld', async () => {
@@ -195,7 +200,7 @@ describe('the machine', () => {
     const { state } = pathsBelow(node1.host.root);
     await node1.run('mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', state);
     ward.after(() => node1.run('umount', state));
-    expect(await node1.complaints()).toEqual([]);
+    await node1.complainsOf();
     await node1.run('sh', '-c', `cat /dev/zero 2>/dev/null >${state}/filler || true`);
     expect(await node1.finding('disk')).toContain(`0 kB of 1024 kB are free where ${state} is`);
   });
@@ -205,7 +210,7 @@ describe('the machine', () => {
     await host0.run('prlimit', '--pid', String(pid), '--nofile=10:');
     const finding = await until('it is found', DEADLINE_MS, () => host0.finding('open-files'));
     expect(finding).toContain("host0's daemon has no file descriptor left");
-    expect(await host0.complaints()).toEqual(['open-files']);
+    await host0.complainsOf('open-files');
     expect((await ward.lab.exec(host0.host, ['mesh', 'status'])).stdout).toContain('MESH_HOST0_DEAF');
     await host0.type(/`(prlimit [^`]*)`/.exec(finding)?.[1] ?? '');
     await ward.healthy();

@@ -1,4 +1,5 @@
 /** Runs `mesh doctor` and other commands on a host of a lab. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { MeshError } from '../../../src/model/error.ts';
@@ -11,6 +12,8 @@ import { until } from '../until.ts';
 const TIMEOUT_MS = 60_000;
 /** An agent starts within half a second on an idle machine. */
 const START_DEADLINE_MS = 15_000;
+/** The doctor takes two seconds. On a busy machine a member may be silent for longer than it waits for one. */
+const COMPLAINT_DEADLINE_MS = 30_000;
 
 /** The last command in the remedy of a finding. @throws TypeError when there is none */
 export function remedyIn(finding: string): string {
@@ -71,6 +74,23 @@ export class Patient {
   /** The names of the checks that find something. */
   async complaints(): Promise<string[]> {
     return (await this.findings()).map(({ check }) => check);
+  }
+
+  /** Waits until exactly these checks find something. @throws Error with those that do */
+  async complainsOf(...checks: readonly string[]): Promise<void> {
+    let last: readonly string[] = [];
+    try {
+      await until(
+        `${this.host.name} complains of ${checks.join(', ') || 'nothing'}`,
+        COMPLAINT_DEADLINE_MS,
+        async () => {
+          last = await this.complaints();
+          return isDeepStrictEqual(last, checks);
+        },
+      );
+    } catch (cause) {
+      throw new Error(`${this.host.name} complains of ${last.join(', ') || 'nothing'}`, { cause });
+    }
   }
 
   /** The finding of a check as `object: saw; remedy`; undefined when it finds nothing. */

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { programFile } from '../../../src/image/node/program-files.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
 import type { BootView, ScanView, SegmentView } from '../../../src/protocol/documents/boot-views.ts';
 import type { MachineView } from '../../../src/protocol/documents/machine-view.ts';
@@ -16,8 +17,6 @@ import { isRunning, type ProcessMark, signalProcess } from '../../../src/service
 import { inside, ip } from '../../kit/namespaces.ts';
 import { readUnit } from '../60-package/unit-file.ts';
 import { until } from '../until.ts';
-
-const SOURCES = new URL('../../../src/main/', import.meta.url).pathname;
 
 /** host0 runs with the capabilities of its packaged service. */
 const UNIT = readFileSync(new URL('../../../packaging/systemd/meshwork-host0.service', import.meta.url), 'utf8');
@@ -187,7 +186,7 @@ export class BootHost {
    */
   start(program: 'host0' | 'agent', umask = '0027'): void {
     const log = openSync(join(this.root, `${program}.log`), 'a');
-    const node = [process.execPath, ...nodeOptionsOf(program), `${SOURCES}${program}.ts`];
+    const node = [process.execPath, ...nodeOptionsOf(program), programFile(program)];
     const own = program === 'agent' ? ['--on-host0'] : ['--host0-dir', this.host0Dir];
     const words = [...node, '--root', this.root, '--name', 'host0', ...own];
     const shell = ['sh', '-c', `umask ${umask} && exec "$@"`, 'sh'];

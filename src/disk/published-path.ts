@@ -5,7 +5,7 @@
  */
 import { lstat, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { MeshError } from '../../model/error.ts';
+import { MeshError } from '../model/error.ts';
 
 /** Links on the way to one file; the kernel follows no more than this either (path_resolution(7)). */
 const LINKS_MAX = 40;

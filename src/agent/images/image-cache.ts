@@ -1,0 +1,390 @@
+/** The disk images of a node: each is fetched once, checked, and kept as long as there is room. */
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
+import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { imageKind } from './image-kind.ts';
+import { roomAt } from './image-limit.ts';
+import type { OpenOrigin } from './image-origin.ts';
+import { TransferMeter } from './image-progress.ts';
+import { ImageShelf, type ShelvedImage } from './image-shelf.ts';
+import { type ImageSource, imageSource, sourceText } from './image-source.ts';
+import { transferImage } from './image-transfer.ts';
+import { PartFile, removePart } from './part-file.ts';
+import { Turnstile } from './turnstile.ts';
+
+/** What the cache needs. */
+export interface ImageCacheInput {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'record'>;
+  /** Opens an image at its source. */
+  readonly origin: (source: ImageSource) => OpenOrigin;
+  /** The setting; undefined takes what suits the file system (image-limit.ts). */
+  readonly limitBytes?: number | undefined;
+}
+
+/** A request for an image. */
+export interface ImageOrder {
+  readonly source: string;
+  /** SHA-256 of the image, as hex. Without it, the image that the source has given once is used as long as it is kept. */
+  readonly sha256?: string | undefined;
+  readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An image that is there. */
+export interface ReadyImage {
+  readonly path: string;
+  readonly sha256: string;
+  readonly format: 'qcow2' | 'raw';
+  readonly diskBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** A transfer that is under way, for all who wait for it. */
+interface Flight {
+  readonly source: string;
+  readonly done: Promise<ShelvedImage>;
+  readonly listeners: Set<(progress: ImageProgress) => void>;
+  readonly meter: TransferMeter;
+  readonly stop: AbortController;
+  waiting: number;
+}
+
+/** The room of a transfer. */
+interface Promised {
+  readonly part: PartFile;
+  /** The size that the whole file will have. */
+  wholeBytes: number;
+}
+
+/** Two fill a line; more would only take longer each. */
+const TRANSFERS_MAX = 2;
+/** An image that was just asked for is about to get a volume. */
+const HELD_MS = 600_000;
+const SHA256 = /^[\da-f]{64}$/;
+
+/** Fetches and keeps images. Open it once before all else. */
+export class ImageCache implements HealthSource {
+  readonly shelf: ImageShelf;
+  readonly #input: ImageCacheInput;
+  readonly #flights = new Map<string, Flight>();
+  readonly #turnstile = new Turnstile(TRANSFERS_MAX);
+  /** Until when an image is not removed, by its hash. */
+  readonly #held = new Map<string, number>();
+  /** The transfers under way, by the paths of their parts. */
+  readonly #promises = new Map<string, Promised>();
+  readonly #rooms = new Turnstile(1);
+
+  constructor(input: ImageCacheInput) {
+    this.#input = input;
+    this.shelf = new ImageShelf(input.directory);
+  }
+
+  /** Reads what is on the disk. @throws MESH_DISK_REFUSED */
+  async open(): Promise<void> {
+    await this.shelf.open(this.#wallMs());
+  }
+
+  /** A finding while the index of the cache cannot be used. */
+  health(): readonly Finding[] {
+    return this.shelf.health();
+  }
+
+  /**
+   * Gives an image; one that is not there is fetched. Two requests at once share a transfer.
+   * @throws MESH_DISK_IMAGE_SOURCE, MESH_DISK_IMAGE_FETCH, MESH_DISK_IMAGE_HASH, MESH_DISK_IMAGE_UNFIT, MESH_DISK_IMAGE_ROOM,
+   *   MESH_DISK_REFUSED; nothing half made can be used then
+   */
+  async ensure({ source: text, sha256, onProgress, signal }: ImageOrder): Promise<ReadyImage> {
+    const source = imageSource(text);
+    const named = sourceText(source);
+    const wanted = sha256?.toLowerCase();
+    if (wanted !== undefined && !SHA256.test(wanted)) {
+      throw new MeshError('MESH_DISK_IMAGE_HASH', `${JSON.stringify(sha256?.slice(0, 80))} is no SHA-256`, {
+        object: named,
+        rule: 'A SHA-256 has 64 hex digits.',
+        remedy: 'Write the sum that `sha256sum IMAGE` prints, or the one from the page of the image.',
+      });
+    }
+    const present = this.shelf.images.find((image) =>
+      wanted === undefined ? image.sources.includes(named) : image.sha256 === wanted,
+    );
+    if (present !== undefined) {
+      this.#hold(present.sha256);
+      return this.#ready(await this.shelf.wanted(present.sha256, named, this.#wallMs()));
+    }
+    const image = await this.#fetch(source, named, wanted, onProgress, signal);
+    return this.#ready(image);
+  }
+
+  /** The images, and those that are on their way. */
+  async view(): Promise<DiskImageCache> {
+    const [uses, room] = await Promise.all([this.shelf.uses(), roomAt(this.shelf.directory)]);
+    const nowMs = this.#wallMs();
+    const images = this.shelf.images.map((image) => viewOf(image, uses.get(image.sha256) ?? [], nowMs));
+    const coming = [...this.#flights.values()].map(
+      ({ source, meter: { last } }): DiskImage => ({
+        sha256: '',
+        sources: [source],
+        sizeBytes: last.doneBytes,
+        format: 'raw',
+        diskBytes: 0,
+        volumes: [],
+        usedSecAgo: 0,
+        progress: last,
+      }),
+    );
+    return {
+      images: [...images.toSorted((a, b) => a.usedSecAgo - b.usedSecAgo), ...coming],
+      usedBytes: this.shelf.usedBytes,
+      limitBytes: this.#input.limitBytes ?? room.usualLimitBytes,
+      isInMemory: room.isInMemory,
+    };
+  }
+
+  /** One image as lists show it. @param sha256 of an image that is there */
+  async viewOf(sha256: string): Promise<DiskImage> {
+    const image = this.#called(sha256);
+    return viewOf(image, (await this.shelf.uses()).get(image.sha256) ?? [], this.#wallMs());
+  }
+
+  /**
+   * Removes an image.
+   * @param word its source, or at least six digits of its hash
+   * @throws MESH_OBJECT_UNKNOWN, MESH_DISK_IMAGE_USED, MESH_DISK_REFUSED
+   */
+  async remove(word: string): Promise<DiskImage> {
+    const image = this.#called(word);
+    return this.#rooms.pass(async () => {
+      const view = await this.viewOf(image.sha256);
+      const [volume] = view.volumes;
+      if (volume !== undefined) {
+        throw new MeshError(
+          'MESH_DISK_IMAGE_USED',
+          `volumes are over the image: ${view.volumes.slice(0, 5).join(', ')}`,
+          {
+            object: image.sources[0] ?? image.sha256,
+            rule: 'A volume has what it has changed, and reads all else from its image.',
+            remedy: 'Delete the virtual machines with these volumes first: `mesh workload delete`.',
+          },
+        );
+      }
+      await this.shelf.remove(image.sha256);
+      this.#held.delete(image.sha256);
+      return view;
+    });
+  }
+
+  /** Notes a volume over an image, before the volume is made: the image stays as long as the volume is there. */
+  use(sha256: string, volume: string): Promise<void> {
+    return this.shelf.use(sha256, volume);
+  }
+
+  #called(word: string): ShelvedImage {
+    const found = this.shelf.images.filter(
+      ({ sha256, sources }) => (word.length >= 6 && sha256.startsWith(word)) || sources.includes(spelled(word)),
+    );
+    const [image, second] = found;
+    if (image !== undefined && second === undefined) return image;
+    throw new MeshError(
+      'MESH_OBJECT_UNKNOWN',
+      `${found.length === 0 ? 'no image' : 'more than one image'} is ${word}`,
+      {
+        object: word,
+        remedy: 'Name it by its source, or by the first digits of its hash: `mesh workload image list`.',
+      },
+    );
+  }
+
+  async #fetch(
+    source: ImageSource,
+    named: string,
+    wanted: string | undefined,
+    onProgress: ImageOrder['onProgress'],
+    signal: AbortSignal | undefined,
+  ): Promise<ShelvedImage> {
+    const key = JSON.stringify([named, wanted]);
+    const flight = this.#flights.get(key) ?? this.#begin(key, source, named, wanted);
+    if (onProgress !== undefined) flight.listeners.add(onProgress);
+    flight.waiting++;
+    const left = Promise.withResolvers<never>();
+    const leave = (): void =>
+      left.reject(new MeshError('MESH_DISK_IMAGE_FETCH', `nobody waits for ${named} any more`, { object: named }));
+    signal?.addEventListener('abort', leave, { once: true });
+    if (signal?.aborted) leave();
+    try {
+      return await Promise.race([flight.done, left.promise]);
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      if (onProgress !== undefined) flight.listeners.delete(onProgress);
+      flight.waiting--;
+      if (flight.waiting === 0) flight.stop.abort();
+    }
+  }
+
+  #begin(key: string, source: ImageSource, named: string, wanted: string | undefined): Flight {
+    const listeners: Flight['listeners'] = new Set();
+    const meter = new TransferMeter(this.#input.clock, (progress) => {
+      for (const listener of listeners) listener(progress);
+    });
+    const stop = new AbortController();
+    const done = this.#turnstile
+      .pass(() => this.#transfer(source, named, wanted, meter, stop.signal))
+      .finally(() => this.#flights.delete(key));
+    done.catch(() => undefined);
+    const flight: Flight = { source: named, done, listeners, meter, stop, waiting: 0 };
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  async #transfer(
+    source: ImageSource,
+    named: string,
+    wanted: string | undefined,
+    meter: TransferMeter,
+    signal: AbortSignal,
+  ): Promise<ShelvedImage> {
+    await this.shelf.sweepParts(this.#wallMs());
+    const path = this.shelf.partPath(named);
+    if (this.#promises.has(path)) {
+      // The same source is on its way for another hash.
+      return this.#transferTo(this.shelf.partPath(`${named} ${wanted}`), source, named, wanted, meter, signal);
+    }
+    return this.#transferTo(path, source, named, wanted, meter, signal);
+  }
+
+  async #transferTo(
+    path: string,
+    source: ImageSource,
+    named: string,
+    wanted: string | undefined,
+    meter: TransferMeter,
+    signal: AbortSignal,
+  ): Promise<ShelvedImage> {
+    const { clock, journal, origin } = this.#input;
+    const part = await PartFile.open(path);
+    const startMs = clock.nowMs();
+    const promised: Promised = { part, wholeBytes: part.bytes };
+    this.#promises.set(path, promised);
+    let isKept = false;
+    const makeRoom = (wholeBytes: number): Promise<void> =>
+      this.#rooms.pass(async () => {
+        promised.wholeBytes = part.bytes;
+        await this.#makeRoom(wholeBytes - part.bytes, named);
+        promised.wholeBytes = wholeBytes;
+      });
+    try {
+      await transferImage({ origin: origin(source), part, object: named, clock, meter, signal, makeRoom });
+      const sha256 = await part.finish();
+      mustBe(sha256, wanted, named);
+      const kind = imageKind(part.head, part.bytes, named);
+      this.#hold(sha256);
+      // From here on it is counted with the files that are there.
+      this.#promises.delete(path);
+      const image = await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+      isKept = true;
+      const durationMs = Math.round(clock.nowMs() - startMs);
+      journal.record({
+        kind: 'disk image fetched',
+        message: `${named}, ${part.bytes} bytes`,
+        object: named,
+        durationMs,
+      });
+      return image;
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      isKept =
+        error.code === 'MESH_DISK_IMAGE_FETCH' && (error.retryable || signal.aborted) && part.version !== undefined;
+      const { code, message } = error;
+      journal.record({ level: 'warning', kind: 'disk image not fetched', message, object: named, code });
+      throw error;
+    } finally {
+      this.#promises.delete(path);
+      await part.close();
+      if (!isKept) await removePart(path);
+    }
+  }
+
+  /** Removes images that were not used for the longest time, until there is room. @throws MESH_DISK_IMAGE_ROOM */
+  async #makeRoom(bytes: number, named: string): Promise<void> {
+    const { directory } = this.shelf;
+    const uses = await this.shelf.uses();
+    const nowMs = this.#input.clock.nowMs();
+    const free = this.shelf.images
+      .filter(({ sha256 }) => !uses.has(sha256) && (this.#held.get(sha256) ?? 0) <= nowMs)
+      .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+    for (;;) {
+      const room = await roomAt(directory);
+      const limitBytes = this.#input.limitBytes ?? room.usualLimitBytes;
+      const transfers = [...this.#promises.values()];
+      const comingBytes = transfers.reduce(
+        (sum, { part, wholeBytes }) => sum + Math.max(0, wholeBytes - part.bytes),
+        0,
+      );
+      const hereBytes = transfers.reduce((sum, { part }) => sum + part.bytes, 0);
+      const neededBytes = bytes + comingBytes;
+      const partBytes = await this.shelf.partBytes(new Set(this.#promises.keys()));
+      const takenBytes = this.shelf.usedBytes + partBytes + hereBytes;
+      const isOverLimit = takenBytes + neededBytes > limitBytes;
+      if (!isOverLimit && neededBytes <= room.freeBytes) return;
+      const oldest = free.shift();
+      if (oldest === undefined)
+        throw noRoom(named, bytes, isOverLimit ? limitBytes - takenBytes : room.freeBytes, isOverLimit);
+      await this.shelf.remove(oldest.sha256);
+      const object = oldest.sources[0] ?? oldest.sha256;
+      this.#input.journal.record({ kind: 'disk image dropped', message: `${object}, to make room`, object });
+    }
+  }
+
+  #hold(sha256: string): void {
+    this.#held.set(sha256, this.#input.clock.nowMs() + HELD_MS);
+  }
+
+  #ready({ sha256, format, diskBytes, sizeBytes }: ShelvedImage): ReadyImage {
+    return { path: this.shelf.pathOf(sha256), sha256, format, diskBytes, sizeBytes };
+  }
+
+  #wallMs(): number {
+    return this.#input.clock.wallTime().getTime();
+  }
+}
+
+function viewOf(image: ShelvedImage, volumes: readonly string[], nowMs: number): DiskImage {
+  const { sha256, sources, sizeBytes, format, diskBytes, usedAtMs } = image;
+  const usedSecAgo = Math.max(0, Math.round((nowMs - usedAtMs) / 1000));
+  return { sha256, sources, sizeBytes, format, diskBytes, volumes, usedSecAgo };
+}
+
+/** A word as the spelling of a source, if it is one. */
+function spelled(word: string): string {
+  try {
+    return sourceText(imageSource(word));
+  } catch {
+    return word;
+  }
+}
+
+function mustBe(sha256: string, wanted: string | undefined, named: string): void {
+  if (wanted === undefined || wanted === sha256) return;
+  throw new MeshError('MESH_DISK_IMAGE_HASH', `${named} has the SHA-256 ${sha256}, and ${wanted} is wanted`, {
+    object: named,
+    rule: 'An image with another hash is another image: it is not used.',
+    remedy: 'Compare the hash with the page of the image: the image may be newer, or not the one that you think.',
+  });
+}
+
+function noRoom(named: string, bytes: number, freeBytes: number, isOverLimit: boolean): MeshError {
+  const megabytes = (count: number): number => Math.ceil(Math.max(0, count) / 1e6);
+  const what = isOverLimit ? 'the cache of disk images' : 'the disk';
+  const remedy = isOverLimit
+    ? 'Delete images (`mesh workload image delete`), or give the agent of this node a larger --disk-cache.'
+    : 'Make room on the disk, or delete images (`mesh workload image delete`).';
+  return new MeshError(
+    'MESH_DISK_IMAGE_ROOM',
+    `${named} needs ${megabytes(bytes)} MB, and ${what} has ${megabytes(freeBytes)} MB for it`,
+    { object: named, rule: 'Images with volumes, and those asked for in the last ten minutes, stay.', remedy },
+  );
+}

@@ -1,0 +1,400 @@
+/**
+ * One workload on its node: what is wanted, what its emulator does, and what follows. It makes ready what the emulator needs, has
+ * the emulator started by the agent's loop (as an item), listens to its monitor, and judges its end. It starts nothing itself.
+ */
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { AssignedWorkload, RunState, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessMark } from '../../services/process/process-mark.ts';
+import { bootId } from '../../services/process/process-record.ts';
+import { specDigest } from '../../services/process/process-spec.ts';
+import { RestartPause } from '../../services/process/restart-pause.ts';
+import { proveEmulator } from '../../services/qemu/adoption.ts';
+import type { NodeService } from '../desired/parts/service.ts';
+import type { ItemKey } from '../items/item-kind.ts';
+import { processNameOf, type ReadyParts, startRecord } from './emulator.ts';
+import { endingOf, isStartedAgain } from './ending.ts';
+import { diskFull, startError } from './guest-errors.ts';
+import { GuestMonitor } from './guest-monitor.ts';
+import { usageOf } from './memory-room.ts';
+import type { RunRecord, RunRecords } from './run-record.ts';
+import { hasSockets } from './vm-place.ts';
+
+/** What a guest needs of its node. */
+export interface GuestInput {
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'record'>;
+  readonly launcher: Pick<Launcher, 'running' | 'endOf' | 'errorOf'>;
+  readonly records: Pick<RunRecords, 'write'>;
+  readonly listenerOf: (path: string) => number | undefined;
+  /** Whether the kernel has killed a process because memory ran out. */
+  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
+  /**
+   * Makes ready what the emulator needs, and tells what it waits for meanwhile.
+   * @throws MESH_WORKLOAD_*, MESH_QEMU_MISSING, and errors of images
+   */
+  readonly makeReady: (assigned: AssignedWorkload, tell: (why: string) => void) => Promise<ReadyParts>;
+  /** The items that must be there before the emulator starts. */
+  readonly needs: (assigned: AssignedWorkload) => readonly ItemKey[];
+  /** Whether the volumes have room again after a full disk. */
+  readonly hasRoom: (assigned: AssignedWorkload) => Promise<boolean>;
+  /** The wanted items have changed. */
+  readonly onItems: () => void;
+  /** The state has changed. */
+  readonly onState: () => void;
+  /** How long a guest has to switch itself off. */
+  readonly graceSec: number;
+}
+
+/** A monitor that does not answer is asked again. */
+const MONITOR_RETRY_MS = 100;
+/** What was missing may be there by then: a port, memory, an image. */
+const READY_RETRY_MS = 2_000;
+const BUTTON_MS = 3_000;
+const ROOM_LOOK_MS = 5_000;
+/** The emulator speaks after some 60 ms, on an idle machine. */
+const UP_WITHIN_MS = 30_000;
+
+interface Now {
+  readonly state: RunState;
+  readonly why?: string;
+  readonly error?: MeshError;
+}
+
+/** One workload. Its settling is carried out one step after the other. */
+export class Guest {
+  readonly #input: GuestInput;
+  #assigned: AssignedWorkload;
+  #record: RunRecord | undefined;
+  #service: NodeService | undefined;
+  #monitor: GuestMonitor | undefined;
+  readonly #pause = new RestartPause();
+  #now: Now = { state: 'preparing', why: 'the workload has been taken up' };
+  #sinceMs: number;
+  #upSinceMs = 0;
+  #wasUp = false;
+  /** When a guest that was told to switch itself off is ended. */
+  #offAtMs: number | undefined;
+  #pressAtMs = 0;
+  #retry: Alarm | undefined;
+  #isRemoved = false;
+  #isReleased = false;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(input: GuestInput, assigned: AssignedWorkload, record: RunRecord | undefined) {
+    this.#input = input;
+    this.#assigned = assigned;
+    this.#record = record;
+    this.#sinceMs = input.clock.nowMs();
+    // What ran in an earlier boot of the machine runs no more: it is started as if it was new.
+    if (record?.state === 'started' && record.boot === bootId()) this.#wantProcess(record);
+    this.look();
+  }
+
+  get assigned(): AssignedWorkload {
+    return this.#assigned;
+  }
+
+  /** What the disk has of the workload. */
+  get record(): RunRecord | undefined {
+    return this.#record;
+  }
+
+  /** The emulator as a service of the node, while it is wanted. */
+  get service(): NodeService | undefined {
+    return this.#service;
+  }
+
+  /** The memory that the guest may come to take, while it runs or is about to. */
+  get promised(): { memoryBytes: number; accelerator: 'kvm' | 'tcg'; takenBytes?: number | undefined } | undefined {
+    if (this.#service === undefined || this.#record === undefined) return undefined;
+    const { memoryBytes, accelerator } = this.#record;
+    const pid = this.#pid;
+    return { memoryBytes, accelerator, takenBytes: pid === undefined ? undefined : usageOf(pid)?.memoryBytes };
+  }
+
+  get run(): WorkloadRun {
+    const { state, why, error } = this.#now;
+    const record = this.#record;
+    const pid = this.#pid;
+    const usage = pid === undefined ? undefined : usageOf(pid);
+    const { id, generation } = this.#assigned;
+    return {
+      ...{ id, generation: record?.generation ?? generation, state },
+      ageSec: Math.floor((this.#input.clock.nowMs() - this.#sinceMs) / 1000),
+      ...(why !== undefined && { why }),
+      ...(error !== undefined && { error: error.toJSON() }),
+      ...(pid !== undefined && { pid }),
+      ...(record !== undefined && { accelerator: record.accelerator, cpuMode: record.cpuMode }),
+      ...(record?.acceleratorWhy !== undefined && { acceleratorWhy: record.acceleratorWhy }),
+      restarts: record?.restarts ?? 0,
+      ...(record !== undefined && record.volumeMemoryBytes > 0 && { volumeMemoryBytes: record.volumeMemoryBytes }),
+      ...usage,
+    };
+  }
+
+  /** host0 wants the workload like this now. */
+  want(assigned: AssignedWorkload): void {
+    this.#assigned = assigned;
+    this.look();
+  }
+
+  /** The node shall not have the workload any more. Resolves when its emulator is gone. */
+  async remove(): Promise<void> {
+    this.#isRemoved = true;
+    this.#isReleased = true;
+    this.#retry?.cancel();
+    await this.#queue;
+    this.#monitor?.close();
+    this.#dropProcess();
+  }
+
+  /** Leaves the emulator running. */
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    this.#retry?.cancel();
+    await this.#queue;
+    this.#monitor?.close();
+  }
+
+  /** Looks at the emulator, and does what follows. */
+  look(): void {
+    this.#queue = this.#queue.then(async () => {
+      if (this.#isReleased) return;
+      try {
+        await this.#settle();
+      } catch (thrown) {
+        const error = MeshError.from(thrown);
+        this.#become({ state: 'failed', why: error.message, error });
+        this.#lookIn(READY_RETRY_MS);
+      }
+    });
+  }
+
+  get #pid(): number | undefined {
+    return this.#service === undefined ? undefined : this.#running?.pid;
+  }
+
+  get #running() {
+    const running = this.#input.launcher.running(processNameOf(this.#assigned.id));
+    const record = this.#record;
+    return record !== undefined && running?.digest === specDigest(record.spec) ? running : undefined;
+  }
+
+  async #settle(): Promise<void> {
+    this.#retry?.cancel();
+    if (this.#service !== undefined) {
+      const end = this.#input.launcher.endOf(processNameOf(this.#assigned.id));
+      if (end !== undefined && this.#record !== undefined && end.digest === specDigest(this.#record.spec))
+        return await this.#ended(end);
+      if (this.#isUnwanted) return await this.#switchOff();
+      return await this.#follow();
+    }
+    if (this.#assigned.wanted === 'stopped') return await this.#stay();
+    if (this.#isDue) await this.#start();
+  }
+
+  /** What runs is not what is wanted: nothing, or a later generation. */
+  get #isUnwanted(): boolean {
+    return this.#assigned.wanted === 'stopped' || this.#record?.generation !== this.#assigned.generation;
+  }
+
+  /** Whether the workload is to be started now. After an end of itself, its policy says so. */
+  get #isDue(): boolean {
+    const record = this.#record;
+    if (record === undefined || record.generation !== this.#assigned.generation) return true;
+    const { state } = record;
+    if (state === 'stopped' || state === 'started') return true;
+    if (this.#now.state !== state) {
+      this.#become({ state, ...(record.why !== undefined && { why: record.why }), ...errorOf(record) });
+    }
+    return false;
+  }
+
+  async #stay(): Promise<void> {
+    if (this.#record !== undefined && this.#record.state !== 'stopped')
+      await this.#keep({ ...this.#record, state: 'stopped' });
+    if (this.#now.state !== 'stopped') this.#become({ state: 'stopped' });
+  }
+
+  async #start(): Promise<void> {
+    const assigned = this.#assigned;
+    const { clock, makeReady } = this.#input;
+    const before = this.#record;
+    const isNew = before === undefined || before.generation !== assigned.generation;
+    if (isNew) this.#pause.reset();
+    let parts: ReadyParts;
+    try {
+      parts = await makeReady(assigned, (why) => this.#become({ state: 'preparing', why }));
+    } catch (thrown) {
+      const error = MeshError.from(thrown);
+      if (error.code === 'MESH_PORT_UNKNOWN') this.#become({ state: 'preparing', why: error.message });
+      else this.#become({ state: 'failed', why: error.message, error });
+      return this.#lookIn(READY_RETRY_MS);
+    }
+    if (this.#isReleased || this.#assigned !== assigned) return this.look();
+    const record = startRecord(assigned, parts, {
+      start: (before?.start ?? 0) + 1,
+      restarts: isNew ? 0 : before.restarts,
+      boot: bootId(),
+    });
+    // Before the start: an agent that is killed in between knows what may run.
+    await this.#keep(record);
+    this.#wasUp = false;
+    this.#upSinceMs = clock.nowMs();
+    this.#wantProcess(record);
+    this.#become({ state: 'starting' });
+  }
+
+  /** The emulator is wanted: joins its monitor, and has its guest paused or not as wanted. */
+  async #follow(): Promise<void> {
+    const { launcher, clock } = this.#input;
+    const running = this.#running;
+    const { id, workload } = this.#assigned;
+    if (running === undefined) {
+      const refused = launcher.errorOf(processNameOf(id));
+      if (refused !== undefined) {
+        const error = startError(workload.name, refused);
+        this.#become({ state: 'failed', why: error.message, error });
+      }
+      return;
+    }
+    if (this.#monitor === undefined || this.#monitor.isClosed) {
+      const record = this.#record;
+      if (record === undefined) return;
+      const { uuid, spec } = record;
+      const proof = { mark: running, uuid, directory: spec.directory, listenerOf: this.#input.listenerOf, clock };
+      const adoption = await proveEmulator(proof);
+      if ('against' in adoption) return this.#silent(adoption.against);
+      this.#monitor = new GuestMonitor(adoption.monitor, () => this.look());
+      await this.#monitor.ask();
+      this.#wasUp = true;
+    }
+    await this.#pauseOrResume(this.#monitor);
+    await this.#tellState(this.#monitor);
+  }
+
+  async #pauseOrResume(monitor: GuestMonitor): Promise<void> {
+    const { wanted } = this.#assigned;
+    // Once for each wish: a person may do otherwise at the second monitor.
+    if (wanted !== 'stopped' && monitor.heeded !== wanted) await monitor.heed(wanted);
+  }
+
+  async #tellState(monitor: GuestMonitor): Promise<void> {
+    const { name } = this.#assigned.workload;
+    if (monitor.isDiskFull) {
+      this.#become({ state: 'disk-full', why: 'the disk of its volumes is full', error: diskFull(name) });
+      if (await this.#input.hasRoom(this.#assigned)) await monitor.resume();
+      return this.#lookIn(ROOM_LOOK_MS);
+    }
+    if (monitor.state === 'running') return this.#become({ state: 'running' });
+    this.#become({ state: 'paused', ...(monitor.state !== 'paused' && { why: `the emulator says ${monitor.state}` }) });
+  }
+
+  /** The monitor does not answer yet, or does not prove that the process is the emulator. */
+  #silent(against: string): void {
+    const { clock } = this.#input;
+    const lateMs = clock.nowMs() - this.#upSinceMs;
+    if (lateMs > UP_WITHIN_MS) this.#become({ state: 'starting', why: `the emulator runs, but ${against}` });
+    else if (this.#now.state !== 'running') this.#become({ state: 'starting' });
+    this.#lookIn(lateMs > UP_WITHIN_MS ? READY_RETRY_MS : MONITOR_RETRY_MS);
+  }
+
+  /** Tells the guest to switch itself off; ends the emulator when that takes too long. */
+  async #switchOff(): Promise<void> {
+    const { clock, graceSec } = this.#input;
+    const nowMs = clock.nowMs();
+    if (this.#offAtMs === undefined) {
+      this.#offAtMs = nowMs + graceSec * 1000;
+      this.#pressAtMs = nowMs;
+      this.#become({ state: 'stopping', why: `the guest has ${graceSec} s to switch itself off` });
+    }
+    const monitor = this.#monitor;
+    // A guest that is paused hears nothing. One that has switched itself off is about to end.
+    const isHopeless = monitor === undefined || (!monitor.isOver && monitor.state !== 'running');
+    if (isHopeless || nowMs >= this.#offAtMs) return await this.#off('the emulator was ended');
+    if (!monitor.isOver && nowMs >= this.#pressAtMs) {
+      // Again and again: a guest that still boots does not listen.
+      this.#pressAtMs = nowMs + BUTTON_MS;
+      await monitor.powerDown();
+    }
+    this.#lookIn(Math.min(BUTTON_MS, this.#offAtMs - nowMs));
+  }
+
+  async #off(why: string): Promise<void> {
+    this.#offAtMs = undefined;
+    this.#monitor?.close();
+    this.#monitor = undefined;
+    if (this.#record !== undefined) await this.#keep({ ...this.#record, state: 'stopped', why });
+    this.#dropProcess();
+    this.#become({ state: 'stopped', why });
+    this.look();
+  }
+
+  async #ended(end: NonNullable<ReturnType<Launcher['endOf']>>): Promise<void> {
+    const record = this.#record;
+    if (record === undefined) return;
+    if (this.#offAtMs !== undefined) return await this.#off('the guest has switched itself off');
+    const { clock, journal } = this.#input;
+    const { workload } = this.#assigned;
+    const said = this.#monitor?.ending;
+    const leftSockets = hasSockets(record.spec.directory);
+    const outOfMemory = end.outOfMemory || (end.status === undefined && this.#input.wasKilledForMemory(end));
+    const process = { ...end, outOfMemory };
+    const ending = endingOf({ name: workload.name, process, said, wasUp: this.#wasUp, leftSockets });
+    const { state, why, error } = ending;
+    journal.record({
+      ...{ kind: 'workload ended', level: error === undefined ? 'info' : 'error', object: workload.name },
+      message: `${workload.name}: ${why}`,
+      ...(error !== undefined && { code: error.code, ...(error.remedy !== undefined && { remedy: error.remedy }) }),
+    });
+    this.#monitor?.close();
+    this.#monitor = undefined;
+    this.#dropProcess();
+    const { error: _, ...rest } = record;
+    const ended: RunRecord = { ...rest, state, why, ...(error !== undefined && { error: error.toJSON() }) };
+    this.#become({ state, why, ...(error !== undefined && { error }) });
+    if (this.#isUnwanted || !isStartedAgain(workload.restart, ending)) {
+      await this.#keep(ended);
+      return this.look();
+    }
+    this.#pause.failed(clock.nowMs(), end.ranMs);
+    // `stopped`: an agent that takes the record up starts the workload again.
+    await this.#keep({ ...ended, state: 'stopped', restarts: record.restarts + 1 });
+    this.#lookIn(this.#pause.waitMs(clock.nowMs()));
+  }
+
+  #wantProcess(record: RunRecord): void {
+    this.#service = { process: record.spec, files: [], needs: this.#input.needs(this.#assigned) };
+    this.#input.onItems();
+  }
+
+  #dropProcess(): void {
+    this.#service = undefined;
+    this.#input.onItems();
+  }
+
+  async #keep(record: RunRecord): Promise<void> {
+    this.#record = record;
+    await this.#input.records.write(record);
+  }
+
+  #become(now: Now): void {
+    const before = this.#now;
+    if (before.state === now.state && before.why === now.why && before.error?.code === now.error?.code) return;
+    if (before.state !== now.state) this.#sinceMs = this.#input.clock.nowMs();
+    this.#now = now;
+    this.#input.onState();
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#retry?.cancel();
+    if (!this.#isReleased && !this.#isRemoved) this.#retry = this.#input.clock.after(delayMs, () => this.look());
+  }
+}
+
+function errorOf({ error }: RunRecord): Pick<Now, 'error'> {
+  return error === undefined ? {} : { error: MeshError.fromJSON(error) };
+}

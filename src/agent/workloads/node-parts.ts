@@ -1,0 +1,155 @@
+/** What a node makes ready for an emulator: ports, memory, volumes, firmware, and its directory. */
+import { constants, existsSync } from 'node:fs';
+import { copyFile, mkdir, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { MeshError } from '../../model/error.ts';
+import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
+import { findProgram } from '../../services/process/program-path.ts';
+import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
+import { QEMU, type QemuCard, type QemuDisk, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
+import type { PortState } from '../assignment/assigned-agent.ts';
+import type { ReadyParts } from './emulator.ts';
+import type { VolumeMaker } from './existing-volumes.ts';
+import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
+import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
+
+/** What the parts of emulators come from. */
+export interface NodePartsInput {
+  readonly directories: VmDirectories;
+  /** For what each workload keeps of its firmware. */
+  readonly state: string;
+  readonly user: VmUser;
+  readonly volumes: VolumeMaker;
+  readonly probe: () => Promise<AcceleratorProbe>;
+  /** The ports that host0 has given this node. */
+  readonly ports: () => readonly AssignedPort[];
+  readonly portState: (port: AssignedPort) => PortState;
+  /** The MTU of a link. */
+  readonly mtuOf: (link: string) => number | undefined;
+  /** The memory that was promised to the other workloads. */
+  readonly promised: (except: string) => readonly PromisedMemory[];
+}
+
+const FIRMWARES = [
+  { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' },
+];
+/** Less than this is no room for a guest that writes. */
+const ROOM_BYTES = 64 * 1024 * 1024;
+
+/** Makes the parts of emulators ready. */
+export class NodeParts {
+  readonly #input: NodePartsInput;
+
+  constructor(input: NodePartsInput) {
+    this.#input = input;
+  }
+
+  /** @param tell is told what is being waited for @throws MESH_PORT_UNKNOWN while a port is on its way; others for a fault */
+  async makeReady(assigned: AssignedWorkload, tell: (why: string) => void): Promise<ReadyParts> {
+    const { id, workload } = assigned;
+    const { user, directories, volumes, probe: ask, promised } = this.#input;
+    if (findProgram(QEMU) === undefined) throw noEmulator(workload.name);
+    const { cards, taps } = this.#cards(assigned);
+    tell('its accelerator is being found');
+    const probe = await ask();
+    const wanted = { memoryBytes: workload.memoryBytes, accelerator: probe.accelerator };
+    const refusal = memoryRefusal(workload.name, wanted, memoryNow(), promised(id));
+    if (refusal !== undefined) throw refusal;
+    const disks: QemuDisk[] = [];
+    let volumeMemoryBytes = 0;
+    for (const volume of workload.volumes) {
+      tell(`its volume ${volume.id} is being made`);
+      const ready = await volumes.ensure(volume, { owner: user });
+      disks.push({
+        ...{ id: volume.id, path: ready.path, format: ready.format, kind: ready.isReadOnly ? 'cd' : 'disk' },
+      });
+      volumeMemoryBytes += ready.memoryBytes;
+    }
+    const firmware = await this.#firmware(assigned);
+    const directory = await prepareVm(directories, id, workload.uuid, user);
+    const outputFile = vmOutput(directories, id);
+    return { probe, disks, cards, taps, firmware, user, directory, outputFile, volumeMemoryBytes };
+  }
+
+  /** The taps of a workload, as far as host0 has given them. */
+  tapsOf({ workload, ports }: AssignedWorkload): string[] {
+    const known = this.#input.ports();
+    return workload.networks.flatMap(({ id }) => known.find((port) => port.id === ports[id])?.link ?? []);
+  }
+
+  /** Removes what the firmware of a workload has kept. */
+  async forget(id: string): Promise<void> {
+    await rm(this.#variablesOf(id), { force: true });
+  }
+
+  #variablesOf(id: string): string {
+    return join(this.#input.state, `${id}.variables.fd`);
+  }
+
+  /** Whether there is room again where the volumes of a workload are. Never rejects. */
+  async hasRoom({ workload }: AssignedWorkload): Promise<boolean> {
+    const paths = new Set(workload.volumes.map((volume) => dirname(this.#input.volumes.pathOf(volume))));
+    const rooms = await Promise.all([...paths].map((path) => roomAt(path)));
+    return rooms.every((bytes) => bytes >= ROOM_BYTES);
+  }
+
+  #cards({ workload, ports }: AssignedWorkload): { cards: QemuCard[]; taps: string[] } {
+    const { ports: given, portState, mtuOf } = this.#input;
+    const known = given();
+    const taps: string[] = [];
+    const cards = workload.networks.map(({ id, model, mac: wanted }): QemuCard => {
+      const port = known.find((candidate) => candidate.id === ports[id]);
+      if (port === undefined) throw waits(`host0 has not given the port of its card ${id} yet`);
+      const state = portState(port);
+      if (state.state === 'wanted') throw waits(`its port ${port.link} waits: ${state.why}`);
+      const mac = port.mac ?? wanted;
+      if (mac === undefined) throw waits(`host0 has not said the Ethernet address of its card ${id}`);
+      taps.push(port.link);
+      const mtuBytes = mtuOf(port.link);
+      return { id, mac, model, ...(mtuBytes !== undefined && { mtuBytes }) };
+    });
+    return { cards, taps };
+  }
+
+  async #firmware({ id, workload }: AssignedWorkload): Promise<QemuSpec['firmware']> {
+    if (workload.firmware === 'bios') return { kind: 'bios' };
+    const found = FIRMWARES.find(({ code }) => existsSync(code));
+    if (found === undefined) {
+      throw new MeshError('MESH_QEMU_MISSING', 'this node has no UEFI firmware for virtual machines', {
+        object: workload.name,
+        remedy: 'Install it: `apt-get install ovmf`. Or give the workload the firmware bios.',
+      });
+    }
+    const variables = this.#variablesOf(id);
+    await mkdir(dirname(variables), { recursive: true });
+    // What the guest has written there stays.
+    await copyFile(found.variables, variables, constants.COPYFILE_EXCL).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    return { kind: 'uefi', code: found.code, variables };
+  }
+}
+
+/** What is free on the file system of a path, in bytes; 0 where there is none. */
+export async function roomAt(path: string): Promise<number> {
+  return statfs(path).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
+}
+
+/** A port is on its way: no fault. */
+function waits(why: string): MeshError {
+  return new MeshError('MESH_PORT_UNKNOWN', why, { retryable: true });
+}
+
+function noEmulator(name: string): MeshError {
+  return new MeshError('MESH_QEMU_MISSING', `there is no ${QEMU} on this node`, {
+    object: name,
+    rule: 'Virtual machines run in QEMU.',
+    remedy: 'Install it: `apt-get install qemu-system-x86`. A node that host0 boots needs it in its image.',
+    retryable: true,
+  });
+}

@@ -1,0 +1,347 @@
+/** Workloads on the real loop, with real emulators: every end has its own state, and nothing is started twice. */
+import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { MemoryGroup } from '../../../test/kit/memory-group.ts';
+import { ip } from '../../../test/kit/namespaces.ts';
+import { meshNumber } from '../../../test/kit/networks.ts';
+import {
+  type GuestWishes,
+  guestCommandLine,
+  type SmallGuest,
+  smallGuest,
+} from '../../../test/kit/small-guest/small-guest.ts';
+import { workload as web } from '../../../test/kit/workloads.ts';
+import { SmallDisk } from '../../../test/system/small-disk.ts';
+import { OwnedFiles } from '../../disk/owned-files.ts';
+import { temporaryNetns } from '../../kernel/netns.ts';
+import { wasKilledForMemory } from '../../kernel/out-of-memory.ts';
+import { unixListener } from '../../kernel/sockets/unix-listener.ts';
+import { makeTap, openTap } from '../../kernel/tap/tap.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { systemClock } from '../../model/clock.ts';
+import { Signal } from '../../model/signal.ts';
+import type { Workload } from '../../model/workload/workload.ts';
+import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import { Launcher } from '../../services/process/launcher.ts';
+import { findMark, isRunning } from '../../services/process/process-mark.ts';
+import { QmpClient } from '../../services/qemu/qmp-client.ts';
+import { NOTHING_GIVEN } from '../assignment/node-document.ts';
+import { PartFold } from '../desired/part-fold.ts';
+import { servicePart } from '../desired/parts/service.ts';
+import { thinVolume } from '../images/qemu-img.ts';
+import { SystemKernel } from '../kernel/system-kernel.ts';
+import { printStep } from '../loop/plan.ts';
+import { Reconciler } from '../loop/reconciler.ts';
+import { NodeServices } from '../services/node-services.ts';
+import { existingVolumes } from './existing-volumes.ts';
+import { NodeWorkloads } from './node-workloads.ts';
+
+const ID = '1a2b3c4d';
+const WAIT = { timeout: 90_000, interval: 20 };
+const MIB = 1024 * 1024;
+
+let root: string;
+let netns: string;
+let journal: Journal;
+let guest: SmallGuest;
+
+beforeAll(async () => {
+  guest = await smallGuest();
+}, 300_000);
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'mw-vm-'));
+  const namespace = temporaryNetns();
+  netns = namespace.path;
+  journal = new Journal(systemClock, 'agent', 'node1');
+  ip(netns, 'link set lo up');
+  onTestFinished(() => {
+    namespace.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+});
+
+/** An emulator without a disk: its firmware finds nothing to boot, and the emulator runs on. */
+function assigned(more: Partial<Workload> = {}, of: Partial<AssignedWorkload> = {}): AssignedWorkload {
+  const workload: Workload = { ...web, memoryBytes: 64 * MIB, volumes: [], networks: [], ...more };
+  return { kind: 'vm', id: ID, generation: 1, workload, ports: {}, wanted: 'running', ...of };
+}
+
+/** A small guest that boots. */
+function booting(wishes: Partial<GuestWishes>): Pick<Workload, 'boot' | 'memoryBytes'> {
+  const append = guestCommandLine(guest, { name: 'web', ...wishes });
+  return { boot: { kernel: guest.kernel, initrd: guest.initrd, append }, memoryBytes: 112 * MIB };
+}
+
+/** An agent, as far as workloads are concerned. */
+class Node {
+  readonly #kernel: SystemKernel;
+  readonly #services: NodeServices;
+  readonly #reconciler: Reconciler;
+  readonly #changes = new Signal<void>();
+  readonly workloads: NodeWorkloads;
+  /** The steps of all passes. */
+  readonly steps: string[] = [];
+  given: readonly AssignedWorkload[];
+  ports: readonly AssignedPort[] = [];
+  #crashed = false;
+
+  private constructor(kernel: SystemKernel, given: readonly AssignedWorkload[]) {
+    this.given = given;
+    this.#kernel = kernel;
+    const launcher = new Launcher({
+      directory: join(root, 'processes'),
+      clock: systemClock,
+      journal,
+      openTap: (name) => openTap(name, { netns }),
+    });
+    this.#services = new NodeServices(launcher, new OwnedFiles(join(root, 'files')));
+    const node = this;
+    this.workloads = new NodeWorkloads({
+      clock: systemClock,
+      journal,
+      launcher,
+      assignments: {
+        get workloads() {
+          return node.given;
+        },
+        get given() {
+          return { ...NOTHING_GIVEN, ports: node.ports };
+        },
+        changes: this.#changes,
+        changed: () => undefined,
+        isComplete: true,
+      },
+      directories: { run: join(root, 'run'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
+      state: join(root, 'workloads'),
+      volumeDirectory: root,
+      volumes: existingVolumes(root),
+      user: { uid: 65534, gid: 65534 },
+      listenerOf: unixListener,
+      wasKilledForMemory,
+      graceSec: 60,
+    });
+    const fold = new PartFold();
+    this.#reconciler = new Reconciler({
+      kernel,
+      services: this.#services,
+      clock: systemClock,
+      journal,
+      desire: () => {
+        fold.update(this.workloads.services.map(servicePart));
+        return { items: fold.items, changed: fold.takeChanges(), mayDelete: () => true, recorded: () => [] };
+      },
+      onLastingFailure: () => undefined,
+    });
+    this.#reconciler.passes.subscribe(({ outcomes }) => {
+      this.steps.push(...outcomes.map(({ step }) => printStep(step)));
+    });
+    this.workloads.serve({
+      portState: () => ({ state: 'plugged' }),
+      mtuOf: () => 1_380,
+      takeUp: () => void this.#reconciler.wake(),
+    });
+  }
+
+  static async start(...given: readonly AssignedWorkload[]): Promise<Node> {
+    const node = new Node(await SystemKernel.open(() => undefined, { netns }), given);
+    onTestFinished(() => node.end());
+    await node.workloads.start();
+    await node.#reconciler.start();
+    return node;
+  }
+
+  give(...given: readonly AssignedWorkload[]): void {
+    this.given = given;
+    this.#changes.emit();
+  }
+
+  /** Waits until the workload is in a state. */
+  async until(state: WorkloadRun['state'], more: Partial<WorkloadRun> = {}): Promise<WorkloadRun> {
+    return await vi.waitFor(() => {
+      const run = this.workloads.runs().find(({ id }) => id === ID);
+      expect(run).toMatchObject({ state, ...more });
+      if (run === undefined) throw new Error('there is no such workload');
+      return run;
+    }, WAIT);
+  }
+
+  /** The agent is gone, and its emulators are not. */
+  async crash(): Promise<void> {
+    this.#crashed = true;
+    await this.#reconciler.close();
+    await this.workloads.release();
+    await this.#services.release();
+    await this.#kernel.close();
+  }
+
+  async end(): Promise<void> {
+    if (this.#crashed) return;
+    this.give();
+    await vi.waitFor(() => expect(this.#services.launcher.present()).toEqual([]), WAIT);
+    await vi.waitFor(() => expect(readdirSync(join(root, 'workloads'))).toEqual([]), WAIT);
+    await this.crash();
+  }
+}
+
+function pidOf({ pid = 0 }: WorkloadRun): number {
+  expect(pid).toBeGreaterThan(0);
+  return pid;
+}
+
+test('a workload runs, is adopted by the next agent with its process, is paused and stopped, and leaves nothing', async () => {
+  const first = await Node.start(assigned());
+  const pid = pidOf(await first.until('running', { accelerator: 'tcg', cpuMode: 'max', restarts: 0 }));
+  expect(first.steps).toEqual([`start the emulator of web`]);
+  expect(first.workloads.runs()[0]?.acceleratorWhy).toContain('KVM');
+  const directory = join(root, 'run/vm', ID);
+  expect(statSync(directory)).toMatchObject({ uid: 65534, mode: 0o40700 });
+  expect(existsSync(join(root, 'pxen', web.uuid, 'monitor.sock'))).toBe(true);
+  await first.crash();
+
+  const second = await Node.start(assigned());
+  expect(pidOf(await second.until('running'))).toBe(pid);
+  expect(second.steps).toEqual([]);
+  second.give(assigned({}, { wanted: 'paused' }));
+  expect(pidOf(await second.until('paused'))).toBe(pid);
+  second.give(assigned());
+  await second.until('running');
+  // A person at the second monitor.
+  const operator = await QmpClient.connect(join(directory, 'monitor.sock'), systemClock);
+  await operator.execute('stop');
+  await second.until('paused');
+  await operator.execute('cont');
+  await second.until('running');
+  operator.close();
+  const mark = findMark(pid);
+  // Another generation is another process.
+  second.give(assigned({}, { generation: 2, wanted: 'paused' }));
+  await vi.waitFor(() => expect(second.workloads.runs()[0]?.state).toBe('stopping'), WAIT);
+  await operatorQuit(directory);
+  const next = await second.until('paused', { generation: 2, restarts: 0 });
+  expect(pidOf(next)).not.toBe(pid);
+  expect(mark && isRunning(mark)).toBe(false);
+
+  second.give();
+  await vi.waitFor(() => expect(readdirSync(join(root, 'workloads'))).toEqual([]), WAIT);
+  expect(readdirSync(join(root, 'run/vm'))).toEqual([]);
+  expect(readdirSync(join(root, 'pxen'))).toEqual([]);
+  expect(readdirSync(join(root, 'logs/workloads'))).toEqual([]);
+}, 240_000);
+
+/** A guest that does not switch itself off is ended at the second monitor, so that the test does not wait for its grace. */
+async function operatorQuit(directory: string): Promise<void> {
+  const client = await QmpClient.connect(join(directory, 'monitor.sock'), systemClock);
+  await client.execute('quit').catch(() => undefined);
+  client.close();
+}
+
+test('a killed emulator starts again by its policy, also when the agent was away', async () => {
+  const node = await Node.start(assigned());
+  const pid = pidOf(await node.until('running'));
+  process.kill(pid, 'SIGKILL');
+  const again = await node.until('running', { restarts: 1 });
+  expect(pidOf(again)).not.toBe(pid);
+  await node.crash();
+  const mark = findMark(pidOf(again));
+  process.kill(pidOf(again), 'SIGKILL');
+  await vi.waitFor(() => expect(mark && isRunning(mark)).toBe(false), WAIT);
+  const next = await Node.start(assigned());
+  await next.until('running', { restarts: 2 });
+  // Never: the same end is a failure that stays.
+  next.give(assigned({ restart: 'never' }, { generation: 2 }));
+  await operatorQuit(join(root, 'run/vm', ID));
+  const last = await next.until('running', { generation: 2, restarts: 0 });
+  process.kill(pidOf(last), 'SIGKILL');
+  const failed = await next.until('failed');
+  expect(failed.error).toMatchObject({ code: 'MESH_WORKLOAD_KILLED', message: expect.stringContaining('SIGKILL') });
+  expect(next.workloads.health()).toMatchObject([{ code: 'MESH_WORKLOAD_KILLED', object: 'web' }]);
+  await next.crash();
+  const third = await Node.start(assigned({ restart: 'never' }, { generation: 2 }));
+  await third.until('failed', { generation: 2 });
+  expect(third.steps).toEqual([]);
+}, 240_000);
+
+test.each([
+  ['poweroff', 'on-failure', 'ended', undefined],
+  ['panic', 'never', 'failed', 'MESH_WORKLOAD_PANICKED'],
+] as const)(
+  'a guest that does %s with the policy %s is %s',
+  async (end, restart, state, code) => {
+    const node = await Node.start(assigned({ ...booting({ end }), restart }));
+    const { error, pid } = await node.until(state);
+    expect({ code: error?.code, pid }).toEqual({ code, pid: undefined });
+    expect(node.steps.filter((step) => step.startsWith('start'))).toHaveLength(1);
+  },
+  180_000,
+);
+
+test('a guest on a tap switches itself off when that is wanted', async () => {
+  makeTap('v1f', { netns });
+  const held = openTap('v1f', { netns });
+  const blue = meshNumber(1);
+  const node = await Node.start();
+  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', mac: parseMac('02:00:00:00:00:1f') }];
+  const more = { ports: { lan: '1f' } };
+  const wanted = assigned({ ...booting({}), networks: web.networks }, more);
+  node.give(wanted);
+  const refused = await node.until('failed');
+  expect(refused.error).toMatchObject({ code: 'MESH_WORKLOAD_PORT', message: expect.stringContaining('EBUSY') });
+  closeSync(held);
+  await node.until('running');
+  const log = join(root, 'run/vm', ID, 'console.log');
+  await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: ready web'), WAIT);
+  expect(readFileSync(log, 'latin1')).toContain('eth0 02:00:00:00:00:1f mtu 1380');
+  node.give({ ...wanted, wanted: 'stopped' });
+  await node.until('stopped', { why: 'the guest has switched itself off' });
+}, 240_000);
+
+test.each([
+  ['a volume that is not there', { volumes: web.volumes }, 'MESH_WORKLOAD_VOLUME'],
+  ['more memory than there is', { memoryBytes: 1024 * 1024 * MIB }, 'MESH_WORKLOAD_MEMORY'],
+  ['a CPU model that does not exist', { cpu: { threads: 1, mode: 'Nonsense' } }, 'MESH_QEMU_REFUSED'],
+  ['a kernel that is not there', { boot: { kernel: '/no/kernel' } }, 'MESH_QEMU_REFUSED'],
+] as const)(
+  '%s is a failure with its remedy, and starts when it is put right',
+  async (_, more, code) => {
+    const node = await Node.start(assigned(more));
+    const { error } = await node.until('failed');
+    expect(error?.code).toBe(code);
+    expect(error?.remedy).toBeDefined();
+    expect(node.steps.filter((step) => step.startsWith('start')).length).toBeLessThanOrEqual(1);
+    node.give(assigned({}, { generation: 2 }));
+    await node.until('running', { generation: 2 });
+  },
+  120_000,
+);
+
+test('a guest that the kernel kills for its memory says so', async () => {
+  const node = await Node.start(assigned({ restart: 'never', ...booting({}) }));
+  const pid = pidOf(await node.until('running'));
+  using group = new MemoryGroup(16 * MIB);
+  group.take(pid);
+  const { error } = await node.until('failed');
+  expect(error).toMatchObject({ code: 'MESH_WORKLOAD_MEMORY', remedy: expect.stringContaining('memory') });
+}, 180_000);
+
+test('a guest that fills the disk of its volume is paused, and goes on when there is room', async () => {
+  const disk = new SmallDisk(join(root, 'small'), 160 * MIB);
+  disk.mount();
+  onTestFinished(() => disk.unmount());
+  const path = join(root, 'small/disk.qcow2');
+  await thinVolume({ path, sizeBytes: 256 * MIB });
+  disk.fill(24 * MIB);
+  const volumes = [{ id: 'data', type: 'qcow2', path }] as const;
+  const node = await Node.start(assigned({ volumes, ...booting({ end: 'fill' }) }));
+  const full = await node.until('disk-full');
+  expect(full.error).toMatchObject({ code: 'MESH_WORKLOAD_DISK_FULL' });
+  disk.clear();
+  const pid = pidOf(full);
+  expect(pidOf(await node.until('running'))).toBe(pid);
+  const log = join(root, 'run/vm', ID, 'console.log');
+  await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: has filled its disk'), WAIT);
+}, 240_000);

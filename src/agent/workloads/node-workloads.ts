@@ -1,0 +1,280 @@
+/** The workloads of a node: follows what host0 has given, and tells how each of them runs. */
+import { statfs } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
+import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
+import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
+import type {
+  AssignedWorkload,
+  NodeCapacity,
+  WorkloadRun,
+} from '../../protocol/documents/workload/assigned-workload.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { rotateLog } from '../../protocol/journal/log-rotation.ts';
+import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessMark } from '../../services/process/process-mark.ts';
+import { findProgram } from '../../services/process/program-path.ts';
+import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
+import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
+import type { NodeAssignments } from '../assignment/node-assignments.ts';
+import type { NodeService } from '../desired/parts/service.ts';
+import { portKey } from '../items/port.ts';
+import { processNameOf } from './emulator.ts';
+import type { VolumeMaker } from './existing-volumes.ts';
+import { Guest } from './guest.ts';
+import { memoryNow } from './memory-room.ts';
+import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
+import { NodeParts, roomAt } from './node-parts.ts';
+import { type RunRecord, RunRecords } from './run-record.ts';
+import { removeVm, type VmDirectories, type VmUser, vmDirectory } from './vm-place.ts';
+
+/** The part of the agent that workloads use. */
+export interface WorkloadAgent {
+  readonly portState: (port: AssignedPort) => PortState;
+  readonly mtuOf: (link: string) => number | undefined;
+  /** Has the loop look at the wanted services. */
+  readonly takeUp: () => void;
+}
+
+/** What the workloads of a node need. */
+export interface NodeWorkloadsInput {
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'record'>;
+  readonly launcher: Launcher;
+  readonly assignments: Pick<NodeAssignments, 'workloads' | 'given' | 'changes' | 'changed' | 'isComplete'>;
+  readonly directories: VmDirectories;
+  /** For the records of the workloads. */
+  readonly state: string;
+  readonly volumeDirectory: string;
+  readonly volumes: VolumeMaker;
+  readonly user: VmUser;
+  readonly listenerOf: (path: string) => number | undefined;
+  /** Whether the kernel has killed a process because memory ran out. */
+  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
+  /** How long a guest has to switch itself off. */
+  readonly graceSec?: number;
+}
+
+/** Debian's own services take some seconds to end. */
+const GRACE_SEC = 30;
+/** A guest can write some MB a second to its console. */
+const CONSOLE_LOOK_MS = 1_000;
+const CONSOLE_MAX_BYTES = 1024 * 1024;
+/** The file systems that are in memory: tmpfs and ramfs (statfs(2)). */
+const IN_MEMORY = new Set([0x01021994, 0x858458f6]);
+
+/** Runs the workloads of one node. Call `serve` first, and `start` when the assignment of before is there. */
+export class NodeWorkloads implements AssignedRuns, HealthSource {
+  readonly #input: NodeWorkloadsInput;
+  readonly #records: RunRecords;
+  readonly #accelerator: NodeAccelerator;
+  readonly #parts: NodeParts;
+  readonly #guests = new Map<string, Guest>();
+  readonly #changes = new Signal<void>();
+  /** Emits when the state of a workload has changed. */
+  readonly changes: Subscribable<void> = this.#changes;
+  #left: readonly RunRecord[] = [];
+  #services: readonly NodeService[] = [];
+  #agent: WorkloadAgent | undefined;
+  #capacity: Omit<NodeCapacity, 'availableBytes' | 'memoryBytes'> | undefined;
+  /** Records of workloads that the node has no more, whose emulators are being ended. */
+  readonly #leaving = new Map<string, RunRecord>();
+  /** Workloads that are being taken from the node: what they write last comes before their files go. */
+  readonly #taking = new Set<string>();
+  #isReleased = false;
+
+  constructor(input: NodeWorkloadsInput) {
+    this.#input = input;
+    this.#records = new RunRecords(input.state);
+    this.#accelerator = new NodeAccelerator(input.directories.run, input.clock);
+    this.#parts = new NodeParts({
+      ...input,
+      probe: () => this.#accelerator.probe(),
+      ports: () => input.assignments.given.ports,
+      portState: (port) => this.#agent?.portState(port) ?? { state: 'wanted', why: 'the agent is starting' },
+      mtuOf: (link) => this.#agent?.mtuOf(link),
+      promised: (except) =>
+        [...this.#guests].flatMap(([id, { promised }]) => (id === except || promised === undefined ? [] : [promised])),
+    });
+  }
+
+  /** Names the agent that workloads are run beside. */
+  serve(agent: WorkloadAgent): void {
+    this.#agent = agent;
+  }
+
+  /** Reads what this node has run, and begins to run workloads. The assignment of before must have been read. Rejects never. */
+  async start(): Promise<void> {
+    this.#left = await this.#records.readAll();
+    this.#input.launcher.changes.subscribe(() => this.look());
+    this.#input.assignments.changes.subscribe(() => this.#follow());
+    this.#rotateLater();
+    void this.#askMachine();
+    this.#follow();
+  }
+
+  /** The emulators that are wanted, as services of the node. The same list until it changes. */
+  get services(): readonly NodeService[] {
+    return this.#services;
+  }
+
+  /** Looks at each workload: a process or a port may have changed. */
+  look(): void {
+    for (const guest of this.#guests.values()) guest.look();
+    this.#sweep();
+  }
+
+  /** A pass of the loop has ended: a workload may have waited for its port. */
+  lookAfterPass(): void {
+    for (const guest of this.#guests.values()) if (guest.run.state === 'preparing') guest.look();
+  }
+
+  runs(): readonly WorkloadRun[] {
+    return Array.from(this.#guests.values(), ({ run }) => run);
+  }
+
+  capacity(): NodeCapacity | undefined {
+    if (this.#capacity === undefined) return undefined;
+    const { totalBytes, availableBytes } = memoryNow();
+    return { ...this.#capacity, memoryBytes: totalBytes, availableBytes };
+  }
+
+  /** The workloads that do not run as they should. */
+  health(): readonly Finding[] {
+    return [...this.#guests.values()].flatMap(({ run, assigned }) => {
+      const { error } = run;
+      return error === undefined ? [] : [findingOf(MeshError.fromJSON(error), { object: assigned.workload.name })];
+    });
+  }
+
+  /** Leaves the emulators running, for the next agent. */
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    await Promise.all(Array.from(this.#guests.values(), (guest) => guest.release()));
+  }
+
+  #follow(): void {
+    if (this.#isReleased) return;
+    const { workloads } = this.#input.assignments;
+    const wanted = new Map(workloads.map((assigned) => [assigned.id, assigned]));
+    for (const [id, guest] of this.#guests) {
+      const assigned = wanted.get(id);
+      if (assigned === undefined) void this.#take(id, guest);
+      else if (!isDeepStrictEqual(assigned, guest.assigned)) guest.want(assigned);
+    }
+    for (const [id, assigned] of wanted) {
+      const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);
+      if (!isHere) this.#guests.set(id, this.#guestOf(assigned));
+    }
+    // Before an assignment has come, nobody knows whether a workload is wanted that the last one does not name.
+    if (this.#input.assignments.isComplete) {
+      for (const record of this.#left) if (!wanted.has(record.id)) this.#leaving.set(record.id, record);
+      this.#left = [];
+      this.#sweep();
+    }
+    this.#collect();
+  }
+
+  #guestOf(assigned: AssignedWorkload): Guest {
+    const record = this.#left.find(({ id }) => id === assigned.id);
+    this.#left = this.#left.filter(({ id }) => id !== assigned.id);
+    const { graceSec = GRACE_SEC } = this.#input;
+    return new Guest(
+      {
+        ...this.#input,
+        graceSec,
+        records: this.#records,
+        makeReady: (wanted, tell) => this.#parts.makeReady(wanted, tell),
+        needs: (wanted) => this.#parts.tapsOf(wanted).map(portKey),
+        hasRoom: (wanted) => this.#parts.hasRoom(wanted),
+        onItems: () => this.#collect(),
+        onState: () => {
+          this.#changes.emit();
+          this.#input.assignments.changed();
+        },
+      },
+      assigned,
+      record,
+    );
+  }
+
+  /** The node has a workload no more: its emulator is ended, and then its files go. */
+  async #take(id: string, guest: Guest): Promise<void> {
+    this.#guests.delete(id);
+    this.#taking.add(id);
+    await guest.remove();
+    this.#taking.delete(id);
+    const { record } = guest;
+    if (record !== undefined) this.#leaving.set(id, record);
+    this.#follow();
+    this.#sweep();
+  }
+
+  /** Forgets the workloads that were taken from the node, and whose emulators have ended. */
+  #sweep(): void {
+    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
+  }
+
+  #isRunning(id: string): boolean {
+    return this.#input.launcher.present().some(({ name }) => name === processNameOf(id));
+  }
+
+  #forget(record: RunRecord): void {
+    this.#leaving.delete(record.id);
+    // The record goes last: it tells the next agent what to remove.
+    void Promise.all([removeVm(this.#input.directories, record.id, record.uuidWord), this.#parts.forget(record.id)])
+      .then(() => this.#records.remove(record.id))
+      .catch((thrown: unknown) => {
+        const { message } = MeshError.from(thrown);
+        this.#input.journal.record({ level: 'warning', kind: 'workload files left', message, object: record.name });
+      })
+      .finally(() => this.#follow());
+  }
+
+  /** Collects the wanted emulators, and has the loop look when they have changed. */
+  #collect(): void {
+    const services = [...this.#guests.values()].flatMap(({ service }) => service ?? []);
+    const isSame = services.length === this.#services.length && services.every((one, at) => one === this.#services[at]);
+    if (isSame) return;
+    this.#services = services;
+    this.#agent?.takeUp();
+  }
+
+  #rotateLater(): void {
+    this.#input.clock.after(CONSOLE_LOOK_MS, () => {
+      if (this.#isReleased) return;
+      for (const id of this.#guests.keys())
+        rotateLog(join(vmDirectory(this.#input.directories, id), QEMU_FILES.consoleLog), CONSOLE_MAX_BYTES);
+      this.#rotateLater();
+    });
+  }
+
+  async #askMachine(): Promise<void> {
+    const { volumeDirectory } = this.#input;
+    const hasEmulator = findProgram(QEMU) !== undefined;
+    const { accelerator, why } = hasEmulator
+      ? await this.#accelerator.probe()
+      : ({ accelerator: 'none', why: `There is no ${QEMU} on this node.` } as const);
+    const models = await cpuModels();
+    const { isInMemory, bytes } = await volumeRoom(volumeDirectory);
+    this.#capacity = {
+      ...{ threads: availableParallelism(), accelerator, volumes: isInMemory ? 'memory' : 'disk', volumeBytes: bytes },
+      ...(why !== undefined && { why }),
+      ...(models !== undefined && { cpuModes: models }),
+    };
+    this.#input.assignments.changed();
+  }
+}
+
+/** The file system of the volumes: that of the nearest directory that is there. */
+async function volumeRoom(directory: string): Promise<{ readonly isInMemory: boolean; readonly bytes: number }> {
+  for (let path = directory; ; path = join(path, '..')) {
+    const found = await statfs(path).catch(() => undefined);
+    if (found !== undefined) return { isInMemory: IN_MEMORY.has(found.type), bytes: await roomAt(path) };
+    if (path === '/') return { isInMemory: false, bytes: 0 };
+  }
+}

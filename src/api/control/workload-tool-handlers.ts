@@ -1,0 +1,62 @@
+/** What host0 answers of consoles and disk images: it asks the nodes. */
+import { pipeline } from 'node:stream/promises';
+import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
+import type { CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
+import type { IMAGE_ROUTES } from '../../protocol/routes/disk-image-routes.ts';
+import type { AskedNodes } from './asked-nodes.ts';
+
+/** A node that does not answer a list at once is left out. */
+const LIST_MS = 5_000;
+
+/** The handlers of consoles. */
+export function consoleHandlers(nodes: AskedNodes): RouteHandlers<typeof CONSOLE_ROUTES> {
+  return {
+    'GET /v1/consoles': async ({ query }) => {
+      const answers = await nodes.answers(query.node, (node) => node.ask('GET /consoles', { timeoutMs: LIST_MS }));
+      return answers.flatMap((given) =>
+        'answer' in given ? given.answer.map((view) => ({ ...view, node: given.node })) : [],
+      );
+    },
+    'GET /v1/consoles/{node}/{workload}': async ({ path, query }, open) => {
+      const stream = await nodes
+        .called(path.node)
+        .ask()
+        .bytes('GET /console', { query: { ...query, workload: path.workload } });
+      // Either end may close the stream, which is no error; `pipeline` then closes the other one.
+      await pipeline(stream, open()).catch(() => undefined);
+    },
+    'PUT /v1/consoles/{node}/{workload}': ({ path, body }) =>
+      nodes
+        .called(path.node)
+        .ask()
+        .ask('PUT /console', { query: { workload: path.workload }, body }),
+  };
+}
+
+/** The handlers of disk images. */
+export function imageHandlers(nodes: AskedNodes): RouteHandlers<typeof IMAGE_ROUTES> {
+  return {
+    'GET /v1/disk-images': async ({ query }) => {
+      const answers = await nodes.answers(query.node, (node) => node.ask('GET /disk-images', { timeoutMs: LIST_MS }));
+      return answers.map((given) =>
+        'answer' in given
+          ? { node: given.node, cache: given.answer }
+          : { node: given.node, error: given.error.toJSON() },
+      );
+    },
+    'POST /v1/disk-images': async ({ body: { node, ...wanted } }, open) => {
+      const lines = nodes.called(node).ask().lines('POST /disk-images', { body: wanted });
+      // The first line comes before the stream is opened: a node that refuses is an error of this request.
+      const first = await lines.next();
+      const out = open();
+      out.on('error', () => out.destroy());
+      for (let next = first; next.done !== true && !out.destroyed; next = await lines.next()) {
+        if (next.value.document !== undefined) out.write(`${JSON.stringify(next.value.document)}\n`);
+      }
+      await lines.return(undefined);
+      out.end();
+    },
+    'DELETE /v1/disk-images': ({ query: { node, image } }) =>
+      nodes.called(node).ask().ask('DELETE /disk-images', { query: { image } }),
+  };
+}

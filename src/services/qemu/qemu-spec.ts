@@ -1,0 +1,73 @@
+/** How QEMU shall run: plain data, from which its command line follows. */
+
+/** What executes the guest's instructions: the processor itself (KVM), or an interpreter (TCG). */
+export type Accelerator = 'kvm' | 'tcg';
+
+/** A network card of a guest. Its tap is handed to QEMU as a descriptor. */
+export interface QemuCard {
+  /** One word, which names the card in QEMU. */
+  readonly id: string;
+  readonly mac: string;
+  /** The guest is told of it, where the card is one of virtio. */
+  readonly mtuBytes?: number;
+  readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139';
+}
+
+/** A disk or a CD of a guest. */
+export interface QemuDisk {
+  /** One word, which names the disk in QEMU. */
+  readonly id: string;
+  readonly path: string;
+  /** Never guessed: a guest could write another format into a raw disk. */
+  readonly format: 'qcow2' | 'raw';
+  readonly kind: 'disk' | 'cd';
+}
+
+/** One emulator. */
+export interface QemuSpec {
+  /** For people: it is shown by `ps`. */
+  readonly name: string;
+  /** A UUID as of RFC 9562. The firmware shows it to the guest, and the monitor to us. */
+  readonly uuid: string;
+  readonly accelerator: Accelerator;
+  /** A model of QEMU; `host` and `max` are the best that the accelerator can do. */
+  readonly cpuModel: string;
+  readonly threads: number;
+  readonly memoryBytes: number;
+  /** The first card has the descriptor 3, the next one 4. */
+  readonly cards: readonly QemuCard[];
+  /** In the order in which the firmware tries them. */
+  readonly disks: readonly QemuDisk[];
+  readonly firmware:
+    | { readonly kind: 'bios' }
+    | { readonly kind: 'uefi'; readonly code: string; readonly variables: string };
+  /** A kernel that QEMU loads itself. */
+  readonly boot?: { readonly kernel: string; readonly initrd?: string; readonly append?: string };
+  /** The guest has a screen, at `QEMU_FILES.vnc`. */
+  readonly screen: boolean;
+  /**
+   * Whom QEMU becomes before its guest begins, without any capability. It opens disks, kernels and /dev/kvm as root before: so
+   * these need no owner or mode of their own. Absent: it stays who it is.
+   */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** QEMU starts with its guest paused. */
+  readonly paused: boolean;
+}
+
+/** The emulator that workloads and labs run. */
+export const QEMU = 'qemu-system-x86_64';
+
+/** The names of the files of one emulator, in a directory of its own, which is its working directory. */
+export const QEMU_FILES = {
+  /** The monitor that Meshwork uses: it takes one client at a time. */
+  monitor: 'qmp.sock',
+  /** A second monitor, for people. */
+  operatorMonitor: 'monitor.sock',
+  /** The serial console: it takes one client at a time, and a client that does not read stops the guest. */
+  console: 'console.sock',
+  /** Everything that the guest has written to the serial console. */
+  consoleLog: 'console.log',
+  vnc: 'vnc.sock',
+  /** A lock: a second QEMU with this file ends at once, in place of taking the sockets of the first one. */
+  pid: 'pid',
+} as const;
