@@ -12,6 +12,9 @@ import { QEMU, type QemuCard, type QemuDisk, type QemuSpec } from '../../service
 import type { PortState } from '../assignment/assigned-agent.ts';
 import { roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
+import type { ItemKey } from '../items/item-kind.ts';
+import { tapKey } from '../items/link.ts';
+import { portKey } from '../items/port.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
@@ -90,10 +93,14 @@ export class NodeParts {
     return { probe, disks, cards, taps, firmware, user, directory, outputFile, volumeMemoryBytes };
   }
 
-  /** The taps of a workload, as far as host0 has given them. */
-  tapsOf({ workload, ports }: AssignedWorkload): string[] {
+  /** The items of a workload's ports, as far as host0 has given them. */
+  portItemsOf({ workload, ports }: AssignedWorkload): ItemKey[] {
     const known = this.#input.ports();
-    return workload.networks.flatMap(({ id }) => known.find((port) => port.id === ports[id])?.link ?? []);
+    return workload.networks.flatMap(({ id }) => {
+      const port = known.find((candidate) => candidate.id === ports[id]);
+      if (port === undefined) return [];
+      return [port.tap === true && port.id !== undefined ? tapKey(port.id) : portKey(port.link)];
+    });
   }
 
   /** Removes what the firmware of a workload has kept. */
