@@ -1,6 +1,6 @@
 /** What a node makes ready for an emulator: ports, memory, volumes, firmware, and its directory. */
 import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -17,6 +17,7 @@ import { tapKey } from '../items/link.ts';
 import { portKey } from '../items/port.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
+import { seedDisk } from './seed.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
 
 /** What the parts of emulators come from. */
@@ -48,6 +49,8 @@ const FIRMWARES = [
   { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
   { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' },
 ];
+/** No volume has such an id: it has a dot. */
+const SEED_ID = 'cloud.seed';
 /** Less than this is no room for a guest that writes. */
 const ROOM_BYTES = 64 * 1024 * 1024;
 
@@ -87,6 +90,9 @@ export class NodeParts {
     const whole = { ...wanted, memoryBytes: wanted.memoryBytes + volumeMemoryBytes };
     const tooMuch = memoryRefusal(workload.name, whole, memoryNow(), promised(id));
     if (volumeMemoryBytes > 0 && tooMuch !== undefined) throw tooMuch;
+    const seed = seedDisk(assigned, cards);
+    if (seed !== undefined)
+      disks.push({ id: SEED_ID, path: await this.#writeSeed(id, seed), format: 'raw', kind: 'disk' });
     const firmware = await this.#firmware(assigned);
     const directory = await prepareVm(directories, id, workload.uuid, user);
     const outputFile = vmOutput(directories, id);
@@ -105,7 +111,19 @@ export class NodeParts {
 
   /** Removes what the firmware of a workload has kept. */
   async forget(id: string): Promise<void> {
-    await rm(this.#variablesOf(id), { force: true });
+    for (const path of [this.#variablesOf(id), this.#seedOf(id)]) await rm(path, { force: true });
+  }
+
+  #seedOf(id: string): string {
+    return join(this.#input.state, `${id}.seed`);
+  }
+
+  async #writeSeed(id: string, seed: Uint8Array): Promise<string> {
+    const path = this.#seedOf(id);
+    await mkdir(dirname(path), { recursive: true });
+    // User data may hold passwords.
+    await writeFile(path, seed, { mode: 0o600 });
+    return path;
   }
 
   #variablesOf(id: string): string {
