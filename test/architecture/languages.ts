@@ -102,6 +102,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/node/node-preview.ts': 'a file of the administrator',
       'cli/node/remote-shell.ts': '`printable`',
       'cli/print/progress.ts': 'stages of a command',
+      'cli/workload/console.ts': '`printable`; the output of a guest, for a terminal of its own',
       'cli/system/system.ts': '`logLine` and `logJson`',
     },
     inserted: [

@@ -4,10 +4,8 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ConsoleView } from '../../protocol/documents/workload/console.ts';
+import { QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 import { ConsoleHub } from './console-hub.ts';
-
-/** The files of an emulator in its directory: the socket takes one client; the log has all that the guest has written. */
-const FILES = { console: 'console.sock', log: 'console.log' } as const;
 
 /** A virtual machine with a console. */
 export interface ConsoleOwner {
@@ -49,8 +47,8 @@ export class Consoles {
     for (const { id, workload } of owners) {
       if (this.#hubs.has(id)) continue;
       const directory = join(this.#directory, id);
-      const socketPath = join(directory, FILES.console);
-      const logPath = join(directory, FILES.log);
+      const socketPath = join(directory, QEMU_FILES.console);
+      const logPath = join(directory, QEMU_FILES.consoleLog);
       const hub = new ConsoleHub({ id, workload, socketPath, logPath, clock: this.#clock });
       this.#hubs.set(id, { workload, hub });
     }

@@ -41,6 +41,11 @@ export class GuestMonitor {
     return this.#isDiskFull;
   }
 
+  /** The guest has ended, or the emulator is about to. */
+  get isOver(): boolean {
+    return this.#ending !== undefined || this.#client.isClosed;
+  }
+
   get isClosed(): boolean {
     return this.#client.isClosed;
   }
@@ -74,15 +79,9 @@ export class GuestMonitor {
     await this.ask();
   }
 
-  /** Presses the power button. @returns whether a guest was there to feel it */
-  async powerDown(): Promise<boolean> {
-    if (this.#state !== 'running') return false;
-    try {
-      await this.#client.execute('system_powerdown');
-      return true;
-    } catch {
-      return false;
-    }
+  /** Presses the power button. Never rejects: an emulator that ends meanwhile does not answer. */
+  async powerDown(): Promise<void> {
+    await this.#client.execute('system_powerdown').catch(() => undefined);
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { MemoryGroup } from '../../../test/kit/memory-group.ts';
 import { ip } from '../../../test/kit/namespaces.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import {
@@ -12,8 +13,10 @@ import {
   smallGuest,
 } from '../../../test/kit/small-guest/small-guest.ts';
 import { workload as web } from '../../../test/kit/workloads.ts';
+import { SmallDisk } from '../../../test/system/small-disk.ts';
 import { OwnedFiles } from '../../disk/owned-files.ts';
 import { temporaryNetns } from '../../kernel/netns.ts';
+import { wasKilledForMemory } from '../../kernel/out-of-memory.ts';
 import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
 import { parseMac } from '../../model/address/mac.ts';
@@ -29,11 +32,13 @@ import { QmpClient } from '../../services/qemu/qmp-client.ts';
 import { NOTHING_GIVEN } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
 import { servicePart } from '../desired/parts/service.ts';
+import { ImageCache } from '../images/image-cache.ts';
+import { thinVolume } from '../images/qemu-img.ts';
+import { Volumes } from '../images/volumes.ts';
 import { SystemKernel } from '../kernel/system-kernel.ts';
 import { printStep } from '../loop/plan.ts';
 import { Reconciler } from '../loop/reconciler.ts';
 import { NodeServices } from '../services/node-services.ts';
-import { existingVolumes } from './existing-volumes.ts';
 import { NodeWorkloads } from './node-workloads.ts';
 
 const ID = '1a2b3c4d';
@@ -97,6 +102,12 @@ class Node {
     });
     this.#services = new NodeServices(launcher, new OwnedFiles(join(root, 'files')));
     const node = this;
+    const images = new ImageCache({
+      directory: join(root, 'images'),
+      clock: systemClock,
+      journal,
+      origin: () => () => Promise.reject(new Error('nothing comes from there')),
+    });
     this.workloads = new NodeWorkloads({
       clock: systemClock,
       journal,
@@ -112,12 +123,14 @@ class Node {
         changed: () => undefined,
         isComplete: true,
       },
-      directories: { run: join(root, 'run'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
+      run: root,
+      directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
       state: join(root, 'workloads'),
       volumeDirectory: root,
-      volumes: existingVolumes(root),
+      volumes: new Volumes(images, root, '/'),
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
+      wasKilledForMemory,
       graceSec: 60,
     });
     const fold = new PartFold();
@@ -296,7 +309,11 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
 }, 240_000);
 
 test.each([
-  ['a volume that is not there', { volumes: web.volumes }, 'MESH_WORKLOAD_VOLUME'],
+  [
+    'a volume that is not there',
+    { volumes: [{ id: 'root', type: 'qcow2', path: 'none.qcow2' }] },
+    'MESH_VOLUME_REFUSED',
+  ],
   ['more memory than there is', { memoryBytes: 1024 * 1024 * MIB }, 'MESH_WORKLOAD_MEMORY'],
   ['a CPU model that does not exist', { cpu: { threads: 1, mode: 'Nonsense' } }, 'MESH_QEMU_REFUSED'],
   ['a kernel that is not there', { boot: { kernel: '/no/kernel' } }, 'MESH_QEMU_REFUSED'],
@@ -313,3 +330,30 @@ test.each([
   },
   120_000,
 );
+
+test('a guest that the kernel kills for its memory says so', async () => {
+  const node = await Node.start(assigned({ restart: 'never', ...booting({}) }));
+  const pid = pidOf(await node.until('running'));
+  using group = new MemoryGroup(16 * MIB);
+  group.take(pid);
+  const { error } = await node.until('failed');
+  expect(error).toMatchObject({ code: 'MESH_WORKLOAD_MEMORY', remedy: expect.stringContaining('memory') });
+}, 180_000);
+
+test('a guest that fills the disk of its volume is paused, and goes on when there is room', async () => {
+  const disk = new SmallDisk(join(root, 'small'), 160 * MIB);
+  disk.mount();
+  onTestFinished(() => disk.unmount());
+  const path = join(root, 'small/disk.qcow2');
+  await thinVolume({ path, sizeBytes: 256 * MIB });
+  disk.fill(24 * MIB);
+  const volumes = [{ id: 'data', type: 'qcow2', path }] as const;
+  const node = await Node.start(assigned({ volumes, ...booting({ end: 'fill' }) }));
+  const full = await node.until('disk-full');
+  expect(full.error).toMatchObject({ code: 'MESH_WORKLOAD_DISK_FULL' });
+  disk.clear();
+  const pid = pidOf(full);
+  expect(pidOf(await node.until('running'))).toBe(pid);
+  const log = join(root, 'run/vm', ID, 'console.log');
+  await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: has filled its disk'), WAIT);
+}, 240_000);

@@ -25,6 +25,13 @@ export class Stages implements Disposable {
     if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
   };
 
+  /** Shows how far the stage is, in words. Without a terminal only the end is told. */
+  detail(words: string): void {
+    if (this.#current === undefined) return;
+    this.#current.count = `: ${words}`;
+    if (this.#stream.isTTY) this.#stream.write(`${ERASE_LINE}${this.#line()} …`);
+  }
+
   /** Prints lines while the stage goes on. Where lines are not rewritten, the line of the stage comes first, and only then. */
   aside(lines: string): void {
     if (lines === '') return;

@@ -1,9 +1,17 @@
 /** `mesh workload`: virtual machines on the nodes of the cluster. */
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
+import { workloadConsoleCommand, workloadLogCommand } from './console.ts';
+import { workloadImageCommand } from './image.ts';
+import { addWorkloadChanges } from './workload-changes.ts';
+import { addWorkloadList } from './workload-list.ts';
+import { addWorkloadRun } from './workload-run.ts';
 
 export function workloadCommand(context: Context): Command {
   const workload = new Command('workload');
+  addWorkloadRun(workload, context);
+  addWorkloadList(workload, context);
+  addWorkloadChanges(workload, context);
 
   workload
     .command('check')
@@ -15,5 +23,8 @@ export function workloadCommand(context: Context): Command {
       await checkWorkloadFiles(context, files);
     });
 
+  workload.addCommand(workloadConsoleCommand(context));
+  workload.addCommand(workloadLogCommand(context));
+  workload.addCommand(workloadImageCommand(context));
   return workload;
 }

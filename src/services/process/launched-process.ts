@@ -63,7 +63,8 @@ export class LaunchedProcess {
     if (record !== undefined && isRunning(record)) this.#record = record;
     else if (record !== undefined) {
       const outOfMemory = killedForMemory(groupOf(this.#recordFile, record.group));
-      this.#ended = { digest: record.fingerprint, ranMs: 0, lastLine: '', outOfMemory };
+      const { pid, startTime, fingerprint: digest } = record;
+      this.#ended = { pid, startTime, digest, ranMs: 0, lastLine: '', outOfMemory };
       sweepAfter(record, this.#recordFile, 'earlier');
     }
     this.#checkLater();
@@ -299,7 +300,8 @@ export class LaunchedProcess {
       this.#record = undefined;
       const ranMs = this.#place.clock.nowMs() - this.#startedMs;
       const lastLine = lastLineOf(this.outputFile);
-      this.#failed({ ...this.#exit, digest: record.fingerprint, ranMs, lastLine, outOfMemory });
+      const { pid, startTime, fingerprint: digest } = record;
+      this.#failed({ ...this.#exit, pid, startTime, digest, ranMs, lastLine, outOfMemory });
       return;
     }
     this.#tryToKeepRecord();

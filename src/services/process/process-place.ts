@@ -32,7 +32,7 @@ export interface RunningProcess extends ProcessMark {
 }
 
 /** How a process has ended by itself. */
-export interface ProcessEnd {
+export interface ProcessEnd extends ProcessMark {
   /** The digest of the spec that it was started with. */
   readonly digest: string;
   readonly ranMs: number;
@@ -41,6 +41,6 @@ export interface ProcessEnd {
   readonly signal?: NodeJS.Signals;
   /** The last line of its output; empty if there is none. */
   readonly lastLine: string;
-  /** The kernel has killed it, or what it had started, because memory ran out. */
+  /** Its cgroup tells that the kernel has killed it, or what it had started, because memory ran out. */
   readonly outOfMemory: boolean;
 }

@@ -29,8 +29,8 @@ export interface GuestWishes {
   readonly addresses?: readonly (readonly [device: string, address: string])[];
   /** The guest says on its console when one of these begins to answer, and when it ends. */
   readonly pings?: readonly string[];
-  /** What the guest does as soon as it is ready. Absent: it runs on. */
-  readonly end?: 'poweroff' | 'reboot' | 'panic' | 'hang';
+  /** What the guest does as soon as it is ready; `fill` writes 64 MiB to its first disk, and runs on. Absent: it runs on. */
+  readonly end?: 'poweroff' | 'reboot' | 'panic' | 'fill';
 }
 
 /** Not below root's home: an emulator runs as another user. */
