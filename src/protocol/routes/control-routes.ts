@@ -14,6 +14,7 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
 const SELF_MAX_BYTES = 1024 * 1024;
@@ -32,6 +33,7 @@ export const CONTROL_ROUTES = {
   ...CATALOGUE_ROUTES,
   ...NODE_ROUTES,
   ...PORT_ROUTES,
+  ...WORKLOAD_ROUTES,
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,
