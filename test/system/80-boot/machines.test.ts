@@ -1,22 +1,39 @@
 /**
- * Whole machines boot from power-on to member: BIOS and UEFI, with host0 as the only server and beside a foreign DHCP server,
- * where one has no name. Then one of them boots again, with faults.
+ * Whole machines boot from power-on to member: a BIOS machine from host0 alone, by the commands of docs/first-boot.md, and a UEFI
+ * machine without a name beside a foreign DHCP server. The first boots again, with faults. With MESH_LONG=1 each firmware boots in
+ * both ways.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { ListedNode } from '../../../src/cli/node/node-list.ts';
 import { installPrograms } from '../../../src/image/node/node-programs.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
+import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { FOREIGN_DOMAIN, foreignRecord } from '../../../src/lab/hosts/foreign-server.ts';
-import type { BootTrouble, TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
+import type { Firmware } from '../../../src/lab/hosts/topology.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
+import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { BOOT_STAGES, type BootTrouble, type TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
+import { shownCommands } from '../../cli/console-block.ts';
+import { LONG } from '../../kit/long.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { pageOf, Typist } from '../typist.ts';
 import { until } from '../until.ts';
+import { builtImage } from './built-image.ts';
 import { takeTurnToEmulate } from './emulation-lane.ts';
+import { expectGone, LabRun } from './lab-run.ts';
 
 /** Machines and tests share two processors: a boot that takes 15 s alone is given ten times that. */
 const BOOT_MS = 240_000;
+/** Five times the time until host0 serves the segment and a machine asks. */
+const ASKED_MS = 60_000;
+const PAGE = 'docs/first-boot.md';
+const [LAB_UP, ...REST] = shownCommands(pageOf(PAGE));
+const LAB_DOWN = REST.pop();
+/** The lab of the page. */
+const NAME = `q${process.pid}`;
 
 takeTurnToEmulate();
 const shared = forAllTests();
@@ -32,15 +49,33 @@ class BootedLab {
     this.lab = lab;
   }
 
-  static async build(name: string, settings: { foreignDhcp: boolean; templateUuid: boolean }): Promise<BootedLab> {
-    const machines = { firmware: ['bios', 'uefi'], ...settings } as const;
-    const size = { name: `${name}${process.pid}`, nodes: 2, segments: 1, machines };
+  static async build(
+    name: string,
+    machines: { firmware: readonly Firmware[]; foreignDhcp: boolean; templateUuid: boolean },
+  ): Promise<BootedLab> {
+    const size = { name: `${name}${process.pid}`, nodes: machines.firmware.length, segments: 1, machines };
     return new BootedLab(shared.use(await Lab.build(size)));
   }
 
+  /** The lab that another process has built, whose machines have booted. */
+  static async open(name: string): Promise<BootedLab> {
+    const booted = new BootedLab(Lab.open(name));
+    const boots = await host0Client(pathsBelow(booted.lab.host('host0').root)).ask('GET /v1/boots');
+    for (const view of boots) booted.#note(view);
+    return booted;
+  }
+
   async start(): Promise<void> {
-    const cards = new Map(this.lab.hosts.map(({ name, ports }) => [ports[0]?.mac, name]));
-    await this.lab.startAll({ onBoot: (view) => this.boots.set(cards.get(view.mac) ?? view.mac, view) });
+    await this.lab.startAll({ onBoot: (view) => this.#note(view) });
+  }
+
+  #note(view: TimelineView): void {
+    const host = this.lab.hosts.find(({ ports }) => ports[0]?.mac === view.mac);
+    this.boots.set(host?.name ?? view.mac, view);
+  }
+
+  get machines(): readonly string[] {
+    return this.lab.hosts.slice(1).map(({ name }) => name);
   }
 
   /** Removes the folder of a machine, which host0 then knows by its id alone. */
@@ -62,37 +97,55 @@ class BootedLab {
   }
 }
 
+let typist: Typist;
+/** The run of the page's first command. */
+let up: LabRun;
 let alone: BootedLab;
 let beside: BootedLab;
-/** Goes on while the tests examine the machines that were booted first. */
+/** Goes on while the tests examine the machine that was booted first. */
 let besideBooted: Promise<void>;
 
 beforeAll(async () => {
-  alone = await BootedLab.build('alone', { foreignDhcp: false, templateUuid: false });
-  beside = await BootedLab.build('beside', { foreignDhcp: true, templateUuid: true });
+  await builtImage();
+}, 300_000);
+
+beforeAll(async () => {
+  typist = new Typist(NAME);
+  shared.defer(() => typist.close());
+  beside = await BootedLab.build('beside', {
+    firmware: LONG ? ['uefi', 'bios'] : ['uefi'],
+    foreignDhcp: true,
+    templateUuid: true,
+  });
   await beside.unname('node1');
   besideBooted = beside.start();
   besideBooted.catch(() => undefined);
-  await alone.start();
+  shared.defer(async () => {
+    if (existsSync(join(LABS_DIRECTORY, NAME))) await Lab.open(NAME).down();
+  });
+  up = new LabRun(NAME, ...(/^mesh lab up (.*)$/.exec(LAB_UP?.text ?? '')?.[1]?.split(' ') ?? []), '--json');
+  expect(`${await up.exitCode()}\n${up.stderr}`).toMatch(/^0\n/);
+  alone = await BootedLab.open(NAME);
 }, BOOT_MS);
 
 const ONCE_LOADED = ['script', 'kernel', 'initrd', 'overlay', 'packages', 'agent', 'mesh'];
+/** The firmware of the BIOS machine is iPXE, which needs no TFTP. */
 const STAGES = {
-  node1: ['discover', 'offer', ...ONCE_LOADED],
-  node2: ['discover', 'offer', 'tftp', ...ONCE_LOADED],
+  bios: ['discover', 'offer', ...ONCE_LOADED],
+  uefi: ['discover', 'offer', 'tftp', ...ONCE_LOADED],
 } as const;
+const MODELS = { bios: 'Meshwork Lab machine, pcbios', uefi: 'Meshwork Lab machine, efi' } as const;
 
-const MODELS = { node1: 'Meshwork Lab machine, pcbios', node2: 'Meshwork Lab machine, efi' } as const;
-
-/** host0 has seen each stage of a BIOS and of a UEFI boot, with its time. */
-function expectComplete({ boots, lab, nameless }: BootedLab): void {
-  for (const [name, stages] of Object.entries(STAGES)) {
+/** host0 has seen each stage of the boot of each machine, with its time. */
+function expectComplete({ boots, lab, machines, nameless }: BootedLab): void {
+  for (const name of machines) {
     const boot = boots.get(name);
+    const { machine, emulated: { firmware } = { firmware: 'bios' } } = lab.host(name);
     expect(boot?.name).toBe(nameless.has(name) ? undefined : name);
-    expect(boot).toMatchObject({ state: 'member', machine: lab.host(name).machine, ipv4: lab.host(name).member.ipv4 });
+    expect(boot).toMatchObject({ state: 'member', machine, ipv4: expect.stringMatching(/^10\.11\.0\.\d+$/) });
     expect(boot?.trouble).toBeUndefined();
-    expect(boot?.model).toBe(MODELS[name as keyof typeof MODELS]);
-    expect(boot?.stages.map(({ stage }) => stage)).toEqual(stages);
+    expect(boot?.model).toBe(MODELS[firmware]);
+    expect(boot?.stages.map(({ stage }) => stage)).toEqual(STAGES[firmware]);
     const times = boot?.stages.map(({ atMs }) => atMs) ?? [];
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times[0]).toBe(0);
@@ -104,17 +157,19 @@ function expectComplete({ boots, lab, nameless }: BootedLab): void {
 
 /** Every member pings every other, and `mesh ping` says so on host0 and on the machines. */
 async function expectReached(booted: BootedLab): Promise<void> {
-  const pairs = await booted.lab.awaitPairs();
-  expect(pairs).toHaveLength(6);
+  const { lab, machines } = booted;
+  const pairs = await lab.awaitPairs();
+  expect(pairs).toHaveLength(lab.hosts.length * machines.length);
   expect(pairs.filter(({ rttMs }) => rttMs === undefined)).toEqual([]);
-  const [node1, node2] = [booted.nameOf('node1'), booted.nameOf('node2')];
-  const pings = await Promise.all([
-    booted.mesh('host0', 'ping', 'manage', node1, '--count', '1'),
-    booted.mesh('host0', 'ping', 'manage', node2, '--count', '1'),
-    booted.mesh('node1', 'ping', 'manage', node2, '--count', '1'),
-    booted.mesh('node2', 'ping', 'manage', 'host0', '--count', '1'),
-  ]);
-  for (const text of pings) expect(text).toContain('1 of 1');
+  for (const name of machines) {
+    const ways = [['host0', booted.nameOf(name)], ...lab.hosts.map(({ name: other }) => [name, booted.nameOf(other)])];
+    const pings = await Promise.all(
+      ways
+        .filter(([from, to]) => booted.nameOf(from ?? '') !== to)
+        .map(([from = '', to = '']) => booted.mesh(from, 'ping', 'manage', to, '--count', '1')),
+    );
+    for (const text of pings) expect(text).toContain('1 of 1');
+  }
 }
 
 /** Runs `mesh genid machine 8` with a kernel command line without `mesh.machine=`. */
@@ -122,54 +177,78 @@ const OWN_FINDING = `sed 's/mesh.machine=[^ ]*//' /proc/cmdline >/run/cmdline
 unshare -m sh -c 'mount -o bind /run/cmdline /proc/cmdline && mesh genid machine 8 --json'`;
 
 async function expectAgreement({ lab }: BootedLab, from: string): Promise<void> {
-  const nodes = ['node1', 'node2'].map((name) => lab.host(name));
+  const [, ...nodes] = lab.hosts;
   const found = await Promise.all(nodes.map((node) => lab.exec(node, ['sh', '-c', OWN_FINDING])));
   expect(found.map(({ stdout }) => JSON.parse(stdout))).toEqual(
     nodes.map(({ machine }) => expect.objectContaining({ id: machine, from })),
   );
 }
 
-test('a BIOS and a UEFI machine boot from host0 alone, and all members reach each other', async () => {
+test('`mesh lab up` shows each stage of a BIOS boot from host0 alone, and its result is as for a lab of namespaces', () => {
+  const host = (node: string) => ({
+    ...{ name: node, id: expect.stringMatching(/^[0-9a-f]{8}$/), mac: expect.stringMatching(/^02:/) },
+    ...{ ipv4: expect.stringMatching(/^10\.11\.0\./), ipv6: expect.stringMatching(/^fd42:/), state: 'ready' },
+  });
+  const pair = (from: string, to: string) => ({ from, to, ok: true, rttMs: expect.any(Number) });
+  expect(JSON.parse(up.stdout)).toEqual({
+    ok: true,
+    hosts: [host('host0'), host('node1')],
+    pairs: [pair('host0', 'node1'), pair('node1', 'host0')],
+    throughputGbps: expect.any(Number),
+    tookMs: expect.any(Number),
+  });
+  const shown = BOOT_STAGES.filter((stage) => new RegExp(`✓ ${stage} `).test(up.stderr));
+  expect(shown).toEqual(STAGES.bios);
+  // This is no terminal: a stage is a line when it is reached, and no line says that a file is loading.
+  expect(shown.filter((stage) => up.stderr.split(`✓ ${stage} `).length !== 2)).toEqual([]);
+  expect(up.stderr).not.toContain('loading');
+  expect(up.stderr).toMatch(/^node1 is a member after \d+\.\d s$/m);
   expectComplete(alone);
-  await expectReached(alone);
 });
 
-test('the machines derive from their UUIDs the ids by which host0 knows them', async () => {
+test('the members of the lab reach each other, and the machine derives from its UUID the id by which host0 knows it', async () => {
+  await expectReached(alone);
   await expectAgreement(alone, 'product uuid');
 });
 
 test(
-  'a rebooted machine has its new overlay; an agent that crashes and a filtered mesh port are named',
+  'the rest of the page works: a rebooted machine has its new overlay; an agent that crashes and a filtered mesh port are named',
   async () => {
     const { lab } = alone;
     const [host0, node1] = [lab.host('host0'), lab.host('node1')];
     const before = alone.boots.get('node1')?.attempt;
+    // The page compiles the overlay with its own change, and with this one.
     await crashOnce(join(host0.root, 'host0/machines/node1'));
-    await alone.mesh('host0', 'system', 'configure');
+    const rebooting = REST.findIndex(({ text }) => text.includes('mesh node reboot'));
+    expect(rebooting).toBeGreaterThan(0);
+    for (const command of REST.slice(0, rebooting)) await typist.type(PAGE, command);
     const nft = (...words: string[]) => inside(`/run/netns/${host0.netns}`, 'nft', words.join(' '));
-    /** Reboots the machine as an administrator does, and filters the mesh while the machine is away. */
-    const rebootByCommand = async () => {
-      await until('the machine takes commands', 60_000, async () => {
-        const { code } = await lab.exec(host0, ['mesh', 'node', 'ctl', '-n', node1.machine, 'true']);
-        return code === 0;
-      });
-      await lab.exec(host0, ['mesh', 'node', 'ctl', '-n', node1.machine, 'reboot']);
-      nft('add table inet fault; add chain inet fault in { type filter hook input priority -300; }');
-      nft('add rule inet fault in udp dport 4789 drop');
-    };
+    let typed: Promise<string> | undefined;
     const troubles: BootTrouble[] = [];
     const early = new Set<string | undefined>();
+    let isFiltered = false;
     const onBoot = ({ trouble, stages, model, attempt }: TimelineView): void => {
       if (stages.at(-1)?.stage === 'offer' && attempt === undefined) early.add(model);
+      if (!isFiltered) {
+        // The machine loads its kernel for seconds from now on.
+        isFiltered = true;
+        nft('add table inet fault; add chain inet fault in { type filter hook input priority -300; }');
+        nft('add rule inet fault in udp dport 4789 drop');
+      }
       if (trouble === undefined || trouble.cause === troubles.at(-1)?.cause) return;
       troubles.push(trouble);
       if (trouble.cause.includes('4789')) nft('delete table inet fault');
     };
-    const [boot] = await lab.boot([node1], rebootByCommand, { onBoot });
+    const reboot = () => {
+      typed = typist.type(PAGE, REST[rebooting]);
+      typed.catch(() => undefined);
+    };
+    const [boot] = await lab.boot([node1], reboot, { onBoot });
+    await typed;
     expect(boot).toMatchObject({ name: 'node1', state: 'member' });
     expect(boot?.attempt).not.toBe(before);
     // host0 knows the model by the card, before iPXE names it.
-    expect([...early]).toEqual([MODELS.node1]);
+    expect([...early]).toEqual([MODELS.bios]);
     expect(troubles).toEqual([
       {
         code: 'MESH_BOOT_FAILED',
@@ -190,6 +269,7 @@ test(
       return code === 0 && stdout;
     });
     expect(made).toBe('second-boot\n');
+    for (const command of REST.slice(rebooting + 1)) await typist.type(PAGE, command);
   },
   BOOT_MS,
 );
@@ -213,7 +293,7 @@ async function crashOnce(folder: string): Promise<void> {
 }
 
 test(
-  'a BIOS and a UEFI machine boot beside a foreign DHCP server, and all members reach each other',
+  'a UEFI machine boots beside a foreign DHCP server, and all members reach each other',
   async () => {
     await besideBooted;
     expectComplete(beside);
@@ -222,7 +302,7 @@ test(
   BOOT_MS,
 );
 
-test('machines with a dummy UUID derive the same id as host0, from the MAC of the card that boots', async () => {
+test('a machine with a dummy UUID derives the same id as host0, from the MAC of the card that boots', async () => {
   await expectAgreement(beside, 'boot nic mac');
 });
 
@@ -250,7 +330,7 @@ test('a machine without a name boots with the default overlay, is listed with it
   );
 });
 
-test('the foreign server gave each machine its address and options, and no boot file', () => {
+test('the foreign server gave the machine its address and options, and no boot file', () => {
   const { lab } = beside;
   const { leases, log } = foreignRecord(lab.directory);
   const [, ...machines] = lab.hosts;
@@ -273,3 +353,37 @@ test('the foreign server gave each machine its address and options, and no boot 
     [],
   );
 });
+
+if (LONG) {
+  test(
+    'a BIOS and a UEFI machine boot from host0 alone, and all members reach each other',
+    async () => {
+      const both = await BootedLab.build('both', {
+        firmware: ['bios', 'uefi'],
+        foreignDhcp: false,
+        templateUuid: false,
+      });
+      await both.start();
+      expectComplete(both);
+      await expectReached(both);
+      await expectAgreement(both, 'product uuid');
+    },
+    BOOT_MS,
+  );
+}
+
+test(
+  'Ctrl-C while machines boot leaves nothing',
+  async () => {
+    expect(LAB_DOWN?.text).toBe('mesh lab down');
+    await typist.type(PAGE, LAB_DOWN);
+    expectGone(NAME);
+    const run = new LabRun(NAME, '--driver', 'qemu', '--nodes', '2', '--keep');
+    await until('a machine asks', ASKED_MS, () => run.stderr.includes('✓ discover'));
+    run.interrupt();
+    expect(await run.exitCode()).toBe(130);
+    expect(run.stderr).toContain('taking the lab down');
+    expectGone(NAME);
+  },
+  BOOT_MS,
+);
