@@ -73,7 +73,11 @@ async function main(): Promise<void> {
   const isHost0 = machine === 'host0';
   const images = await openImages({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const services = openServices(paths.state, clock, journal);
-  const workloads = openWorkloads({ paths, clock, journal, launcher: services.launcher, assignments });
+  const workloads = openWorkloads({
+    ...{ paths, clock, journal, assignments },
+    launcher: services.launcher,
+    volumes: images.volumes,
+  });
   const agent = new Agent({
     ...common,
     services,

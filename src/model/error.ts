@@ -189,7 +189,6 @@ export const ERRORS = {
   MESH_WORKLOAD_PANICKED: system('The kernel of a virtual machine has panicked.'),
   MESH_WORKLOAD_MEMORY: system('A node has too little memory for a virtual machine, or has killed it for that.'),
   MESH_WORKLOAD_DISK_FULL: system('A virtual machine is paused, because the disk of its volumes is full.'),
-  MESH_WORKLOAD_VOLUME: system('A volume of a virtual machine, or the image of it, is not there or cannot be used.'),
   MESH_WORKLOAD_PORT: system('A port of a virtual machine cannot be used: it is not there, or another process has it.'),
   MESH_LAB_FAILED: system('A lab could not be built, or what it shows is not as promised.'),
   MESH_PORT_UNKNOWN: missing('There is no such interface, or it has not been plugged.'),

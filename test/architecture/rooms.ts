@@ -238,6 +238,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       workloads: {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
+        images: 'volumes of virtual machines',
         assignment: 'what host0 has given',
       },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },

@@ -12,7 +12,7 @@ import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
 import { Collection } from '../../store/collection.ts';
 import type { Change, Compare, Store } from '../../store/store.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
-import { PortIds } from '../pools/port-ids.ts';
+import { PortIds, tapOf } from '../pools/port-ids.ts';
 import { macTwice, mustBeUsable, mustDiffer } from './port-claims.ts';
 import { MAC_CLAIMS, macClaimName, PLACED_PORTS, type PlacedPort, type PortDescription } from './port-record.ts';
 
@@ -213,7 +213,10 @@ export class PortBook implements HealthSource {
   }
 
   #madePort(order: PortOrder, isFree: (id: string) => boolean = () => true) {
-    const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isFree);
+    // An administrator may have placed an interface whose name is that of a tap to come.
+    const links = new Set(this.on(order.machine).map(({ link }) => link));
+    const isUsable = (wanted: string) => isFree(wanted) && !links.has(tapOf(wanted));
+    const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isUsable);
     const link = order.link === undefined ? { link: tap, tap: true as const } : { link: order.link };
     const port: PlacedPort = { mac, ...order, ...link, id };
     return { port, move };
