@@ -1,7 +1,8 @@
 /** Composes the virtual machines of the agent. */
 import { join } from 'node:path';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
-import { existingVolumes } from '../agent/workloads/existing-volumes.ts';
+import { howFar } from '../agent/images/image-progress.ts';
+import type { Volumes } from '../agent/images/volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
 import { wasKilledForMemory } from '../kernel/out-of-memory.ts';
@@ -17,18 +18,21 @@ interface WorkloadsInput {
   readonly journal: Journal;
   readonly launcher: Launcher;
   readonly assignments: NodeAssignments;
+  readonly volumes: Volumes;
 }
 
 /** The workloads of the node; those that an earlier agent has started go on. */
-export function openWorkloads({ paths, ...input }: WorkloadsInput): NodeWorkloads {
+export function openWorkloads({ paths, volumes, ...input }: WorkloadsInput): NodeWorkloads {
   const { state, run, logs, root } = paths;
-  const volumeDirectory = join(state, 'volumes');
   return new NodeWorkloads({
     ...input,
     directories: { run, logs, pxen: join(root, 'run/pxen') },
     state: join(state, 'workloads'),
-    volumeDirectory,
-    volumes: existingVolumes(volumeDirectory),
+    volumeDirectory: paths.volumes,
+    volumes: {
+      pathOf: (volume) => volumes.pathOf(volume),
+      ensure: (volume, { tell }) => volumes.ensure(volume, { onProgress: (progress) => tell(howFar(progress)) }),
+    },
     user: vmUser(),
     listenerOf: unixListener,
     wasKilledForMemory,

@@ -71,7 +71,14 @@ async function main(): Promise<void> {
   const isHost0 = machine === 'host0';
   const images = await openImages({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const services = openServices(paths.state, clock, journal);
-  const workloads = openWorkloads({ paths, clock, journal, launcher: services.launcher, assignments });
+  const workloads = openWorkloads({
+    paths,
+    clock,
+    journal,
+    launcher: services.launcher,
+    assignments,
+    volumes: images.volumes,
+  });
   const agent = new Agent({
     ...common,
     services,

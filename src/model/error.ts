@@ -219,7 +219,6 @@ export const ERRORS = {
   MESH_DISK_IMAGE_UNFIT: conflict('A file is no disk image that a virtual machine can use.'),
   MESH_DISK_IMAGE_ROOM: conflict('The cache of disk images has no room for another one.'),
   MESH_DISK_IMAGE_USED: conflict('A disk image is in use and cannot be deleted.'),
-  MESH_VOLUME_REFUSED: system('The volume of a virtual machine could not be made.'),
   MESH_CONSOLE_NONE: missing('No virtual machine of this name has a console on this node.'),
   MESH_CONSOLE_CLOSED: conflict('The console of a virtual machine does not take input now.'),
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),

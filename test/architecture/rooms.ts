@@ -233,6 +233,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
         assignment: 'what host0 has given',
+        images: 'the seed of a guest is a disk',
       },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       images: {},
@@ -358,6 +359,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
+      cloud: { binary: 'a seed is a CD' },
     },
   },
   protocol: {

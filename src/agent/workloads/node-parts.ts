@@ -9,15 +9,16 @@ import { findProgram } from '../../services/process/program-path.ts';
 import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
 import { QEMU, type QemuCard, type QemuDisk, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
+import { SEED_ID, seedDisk, seedPath } from '../images/seed-disk.ts';
 import type { ReadyParts } from './emulator.ts';
-import type { VolumeMaker } from './existing-volumes.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
+import type { VolumeMaker } from './volume-maker.ts';
 
 /** What the parts of emulators come from. */
 export interface NodePartsInput {
   readonly directories: VmDirectories;
-  /** For what each workload keeps of its firmware. */
+  /** For the seed of each workload, and what its firmware keeps. */
   readonly state: string;
   readonly user: VmUser;
   readonly volumes: VolumeMaker;
@@ -61,12 +62,14 @@ export class NodeParts {
     let volumeMemoryBytes = 0;
     for (const volume of workload.volumes) {
       tell(`its volume ${volume.id} is being made`);
-      const ready = await volumes.ensure(volume, { owner: user });
+      const ready = await volumes.ensure(volume, { tell: (howFar) => tell(`its volume ${volume.id} ${howFar}`) });
       disks.push({
         ...{ id: volume.id, path: ready.path, format: ready.format, kind: ready.isReadOnly ? 'cd' : 'disk' },
       });
       volumeMemoryBytes += ready.memoryBytes;
     }
+    const seed = await seedDisk(this.#input.state, id, workload, cards);
+    if (seed !== undefined) disks.push({ id: SEED_ID, path: seed, format: 'raw', kind: 'seed' });
     const firmware = await this.#firmware(assigned);
     const directory = await prepareVm(directories, id, workload.uuid, user);
     const outputFile = vmOutput(directories, id);
@@ -79,9 +82,10 @@ export class NodeParts {
     return workload.networks.flatMap(({ id }) => known.find((port) => port.id === ports[id])?.link ?? []);
   }
 
-  /** Removes what the firmware of a workload has kept. */
+  /** Removes the seed of a workload, and what its firmware has kept. */
   async forget(id: string): Promise<void> {
     await rm(this.#variablesOf(id), { force: true });
+    await rm(seedPath(this.#input.state, id), { force: true });
   }
 
   #variablesOf(id: string): string {

@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { existingVolumes } from '../../../test/kit/existing-volumes.ts';
 import { MemoryGroup } from '../../../test/kit/memory-group.ts';
 import { ip } from '../../../test/kit/namespaces.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
@@ -37,7 +38,6 @@ import { SystemKernel } from '../kernel/system-kernel.ts';
 import { printStep } from '../loop/plan.ts';
 import { Reconciler } from '../loop/reconciler.ts';
 import { NodeServices } from '../services/node-services.ts';
-import { existingVolumes } from './existing-volumes.ts';
 import { NodeWorkloads } from './node-workloads.ts';
 
 const ID = '1a2b3c4d';

@@ -24,13 +24,13 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { portKey } from '../items/port.ts';
 import { processNameOf } from './emulator.ts';
-import type { VolumeMaker } from './existing-volumes.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
 import { NodeParts, roomAt } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
 import { removeVm, type VmDirectories, type VmUser, vmDirectory } from './vm-place.ts';
+import type { VolumeMaker } from './volume-maker.ts';
 
 /** The part of the agent that workloads use. */
 export interface WorkloadAgent {

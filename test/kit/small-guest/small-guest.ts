@@ -37,7 +37,7 @@ export interface GuestWishes {
 const CACHE = '/var/cache/meshwork/small-guest';
 const KERNEL = 'linux-image-cloud-amd64';
 /** The modules that a guest loads, apart from those that they depend on. */
-const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci'];
+const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_rng', 'isofs', 'button', 'evdev', 'pvpanic_pci'];
 /** Skips self-tests of ciphers, and checks of timers that fail where an emulator waits for a processor. */
 const APPEND = 'console=ttyS0 quiet cryptomgr.notests no_timer_check tsc=reliable mitigations=off nokaslr panic=-1';
 const INIT = new URL('init', import.meta.url).pathname;

@@ -1,26 +1,9 @@
-/** Volumes that are files on this node already. */
+/** Volumes that are files already, without images. */
 import { stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { MeshError } from '../../model/error.ts';
-import type { WorkloadVolume } from '../../model/workload/volume.ts';
-import type { VmUser } from './vm-place.ts';
-
-/** A volume that an emulator can open. */
-export interface UsableVolume {
-  readonly path: string;
-  readonly format: 'qcow2' | 'raw';
-  readonly isReadOnly: boolean;
-  /** The memory that the volume can come to take: 0 on a disk. */
-  readonly memoryBytes: number;
-}
-
-/** Makes volumes ready. */
-export interface VolumeMaker {
-  /** Where a volume is. */
-  readonly pathOf: (volume: Pick<WorkloadVolume, 'path'>) => string;
-  /** @throws an error that names the volume and its remedy; nothing half made is there then */
-  readonly ensure: (volume: WorkloadVolume, settings: { readonly owner: VmUser }) => Promise<UsableVolume>;
-}
+import type { VolumeMaker } from '../../src/agent/workloads/volume-maker.ts';
+import { MeshError } from '../../src/model/error.ts';
+import type { WorkloadVolume } from '../../src/model/workload/volume.ts';
 
 /** Takes files as they are. @param directory of volumes whose path is not absolute */
 export function existingVolumes(directory: string): VolumeMaker {
