@@ -39,6 +39,7 @@ import { Outsiders } from './membership/outsiders.ts';
 import type { Source, SourceAgent } from './membership/source.ts';
 import { deviceKindsOf, NodeNetworks } from './node-networks.ts';
 import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts';
+import { withGuests } from './ports/guest-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
 import { UnfitPorts } from './ports/unfit-ports.ts';
@@ -149,6 +150,7 @@ export class Agent implements SourceAgent {
       unfit: this.unfitPorts,
       host0Stance: () => this.source.host0Stance(),
       reconciler: this.reconciler,
+      taps: () => this.networks.taps,
       networks: () => this.networks.all,
       fileNetworks: () => this.source.networks,
       stateOf: (network) => this.stateOf(network),
@@ -299,7 +301,7 @@ export class Agent implements SourceAgent {
         ...document,
         attachments: document.attachments.filter(({ network }) => !refused.has(network.id)),
       },
-      ports: withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)),
+      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
       elsewhere,
       ...(input.workloads !== undefined && { services: input.workloads.services }),
     });

@@ -12,6 +12,7 @@ import { type Host0Stance, meshAttachment } from './desired/assignment.ts';
 import { KeptSources } from './membership/kept-sources.ts';
 import type { Source } from './membership/source.ts';
 import type { ForeignPorts } from './ports/foreign-ports.ts';
+import { isTapPort, type TapPort } from './ports/guest-ports.ts';
 
 const NONE_GIVEN: readonly NodeAttachment[] = [];
 
@@ -60,9 +61,14 @@ export class NodeNetworks {
     const given = this.#assignments?.given ?? NOTHING_GIVEN;
     const underlay = host0?.role === 'host0' ? { underlay: host0 } : {};
     const document = foldSources({ files, given, plugged: ports.plugged, ...underlay });
-    ports.assign(document.ports.filter(({ id }) => id !== undefined));
+    ports.assign(document.ports.filter((port) => port.id !== undefined && !isTapPort(port)));
     this.#document = document;
     return document;
+  }
+
+  /** The ports whose interfaces the agent makes. */
+  get taps(): readonly TapPort[] {
+    return this.#document?.ports.filter(isTapPort) ?? [];
   }
 
   /** The name of a network of this node; else its identifier. */

@@ -15,12 +15,14 @@ import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
+import { GuestAnnouncements } from '../agent/ports/guest-announcements.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
 import { probeKernel } from '../kernel/probe.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
+import { announceGuest } from '../kernel/sockets/announcement.ts';
 import { bootInstance } from '../machine/boot-instance.ts';
 import { readInventory } from '../machine/inventory.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
@@ -98,6 +100,7 @@ async function main(): Promise<void> {
   });
   agent.reconciler.passes.subscribe(() => workloads.lookAfterPass());
   addAgentMetrics(registry, agent);
+  new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
   const reading = new AgentConditions(agent);
   const conditions = new Conditions(journal, clock, () => reading.read());

@@ -197,6 +197,7 @@ export const ERRORS = {
   MESH_PORT_REFUSED: conflict('A port sends frames that no port may send. They are refused.'),
   MESH_PORT_UNFIT: conflict('The interface cannot be a port: this machine itself needs it.'),
   MESH_PORT_MAC_TWICE: conflict('Two ports of a network have the same Ethernet address.'),
+  MESH_PORT_ADDRESS_TWICE: conflict('Two ports of a network have the same IP address.'),
   MESH_PORT_TAKEN: conflict('The interface is a port of something else.'),
   MESH_WORKLOAD_INVALID: input('A key of a workload file has a wrong value, or lacks another key that belongs to it.'),
   MESH_WORKLOAD_UNKNOWN: missing('There is no such workload.'),

@@ -186,7 +186,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         membership: 'one change of a node after the other',
         catalogue: 'the catalogue asks who uses a network',
         pools: 'the ids of ports, and the addresses of nodes',
+        ports: 'ports are in the assignments of their nodes',
       },
+      ports: { pools: 'the ids of ports' },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',

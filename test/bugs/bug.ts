@@ -39,7 +39,7 @@ export const CATCHERS: Readonly<Record<CatcherName, Catcher>> = {
     deadlineMs: 600_000,
   },
   storm: {
-    command: ['vitest', 'run', '--project', 'system', 'test/system/70-storm'],
+    command: ['env', 'MESH_LONG=1', 'vitest', 'run', '--project', 'system', 'test/system/70-storm'],
     env: { MESH_SEED: '1', NO_COLOR: '1' },
     says: /^\w*Error: (?<what>.*)\n/m,
     deadlineMs: 240_000,

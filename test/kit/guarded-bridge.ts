@@ -8,9 +8,11 @@ import { carriesPackets, ip } from './namespaces.ts';
 /** An Ethernet type for experiments (IEEE 802, clause 9.2.4). */
 const EXPERIMENT = 0x88b5;
 
-/** A frame of no protocol. */
-export function plainFrame(from: Mac, to: Mac): Buffer {
-  return encodeEthernet({ from, to, type: EXPERIMENT }, Buffer.alloc(46, 1));
+/** A frame of no protocol. @param number tells frames apart */
+export function plainFrame(from: Mac, to: Mac, number = 0x01010101): Buffer {
+  const body = Buffer.alloc(46, 1);
+  body.writeUInt32BE(number, 6);
+  return encodeEthernet({ from, to, type: EXPERIMENT }, body);
 }
 
 /** A bridge with two ports: a guest's, and in the place of the VXLAN one to a far guest. */
@@ -25,12 +27,15 @@ export class GuardedBridge implements Disposable {
 
   readonly guest: ReturnType<typeof framesOn>;
   readonly far: ReturnType<typeof framesOn>;
-  readonly #last: Buffer;
+  readonly #last: (number: number) => Buffer;
   #sent = 0;
 
-  /** @param mac of the bridge; the other two are of the frame that is sent last, from the guest to the far end */
-  constructor(mac: Mac, from: Mac, to: Mac) {
-    this.#last = plainFrame(from, to);
+  /**
+   * @param mac of the bridge
+   * @param last a frame from the guest to the far end that is sent last, with a number in it
+   */
+  constructor(mac: Mac, last: (number: number) => Buffer) {
+    this.#last = last;
     const [guest, far] = this.#ends.map(({ path }) => path);
     const { path } = this.netns;
     const port = (name: string, end: string | undefined) =>
@@ -55,8 +60,7 @@ export class GuardedBridge implements Disposable {
   async arrived(...frames: readonly Buffer[]): Promise<number> {
     this.#heard.length = 0;
     for (const frame of frames) this.guest.send(frame);
-    const last = Buffer.from(this.#last);
-    last.writeUInt32BE(++this.#sent, 20);
+    const last = this.#last(++this.#sent);
     this.guest.send(last);
     await this.hears(last);
     return this.#heard.length - 1;

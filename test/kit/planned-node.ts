@@ -1,6 +1,6 @@
 /** A node with a real kernel in a namespace, whose loop has the desired items of given networks. */
 import { vi } from 'vitest';
-import type { DesiredInput, NetworkAttachment } from '../../src/agent/desired/assignment.ts';
+import type { DesiredInput, NetworkAttachment, PortGuest } from '../../src/agent/desired/assignment.ts';
 import { DesiredItems } from '../../src/agent/desired/desired.ts';
 import { foreignLinks } from '../../src/agent/kernel/foreign-links.ts';
 import { SystemKernel } from '../../src/agent/kernel/system-kernel.ts';
@@ -9,6 +9,7 @@ import { Reconciler } from '../../src/agent/loop/reconciler.ts';
 import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import { systemClock } from '../../src/model/clock.ts';
 import type { MachineId } from '../../src/model/machine.ts';
+import type { NetworkId } from '../../src/model/network/number.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import { nodeDocument } from './desired-input.ts';
 
@@ -57,12 +58,22 @@ export class PlannedNode implements AsyncDisposable {
     return node;
   }
 
-  /** Takes these networks, with these ports in the first of them, and resolves when nothing is left to do. */
-  async take(attachments: readonly NetworkAttachment[], links: readonly string[] = []): Promise<void> {
+  /**
+   * Takes these networks, with these ports in the first of them, and resolves when nothing is left to do.
+   * @param guests of the ports whose guests are known, by interface
+   */
+  async take(
+    attachments: readonly NetworkAttachment[],
+    links: readonly string[] = [],
+    guests: ReadonlyMap<string, PortGuest> = new Map(),
+  ): Promise<void> {
     this.#attachments = attachments;
     const network = attachments[0]?.network.id;
-    this.#ports =
-      network === undefined ? [] : links.map((link) => ({ link, network, plugged: true, unplugging: false }));
+    const portOf = (link: string, of: NetworkId): DesiredInput['ports'][number] => {
+      const guest = guests.get(link);
+      return { link, network: of, plugged: true, unplugging: false, ...(guest && { guest }) };
+    };
+    this.#ports = network === undefined ? [] : links.map((link) => portOf(link, network));
     await this.#reconciler.wake();
     await this.settled();
   }

@@ -235,6 +235,8 @@ export class SimKernel {
         return this.#links.add(operation);
       case 'link-set':
         return this.#links.set(operation.link, operation.change);
+      case 'tap-make':
+        return this.#links.add({ kind: 'tun', name: operation.link });
       case 'delete-deferred':
       case 'link-delete':
         return this.#withLink(operation.link, (link) => this.#links.delete(link));

@@ -14,6 +14,9 @@ const NEW_CONF: LinkConf = {
   arpIgnore: 0,
 };
 
+/** A link to make. A tap is made in another way than by rtnetlink. */
+type NewLink = Omit<Of<'link-add'>, 'do' | 'kind'> & { readonly kind: Of<'link-add'>['kind'] | 'tun' };
+
 /** Called when addresses and entries on a link must go with its state. `index` is the link's. */
 interface OnLinks {
   /** The link goes down, or its Ethernet address changes. */
@@ -48,7 +51,7 @@ export class SimLinks {
     this.#change(index, { up: true, running: true });
   }
 
-  add({ name, kind, mac, mtuBytes = 1500, group = 0, master, up, vxlan }: Of<'link-add'>): Errno {
+  add({ name, kind, mac, mtuBytes = 1500, group = 0, master, up, vxlan }: NewLink): Errno {
     const bridge = master === undefined ? undefined : this.named(master);
     if (master !== undefined && bridge === undefined) return 'ENODEV';
     if (this.#byName.has(name)) return 'EEXIST';

@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedPort, PortStatus } from '../../protocol/documents/node-assignment.ts';
 import type { NodeCapacity, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
@@ -35,5 +35,7 @@ export interface AssignedRuns {
   capacity(): NodeCapacity | undefined;
 }
 
-/** Whether a port is on the bridge of its network. */
-export type PortState = { readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string };
+/** Whether a port is on the bridge of its network, and what else is known of a port of a guest. */
+export type PortState = ({ readonly state: 'plugged' } | { readonly state: 'wanted'; readonly why: string }) & {
+  readonly port?: PortStatus;
+};

@@ -25,7 +25,7 @@ import type { AssignmentView } from '../../protocol/documents/views.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
-import type { AssignedAgent, AssignedRuns, LocalPort } from './assigned-agent.ts';
+import type { AssignedAgent, AssignedRuns, LocalPort, PortState } from './assigned-agent.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
@@ -330,10 +330,16 @@ export class NodeAssignments {
       return aged('port', link, state === 'plugged' ? { state: 'ready' } : { state: 'pending', why });
     });
     const given = Array.from(this.#objects.ports.values(), ({ port }) => {
-      const state = this.#agent?.portState(port) ?? ({ state: 'wanted', why: AGENT_STARTING } as const);
+      const starting: PortState = { state: 'wanted', why: AGENT_STARTING };
+      const { port: detail, ...state } = this.#agent?.portState(port) ?? starting;
       const refusal = refusedPorts.get(port.link);
       if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
-      return aged('port', port.link, state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' });
+      const now = aged(
+        'port',
+        port.link,
+        state.state === 'plugged' ? { state: 'ready' } : { ...state, state: 'pending' },
+      );
+      return detail === undefined ? now : { ...now, port: detail };
     }).filter(({ id }) => ports.every((own) => own.id !== id));
     const runs = new Map(this.#runner?.runs().map((run) => [run.id, run]));
     const workloads = this.workloads.map(({ id }) =>

@@ -2,19 +2,18 @@
  * host0's agent passes the capture of another node on to its own client, as it comes. host0's daemon asks the node on its
  * channel. A node without a channel is asked inside the mesh, where agents of earlier versions answer.
  */
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { type ErrorCode, MeshError } from '../../model/error.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import { isMesh } from '../../model/network/mesh.ts';
 import type { VxlanNetwork } from '../../model/network/vxlan-network.ts';
+import { ControlClient } from '../../protocol/calls/control-client.ts';
+import { meshClient } from '../../protocol/calls/mesh-client.ts';
 import { type CaptureSettings, captureQuery } from '../../protocol/documents/capture.ts';
 import { AGENT_PORT } from '../../protocol/documents/tcp-ports.ts';
-import { request } from '../../protocol/http/http.ts';
-import { readDocument } from '../../protocol/shapes/document.ts';
-import { ErrorShape } from '../../protocol/shapes/parts.ts';
+import { EARLIER_PEER_ROUTES } from '../../protocol/routes/channel-routes.ts';
 
 /** A capture sends at least its statistics every 50 ms. */
 const SILENCE_MS = 5_000;
@@ -35,9 +34,6 @@ export interface RemoteCapture {
   readonly daemon: string | undefined;
 }
 
-/** Where a capture is asked for. */
-type CaptureTarget = Pick<RequestOptions, 'socketPath' | 'host' | 'port' | 'localAddress' | 'path'>;
-
 /** A daemon that has no channel to the node, or knows no channels. */
 const NO_CHANNEL: readonly ErrorCode[] = ['MESH_CHANNEL_DOWN', 'MESH_OBJECT_UNKNOWN', 'MESH_NOT_RUNNING'];
 
@@ -47,117 +43,83 @@ const NO_CHANNEL: readonly ErrorCode[] = ['MESH_CHANNEL_DOWN', 'MESH_OBJECT_UNKN
  *   not open then
  */
 export async function passOnCapture(open: () => Writable, capture: RemoteCapture): Promise<void> {
-  const { settings } = capture;
-  const own: { body?: Writable } = {};
-  const upstream = await openCapture(capture, () => own.body?.writableNeedDrain ?? false);
-  own.body = open();
-  using _end = destroyedAfter(upstream, settings.durationSec * 1000 + LATE_MS);
+  const upstream = await openCapture(capture);
+  const own = open();
+  let isHeard = false;
+  upstream.on('data', () => {
+    isHeard = true;
+  });
+  // A stream is silent, too, while the own client reads too slowly.
+  const silence = setInterval(() => {
+    if (!isHeard && !own.writableNeedDrain) upstream.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`));
+    isHeard = false;
+  }, SILENCE_MS);
+  const longestMs = capture.settings.durationSec * 1000 + LATE_MS;
+  const end = setTimeout(() => upstream.destroy(new Error(`no end after ${longestMs / 1000} s`)), longestMs);
   // Either end may close the stream, which is no error; `pipeline` then closes the other one.
-  await pipeline(upstream, own.body).catch(() => undefined);
+  await pipeline(upstream, own).catch(() => undefined);
+  clearInterval(silence);
+  clearTimeout(end);
 }
 
-async function openCapture(capture: RemoteCapture, isFull: () => boolean): Promise<IncomingMessage> {
-  const { network, member, address, settings, daemon } = capture;
-  const parameters = wordsOf(settings);
+async function openCapture({ network, member, address, settings, daemon }: RemoteCapture): Promise<Readable> {
+  const query = captureQuery(settings);
   let noChannel: MeshError | undefined;
   if (daemon !== undefined && address !== undefined) {
+    const host0 = new ControlClient('host0', daemon);
+    const question = { path: { address }, query: { ...query, network: network.name } };
     try {
-      const query = new URLSearchParams({ network: network.name, ...parameters });
-      const path = `/v1/nodes/${address}/capture?${query}`;
-      return await openAt({ socketPath: daemon, path }, network, member, isFull);
+      return await begun((signal) => host0.bytes('GET /v1/nodes/{address}/capture', { ...question, signal }));
     } catch (thrown) {
       noChannel = MeshError.from(thrown);
-      if (!NO_CHANNEL.includes(noChannel.code)) throw noChannel;
+      if (!NO_CHANNEL.includes(noChannel.code)) throw saidBy(member, noChannel);
     }
   }
   if (!isMesh(network)) throw noChannel ?? withoutChannel(member);
-  const localAddress = memberAddresses(network, 'host0').ipv6;
-  const path = `/capture?${new URLSearchParams(parameters)}`;
+  const { name, ipv6 } = member;
+  const target = { host: ipv6, port: AGENT_PORT, localAddress: memberAddresses(network, 'host0').ipv6 };
+  const limits = { timeoutMs: settings.durationSec * 1000 + ANSWER_MS, answerMaxBytes: ERROR_MAX_BYTES };
+  const agent = meshClient(EARLIER_PEER_ROUTES, { name, ...target, ...limits });
   try {
-    return await openAt({ host: member.ipv6, port: AGENT_PORT, localAddress, path }, network, member, isFull);
+    return await begun((signal) => agent.bytes('GET /capture', { query, signal }));
   } catch (thrown) {
     const error = MeshError.from(thrown);
-    throw error.code === 'MESH_OBJECT_UNKNOWN' ? (noChannel ?? error) : error;
+    if (error.code === 'MESH_OBJECT_UNKNOWN') throw noChannel ?? saidBy(member, error);
+    throw error.code === 'MESH_NOT_RUNNING' ? notThere(network, member, error) : saidBy(member, error);
   }
 }
 
-function wordsOf(settings: CaptureSettings): Record<string, string> {
-  return Object.fromEntries(Object.entries(captureQuery(settings)).map(([name, value]) => [name, String(value)]));
+/** The stream, when its head is there. @throws MESH_NOT_RUNNING when the head does not come in time */
+async function begun(ask: (signal: AbortSignal) => Promise<Readable>): Promise<Readable> {
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), ANSWER_MS);
+  try {
+    return await ask(patience.signal);
+  } catch (cause) {
+    if (!patience.signal.aborted) throw cause;
+    throw new MeshError('MESH_NOT_RUNNING', `no answer within ${ANSWER_MS / 1000} s`, { cause, retryable: true });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function withoutChannel({ name }: Member): MeshError {
   return new MeshError('MESH_CHANNEL_DOWN', `host0 knows no channel of ${name}`, {
     object: name,
-    remedy: `\`mesh node show ${name}\` shows the channel, and \`mesh status\` on ${name} why it is down.`,
+    remedy: `\`mesh node info ${name}\` shows the channel, and \`mesh status\` on ${name} why it is down.`,
     retryable: true,
   });
 }
 
-async function openAt(
-  target: CaptureTarget,
-  network: VxlanNetwork,
-  member: Member,
-  isFull: () => boolean,
-): Promise<IncomingMessage> {
-  const upstream = await open(target, network, member, isFull);
-  if (upstream.statusCode !== 200) throw await refusal(upstream, member);
-  return upstream;
+function notThere(network: VxlanNetwork, { name }: Member, cause: MeshError): MeshError {
+  return new MeshError('MESH_NOT_RUNNING', `the agent of ${name} does not answer: ${cause.message}`, {
+    object: name,
+    remedy: `See \`mesh trace ${network.name} host0 ${name}\`.`,
+    retryable: true,
+    cause,
+  });
 }
 
-/** @param isFull whether the own client reads too slowly. The stream is silent then, and must not count as dead */
-function open(
-  target: CaptureTarget,
-  network: VxlanNetwork,
-  { name }: Member,
-  isFull: () => boolean,
-): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const outgoing = request({ ...target, agent: false, timeout: SILENCE_MS });
-  outgoing.on('timeout', () => {
-    if (!isFull()) outgoing.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`));
-  });
-  const failed = (cause: Error) =>
-    reject(
-      new MeshError('MESH_NOT_RUNNING', `the agent of ${name} does not answer: ${cause.message}`, {
-        object: name,
-        remedy: `See \`mesh trace ${network.name} host0 ${name}\`.`,
-        retryable: true,
-        cause,
-      }),
-    );
-  const end = destroyedAfter(outgoing, ANSWER_MS);
-  outgoing.on('error', failed);
-  outgoing.on('close', () => {
-    end[Symbol.dispose]();
-    // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
-    failed(new Error('it closed the connection'));
-  });
-  outgoing.on('response', (upstream) => {
-    end[Symbol.dispose]();
-    resolve(upstream);
-  });
-  outgoing.end();
-  return promise;
-}
-
-/** Destroys `stream` after a time, unless the result is disposed before. */
-function destroyedAfter(stream: ClientRequest | IncomingMessage, delayMs: number): Disposable {
-  const timer = setTimeout(() => stream.destroy(new Error(`no end after ${delayMs / 1000} s`)), delayMs);
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
-}
-
-async function refusal(upstream: IncomingMessage, { name }: Member): Promise<MeshError> {
-  let text = '';
-  using _end = destroyedAfter(upstream, ANSWER_MS);
-  try {
-    for await (const chunk of upstream.setEncoding('utf8') as AsyncIterable<string>) {
-      text += chunk;
-      if (text.length > ERROR_MAX_BYTES) break;
-    }
-  } catch {
-    // The body ends in the middle, and is no document then.
-  }
-  const { document } = readDocument(ErrorShape, text, ERROR_MAX_BYTES);
-  if (document !== undefined) return MeshError.fromJSON({ ...document, message: `${name}: ${document.message}` });
-  return new MeshError('MESH_INTERNAL', `the agent of ${name} answers ${upstream.statusCode}`);
+function saidBy({ name }: Member, error: MeshError): MeshError {
+  return MeshError.fromJSON({ ...error.toJSON(), message: `${name}: ${error.message}` });
 }

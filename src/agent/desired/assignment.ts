@@ -1,5 +1,7 @@
 /** The planner's input: the node's document, and facts of the machine itself. */
+import type { Ip } from '../../kernel/ip.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
@@ -55,6 +57,19 @@ export function meshAttachment({ network, ...members }: Attachment): NodeAttachm
   return { network, reasons: ['file'], peers: { kind: 'membership', ...members }, services: [] };
 }
 
+/** The guest of one port, as host0 has told. */
+export interface PortGuest {
+  /** The id of the port. */
+  readonly portId: string;
+  readonly mac: Mac;
+  /** The agent makes the interface of the port: a tap. */
+  readonly tap: boolean;
+  /** Beside the link-local one of the Ethernet address. */
+  readonly addresses: readonly Ip[];
+  /** The guest is a router: it may send as others. */
+  readonly trusted: boolean;
+}
+
 /** All that the desired items of a node depend on. Unchanged parts are the same objects from pass to pass. */
 export interface DesiredInput {
   /** The administrator made this machine a router. */
@@ -78,6 +93,8 @@ export interface DesiredInput {
     readonly plugged: boolean;
     /** The port is being taken off its bridge. It keeps its rules until then. */
     readonly unplugging: boolean;
+    /** The guest of a port that host0 has placed. Absent: the guest is not known. */
+    readonly guest?: PortGuest;
   }[];
   /** What the node runs for its networks and itself. Absent: nothing. */
   readonly services?: readonly NodeService[];

@@ -9,7 +9,7 @@ import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { FLOOD_MAC, type Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKind } from './item-kind.ts';
-import { linkKey } from './link.ts';
+import { linkKey, tapKey } from './link.ts';
 import { RANK } from './rank.ts';
 
 /** One FDB entry. */
@@ -17,8 +17,10 @@ export interface FdbItem {
   readonly kind: 'fdb';
   readonly table: 'self' | 'master';
   readonly network: NetworkId;
-  /** Name of the VXLAN device, in both tables. */
+  /** Name of the VXLAN device, in both tables; in the bridge's table of the guest of a port here, the port's tap. */
   readonly link: string;
+  /** The id of the port whose guest is here. */
+  readonly portId?: string;
   /** FLOOD_MAC in a flood entry. */
   readonly mac: Mac;
   /** In `self` entries only. */
@@ -70,7 +72,7 @@ function isUsurped({ table, mac, marked }: FdbItem): boolean {
 export const fdbKind: ItemKind<FdbItem> = {
   // There is one flood entry for each remote VTEP, and one entry for any other address.
   key: (item) => `fdb:${item.link} ${item.table} ${item.mac}${item.mac === FLOOD_MAC ? ` ${vtepText(item)}` : ''}`,
-  dependsOn: (item) => [linkKey('vxlan', item.network)],
+  dependsOn: ({ network, portId }) => [portId === undefined ? linkKey('vxlan', network) : tapKey(portId)],
   rank: () => RANK.entry,
 
   differences(have, want) {

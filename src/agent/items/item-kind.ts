@@ -15,7 +15,9 @@ export type Operation =
   | KernelOperation
   | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string }
   | NftOperation
-  | { readonly do: 'delete-deferred'; readonly link: string };
+  | { readonly do: 'delete-deferred'; readonly link: string }
+  /** A tap comes from an ioctl, not from rtnetlink. */
+  | { readonly do: 'tap-make'; readonly link: string };
 
 /** One order for the machine besides its kernel: about a process or a file. */
 export type ServiceOperation =

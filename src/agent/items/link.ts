@@ -1,5 +1,6 @@
 /**
- * The two links of a network on a node: its bridge, and the VXLAN device that is the bridge's port to the other nodes.
+ * The links of a network on a node: its bridge, the VXLAN device that is the bridge's port to the other nodes, and the taps of
+ * guests.
  */
 
 import { isIpv6 } from '../../kernel/ip.ts';
@@ -12,20 +13,22 @@ import type { ItemKey, ItemKind, Operation } from './item-kind.ts';
 import { type DeviceKind, OUR_LINK_GROUP } from './mark.ts';
 import { RANK } from './rank.ts';
 
-/** One of the two links of a network. */
+/** One of the links of a network. */
 export interface LinkItem {
   readonly kind: 'link';
   readonly device: DeviceKind;
   readonly network: NetworkId;
   readonly name: string;
+  /** Of a tap: the id of its port. */
+  readonly portId?: string;
   readonly mac: Mac;
   readonly mtuBytes: number;
   readonly up: boolean;
-  /** Name of the bridge that the VXLAN is a port of; empty for a bridge. */
+  /** Name of the bridge that the VXLAN or tap is a port of; empty for a bridge. */
   readonly master: string;
   /** IFLA_GROUP: OUR_LINK_GROUP when the link is as desired. */
   readonly group: number;
-  /** See `aliasOf`. */
+  /** See `aliasOf` and `tapAlias`. */
   readonly alias: string;
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
   readonly conf: LinkConf;
@@ -62,9 +65,17 @@ const CONF_FILES: { readonly [K in keyof LinkConf]: readonly [family: string, fi
   arpIgnore: ['ipv4', 'arp_ignore'],
 };
 
+/** Kernel settings of a tap: this machine itself has no address there, and sends no packet of its own to the guest. */
+export const TAP_CONF: LinkConf = { ...OUR_CONF, disableIpv6: 1 };
+
 /** `bridge:mesh-456` or `vxlan:mesh-456`: the device may have any name. */
-export function linkKey(device: DeviceKind, network: NetworkId): ItemKey {
+export function linkKey(device: Exclude<DeviceKind, 'tap'>, network: NetworkId): ItemKey {
   return `${device}:${network}`;
+}
+
+/** `tap:1f`. @param portId the id of the tap's port */
+export function tapKey(portId: string): ItemKey {
+  return `tap:${portId}`;
 }
 
 function confOperations(link: string, have: LinkConf | undefined, want: LinkConf): Operation[] {
@@ -115,6 +126,15 @@ function optionsChange({ odd: have = {} }: LinkItem, { odd: want = {} }: LinkIte
 /** The kernel has taken the link's IPv6 away, since its MTU was too small. A new one has the kernel's settings. */
 function hasNoIpv6({ conf }: LinkItem): boolean {
   return conf.disableIpv6 === NO_SETTING;
+}
+
+/**
+ * Deletes what the bridge has learnt at the port, when it shall learn there no more: a locked port takes frames of all senders
+ * that were learnt before.
+ */
+function forgetting(have: LinkItem, want: LinkItem): Operation[] {
+  const learnt = want.odd?.['port locked'] === 1 && have.odd?.['port learning'] !== 0;
+  return learnt ? [{ do: 'link-set', link: want.name, change: { port: { flush: true } } }] : [];
 }
 
 /** Whether the kernel has a limit of learnt entries, and it is not the desired one. */
@@ -219,10 +239,22 @@ function vxlanChangeWords({ local, learning, df, hopLimit, noGroup }: NonNullabl
   ];
 }
 
+/** The tap has no holder yet, so no frame enters before its options are set. */
+function tapCreation({ name, mac, mtuBytes, master, alias, odd, conf }: LinkItem): Operation[] {
+  const change = { alias, group: OUR_LINK_GROUP, mac, mtuBytes, master, addressMode: 'none', up: true } as const;
+  return [
+    { do: 'tap-make', link: name },
+    { do: 'link-set', link: name, change: { ...change, ...(odd && { options: odd }) } },
+    ...confOperations(name, undefined, conf),
+  ];
+}
+
 /** Links are changed in place, except a VXLAN that the kernel cannot change (`isAnotherVxlan`). */
 export const linkKind: ItemKind<LinkItem> = {
-  key: (item) => linkKey(item.device, item.network),
+  key: ({ device, network, portId = '' }) => (device === 'tap' ? tapKey(portId) : linkKey(device, network)),
   dependsOn: () => [],
+  // A bridge that is made anew leaves its taps in place: an emulator has them open.
+  after: ({ device, network }) => (device === 'tap' ? [linkKey('bridge', network)] : []),
   rank: (item) => RANK[item.device],
 
   differences(have, want) {
@@ -268,8 +300,12 @@ export const linkKind: ItemKind<LinkItem> = {
     (have.vxlan !== undefined && want.vxlan !== undefined && isAnotherVxlan(have.vxlan, want.vxlan)),
 
   print({ name, device, mac, mtuBytes, master, vxlan, odd = {}, ...item }) {
-    const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
     const options = Object.entries(odd).map((option) => ` && ip link set ${name} ${optionWords(option)}`);
+    if (device === 'tap') {
+      const set = `ip link set ${name} address ${mac} mtu ${mtuBytes} master ${master} up`;
+      return `ip tuntap add ${name} mode tap vnet_hdr && ${set}${options.join('')}`;
+    }
+    const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
     if (device === 'bridge' || vxlan === undefined) return `${head} ${bridgeWords(item)}${options.join('')}`;
     return `${head} master ${master} ${vxlanWords(vxlan)}${options.join('')}`;
   },
@@ -289,6 +325,7 @@ export const linkKind: ItemKind<LinkItem> = {
 
   // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.
   create(item) {
+    if (item.device === 'tap') return tapCreation(item);
     const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax, learnsLinkLocal, forwardDelaySec, odd } =
       item;
     return [
@@ -317,8 +354,10 @@ export const linkKind: ItemKind<LinkItem> = {
   change(have, want) {
     const change = changeOf(have, want);
     const operations = confOperations(want.name, have.conf, want.conf);
-    return Object.keys(change).length === 0 ? operations : [{ do: 'link-set', link: have.name, change }, ...operations];
+    if (Object.keys(change).length > 0) operations.unshift({ do: 'link-set', link: have.name, change });
+    return [...operations, ...forgetting(have, want)];
   },
 
+  // A link is renamed when its delete is deferred. Rules know a tap by its name, so the tap is off its bridge by then.
   remove: ({ name }) => [{ do: 'delete-deferred', link: name }],
 };

@@ -10,17 +10,31 @@ export const OUR_PROTOCOL = 200;
 /** IFLA_GROUP of our links: `mw` in ASCII. The create itself sets it, so a link is marked before it has an alias. */
 export const OUR_LINK_GROUP = 0x6d77;
 
-/** The links that a network has on a node: one of each. */
-export type DeviceKind = 'bridge' | 'vxlan';
+/** The links that a network has on a node: one bridge, one VXLAN, and a tap for each guest. */
+export type DeviceKind = 'bridge' | 'vxlan' | 'tap';
 
-/** The ifalias of a link: `meshwork:<kind>:<network id>`. */
-export function aliasOf(device: DeviceKind, network: NetworkId): string {
+/** The ifalias of a bridge or VXLAN: `meshwork:<kind>:<network id>`. */
+export function aliasOf(device: Exclude<DeviceKind, 'tap'>, network: NetworkId): string {
   return `meshwork:${device}:${network}`;
 }
 
-/** The inverse of `aliasOf`; undefined for an alias that is not ours. */
-export function parseAlias(alias: string): { device: DeviceKind; network: NetworkId } | undefined {
-  const match = /^meshwork:(bridge|vxlan):(.+)$/.exec(alias);
-  if (match?.[1] === undefined || match[2] === undefined) return undefined;
-  return { device: match[1] as DeviceKind, network: match[2] as NetworkId };
+/** The ifalias of a tap: `meshwork:tap:<network id>:<port id>`. */
+export function tapAlias(network: NetworkId, portId: string): string {
+  return `meshwork:tap:${network}:${portId}`;
+}
+
+/** What an ifalias says. */
+export interface LinkMark {
+  readonly device: DeviceKind;
+  readonly network: NetworkId;
+  /** The id of a tap's port. */
+  readonly portId?: string;
+}
+
+/** The inverse of `aliasOf` and `tapAlias`; undefined for an alias that is not ours. */
+export function parseAlias(alias: string): LinkMark | undefined {
+  const [, device, network, portId] = /^meshwork:(bridge|vxlan|tap):([^:]+)(?::([0-9a-f]+))?$/.exec(alias) ?? [];
+  if (device === undefined || network === undefined || (device === 'tap') !== (portId !== undefined)) return undefined;
+  const mark = { device: device as DeviceKind, network: network as NetworkId };
+  return portId === undefined ? mark : { ...mark, portId };
 }

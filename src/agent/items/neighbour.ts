@@ -1,6 +1,5 @@
 /** Neighbour entries: the Ethernet address of each other member, so that the kernel sends no neighbour solicitation. */
 import type { Ip } from '../../kernel/ip.ts';
-import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { ItemKey, ItemKind } from './item-kind.ts';
@@ -8,13 +7,13 @@ import { linkKey } from './link.ts';
 import { OUR_PROTOCOL } from './mark.ts';
 import { RANK } from './rank.ts';
 
-/** The permanent neighbour entry of another member. */
+/** The permanent neighbour entry of another member, or of a guest. */
 export interface NeighbourItem {
   readonly kind: 'neighbour';
   readonly network: NetworkId;
   /** Name of the bridge. */
   readonly link: string;
-  readonly address: Ipv6;
+  readonly address: Ip;
   readonly mac: Mac;
 }
 

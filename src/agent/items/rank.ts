@@ -10,18 +10,20 @@ export const RANK = {
   bridge: 3,
   /** A VXLAN is made as a port of its bridge. */
   vxlan: 4,
-  port: 5,
-  address: 6,
-  route: 7,
+  /** A tap joins its bridge as soon as it is made. */
+  tap: 5,
+  port: 6,
+  address: 7,
+  route: 8,
   /** A rule leads to a table that has its routes already. */
-  routingRule: 8,
+  routingRule: 9,
   /** FDB and neighbour entries have one rank, so that the entries of a member go to the kernel in one message. */
-  entry: 9,
+  entry: 10,
   /** A new member's entries must not wait for nft, and the rules may accept its packets a moment later. */
-  memberElement: 10,
+  memberElement: 11,
   /** Links and addresses are there before the services that use them, and go after these. */
-  file: 11,
-  process: 12,
+  file: 12,
+  process: 13,
 } as const;
 
 /** The rank of an item, one of `RANK`. */

@@ -17,6 +17,9 @@ export const REFUSAL_MARKS = {
   router: 9,
   'dhcp-server': 10,
   fragment: 11,
+  'wrong-mac': 12,
+  'wrong-address': 13,
+  'too-large': 14,
 } as const;
 
 /** Why a frame of a port was refused. */
@@ -38,6 +41,10 @@ export const REFUSAL_TEXTS: Readonly<Record<RefusalKind, string>> = {
   router: 'router messages (advertisement, redirect, MLD or IGMP query)',
   'dhcp-server': 'messages of a DHCP server',
   fragment: 'IPv6 fragments that may hide a message of a router or DHCP server',
+  'wrong-mac': "frames from another Ethernet address than the port's own",
+  'wrong-address':
+    'packets, or messages of ARP or neighbour discovery, that claim an IP address which the port does not have',
+  'too-large': 'packets above the MTU of the network',
 };
 
 /** The set that counts refused frames by port and mark. */

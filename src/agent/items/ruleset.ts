@@ -35,16 +35,19 @@ export interface RulesetSet {
 /** The sets of a table that is being made, by name. */
 export type RulesetSets = Map<string, RulesetSet>;
 
-/** The least declared size of a set. */
-const SIZE_MIN = 16;
+/** The declared size of a set of a few elements. */
+const SIZE_FEW = 16;
+const FEW = 8;
+/** The least declared size of a larger set, so that a node to which ports and networks come one by one seldom writes its table whole. */
+const SIZE_MANY = 1_024;
 
 /**
  * A set whose size is declared: the kernel then keeps it in a table of fixed size, in which it looks an element up with less work
- * (`nft_hash` in place of `nft_rhash`). Only for sets that each packet is looked up in and that change seldom: for more than twice the elements,
- * the table is written whole.
+ * (`nft_hash` in place of `nft_rhash`). Only for sets that each packet is looked up in and that change seldom: for more elements than the
+ * size, the table is written whole.
  */
 export function sized(type: string, elements: readonly string[]): RulesetSet {
-  const size = Math.max(SIZE_MIN, 2 ** Math.ceil(Math.log2(elements.length + 1)));
+  const size = elements.length <= FEW ? SIZE_FEW : Math.max(SIZE_MANY, 2 ** Math.ceil(Math.log2(elements.length + 1)));
   return { declaration: `${type}; size ${size}`, elements: new Set(elements) };
 }
 

@@ -24,7 +24,12 @@ export interface OwnLink {
   readonly link: Link;
   readonly device: DeviceKind;
   readonly network: NetworkId;
+  /** The id of a tap's port. */
+  readonly portId?: string;
 }
+
+/** The kinds of our devices, as the kernel names them (IFLA_INFO_KIND). */
+const KERNEL_KINDS: Readonly<Record<DeviceKind, string>> = { bridge: 'bridge', vxlan: 'vxlan', tap: 'tun' };
 
 /** IFAPROT_KERNEL_LL (linux/if_addr.h): the kernel has formed the link-local address itself. */
 const PROTOCOL_KERNEL_LL = 3;
@@ -48,11 +53,12 @@ export function observedItems(
   own = ownLinks(cache, desired),
 ): Map<ItemKey, Item> {
   const items: Item[] = [];
-  for (const { link, device, network } of own.values()) {
+  for (const { link, device, network, portId } of own.values()) {
     items.push({
       kind: 'link',
       device,
       network,
+      ...(portId !== undefined && { portId }),
       name: link.name,
       mac: link.mac,
       mtuBytes: link.mtuBytes,
@@ -127,7 +133,7 @@ export function ownLinks(cache: KernelTables, desired: ItemMap): OwnLinks {
   return ownLinksAmong(cache, new Map(links.map((item) => [item.name, item])));
 }
 
-type WantedLink = Pick<LinkItem, 'device' | 'network' | 'mac'>;
+type WantedLink = Pick<LinkItem, 'device' | 'network' | 'mac' | 'portId'>;
 
 function ownLinksAmong(cache: KernelTables, wantedByName: ReadonlyMap<string, WantedLink>): OwnLinks {
   const own = new Map<number, OwnLink>();
@@ -136,8 +142,9 @@ function ownLinksAmong(cache: KernelTables, wantedByName: ReadonlyMap<string, Wa
     const wanted = marked === undefined ? wantedByName.get(link.name) : undefined;
     const isOurs = wanted !== undefined && (link.group === OUR_LINK_GROUP || link.mac === wanted.mac);
     const identity = marked ?? (isOurs ? wanted : undefined);
-    if (identity === undefined || link.kind !== identity.device) continue;
-    own.set(link.index, { link, device: identity.device, network: identity.network });
+    if (identity === undefined || link.kind !== KERNEL_KINDS[identity.device]) continue;
+    const { device, network, portId } = identity;
+    own.set(link.index, { link, device, network, ...(portId !== undefined && { portId }) });
   }
   return own;
 }
@@ -148,7 +155,7 @@ function vxlanDevice({ underlay, ...vxlan }: VxlanAttributes, cache: KernelTable
 }
 
 /**
- * The options of a link, and of a VXLAN's port, that are not as the kernel makes them. A port that carries nothing is
+ * The options of a link, and of the port of a VXLAN or tap, that are not as the kernel makes them. A port that carries nothing is
  * disabled by the kernel itself, and a spanning tree decides which ports forward.
  */
 function oddOptions(
@@ -156,7 +163,7 @@ function oddOptions(
   device: DeviceKind,
   cache: KernelTables,
 ): Pick<LinkItem, 'odd'> {
-  const { 'port state': state, ...ofPort } = (device === 'vxlan' ? port?.odd : undefined) ?? {};
+  const { 'port state': state, ...ofPort } = (device === 'bridge' ? undefined : port?.odd) ?? {};
   const isInTree = cache.links.get(master)?.odd?.['bridge stp_state'] !== undefined;
   const isKept = state !== undefined && up && running && !isInTree;
   const all = { ...odd, ...ofPort, ...(isKept && { 'port state': state }) };
@@ -200,17 +207,18 @@ function givenAddress({ address, length, fading }: Address, { network, link }: O
 }
 
 function neighbourItem(entry: Neighbour, { network, link }: OwnLink): NeighbourItem | undefined {
-  const { family, address, mac, protocol, state } = entry;
-  if (family !== 6 || protocol !== OUR_PROTOCOL || mac === undefined || state !== 'permanent') return undefined;
-  return { kind: 'neighbour', network, link: link.name, address: address as Ipv6, mac };
+  const { address, mac, protocol, state } = entry;
+  if (protocol !== OUR_PROTOCOL || mac === undefined || state !== 'permanent') return undefined;
+  return { kind: 'neighbour', network, link: link.name, address, mac };
 }
 
-function fdbItem(entry: FdbEntry, { device, network, link }: OwnLink): FdbItem | undefined {
+function fdbItem(entry: FdbEntry, { device, network, link, portId }: OwnLink): FdbItem | undefined {
   const { table, mac, remoteVtep, state, externLearn: marked, detour, udpPort } = entry;
   // A flood entry with a detour is one more beside ours.
   if (detour === true && mac === FLOOD_MAC) return undefined;
-  if (device !== 'vxlan') return undefined;
+  if (device === 'bridge' || (device === 'tap' && table !== 'master')) return undefined;
   const item = {
+    ...(portId !== undefined && { portId }),
     ...({ kind: 'fdb', table, network, link: link.name, mac, state, marked } as const),
     ...(udpPort !== undefined && { udpPort }),
     ...(detour === true && { detour }),

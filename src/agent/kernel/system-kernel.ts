@@ -11,6 +11,7 @@ import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Reaper } from '../../kernel/rtnl/reaper.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { readSysctl, writeSysctl } from '../../kernel/sysctl.ts';
+import { makeTap } from '../../kernel/tap/tap.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Subscribable } from '../../model/signal.ts';
@@ -85,6 +86,7 @@ export class SystemKernel implements KernelPort {
       return this.#inNetns(() => run.map((operation) => attempt(() => writeSetting(operation))));
     }
     if (first?.do === 'nft') return this.#transactAll(run);
+    if (first?.do === 'tap-make') return run.map((operation) => attempt(() => makeTapOf(operation, this.#netns)));
     if (first?.do === 'delete-deferred') {
       const links = run.flatMap((operation) => (operation.do === 'delete-deferred' ? [operation.link] : []));
       return this.#reaper.deferDelete(links);
@@ -215,9 +217,13 @@ function isRtnl(operation: Operation): operation is KernelOperation {
   return channelOf(operation) === 'rtnl';
 }
 
-function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' | 'delete-deferred' {
+function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' | 'tap-make' | 'delete-deferred' {
   const verb = operation?.do;
-  return verb === 'sysctl' || verb === 'nft' || verb === 'delete-deferred' ? verb : 'rtnl';
+  return verb === 'sysctl' || verb === 'nft' || verb === 'tap-make' || verb === 'delete-deferred' ? verb : 'rtnl';
+}
+
+function makeTapOf(operation: Operation, netns: string | undefined): void {
+  if (operation.do === 'tap-make') makeTap(operation.link, netns === undefined ? {} : { netns });
 }
 
 function writeSetting(operation: Operation): void {

@@ -6,6 +6,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
+import type { AssignedPort, RefusedFrames } from '../../protocol/documents/node-assignment.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { LocalPort, PortState } from '../assignment/assigned-agent.ts';
@@ -16,6 +17,7 @@ import { isNftName } from '../items/nft-text.ts';
 import { portKey } from '../items/port.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 import type { ForeignPort, ForeignPorts, WishedPort } from './foreign-ports.ts';
+import { GuestPorts, isTapPort, type TapPort } from './guest-ports.ts';
 import { PortFitness, type Unfitness } from './port-fitness.ts';
 import type { PortRefusals } from './port-refusals.ts';
 import type { UnfitPorts } from './unfit-ports.ts';
@@ -30,6 +32,8 @@ interface PortCommandsInput {
   readonly refusals: Pick<PortRefusals, 'counts' | 'offendersOf'>;
   readonly unfit: Pick<UnfitPorts, 'forget' | 'reasonAgainst'>;
   readonly host0Stance: () => Host0Stance;
+  /** The ports whose interfaces the agent makes. */
+  readonly taps: () => readonly TapPort[];
   /** The networks of this node. */
   readonly networks: () => readonly Network[];
   /** Those of files. host0 changes nothing in them. */
@@ -55,6 +59,7 @@ const START_MS = 10_000;
  */
 export class PortCommands {
   readonly #input: PortCommandsInput;
+  readonly #guests: GuestPorts;
   readonly #wishes = new Signal<void>();
   /** Emits when a port was plugged or unplugged by a command. host0 is told. */
   readonly wishes: Subscribable<void> = this.#wishes;
@@ -72,6 +77,11 @@ export class PortCommands {
 
   constructor(input: PortCommandsInput) {
     this.#input = input;
+    this.#guests = new GuestPorts({
+      ...input,
+      whyNot: (network) => this.#whyNot(network),
+      refusedAt: (link) => this.#refusedAt(link),
+    });
     this.#kept = input.ports.revision;
     input.reconciler.passes.subscribe(() => this.#onPass());
   }
@@ -81,7 +91,8 @@ export class PortCommands {
     const { ports, reconciler } = this.#input;
     const wanted = ports.wanted(reconciler.cache);
     for (const id of this.#names.keys()) if (!wanted.some(({ network }) => network === id)) this.#names.delete(id);
-    return [...wanted.map((port) => this.#view(port)), ...ports.wished.map((port) => this.#wishedView(port))];
+    const wished = ports.wished.map((port) => this.#wishedView(port));
+    return [...wanted.map((port) => this.#view(port)), ...this.#guests.views(), ...wished];
   }
 
   /** The ports that an administrator plugged in, also those of networks that the node does not have yet. */
@@ -97,10 +108,12 @@ export class PortCommands {
   }
 
   /** How a port is that host0 has assigned. */
-  stateOf({ link, network }: ForeignPort): PortState {
+  stateOf(port: AssignedPort): PortState {
+    if (isTapPort(port)) return this.#guests.stateOf(port);
+    const { link, network } = port;
     if (this.#input.reconciler.isReady(portKey(link))) return { state: 'plugged' };
     const known = this.#input.networks().find(({ id }) => id === network);
-    return { state: 'wanted', why: this.#whyWanted({ link, network }, known) };
+    return { state: 'wanted', why: this.#whyWanted({ link }, known) };
   }
 
   /**
@@ -186,7 +199,7 @@ export class PortCommands {
    */
   async unplug(link: string): Promise<void> {
     const { ports, reconciler } = this.#input;
-    if (ports.isAssigned(link)) throw assigned(link);
+    if (ports.isAssigned(link) || this.#guests.has(link)) throw assigned(link);
     const known = this.#input.unfit.forget(link);
     const was = ports.unplug(link);
     if (!was && !known) throw notPlugged(link);
@@ -270,10 +283,7 @@ export class PortCommands {
     const { link, network } = port;
     const known = this.#input.networks().find(({ id }) => id === network);
     const state = this.#input.reconciler.isReady(portKey(link)) ? 'plugged' : 'wanted';
-    const { refusals } = this.#input;
-    const refused = refusals.counts
-      .filter(({ port }) => port === link)
-      .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
+    const refused = this.#refusedAt(link);
     const device = this.#input.reconciler.cache.linkNamed(link);
     const seen = device === undefined ? {} : { mtuBytes: device.mtuBytes, ...(!device.up && { down: true as const }) };
     if (known !== undefined) this.#names.set(network, known.name);
@@ -283,18 +293,29 @@ export class PortCommands {
     return { interface: link, network, ...named, state, ...waits, refused, ...seen };
   }
 
+  #refusedAt(link: string): RefusedFrames[] {
+    const { refusals } = this.#input;
+    return refusals.counts
+      .filter(({ port }) => port === link)
+      .map((count) => ({ kind: count.kind, frames: count.frames, macs: refusals.offendersOf(count) }));
+  }
+
+  #whyNot(network: Network): string | undefined {
+    const state = this.#input.stateOf(network);
+    if (state.phase === 'failed') return `${network.name} failed: ${state.error.message}`;
+    return state.phase === 'pending' ? `${network.name} waits: ${state.why}` : undefined;
+  }
+
   /** Why the port is not on its bridge. */
-  #whyWanted({ link }: ForeignPort, network: Network | undefined): string {
-    const { reconciler, stateOf } = this.#input;
+  #whyWanted({ link }: Pick<ForeignPort, 'link'>, network: Network | undefined): string {
+    const { reconciler } = this.#input;
     if (network === undefined) return NETWORK_NOT_HERE;
     if (reconciler.cache.linkNamed(link) === undefined) return `there is no interface ${link}`;
     const unfit = this.#input.unfit.reasonAgainst(link);
     if (unfit !== undefined) return unfit;
     const failure = reconciler.failureOf(portKey(link));
     if (failure !== undefined) return failure.message;
-    const state = stateOf(network);
-    if (state.phase === 'failed') return `${network.name} failed: ${state.error.message}`;
-    return state.phase === 'pending' ? `${network.name} waits: ${state.why}` : 'it is not on its bridge yet';
+    return this.#whyNot(network) ?? 'it is not on its bridge yet';
   }
 }
 

@@ -42,6 +42,7 @@ function node() {
     },
     refusals: { counts: [], offendersOf: () => [] },
     unfit: { forget: () => false, reasonAgainst: () => undefined },
+    taps: () => [],
     host0Stance: () => ({ role: 'host0', segments: [], nics: [] }),
     networks: () => world.networks,
     fileNetworks: () => world.files,

@@ -1,11 +1,10 @@
 /** The hop of a network's bridge or VXLAN device: whether it is as the agent wants it. */
 import type { TraceHop } from '../../protocol/documents/trace.ts';
 import { linkKey } from '../items/link.ts';
-import type { DeviceKind } from '../items/mark.ts';
 import { differs, fine, itemDifferences, remedyOf } from './hop.ts';
 import type { PathState } from './path-state.ts';
 
-export function linkHop(pathState: PathState, device: DeviceKind): TraceHop {
+export function linkHop(pathState: PathState, device: 'bridge' | 'vxlan'): TraceHop {
   const { node, network, kernel, desired } = pathState;
   const name = device === 'bridge' ? network.bridge.name : network.type.device;
   const link = kernel.linkNamed(name);

@@ -90,7 +90,7 @@ function disagreements(sender: string, sends: PathPart, receiver: string, receiv
         'underlay',
         `${receiver} has ${receivesAt.join(', ') || 'no address'}`,
         `${sendsTo}, where ${sender} sends to`,
-        `${sender} does not know where ${receiver} is: \`mesh node show ${receiver}\` on host0 shows whether host0 does.`,
+        `${sender} does not know where ${receiver} is: \`mesh node info ${receiver}\` on host0 shows whether host0 does.`,
       ),
     );
   }
@@ -101,7 +101,7 @@ function disagreements(sender: string, sends: PathPart, receiver: string, receiv
         'member list',
         `${sender} is at ${receivesFrom} on the list of ${receiver}`,
         `${sendsFrom}, where ${sender} sends from`,
-        `\`mesh node show ${sender}\` on host0 shows which it should be.`,
+        `\`mesh node info ${sender}\` on host0 shows which it should be.`,
       ),
     );
   }

@@ -23,8 +23,8 @@ import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandl
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
-import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {

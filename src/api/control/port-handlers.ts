@@ -8,6 +8,7 @@ export function portHandlers(ports: PortOrders): RouteHandlers<typeof PORT_ROUTE
   return {
     'GET /v1/ports': () => ports.list(),
     'POST /v1/ports': ({ body }) => ports.create(body),
+    'GET /v1/ports/{id}': ({ path }) => ports.show(path.id),
     'POST /v1/ports/{id}/move': ({ path, body }) => ports.move(path.id, body),
     'DELETE /v1/ports/{id}': ({ path }) => ports.remove(path.id),
   };

@@ -4,7 +4,8 @@ import { type Ipv6, isLinkLocal } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedPeer, AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
+import type { PlacedPort } from '../ports/port-record.ts';
 import type { HoldingRecord } from './holding-record.ts';
 import type { NodePlace } from './node-places.ts';
 
@@ -20,15 +21,24 @@ export interface NetworkHolder extends NodePlace {
   readonly machine: MachineWord;
   /** Where the node says that its VTEPs are, by network. */
   readonly vteps: HoldingRecord['vteps'];
+  /** The ports that host0 has placed there. */
+  readonly ports: readonly Pick<PlacedPort, 'mac' | 'tap' | 'addresses'>[];
 }
 
 /** The peers of a network. A node whose VTEP the others cannot reach is none: it has not told where that VTEP is, for example. */
 export function assignedPeers(network: Network | undefined, holders: readonly NetworkHolder[]): AttachmentPeers {
-  const peers = holders.flatMap(({ machine, name, underlay: seen, vteps }) => {
+  const peers = holders.flatMap(({ machine, name, underlay: seen, vteps, ports }) => {
     const underlay = network && vtepOf(network, vteps?.[network.id] ?? seen);
-    return underlay === undefined ? [] : [{ machine, name, underlay, macs: [] }];
+    return underlay === undefined ? [] : [{ machine, name, underlay, ...guestsOf(ports) }];
   });
   return { kind: 'assigned', peers };
+}
+
+/** An interface of another program may carry any guest, but for one that is kept to its addresses. */
+function guestsOf(ports: NetworkHolder['ports']): Pick<AssignedPeer, 'macs' | 'neighbours'> {
+  const known = ports.filter(({ tap, addresses }) => tap === true || addresses !== undefined);
+  const neighbours = known.flatMap(({ mac, addresses = [] }) => addresses.map((address) => ({ address, mac })));
+  return { macs: known.map(({ mac }) => mac), ...(neighbours.length > 0 && { neighbours }) };
 }
 
 /** The networks in which the node's VTEP is elsewhere. */

@@ -13,11 +13,11 @@ import { attachmentDigest } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
 import { NodeRoles } from '../machines/node-roles.ts';
+import { PortBook } from '../ports/port-book.ts';
 import { AssignmentEpoch } from './assignment-epoch.ts';
 import { Assignments } from './assignments.ts';
 import type { NodePlace } from './node-places.ts';
 import { ORPHANS_OF_NODE_MAX } from './orphan-book.ts';
-import { PortBook } from './port-book.ts';
 import { PortOrders } from './port-orders.ts';
 
 /** A network whose peers host0 assigns. */
@@ -257,7 +257,7 @@ test('a port that host0 places is in the assignment of its node, with the networ
   expect(made).toMatchObject({ id: '1', interface: 'v1', mac: '02:00:00:00:00:01', node: 'node0', state: 'wanted' });
   expect(news()).toEqual([A, B]);
   const { ports, attachments } = given(assignments, A);
-  expect(ports).toEqual([{ id: '1', network: blue.id, link: 'v1', mac: '02:00:00:00:00:01' }]);
+  expect(ports).toEqual([{ id: '1', network: blue.id, link: 'v1', mac: '02:00:00:00:00:01', tap: true }]);
   expect(attachments).toMatchObject([{ network: { id: blue.id }, reasons: ['port'] }]);
   expect(seenBy(assignments, B)).toEqual({ [blue.id]: ['10.11.1.2', '10.11.1.3'] });
   const ready = { kind: 'port', id: 'v1', state: 'ready' } as const;

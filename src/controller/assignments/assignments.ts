@@ -27,6 +27,8 @@ import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { HostAddresses } from '../pools/host-addresses.ts';
+import type { PortBook, PortChange } from '../ports/port-book.ts';
+import { assignedPort, type PlacedPort } from '../ports/port-record.ts';
 import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
@@ -45,8 +47,6 @@ import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
 import { OrphanBook, sameOrphan } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
-import type { PortBook, PortChange } from './port-book.ts';
-import type { PlacedPort } from './port-record.ts';
 import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
 
 /** What assignments depend on. */
@@ -107,6 +107,7 @@ export class Assignments implements HealthSource {
       holdersOf: (id) => this.#index.holdersOf(id),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
+      portsIn: (id) => input.ports.in(id),
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
@@ -151,7 +152,7 @@ export class Assignments implements HealthSource {
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
-    const ports = this.#placed.on(machine).map(({ id, network, link, mac }) => ({ id, network, link, mac }));
+    const ports = this.#placed.on(machine).map(assignedPort);
     const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
     const parts = { ...told, attachments, ports, released };
     const before = this.#composed.get(machine);
@@ -324,7 +325,9 @@ export class Assignments implements HealthSource {
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
-    const networks = [...machines].flatMap((machine) => this.#derive(machine));
+    const networks = new Set([...machines].flatMap((machine) => this.#derive(machine)));
+    // The peers of its network are told of its guest.
+    for (const port of [change.before, change.after]) if (port !== undefined) networks.add(port.network);
     this.#refresh(networks, [], machines);
   }
 

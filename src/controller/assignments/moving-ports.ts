@@ -1,9 +1,9 @@
 /** The ports that move from one node to another: the new node has the port before the old one loses it. */
 import type { Clock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
+import type { PortBook, PortChange } from '../ports/port-book.ts';
+import type { PlacedPort } from '../ports/port-record.ts';
 import { LeaveOrder } from './leave-order.ts';
-import type { PortBook, PortChange } from './port-book.ts';
-import type { PlacedPort } from './port-record.ts';
 
 /** Which ports each node has: those of the book, and those that have moved away and are not on their new node yet. */
 export class MovingPorts {

@@ -4,9 +4,9 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { AssignedPort, NodeOrphan } from '../../protocol/documents/node-assignment.ts';
 import type { PlacedPortView } from '../../protocol/documents/views.ts';
+import type { PortBook } from '../ports/port-book.ts';
+import type { PlacedPort, PortDescription } from '../ports/port-record.ts';
 import type { Assignments } from './assignments.ts';
-import type { PortBook } from './port-book.ts';
-import type { PlacedPort } from './port-record.ts';
 
 /** Where the commands find what they name. */
 export interface PortOrdersInput {
@@ -17,6 +17,19 @@ export interface PortOrdersInput {
   /** The mesh over which nodes hear host0; undefined while there is none. */
   readonly management: () => Pick<Network, 'id'> | undefined;
 }
+
+/** What a command or program asks for. */
+export interface PortWish extends PortDescription {
+  /** Name or identifier. */
+  readonly network: string;
+  /** Name or machine id. */
+  readonly node: string;
+  /** The interface on the node. Absent: a tap that the node makes. */
+  readonly interface?: string;
+  readonly mac?: Mac;
+}
+
+const NOT_OPEN = 'no emulator has the tap open';
 
 /** The commands. */
 export class PortOrders {
@@ -31,34 +44,35 @@ export class PortOrders {
     return this.#input.book.all.map((port) => this.#view(port));
   }
 
+  /** A port by its id or name. @throws MESH_PORT_UNKNOWN */
+  show(id: string): PlacedPortView {
+    return this.#view(this.#input.book.find(id));
+  }
+
   /**
    * Makes a port on a node.
    * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_UNFIT for the management mesh, and what `PortBook.create` throws
    */
-  async create(order: {
-    readonly network: string;
-    readonly node: string;
-    readonly interface?: string;
-    readonly mac?: Mac;
-  }): Promise<PlacedPortView> {
-    const { interface: link, mac } = order;
-    const network = this.#input.network(order.network);
+  async create({ network: wanted, node, interface: link, ...given }: PortWish): Promise<PlacedPortView> {
+    const network = this.#input.network(wanted);
     if (network.id === this.#input.management()?.id) throw inManagement(network);
-    const given = { ...(link !== undefined && { link }), ...(mac !== undefined && { mac }) };
-    const port = { network: network.id, ...this.#node(order.node), ...given };
-    return this.#view(await this.#input.book.create(port, (id) => !this.#input.assignments.orphanBook.hasPort(id)));
+    const order = { ...given, network: network.id, ...this.#node(node), ...(link !== undefined && { link }) };
+    return this.#view(await this.#input.book.create(order, (id) => !this.#input.assignments.orphanBook.hasPort(id)));
   }
 
   /** Moves a port to another node or interface. @throws MESH_PORT_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_TAKEN */
   async move(id: string, to: { readonly node: string; readonly interface?: string }): Promise<PlacedPortView> {
     const { interface: link } = to;
-    const moved = await this.#input.book.move(id, { ...this.#node(to.node), ...(link !== undefined && { link }) });
+    const moved = await this.#input.book.move(this.#input.book.find(id).id, {
+      ...this.#node(to.node),
+      ...(link !== undefined && { link }),
+    });
     return this.#view(moved);
   }
 
   /** Removes a port. A node that is away takes the interface off when it is back. @throws MESH_PORT_UNKNOWN */
   async remove(id: string): Promise<PlacedPortView> {
-    return this.#view(await this.#input.book.remove(id), true);
+    return this.#view(await this.#input.book.remove(this.#input.book.find(id).id), true);
   }
 
   /**
@@ -79,16 +93,25 @@ export class PortOrders {
   }
 
   #view(port: PlacedPort, isGone = false): PlacedPortView {
-    const { id, network, machine, link, mac } = port;
+    const { id, network, machine, link, mac, name, addresses, vm, trusted } = port;
     const { assignments } = this.#input;
     const common = { id, network, networkName: this.#nameOf(network), node: assignments.nameOf(machine), machine };
-    const view = { ...common, interface: link, mac };
+    const known = {
+      ...(name && { name }),
+      ...(addresses && { addresses }),
+      ...(vm && { vm }),
+      ...(trusted && { trusted }),
+    };
+    const view = { ...common, interface: link, mac, ...known };
     if (isGone) return { ...view, state: 'gone' };
     const state = assignments.portState(port);
-    if (state?.state === 'ready') return { ...view, state: 'plugged' };
+    const refused = state?.port?.refused;
+    const heard = { ...view, ...(refused !== undefined && { refused }) };
+    if (state?.state === 'ready' && state.port?.bound) return { ...heard, state: 'bound' };
+    if (state?.state === 'ready') return { ...heard, state: 'plugged', ...(port.tap && { why: NOT_OPEN }) };
     const why =
       state === undefined ? 'the node has not told of it yet' : state.state === 'failed' ? state.message : state.why;
-    return { ...view, state: 'wanted', why };
+    return { ...heard, state: 'wanted', why };
   }
 
   #nameOf(network: string): string {

@@ -3,8 +3,8 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
+import type { PortBook } from '../ports/port-book.ts';
 import type { HoldingRecord } from './holding-record.ts';
-import type { PortBook } from './port-book.ts';
 
 /** A node whose channel stands. */
 export interface ReachedNode {

@@ -22,6 +22,13 @@ const TYPES: readonly (readonly [declaration: string, have: readonly string[], a
     ['"t" . 06:00:00:00:00:03'],
   ],
   ['typeof @th,64,128', ['0xfd420000000004560000000000000001', '0x1'], ['0xfe80000000000000ada50e46b79c2243', '0x2a']],
+  [
+    'typeof iifname . @th,64,128; size 16',
+    ['"v1" . 0xfd420000000004560000000000000001', '"v1" . 0x1'],
+    ['"v2" . 0xfe80000000000000ada50e46b79c2243'],
+  ],
+  ['typeof iifname . @th,208,48', ['"v1" . 0x20000000001', '"v1" . 0x1'], ['"v2" . 0xfe0000000002']],
+  ['type ifname . ipv4_addr', ['"v1" . 10.0.0.1', '"v1" . 10.0.0.2'], ['"v2" . 10.0.0.3']],
   ['typeof @th,96,24', ['456', '1'], ['16777215']],
   [
     'type ipv4_addr . ether_addr',

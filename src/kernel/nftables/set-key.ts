@@ -77,6 +77,7 @@ function partOf(type: string): Part | undefined {
     case 'ether_addr':
       return (text) => Buffer.from(parseMac(text).replaceAll(':', ''), 'hex').subarray(0, MAC_BYTES);
     case 'ifname':
+    case 'iifname':
       return nameBytes;
     default: {
       const bits = Number(RAW.exec(type)?.[1]);

@@ -61,6 +61,8 @@ const IFLA_BR_FDB_MAX_LEARNED = 49;
 const NO_LINK_LOCAL_LEARNING = 1 << 0;
 
 const IFLA_BRPORT_LEARNING = 8;
+const IFLA_BRPORT_FLUSH = 21;
+const NOTHING = new Uint8Array();
 const IFLA_BRPORT_LOCKED = 39;
 
 /** IN6_ADDR_GEN_MODE_*, by number. */
@@ -186,6 +188,7 @@ function writeLinkInfo(writer: MessageWriter, { vxlan = {}, bridge = {}, port = 
     writer.attributeText(IFLA_INFO_SLAVE_KIND, 'bridge');
     writer.nested(IFLA_INFO_SLAVE_DATA, () => {
       if (port.learning !== undefined) writer.attributeU8(IFLA_BRPORT_LEARNING, Number(port.learning));
+      if (port.flush) writer.attributeBytes(IFLA_BRPORT_FLUSH, NOTHING);
       if (port.locked !== undefined) writer.attributeU8(IFLA_BRPORT_LOCKED, Number(port.locked));
       writeOptions(writer, 'port', options);
     });

@@ -36,7 +36,8 @@ export interface LinkChange {
   readonly addressMode?: 'none' | 'eui64';
   readonly vxlan?: VxlanChange;
   readonly bridge?: BridgeAttributes;
-  readonly port?: { readonly learning?: boolean; readonly locked?: boolean };
+  /** `flush`: the bridge forgets the entries that it has learnt at the port. */
+  readonly port?: { readonly learning?: boolean; readonly locked?: boolean; readonly flush?: true };
   readonly options?: LinkOptions;
 }
 

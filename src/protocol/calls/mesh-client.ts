@@ -2,7 +2,7 @@
 import { MeshError } from '../../model/error.ts';
 import type { RouteTable } from '../routes/route.ts';
 import { type CallTarget, callByHttp1 } from './http1-call.ts';
-import { RouteClient } from './route-client.ts';
+import { type Call, RouteClient } from './route-client.ts';
 
 /** Who is asked. */
 export interface MeshPeer extends CallTarget {
@@ -26,7 +26,7 @@ export function meshClient<const T extends RouteTable>(table: T, peer: MeshPeer)
     answerMaxBytes,
     explain,
     send: (call) =>
-      callByHttp1(target, { ...call, signal: AbortSignal.timeout(timeoutMs) }, timeoutMs).catch((error: unknown) => {
+      callByHttp1(target, { ...call, signal: signalOf(call, timeoutMs) }, timeoutMs).catch((error: unknown) => {
         throw explain(error);
       }),
     broken: (route, why) =>
@@ -35,4 +35,9 @@ export function meshClient<const T extends RouteTable>(table: T, peer: MeshPeer)
         remedy: 'Look whether another program listens there, or whether the process is of another version.',
       }),
   });
+}
+
+function signalOf({ signal }: Call, timeoutMs: number): AbortSignal {
+  const end = AbortSignal.timeout(timeoutMs);
+  return signal === undefined ? end : AbortSignal.any([signal, end]);
 }

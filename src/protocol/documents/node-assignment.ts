@@ -35,6 +35,14 @@ export interface AssignedPeer {
   readonly underlay: Ipv4 | Ipv6;
   /** The Ethernet addresses of the peer's ports in this network, as far as host0 knows them. */
   readonly macs: readonly Mac[];
+  /** The IP addresses of guests behind these ports. Absent: none is known. */
+  readonly neighbours?: readonly PeerNeighbour[];
+}
+
+/** An IP address of a guest on another node, with the guest's Ethernet address. */
+export interface PeerNeighbour {
+  readonly address: Ipv4 | Ipv6;
+  readonly mac: Mac;
 }
 
 /** How the nodes of one network find each other. */
@@ -94,6 +102,12 @@ export interface AssignedPort {
   readonly link: string;
   /** The Ethernet address of the guest, if it is known. */
   readonly mac?: Mac;
+  /** The agent makes the interface: a tap, which an emulator opens. Absent: the interface is another program's. */
+  readonly tap?: true;
+  /** The IP addresses that the guest may send from, beside its link-local one. Absent: none was given. */
+  readonly addresses?: readonly (Ipv4 | Ipv6)[];
+  /** The guest is a router: it may send from any address, advertise itself and serve DHCP. */
+  readonly trusted?: true;
 }
 
 /**
@@ -135,8 +149,28 @@ export type ObjectState =
   | { readonly state: 'pending'; readonly why: string; readonly ageSec: number }
   | { readonly state: 'failed'; readonly code: ErrorCode; readonly message: string; readonly remedy: string };
 
-/** How one object of a node is. `id` is the identifier of a network, a service or a workload, or the interface of a port. */
-export type ObjectStatus = { readonly kind: ObjectKind; readonly id: string } & ObjectState;
+/** What a node tells of a port, beside the port's state. */
+export interface PortStatus {
+  /** An emulator or another holder has the interface open, and it has carrier. */
+  readonly bound: boolean;
+  /** The frames that the rules refused, by kind, while the last of them is not ten minutes ago. Absent: none. */
+  readonly refused?: readonly RefusedFrames[];
+}
+
+/** The frames of one kind that the rules refused from a port. */
+export interface RefusedFrames {
+  /** docs/ports.md */
+  readonly kind: string;
+  readonly frames: number;
+  /** The Ethernet addresses that the frames came from, as far as they are known. */
+  readonly macs: readonly string[];
+}
+
+/**
+ * How one object of a node is. `id` is the identifier of a network, a service or a workload, or the interface of a port. `port` is
+ * there for ports of host0 alone; an older node does not say.
+ */
+export type ObjectStatus = { readonly kind: ObjectKind; readonly id: string; readonly port?: PortStatus } & ObjectState;
 
 /** An object of an assignment that this version cannot read. */
 export interface UnsupportedObject {

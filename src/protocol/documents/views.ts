@@ -13,7 +13,7 @@ import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
 import type { MembershipVersion, NetworkState } from './membership.ts';
-import type { AttachmentReason } from './node-assignment.ts';
+import type { AttachmentReason, RefusedFrames } from './node-assignment.ts';
 
 /** A network on this machine: what it is, its state here, and its members. */
 export interface NetworkView {
@@ -220,6 +220,8 @@ export interface PortView {
   /** The network's name; absent while it is not known, and from an older agent. */
   readonly networkName?: string;
   readonly state: 'wanted' | 'plugged';
+  /** The agent has made the interface, and an emulator has it open. */
+  readonly bound?: true;
   /** Why the port is not on its bridge. An older agent says so only while host0 has not given the network. */
   readonly why?: string;
   /** The MTU of the interface; absent while it does not exist, and from an older agent. */
@@ -230,7 +232,7 @@ export interface PortView {
    * Frames of the port that the rules for guests refused, by kind (docs/ports.md), while the last of them is not ten
    * minutes ago, with the Ethernet addresses that they came from. An older agent gives none.
    */
-  readonly refused?: readonly { readonly kind: string; readonly frames: number; readonly macs: readonly string[] }[];
+  readonly refused?: readonly RefusedFrames[];
 }
 
 /** The roles of a node, which networks can span. */
@@ -253,13 +255,23 @@ export interface PlacedPortView {
   /** Name of the interface on the node. */
   readonly interface: string;
   readonly mac: Mac;
+  /** The name that the administrator gave the port. */
+  readonly name?: string;
+  /** The IP addresses of the guest, beside its link-local one. Absent from an older host0. */
+  readonly addresses?: readonly (Ipv4 | Ipv6)[];
+  /** The VM that the port is for. */
+  readonly vm?: string;
+  /** The guest is a router: the rules for guests do not hold for it. */
+  readonly trusted?: true;
   /**
-   * `wanted`: the node does not have the interface on the bridge of the network yet. `plugged`: it does. `gone`: host0 has deleted
-   * the port.
+   * `wanted`: the node does not have the interface on the bridge of the network yet. `plugged`: it does. `bound`: an emulator has
+   * the interface open, too, and it has carrier. `gone`: host0 has deleted the port.
    */
-  readonly state: 'wanted' | 'plugged' | 'gone';
-  /** Why the port is not plugged. */
+  readonly state: 'wanted' | 'plugged' | 'bound' | 'gone';
+  /** Why the port is not plugged, or not bound. */
   readonly why?: string;
+  /** As in `PortView`, as the node told last. */
+  readonly refused?: readonly RefusedFrames[];
 }
 
 /** A kernel setting (sysctl) with a value. `name` is the path below /proc/sys: `net/ipv4/conf/eth0/rp_filter`. */

@@ -70,3 +70,13 @@ export const PEER_ROUTES = {
     errors: ['MESH_ADDRESS_INVALID', 'MESH_BUSY'],
   },
 } as const satisfies RouteTable;
+
+/** What agents of earlier versions also answered inside a mesh, to host0 alone. */
+export const EARLIER_PEER_ROUTES = {
+  'GET /capture': {
+    summary: 'Captures the packets of this mesh on the node.',
+    query: CaptureQueryFields,
+    answer: PCAPNG,
+    errors: ['MESH_NET_UNKNOWN', 'MESH_KERNEL_REFUSED'],
+  },
+} as const satisfies RouteTable;

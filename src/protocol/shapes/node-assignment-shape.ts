@@ -2,6 +2,7 @@
  * The form of a node's assignment. A document whose frame does not fit is used in no part. An object inside that does not fit is
  * kept apart, and the others are used: host0 may be of a later version, with kinds of objects that this version does not know.
  */
+import { IpShape } from '../../model/address/address-shapes.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
@@ -24,6 +25,7 @@ import {
   type NodeStatus,
   type ObjectKind,
   type ObjectStatus,
+  type RefusedFrames,
   type UnchangedAttachment,
   type UnsupportedObject,
 } from '../documents/node-assignment.ts';
@@ -63,6 +65,22 @@ export const WordShape = form.string({ max: 64 });
 const ObjectKindShape = form.oneOf(['network', 'port', 'service', 'workload']);
 const ObjectIdShape = form.string({ max: 64 });
 
+/** More IP addresses than a guest needs on one card. */
+const GUEST_ADDRESSES_MAX = 64;
+/** The IP addresses of the guest of one port. */
+export const GuestAddressesShape: form.Shape<readonly (Ipv4 | Ipv6)[]> = form.listOf(IpShape, GUEST_ADDRESSES_MAX);
+/** Kinds of refused frames, and Ethernet addresses that are named for each. */
+const REFUSED_MAX = 64;
+/** The frames that the rules refused from a port. */
+export const RefusedShape: form.Shape<readonly RefusedFrames[]> = form.listOf(
+  form.object({
+    kind: form.string({ max: 64 }),
+    frames: form.int(0),
+    macs: form.listOf(form.string({ max: 64 }), 1_024),
+  }),
+  REFUSED_MAX,
+);
+
 /** A machine in derivations: its id, or the word of host0. */
 export const MachineWordShape: form.Shape<MachineWord> = form.union([MachineIdShape, form.literal('host0')]);
 /** The address of a node on an underlay, of either family. */
@@ -73,6 +91,7 @@ const AssignedPeerShape: form.Shape<AssignedPeer> = form.object({
   name: NodeNameShape,
   underlay: UnderlayShape,
   macs: form.listOf(MacShape, MACS_MAX),
+  neighbours: form.exactOptional(form.listOf(form.object({ address: IpShape, mac: MacShape }), MACS_MAX)),
 });
 
 const PeersShape: form.Shape<AttachmentPeers> = form.variants('kind', [
@@ -111,6 +130,9 @@ export const AssignedPortShape: form.Shape<AssignedPort> = form.object({
   network: NetworkIdShape,
   link: DeviceShape,
   mac: form.exactOptional(MacShape),
+  tap: form.exactOptional(form.literal(true)),
+  addresses: form.exactOptional(GuestAddressesShape),
+  trusted: form.exactOptional(form.literal(true)),
 });
 
 /** What tells one orphan of a node from the others. */
@@ -218,18 +240,21 @@ function unsupportedObject(kind: ObjectKind, value: unknown): UnsupportedObject 
   return { kind, id: document.id, why: `${why}, which this version of Meshwork does not know` };
 }
 
+const ObjectFields = {
+  kind: ObjectKindShape,
+  id: ObjectIdShape,
+  port: form.exactOptional(form.object({ bound: form.boolean(), refused: form.exactOptional(RefusedShape) })),
+};
 const ObjectStateShape: form.Shape<ObjectStatus> = form.variants('state', [
-  form.object({ kind: ObjectKindShape, id: ObjectIdShape, state: form.literal('ready') }),
+  form.object({ ...ObjectFields, state: form.literal('ready') }),
   form.object({
-    kind: ObjectKindShape,
-    id: ObjectIdShape,
+    ...ObjectFields,
     state: form.literal('pending'),
     why: TextShape,
     ageSec: form.int(0),
   }),
   form.object({
-    kind: ObjectKindShape,
-    id: ObjectIdShape,
+    ...ObjectFields,
     state: form.literal('failed'),
     code: form.mapped(form.string(), errorCodeOf),
     message: TextShape,

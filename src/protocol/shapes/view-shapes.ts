@@ -33,7 +33,7 @@ import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
-import { ReasonsShape } from './node-assignment-shape.ts';
+import { GuestAddressesShape, ReasonsShape, RefusedShape } from './node-assignment-shape.ts';
 import {
   DeviceShape,
   FindingsShape,
@@ -247,13 +247,9 @@ export const PortShape: form.Shape<PortView> = form.looseObject({
   state: form.oneOf(['wanted', 'plugged']),
   why: form.exactOptional(TextShape),
   mtuBytes: form.exactOptional(Count),
+  bound: form.exactOptional(form.literal(true)),
   down: form.exactOptional(form.literal(true)),
-  refused: form.exactOptional(
-    form.listOf(
-      form.looseObject({ kind: form.string(), frames: Count, macs: form.listOf(form.string(), ENTRIES_MAX) }),
-      ENTRIES_MAX,
-    ),
-  ),
+  refused: form.exactOptional(RefusedShape),
 });
 
 /** The roles of a node. */
@@ -272,8 +268,13 @@ export const PlacedPortShape: form.Shape<PlacedPortView> = form.looseObject({
   machine: Word,
   interface: DeviceShape,
   mac: MacShape,
-  state: form.oneOf(['wanted', 'plugged', 'gone']),
+  name: form.exactOptional(form.string({ max: 64 })),
+  addresses: form.exactOptional(GuestAddressesShape),
+  vm: form.exactOptional(form.string({ max: 64 })),
+  trusted: form.exactOptional(form.literal(true)),
+  state: form.oneOf(['wanted', 'plugged', 'bound', 'gone']),
   why: form.exactOptional(TextShape),
+  refused: form.exactOptional(RefusedShape),
 });
 
 const Hop: form.Shape<TraceHop> = form.looseObject({

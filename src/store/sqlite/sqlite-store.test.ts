@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
+import { LONG } from '../../../test/kit/long.ts';
 import { storeContract } from '../../../test/kit/store-contract.ts';
 import type { WatchBatch } from '../store.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -132,7 +133,7 @@ test('a path that cannot exist is refused', async () => {
 test('a writer that is killed at any point loses no acknowledged transaction, and leaves no partial one', async () => {
   const path = await newPath();
   let acknowledged = 0;
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < (LONG ? 10 : 3); round++) {
     const acknowledgements = 1 + Math.floor(Math.random() * 200);
     acknowledged = await writeUntilKilled(path, acknowledged, acknowledgements);
     const store = await SqliteStore.open(path);

@@ -1,6 +1,7 @@
 /** host0's membership of a mesh: its real process on the real kernel, with shell scripts as members. */
+import type { ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Assignment } from '../../../src/protocol/documents/assignment.ts';
 import { meshDocument } from '../../../src/protocol/documents/mesh-document.ts';
 import type { Host0Status, NetworkView, NodeView } from '../../../src/protocol/documents/views.ts';
@@ -8,12 +9,14 @@ import { manage, mesh } from '../../kit/networks.ts';
 import { type Host, Underlay, URL_IN_MESH, until } from './underlay.ts';
 
 let underlay: Underlay;
-beforeEach(() => {
-  underlay = new Underlay();
-});
-afterEach(async () => {
-  await underlay[Symbol.asyncDispose]();
-});
+
+/** Each test of the group has an underlay and a host0 of its own. */
+function freshForEachTest(): void {
+  beforeEach(() => {
+    underlay = new Underlay();
+  });
+  afterEach(() => underlay[Symbol.asyncDispose]());
+}
 
 async function list(host: Host = underlay.host0): Promise<string[]> {
   const answer = await host.get(URL_IN_MESH);
@@ -27,6 +30,8 @@ function lineOf(name: string, host: Host): string {
 const HOST0_LINE = 'host0 10.11.0.1 02:47:8b:9e:81:6e fd42:2345:1234:9abc::1';
 
 describe('nodes that can only poll with curl and ip', () => {
+  freshForEachTest();
+
   test('are full members, also across segments, and are removed everywhere when they vanish', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     const two = underlay.addHost(1, 12, '0000000b');
@@ -56,6 +61,8 @@ describe('nodes that can only poll with curl and ip', () => {
 });
 
 describe('host0', () => {
+  freshForEachTest();
+
   test('keeps its members and its epoch over kill -9', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     const daemon = await underlay.startHost0();
@@ -70,60 +77,11 @@ describe('host0', () => {
     expect([after.epoch, after.revision]).toEqual([before.epoch, before.revision + 1]);
     expect(await list()).toEqual([HOST0_LINE, lineOf('one', one)]);
   });
-
-  test('exits with 0 after SIGTERM, and leaves the kernel unchanged', async () => {
-    const daemon = await underlay.startHost0();
-    const links = underlay.host0.run('ip', '-o', 'link');
-    expect(await underlay.end(daemon, 'SIGTERM')).toBe(0);
-    expect(underlay.host0.run('ip', '-o', 'link')).toBe(links);
-  });
-
-  test('runs only once: a second process is refused, and the first runs on', async () => {
-    await underlay.startHost0();
-    const second = await underlay.startHost0().catch((error: unknown) => String(error));
-    expect(second).toContain('ended with code 1');
-    expect(await list()).toEqual([HOST0_LINE]);
-    expect(statSync(underlay.paths.controlSock).mode & 0o777).toBe(0o660);
-  });
-
-  test('answers again when its devices have been deleted and made again', async () => {
-    await underlay.startHost0();
-    expect(await list()).toEqual([HOST0_LINE]);
-    underlay.removeDevices();
-    await until('host0 does not answer', async () => (await list()).length === 0);
-    underlay.makeDevices();
-    await until('it answers again', async () => (await list()).length === 1);
-  });
-
-  test('adds and removes networks as their files come and go', async () => {
-    await underlay.startHost0();
-    const other = mesh('other', 7);
-    underlay.writeNetwork(other);
-    await until(
-      'the other network is there',
-      async () => (await underlay.control<Host0Status>('/v1/status')).networks === 2,
-    );
-    underlay.removeNetwork(manage);
-    await until('the first is gone', async () => (await list()).length === 0);
-    underlay.writeNetwork({ ...other, name: 'third' });
-    await until('the duplicate is a finding', async () => {
-      const { health } = await underlay.control<Host0Status>('/v1/status');
-      return health.some(({ code, remedy }) => code.startsWith('MESH_NET_') && remedy !== '');
-    });
-    expect((await underlay.control<Host0Status>('/v1/status')).networks).toBe(1);
-  });
-
-  test('removes a segment when its address is removed', async () => {
-    await underlay.startHost0();
-    const subnets = async () =>
-      (await underlay.control<Host0Status>('/v1/status')).segments.map(({ subnet }) => subnet);
-    expect(await subnets()).toEqual(['10.11.0.0/24', '10.11.1.0/24']);
-    underlay.host0.run('ip', 'address', 'del', '10.11.1.1/24', 'dev', 'eth1');
-    await until('the segment is gone', async () => (await subnets()).length === 1);
-  });
 });
 
 describe('the control API', () => {
+  freshForEachTest();
+
   test('sends the assignment to host0’s agent, and takes its report', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
     await underlay.startHost0();
@@ -153,35 +111,10 @@ describe('the control API', () => {
     expect(await findings()).toEqual(['manage']);
     expect((await underlay.control<NetworkView[]>('/v1/networks'))[0]?.state).toEqual({ phase: 'failed', error });
   });
-
-  test('answers an unknown route with a code and an HTTP status', async () => {
-    await underlay.startHost0();
-    const answer = await underlay.host0.get('http://control/v1/nothing', '--unix-socket', underlay.paths.controlSock);
-    expect(answer?.status).toBe(404);
-    expect(answer?.body).toContain('MESH_OBJECT_UNKNOWN');
-  });
 });
 
 describe('the membership API', () => {
-  test('does not answer at host0’s IPv4, or to an underlay host that routes the prefix to host0’s link-local', async () => {
-    const outsider = underlay.addHost(0, 66, '00000066');
-    await underlay.startHost0();
-    expect(await outsider.get('http://10.11.0.1:8000/')).toBeUndefined();
-    const linkLocal = /inet6 (fe80::[0-9a-f:]+)/.exec(
-      underlay.host0.run('ip', '-6', 'address', 'show', 'dev', 'eth0'),
-    )?.[1];
-    outsider.run('ip', '-6', 'route', 'add', manage.hostAddress.prefix, 'via', linkLocal ?? '', 'dev', 'eth0');
-    outsider.run('ip', '-6', 'address', 'add', 'fd42:2345:1234:9abc::66/128', 'dev', 'eth0', 'nodad');
-    expect(await outsider.get(URL_IN_MESH)).toBeUndefined();
-    expect(await list()).toEqual([HOST0_LINE]);
-  });
-
-  test('answers 304 while nothing has changed', async () => {
-    await underlay.startHost0();
-    const etag = /etag: (\S+)/.exec((await underlay.host0.get(URL_IN_MESH))?.headers ?? '')?.[1] ?? '';
-    const again = await underlay.host0.get(URL_IN_MESH, '-H', `If-None-Match: ${etag}`);
-    expect([again?.status, again?.body]).toEqual([304, '']);
-  });
+  freshForEachTest();
 
   test('trusts the kernel and not the report', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
@@ -234,10 +167,66 @@ describe('the membership API', () => {
     const { health } = await underlay.control<Host0Status>('/v1/status');
     expect(health.map(({ code }) => code)).toContain('MESH_MEMBER_DOUBLE');
   });
+});
+
+/** The tests of one process that the tests before have left as it began; the last ones change its networks, and end it. */
+describe('one host0', () => {
+  let daemon: ChildProcess;
+  beforeAll(async () => {
+    underlay = new Underlay();
+    daemon = await underlay.startHost0();
+  });
+  afterAll(() => underlay[Symbol.asyncDispose]());
+
+  test('runs only once: a second process is refused, and the first runs on', async () => {
+    const second = await underlay.startHost0().catch((error: unknown) => String(error));
+    expect(second).toContain('ended with code 1');
+    expect(await list()).toEqual([HOST0_LINE]);
+    expect(statSync(underlay.paths.controlSock).mode & 0o777).toBe(0o660);
+  });
+
+  test('answers again when its devices have been deleted and made again', async () => {
+    expect(await list()).toEqual([HOST0_LINE]);
+    underlay.removeDevices();
+    await until('host0 does not answer', async () => (await list()).length === 0);
+    underlay.makeDevices();
+    await until('it answers again', async () => (await list()).length === 1);
+  });
+
+  test('answers an unknown route with a code and an HTTP status', async () => {
+    const answer = await underlay.host0.get('http://control/v1/nothing', '--unix-socket', underlay.paths.controlSock);
+    expect(answer?.status).toBe(404);
+    expect(answer?.body).toContain('MESH_OBJECT_UNKNOWN');
+  });
+
+  test('does not answer at host0’s IPv4, or to an underlay host that routes the prefix to host0’s link-local', async () => {
+    const outsider = underlay.addHost(0, 66, '00000066');
+    expect(await outsider.get('http://10.11.0.1:8000/')).toBeUndefined();
+    const linkLocal = /inet6 (fe80::[0-9a-f:]+)/.exec(
+      underlay.host0.run('ip', '-6', 'address', 'show', 'dev', 'eth0'),
+    )?.[1];
+    outsider.run('ip', '-6', 'route', 'add', manage.hostAddress.prefix, 'via', linkLocal ?? '', 'dev', 'eth0');
+    outsider.run('ip', '-6', 'address', 'add', 'fd42:2345:1234:9abc::66/128', 'dev', 'eth0', 'nodad');
+    expect(await outsider.get(URL_IN_MESH)).toBeUndefined();
+    expect(await list()).toEqual([HOST0_LINE]);
+  });
+
+  test('answers 304 while nothing has changed', async () => {
+    const etag = /etag: (\S+)/.exec((await underlay.host0.get(URL_IN_MESH))?.headers ?? '')?.[1] ?? '';
+    const again = await underlay.host0.get(URL_IN_MESH, '-H', `If-None-Match: ${etag}`);
+    expect([again?.status, again?.body]).toEqual([304, '']);
+  });
+
+  test('removes a segment when its address is removed', async () => {
+    const subnets = async () =>
+      (await underlay.control<Host0Status>('/v1/status')).segments.map(({ subnet }) => subnet);
+    expect(await subnets()).toEqual(['10.11.0.0/24', '10.11.1.0/24']);
+    underlay.host0.run('ip', 'address', 'del', '10.11.1.1/24', 'dev', 'eth1');
+    await until('the segment is gone', async () => (await subnets()).length === 1);
+  });
 
   test('streams joins, and closes a connection that sends no whole request', async () => {
     const one = underlay.addHost(0, 11, '10eff964');
-    await underlay.startHost0();
     const heard = underlay.follow(`${URL_IN_MESH}events`);
     await until('the snapshot came', () => heard().includes('event: snapshot'));
     const poller = underlay.poll(one, 'one');
@@ -255,5 +244,28 @@ describe('the membership API', () => {
     );
     await until('the connection is cut', () => slow.exitCode !== null);
     expect(slow.exitCode).toBe(0);
+  });
+
+  test('adds and removes networks as their files come and go', async () => {
+    const other = mesh('other', 7);
+    underlay.writeNetwork(other);
+    await until(
+      'the other network is there',
+      async () => (await underlay.control<Host0Status>('/v1/status')).networks === 2,
+    );
+    underlay.removeNetwork(manage);
+    await until('the first is gone', async () => (await list()).length === 0);
+    underlay.writeNetwork({ ...other, name: 'third' });
+    await until('the duplicate is a finding', async () => {
+      const { health } = await underlay.control<Host0Status>('/v1/status');
+      return health.some(({ code, remedy }) => code.startsWith('MESH_NET_') && remedy !== '');
+    });
+    expect((await underlay.control<Host0Status>('/v1/status')).networks).toBe(1);
+  });
+
+  test('exits with 0 after SIGTERM, and leaves the kernel unchanged', async () => {
+    const links = underlay.host0.run('ip', '-o', 'link');
+    expect(await underlay.end(daemon, 'SIGTERM')).toBe(0);
+    expect(underlay.host0.run('ip', '-o', 'link')).toBe(links);
   });
 });

@@ -6,6 +6,7 @@ import { addressChanged, cutOff, deafened, diskFilled, type Harm, killed, outsid
 /** One kind of fault. */
 export interface FaultKind {
   readonly on: 'every host' | 'nodes' | 'host0';
+  /** How often in the long run; half as often otherwise. */
   readonly times: number;
   /** The shortest and longest duration; absent for a fault without duration. */
   readonly lastsMs?: readonly [least: number, most: number];

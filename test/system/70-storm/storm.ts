@@ -1,6 +1,7 @@
 /** Plans the faults of a storm from a seed, and makes them on the hosts of a lab, several at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import { LONG } from '../../kit/long.ts';
 import { pick, randomFrom } from '../../kit/random.ts';
 import type { PastFault } from './excuse.ts';
 import { FAULTS, type FaultKind } from './faults.ts';
@@ -14,12 +15,15 @@ export interface Planned {
   readonly lastsMs: number;
 }
 
+/** With half of the hosts, half of the faults: the storm is as dense as in the long run. */
+const SHARE = LONG ? 1 : 0.5;
+
 /** Makes a plan; the same seed and hosts give the same plan. Every fault ends before `lengthMs`, apart from the time to make and undo it. */
 export function forecast(seed: number, hosts: readonly string[], lengthMs: number): Planned[] {
   const random = randomFrom(seed);
   const between = (least: number, most: number) => Math.round(least + random() * (most - least));
   const planned = Object.entries(FAULTS).flatMap(([kind, { on, times, lastsMs = [0, 0] }]) =>
-    Array.from({ length: times }, () => {
+    Array.from({ length: Math.ceil(times * SHARE) }, () => {
       const lasts = between(lastsMs[0], lastsMs[1]);
       const host = on === 'host0' ? 'host0' : pick(random, on === 'nodes' ? hosts.slice(1) : hosts);
       return { kind, host, atMs: between(0, lengthMs - lasts), lastsMs: lasts };

@@ -1,11 +1,16 @@
-/** The ports of a network: foreign interfaces on its bridge. */
+/** The ports of a network: foreign interfaces on its bridge, and the taps of guests. */
+import type { Mac } from '../../../model/address/mac.ts';
 import type { Bridge } from '../../../model/network/bridge.ts';
+import type { Network } from '../../../model/network/network.ts';
 import type { NodeAddresses } from '../../../model/network/node-addresses.ts';
 import type { NetworkId } from '../../../model/network/number.ts';
+import { TAP_CONF } from '../../items/link.ts';
+import { tapAlias } from '../../items/mark.ts';
 import type { PortItem } from '../../items/port.ts';
 import type { DesiredInput } from '../assignment.ts';
 import type { BridgedNetwork } from '../bridged-network.ts';
-import type { Part } from '../part.ts';
+import { commonOfLinks } from '../link-common.ts';
+import type { Content, Part } from '../part.ts';
 import { portRules } from '../rules/port-rules.ts';
 
 type Ports = DesiredInput['ports'];
@@ -25,12 +30,47 @@ export function portPart(
     // An administrator who puts an interface on the bridge sets it as well, unless the network says otherwise.
     ...(learning !== undefined && (isGuest || !learning) && { learning }),
   });
-  const plugged = ports.filter(({ unplugging }) => !unplugging);
+  const plugged = ports.filter(({ unplugging, guest }) => !unplugging && guest?.tap !== true);
   return {
     key: 'ports',
     inputs: [bridge, learning, ports],
     build: () => ({ items: plugged.map((port) => portItem(port)) }),
   };
+}
+
+/** The taps of a network's guests, each with the entry of its guest: the bridge learns at none of them. */
+export function tapParts(network: Network, bridge: string, ports: Ports): Part[] {
+  const taps = ports.filter(({ guest }) => guest?.tap === true);
+  return taps.map((port) => ({
+    key: `tap ${port.link}`,
+    inputs: [network, bridge, port],
+    build: () => tapContent(network, bridge, port),
+  }));
+}
+
+function tapContent(network: Network, master: string, { link: name, guest }: Ports[number]): Content {
+  if (guest === undefined) return {};
+  const { portId, mac, trusted } = guest;
+  const common = { ...commonOfLinks(network), conf: TAP_CONF };
+  const tap = { device: 'tap', name, portId, mac: tapMac(mac), master, alias: tapAlias(network.id, portId) } as const;
+  // A router may send from further Ethernet addresses, such as one that two routers share.
+  if (trusted) return { items: [{ ...common, ...tap }] };
+  const entry = { kind: 'fdb', table: 'master', network: network.id, link: name, portId, mac } as const;
+  return {
+    items: [
+      { ...common, ...tap, odd: { 'port learning': 0, 'port locked': 1 } },
+      { ...entry, state: 'dynamic', marked: true },
+    ],
+  };
+}
+
+/**
+ * The Ethernet address of the tap itself, which no frame carries. The kernel drops frames from an address that one of the bridge's own
+ * ports has, so this is another one than the guest's. libvirt takes the same first byte.
+ */
+function tapMac(guest: Mac): Mac {
+  const rest = guest.slice(2);
+  return `${guest.startsWith('fe') ? 'fa' : 'fe'}${rest}` as Mac;
 }
 
 /** The rules for the frames that enter a network (`portRules`). @param device name of the network's VXLAN device */

@@ -12,21 +12,32 @@ import type { VxlanContext } from './vxlan-context.ts';
 /** The parts of the peers. */
 export function assignedParts(context: VxlanContext, list: AttachmentPeers): Part[] {
   const peers = list.kind === 'assigned' ? list.peers : [];
-  const { network, type, node } = context;
+  const { network, type, node, guests } = context;
   return [
     {
       // Under other device names, all entries are others.
       key: `peers of ${type.device} on ${network.bridge.name}`,
-      inputs: [peers, node],
+      inputs: [peers, node, [...guests].join(' ')],
       build: () => ({
-        parts: peers.filter(({ machine }) => machine !== node.machine).map((peer) => peerPart(context, peer)),
+        parts: peers
+          .filter(({ machine }) => machine !== node.machine)
+          .map((peer) => peerPart(context, withoutGuests(peer, guests))),
       }),
     },
   ];
 }
 
+/** The peer without guests that are here: a guest that moves is on both nodes for a moment, and each has the guest's own tap. */
+function withoutGuests(peer: AssignedPeer, here: ReadonlySet<Mac>): AssignedPeer {
+  const { macs, neighbours = [] } = peer;
+  if (!macs.some((mac) => here.has(mac))) return peer;
+  const isElsewhere = (mac: Mac) => !here.has(mac);
+  return { ...peer, macs: macs.filter(isElsewhere), neighbours: neighbours.filter(({ mac }) => isElsewhere(mac)) };
+}
+
 function peerPart(context: VxlanContext, peer: AssignedPeer): Part {
   const { network, own } = context;
+  const { macs, neighbours = [] } = peer;
   return {
     key: peer.machine,
     inputs: [peer],
@@ -38,10 +49,12 @@ function peerPart(context: VxlanContext, peer: AssignedPeer): Part {
       return {
         items: [
           // Where all bridges have one address, each node answers for it itself.
-          ...vtepItems(context, peer.underlay, isShared ? peer.macs : [bridgeMac, ...peer.macs]),
+          ...vtepItems(context, peer.underlay, isShared ? macs : [bridgeMac, ...macs]),
           ...(isShared ? [] : [neighbour]),
+          // The kernel answers guests of this node for these addresses (neigh_suppress), so that no request is flooded.
+          ...neighbours.map(({ address, mac }) => ({ ...neighbour, address, mac })),
         ],
-        elements: [sourceElement(network, peer.underlay), ...guardOf(network, [bridgeMac], [linkLocal])],
+        elements: [sourceElement(network, peer.underlay), ...guardOf(network, [bridgeMac, ...macs], [linkLocal])],
       };
     },
   };
@@ -77,4 +90,9 @@ export function floodItem(
     state: 'permanent',
     ...way,
   };
+}
+
+/** Whether the list has an address of a guest, for which the kernel can answer. */
+export function knowsNeighbours(list: AttachmentPeers): boolean {
+  return list.kind === 'assigned' && list.peers.some(({ neighbours = [] }) => neighbours.length > 0);
 }

@@ -1,11 +1,12 @@
 /** A VXLAN network on one node: what its device and its peers depend on. */
 import type { Ip } from '../../../kernel/ip.ts';
+import type { Mac } from '../../../model/address/mac.ts';
 import type { Network } from '../../../model/network/network.ts';
 import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
 import type { ForeignLink } from '../../kernel/foreign-links.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
-import type { NodeContext } from '../node-context.ts';
+import type { NetworkContext, NodeContext } from '../node-context.ts';
 
 /** A VXLAN network, with this node's side of it. */
 export interface VxlanContext {
@@ -14,6 +15,8 @@ export interface VxlanContext {
   readonly node: NodeContext;
   /** This node's addresses in the network. */
   readonly own: NodeAddresses;
+  /** The Ethernet addresses of the guests behind ports of this node. */
+  readonly guests: ReadonlySet<Mac>;
   /** The underlay device: the one that the network names, or the one that leads to host0. Absent while there is none. */
   readonly dev: ForeignLink | undefined;
 }
@@ -23,10 +26,11 @@ export function vxlanContext(
   network: Network,
   type: VxlanType,
   node: NodeContext,
-  dev: ForeignLink | undefined,
+  { link: dev, ports }: Pick<NetworkContext, 'link' | 'ports'>,
 ): VxlanContext | undefined {
   if (!hasBridge(network)) return undefined;
-  return { network, type, node, own: nodeAddresses(network, node.machine), dev };
+  const guests = new Set(ports.flatMap(({ guest }) => guest?.mac ?? []));
+  return { network, type, node, own: nodeAddresses(network, node.machine), guests, dev };
 }
 
 /**

@@ -5,7 +5,8 @@ import type { Member } from '../../../model/network/member.ts';
 import type { Network } from '../../../model/network/network.ts';
 import type { NodeAddresses } from '../../../model/network/node-addresses.ts';
 import type { SetElement } from '../part.ts';
-import { addressNumber, addressSet, macSet } from './port-rules.ts';
+import { addressSet, macSet } from './port-rules.ts';
+import { addressNumber } from './raw-number.ts';
 
 const LINK_LOCAL = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
 const SUFFIX_BYTES = 8;

@@ -217,7 +217,7 @@ let place: GuardedBridge;
 let nft: Nft;
 
 beforeAll(async () => {
-  place = new GuardedBridge(own.bridgeMac, GUEST, FAR);
+  place = new GuardedBridge(own.bridgeMac, (number) => plainFrame(GUEST, FAR, number));
   nft = await Nft.open({ netns: place.netns.path });
 });
 

@@ -38,7 +38,7 @@ let nft: Nft;
 let written: RulesetItem | undefined;
 
 beforeAll(async () => {
-  place = new GuardedBridge(own.bridgeMac, GUEST, FAR);
+  place = new GuardedBridge(own.bridgeMac, (number) => plainFrame(GUEST, FAR, number));
   nft = await Nft.open({ netns: place.netns.path });
 });
 

@@ -11,6 +11,7 @@ import type { DesiredInput } from '../assignment.ts';
 import type { BridgedNetwork } from '../bridged-network.ts';
 import { ARRIVALS_SET, ENTRANCES_MAP, GUESTS_PLACE } from './bridge-table.ts';
 import type { ChainShare, FilledSet, RuleContribution } from './contribution.ts';
+import { guardedChain, guestGuard, isGuarded } from './guest-guard.ts';
 import { chain, dynamicSet, refuse } from './refusal-chains.ts';
 
 /**
@@ -65,17 +66,19 @@ export function portRules(
   ports: DesiredInput['ports'],
 ): RuleContribution {
   const { number } = network;
-  const isGuarded = ports.length > 0;
+  const hasPorts = ports.length > 0;
   const entrances = [
     ...(device === undefined
       ? []
-      : [`${nftName(device)} : ${isGuarded ? `goto ${chainOf('mesh', number)}` : 'accept'}`]),
-    ...ports.flatMap(({ link, plugged }) =>
-      isNftName(link) ? [`${nftName(link)} : goto ${chainOf(plugged ? 'plugged' : 'direct', number)}`] : [],
+      : [`${nftName(device)} : ${hasPorts ? `goto ${chainOf('mesh', number)}` : 'accept'}`]),
+    ...ports.flatMap((port) =>
+      isNftName(port.link) ? [`${nftName(port.link)} : goto ${chainOf(entranceOf(port), number)}`] : [],
     ),
   ];
+  const kept = ports.filter(isGuarded).filter(({ link }) => isNftName(link));
+  const guard = kept.length === 0 ? { sets: [], filled: [], chains: [] } : guestGuard(kept);
   const entrance = { ...ENTRANCES_MAP, elements: entrances };
-  if (!isGuarded) return { number, what: 'ports', bridge: { sets: [entrance] } };
+  if (!hasPorts) return { number, what: 'ports', bridge: { sets: [entrance] } };
   return {
     number,
     what: 'ports',
@@ -85,10 +88,18 @@ export function portRules(
         { ...ARRIVALS_SET, elements: device === undefined ? [] : [`${nftName(device)} . ${own.bridgeMac}`] },
         { name: macSet(number), declaration: 'type ether_addr', elements: [], kind: 'late' },
         { name: addressSet(number), declaration: 'typeof @th,64,128', elements: [], kind: 'late' },
+        ...guard.sets,
       ],
       // The Ethernet addresses that the bridge knows, as it does: a frame to another one goes to all members.
-      filled: [...FLOW_SETS, dynamicSet(`known_${number}`, 'ether_addr', '5m')],
-      chains: [chain(GUESTS_PLACE, KNOWN_FLOWS), ...portChains(network, own)],
+      filled: [...FLOW_SETS, dynamicSet(`known_${number}`, 'ether_addr', '5m'), ...guard.filled],
+      chains: [
+        chain(GUESTS_PLACE, KNOWN_FLOWS),
+        ...portChains(network, own),
+        ...guard.chains,
+        ...(kept.length === 0
+          ? []
+          : [guardedChain(chainOf('guarded', number), network.mtuBytes, chainOf('plugged', number))]),
+      ],
     },
   };
 }
@@ -164,8 +175,14 @@ function portChains({ number: vni, mtuBytes }: BridgedNetwork, own: NodeAddresse
   ];
 }
 
-/** What enters by an interface: the VXLAN of a mesh, a port, or a plugged port. */
-type Entrance = 'mesh' | 'direct' | 'plugged';
+/** What enters by an interface: the VXLAN of a mesh, a port, a plugged port, or the port of a guest that is kept to its addresses. */
+type Entrance = 'mesh' | 'direct' | 'plugged' | 'guarded';
+
+/** A router may send what an interface may that was put on the bridge by hand. */
+function entranceOf(port: DesiredInput['ports'][number]): Entrance {
+  if (isGuarded(port)) return 'guarded';
+  return port.plugged && port.guest?.trusted !== true ? 'plugged' : 'direct';
+}
 
 /** The chain for the frames that enter a network in one way. */
 function chainOf(entrance: Entrance, vni: number): string {
@@ -185,14 +202,6 @@ export function macSet(vni: number): string {
 /** Name of the set with the IPv6 addresses of a network's members. */
 export function addressSet(vni: number): string {
   return `addresses_${vni}`;
-}
-
-/**
- * An IPv6 address as a number. nft 1.0 has no name for the target of a neighbour advertisement: it is compared as 128 bits,
- * in a set of numbers.
- */
-export function addressNumber(address: Ipv6): string {
-  return `0x${Buffer.from(ipv6ToBytes(address)).toString('hex').replace(/^0+/, '')}`;
 }
 
 /** The multicast Ethernet address to which this node's neighbours send solicitations for an address (RFC 2464 §7). */

@@ -16,7 +16,7 @@ const NEW_NEIGHBOURS = 'limit rate over 2/second burst 64 packets';
  * a whole /24 at once sends 254 frames. A thousand a second leave room for that, and are 0.7 Gbit/s of small frames in
  * a mesh of 1000.
  */
-const FLOODS = 'limit rate over 1000/second burst 1000 packets';
+export const FLOODS = 'limit rate over 1000/second burst 1000 packets';
 
 /** Elements of each set that frames fill. It bounds the kernel's memory to some megabytes. */
 const ELEMENTS_MAX = 65_535;

@@ -2,17 +2,17 @@
 import { isIpv6 } from '../../../kernel/ip.ts';
 import type { Bridge } from '../../../model/network/bridge.ts';
 import type { HostInterface } from '../../../model/network/host-address.ts';
-import type { Network } from '../../../model/network/network.ts';
 import { type NodeAddresses, nodeAddresses } from '../../../model/network/node-addresses.ts';
 import { MEMBERS_MAX } from '../../../protocol/documents/membership.ts';
 import type { Item } from '../../items/item.ts';
-import { type LinkItem, OUR_CONF } from '../../items/link.ts';
-import { aliasOf, OUR_LINK_GROUP } from '../../items/mark.ts';
+import type { LinkItem } from '../../items/link.ts';
+import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
+import { commonOfLinks } from '../link-common.ts';
 import type { NetworkContext } from '../node-context.ts';
 import type { Part, SetElement } from '../part.ts';
-import { portPart, portRulesPart } from '../parts/port.ts';
+import { portPart, portRulesPart, tapParts } from '../parts/port.ts';
 import { guardOf, ownGuard } from '../rules/address-guard.ts';
 import { hostAddressRules } from '../rules/host-address-rules.ts';
 import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
@@ -34,6 +34,7 @@ export function bridgeParts(
   return [
     ...ownBridgeParts(network, own, hostAddresses, ports.length > 0),
     portPart(network.id, network.bridge, ports),
+    ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, undefined, ports),
   ];
 }
@@ -74,19 +75,6 @@ export function ownBridgeParts(
     }),
   });
   return parts;
-}
-
-/** What the links of a network have in common. */
-export function commonOfLinks({ id, mtuBytes }: Network) {
-  return {
-    kind: 'link',
-    network: id,
-    mtuBytes,
-    up: true,
-    group: OUR_LINK_GROUP,
-    addressMode: 'none',
-    conf: OUR_CONF,
-  } as const;
 }
 
 /** The bridge of a network. */

@@ -3,7 +3,7 @@ import type { ForeignBridgeType } from '../../../model/network/types/foreign-bri
 import type { NetworkAttachment } from '../assignment.ts';
 import type { NetworkContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
-import { portPart } from '../parts/port.ts';
+import { portPart, tapParts } from '../parts/port.ts';
 
 /** Name of the bridge. */
 export function foreignBridgeName({ name }: ForeignBridgeType): string {
@@ -19,5 +19,6 @@ export function foreignBridgeParts(
   { name }: ForeignBridgeType,
   { ports, link }: NetworkContext,
 ): Part[] {
-  return link?.kind === 'bridge' ? [portPart(network.id, { name }, ports)] : [];
+  if (link?.kind !== 'bridge') return [];
+  return [portPart(network.id, { name }, ports), ...tapParts(network, name, ports)];
 }

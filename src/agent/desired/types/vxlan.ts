@@ -9,13 +9,15 @@ import type { Item, ItemMap } from '../../items/item.ts';
 import { linkKey } from '../../items/link.ts';
 import { aliasOf } from '../../items/mark.ts';
 import type { NetworkAttachment } from '../assignment.ts';
+import { commonOfLinks } from '../link-common.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
-import { portPart, portRulesPart } from '../parts/port.ts';
+import { portPart, portRulesPart, tapParts } from '../parts/port.ts';
+import { knowsNeighbours } from '../peers/assigned.ts';
 import { peersParts, sendersOfPeers, vxlanOfPeers } from '../peers/peers-parts.ts';
 import { sourceAddress, type VxlanContext, vxlanContext } from '../peers/vxlan-context.ts';
 import { senderRules } from '../rules/sender-rules.ts';
-import { commonOfLinks, LEARNED_MAX, ownBridgeParts } from './bridge.ts';
+import { LEARNED_MAX, ownBridgeParts } from './bridge.ts';
 
 /** A VXLAN has one limit for learnt entries and ours: one for each member, for host0, and the flood entry. */
 const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
@@ -26,21 +28,23 @@ export function vxlanParts(
   type: VxlanType,
   { node, ports, link }: NetworkContext,
 ): Part[] {
-  const context = vxlanContext(attachment.network, type, node, link);
+  const context = vxlanContext(attachment.network, type, node, { link, ports });
+  const answers = knowsNeighbours(attachment.peers);
   if (context === undefined) return [];
   const { network, own } = context;
   return [
     ...ownBridgeParts(network, own, attachment.hostAddresses, ports.length > 0),
     {
       key: 'vxlan',
-      inputs: [network, node, link],
+      inputs: [network, node, link, answers],
       build: () => ({
-        items: vxlanItems(context),
+        items: vxlanItems(context, answers),
         rules: [senderRules(network, type, sendersOfPeers(context), node.role)],
       }),
     },
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge, ports),
+    ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, type.device, ports),
   ];
 }
@@ -51,8 +55,11 @@ export function underlayLink({ dev, underlay }: VxlanType, node: NodeContext): s
   return dev ?? (underlay === 'ipv6' ? node.underlay : undefined);
 }
 
-/** The VXLAN device; nothing while the underlay device that the network names is absent. */
-export function vxlanItems(context: VxlanContext): Item[] {
+/**
+ * The VXLAN device; nothing while the underlay device that the network names is absent.
+ * @param answers whether the bridge answers guests for the guests behind the device, so that no request is flooded
+ */
+export function vxlanItems(context: VxlanContext, answers = false): Item[] {
   const { network, type, own, dev } = context;
   const local = sourceAddress(context);
   const isLearned = network.bridge.macTable === 'learned';
@@ -77,7 +84,9 @@ export function vxlanItems(context: VxlanContext): Item[] {
         df: 'inherit',
         entriesMax: ENTRIES_MAX,
       },
-      ...(!isLearned && { odd: { 'port learning': 0 } }),
+      ...((!isLearned || answers) && {
+        odd: { ...(!isLearned && { 'port learning': 0 }), ...(answers && { 'port neigh_suppress': 1 }) },
+      }),
     },
   ];
 }

@@ -2,7 +2,7 @@
  * The book of the ports that host0 has placed on nodes. Each change is one transaction with the port's id and its Ethernet
  * address, which is the only one of its kind in the network. Changes are carried out one after another.
  */
-import { isUnicastMac, type Mac } from '../../model/address/mac.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -13,11 +13,12 @@ import { Collection } from '../../store/collection.ts';
 import type { Change, Compare, Store } from '../../store/store.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
 import { PortIds } from '../pools/port-ids.ts';
-import { MAC_CLAIMS, macClaimName, PLACED_PORTS, type PlacedPort } from './port-record.ts';
+import { macTwice, mustBeUsable, mustDiffer } from './port-claims.ts';
+import { MAC_CLAIMS, macClaimName, PLACED_PORTS, type PlacedPort, type PortDescription } from './port-record.ts';
 
 /** A port to make. */
-export interface PortOrder extends Pick<PlacedPort, 'network' | 'machine' | 'node'> {
-  /** Absent: the tap of the port's id. */
+export interface PortOrder extends PortDescription, Pick<PlacedPort, 'network' | 'machine' | 'node'> {
+  /** Absent: the tap of the port's id, which the node makes. */
   readonly link?: string;
   /** Absent: made of the port's id. */
   readonly mac?: Mac;
@@ -41,6 +42,7 @@ export class PortBook implements HealthSource {
   /** Emits each change when the store has it. */
   readonly changes: Subscribable<PortChange> = this.#changes;
   #byMachine: ReadonlyMap<MachineWord, readonly PlacedPort[]> | undefined;
+  #byNetwork: ReadonlyMap<NetworkId, readonly PlacedPort[]> | undefined;
   #revision: number;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -78,12 +80,13 @@ export class PortBook implements HealthSource {
 
   /** The ports of a network. */
   in(network: NetworkId): readonly PlacedPort[] {
-    return this.all.filter((port) => port.network === network);
+    this.#byNetwork ??= Map.groupBy(this.#ports.values(), (port) => port.network);
+    return this.#byNetwork.get(network) ?? [];
   }
 
-  /** @throws MESH_PORT_UNKNOWN */
+  /** The port of this id or name. @throws MESH_PORT_UNKNOWN */
   find(id: string): PlacedPort {
-    const port = this.#ports.get(id);
+    const port = this.#ports.get(id) ?? this.all.find(({ name }) => name === id);
     if (port !== undefined) return port;
     throw new MeshError('MESH_PORT_UNKNOWN', `host0 has no port ${JSON.stringify(id)}`, {
       object: id,
@@ -94,21 +97,22 @@ export class PortBook implements HealthSource {
   /**
    * Makes a port.
    * @param isFree whether no node has a port of this id from an earlier store
-   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_IDS_EXHAUSTED, MESH_USAGE
+   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_ADDRESS_TWICE, MESH_PORT_IDS_EXHAUSTED, MESH_USAGE
    */
-  create({ network, machine, node, ...given }: PortOrder, isFree?: (id: string) => boolean): Promise<PlacedPort> {
+  create(order: PortOrder, isFree: (id: string) => boolean = () => true): Promise<PlacedPort> {
     return this.#inOrder(async () => {
-      const { id, tap, move, ...made } = this.#ids.allocate(`port on ${node}`, isFree);
-      const port: PlacedPort = { id, network, machine, node, link: given.link ?? tap, mac: given.mac ?? made.mac };
+      const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isFree);
+      const link = order.link === undefined ? { link: tap, tap: true as const } : {};
+      const port: PlacedPort = { mac, ...order, ...link, link: order.link ?? tap, id };
       return this.#add(port, move);
     });
   }
 
   /** Takes up a port that a node has and the store has lost, with its id. @throws those of `create` */
-  adopt({ id, network, link, mac }: AssignedPort, { machine, node }: Pick<PlacedPort, 'machine' | 'node'>) {
+  adopt({ id, mac, ...known }: AssignedPort, { machine, node }: Pick<PlacedPort, 'machine' | 'node'>) {
     return this.#inOrder(async () => {
       if (id === undefined || mac === undefined) throw new TypeError('a port of host0 has an id and an address');
-      const port: PlacedPort = { id, network, machine, node, link, mac };
+      const port: PlacedPort = { ...known, id, machine, node, mac };
       return this.#add(port, this.#ids.take(id, `port on ${node}`));
     });
   }
@@ -118,7 +122,8 @@ export class PortBook implements HealthSource {
     return this.#inOrder(async () => {
       const before = this.find(id);
       const { machine, node, link = before.link } = to;
-      const after: PlacedPort = { ...before, machine, node, link };
+      const { tap, ...other } = before;
+      const after: PlacedPort = { ...other, machine, node, link, ...(tap && link === before.link && { tap }) };
       this.#mustBeFree(after);
       await this.#commit({ before, after }, [], [], [this.#records.put(after)]);
       return after;
@@ -129,8 +134,8 @@ export class PortBook implements HealthSource {
   remove(id: string): Promise<PlacedPort> {
     return this.#inOrder(async () => {
       const before = this.find(id);
-      const changes = [this.#records.remove(id), this.#macs.remove(macClaimName(before))];
-      await this.#commit({ before }, [this.#ids.give(id)], [], changes);
+      const changes = [this.#records.remove(before.id), this.#macs.remove(macClaimName(before))];
+      await this.#commit({ before }, [this.#ids.give(before.id)], [], changes);
       return before;
     });
   }
@@ -163,14 +168,10 @@ export class PortBook implements HealthSource {
     return port;
   }
 
-  /** @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_USAGE */
+  /** @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_ADDRESS_TWICE, MESH_USAGE */
   #mustBeFree(port: PlacedPort): void {
-    if (!isUnicastMac(port.mac)) throw noUnicast(port.mac);
-    for (const other of this.#ports.values()) {
-      if (other.id === port.id) continue;
-      if (other.machine === port.machine && other.link === port.link) throw taken(port, other);
-      if (other.network === port.network && other.mac === port.mac) throw macTwice(port, other.id);
-    }
+    mustBeUsable(port);
+    for (const other of this.#ports.values()) if (other.id !== port.id) mustDiffer(port, other);
   }
 
   /** In the store first, and then here. */
@@ -181,9 +182,10 @@ export class PortBook implements HealthSource {
     changes: readonly Change[],
   ): Promise<void> {
     const { succeeded, revision } = await takeAndGive(this.#store, moves, compare, changes);
-    if (!succeeded && after !== undefined) throw macTwice(after, 'of another record');
+    if (!succeeded && after !== undefined) throw macTwice(after, 'a port of another record');
     this.#revision = revision;
     this.#byMachine = undefined;
+    this.#byNetwork = undefined;
     if (after !== undefined) this.#ports.set(after.id, after);
     else if (before !== undefined) this.#ports.delete(before.id);
     this.#changes.emit({ ...(before && { before }), ...(after && { after }) });
@@ -204,28 +206,4 @@ interface ReadBook {
 
 function claimOf({ network, mac, id }: PlacedPort) {
   return { network, mac, port: id };
-}
-
-function taken({ link, node }: PlacedPort, other: PlacedPort): MeshError {
-  return new MeshError('MESH_PORT_TAKEN', `${link} on ${node} is port ${other.id} already`, {
-    object: link,
-    rule: 'An interface is one port.',
-    remedy: `Name another interface with --device, or move or delete port ${other.id} first.`,
-  });
-}
-
-function macTwice({ mac, network }: PlacedPort, other: string): MeshError {
-  return new MeshError('MESH_PORT_MAC_TWICE', `port ${other} of ${network} has the Ethernet address ${mac}`, {
-    object: mac,
-    rule: 'Each port of a network has an Ethernet address of its own.',
-    remedy: 'Give another one with --mac, or none: host0 makes one of the id of the port.',
-  });
-}
-
-function noUnicast(mac: Mac): MeshError {
-  return new MeshError('MESH_USAGE', `${mac} is a group address`, {
-    object: mac,
-    rule: 'A port has the address of one station: the lowest bit of the first byte is 0.',
-    remedy: 'Give an address such as 02:00:00:00:10:01, or none: host0 makes one of the id of the port.',
-  });
 }

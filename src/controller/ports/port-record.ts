@@ -2,16 +2,26 @@
 import type { Mac } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import { NameShape } from '../../model/network/words.ts';
+import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
 import { PortIdShape } from '../../protocol/shapes/assigned-workload-shape.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { MachineWordShape } from '../../protocol/shapes/node-assignment-shape.ts';
+import { GuestAddressesShape, MachineWordShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { DeviceShape, MacShape, NetworkIdShape, NodeNameShape } from '../../protocol/shapes/parts.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 
 const RECORD_MAX_LENGTH = 4_096;
 
+/** What is known of a port's guest, and of what the port is for. All is absent where nothing was given. */
+export interface PortDescription extends Pick<AssignedPort, 'addresses' | 'trusted'> {
+  /** The administrator's name for the port. No two ports have the same. */
+  readonly name?: string;
+  /** The VM that the port is for. */
+  readonly vm?: string;
+}
+
 /** A port that host0 has placed on a node. */
-export interface PlacedPort {
+export interface PlacedPort extends PortDescription, Pick<AssignedPort, 'tap'> {
   /** Hex digits. An id is never given twice. */
   readonly id: string;
   readonly network: NetworkId;
@@ -41,6 +51,11 @@ export const PLACED_PORTS: RecordForm<PlacedPort> = jsonRecords(
     node: NodeNameShape,
     link: DeviceShape,
     mac: MacShape,
+    tap: form.exactOptional(form.literal(true)),
+    addresses: form.exactOptional(GuestAddressesShape),
+    trusted: form.exactOptional(form.literal(true)),
+    name: form.exactOptional(NameShape),
+    vm: form.exactOptional(form.string({ max: 64 })),
   }),
   RECORD_MAX_LENGTH,
 );
@@ -56,4 +71,10 @@ export const MAC_CLAIMS: RecordForm<MacClaim> = jsonRecords(
 /** The name of the record that claims an address in a network. */
 export function macClaimName({ network, mac }: Pick<MacClaim, 'network' | 'mac'>): string {
   return `${network}/${mac}`;
+}
+
+/** The port as its node is told of it. */
+export function assignedPort({ id, network, link, mac, tap, addresses, trusted }: PlacedPort): AssignedPort {
+  const guest = { ...(tap && { tap }), ...(addresses && { addresses }), ...(trusted && { trusted }) };
+  return { id, network, link, mac, ...guest };
 }

@@ -1,0 +1,118 @@
+/**
+ * What keeps the guest of a port in its place: it sends with its own Ethernet address and its own IP addresses alone, in the headers
+ * of its frames and in the messages of ARP and neighbour discovery. The chains are the same for all guests. A guest is some elements of
+ * their sets, so a thousand guests cost a frame what one costs.
+ */
+import { isIpv6 } from '../../../kernel/ip.ts';
+import { linkLocalOf } from '../../../kernel/sockets/neighbour-frame.ts';
+import { nftName } from '../../items/nft-text.ts';
+import { REFUSAL_MARKS, REFUSED_SET } from '../../items/refusal.ts';
+import type { DesiredInput } from '../assignment.ts';
+import type { ChainShare, SetShare, TableShare } from './contribution.ts';
+import { addressNumber, macNumber } from './raw-number.ts';
+import { chain, dynamicSet, FLOODS, refuse, TO_GROUP } from './refusal-chains.ts';
+
+type Port = DesiredInput['ports'][number];
+/** A port whose guest has to keep to its addresses. */
+type GuardedPort = Port & { readonly guest: NonNullable<Port['guest']> };
+
+/** Whether the guest of the port has to keep to its addresses. */
+export function isGuarded(port: Port): port is GuardedPort {
+  return port.guest !== undefined && !port.guest.trusted;
+}
+
+/** The chain of a network for the frames of such guests. It ends in the chain for plugged ports. */
+export function guardedChain(name: string, mtuBytes: number, plugged: string): ChainShare {
+  return chain(name, [
+    'jump guarded',
+    // The bridge drops a frame above the MTU where it leaves, and tells nobody. A segment of TCP may be one of many MTUs, which is cut up
+    // later (GSO), as the kernel does not tell here.
+    `meta length > ${mtuBytes} meta l4proto != tcp meta mark set ${REFUSAL_MARKS['too-large']} jump noted`,
+    `goto ${plugged}`,
+  ]);
+}
+
+/** The sets with the addresses of these guests, and the chains that look them up. */
+export function guestGuard(ports: readonly GuardedPort[]): Required<Pick<TableShare, 'sets' | 'filled' | 'chains'>> {
+  return {
+    sets: [
+      elementsOf(ports, 'guest_macs', 'type ifname . ether_addr', ({ mac }) => [mac]),
+      elementsOf(ports, 'guest_ip', 'type ifname . ipv4_addr', ({ addresses }) =>
+        addresses.filter((address) => !isIpv6(address)),
+      ),
+      elementsOf(ports, 'guest_ip6', 'type ifname . ipv6_addr', addressesOf6),
+      // nft 1.0 has no names for the target and the options of a message of neighbour discovery.
+      elementsOf(ports, 'guest_targets', `typeof iifname . ${TARGET}`, (guest) =>
+        addressesOf6(guest).map(addressNumber),
+      ),
+      elementsOf(ports, 'guest_options', `typeof iifname . ${OPTION_MAC}`, ({ mac }) => [macNumber(mac)]),
+    ],
+    filled: [dynamicSet('guest_floods', 'ifname', '10m')],
+    chains: CHAINS,
+  };
+}
+
+/** The target of a neighbour solicitation or advertisement, and its first option (RFC 4861 §4.3, §4.4). */
+const TARGET = '@th,64,128';
+const OPTION = '@th,192,16';
+const OPTION_MAC = '@th,208,48';
+/** A source or target link-layer address: the type of the option, and its length of 8 bytes. */
+const SOURCE_OPTION = '0x0101';
+const TARGET_OPTION = '0x0201';
+
+/** Messages of a host that has no IPv6 address yet. */
+const WITHOUT_ADDRESS = '{ nd-router-solicit, mld-listener-report, mld-listener-done, mld2-listener-report }';
+
+const CHAINS: readonly ChainShare[] = [
+  chain('guarded', [
+    `iifname . ether saddr != @guest_macs ${refuse('wrong-mac')}`,
+    'ether type ip jump guarded-ip',
+    'ether type ip6 jump guarded-ip6',
+    'ether type arp jump guarded-arp',
+    `ether type { 8021q, 8021ad, 0x9100 } ${refuse('tagged')}`,
+    `ether type != { ip, ip6, arp } ${refuse('link-protocol')}`,
+    `${TO_GROUP} update @guest_floods { iifname ${FLOODS} } ${refuse('broadcast')}`,
+  ]),
+  chain('guarded-ip', [
+    'iifname . ip saddr @guest_ip return',
+    // A host without an address asks for one, and says which groups it hears.
+    'ip saddr 0.0.0.0 udp sport 68 udp dport 67 return',
+    'ip saddr 0.0.0.0 ip protocol igmp return',
+    refuse('wrong-address'),
+  ]),
+  chain('guarded-arp', [
+    `iifname . arp saddr ether != @guest_macs ${refuse('wrong-mac')}`,
+    'iifname . arp saddr ip @guest_ip return',
+    // An address probe (RFC 5227 §1.1).
+    'arp operation request arp saddr ip 0.0.0.0 return',
+    refuse('wrong-address'),
+  ]),
+  chain('guarded-ip6', [
+    `ip6 saddr :: icmpv6 type ${WITHOUT_ADDRESS} return`,
+    // A host asks whether an address is free before it takes the address. Asked for another one's, that one may give the address up.
+    `ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ${TARGET} @guest_targets return`,
+    `iifname . ip6 saddr != @guest_ip6 ${refuse('wrong-address')}`,
+    `icmpv6 type nd-neighbor-solicit ${OPTION} ${SOURCE_OPTION} iifname . ${OPTION_MAC} != @guest_options ${refuse('wrong-mac')}`,
+    'icmpv6 type nd-neighbor-advert jump guarded-advert',
+  ]),
+  chain('guarded-advert', [
+    `iifname . ${TARGET} != @guest_targets ${refuse('wrong-address')}`,
+    `${OPTION} ${TARGET_OPTION} iifname . ${OPTION_MAC} != @guest_options ${refuse('wrong-mac')}`,
+  ]),
+  // Counts a frame, and lets it go on.
+  chain('noted', [`update @${REFUSED_SET} { iifname . meta mark counter }`, 'meta mark set 0']),
+];
+
+function elementsOf(
+  ports: readonly GuardedPort[],
+  name: string,
+  declaration: string,
+  values: (guest: GuardedPort['guest']) => readonly string[],
+): SetShare {
+  const elements = ports.flatMap(({ link, guest }) => values(guest).map((value) => `${nftName(link)} . ${value}`));
+  return { name, declaration, elements, kind: 'sized' };
+}
+
+function addressesOf6({ mac, addresses }: GuardedPort['guest']) {
+  return [linkLocalOf(mac), ...addresses.filter(isIpv6)];
+}
