@@ -22,6 +22,7 @@ import { AskedNodes } from './asked-nodes.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
+import { nodeLogHandlers } from './node-log-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
@@ -114,6 +115,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...networkHandlers(input.catalogue),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
+    ...nodeLogHandlers(nodes),
     ...consoleHandlers(nodes),
     ...imageHandlers(nodes),
     ...roleHandlers(input),
