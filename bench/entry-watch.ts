@@ -10,6 +10,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '../src/kernel/netlink/netlink-sock
 import { netnsPath } from '../src/kernel/netns.ts';
 import { readFdbEntry } from '../src/kernel/rtnl/fdb.ts';
 import { neighbourFamily, RTM_DELNEIGH, RTM_NEWNEIGH } from '../src/kernel/rtnl/neighbour.ts';
+import type { FdbEntry } from '../src/kernel/rtnl/objects.ts';
 import type { LabHost } from '../src/lab/hosts/lab-host.ts';
 import type { Mac } from '../src/model/address/mac.ts';
 
@@ -20,8 +21,17 @@ const DEADLINE_MS = 20_000;
 /** The highest priority: a watcher that waits for a core among twenty agents would see an entry too late. */
 const WATCHER_NICE = -20;
 
-/** Waits until the kernel of each host reports that the FDB entry of `member` was made or removed. @returns the times, as of `performance.now()` */
-export async function watchEntry(hosts: readonly LabHost[], { member }: LabHost, removed: boolean): Promise<number[]> {
+/**
+ * Waits until the kernel of each host reports that the FDB entry of an Ethernet address was made or removed.
+ * @param table the VXLAN's own, or the bridge's, in which a guest of the host itself is
+ * @returns the times, as of `performance.now()`
+ */
+export async function watchEntry(
+  hosts: readonly LabHost[],
+  { member }: { readonly member: Pick<LabHost['member'], 'mac'> },
+  removed: boolean,
+  table: FdbEntry['table'] = 'self',
+): Promise<number[]> {
   const closers: (() => void)[] = [];
   const nice = getPriority();
   setPriority(WATCHER_NICE);
@@ -41,7 +51,7 @@ export async function watchEntry(hosts: readonly LabHost[], { member }: LabHost,
           if (received === 'overflow') reject(new Error(`events of ${netns} were lost`));
           if (typeof received === 'string') return;
           for (const message of messages(received))
-            if (tellsOf(message, member.mac, removed)) resolve(performance.now());
+            if (tellsOf(message, member.mac, removed, table)) resolve(performance.now());
         });
         closers.push(() => {
           clearTimeout(deadline);
@@ -57,8 +67,8 @@ export async function watchEntry(hosts: readonly LabHost[], { member }: LabHost,
   }
 }
 
-function tellsOf(message: Message, mac: Mac, removed: boolean): boolean {
+function tellsOf(message: Message, mac: Mac, removed: boolean, table: FdbEntry['table']): boolean {
   if (message.type !== (removed ? RTM_DELNEIGH : RTM_NEWNEIGH) || neighbourFamily(message) !== AF_BRIDGE) return false;
   const entry = readFdbEntry(message);
-  return entry?.table === 'self' && entry.mac === mac && entry.externLearn;
+  return entry?.table === table && entry.mac === mac && entry.externLearn;
 }

@@ -13,6 +13,7 @@ import { bootHttp } from './boot-http.ts';
 import { channels } from './channels.ts';
 import { commands } from './commands.ts';
 import { entries } from './fdb-entries.ts';
+import { guestPorts } from './guest-ports.ts';
 import { idleMeshes } from './idle-meshes.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   agent,
   'idle-meshes': idleMeshes,
   channels,
+  ports: guestPorts,
   'boot-http': bootHttp,
   overlays,
   boot,

@@ -47,12 +47,13 @@ export const BUNDLE_OPTIONS = {
 
 /**
  * Empties `directory`, and bundles all programs into it.
+ * @param from finds out what `mesh --version` names as the source
  * @returns the directories of the packages in node_modules that code was taken from
  */
-export async function bundle(directory: string): Promise<string[]> {
+export async function bundle(directory: string, from = checkout): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  const define = { MESHWORK_BUILD: JSON.stringify(checkout()) ?? 'undefined' };
+  const define = { MESHWORK_BUILD: JSON.stringify(from()) ?? 'undefined' };
   const built = await Promise.all([
     build({ ...BUNDLE_OPTIONS, define, entryPoints: WHOLE.map(source), outdir: directory }),
     build({ ...BUNDLE_OPTIONS, define, entryPoints: SPLIT.map(source), outdir: directory, splitting: true }),

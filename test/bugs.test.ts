@@ -15,8 +15,10 @@ test('there are at least ten bugs', () => {
   expect(BUGS.size).toBeGreaterThanOrEqual(10);
 });
 
+const SOURCE = SourceTree.read(ROOT);
+
 test.each([...BUGS])('each change of %s fits the source exactly once', (_, { changes }: Bug) => {
-  const tree = SourceTree.read(ROOT);
+  const tree = SOURCE.copy();
   for (const change of changes) {
     const { file, text } = changed(tree, change);
     expect(tree.has(file) ? tree.text(file) : undefined).not.toBe(text);

@@ -1,6 +1,8 @@
-/** The bundles of the daemons that system tests start: made once for all files, before the first. */
+/** The bundles of the daemons and the command that system tests start: made once for all files, before the first. */
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
+  cpSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -9,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -30,9 +33,15 @@ export default async function setup(): Promise<void> {
     if (Date.now() - statSync(old).mtimeMs > KEPT_MS) rmSync(old, { recursive: true, force: true });
   }
   const made = mkdtempSync(join(PLACE, 'new-'));
-  await bundle(made);
+  // Some tests run the command as another user.
+  chmodSync(made, 0o755);
+  // Without the commit: it is in the images, and each commit would need new ones.
+  await bundle(join(made, 'dist'), () => undefined);
+  cpSync(join(TOP, 'bin'), join(made, 'bin'), { recursive: true });
+  // The command runs on the Node beside it, as in a package.
+  symlinkSync(process.execPath, join(made, 'node'));
   const hash = createHash('sha256');
-  for (const file of globSync('{*,node-boot/*}', { cwd: made }).sort()) {
+  for (const file of globSync('{dist,bin}/**', { cwd: made }).sort()) {
     const path = join(made, file);
     if (statSync(path).isFile()) hash.update(`\0${file}\0`).update(readFileSync(path));
   }
@@ -44,5 +53,5 @@ export default async function setup(): Promise<void> {
     rmSync(made, { recursive: true });
     utimesSync(directory, new Date(), new Date());
   }
-  process.env.MESH_BUNDLES = directory;
+  process.env.MESH_BUNDLES = join(directory, 'dist');
 }

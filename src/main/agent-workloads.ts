@@ -1,7 +1,6 @@
 /** Composes the virtual machines of the agent. */
 import { join } from 'node:path';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
-import { howFar } from '../agent/images/image-progress.ts';
 import type { Volumes } from '../agent/images/volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
@@ -22,17 +21,14 @@ interface WorkloadsInput {
 }
 
 /** The workloads of the node; those that an earlier agent has started go on. */
-export function openWorkloads({ paths, volumes, ...input }: WorkloadsInput): NodeWorkloads {
-  const { state, run, logs, root } = paths;
+export function openWorkloads({ paths, ...input }: WorkloadsInput): NodeWorkloads {
+  const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
   return new NodeWorkloads({
     ...input,
-    directories: { run, logs, pxen: join(root, 'run/pxen') },
+    run,
+    directories: { machines, logs, pxen: join(root, 'run/pxen') },
     state: join(state, 'workloads'),
-    volumeDirectory: paths.volumes,
-    volumes: {
-      pathOf: (volume) => volumes.pathOf(volume),
-      ensure: (volume, { tell }) => volumes.ensure(volume, { onProgress: (progress) => tell(howFar(progress)) }),
-    },
+    volumeDirectory,
     user: vmUser(),
     listenerOf: unixListener,
     wasKilledForMemory,

@@ -74,11 +74,8 @@ async function main(): Promise<void> {
   const images = await openImages({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const services = openServices(paths.state, clock, journal);
   const workloads = openWorkloads({
-    paths,
-    clock,
-    journal,
+    ...{ paths, clock, journal, assignments },
     launcher: services.launcher,
-    assignments,
     volumes: images.volumes,
   });
   const agent = new Agent({

@@ -8,6 +8,10 @@ import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue
 import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
+import { WorkloadBook } from '../controller/workloads/workload-book.ts';
+import { followMoves } from '../controller/workloads/workload-moves.ts';
+import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
+import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
 import type { Network } from '../model/network/network.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
@@ -27,6 +31,7 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  readonly workloads: WorkloadOrders;
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
@@ -43,7 +48,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const book = await PortBook.open(input.store);
   const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
-  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses });
+  const reports = new WorkloadReports(input.clock);
+  const workloadBook = await WorkloadBook.open(input.store, book);
+  const workloads = reports.beside(workloadBook);
+  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads });
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -63,14 +71,19 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
+  const workloadParts = { book: workloadBook, reports, nodes: assignments, network, ports: book };
+  const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const endMoves = followMoves({ ...input, ...workloadParts, orders });
   return {
     assignments,
     ports,
+    workloads: orders,
     ownNode,
     roles,
-    parts: [book, roles, assignments, hostAddresses],
+    parts: [book, workloadBook, roles, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
+      endMoves();
       ownNode.close();
       assignments.close();
     },

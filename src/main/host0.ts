@@ -128,6 +128,7 @@ async function main(): Promise<void> {
     keys,
     orphans: given.orphans,
     ports: given.ports,
+    workloads: given.workloads,
     ownNode: given.ownNode,
     roles: given.roles,
     assignments: given.assignments,

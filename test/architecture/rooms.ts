@@ -189,6 +189,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         ports: 'ports are in the assignments of their nodes',
       },
       ports: { pools: 'the ids of ports' },
+      workloads: {
+        assignments: 'a workload is given to its node',
+        ports: 'a workload has ports',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
@@ -234,8 +238,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       workloads: {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
+        images: 'volumes and seeds of virtual machines',
         assignment: 'what host0 has given',
-        images: 'the seed of a guest is a disk',
       },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       images: {},

@@ -35,6 +35,11 @@ export class SourceTree {
     return new SourceTree(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
   }
 
+  /** The same files, to be changed apart from these. */
+  copy(): SourceTree {
+    return new SourceTree(this.#texts);
+  }
+
   has(file: string): boolean {
     return this.#texts.has(file);
   }

@@ -1,7 +1,11 @@
 /** Workloads for tests. */
 import { parseIpv4 } from '../../src/model/address/ipv4.ts';
 import type { Workload } from '../../src/model/workload/workload.ts';
-import type { AssignedWorkload } from '../../src/protocol/documents/workload/assigned-workload.ts';
+import type {
+  AssignedWorkload,
+  NodeCapacity,
+  WorkloadRun,
+} from '../../src/protocol/documents/workload/assigned-workload.ts';
 
 /** A small virtual machine with one disk and one card. */
 export const workload: Workload = {
@@ -33,3 +37,23 @@ export const assignedWeb: AssignedWorkload = {
   ports: { lan: '1f' },
   wanted: 'running',
 };
+
+/** Another workload like it, with a uuid of its own. */
+export function workloadNamed(name: string, more: Partial<Workload> = {}): Workload {
+  return { ...workload, name, uuid: `uuid-${name}`, ...more };
+}
+
+/** A node with room for many guests. */
+export const capacity: NodeCapacity = {
+  memoryBytes: 64 * 1024 ** 3,
+  availableBytes: 64 * 1024 ** 3,
+  threads: 4,
+  accelerator: 'tcg',
+  volumes: 'disk',
+  volumeBytes: 1024 ** 4,
+};
+
+/** A workload that runs. */
+export function runOf(id: string, more: Partial<WorkloadRun> = {}): WorkloadRun {
+  return { id, generation: 1, state: 'running', ageSec: 0, restarts: 0, ...more };
+}

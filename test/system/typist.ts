@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
+import { commandDirectory } from '../../src/image/node/program-files.ts';
 import { missingLine, type ShownCommand } from '../cli/console-block.ts';
 import { until } from './until.ts';
 
@@ -24,10 +25,10 @@ export class Typist {
   /** @param lab the name of the lab to use; pages name none, since they assume only one lab */
   constructor(lab: string) {
     const program = `#!/bin/sh
-[ "$1" = lab ] || exec ${TOP}bin/mesh "$@"
+[ "$1" = lab ] || exec ${commandDirectory}/mesh "$@"
 verb=$2
 shift 2
-exec ${TOP}bin/mesh lab "$verb" --name ${lab} "$@"
+exec ${commandDirectory}/mesh lab "$verb" --name ${lab} "$@"
 `;
     mkdirSync(join(this.place, 'tmp'));
     writeFileSync(join(this.place, 'mesh'), program, { mode: 0o755 });

@@ -5,7 +5,7 @@ import type { Finding, HealthSource } from '../../protocol/documents/finding.ts'
 import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { imageKind } from './image-kind.ts';
-import { cacheRoomAt } from './image-limit.ts';
+import { roomAt } from './image-limit.ts';
 import type { OpenOrigin } from './image-origin.ts';
 import { TransferMeter } from './image-progress.ts';
 import { ImageShelf, type ShelvedImage } from './image-shelf.ts';
@@ -122,7 +122,7 @@ export class ImageCache implements HealthSource {
 
   /** The images, and those that are on their way. */
   async view(): Promise<DiskImageCache> {
-    const [uses, room] = await Promise.all([this.shelf.uses(), cacheRoomAt(this.shelf.directory)]);
+    const [uses, room] = await Promise.all([this.shelf.uses(), roomAt(this.shelf.directory)]);
     const nowMs = this.#wallMs();
     const images = this.shelf.images.map((image) => viewOf(image, uses.get(image.sha256) ?? [], nowMs));
     const coming = [...this.#flights.values()].map(
@@ -317,7 +317,7 @@ export class ImageCache implements HealthSource {
       .filter(({ sha256 }) => !uses.has(sha256) && (this.#held.get(sha256) ?? 0) <= nowMs)
       .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
     for (;;) {
-      const room = await cacheRoomAt(directory);
+      const room = await roomAt(directory);
       const limitBytes = this.#input.limitBytes ?? room.usualLimitBytes;
       const transfers = [...this.#promises.values()];
       const comingBytes = transfers.reduce(

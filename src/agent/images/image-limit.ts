@@ -23,7 +23,7 @@ export interface RoomView {
 }
 
 /** Looks at the file system of a directory, which must exist. */
-export async function cacheRoomAt(directory: string): Promise<RoomView> {
+export async function roomAt(directory: string): Promise<RoomView> {
   const { type, bsize, blocks, bavail } = await statfs(directory);
   const isInMemory = MEMORY_TYPES.has(type);
   const memoryBytes = isInMemory ? memory('MemTotal') : 0;

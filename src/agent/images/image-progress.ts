@@ -56,13 +56,3 @@ export class TransferMeter {
     this.#tell(this.#last);
   }
 }
-
-/** How far a transfer is, in words that follow the name of a volume. They change a hundred times at most. */
-export function howFar({ doneBytes, totalBytes }: ImageProgress): string {
-  if (totalBytes === undefined || totalBytes === 0) return `fetches its image: ${hundredMegabytes(doneBytes)}`;
-  return `fetches its image: ${Math.floor((doneBytes * 100) / totalBytes)} % of ${Math.ceil(totalBytes / 1e6)} MB`;
-}
-
-function hundredMegabytes(bytes: number): string {
-  return `${Math.floor(bytes / 1e8) * 100} MB have come`;
-}

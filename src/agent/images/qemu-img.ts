@@ -22,7 +22,7 @@ const VOLUME_MODE = 0o600;
 
 /**
  * Makes a qcow2 file that holds only what is written to it. The file is there as a whole or not at all.
- * @throws MESH_WORKLOAD_VOLUME, MESH_DISK_REFUSED
+ * @throws MESH_VOLUME_REFUSED, MESH_DISK_REFUSED
  */
 export async function thinVolume({ base, path, sizeBytes }: ThinVolume): Promise<void> {
   const temporary = `${path}.new`;
@@ -63,7 +63,7 @@ function refused(path: string, cause: unknown): MeshError {
     ? 'Install it on this node: the package qemu-utils on Debian, qemu-img on Alpine.'
     : 'Make room on the disk, and start the virtual machine again.';
   return new MeshError(
-    isFull ? 'MESH_DISK_REFUSED' : 'MESH_WORKLOAD_VOLUME',
+    isFull ? 'MESH_DISK_REFUSED' : 'MESH_VOLUME_REFUSED',
     `the volume ${path} cannot be made: ${why}`,
     {
       operation: 'make volume',

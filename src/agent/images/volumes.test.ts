@@ -109,7 +109,7 @@ test.each([
 }, says) => {
   const source = more.source === undefined ? {} : { source: join(directory, more.source) };
   const error = await errorOf(volumes.ensure({ type: 'qcow2', path: 'x.qcow2', ...more, ...source }));
-  expect(error).toMatchObject({ code: 'MESH_WORKLOAD_VOLUME', message: expect.stringContaining(says) });
+  expect(error).toMatchObject({ code: 'MESH_VOLUME_REFUSED', message: expect.stringContaining(says) });
   expect(existsSync(join(directory, 'volumes/x.qcow2'))).toBe(false);
 });
 

@@ -9,7 +9,7 @@ import { MeshError } from '../../model/error.ts';
 import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { ImageCache, ReadyImage } from './image-cache.ts';
 import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from './image-kind.ts';
-import { cacheRoomAt } from './image-limit.ts';
+import { roomAt } from './image-limit.ts';
 import { diskRefused } from './part-file.ts';
 import { thinVolume } from './qemu-img.ts';
 
@@ -57,7 +57,7 @@ export class Volumes {
     this.#root = root;
   }
 
-  /** Where a volume is. @throws MESH_WORKLOAD_VOLUME for a path that leads out of the directory of volumes */
+  /** Where a volume is. @throws MESH_VOLUME_REFUSED for a path that leads out of the directory of volumes */
   pathOf({ path }: Pick<WantedVolume, 'path'>): string {
     const whole = isAbsolute(path) ? join(this.#root, path) : join(this.#directory, path);
     const isInside = isAbsolute(path) || whole.startsWith(`${normalize(this.#directory)}/`);
@@ -67,7 +67,7 @@ export class Volumes {
 
   /**
    * Gives a volume; one that is not there is made.
-   * @throws MESH_DISK_IMAGE_* (image-cache.ts), MESH_WORKLOAD_VOLUME, MESH_DISK_REFUSED; nothing half made is there then
+   * @throws MESH_DISK_IMAGE_* (image-cache.ts), MESH_VOLUME_REFUSED, MESH_DISK_REFUSED; nothing half made is there then
    */
   async ensure(wanted: WantedVolume, settings: VolumeSettings = {}): Promise<ReadyVolume> {
     const path = this.pathOf(wanted);
@@ -92,7 +92,7 @@ export class Volumes {
   async #ensure(wanted: WantedVolume, path: string, settings: VolumeSettings): Promise<ReadyVolume> {
     if (!(await isThere(path))) await this.#make(wanted, path, settings);
     const kind = await kindAt(path, wanted);
-    const { isInMemory } = await cacheRoomAt(dirname(path));
+    const { isInMemory } = await roomAt(dirname(path));
     const isReadOnly = wanted.type === 'iso';
     return { path, format: kind.format, isReadOnly, memoryBytes: isInMemory ? kind.diskBytes : 0 };
   }
@@ -164,5 +164,5 @@ async function kindAt(path: string, { type }: WantedVolume): Promise<ImageKind> 
 
 function refused(path: string, why: string, remedy: string, cause?: unknown): MeshError {
   const more = cause === undefined ? {} : { cause };
-  return new MeshError('MESH_WORKLOAD_VOLUME', `the volume ${path} ${why}`, { object: path, remedy, ...more });
+  return new MeshError('MESH_VOLUME_REFUSED', `the volume ${path} ${why}`, { object: path, remedy, ...more });
 }

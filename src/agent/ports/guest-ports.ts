@@ -40,12 +40,12 @@ export function withGuests(foreign: Ports, assigned: readonly AssignedPort[]): P
   return [...others, ...taps];
 }
 
-/** The rules of before hold for an interface whose guest has no addresses: it may carry any guest. */
+/** The rules for plugged ports hold for an interface of which nothing is known: it may carry any guest. */
 function guestOf(port: AssignedPort): (Pick<AssignedPort, 'link' | 'network'> & { guest: PortGuest }) | undefined {
   const { id: portId, mac, link, network, addresses, trusted = false } = port;
   if (portId === undefined || mac === undefined) return undefined;
   const tap = isTapPort(port);
-  if (!tap && addresses === undefined) return undefined;
+  if (!tap && addresses === undefined && !trusted) return undefined;
   return { link, network, guest: { portId, mac, tap, addresses: addresses ?? [], trusted } };
 }
 

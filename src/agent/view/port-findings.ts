@@ -72,7 +72,22 @@ function memberAt({ source, input }: Agent, mac: string): string | undefined {
   return undefined;
 }
 
+/** What a guest is refused that has other addresses than its port, or another MTU than its network. */
+const OF_GUESTS: Readonly<Partial<Record<RefusalKind, string>>> = {
+  'wrong-mac': 'Give the card of the guest the Ethernet address of the port.',
+  'wrong-address':
+    "If the address is the guest's own, make its port again with `--address`; a router needs `--trusted`. A link-local address must follow from the Ethernet address (EUI-64).",
+  'too-large': 'Give the card of the guest the MTU of the network.',
+};
+
+function guestRemedy(id: string, counts: readonly RefusalCount[]): string {
+  const hints = counts.flatMap(({ kind }) => OF_GUESTS[kind] ?? []);
+  return [`On host0, \`mesh port show ${id}\` tells what the port is for.`, ...hints].join(' ');
+}
+
 function remedyOf(agent: Agent, port: string, counts: readonly RefusalCount[]): string {
+  const tap = agent.networks.taps.find(({ link }) => link === port);
+  if (tap !== undefined) return guestRemedy(tap.id, counts);
   const wanted = agent.ports.list().find((view) => view.interface === port);
   const bridge = agent.networks.all.find(({ id }) => id === wanted?.network)?.bridge?.name;
   const off = `Look at the machine behind ${port}. \`mesh port unplug ${port}\` takes it off the network.`;

@@ -4,7 +4,7 @@
  */
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
-import type { AssignedWorkload, RunState, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
@@ -18,7 +18,9 @@ import { processNameOf, type ReadyParts, startRecord } from './emulator.ts';
 import { endingOf, isStartedAgain } from './ending.ts';
 import { diskFull, startError } from './guest-errors.ts';
 import { GuestMonitor } from './guest-monitor.ts';
-import { usageOf } from './memory-room.ts';
+import { errorOf, type GuestNow, runOf } from './guest-view.ts';
+import { processUsage } from './memory-room.ts';
+import type { Making } from './node-parts.ts';
 import type { RunRecord, RunRecords } from './run-record.ts';
 import { hasSockets } from './vm-place.ts';
 
@@ -32,10 +34,10 @@ export interface GuestInput {
   /** Whether the kernel has killed a process because memory ran out. */
   readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
   /**
-   * Makes ready what the emulator needs, and tells what it waits for meanwhile.
+   * Makes ready what the emulator needs, which may take as long as a download.
    * @throws MESH_WORKLOAD_*, MESH_QEMU_MISSING, and errors of images
    */
-  readonly makeReady: (assigned: AssignedWorkload, tell: (why: string) => void) => Promise<ReadyParts>;
+  readonly makeReady: (assigned: AssignedWorkload, making: Making) => Promise<ReadyParts>;
   /** The items that must be there before the emulator starts. */
   readonly needs: (assigned: AssignedWorkload) => readonly ItemKey[];
   /** Whether the volumes have room again after a full disk. */
@@ -57,12 +59,6 @@ const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
 
-interface Now {
-  readonly state: RunState;
-  readonly why?: string;
-  readonly error?: MeshError;
-}
-
 /** One workload. Its settling is carried out one step after the other. */
 export class Guest {
   readonly #input: GuestInput;
@@ -71,13 +67,14 @@ export class Guest {
   #service: NodeService | undefined;
   #monitor: GuestMonitor | undefined;
   readonly #pause = new RestartPause();
-  #now: Now = { state: 'preparing', why: 'the workload has been taken up' };
+  #now: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
   #sinceMs: number;
   #upSinceMs = 0;
   #wasUp = false;
   /** When a guest that was told to switch itself off is ended. */
   #offAtMs: number | undefined;
   #pressAtMs = 0;
+  #making: AbortController | undefined;
   #retry: Alarm | undefined;
   #isRemoved = false;
   #isReleased = false;
@@ -112,32 +109,18 @@ export class Guest {
     if (this.#service === undefined || this.#record === undefined) return undefined;
     const { memoryBytes, accelerator } = this.#record;
     const pid = this.#pid;
-    return { memoryBytes, accelerator, takenBytes: pid === undefined ? undefined : usageOf(pid)?.memoryBytes };
+    return { memoryBytes, accelerator, takenBytes: pid === undefined ? undefined : processUsage(pid)?.memoryBytes };
   }
 
   get run(): WorkloadRun {
-    const { state, why, error } = this.#now;
-    const record = this.#record;
-    const pid = this.#pid;
-    const usage = pid === undefined ? undefined : usageOf(pid);
-    const { id, generation } = this.#assigned;
-    return {
-      ...{ id, generation: record?.generation ?? generation, state },
-      ageSec: Math.floor((this.#input.clock.nowMs() - this.#sinceMs) / 1000),
-      ...(why !== undefined && { why }),
-      ...(error !== undefined && { error: error.toJSON() }),
-      ...(pid !== undefined && { pid }),
-      ...(record !== undefined && { accelerator: record.accelerator, cpuMode: record.cpuMode }),
-      ...(record?.acceleratorWhy !== undefined && { acceleratorWhy: record.acceleratorWhy }),
-      restarts: record?.restarts ?? 0,
-      ...(record !== undefined && record.volumeMemoryBytes > 0 && { volumeMemoryBytes: record.volumeMemoryBytes }),
-      ...usage,
-    };
+    const ageSec = Math.floor((this.#input.clock.nowMs() - this.#sinceMs) / 1000);
+    return runOf(this.#assigned, this.#record, { ...this.#now, ageSec, pid: this.#pid });
   }
 
   /** host0 wants the workload like this now. */
   want(assigned: AssignedWorkload): void {
     this.#assigned = assigned;
+    this.#making?.abort();
     this.look();
   }
 
@@ -145,6 +128,7 @@ export class Guest {
   async remove(): Promise<void> {
     this.#isRemoved = true;
     this.#isReleased = true;
+    this.#making?.abort();
     this.#retry?.cancel();
     await this.#queue;
     this.#monitor?.close();
@@ -154,6 +138,7 @@ export class Guest {
   /** Leaves the emulator running. */
   async release(): Promise<void> {
     this.#isReleased = true;
+    this.#making?.abort();
     this.#retry?.cancel();
     await this.#queue;
     this.#monitor?.close();
@@ -225,16 +210,20 @@ export class Guest {
     const before = this.#record;
     const isNew = before === undefined || before.generation !== assigned.generation;
     if (isNew) this.#pause.reset();
+    const making = new AbortController();
+    this.#making = making;
     let parts: ReadyParts;
     try {
-      parts = await makeReady(assigned, (why) => this.#become({ state: 'preparing', why }));
+      const tell = (why: string) => this.#become({ state: 'preparing', why });
+      parts = await makeReady(assigned, { tell, signal: making.signal });
     } catch (thrown) {
+      if (making.signal.aborted) return this.look();
       const error = MeshError.from(thrown);
       if (error.code === 'MESH_PORT_UNKNOWN') this.#become({ state: 'preparing', why: error.message });
       else this.#become({ state: 'failed', why: error.message, error });
       return this.#lookIn(READY_RETRY_MS);
     }
-    if (this.#isReleased || this.#assigned !== assigned) return this.look();
+    if (making.signal.aborted) return this.look();
     const record = startRecord(assigned, parts, {
       start: (before?.start ?? 0) + 1,
       restarts: isNew ? 0 : before.restarts,
@@ -381,7 +370,7 @@ export class Guest {
     await this.#input.records.write(record);
   }
 
-  #become(now: Now): void {
+  #become(now: GuestNow): void {
     const before = this.#now;
     if (before.state === now.state && before.why === now.why && before.error?.code === now.error?.code) return;
     if (before.state !== now.state) this.#sinceMs = this.#input.clock.nowMs();
@@ -393,8 +382,4 @@ export class Guest {
     this.#retry?.cancel();
     if (!this.#isReleased && !this.#isRemoved) this.#retry = this.#input.clock.after(delayMs, () => this.look());
   }
-}
-
-function errorOf({ error }: RunRecord): Pick<Now, 'error'> {
-  return error === undefined ? {} : { error: MeshError.fromJSON(error) };
 }

@@ -62,7 +62,7 @@ export function memoryNow(file = '/proc/meminfo'): MemoryNow {
 }
 
 /** What a process has in memory, and the processor time that it has used. Undefined when it has ended. */
-export function usageOf(pid: number): { readonly memoryBytes: number; readonly cpuSec: number } | undefined {
+export function processUsage(pid: number): { readonly memoryBytes: number; readonly cpuSec: number } | undefined {
   try {
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,19 +1,21 @@
 /** What a node makes ready for an emulator: ports, memory, volumes, firmware, and its directory. */
 import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, rm, statfs } from 'node:fs/promises';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
 import { QEMU, type QemuCard, type QemuDisk, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
+import { roomAt } from '../images/image-limit.ts';
 import { SEED_ID, seedDisk, seedPath } from '../images/seed-disk.ts';
+import type { Volumes } from '../images/volumes.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
-import type { VolumeMaker } from './volume-maker.ts';
 
 /** What the parts of emulators come from. */
 export interface NodePartsInput {
@@ -21,7 +23,7 @@ export interface NodePartsInput {
   /** For the seed of each workload, and what its firmware keeps. */
   readonly state: string;
   readonly user: VmUser;
-  readonly volumes: VolumeMaker;
+  readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
   readonly probe: () => Promise<AcceleratorProbe>;
   /** The ports that host0 has given this node. */
   readonly ports: () => readonly AssignedPort[];
@@ -30,6 +32,14 @@ export interface NodePartsInput {
   readonly mtuOf: (link: string) => number | undefined;
   /** The memory that was promised to the other workloads. */
   readonly promised: (except: string) => readonly PromisedMemory[];
+}
+
+/** A run of making ready. */
+export interface Making {
+  /** Is told what is being waited for. */
+  readonly tell: (why: string) => void;
+  /** The workload is wanted otherwise, or no more. */
+  readonly signal: AbortSignal;
 }
 
 const FIRMWARES = [
@@ -47,8 +57,8 @@ export class NodeParts {
     this.#input = input;
   }
 
-  /** @param tell is told what is being waited for @throws MESH_PORT_UNKNOWN while a port is on its way; others for a fault */
-  async makeReady(assigned: AssignedWorkload, tell: (why: string) => void): Promise<ReadyParts> {
+  /** @throws MESH_PORT_UNKNOWN while a port is on its way; others for a fault */
+  async makeReady(assigned: AssignedWorkload, { tell, signal }: Making): Promise<ReadyParts> {
     const { id, workload } = assigned;
     const { user, directories, volumes, probe: ask, promised } = this.#input;
     if (findProgram(QEMU) === undefined) throw noEmulator(workload.name);
@@ -62,7 +72,10 @@ export class NodeParts {
     let volumeMemoryBytes = 0;
     for (const volume of workload.volumes) {
       tell(`its volume ${volume.id} is being made`);
-      const ready = await volumes.ensure(volume, { tell: (howFar) => tell(`its volume ${volume.id} ${howFar}`) });
+      const ready = await volumes.ensure(volume, {
+        signal,
+        onProgress: (progress) => tell(`its volume ${volume.id} is on its way${percentOf(progress)}`),
+      });
       disks.push({
         ...{ id: volume.id, path: ready.path, format: ready.format, kind: ready.isReadOnly ? 'cd' : 'disk' },
       });
@@ -70,6 +83,10 @@ export class NodeParts {
     }
     const seed = await seedDisk(this.#input.state, id, workload, cards);
     if (seed !== undefined) disks.push({ id: SEED_ID, path: seed, format: 'raw', kind: 'seed' });
+    // On a node without a disk, volumes are in its memory.
+    const whole = { ...wanted, memoryBytes: wanted.memoryBytes + volumeMemoryBytes };
+    const tooMuch = memoryRefusal(workload.name, whole, memoryNow(), promised(id));
+    if (volumeMemoryBytes > 0 && tooMuch !== undefined) throw tooMuch;
     const firmware = await this.#firmware(assigned);
     const directory = await prepareVm(directories, id, workload.uuid, user);
     const outputFile = vmOutput(directories, id);
@@ -95,8 +112,8 @@ export class NodeParts {
   /** Whether there is room again where the volumes of a workload are. Never rejects. */
   async hasRoom({ workload }: AssignedWorkload): Promise<boolean> {
     const paths = new Set(workload.volumes.map((volume) => dirname(this.#input.volumes.pathOf(volume))));
-    const rooms = await Promise.all([...paths].map((path) => roomAt(path)));
-    return rooms.every((bytes) => bytes >= ROOM_BYTES);
+    const rooms = await Promise.all([...paths].map((path) => roomAt(path).catch(() => ({ freeBytes: 0 }))));
+    return rooms.every(({ freeBytes }) => freeBytes >= ROOM_BYTES);
   }
 
   #cards({ workload, ports }: AssignedWorkload): { cards: QemuCard[]; taps: string[] } {
@@ -136,12 +153,8 @@ export class NodeParts {
   }
 }
 
-/** What is free on the file system of a path, in bytes; 0 where there is none. */
-export async function roomAt(path: string): Promise<number> {
-  return statfs(path).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => 0,
-  );
+function percentOf({ doneBytes, totalBytes }: ImageProgress): string {
+  return totalBytes === undefined || totalBytes === 0 ? '' : `: ${Math.floor((doneBytes / totalBytes) * 100)} %`;
 }
 
 /** A port is on its way: no fault. */

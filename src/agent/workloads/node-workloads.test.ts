@@ -3,7 +3,6 @@ import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { existingVolumes } from '../../../test/kit/existing-volumes.ts';
 import { MemoryGroup } from '../../../test/kit/memory-group.ts';
 import { ip } from '../../../test/kit/namespaces.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
@@ -33,7 +32,9 @@ import { QmpClient } from '../../services/qemu/qmp-client.ts';
 import { NOTHING_GIVEN } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
 import { servicePart } from '../desired/parts/service.ts';
+import { ImageCache } from '../images/image-cache.ts';
 import { thinVolume } from '../images/qemu-img.ts';
+import { Volumes } from '../images/volumes.ts';
 import { SystemKernel } from '../kernel/system-kernel.ts';
 import { printStep } from '../loop/plan.ts';
 import { Reconciler } from '../loop/reconciler.ts';
@@ -101,6 +102,12 @@ class Node {
     });
     this.#services = new NodeServices(launcher, new OwnedFiles(join(root, 'files')));
     const node = this;
+    const images = new ImageCache({
+      directory: join(root, 'images'),
+      clock: systemClock,
+      journal,
+      origin: () => () => Promise.reject(new Error('nothing comes from there')),
+    });
     this.workloads = new NodeWorkloads({
       clock: systemClock,
       journal,
@@ -116,10 +123,11 @@ class Node {
         changed: () => undefined,
         isComplete: true,
       },
-      directories: { run: join(root, 'run'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
+      run: root,
+      directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
       state: join(root, 'workloads'),
       volumeDirectory: root,
-      volumes: existingVolumes(root),
+      volumes: new Volumes(images, root, '/'),
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,
@@ -301,7 +309,11 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
 }, 240_000);
 
 test.each([
-  ['a volume that is not there', { volumes: web.volumes }, 'MESH_WORKLOAD_VOLUME'],
+  [
+    'a volume that is not there',
+    { volumes: [{ id: 'root', type: 'qcow2', path: 'none.qcow2' }] },
+    'MESH_VOLUME_REFUSED',
+  ],
   ['more memory than there is', { memoryBytes: 1024 * 1024 * MIB }, 'MESH_WORKLOAD_MEMORY'],
   ['a CPU model that does not exist', { cpu: { threads: 1, mode: 'Nonsense' } }, 'MESH_QEMU_REFUSED'],
   ['a kernel that is not there', { boot: { kernel: '/no/kernel' } }, 'MESH_QEMU_REFUSED'],

@@ -1,7 +1,6 @@
 /** The workloads of a node: follows what host0 has given, and tells how each of them runs. */
-import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -22,15 +21,16 @@ import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
+import { type RoomView, roomAt } from '../images/image-limit.ts';
+import type { Volumes } from '../images/volumes.ts';
 import { portKey } from '../items/port.ts';
 import { processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
-import { NodeParts, roomAt } from './node-parts.ts';
+import { NodeParts } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
 import { removeVm, type VmDirectories, type VmUser, vmDirectory } from './vm-place.ts';
-import type { VolumeMaker } from './volume-maker.ts';
 
 /** The part of the agent that workloads use. */
 export interface WorkloadAgent {
@@ -47,10 +47,12 @@ export interface NodeWorkloadsInput {
   readonly launcher: Launcher;
   readonly assignments: Pick<NodeAssignments, 'workloads' | 'given' | 'changes' | 'changed' | 'isComplete'>;
   readonly directories: VmDirectories;
+  /** A directory that a reboot empties. */
+  readonly run: string;
   /** For the records of the workloads. */
   readonly state: string;
   readonly volumeDirectory: string;
-  readonly volumes: VolumeMaker;
+  readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
   /** Whether the kernel has killed a process because memory ran out. */
@@ -64,8 +66,6 @@ const GRACE_SEC = 30;
 /** A guest can write some MB a second to its console. */
 const CONSOLE_LOOK_MS = 1_000;
 const CONSOLE_MAX_BYTES = 1024 * 1024;
-/** The file systems that are in memory: tmpfs and ramfs (statfs(2)). */
-const IN_MEMORY = new Set([0x01021994, 0x858458f6]);
 
 /** Runs the workloads of one node. Call `serve` first, and `start` when the assignment of before is there. */
 export class NodeWorkloads implements AssignedRuns, HealthSource {
@@ -90,7 +90,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   constructor(input: NodeWorkloadsInput) {
     this.#input = input;
     this.#records = new RunRecords(input.state);
-    this.#accelerator = new NodeAccelerator(input.directories.run, input.clock);
+    this.#accelerator = new NodeAccelerator(input.run, input.clock);
     this.#parts = new NodeParts({
       ...input,
       probe: () => this.#accelerator.probe(),
@@ -188,7 +188,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
         ...this.#input,
         graceSec,
         records: this.#records,
-        makeReady: (wanted, tell) => this.#parts.makeReady(wanted, tell),
+        makeReady: (wanted, making) => this.#parts.makeReady(wanted, making),
         needs: (wanted) => this.#parts.tapsOf(wanted).map(portKey),
         hasRoom: (wanted) => this.#parts.hasRoom(wanted),
         onItems: () => this.#collect(),
@@ -260,9 +260,14 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
       ? await this.#accelerator.probe()
       : ({ accelerator: 'none', why: `There is no ${QEMU} on this node.` } as const);
     const models = await cpuModels();
-    const { isInMemory, bytes } = await volumeRoom(volumeDirectory);
+    const { isInMemory, freeBytes } = await volumeRoom(volumeDirectory);
     this.#capacity = {
-      ...{ threads: availableParallelism(), accelerator, volumes: isInMemory ? 'memory' : 'disk', volumeBytes: bytes },
+      ...{
+        threads: availableParallelism(),
+        accelerator,
+        volumes: isInMemory ? 'memory' : 'disk',
+        volumeBytes: freeBytes,
+      },
       ...(why !== undefined && { why }),
       ...(models !== undefined && { cpuModes: models }),
     };
@@ -270,11 +275,11 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   }
 }
 
-/** The file system of the volumes: that of the nearest directory that is there. */
-async function volumeRoom(directory: string): Promise<{ readonly isInMemory: boolean; readonly bytes: number }> {
-  for (let path = directory; ; path = join(path, '..')) {
-    const found = await statfs(path).catch(() => undefined);
-    if (found !== undefined) return { isInMemory: IN_MEMORY.has(found.type), bytes: await roomAt(path) };
-    if (path === '/') return { isInMemory: false, bytes: 0 };
+/** The room for volumes: that of the nearest directory that is there. */
+async function volumeRoom(directory: string): Promise<Pick<RoomView, 'isInMemory' | 'freeBytes'>> {
+  for (let path = directory; ; path = dirname(path)) {
+    const found = await roomAt(path).catch(() => undefined);
+    if (found !== undefined) return found;
+    if (path === dirname(path)) return { isInMemory: false, freeBytes: 0 };
   }
 }

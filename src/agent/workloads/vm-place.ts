@@ -6,8 +6,8 @@ import { QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 
 /** The directories of a node that hold files of workloads. */
 export interface VmDirectories {
-  /** `ROOT/run/meshwork`. */
-  readonly run: string;
+  /** `ROOT/run/meshwork/vm`. */
+  readonly machines: string;
   /** `ROOT/run/pxen`, with a link to the files of each workload, by its uuid. */
   readonly pxen: string;
   /** `ROOT/var/log/meshwork`. */
@@ -25,8 +25,8 @@ const DIRECTORY_MODE = 0o700;
 const USERS = ['meshwork-vm', 'nobody'] as const;
 
 /** The directory of an emulator: short, because the paths of sockets are. */
-export function vmDirectory({ run }: Pick<VmDirectories, 'run'>, id: string): string {
-  return join(run, 'vm', id);
+export function vmDirectory({ machines }: Pick<VmDirectories, 'machines'>, id: string): string {
+  return join(machines, id);
 }
 
 /** The file with QEMU's own words. */

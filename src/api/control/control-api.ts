@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -25,6 +26,7 @@ import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { nodeLogHandlers } from './node-log-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
 /** The running API. */
@@ -48,6 +50,7 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly boots: Boots;
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
+  readonly workloads: WorkloadOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
@@ -116,6 +119,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
+    ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes),
     ...imageHandlers(nodes),
     ...roleHandlers(input),

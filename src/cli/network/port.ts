@@ -90,12 +90,17 @@ interface PortRow extends PortView {
 const COLUMNS: readonly Column<PortRow>[] = [
   { title: 'INTERFACE', text: (port) => port.interface },
   { title: 'NETWORK', text: (port) => port.name },
-  { title: 'STATE', text: stateText, tone: (port) => (stateText(port) === 'plugged' ? 'good' : 'warning') },
+  {
+    title: 'STATE',
+    text: stateText,
+    tone: (port) => (['plugged', 'bound'].includes(stateText(port)) ? 'good' : 'warning'),
+  },
   { title: 'MTU', text: mtuText, tone: (port) => (isWide(port) ? 'warning' : undefined) },
   { title: 'REFUSED', text: refusedText, tone: (port) => (port.refused?.length ? 'warning' : undefined) },
 ];
 
-function stateText({ state, down }: PortRow): string {
+function stateText({ state, bound, down }: PortRow): string {
+  if (bound === true && state === 'plugged') return 'bound';
   return down === true ? `${state}, down` : state;
 }
 

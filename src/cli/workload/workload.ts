@@ -3,9 +3,15 @@ import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { workloadConsoleCommand, workloadLogCommand } from './console.ts';
 import { workloadImageCommand } from './image.ts';
+import { addWorkloadChanges } from './workload-changes.ts';
+import { addWorkloadList } from './workload-list.ts';
+import { addWorkloadRun } from './workload-run.ts';
 
 export function workloadCommand(context: Context): Command {
   const workload = new Command('workload');
+  addWorkloadRun(workload, context);
+  addWorkloadList(workload, context);
+  addWorkloadChanges(workload, context);
 
   workload
     .command('check')

@@ -341,6 +341,42 @@ test('an interface is one port, and an Ethernet address is that of one port in a
   expect(book.all).toHaveLength(2);
 });
 
+test('a port has a name and IP addresses of its own, and says so of the other port', async () => {
+  const book = await PortBook.open(new MemoryStore());
+  const order = { network: blue.id, machine: A, node: 'node0' };
+  const addresses = ['10.0.0.5' as Ipv4, 'fd00::5' as Ipv6];
+  const web = await book.create({ ...order, name: 'web', addresses, vm: 'web-1' });
+  expect(book.find('web')).toBe(web);
+  const twice = (more: object) => book.create({ ...order, machine: B, ...more });
+  await expect(twice({ addresses: ['fd00::5'] })).rejects.toMatchObject({
+    code: 'MESH_PORT_ADDRESS_TWICE',
+    message: expect.stringContaining('port web (1)'),
+  });
+  await expect(twice({ mac: web.mac })).rejects.toMatchObject({ message: expect.stringContaining('port web (1)') });
+  await expect(twice({ name: 'web' })).rejects.toMatchObject({ code: 'MESH_PORT_TAKEN' });
+  await expect(twice({ name: '1f' })).rejects.toThrow('could be the id');
+  for (const address of ['224.0.0.1', '0.0.0.0', 'ff02::1', 'fe80::5', '::']) {
+    await expect(twice({ addresses: [address] }), address).rejects.toThrow('not the address of one station');
+  }
+  expect(await twice({ network: red.id, addresses })).toMatchObject({ id: '2', tap: true });
+  // The interface of another program has the name of the next tap.
+  await book.create({ ...order, link: 'v4' });
+  expect(await book.create(order)).toMatchObject({ id: '5', link: 'v5' });
+});
+
+test('other nodes hear of the guests of a node, and not of what an interface may carry', async () => {
+  const { assignments, world } = await host0();
+  for (const machine of [A, B]) await assignments.reported(machine, plug());
+  await assignments.reported(B, plug(blue.id));
+  const order = { network: blue.id, machine: A, node: 'node0' };
+  await world.book.create({ ...order, addresses: ['10.0.0.5' as Ipv4] });
+  await world.book.create({ ...order, link: 'tap0' });
+  const [attachment] = given(assignments, B).attachments;
+  const peers = attachment !== undefined && 'peers' in attachment ? attachment.peers : undefined;
+  const mac = '02:00:00:00:00:01';
+  expect(peers).toMatchObject({ peers: [{ macs: [mac], neighbours: [{ address: '10.0.0.5', mac }] }, { macs: [] }] });
+});
+
 test('the store itself refuses an Ethernet address that another record has', async () => {
   const store = new MemoryStore();
   const order = { network: blue.id, machine: A, node: 'node0', mac: '02:aa:00:00:00:01' as Mac };

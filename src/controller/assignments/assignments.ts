@@ -32,20 +32,14 @@ import { assignedPort, type PlacedPort } from '../ports/port-record.ts';
 import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentEpoch } from './assignment-epoch.ts';
 import type { GivenNetworks } from './given-network.ts';
+import type { GivenWorkloads } from './given-workloads.ts';
 import { HolderIndex } from './holder-index.ts';
-import {
-  HOLDINGS,
-  type HoldingRecord,
-  PORTS_OF_NODE_MAX,
-  portsOf,
-  sameHolding,
-  withReleased,
-} from './holding-record.ts';
+import { HOLDINGS, type HoldingRecord, portsOf, reportedHolding, sameHolding, withReleased } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
 import type { NodePlace, NodePlaces } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
-import { OrphanBook, sameOrphan } from './orphan-book.ts';
+import { OrphanBook } from './orphan-book.ts';
 import { PeerLists, type PeerListsInput } from './peer-lists.ts';
 import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
 
@@ -59,12 +53,14 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly epoch: AssignmentEpoch;
   /** The addresses of nodes on the bridges of networks. Absent: none. */
   readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
+  /** The workloads of nodes. Absent: none. */
+  readonly workloads?: GivenWorkloads;
   /** The roles of nodes, for networks that span roles. */
   readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
 }
 
-/** Objects that host0 gives to no node yet. Segments and NICs are those of host0, whose agent has them from its own stream. */
-const NOTHING_ELSE = { workloads: [], segments: [], nics: [] } as const;
+/** Segments and NICs are those of host0, whose agent has them from its own stream. */
+const NOTHING_ELSE = { segments: [], nics: [] } as const;
 /** How long to wait before the next attempt to read the store. */
 const RETRY_MS = 1_000;
 
@@ -110,6 +106,7 @@ export class Assignments implements HealthSource {
       portsIn: (id) => input.ports.in(id),
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
+    input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
     input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
@@ -147,14 +144,15 @@ export class Assignments implements HealthSource {
     if (this.#holdings === undefined || given === undefined) return undefined;
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
-    const revision = Math.max(this.#revision, given.revision, this.#input.ports.revision);
+    const { ports: book, workloads } = this.#input;
+    const revision = Math.max(this.#revision, given.revision, book.revision, workloads?.revision ?? 0);
     const { current: epoch, term } = this.#input.epoch;
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
     const heard = this.#reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(assignedPort);
     const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
-    const parts = { ...told, attachments, ports, released };
+    const parts = { ...told, attachments, ports, workloads: workloads?.on(machine) ?? [], released };
     const before = this.#composed.get(machine);
     if (before !== undefined && isDeepStrictEqual(before.parts, parts)) return before.assignment;
     const assignment = { format: NODE_ASSIGNMENT_FORMAT, ...version, ...parts, ...NOTHING_ELSE };
@@ -188,6 +186,7 @@ export class Assignments implements HealthSource {
   /** A node's channel stands: from now on host0 waits for its answers. */
   opened(machine: MachineWord, node: ReachedNode): void {
     this.#reached.set(machine, node);
+    this.#input.workloads?.opened(machine);
     this.#leaving.opened(machine);
     this.#placed.opened(machine);
   }
@@ -195,6 +194,7 @@ export class Assignments implements HealthSource {
   closed(machine: MachineWord): void {
     this.#reached.delete(machine);
     this.#reports.closed(machine);
+    this.#input.workloads?.closed(machine);
     // A port leaves its old node before the network does.
     this.#placed.closed(machine);
     this.#leaving.closed(machine);
@@ -216,16 +216,9 @@ export class Assignments implements HealthSource {
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
     const hasSaid = this.#reports.take(machine, status);
+    this.#input.workloads?.reported(machine, status);
     this.#uses.emit();
-    const own = status.ports.flatMap(({ id, link, network }) => (id === undefined ? [{ link, network }] : []));
-    const ports = own.slice(0, PORTS_OF_NODE_MAX);
-    const isOrphan = (name: OrphanName) => status.orphans.some((orphan) => sameOrphan(orphan, name));
-    await this.#change(machine, ({ vteps: _, ...before }) => ({
-      ...before,
-      ports,
-      released: before.released.filter(isOrphan),
-      ...(status.vteps !== undefined && { vteps: status.vteps }),
-    }));
+    await this.#change(machine, (before) => reportedHolding(before, status));
     if (hasSaid && this.#holdings !== undefined) this.#tell([machine]);
   }
 

@@ -54,6 +54,20 @@ export const HOLDINGS: RecordForm<HoldingRecord> = jsonRecords(
   RECORD_MAX_LENGTH,
 );
 
+/** What a node holds after its status. */
+export function reportedHolding(
+  { vteps: _, ...before }: HoldingRecord,
+  { ports, orphans, vteps }: Pick<NodeStatus, 'ports' | 'orphans' | 'vteps'>,
+): HoldingRecord {
+  const own = ports.filter(({ id }) => id === undefined).slice(0, PORTS_OF_NODE_MAX);
+  return {
+    ...before,
+    ports: own.map(({ link, network }) => ({ link, network })),
+    released: before.released.filter((name) => orphans.some((orphan) => sameOrphan(orphan, name))),
+    ...(vteps !== undefined && { vteps }),
+  };
+}
+
 /** Whether writing `b` over `a` would change nothing. */
 export function sameHolding(a: HoldingRecord | undefined, b: HoldingRecord): boolean {
   return isDeepStrictEqual(a, b);

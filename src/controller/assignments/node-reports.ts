@@ -4,7 +4,9 @@ import type { NodeStatus, ObjectStatus } from '../../protocol/documents/node-ass
 
 /** What a node reports, as far as its assignment depends on it. */
 export type ReportedStatus = Pick<NodeStatus, 'ports' | 'orphans' | 'digests'> &
-  Partial<Pick<NodeStatus, 'said' | 'vteps' | 'objects' | 'assignment' | 'term' | 'epochsBefore'>>;
+  Partial<
+    Pick<NodeStatus, 'said' | 'vteps' | 'objects' | 'assignment' | 'term' | 'epochsBefore' | 'runs' | 'capacity'>
+  >;
 
 /** Keeps the last report of each node. */
 export class NodeReports {

@@ -80,5 +80,10 @@ export class PortIds {
 function portOf(number: number): PortId {
   const bytes = number.toString(16).padStart(8, '0').match(/../g) ?? [];
   const id = number.toString(16);
-  return { id, tap: `v${id}`, mac: parseMac(['02', '00', ...bytes].join(':')) };
+  return { id, tap: tapOf(id), mac: parseMac(['02', '00', ...bytes].join(':')) };
+}
+
+/** The name of the tap of a port. */
+export function tapOf(id: string): string {
+  return `v${id}`;
 }

@@ -12,7 +12,7 @@ import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
 import { Collection } from '../../store/collection.ts';
 import type { Change, Compare, Store } from '../../store/store.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
-import { PortIds } from '../pools/port-ids.ts';
+import { PortIds, tapOf } from '../pools/port-ids.ts';
 import { macTwice, mustBeUsable, mustDiffer } from './port-claims.ts';
 import { MAC_CLAIMS, macClaimName, PLACED_PORTS, type PlacedPort, type PortDescription } from './port-record.ts';
 
@@ -28,6 +28,21 @@ export interface PortOrder extends PortDescription, Pick<PlacedPort, 'network' |
 export interface PortChange {
   readonly before?: PlacedPort;
   readonly after?: PlacedPort;
+}
+
+/** Changes of several ports that belong together. */
+export interface PortChanges {
+  readonly create?: readonly PortOrder[];
+  /** By the ids of the ports. */
+  readonly move?: readonly (Pick<PlacedPort, 'id' | 'machine' | 'node'> & { readonly link?: string })[];
+  /** The ids of ports. */
+  readonly remove?: readonly string[];
+}
+
+/** What else belongs to a transaction with ports. */
+export interface WithPorts {
+  readonly compare: readonly Compare[];
+  readonly changes: readonly Change[];
 }
 
 /** Keeps the ports. */
@@ -99,11 +114,9 @@ export class PortBook implements HealthSource {
    * @param isFree whether no node has a port of this id from an earlier store
    * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_ADDRESS_TWICE, MESH_PORT_IDS_EXHAUSTED, MESH_USAGE
    */
-  create(order: PortOrder, isFree: (id: string) => boolean = () => true): Promise<PlacedPort> {
+  create(order: PortOrder, isFree?: (id: string) => boolean): Promise<PlacedPort> {
     return this.#inOrder(async () => {
-      const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isFree);
-      const link = order.link === undefined ? { link: tap, tap: true as const } : {};
-      const port: PlacedPort = { mac, ...order, ...link, link: order.link ?? tap, id };
+      const { port, move } = this.#madePort(order, isFree);
       return this.#add(port, move);
     });
   }
@@ -121,9 +134,7 @@ export class PortBook implements HealthSource {
   move(id: string, to: Pick<PlacedPort, 'machine' | 'node'> & { readonly link?: string }): Promise<PlacedPort> {
     return this.#inOrder(async () => {
       const before = this.find(id);
-      const { machine, node, link = before.link } = to;
-      const { tap, ...other } = before;
-      const after: PlacedPort = { ...other, machine, node, link, ...(tap && link === before.link && { tap }) };
+      const after = movedPort(before, to);
       this.#mustBeFree(after);
       await this.#commit({ before, after }, [], [], [this.#records.put(after)]);
       return after;
@@ -137,6 +148,52 @@ export class PortBook implements HealthSource {
       const changes = [this.#records.remove(before.id), this.#macs.remove(macClaimName(before))];
       await this.#commit({ before }, [this.#ids.give(before.id)], [], changes);
       return before;
+    });
+  }
+
+  /**
+   * Makes, moves and removes ports in one transaction with the object that they belong to.
+   * @param also is given the new ports, in the order of `create`
+   * @returns the store's revision; undefined when a comparison of `also` did not hold, and nothing was changed
+   * @throws those of `create`, MESH_PORT_UNKNOWN
+   */
+  together(
+    { create = [], move = [], remove = [] }: PortChanges,
+    also: (made: readonly PlacedPort[]) => WithPorts,
+    isFree?: (id: string) => boolean,
+  ): Promise<number | undefined> {
+    return this.#inOrder(async () => {
+      const moves: PoolMove[] = [];
+      try {
+        const made = create.map((order) => {
+          const { port, move } = this.#madePort(order, isFree);
+          moves.push(move);
+          return port;
+        });
+        const moved = move.map(({ id, machine, node, link }) => movedPort(this.find(id), { machine, node, link }));
+        const gone = remove.map((id) => this.find(id));
+        const added = made.map((after): PortChange => ({ after }));
+        const elsewhere = moved.map((after): PortChange => ({ before: this.find(after.id), after }));
+        const removed = gone.map((before): PortChange => ({ before }));
+        for (const [at, port] of [...made, ...moved].entries())
+          this.#mustBeFree(port, [...made, ...moved].slice(0, at));
+        const { compare, changes } = also(made);
+        const absent = made.flatMap((port) => [this.#macs.at(macClaimName(port), 0), this.#records.at(port.id, 0)]);
+        const writes = [
+          ...made.flatMap((port) => [this.#records.put(port), this.#macs.put(claimOf(port))]),
+          ...moved.map((port) => this.#records.put(port)),
+          ...gone.flatMap((port) => [this.#records.remove(port.id), this.#macs.remove(macClaimName(port))]),
+        ];
+        const given = gone.map(({ id }) => this.#ids.give(id));
+        const all = [...compare, ...absent];
+        const result = await takeAndGive(this.#store, [...moves, ...given], all, [...changes, ...writes]);
+        if (!result.succeeded) return undefined;
+        this.#take([...added, ...elsewhere, ...removed], result.revision);
+        return result.revision;
+      } catch (error) {
+        for (const move of moves) move.undo();
+        throw error;
+      }
     });
   }
 
@@ -155,6 +212,16 @@ export class PortBook implements HealthSource {
     });
   }
 
+  #madePort(order: PortOrder, isFree: (id: string) => boolean = () => true) {
+    // An administrator may have placed an interface whose name is that of a tap to come.
+    const links = new Set(this.on(order.machine).map(({ link }) => link));
+    const isUsable = (wanted: string) => isFree(wanted) && !links.has(tapOf(wanted));
+    const { id, tap, move, mac } = this.#ids.allocate(`port on ${order.node}`, isUsable);
+    const link = order.link === undefined ? { link: tap, tap: true as const } : { link: order.link };
+    const port: PlacedPort = { mac, ...order, ...link, id };
+    return { port, move };
+  }
+
   async #add(port: PlacedPort, move: PoolMove): Promise<PlacedPort> {
     try {
       this.#mustBeFree(port);
@@ -169,9 +236,9 @@ export class PortBook implements HealthSource {
   }
 
   /** @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_ADDRESS_TWICE, MESH_USAGE */
-  #mustBeFree(port: PlacedPort): void {
+  #mustBeFree(port: PlacedPort, beside: readonly PlacedPort[] = []): void {
     mustBeUsable(port);
-    for (const other of this.#ports.values()) if (other.id !== port.id) mustDiffer(port, other);
+    for (const other of [...this.#ports.values(), ...beside]) if (other.id !== port.id) mustDiffer(port, other);
   }
 
   /** In the store first, and then here. */
@@ -183,12 +250,18 @@ export class PortBook implements HealthSource {
   ): Promise<void> {
     const { succeeded, revision } = await takeAndGive(this.#store, moves, compare, changes);
     if (!succeeded && after !== undefined) throw macTwice(after, 'a port of another record');
+    this.#take([{ ...(before && { before }), ...(after && { after }) }], revision);
+  }
+
+  #take(changes: readonly PortChange[], revision: number): void {
     this.#revision = revision;
     this.#byMachine = undefined;
     this.#byNetwork = undefined;
-    if (after !== undefined) this.#ports.set(after.id, after);
-    else if (before !== undefined) this.#ports.delete(before.id);
-    this.#changes.emit({ ...(before && { before }), ...(after && { after }) });
+    for (const { before, after } of changes) {
+      if (after !== undefined) this.#ports.set(after.id, after);
+      else if (before !== undefined) this.#ports.delete(before.id);
+    }
+    for (const change of changes) this.#changes.emit(change);
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {
@@ -196,6 +269,14 @@ export class PortBook implements HealthSource {
     this.#last = result.catch(() => undefined);
     return result;
   }
+}
+
+/** A tap has the name of its port's id. An interface of another name is another program's. */
+function movedPort(
+  { tap, ...before }: PlacedPort,
+  { machine, node, link = before.link }: Pick<PlacedPort, 'machine' | 'node'> & { readonly link?: string | undefined },
+): PlacedPort {
+  return { ...before, machine, node, link, ...(tap && link === before.link && { tap }) };
 }
 
 /** What was read of the store. */

@@ -9,8 +9,8 @@ import type { DaemonName } from '../../protocol/http/service-manager.ts';
 const inCheckout = import.meta.url.endsWith('.ts');
 
 /**
- * The bundles of this checkout, if the environment names them. A bundle starts in half the processor time of the source,
- * which is a thousand modules: the tests start daemons by the hundred.
+ * The bundles of this checkout, if the environment names them; the command is beside their directory, as in a package. A bundle
+ * starts in half the processor time of the source, which is a thousand modules: the tests start daemons by the hundred.
  */
 const bundled = (inCheckout && process.env.MESH_BUNDLES) || undefined;
 
@@ -21,7 +21,8 @@ export function programFile(program: DaemonName): string {
 }
 
 /** The directory of the command `mesh`. */
-export const commandDirectory = here(inCheckout ? '../../../bin' : '../bin');
+export const commandDirectory =
+  bundled === undefined ? here(inCheckout ? '../../../bin' : '../bin') : join(bundled, '../bin');
 
 /** The directory of the scripts that boot a node. */
 export const BOOT_SCRIPTS = here(inCheckout ? './scripts' : './node-boot');

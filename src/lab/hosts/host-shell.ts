@@ -9,6 +9,7 @@ import { hostKeyOf, makeHostKey } from '../../image/overlay/machine-secrets.ts';
 import { shellWords } from '../../image/shell-words.ts';
 import { knownHostLine, sshCommand, sshSettings } from '../../image/ssh-command.ts';
 import { netnsPath } from '../../kernel/netns.ts';
+import { outcomeOf } from '../../kernel/posix-spawn.ts';
 import { EchoSocket } from '../../kernel/sockets/echo.ts';
 import { MeshError } from '../../model/error.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
@@ -38,6 +39,13 @@ export function spawnOn(
 
 /** Runs a command on a host, and returns its exit code and output. */
 export async function execOn(host: LabHost, host0: LabHost, argv: readonly string[]): Promise<CommandOutcome> {
+  if (host.emulated === undefined) {
+    try {
+      return await outcomeOf(argv, { netns: netnsPath(host.netns), env: hostEnvironment(host.root) });
+    } catch (cause) {
+      throw noSuchCommand(argv[0] ?? '', cause);
+    }
+  }
   const child = spawnOn(host, host0, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   if (child.stdout === null || child.stderr === null) throw new TypeError('no pipes');
   const [code, stdout, stderr] = await Promise.all([exitCode(child), text(child.stdout), text(child.stderr)]);
@@ -64,16 +72,16 @@ export function openEcho(host: LabHost, host0: LabHost): HostEcho {
  */
 export function exitCode(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    child.once('error', (cause) => {
-      reject(
-        new MeshError('MESH_OBJECT_UNKNOWN', `${child.spawnfile} cannot be run`, {
-          object: child.spawnfile,
-          cause,
-          remedy: 'Write a command of this machine after --; the hosts of a lab share its programs.',
-        }),
-      );
-    });
+    child.once('error', (cause) => reject(noSuchCommand(child.spawnfile, cause)));
     child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  });
+}
+
+function noSuchCommand(command: string, cause: unknown): MeshError {
+  return new MeshError('MESH_OBJECT_UNKNOWN', `${command} cannot be run`, {
+    object: command,
+    cause,
+    remedy: 'Write a command of this machine after --; the hosts of a lab share its programs.',
   });
 }
 

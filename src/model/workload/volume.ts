@@ -12,7 +12,8 @@ export interface WorkloadVolume {
   /** The path on the node. A relative path is below the node's directory of volumes. */
   readonly path: string;
   /**
-   * Where the image comes from while there is no file at `path`: a URL, or the name of an image on host0 (`isos/alpine.iso`).
+   * Where the image comes from while there is no file at `path`: a URL, an image of host0 (`isos/alpine.iso`), or a file of the
+   * node.
    * A disk is then a thin copy over the image, and a CD is the image itself.
    */
   readonly source?: string;
@@ -50,7 +51,7 @@ export const VolumePathShape: form.Shape<string> = form.worded(
 /** A URL, or the name of an image on host0. */
 export const VolumeSourceShape: form.Shape<string> = form.worded(
   form.guard<string>(isSource, undefined, form.TEXT),
-  'A URL of http:// or https://, or the path of an image on host0 below its folder isos, as isos/alpine.iso.',
+  'A URL of http:// or https://, an image in the folder isos of host0, as isos/alpine.iso, or an absolute path on the node.',
 );
 /** A SHA-256 sum. */
 export const Sha256Shape: form.Shape<string> = form.worded(
@@ -74,5 +75,5 @@ function isSource(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > VOLUME_PATH_MAX || !/^[\x21-\x7e]+$/.test(value)) return false;
   if (/^https?:\/\//.test(value)) return URL.canParse(value);
   const parts = value.split('/');
-  return !value.includes(':') && parts.every((part) => part !== '' && part !== '.' && part !== '..');
+  return !value.includes(':') && parts.every((part, at) => (part !== '' || at === 0) && part !== '.' && part !== '..');
 }

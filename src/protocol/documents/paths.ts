@@ -6,6 +6,8 @@ export interface Paths {
   readonly root: string;
   /** A node's network files, in the seed's directory. */
   readonly nodeNetworks: string;
+  /** The workload files on host0, in the seed's directory. */
+  readonly workloads: string;
   /** The administrator's tree on host0. */
   readonly host0: string;
   /** host0's network files. */
@@ -43,6 +45,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
   return {
     root,
     nodeNetworks: join(root, 'var/pxen/networks'),
+    workloads: join(root, 'var/pxen/monoliths'),
     host0,
     host0Networks: join(host0, 'network'),
     host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],

@@ -18,6 +18,7 @@ import * as path from '../shapes/path-view-shape.ts';
 import * as state from '../shapes/state-shape.ts';
 import * as timeline from '../shapes/timeline-shape.ts';
 import * as views from '../shapes/view-shapes.ts';
+import * as workloadViews from '../shapes/workload-view-shapes.ts';
 
 const MODULES: readonly object[] = [
   parts,
@@ -33,6 +34,7 @@ const MODULES: readonly object[] = [
   nodeAssignment,
   assignedWorkload,
   workload,
+  workloadViews,
   path,
   bootViews,
   diskImages,

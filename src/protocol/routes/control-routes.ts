@@ -15,6 +15,7 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
 const SELF_MAX_BYTES = 1024 * 1024;
@@ -34,6 +35,7 @@ export const CONTROL_ROUTES = {
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,
+  ...WORKLOAD_ROUTES,
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,

@@ -69,7 +69,7 @@ function runProbe(
     ...['-serial', 'stdio', '-device', 'isa-debug-exit'],
     ...['-drive', `file=${sector},format=raw,if=ide`],
   ];
-  const child = spawn(QEMU, words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn(QEMU, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   const finish = (why: string | undefined) => {
     alarm.cancel();

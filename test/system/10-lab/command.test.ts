@@ -3,12 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { commandDirectory } from '../../../src/image/node/program-files.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
 import { isReady } from '../drift.ts';
 import { pageOf } from '../typist.ts';
 
-const command = new URL('../../../bin/mesh', import.meta.url).pathname;
+const command = join(commandDirectory, 'mesh');
 const name = `m${process.pid}`;
 
 function mesh(words: readonly string[], options: { uid?: number; input?: string } = {}) {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { programFile } from '../../../src/image/node/program-files.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
+import { outcomeOf } from '../../../src/kernel/posix-spawn.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
 import { type MemberAddresses, memberAddresses } from '../../../src/model/network/member.ts';
 import type { Mesh } from '../../../src/model/network/mesh.ts';
@@ -56,9 +57,9 @@ export class Host {
 
   /** Undefined when there is no answer. */
   async get(url: string, ...options: readonly string[]): Promise<Answer | undefined> {
-    const curl = this.spawn('curl', '-sig', '--max-time', '2', ...options, url);
-    const [text] = await Promise.all([textOf(curl), once(curl, 'close')]);
-    const [headers = '', ...body] = text.split('\r\n\r\n');
+    const words = ['curl', '-sig', '--max-time', '2', ...options, url];
+    const { stdout } = await outcomeOf(words, { netns: this.netns });
+    const [headers = '', ...body] = stdout.split('\r\n\r\n');
     const status = Number(/^HTTP\/1.1 ([0-9]+)/.exec(headers)?.[1]);
     return Number.isNaN(status) ? undefined : { status, headers, body: body.join('\r\n\r\n') };
   }
@@ -230,10 +231,4 @@ export class Underlay {
 /** Waits until `holds`; throws after 15 s. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   await untilWithin(what, DEADLINE_MS, holds);
-}
-
-async function textOf(child: ChildProcess): Promise<string> {
-  let text = '';
-  for await (const chunk of child.stdout?.setEncoding('utf8') ?? []) text += chunk;
-  return text;
 }

@@ -1,4 +1,7 @@
-/** A network of host0 on four hosts, over IPv6 with assigned peers; nodes with and without a disk start without host0. */
+/**
+ * Networks of host0: on four hosts over IPv6 with assigned peers, and on three with multicast; nodes with and without a disk start
+ * without host0.
+ */
 import { rmSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
@@ -95,14 +98,8 @@ test('without host0, a node with a disk has its networks after a reboot, and one
   await lab.rebootHost(node3);
   addIpv6(node3, 3);
   guests[3] = shared.use(Guest.behind(node3, 'vm', 'fd99::13'));
-  // An agent that has just started does not know yet that host0 may give it networks.
-  await until('node3 takes the port', DEADLINE_MS, () =>
-    plug(node3, 'vm', 'six').then(
-      () => true,
-      () => false,
-    ),
-  );
-
+  await until('the agent of node3 answers', DEADLINE_MS, () => agentClient(pathsBelow(node3.root)).answers());
+  await plug(node3, 'vm', 'six');
   await talk(guests.slice(0, 3));
   expect((await statusOf(node2))?.assignment).toMatchObject({ state: 'in force', from: 'disk' });
   expect((await lab.exec(node3, ['mesh', 'status'])).stdout).toContain('pending (no assignment yet)');
@@ -113,4 +110,21 @@ test('without host0, a node with a disk has its networks after a reboot, and one
   expect((await statusOf(node3))?.assignment).toMatchObject({ state: 'in force', from: 'host0' });
   expect(await pings.lost()).toBe('');
   await noDrift(hosts);
+});
+
+test('with multicast peers, the VTEPs of three nodes find each other without host0, and the guests reach each other', async () => {
+  const network = 'name: many\ntype: { kind: vxlan, underlay: ipv6, dev: eth0 }\npeers: { kind: multicast }\n';
+  expect(await apply(network)).toMatchObject({ code: 0 });
+  const nodes = [node1, node2, node3];
+  for (const host of nodes) {
+    await agentClient(pathsBelow(host.root)).ask('DELETE /v1/ports/{interface}', { path: { interface: 'vm' } });
+    expect(await plug(host, 'vm', 'many')).toMatchObject({ networkName: 'many' });
+  }
+  await noDrift(nodes);
+  await lab.stop(host0, 'host0');
+  await talk(guests.slice(1));
+  const floods = inside(netnsPath(node1.netns), 'bridge', 'fdb', 'show', 'dev', 'vxlan1002');
+  expect(floods).toMatch(/^00:00:00:00:00:00 dst ff05::1002 .*via eth0/m);
+  lab.start(host0, 'host0');
+  await noDrift(nodes);
 });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addressOption, OPTION } from '../../../src/boot/frames/dhcp-packet.ts';
 import { Generations, type NodeImage } from '../../../src/image/node/generations.ts';
+import { commandDirectory } from '../../../src/image/node/program-files.ts';
 import { machineIdOf } from '../../../src/model/machine.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
@@ -20,7 +21,7 @@ import { NodeStep } from './node-step.ts';
 const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/24"\ndefault_subnet_size="26"\n';
 const HOST0 = '10.77.0.1';
 const OFFICE = '192.168.44';
-const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+const MESH = join(commandDirectory, 'mesh');
 /** A deadline for a busy machine. Whether host0 names a fault in time is checked by the times in its journal. */
 const NAMED_MS = 60_000;
 

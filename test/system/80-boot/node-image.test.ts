@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
 import type { ListedImage } from '../../../src/image/node/generations.ts';
-import { programFile } from '../../../src/image/node/program-files.ts';
+import { commandDirectory, programFile } from '../../../src/image/node/program-files.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
 import { Overlay, packOverlay } from '../../../src/image/overlay/overlay.ts';
 import { inNetns, type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
@@ -28,7 +28,7 @@ const MANAGE_CONF = 'name=manage\nprefix=fd42:2345:1234:9abc::/64\nvni=456\nkey=
 const MACHINE = '10eff964';
 const BARE_MACHINE = '2bad5eed';
 const { ipv6: NODE } = memberAddresses(manage, parseMachineId(MACHINE));
-const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+const MESH = join(commandDirectory, 'mesh');
 /** Far longer than a boot takes, because two emulators share the processors with other tests. */
 const BOOT_MS = 90_000;
 

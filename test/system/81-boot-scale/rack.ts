@@ -4,10 +4,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Generations, type NodeImage } from '../../../src/image/node/generations.ts';
+import { commandDirectory } from '../../../src/image/node/program-files.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { CrowdMember } from './crowd.ts';
 
-const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+const MESH = join(commandDirectory, 'mesh');
 
 /** The text in the overlay of one machine; that of any other machine differs. */
 export function ownText({ name, machine }: Pick<CrowdMember, 'name' | 'machine'>, edition = 'first'): string {

@@ -1,0 +1,63 @@
+/** The nodes that a workload may go to, each with what it has and what it has promised to others. */
+import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { workloadIdOf } from '../../model/workload/workload.ts';
+import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { Assignments } from '../assignments/assignments.ts';
+import type { PlaceCandidate } from './placement.ts';
+import type { WorkloadBook } from './workload-book.ts';
+import { isAlive, type WorkloadReports } from './workload-reports.ts';
+import { holdsMemory } from './workload-views.ts';
+
+/** Where the candidates come from. */
+export interface PlaceCandidatesInput {
+  readonly book: WorkloadBook;
+  readonly reports: WorkloadReports;
+  readonly nodes: Pick<Assignments, 'nodeCalled' | 'nameOf'>;
+}
+
+/** Finds candidates. */
+export class PlaceCandidates {
+  readonly #input: PlaceCandidatesInput;
+
+  constructor(input: PlaceCandidatesInput) {
+    this.#input = input;
+  }
+
+  /** The node of this name or machine id. @throws MESH_NODE_UNKNOWN */
+  called(wanted: string, workload: string): PlaceCandidate {
+    const node = this.#input.nodes.nodeCalled(wanted);
+    if (node !== undefined) return this.at(node.machine, workload);
+    throw new MeshError('MESH_NODE_UNKNOWN', `no node ${JSON.stringify(wanted)} has had a channel to host0`, {
+      object: wanted,
+      rule: 'host0 places workloads on nodes that it can tell of them.',
+      remedy: 'See `mesh node list`. `mesh node enroll` gives a machine its key.',
+    });
+  }
+
+  /** @param workload the name of the workload that is to be placed: what it has there already is free for it */
+  at(machine: MachineWord, workload: string): PlaceCandidate {
+    const { reports, book, nodes } = this.#input;
+    const here = book.all.filter(
+      (record) =>
+        record.workload.name !== workload &&
+        ((record.at?.machine === machine && holdsMemory(record, reports)) || record.moving?.machine === machine),
+    );
+    const usedBy = (uuid: string) => usedBytes(reports.runOn(machine, workloadIdOf(uuid)));
+    const promised = here.map((record) => ({ workload: record.workload, usedBytes: usedBy(record.workload.uuid) }));
+    const own = book.get(workload);
+    const freed = own === undefined ? 0 : usedBy(own.workload.uuid);
+    const capacity = reports.capacityOf(machine);
+    return {
+      machine,
+      node: nodes.nameOf(machine),
+      isReached: reports.isReached(machine),
+      capacity: capacity && { ...capacity, availableBytes: capacity.availableBytes + freed },
+      promised,
+    };
+  }
+}
+
+function usedBytes(run: WorkloadRun | undefined): number {
+  return isAlive(run) ? (run?.memoryBytes ?? 0) + (run?.volumeMemoryBytes ?? 0) : 0;
+}

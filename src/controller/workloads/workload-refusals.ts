@@ -1,0 +1,79 @@
+/** Why a command about a workload is refused. */
+import { MeshError } from '../../model/error.ts';
+import type { Workload } from '../../model/workload/workload.ts';
+import type { WorkloadRecord } from './workload-record.ts';
+
+/** What was asked for needs a workload that does not run. @param verb what it cannot be: `deleted` */
+export function workloadRuns({ workload: { name }, at }: WorkloadRecord, verb: string): MeshError {
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} runs on ${at?.node}, and cannot be ${verb} now`, {
+    object: name,
+    rule: 'The definition of a workload is changed, and a workload is deleted, while it is stopped.',
+    remedy: `Stop it first: \`mesh workload stop -w ${name}\`.`,
+  });
+}
+
+/** The workload is on its way to another node. */
+export function workloadMoves({ workload: { name }, moving }: WorkloadRecord): MeshError {
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} is on its way to ${moving?.node}`, {
+    object: name,
+    rule: 'A workload that moves is left alone until it has arrived.',
+    remedy: `Wait for it: \`mesh workload info -w ${name}\`.`,
+    retryable: true,
+  });
+}
+
+/** Another workload has the name or the uuid. @param fault says which */
+export function workloadTwice({ name }: Workload, fault: string): MeshError {
+  return new MeshError('MESH_WORKLOAD_TWICE', fault, {
+    object: name,
+    rule: 'Each workload has a name and a uuid of its own.',
+    remedy: 'Write another name or uuid, or delete the other workload: `mesh workload list`.',
+  });
+}
+
+/** What was asked for needs a workload that is started. */
+export function workloadStopped({ workload: { name } }: WorkloadRecord, verb: string): MeshError {
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} is stopped, and cannot be ${verb}`, {
+    object: name,
+    remedy: `Start it: \`mesh workload start -w ${name}\`.`,
+  });
+}
+
+/** What was asked for needs a workload that is on a node. */
+export function workloadOnNoNode({ workload: { name } }: WorkloadRecord): MeshError {
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} has never been started, and is on no node`, {
+    object: name,
+    remedy: `Start it where it should be: \`mesh workload start -w ${name} -n NODE\`.`,
+  });
+}
+
+/** The workload is on another node than the one that is named. */
+export function workloadElsewhere({ workload: { name }, at }: WorkloadRecord, wanted: string): MeshError {
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} is on ${at?.node}, with its disks`, {
+    object: name,
+    rule: 'A workload stays on its node until it is moved.',
+    remedy: `Move it: \`mesh workload move -w ${name} -n ${wanted}\`.`,
+  });
+}
+
+/** The node of a workload that should move is away. */
+export function workloadOutOfReach({ workload: { name }, at }: WorkloadRecord): MeshError {
+  return new MeshError('MESH_NODE_OFFLINE', `${at?.node}, where ${name} is, has no channel to host0`, {
+    object: at?.node ?? name,
+    rule: 'A workload is stopped on its node before it starts elsewhere: two of them would write to one network, and to two disks.',
+    remedy: `Start the node. If it is off for good: \`mesh workload move -w ${name} -n NODE --force\` starts the workload with new disks.`,
+  });
+}
+
+/** The disks of a workload are on its present node, and are not copied. */
+export function disksStay({ workload: { name }, at }: WorkloadRecord, target: { readonly node: string }): MeshError {
+  return new MeshError(
+    'MESH_NOT_SUPPORTED',
+    `the disks of ${name} are on ${at?.node}, and this version does not copy them`,
+    {
+      object: name,
+      rule: 'A workload with disks moves only with new ones, made of their images. What was written to the old ones is lost.',
+      remedy: `Save what is on them. Then: \`mesh workload move -w ${name} -n ${target.node} --force\`.`,
+    },
+  );
+}

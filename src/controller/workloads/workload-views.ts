@@ -1,0 +1,90 @@
+/** How a workload is shown: what host0 has decided, and what its node has told of it. */
+import type { MachineWord } from '../../model/machine.ts';
+import { workloadIdOf } from '../../model/workload/workload.ts';
+import type { WorkloadPortView, WorkloadState, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
+import type { PortBook } from '../ports/port-book.ts';
+import type { WorkloadRecord } from './workload-record.ts';
+import { isAlive, type WorkloadReports } from './workload-reports.ts';
+
+/** Where the views take their parts from. */
+export interface WorkloadViewsInput {
+  readonly reports: WorkloadReports;
+  readonly ports: Pick<PortBook, 'all'>;
+  /** The present name of a node. */
+  readonly nameOf: (machine: MachineWord) => string;
+}
+
+/** The view of one workload. */
+export function workloadView(record: WorkloadRecord, { reports, ports, nameOf }: WorkloadViewsInput): WorkloadView {
+  const { workload, wanted, generation, at, moving } = record;
+  const id = workloadIdOf(workload.uuid);
+  const run = at && reports.runOn(at.machine, id);
+  const alsoOn = reports.runningOn(id).filter((machine) => machine !== at?.machine);
+  return {
+    name: workload.name,
+    id,
+    workload,
+    wanted,
+    generation,
+    ...stateOf(record, reports),
+    ...(at !== undefined && { node: nameOf(at.machine), machine: at.machine }),
+    ...(moving !== undefined && { movesTo: nameOf(moving.machine) }),
+    ports: cardViews(record, ports),
+    ...(run !== undefined && { run }),
+    ...(alsoOn.length > 0 && { alsoOn: alsoOn.map(nameOf) }),
+  };
+}
+
+type Stated = Pick<WorkloadView, 'state' | 'ageSec' | 'why' | 'error'>;
+
+function stateOf({ workload, wanted, generation, at, moving }: WorkloadRecord, reports: WorkloadReports): Stated {
+  if (at === undefined) return { state: 'new' };
+  const id = workloadIdOf(workload.uuid);
+  const run = reports.runOn(at.machine, id);
+  const toldAgoSec = reports.toldAgoSec(at.machine);
+  const age = run === undefined ? {} : { ageSec: run.ageSec };
+  const why = run?.why === undefined ? {} : { why: run.why };
+  const error = run?.error === undefined ? {} : { error: run.error };
+  if (!reports.isReached(at.machine)) {
+    const last = run === undefined ? '' : `; it was ${run.state} when the node told last`;
+    return {
+      state: 'lost',
+      ...(toldAgoSec !== undefined && { ageSec: toldAgoSec }),
+      why: `its node has no channel to host0${last}`,
+    };
+  }
+  if (moving !== undefined) return { state: 'moving', ...age, ...why };
+  const object = reports.stateOn(at.machine, id);
+  if (run === undefined) {
+    if (object?.state === 'failed') {
+      const { code, message, remedy } = object;
+      return { state: 'failed', error: { code, message, remedy } };
+    }
+    if (wanted === 'stopped') return { state: 'stopped' };
+    return { state: 'waiting', why: object?.state === 'pending' ? object.why : 'the node has not told of it yet' };
+  }
+  if (run.generation < generation && wanted !== 'stopped')
+    return { state: 'waiting', why: 'the node has not taken it up yet' };
+  const state: WorkloadState = run.state;
+  return { state, ...age, ...why, ...error };
+}
+
+/** Whether a workload has memory of its node. */
+export function holdsMemory({ workload, wanted, at }: WorkloadRecord, reports: WorkloadReports): boolean {
+  if (at === undefined) return false;
+  return wanted !== 'stopped' || isAlive(reports.runOn(at.machine, workloadIdOf(workload.uuid)));
+}
+
+function cardViews({ workload, ports }: WorkloadRecord, book: Pick<PortBook, 'all'>): WorkloadPortView[] {
+  return workload.networks.map(({ id, network, mac, addresses }) => {
+    const port = book.all.find((placed) => placed.id === ports[id]);
+    const known = port?.mac ?? mac;
+    return {
+      id,
+      network,
+      ...(port !== undefined && { port: port.id }),
+      ...(known !== undefined && { mac: known }),
+      addresses: addresses.map(({ address, length }) => `${address}/${length}`),
+    };
+  });
+}
