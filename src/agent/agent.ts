@@ -42,7 +42,7 @@ import { type ForeignPorts, portsOfOtherBridges } from './ports/foreign-ports.ts
 import { withGuests } from './ports/guest-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
-import { UnfitPorts } from './ports/unfit-ports.ts';
+import { UnfitPorts, withoutHeld } from './ports/unfit-ports.ts';
 import type { NodeWorkloads } from './workloads/node-workloads.ts';
 
 interface AgentInput {
@@ -347,6 +347,8 @@ export class Agent implements SourceAgent {
    * until the member list is complete. Routes to other segments come with the member lists, so they wait for all lists.
    */
   #mayDelete(item: Item): boolean {
+    // Only an assignment says which guests are here, also in the mesh of a file: an emulator may have the tap open.
+    if ('portId' in item && item.portId !== undefined) return this.#hasAssignment;
     switch (item.kind) {
       case 'fdb':
       case 'neighbour':
@@ -392,9 +394,4 @@ export class Agent implements SourceAgent {
  */
 function isRecorded({ kind }: Item): boolean {
   return kind === 'port';
-}
-
-/** The ports without those that are not put on their bridge yet; the same list when there are none. */
-function withoutHeld(ports: DesiredInput['ports'], held: ReadonlySet<string>): DesiredInput['ports'] {
-  return held.size === 0 ? ports : ports.filter(({ link, unplugging }) => unplugging || !held.has(link));
 }

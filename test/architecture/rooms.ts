@@ -238,7 +238,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       workloads: {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
-        images: 'volumes and seeds of virtual machines',
+        images: 'volumes of virtual machines',
         assignment: 'what host0 has given',
       },
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
@@ -365,7 +365,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
-      cloud: { binary: 'a seed is a CD' },
     },
   },
   protocol: {

@@ -61,3 +61,32 @@ test('a message that is too long ends a stream as malformed', async () => {
     messages: 0,
   });
 });
+
+test('a peer that falls silent ends a request and a stream in time', async () => {
+  const listener = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n'));
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  onTestFinished(() => void listener.close());
+  const target = { host: '127.0.0.1', port: (listener.address() as AddressInfo).port };
+  await expect(
+    httpTransport.exchange(target, { method: 'GET', path: '/', connectTimeoutMs: 5_000, timeoutMs: 50 }),
+  ).rejects.toMatchObject({ code: 'MESH_HOST0_UNREACHABLE', message: expect.stringContaining('within 0.05 s') });
+  const ended = new Promise((onEnd) => {
+    const handlers = { onMessage: () => undefined, onEnd };
+    httpTransport.openStream(target, { path: '/events', silenceMs: 50, messageMaxLength: 1_000 }, handlers);
+  });
+  expect(await ended).toMatchObject({ code: 'MESH_HOST0_UNREACHABLE', message: expect.stringContaining('0.05 s') });
+});
+
+test('a stream that is closed here ends once, without a reason', async () => {
+  const target = await server('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n');
+  const reasons: unknown[] = [];
+  const handlers = { onMessage: () => undefined, onEnd: (reason: unknown) => reasons.push(reason) };
+  const stream = httpTransport.openStream(target, { path: '/', silenceMs: 10_000, messageMaxLength: 9 }, handlers);
+  stream.close();
+  stream.close();
+  await expect(streamOf('')).resolves.toMatchObject({ messages: 0 });
+  expect(reasons).toEqual([undefined]);
+});

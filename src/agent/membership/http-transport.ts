@@ -1,8 +1,9 @@
-/** The agent's HTTP client over TCP or a unix socket. */
-import type { ClientRequest, IncomingMessage } from 'node:http';
+/** The agent's way to host0's lists and streams by HTTP, over TCP or a unix socket. */
+import type { Readable } from 'node:stream';
 import { MeshError } from '../../model/error.ts';
+import { callByHttp1, SilentPeer } from '../../protocol/calls/http1-call.ts';
 import { SseParser } from '../../protocol/documents/sse.ts';
-import { request } from '../../protocol/http/http.ts';
+import { wholeText } from '../../protocol/http/whole-text.ts';
 import type {
   EventSubscription,
   Exchange,
@@ -19,87 +20,53 @@ export const httpTransport: Transport = { exchange, openStream };
 /** Enough for a list of thousands of members. host0 never answers with more. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
-function send(
-  target: Target,
-  { method, path, body, headers }: Omit<Exchange, 'connectTimeoutMs' | 'timeoutMs'>,
-): ClientRequest {
-  // A new connection each time: a kept one may belong to a host0 that is no longer there.
-  const outgoing = request({
-    ...target,
-    method,
-    path,
-    agent: false,
-    headers: {
-      ...headers,
-      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-    },
-  });
-  outgoing.end(body);
-  return outgoing;
-}
-
-function exchange(target: Target, request_: Exchange): Promise<HttpAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-  const outgoing = send(target, request_);
-  const giveUp = (what: string, ms: number) =>
-    setTimeout(() => outgoing.destroy(new Error(`no ${what} within ${ms} ms`)), ms);
-  const connecting = giveUp('connection', request_.connectTimeoutMs);
-  const answering = giveUp('answer', request_.timeoutMs);
-  outgoing.on('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
-  outgoing.on('error', (error) => reject(unreachable(target, error)));
-  outgoing.on('close', () => {
-    clearTimeout(connecting);
-    clearTimeout(answering);
-    // An answer such as «101 Switching Protocols» closes the connection without an error or a response.
-    reject(unreachable(target, new Error('it closed the connection')));
-  });
-  outgoing.on('response', (response) => {
-    let text = '';
-    response.setEncoding('utf8');
-    response.on('data', (chunk: string) => {
-      text += chunk;
-      if (text.length > MAX_BODY_BYTES) outgoing.destroy(new Error('the answer is too large'));
-    });
-    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
-    response.on('error', (error) => reject(unreachable(target, error)));
-  });
-  return promise;
+/** A new connection each time: a kept one may belong to a host0 that is no longer there. */
+async function exchange(target: Target, request: Exchange): Promise<HttpAnswer> {
+  const { method, path, body, headers, connectTimeoutMs, timeoutMs } = request;
+  const signal = AbortSignal.timeout(timeoutMs);
+  const kind = body === undefined ? {} : { 'content-type': 'application/json' };
+  const call = { method, path, headers: { ...headers, ...kind }, body, timeoutMs: 0, signal } as const;
+  try {
+    const answered = await callByHttp1(target, { ...call, isStream: false, staysOpen: false }, 0, connectTimeoutMs);
+    const text = await wholeText(answered.body, MAX_BODY_BYTES);
+    if (text === undefined) throw new Error('the answer is too large');
+    return { status: answered.status, body: text };
+  } catch (error) {
+    throw unreachable(target, signal.aborted ? new SilentPeer(timeoutMs) : error);
+  }
 }
 
 function openStream(
   target: Target,
-  { path, headers, silenceMs, messageMaxLength }: StreamRequest,
+  { path, headers = {}, silenceMs, messageMaxLength }: StreamRequest,
   handlers: StreamHandlers,
 ): EventSubscription {
-  const outgoing = send(target, { method: 'GET', path, ...(headers !== undefined && { headers }) });
-  const parser = new SseParser(messageMaxLength);
+  const closing = new AbortController();
   let ended = false;
   const end = (reason: MeshError | undefined) => {
     if (ended) return;
     ended = true;
-    outgoing.destroy();
+    closing.abort();
     handlers.onEnd(reason);
   };
-  outgoing.setTimeout(silenceMs, () => end(unreachable(target, new Error(`silent for ${silenceMs} ms`))));
-  outgoing.on('error', (error) => end(unreachable(target, error)));
-  outgoing.on('close', () => end(unreachable(target, new Error('it closed the connection'))));
-  outgoing.on('response', (response) => readStream(response, parser, handlers, end, target));
+  const lost = (error: unknown) => end(unreachable(target, error));
+  const call = { method: 'GET', path, headers, body: undefined, timeoutMs: silenceMs, signal: closing.signal } as const;
+  callByHttp1(target, { ...call, isStream: true, staysOpen: false }, silenceMs).then(({ status, body }) => {
+    if (status === 200) readStream(body, new SseParser(messageMaxLength), handlers, end, lost);
+    else lost(new Error(`it answered ${status}`));
+  }, lost);
   return { close: () => end(undefined) };
 }
 
 function readStream(
-  response: IncomingMessage,
+  body: Readable,
   parser: SseParser,
   handlers: StreamHandlers,
-  end: (reason: MeshError | undefined) => void,
-  target: Target,
+  end: (reason: MeshError) => void,
+  lost: (error: unknown) => void,
 ): void {
-  if (response.statusCode !== 200) {
-    end(unreachable(target, new Error(`it answered ${response.statusCode}`)));
-    return;
-  }
-  response.setEncoding('utf8');
-  response.on('data', (chunk: string) => {
+  body.setEncoding('utf8');
+  body.on('data', (chunk: string) => {
     try {
       for (const message of parser.push(chunk)) handlers.onMessage(message);
       handlers.onHeard?.();
@@ -107,7 +74,8 @@ function readStream(
       end(malformedStream(error));
     }
   });
-  response.on('close', () => end(unreachable(target, new Error('it closed the stream'))));
+  body.on('error', lost);
+  body.on('close', () => lost(new Error('it closed the stream')));
 }
 
 function unreachable(target: Target, cause: unknown): MeshError {

@@ -7,7 +7,7 @@ import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import type { Host0Stance } from '../desired/assignment.ts';
+import type { DesiredInput, Host0Stance } from '../desired/assignment.ts';
 import type { ForeignPorts } from './foreign-ports.ts';
 import { PortFitness } from './port-fitness.ts';
 
@@ -95,4 +95,9 @@ export class UnfitPorts {
   forget(name: string): boolean {
     return this.#takenOff.delete(name);
   }
+}
+
+/** The ports without those that are not put on their bridge yet; the same list when there are none. */
+export function withoutHeld(ports: DesiredInput['ports'], held: ReadonlySet<string>): DesiredInput['ports'] {
+  return held.size === 0 ? ports : ports.filter(({ link, unplugging }) => unplugging || !held.has(link));
 }

@@ -1,6 +1,6 @@
 /** What a node makes ready for an emulator: ports, memory, volumes, firmware, and its directory. */
 import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -11,16 +11,19 @@ import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
 import { QEMU, type QemuCard, type QemuDisk, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
 import { roomAt } from '../images/image-limit.ts';
-import { SEED_ID, seedDisk, seedPath } from '../images/seed-disk.ts';
 import type { Volumes } from '../images/volumes.ts';
+import type { ItemKey } from '../items/item-kind.ts';
+import { tapKey } from '../items/link.ts';
+import { portKey } from '../items/port.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
+import { seedDisk } from './seed.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
 
 /** What the parts of emulators come from. */
 export interface NodePartsInput {
   readonly directories: VmDirectories;
-  /** For the seed of each workload, and what its firmware keeps. */
+  /** For what each workload keeps of its firmware. */
   readonly state: string;
   readonly user: VmUser;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
@@ -46,6 +49,8 @@ const FIRMWARES = [
   { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
   { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' },
 ];
+/** No volume has such an id: it has a dot. */
+const SEED_ID = 'cloud.seed';
 /** Less than this is no room for a guest that writes. */
 const ROOM_BYTES = 64 * 1024 * 1024;
 
@@ -81,28 +86,44 @@ export class NodeParts {
       });
       volumeMemoryBytes += ready.memoryBytes;
     }
-    const seed = await seedDisk(this.#input.state, id, workload, cards);
-    if (seed !== undefined) disks.push({ id: SEED_ID, path: seed, format: 'raw', kind: 'seed' });
     // On a node without a disk, volumes are in its memory.
     const whole = { ...wanted, memoryBytes: wanted.memoryBytes + volumeMemoryBytes };
     const tooMuch = memoryRefusal(workload.name, whole, memoryNow(), promised(id));
     if (volumeMemoryBytes > 0 && tooMuch !== undefined) throw tooMuch;
+    const seed = seedDisk(assigned, cards);
+    if (seed !== undefined)
+      disks.push({ id: SEED_ID, path: await this.#writeSeed(id, seed), format: 'raw', kind: 'disk' });
     const firmware = await this.#firmware(assigned);
     const directory = await prepareVm(directories, id, workload.uuid, user);
     const outputFile = vmOutput(directories, id);
     return { probe, disks, cards, taps, firmware, user, directory, outputFile, volumeMemoryBytes };
   }
 
-  /** The taps of a workload, as far as host0 has given them. */
-  tapsOf({ workload, ports }: AssignedWorkload): string[] {
+  /** The items of a workload's ports, as far as host0 has given them. */
+  portItemsOf({ workload, ports }: AssignedWorkload): ItemKey[] {
     const known = this.#input.ports();
-    return workload.networks.flatMap(({ id }) => known.find((port) => port.id === ports[id])?.link ?? []);
+    return workload.networks.flatMap(({ id }) => {
+      const port = known.find((candidate) => candidate.id === ports[id]);
+      if (port === undefined) return [];
+      return [port.tap === true && port.id !== undefined ? tapKey(port.id) : portKey(port.link)];
+    });
   }
 
-  /** Removes the seed of a workload, and what its firmware has kept. */
+  /** Removes what the firmware of a workload has kept. */
   async forget(id: string): Promise<void> {
-    await rm(this.#variablesOf(id), { force: true });
-    await rm(seedPath(this.#input.state, id), { force: true });
+    for (const path of [this.#variablesOf(id), this.#seedOf(id)]) await rm(path, { force: true });
+  }
+
+  #seedOf(id: string): string {
+    return join(this.#input.state, `${id}.seed`);
+  }
+
+  async #writeSeed(id: string, seed: Uint8Array): Promise<string> {
+    const path = this.#seedOf(id);
+    await mkdir(dirname(path), { recursive: true });
+    // User data may hold passwords.
+    await writeFile(path, seed, { mode: 0o600 });
+    return path;
   }
 
   #variablesOf(id: string): string {

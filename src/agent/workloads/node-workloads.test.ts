@@ -357,3 +357,18 @@ test('a guest that fills the disk of its volume is paused, and goes on when ther
   const log = join(root, 'run/vm', ID, 'console.log');
   await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: has filled its disk'), WAIT);
 }, 240_000);
+
+test('a guest reads its seed: who it is, its keys and its user data', async () => {
+  const cloud = {
+    hostName: 'web-1',
+    keys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 a'],
+    userData: `#cloud-config\n${'#'.repeat(2_000)}`,
+  };
+  await Node.start(assigned({ cloud, ...booting({ end: 'seed' }) }));
+  const log = join(root, 'run/vm', ID, 'console.log');
+  const said = () => readFileSync(log, 'latin1').replaceAll('\r', '');
+  await vi.waitFor(() => expect(said()).toContain(`guest: /seed/user-data: ${cloud.userData}`), WAIT);
+  expect(said()).toContain(
+    `guest: /seed/meta-data: {"instance-id":"${ID}","local-hostname":"web-1","public-keys":["${cloud.keys[0]}"]}`,
+  );
+}, 180_000);

@@ -23,7 +23,6 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type RoomView, roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
-import { portKey } from '../items/port.ts';
 import { processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
@@ -189,7 +188,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
         graceSec,
         records: this.#records,
         makeReady: (wanted, making) => this.#parts.makeReady(wanted, making),
-        needs: (wanted) => this.#parts.tapsOf(wanted).map(portKey),
+        needs: (wanted) => this.#parts.portItemsOf(wanted),
         hasRoom: (wanted) => this.#parts.hasRoom(wanted),
         onItems: () => this.#collect(),
         onState: () => {

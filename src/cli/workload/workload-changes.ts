@@ -31,7 +31,7 @@ export const PLAN: readonly [string, string] = ['--plan', 'show the steps, and d
 const NO_WAIT: readonly [string, string] = ['--no-wait', 'do not wait until it is done'];
 
 /** Whether a workload runs as it should. */
-export const isRunning = ({ state, run, generation }: WorkloadView): boolean =>
+export const runsAsWanted = ({ state, run, generation }: WorkloadView): boolean =>
   state === 'running' && run?.generation === generation;
 const isStill = ({ state, wanted }: WorkloadView): boolean =>
   wanted === 'stopped' && ['new', 'stopped', 'ended'].includes(state);
@@ -75,7 +75,7 @@ export function addWorkloadChanges(workload: Command, context: Context): void {
         const body = { ...(node !== undefined && { node }), ...(order !== undefined && { workload: order }) };
         const request = { path: { name }, body, query: dryRun(plan) };
         const answer = await host0Client(context.paths).ask(`POST /v1/workloads/{name}/${verb}`, request);
-        await answerAndWait(context, answer, wait ? { doing: 'Starting', isDone: isRunning } : undefined);
+        await answerAndWait(context, answer, wait ? { doing: 'Starting', isDone: runsAsWanted } : undefined);
       });
   }
 
@@ -161,7 +161,7 @@ function addMove(workload: Command, context: Context): void {
         const answer = await host0.ask('POST /v1/workloads/{name}/move', request);
         const { machine } = before;
         const isDone = (view: WorkloadView) =>
-          view.machine !== machine && (view.wanted === 'stopped' || isRunning(view));
+          view.machine !== machine && (view.wanted === 'stopped' || runsAsWanted(view));
         const isThere = answer.steps.length === 0;
         await answerAndWait(context, answer, wait && !isThere ? { doing: 'Moving', isDone } : undefined);
       },

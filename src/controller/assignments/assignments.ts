@@ -103,7 +103,6 @@ export class Assignments implements HealthSource {
       holdersOf: (id) => this.#index.holdersOf(id),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
-      portsIn: (id) => input.ports.in(id),
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
@@ -318,10 +317,9 @@ export class Assignments implements HealthSource {
   #portChanged(change: PortChange): void {
     if (this.#holdings === undefined) return;
     const machines = this.#placed.changed(change, this.#sequence);
-    const networks = new Set([...machines].flatMap((machine) => this.#derive(machine)));
-    // The peers of its network are told of its guest.
-    for (const port of [change.before, change.after]) if (port !== undefined) networks.add(port.network);
-    this.#refresh(networks, [], machines);
+    const networks = [...machines].flatMap((machine) => this.#derive(machine));
+    // The peers in its network are told of its guest.
+    this.#refresh([...networks, ...[change.before, change.after].flatMap((port) => port?.network ?? [])], [], machines);
   }
 
   /** All nodes that have reported, or have ports. */

@@ -5,7 +5,7 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
-import type { PlacedPort } from '../ports/port-record.ts';
+import type { PortBook } from '../ports/port-book.ts';
 import { assignedPeers, PEERS_UNTOLD } from './assigned-peers.ts';
 import type { HoldingRecord } from './holding-record.ts';
 import type { NodePlace } from './node-places.ts';
@@ -17,8 +17,8 @@ export interface PeerListsInput {
   readonly placeOf: (machine: MachineWord) => NodePlace | undefined;
   /** Where a node says that its VTEPs are, by network. */
   readonly vtepsOf: (machine: MachineWord) => HoldingRecord['vteps'];
-  /** The ports of a network that host0 has placed. */
-  readonly portsIn: (network: NetworkId) => readonly PlacedPort[];
+  /** The ports that host0 has placed. */
+  readonly ports: Pick<PortBook, 'in'>;
   /** host0's underlay address as a node at `viewer` reaches it. */
   readonly host0AddressFor: (viewer: Ipv4 | undefined) => Ipv4;
 }
@@ -64,8 +64,8 @@ export class PeerLists {
   }
 
   #compose(id: NetworkId, host0: Ipv4): AttachmentPeers {
-    const { network, holdersOf, placeOf, vtepsOf, portsIn } = this.#input;
-    const ports = Map.groupBy(portsIn(id), ({ machine }) => machine);
+    const { network, holdersOf, placeOf, vtepsOf } = this.#input;
+    const ports = Map.groupBy(this.#input.ports.in(id), ({ machine }) => machine);
     const holders = [...holdersOf(id)].sort().flatMap((machine) => {
       const place = placeOf(machine);
       if (place === undefined) return [];

@@ -25,21 +25,34 @@ export class ClosedConnection extends Error {
 
 /**
  * Sends a call.
+ * @param connectTimeoutMs the call fails when there is no connection after this time
  * @throws SilentPeer, ClosedConnection, or the error of the socket
  */
-export function callByHttp1(target: CallTarget, call: Call, usualTimeoutMs: number): Promise<Answered> {
+export function callByHttp1(
+  target: CallTarget,
+  call: Call,
+  usualTimeoutMs: number,
+  connectTimeoutMs?: number,
+): Promise<Answered> {
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const { method, path, body, signal, timeoutMs: timeout = usualTimeoutMs } = call;
   // Node leaves the length out for methods that usually have no body; the body would be taken for another request.
   const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
   const headers = { ...call.headers, ...length };
   const outgoing = request({ ...target, agent: false, method, path, headers, timeout, signal });
-  outgoing.once('response', (response) =>
-    resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response }),
-  );
+  const connecting =
+    connectTimeoutMs && setTimeout(() => outgoing.destroy(new SilentPeer(connectTimeoutMs)), connectTimeoutMs);
+  if (connecting) outgoing.once('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
+  outgoing.once('response', (response) => {
+    outgoing.once('timeout', () => response.destroy(new SilentPeer(timeout)));
+    resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response });
+  });
   outgoing.once('timeout', () => outgoing.destroy(new SilentPeer(timeout)));
   outgoing.once('error', reject);
-  outgoing.once('close', () => reject(new ClosedConnection()));
+  outgoing.once('close', () => {
+    if (connecting) clearTimeout(connecting);
+    reject(new ClosedConnection());
+  });
   outgoing.end(body);
   return promise;
 }

@@ -8,6 +8,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { MeshError } from '../../model/error.ts';
 import { SseParser } from '../documents/sse.ts';
 import { linesOf } from '../http/lines.ts';
+import { wholeText } from '../http/whole-text.ts';
 import type { Answer, AnswerOf, ApiRoute, GivenFields, KeysOf, RouteTable } from '../routes/route.ts';
 import { type DocumentReading, readDocument } from '../shapes/document.ts';
 import * as form from '../shapes/form.ts';
@@ -209,18 +210,14 @@ export class RouteClient<T> {
   }
 
   async #text(key: string, body: Readable, maxBytes: number): Promise<string> {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+    let text: string | undefined;
     try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        bytes += chunk.length;
-        if (bytes > maxBytes) throw this.#transport.broken(key, 'it has no end');
-        chunks.push(chunk);
-      }
+      text = await wholeText(body, maxBytes);
     } catch (error) {
       throw this.#transport.explain(error);
     }
-    return Buffer.concat(chunks).toString('utf8');
+    if (text === undefined) throw this.#transport.broken(key, 'it has no end');
+    return text;
   }
 
   async *#pieces(body: Readable): AsyncGenerator<string> {

@@ -74,9 +74,6 @@ function diskOptions({ id, path, format, kind }: QemuDisk, index: number): strin
   if (kind === 'cd') {
     return ['-drive', [...drive, 'media=cdrom', 'readonly=on'].join(','), '-device', ['ide-cd', ...device].join(',')];
   }
-  if (kind === 'seed') {
-    return ['-drive', [...drive, 'readonly=on'].join(','), '-device', ['virtio-blk-pci', ...device].join(',')];
-  }
   // A full disk pauses the guest in place of breaking its file system; the guest goes on when there is room.
   const onError = ['werror=enospc', 'rerror=report', 'discard=unmap'];
   return ['-drive', [...drive, ...onError].join(','), '-device', ['virtio-blk-pci', ...device].join(',')];

@@ -20,8 +20,7 @@ export interface QemuDisk {
   readonly path: string;
   /** Never guessed: a guest could write another format into a raw disk. */
   readonly format: 'qcow2' | 'raw';
-  /** A seed is a disk for reading: a guest without a driver for CD drives reads it, too. */
-  readonly kind: 'disk' | 'cd' | 'seed';
+  readonly kind: 'disk' | 'cd';
 }
 
 /** One emulator. */

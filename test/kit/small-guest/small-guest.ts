@@ -29,15 +29,26 @@ export interface GuestWishes {
   readonly addresses?: readonly (readonly [device: string, address: string])[];
   /** The guest says on its console when one of these begins to answer, and when it ends. */
   readonly pings?: readonly string[];
-  /** What the guest does as soon as it is ready; `fill` writes 64 MiB to its first disk, and runs on. Absent: it runs on. */
-  readonly end?: 'poweroff' | 'reboot' | 'panic' | 'fill';
+  /** What the guest does as soon as it is ready; `fill` writes 64 MiB to its first disk, and runs on; `seed` prints its seed. Absent: it runs on. */
+  readonly end?: 'poweroff' | 'reboot' | 'panic' | 'fill' | 'seed';
 }
 
 /** Not below root's home: an emulator runs as another user. */
 const CACHE = '/var/cache/meshwork/small-guest';
 const KERNEL = 'linux-image-cloud-amd64';
 /** The modules that a guest loads, apart from those that they depend on. */
-const MODULES = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_rng', 'isofs', 'button', 'evdev', 'pvpanic_pci'];
+const MODULES = [
+  'virtio_pci',
+  'virtio_net',
+  'virtio_blk',
+  'virtio_rng',
+  'button',
+  'evdev',
+  'pvpanic_pci',
+  'vfat',
+  'nls_cp437',
+  'nls_ascii',
+];
 /** Skips self-tests of ciphers, and checks of timers that fail where an emulator waits for a processor. */
 const APPEND = 'console=ttyS0 quiet cryptomgr.notests no_timer_check tsc=reliable mitigations=off nokaslr panic=-1';
 const INIT = new URL('init', import.meta.url).pathname;

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { commandDirectory } from '../../../src/image/node/program-files.ts';
 import type { LabReport } from '../../../src/lab/cluster/examination.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { LABS_DIRECTORY } from '../../../src/lab/cluster/record.ts';
@@ -13,7 +14,7 @@ import { planTopology } from '../../../src/lab/hosts/topology.ts';
 import { namespacesOf } from '../../../src/lab/hosts/underlay.ts';
 import { LONG } from '../../kit/long.ts';
 
-const mesh = new URL('../../../bin/mesh', import.meta.url).pathname;
+const mesh = join(commandDirectory, 'mesh');
 const size = { name: `c${process.pid}`, nodes: 3, segments: 2 };
 const directory = join(LABS_DIRECTORY, size.name);
 const topology = planTopology(size);
@@ -41,11 +42,10 @@ function namespaces(): string[] {
   return list.split('\n').filter((line) => line.startsWith(`mw-${size.name}-`));
 }
 
-const MOMENTS: readonly (readonly [string, () => boolean])[] = [
-  ['some namespaces exist', () => existsSync(`/run/netns/${topology.hosts[1]?.netns}`)],
-  ['all processes run', () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0)],
-];
+const ALL_RUN = () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0);
+const MOMENTS: readonly (readonly [string, () => boolean])[] = [['all processes run', ALL_RUN]];
 const MORE_MOMENTS: typeof MOMENTS = [
+  ['some namespaces exist', () => existsSync(`/run/netns/${topology.hosts[1]?.netns}`)],
   ['its record is written', () => existsSync(join(directory, 'lab.json'))],
   ['the first process runs', () => residentsOf([topology.hosts[0]?.netns ?? '']).length > 0],
 ];
@@ -88,22 +88,16 @@ test('a disk of its own below a host goes with the lab', async () => {
   expect(existsSync(directory)).toBe(false);
 });
 
-test('Ctrl-C takes the lab down', async () => {
+test('a second run of the same name is refused, and Ctrl-C takes the lab of the first down', async () => {
   const run = labUp('--keep');
-  await until('all processes run', () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0));
+  await until('its record is written', () => existsSync(join(directory, 'lab.json')));
+  await expect(Lab.build(size)).rejects.toMatchObject({ code: 'MESH_ALREADY_RUNNING' });
+  await until('all processes run', ALL_RUN);
   run.kill('SIGINT');
   const [code] = await once(run, 'exit');
   expect(code).toBe(130);
   expect(namespaces()).toEqual([]);
   expect(existsSync(directory)).toBe(false);
-});
-
-test('a second run of the same name is refused', async () => {
-  const first = labUp();
-  await until('its record is written', () => existsSync(join(directory, 'lab.json')));
-  await expect(Lab.build(size)).rejects.toMatchObject({ code: 'MESH_ALREADY_RUNNING' });
-  const [report] = await Promise.all([readJson(first), once(first, 'exit')]);
-  expect(report.ok).toBe(true);
 });
 
 async function readJson(run: ChildProcess): Promise<LabReport> {

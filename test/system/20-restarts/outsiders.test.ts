@@ -81,6 +81,10 @@ const HARMS: [what: string, script: string][] = [
 const ON_HOST0 =
   /^(?:both deleted|br456 set down|an IPv6 address|all entries|the neighbour|the nft|vxlan456 renamed|all at)/;
 
+/** Of each of these `npm test` sets one wrong here, and all on a kernel without agents (agent/loop/wrong-attributes.test.ts). */
+const ATTRIBUTE = /^the (?:MTU of vx|address of|alias of|group of|address mode of)/;
+const isShort = (host: string, what: string) => (host === 'host0' ? ON_HOST0.test(what) : !ATTRIBUTE.test(what));
+
 describe.each(['node1', 'host0'])('on %s', (name) => {
   /** Taken before the first harm: after one, a node may still be clearing its neighbour entry for host0 to bootstrap again. */
   let before: string;
@@ -89,7 +93,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
     before = await kernelPicture(lab, lab.host(name));
   });
 
-  test.each(HARMS.filter(([what]) => LONG || name !== 'host0' || ON_HOST0.test(what)))('%s', async (_, script) => {
+  test.each(HARMS.filter(([what]) => LONG || isShort(name, what)))('%s', async (_, script) => {
     const host = lab.host(name);
     await run(host, inWords(script));
     await becomesAgain(lab, host, before);

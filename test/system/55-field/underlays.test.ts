@@ -156,10 +156,11 @@ async function ended(program: ChildProcess): Promise<void> {
 
 /** What is not as it should be between host0 and the node; undefined while host0 cannot tell. */
 function faults(device: string): readonly string[] | undefined {
-  const { stdout } = spawnSync(MESH, ['--root', root, 'trace', 'manage', 'host0', 'node1', '--json'], {
+  const { stdout, status } = spawnSync(MESH, ['--root', root, 'trace', 'manage', 'host0', 'node1', '--json'], {
     encoding: 'utf8',
   });
-  if (stdout === '') return undefined;
+  // As long as the node is no member, there is nothing to trace.
+  if (status === null || status > 1) return undefined;
   const { forth, back } = JSON.parse(stdout) as TraceView;
   const hops = [...forth, ...back];
   const isUnderlay = hops.some(({ node, held }) => node === 'node1' && held.startsWith(`${device} is up, MTU 1500`));

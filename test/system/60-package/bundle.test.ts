@@ -1,19 +1,16 @@
 /** The bundles of `npm run build` run in any directory, without the source and node_modules. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundle, TOP } from '../../../packaging/bundle.ts';
+import { installPrograms } from '../../../src/image/node/node-programs.ts';
 
 let place: string;
 
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'mw-bundle-'));
-  await bundle(join(place, 'built'));
-  cpSync(join(place, 'built'), join(place, 'copied/dist'), { recursive: true });
-  rmSync(join(place, 'built'), { recursive: true });
-  cpSync(join(TOP, 'bin'), join(place, 'copied/bin'), { recursive: true });
+  await installPrograms(join(place, 'copied'));
 });
 
 afterAll(() => rmSync(place, { recursive: true, force: true }));

@@ -36,6 +36,10 @@ mount --bind "$2" "$root$2"
 rm -rf "$root/host0" "$root/var/lib/meshwork" "$root/var/log/meshwork" "$root/var/log/journal"
 printf "[Unit]\\nWants=systemd-journald.service\\n" >"$root/etc/systemd/system/machine.target"
 : >"$root/etc/fstab"
+# It would empty the copy of /tmp file by file.
+ln -s /dev/null "$root/etc/systemd/system/systemd-tmpfiles-setup.service"
+# Each change by dpkg would index all pages of this machine.
+rm -f "$root/var/lib/man-db/auto-update"
 ip link set lo up
 ip link add eth0 type veth peer name far0
 ip address add 10.11.0.1/24 dev eth0

@@ -7,14 +7,16 @@ import { once } from 'node:events';
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { ListedNode } from '../../../src/cli/node/node-list.ts';
+import { fetchFromHost0, type ListedNode } from '../../../src/cli/node/node-list.ts';
 import { newPrivateKey, publicKeyOf } from '../../../src/formats/binary/openssh-key.ts';
 import { authorizedKeysIn } from '../../../src/image/command-key.ts';
+import { commandDirectory } from '../../../src/image/node/program-files.ts';
 import { secretsOf } from '../../../src/image/overlay/machine-secrets.ts';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseMachineId } from '../../../src/model/machine.ts';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { readKeyFile } from '../../../src/protocol/shapes/key-file.ts';
 import { inside } from '../../kit/namespaces.ts';
@@ -24,7 +26,7 @@ import { NodeShell } from './node-shell.ts';
 
 /** dropbear converts its key, starts and listens in a second. */
 const LISTEN_DEADLINE_MS = 20_000;
-const MESH = new URL('../../../bin/mesh', import.meta.url).pathname;
+const MESH = join(commandDirectory, 'mesh');
 
 const shared = forAllTests();
 let lab: Lab;
@@ -79,7 +81,7 @@ test('a command on one node, on several, and in a pipe', async () => {
 });
 
 async function nodes(which: (node: ListedNode) => boolean): Promise<ListedNode[]> {
-  return (JSON.parse((await mesh('node', 'list', '--json')).stdout) as ListedNode[]).filter(which);
+  return (await fetchFromHost0(host0Client(pathsBelow(host0.root)))).filter(which);
 }
 
 async function refusal(node: string): Promise<unknown[]> {

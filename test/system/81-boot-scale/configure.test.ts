@@ -16,7 +16,7 @@ import { configure, configuring, meshCommand, ownText, writeMachines } from './r
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const MACHINES = 45;
-const KILLS = LONG ? 20 : 8;
+const KILLS = LONG ? 20 : 5;
 const SEED = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 const crowd = crowdOf(MACHINES, '10.77.0.1', '10.77.0');
