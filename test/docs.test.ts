@@ -6,6 +6,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { parseMeshConf } from '../src/formats/conf/mesh-conf.ts';
 import { HOST0_KEYS, parseHost0Conf } from '../src/formats/host0/host0-conf.ts';
 import { parseManifest } from '../src/formats/host0/manifest.ts';
+import { SHOWN_KEYS } from '../src/formats/workload/workload-keys.ts';
 import { meshCommands, missingLine, shownCommands } from './cli/console-block.ts';
 import { wholeTree } from './cli/mesh.ts';
 
@@ -70,12 +71,16 @@ test('docs/install.md names exactly the capabilities of the services', () => {
 
 describe('docs/reference/formats', () => {
   const termsOf = (page: string) =>
-    [...readFileSync(`${TOP}docs/reference/formats/${page}.md`, 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(
+    [...readFileSync(`${TOP}docs/reference/formats/${page}.md`, 'utf8').matchAll(/^\| `([\w.<>]+)` \|/gm)].map(
       ([, term]) => term,
     );
 
   test('has every setting of host0.conf, and no other', () => {
     expect(termsOf('mesh-host0.conf').toSorted()).toEqual(HOST0_KEYS.toSorted());
+  });
+
+  test('has every key of a workload file, and no other', () => {
+    expect(termsOf('mesh-workload.conf').toSorted()).toEqual(SHOWN_KEYS.toSorted());
   });
 
   test('has the examples that are taken without a fault', () => {

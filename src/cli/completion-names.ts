@@ -71,6 +71,11 @@ const plugged: SuggestionSource = async ({ paths }) => {
 const labs: SuggestionSource = async () =>
   labRecords().map((record) => ({ name: record.name, about: stateOfLab(record) }));
 
+const workloads: SuggestionSource = async ({ paths }) => {
+  const views = await host0Client(paths).ask('GET /v1/workloads');
+  return views.map(({ name, state, node }) => ({ name, about: node === undefined ? state : `${state} on ${node}` }));
+};
+
 /** The hosts of the lab that --name names. */
 const labHosts: SuggestionSource = async (_, words) => {
   const named = words.lastIndexOf('--name');
@@ -99,6 +104,7 @@ export const SOURCES: Readonly<Record<string, SuggestionSource>> = {
   object: objects,
   '--node': nodes,
   '--card': cards,
+  '--workload': workloads,
   'capture --nodes': memberLists,
   'port plug interface': pluggable,
   'port unplug interface': plugged,

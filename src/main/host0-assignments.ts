@@ -80,7 +80,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     workloads: orders,
     ownNode,
     roles,
-    parts: [book, workloadBook, roles, assignments, hostAddresses],
+    parts: [book, workloadBook, orders, roles, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports),
     close: () => {
       endMoves();

@@ -14,6 +14,7 @@ import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { Host0State } from '../controller/host0-state.ts';
 import { SettingsWatch } from '../controller/settings-watch.ts';
+import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
@@ -99,6 +100,7 @@ async function main(): Promise<void> {
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, management)?.network,
   });
+  addWorkloadMetrics(registry, () => given.workloads.list());
   const nodeChannels = openChannels({
     ...common,
     keys,

@@ -23,10 +23,16 @@ const READ = ['src/**/*.ts', '*.md', 'docs/**/*.md'];
 /** The texts of a tree of files. Changes stay in memory. */
 export class SourceTree {
   readonly #texts: Map<string, string>;
+  /** The definitions in a text: parsing is slow, and copies of a tree have most texts in common. */
+  readonly #definitions: Map<string, readonly Definition[]>;
 
   /** @param texts the text of each file, by its path from the root of the repository */
-  constructor(texts: Iterable<readonly [file: string, text: string]>) {
+  constructor(
+    texts: Iterable<readonly [file: string, text: string]>,
+    definitions = new Map<string, readonly Definition[]>(),
+  ) {
     this.#texts = new Map(texts);
+    this.#definitions = definitions;
   }
 
   /** Reads the tree below `root`. */
@@ -37,7 +43,7 @@ export class SourceTree {
 
   /** The same files, to be changed apart from these. */
   copy(): SourceTree {
-    return new SourceTree(this.#texts);
+    return new SourceTree(this.#texts, this.#definitions);
   }
 
   has(file: string): boolean {
@@ -67,7 +73,7 @@ export class SourceTree {
     for (const [file, text] of this.#texts) {
       // Parsing is slow. A module that defines the name also contains it.
       if (!file.startsWith(folder) || !/(?<!\.test)\.ts$/.test(file) || !text.includes(name)) continue;
-      for (const definition of definitionsIn(text))
+      for (const definition of this.#definitionsIn(text))
         if (definition.symbol === symbol) found.push({ ...definition, file });
     }
     const [definition, second] = found;
@@ -75,5 +81,11 @@ export class SourceTree {
     if (second === undefined) return definition;
     const files = found.map(({ file }) => file).join(' and ');
     throw new RangeError(`${symbol} is defined ${found.length} times, in ${files}: name the room with \`in\``);
+  }
+
+  #definitionsIn(text: string): readonly Definition[] {
+    const known = this.#definitions.get(text) ?? [...definitionsIn(text)];
+    this.#definitions.set(text, known);
+    return known;
   }
 }

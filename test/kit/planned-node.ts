@@ -61,11 +61,13 @@ export class PlannedNode implements AsyncDisposable {
   /**
    * Takes these networks, with these ports in the first of them, and resolves when nothing is left to do.
    * @param guests of the ports whose guests are known, by interface
+   * @param deadlineMs rejects when something is left after this time
    */
   async take(
     attachments: readonly NetworkAttachment[],
     links: readonly string[] = [],
     guests: ReadonlyMap<string, PortGuest> = new Map(),
+    deadlineMs = DEADLINE_MS,
   ): Promise<void> {
     this.#attachments = attachments;
     const network = attachments[0]?.network.id;
@@ -75,7 +77,7 @@ export class PlannedNode implements AsyncDisposable {
     };
     this.#ports = network === undefined ? [] : links.map((link) => portOf(link, network));
     await this.#reconciler.wake();
-    await this.settled();
+    await this.settled(deadlineMs);
   }
 
   /** The lines of a plan that makes everything from nothing. */
@@ -84,13 +86,13 @@ export class PlannedNode implements AsyncDisposable {
   }
 
   /** Resolves when a plan against a fresh dump is empty. */
-  async settled(): Promise<void> {
+  async settled(deadlineMs = DEADLINE_MS): Promise<void> {
     await vi.waitFor(
       async () => {
         const { steps } = await this.#reconciler.drift();
         if (steps.length > 0) throw new Error(steps.map(printStep).join('\n'));
       },
-      { timeout: DEADLINE_MS, interval: 50 },
+      { timeout: deadlineMs, interval: 50 },
     );
   }
 

@@ -7,6 +7,7 @@ import { httpTransport } from '../../src/agent/membership/http-transport.ts';
 import { ForeignPorts } from '../../src/agent/ports/foreign-ports.ts';
 import { Controller } from '../../src/controller/controller.ts';
 import { addControllerMetrics, countHost0 } from '../../src/controller/host0-metrics.ts';
+import { addWorkloadMetrics } from '../../src/controller/workloads/workload-metrics.ts';
 import { ApiMetrics } from '../../src/metrics/api-metrics.ts';
 import { addProcessMetrics } from '../../src/metrics/process-metrics.ts';
 import { Registry } from '../../src/metrics/registry.ts';
@@ -34,6 +35,7 @@ export function everyMetric(process: Process): Registry {
   else {
     countHost0(registry);
     addControllerMetrics(registry, controllerAtRest(clock));
+    addWorkloadMetrics(registry, () => []);
   }
   return registry;
 }

@@ -1,5 +1,7 @@
 /** How the emulator of a workload is run, from the workload and what the node has made ready for it. Pure. */
-import { systemUuidOf } from '../../model/workload/workload.ts';
+import { isAbsolute } from 'node:path';
+import type { WorkloadVolume } from '../../model/workload/volume.ts';
+import { systemUuidOf, type Workload } from '../../model/workload/workload.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
 import { cpuModelFor } from '../../services/qemu/qemu-argv.ts';
@@ -27,6 +29,16 @@ export function processNameOf(id: string): string {
   return `vm-${id}`;
 }
 
+/**
+ * The disks that a node makes for a workload, by their paths below its directory of volumes. A disk with another path is the
+ * administrator's, and so is one that must be there before.
+ */
+export function disksMadeFor({ volumes }: Pick<Workload, 'volumes'>): string[] {
+  const isMade = ({ type, path, source, sizeBytes }: WorkloadVolume) =>
+    type === 'qcow2' && !isAbsolute(path) && (source !== undefined || sizeBytes !== undefined);
+  return volumes.filter(isMade).map(({ path }) => path);
+}
+
 /** The record of a start. @param start its number: another number is another process */
 export function startRecord(
   { id, generation, workload, wanted }: AssignedWorkload,
@@ -49,7 +61,13 @@ export function startRecord(
   const acceleratorWhy = [why, instead].filter((text) => text !== undefined).join(' ');
   return {
     ...{ format: 1, id, generation, start, restarts, state: 'started', boot, uuid, uuidWord: workload.uuid },
-    ...{ name: workload.name, spec: kept(spec), memoryBytes: workload.memoryBytes, volumeMemoryBytes },
+    ...{
+      name: workload.name,
+      spec: kept(spec),
+      memoryBytes: workload.memoryBytes,
+      volumeMemoryBytes,
+      disks: disksMadeFor(workload),
+    },
     ...{ accelerator, cpuMode, ...(acceleratorWhy !== '' && { acceleratorWhy }) },
   };
 }

@@ -202,7 +202,9 @@ function pidOf({ pid = 0 }: WorkloadRun): number {
 }
 
 test('a workload runs, is adopted by the next agent with its process, is paused and stopped, and leaves nothing', async () => {
-  const first = await Node.start(assigned());
+  const volumes = [{ id: 'data', type: 'qcow2', path: 'web.qcow2', sizeBytes: 4 * MIB }] as const;
+  const withDisk = (of: Partial<AssignedWorkload>) => assigned({ volumes }, of);
+  const first = await Node.start(withDisk({}));
   const pid = pidOf(await first.until('running', { accelerator: 'tcg', cpuMode: 'max', restarts: 0 }));
   expect(first.steps).toEqual([`start the emulator of web`]);
   expect(first.workloads.runs()[0]?.acceleratorWhy).toContain('KVM');
@@ -211,12 +213,12 @@ test('a workload runs, is adopted by the next agent with its process, is paused 
   expect(existsSync(join(root, 'pxen', web.uuid, 'monitor.sock'))).toBe(true);
   await first.crash();
 
-  const second = await Node.start(assigned());
+  const second = await Node.start(withDisk({}));
   expect(pidOf(await second.until('running'))).toBe(pid);
   expect(second.steps).toEqual([]);
-  second.give(assigned({}, { wanted: 'paused' }));
+  second.give(withDisk({ wanted: 'paused' }));
   expect(pidOf(await second.until('paused'))).toBe(pid);
-  second.give(assigned());
+  second.give(withDisk({}));
   await second.until('running');
   // A person at the second monitor.
   const operator = await QmpClient.connect(join(directory, 'monitor.sock'), systemClock);
@@ -227,16 +229,18 @@ test('a workload runs, is adopted by the next agent with its process, is paused 
   operator.close();
   const mark = findMark(pid);
   // Another generation is another process.
-  second.give(assigned({}, { generation: 2, wanted: 'paused' }));
+  second.give(withDisk({ generation: 2, wanted: 'paused' }));
   await vi.waitFor(() => expect(second.workloads.runs()[0]?.state).toBe('stopping'), WAIT);
   await operatorQuit(directory);
   const next = await second.until('paused', { generation: 2, restarts: 0 });
   expect(pidOf(next)).not.toBe(pid);
   expect(mark && isRunning(mark)).toBe(false);
 
+  expect(existsSync(join(root, 'web.qcow2'))).toBe(true);
   second.give();
   await vi.waitFor(() => expect(readdirSync(join(root, 'workloads'))).toEqual([]), WAIT);
   expect(readdirSync(join(root, 'run/vm'))).toEqual([]);
+  expect(existsSync(join(root, 'web.qcow2'))).toBe(false);
   expect(readdirSync(join(root, 'pxen'))).toEqual([]);
   expect(readdirSync(join(root, 'logs/workloads'))).toEqual([]);
 }, 240_000);

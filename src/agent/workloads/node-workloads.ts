@@ -23,7 +23,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type RoomView, roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
-import { processNameOf } from './emulator.ts';
+import { disksMadeFor, processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
@@ -51,7 +51,7 @@ export interface NodeWorkloadsInput {
   /** For the records of the workloads. */
   readonly state: string;
   readonly volumeDirectory: string;
-  readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
+  readonly volumes: Pick<Volumes, 'ensure' | 'pathOf' | 'remove'>;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
   /** Whether the kernel has killed a process because memory ran out. */
@@ -209,6 +209,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#taking.delete(id);
     const { record } = guest;
     if (record !== undefined) this.#leaving.set(id, record);
+    else await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
     this.#follow();
     this.#sweep();
   }
@@ -225,13 +226,22 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #forget(record: RunRecord): void {
     this.#leaving.delete(record.id);
     // The record goes last: it tells the next agent what to remove.
-    void Promise.all([removeVm(this.#input.directories, record.id, record.uuidWord), this.#parts.forget(record.id)])
+    const { id, uuidWord, disks = [] } = record;
+    const files = [removeVm(this.#input.directories, id, uuidWord), this.#parts.forget(id), this.#removeDisks(disks)];
+    void Promise.all(files)
       .then(() => this.#records.remove(record.id))
       .catch((thrown: unknown) => {
         const { message } = MeshError.from(thrown);
         this.#input.journal.record({ level: 'warning', kind: 'workload files left', message, object: record.name });
       })
       .finally(() => this.#follow());
+  }
+
+  /** Removes disks, apart from those that another workload of the node names, too. @throws MESH_DISK_REFUSED */
+  async #removeDisks(paths: readonly string[]): Promise<void> {
+    const others = this.#input.assignments.workloads.flatMap(({ workload }) => workload.volumes);
+    const alone = paths.filter((path) => others.every((other) => other.path !== path));
+    await Promise.all(alone.map((path) => this.#input.volumes.remove({ path })));
   }
 
   /** Collects the wanted emulators, and has the loop look when they have changed. */

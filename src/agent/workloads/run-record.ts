@@ -41,6 +41,8 @@ export interface RunRecord {
   readonly spec: KeptSpec;
   readonly memoryBytes: number;
   readonly volumeMemoryBytes: number;
+  /** The disks below the directory of volumes that were made for it, and go with it. Absent in a record of an earlier version. */
+  readonly disks?: readonly string[];
   readonly accelerator: (typeof ACCELERATORS)[number];
   readonly acceleratorWhy?: string;
   readonly cpuMode: string;
@@ -86,6 +88,7 @@ const RunRecordShape: form.Shape<RunRecord> = form.object({
   spec: KeptSpecShape,
   memoryBytes: form.int(0),
   volumeMemoryBytes: form.int(0),
+  disks: form.exactOptional(form.listOf(text, WORDS_MAX)),
   accelerator: form.oneOf(ACCELERATORS),
   acceleratorWhy: form.exactOptional(text),
   cpuMode: text,

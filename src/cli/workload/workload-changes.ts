@@ -31,7 +31,7 @@ export const PLAN: readonly [string, string] = ['--plan', 'show the steps, and d
 const NO_WAIT: readonly [string, string] = ['--no-wait', 'do not wait until it is done'];
 
 /** Whether a workload runs as it should. */
-export const isRunning = ({ state, run, generation }: WorkloadView): boolean =>
+export const runsAsWanted = ({ state, run, generation }: WorkloadView): boolean =>
   state === 'running' && run?.generation === generation;
 const isStill = ({ state, wanted }: WorkloadView): boolean =>
   wanted === 'stopped' && ['new', 'stopped', 'ended'].includes(state);
@@ -75,7 +75,7 @@ export function addWorkloadChanges(workload: Command, context: Context): void {
         const body = { ...(node !== undefined && { node }), ...(order !== undefined && { workload: order }) };
         const request = { path: { name }, body, query: dryRun(plan) };
         const answer = await host0Client(context.paths).ask(`POST /v1/workloads/{name}/${verb}`, request);
-        await answerAndWait(context, answer, wait ? { doing: 'Starting', isDone: isRunning } : undefined);
+        await answerAndWait(context, answer, wait ? { doing: 'Starting', isDone: runsAsWanted } : undefined);
       });
   }
 
@@ -148,7 +148,7 @@ function addMove(workload: Command, context: Context): void {
       'after',
       '\nThe command is for host0. Nothing starts elsewhere by itself. Disks are not copied: a workload that has some moves with\n' +
         '--force alone, and gets new ones of their images. Two guests of one workload would write to one network, so --force asks\n' +
-        'whether a node that is away is off. When that node comes back, it does not start the workload.\n\n' +
+        'whether a node that is away is off. When that node comes back, host0 takes the workload off it.\n\n' +
         'Examples:\n  $ mesh workload move -w web1 -n node2\n  $ mesh workload move -w web1 -n node2 --force --yes',
     )
     .action(
@@ -161,7 +161,7 @@ function addMove(workload: Command, context: Context): void {
         const answer = await host0.ask('POST /v1/workloads/{name}/move', request);
         const { machine } = before;
         const isDone = (view: WorkloadView) =>
-          view.machine !== machine && (view.wanted === 'stopped' || isRunning(view));
+          view.machine !== machine && (view.wanted === 'stopped' || runsAsWanted(view));
         const isThere = answer.steps.length === 0;
         await answerAndWait(context, answer, wait && !isThere ? { doing: 'Moving', isDone } : undefined);
       },

@@ -12,7 +12,7 @@ import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';
-import { dryRun, isRunning, ON_NODE, PLAN } from './workload-changes.ts';
+import { dryRun, ON_NODE, PLAN, runsAsWanted } from './workload-changes.ts';
 import { bytesOption, cardAddresses } from './workload-options.ts';
 import { answerAndWait } from './workload-wait.ts';
 
@@ -80,7 +80,7 @@ export function addWorkloadRun(workload: Command, context: Context): void {
       const body = { workload: order, ...(node !== undefined && { node }) };
       const request = { path: { name: order.name }, body, query: dryRun(plan) };
       const answer = await host0.ask('POST /v1/workloads/{name}/start', request);
-      await answerAndWait(context, answer, wait ? { doing: 'Starting', isDone: isRunning } : undefined);
+      await answerAndWait(context, answer, wait ? { doing: 'Starting', isDone: runsAsWanted } : undefined);
     });
 }
 

@@ -25,7 +25,7 @@ export async function answerAndWait(
   const { workload, dryRun } = answer;
   if (waiting === undefined || dryRun || waiting.isDone(workload))
     return context.answer(answer, () => answerText(answer));
-  if (!context.json) context.print(answerText(answer));
+  if (!context.json) context.answer(answer, () => answerText(answer));
   const view = await follow(context, workload.name, waiting.doing, waiting.isDone);
   const done = { ...answer, workload: view };
   context.answer(done, () => printable(`${view.name} is ${workloadStateText(view)} on ${view.node}.`).concat('\n'));

@@ -1,11 +1,13 @@
 /** The commands about workloads. Each decides on the state that it changes, one after another, and says what it does. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Workload, workloadIdOf } from '../../model/workload/workload.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import { PlaceCandidates, type PlaceCandidatesInput } from './place-candidates.ts';
 import { demandBytes, mustFit, type PlaceCandidate, placeAnywhere } from './placement.ts';
 import type { WorkloadChangeOrder } from './workload-book.ts';
+import { overbooked, workloadFindings } from './workload-findings.ts';
 import { type CardNetworks, networkOfCard, planCards } from './workload-ports.ts';
 import type { WorkloadNode, WorkloadRecord } from './workload-record.ts';
 import {
@@ -49,7 +51,7 @@ interface Decision {
 }
 
 /** The commands. */
-export class WorkloadOrders {
+export class WorkloadOrders implements HealthSource {
   readonly #input: WorkloadOrdersInput;
   readonly #places: PlaceCandidates;
 
@@ -66,6 +68,12 @@ export class WorkloadOrders {
   /** A workload by its name, uuid or id. @throws MESH_WORKLOAD_UNKNOWN */
   show(wanted: string): WorkloadView {
     return this.#view(this.#input.book.find(wanted));
+  }
+
+  /** Workloads that are lost, failed or run twice, and nodes that have promised more memory than they have. */
+  health(): readonly Finding[] {
+    const nodes = this.#input.reports.reached.map((machine) => this.#places.at(machine, ''));
+    return [...workloadFindings(this.list()), ...overbooked(nodes)];
   }
 
   /** Calls `listener` whenever a view may be another one. @returns a function that ends the subscription */

@@ -32,7 +32,8 @@ export interface TapPlace {
 
 /**
  * Makes a tap that stays until it is deleted. It is down, and has an Ethernet address that the kernel made up.
- * @throws MESH_KERNEL_REFUSED (EBUSY: a device of this name exists)
+ * @throws MESH_KERNEL_FOREIGN_DEVICE when a device of this name exists
+ * @throws MESH_KERNEL_REFUSED
  */
 export function makeTap(name: string, place: TapPlace = {}): void {
   const fd = attach(name, FLAGS | IFF_TUN_EXCL, 'make the tap', place);
@@ -87,7 +88,7 @@ function attach(name: string, flags: number, operation: string, { netns }: TapPl
     if (libc.ioctl(fd, TUNSETIFF, request) >= 0) return fd;
     const error = failed(operation, name, capabilityRemedy('CAP_NET_ADMIN'));
     closeSync(fd);
-    throw error;
+    throw (flags & IFF_TUN_EXCL) !== 0 && isBusy(error) ? nameTaken(name) : error;
   };
   return netns === undefined ? attachHere() : inNetns(netns, attachHere);
 }
@@ -109,6 +110,19 @@ function flagsOf(fd: number, name: string): number {
   const request = Buffer.alloc(IFREQ_BYTES);
   if (libc.ioctl(fd, TUNGETIFF, request) < 0) throw failed('read the flags of', name);
   return request.readUInt16LE(IFNAMSIZ);
+}
+
+function isBusy({ cause }: MeshError): boolean {
+  return typeof cause === 'object' && cause !== null && 'name' in cause && cause.name === 'EBUSY';
+}
+
+function nameTaken(name: string): MeshError {
+  return new MeshError('MESH_KERNEL_FOREIGN_DEVICE', `a device named ${name} exists and is not Meshwork's`, {
+    object: name,
+    rule: 'The tap of a guest has the name that its port gives, and Meshwork takes over no device of another program.',
+    remedy: `Remove it (\`ip link del ${name}\`) or give it another name (\`ip link set ${name} name NAME\`).`,
+    retryable: true,
+  });
 }
 
 function noTap(name: string): MeshError {

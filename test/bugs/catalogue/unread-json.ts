@@ -6,6 +6,7 @@ export const bug: Bug = {
     {
       kind: 'edit',
       symbol: 'recordIn',
+      in: 'services',
       find: 'const { document: record, fault } = readDocument(ProcessRecordShape, text, RECORD_MAX_BYTES);',
       replace: 'const { record, fault } = { record: JSON.parse(text), fault: undefined };',
     },

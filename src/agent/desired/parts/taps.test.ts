@@ -160,3 +160,14 @@ test('a guest that moves is here by its tap, and elsewhere when the tap is gone'
   expect(entries()).not.toMatch(/v1001/);
   expect(entries()).toMatch(/02:00:00:00:10:01 dev vxlanff01 dst 10.9.0.2/);
 });
+
+test('a device of another program that has the name of a tap stays as it is, and the port waits for its end', async () => {
+  const [node] = nodes;
+  ip(hosts.here, 'link add v1001 type bridge');
+  await expect(node?.take(beside(1), ['v1001'], guest(0), 1_000)).rejects.toThrow(/ip tuntap add v1001/);
+  expect(links(hosts.here).get('v1001')).toMatchObject({ linkinfo: { info_kind: 'bridge' } });
+  expect(links(hosts.here).get('v1001')).not.toHaveProperty('master');
+  ip(hosts.here, 'link delete v1001');
+  await node?.settled();
+  expect(links(hosts.here).get('v1001')).toMatchObject({ master: 'brff01', linkinfo: { info_kind: 'tun' } });
+});

@@ -1,0 +1,124 @@
+/** What the commands about workloads ask host0, and what they print. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Answers, FakeDaemon } from '../../../test/cli/fake-daemon.ts';
+import { commandLine, mesh } from '../../../test/cli/mesh.ts';
+import { runOf, workloadNamed } from '../../../test/kit/workloads.ts';
+import { pathsBelow } from '../../protocol/documents/paths.ts';
+import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
+
+const web: WorkloadView = {
+  name: 'web',
+  id: '1a2b3c4d',
+  workload: workloadNamed('web'),
+  wanted: 'running',
+  generation: 1,
+  state: 'running',
+  ageSec: 61,
+  node: 'node1',
+  ports: [{ id: 'lan', network: 'blue', port: '1f', addresses: ['10.0.0.5/24'] }],
+  run: runOf('1a2b3c4d', { accelerator: 'tcg', pid: 42 }),
+};
+const answered = (steps: readonly string[], dryRun = false): WorkloadAnswer => ({ workload: web, steps, dryRun });
+
+async function host0(answers: Answers) {
+  const root = await mkdtemp(join(tmpdir(), 'mesh-workload-'));
+  const paths = pathsBelow(root);
+  const daemon = new FakeDaemon(answers);
+  await daemon.listen(paths.controlSock);
+  onTestFinished(async () => {
+    await daemon.close();
+    await rm(root, { recursive: true });
+  });
+  const run = async (...words: string[]) => (await mesh(['--root', root, ...words])).stdout;
+  return { root, paths, daemon, run };
+}
+
+const FILE = 'name=web\nuuid=uuid-web\nplatform.memory.size=1G\n';
+
+test('the list has state, node and accelerator of each workload; info has all that is known', async () => {
+  const { run } = await host0({ 'GET /v1/workloads': [web], 'GET /v1/workloads/web': web });
+  expect(await run('workload', 'list')).toBe(
+    'NAME  STATE    NODE    MEMORY  CPU          NETWORKS    AGE\n' +
+      'web   running  node1  512 MiB  1, emulated  blue      1 min\n',
+  );
+  const info = await run('workload', 'info', '-w', 'web');
+  expect(info).toContain('runs by   tcg: emulated, many times slower\n');
+  expect(info).toContain('lan   blue     1f');
+});
+
+test('start takes the file of the workload from host0, and --plan shows the steps', async () => {
+  const { run, paths, daemon } = await host0({
+    'POST /v1/workloads/web/start?dry-run=1': answered(['tell node1 to start web'], true),
+  });
+  await mkdir(paths.workloads, { recursive: true });
+  await writeFile(join(paths.workloads, 'web.conf'), FILE);
+  expect(await run('workload', 'start', '-w', 'web', '-n', 'node1', '--plan')).toBe(
+    'One step:\n  tell node1 to start web\n',
+  );
+  expect(JSON.parse(daemon.asked[0]?.body ?? '')).toMatchObject({ node: 'node1', workload: { uuid: 'uuid-web' } });
+});
+
+test('a workload that runs already is as wanted', async () => {
+  const { run } = await host0({ 'POST /v1/workloads/web/start?dry-run=0': answered([]) });
+  expect(await run('workload', 'start', '-w', 'web')).toBe('web is as wanted: running.\n');
+});
+
+test('check prints each fault with its line, and judges files together', async () => {
+  const { root, paths } = await host0({});
+  await mkdir(paths.workloads, { recursive: true });
+  for (const [name, text] of [
+    ['a', FILE],
+    ['b', FILE],
+    ['c', FILE.replace('1G', '1GB')],
+  ] as const)
+    await writeFile(join(paths.workloads, `${name}.conf`), text);
+  const files = ['a', 'b', 'c'].map((name) => join(paths.workloads, `${name}.conf`));
+  const { stdout, code } = await mesh(['--root', root, 'workload', 'check', ...files]);
+  expect(code).toBe(1);
+  expect(stdout).toContain('c.conf:3:22: error: platform.memory.size is "1GB" [MESH_WORKLOAD_INVALID]');
+  expect(stdout).toContain('b.conf has the name of ');
+  expect(stdout).toMatch(/a\.conf\s+ok\s+web/);
+});
+
+test('run makes a workload of an image, which is copied to host0 first', async () => {
+  const { run, root, paths, daemon } = await host0({
+    'GET /v1/workloads': [web],
+    'POST /v1/workloads/web-2/start?dry-run=0': answered([]),
+  });
+  const image = join(root, 'web.qcow2');
+  await writeFile(image, 'disk');
+  await run('workload', 'run', '--image', image, '--network', 'blue', '--memory', '2G', '--address', '10.0.0.6/24');
+  expect(await readFile(join(paths.host0, 'isos/web.qcow2'), 'utf8')).toBe('disk');
+  expect(JSON.parse(daemon.asked[1]?.body ?? '').workload).toMatchObject({
+    name: 'web-2',
+    memoryBytes: 2 * 1024 ** 3,
+    volumes: [{ type: 'qcow2', path: 'web-2.qcow2', source: 'isos/web.qcow2' }],
+    networks: [{ network: 'blue', addresses: [{ address: '10.0.0.6', length: 24 }] }],
+  });
+});
+
+test('without a network the guest joins main', async () => {
+  const { run, daemon, paths } = await host0({
+    'GET /v1/workloads': [],
+    'POST /v1/workloads/cd/start?dry-run=1': answered([], true),
+  });
+  await mkdir(join(paths.host0, 'isos'), { recursive: true });
+  await writeFile(join(paths.host0, 'isos/cd.iso'), '');
+  await run('workload', 'run', '--image', 'isos/cd.iso', '--plan');
+  expect(JSON.parse(daemon.asked[1]?.body ?? '').workload).toMatchObject({
+    volumes: [{ type: 'iso', source: 'isos/cd.iso' }],
+    networks: [{ network: 'main' }],
+  });
+});
+
+test('a move that loses disks, or leaves a node that may run, asks first', async () => {
+  const { root } = await host0({ 'GET /v1/workloads/web': { ...web, state: 'lost' } });
+  const line = ['--root', root, 'workload', 'move', '-w', 'web', '-n', 'node2', '--force'];
+  const { stderr, code } = await commandLine(line);
+  expect(code).toBe(2);
+  expect(stderr).toContain('is node1 off?');
+  expect(stderr).toContain('mesh workload move -w web -n node2 --force --yes');
+});
