@@ -108,13 +108,21 @@ async function main(): Promise<void> {
   });
   source.joins.subscribe((network) => inventory.joined(network));
   agent.linkChanges.subscribe(() => inventory.lookSoon());
-  const answers = { captures: new Captures(agent), paths: new PathAnswers(agent), assignments, instance, ...images };
+  const readConditions = () => conditions.current;
+  const answers = {
+    conditions: readConditions,
+    captures: new Captures(agent),
+    paths: new PathAnswers(agent),
+    assignments,
+    instance,
+    ...images,
+  };
   const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock: paths.controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
     echo: sizedEcho,
-    conditions: () => conditions.current,
+    conditions: readConditions,
     registry,
     metrics: new ApiMetrics(registry),
     captures: answers.captures,

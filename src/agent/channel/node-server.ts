@@ -5,6 +5,7 @@ import type { Subscribable } from '../../model/signal.ts';
 import { type OpenStream, type RouteServer, routeServer } from '../../protocol/calls/route-server.ts';
 import { captureSettings } from '../../protocol/documents/capture.ts';
 import type { AssignmentAnswer, NodeStatus } from '../../protocol/documents/node-assignment.ts';
+import { lastEventId, type ReadConditions, streamJournal } from '../../protocol/http/journal-stream.ts';
 import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
@@ -36,6 +37,7 @@ export interface NodeServerInput {
   readonly captures: Captures;
   readonly paths: PathAnswers;
   readonly assignments: AssignmentTaker;
+  readonly conditions: ReadConditions;
   readonly consoles: Consoles;
   readonly images: ImageCache;
   /** Absent on host0, which has the files itself. */
@@ -71,6 +73,8 @@ export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
           object: 'memberships',
         });
       },
+      'GET /events': ({ query: { follow }, headers }, open) =>
+        streamJournal(agent.input.journal, input.conditions, { follow, lastId: lastEventId(headers) }, open()),
       'GET /consoles': () => consoles.list(),
       'GET /console': ({ query }, open) => consoles.watch(open, query),
       'PUT /console': async ({ query: { workload }, body: { base64 } }) => {

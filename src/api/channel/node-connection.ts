@@ -1,5 +1,5 @@
 /** host0's end of one channel: HTTP/2 on the connection of a node, with host0 as the client. */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Alarm, Clock } from '../../model/clock.ts';
@@ -124,12 +124,18 @@ export class NodeConnection {
   }
 
   /** The whole of an answer comes within the time, of a stream its head. */
-  async #send({ method, path, headers, body, isStream, staysOpen }: Call): Promise<Answered> {
+  async #send({ method, path, headers, body, isStream, staysOpen, signal }: Call): Promise<Answered> {
     if (this.#isOver || this.#session.destroyed) throw this.#gone(new Error('the channel has ended'));
     const stream = this.#session.request({ ...headers, ':method': method, ':path': path }, { endStream: false });
     stream.on('error', () => stream.close());
     const alarm = this.#clock.after(ANSWER_MS, () => stream.close());
-    stream.once('close', () => alarm.cancel());
+    const leave = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    signal?.addEventListener('abort', leave, { once: true });
+    stream.once('close', () => {
+      alarm.cancel();
+      signal?.removeEventListener('abort', leave);
+    });
+    if (signal?.aborted) leave();
     const head = headOf(stream);
     if (!staysOpen) stream.end(body);
     const status = await head.catch((cause: unknown) => Promise.reject(this.#gone(cause)));

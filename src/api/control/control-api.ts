@@ -23,6 +23,7 @@ import { AskedNodes } from './asked-nodes.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
+import { nodeLogHandlers } from './node-log-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
@@ -117,6 +118,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...networkHandlers(input.catalogue),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
+    ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes),
     ...imageHandlers(nodes),

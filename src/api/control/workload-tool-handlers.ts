@@ -45,11 +45,13 @@ export function imageHandlers(nodes: AskedNodes): RouteHandlers<typeof IMAGE_ROU
       );
     },
     'POST /v1/disk-images': async ({ body: { node, ...wanted } }, open) => {
-      const lines = nodes.called(node).ask().lines('POST /disk-images', { body: wanted });
+      const gone = new AbortController();
+      const lines = nodes.called(node).ask().lines('POST /disk-images', { body: wanted, signal: gone.signal });
       // The first line comes before the stream is opened: a node that refuses is an error of this request.
       const first = await lines.next();
       const out = open();
       out.on('error', () => out.destroy());
+      out.once('close', () => gone.abort());
       for (let next = first; next.done !== true && !out.destroyed; next = await lines.next()) {
         if (next.value.document !== undefined) out.write(`${JSON.stringify(next.value.document)}\n`);
       }

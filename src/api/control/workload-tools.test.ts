@@ -18,10 +18,15 @@ import { parseMachineId } from '../../model/machine.ts';
 import { RouteClient } from '../../protocol/calls/route-client.ts';
 import { routeServer } from '../../protocol/calls/route-server.ts';
 import type { ImageLine } from '../../protocol/documents/workload/disk-image.ts';
+import { EventStream } from '../../protocol/http/event-stream.ts';
+import { lastEventId, streamJournal } from '../../protocol/http/journal-stream.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
 import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
 import { NODE_CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
 import { NODE_IMAGE_ROUTES } from '../../protocol/routes/disk-image-routes.ts';
+import { OWN_LOG_ROUTES } from '../../protocol/routes/node-log-routes.ts';
 import { AskedNodes } from './asked-nodes.ts';
+import { nodeLogHandlers } from './node-log-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
 const machine = parseMachineId('10eff964');
@@ -47,8 +52,9 @@ async function pair() {
   await cache.open();
   const consoles = new Consoles(join(directory, 'vm'), systemClock);
   onTestFinished(() => consoles.close());
+  const journal = new Journal(systemClock, 'agent', 'node1');
   const server = routeServer(
-    { ...NODE_CONSOLE_ROUTES, ...NODE_IMAGE_ROUTES, 'GET /status': CHANNEL_ROUTES['GET /status'] },
+    { ...NODE_CONSOLE_ROUTES, ...NODE_IMAGE_ROUTES, ...OWN_LOG_ROUTES, 'GET /status': CHANNEL_ROUTES['GET /status'] },
     {
       'GET /consoles': () => consoles.list(),
       'GET /console': ({ query }, open) => consoles.watch(open, query),
@@ -56,6 +62,8 @@ async function pair() {
         await consoles.type(query.workload, body.base64);
         return {};
       },
+      'GET /events': ({ query, headers }, open) =>
+        streamJournal(journal, () => [], { follow: query.follow, lastId: lastEventId(headers) }, open()),
       'GET /disk-images': () => cache.view(),
       'POST /disk-images': ({ body }, open) => answerImage(cache, open, body),
       'DELETE /disk-images': ({ query }) => cache.remove(query.image),
@@ -106,6 +114,8 @@ async function pair() {
     common,
     ...consoleHandlers(nodes),
     ...imageHandlers(nodes),
+    ...nodeLogHandlers(nodes),
+    journal,
   };
 }
 
@@ -217,3 +227,29 @@ test('no path leads out of isos, and who gives one file up gets the next', async
     error: { code: 'MESH_DISK_IMAGE_HASH' },
   });
 }, 60_000);
+
+test('host0 shows the journal of a node, and one who leaves ends the stream on the node', async () => {
+  const { journal, common, host, ...handlers } = await pair();
+  journal.record({ kind: 'first', message: 'before' });
+  const follow = async (isFollowing: boolean) => {
+    const out = new PassThrough();
+    let text = '';
+    out.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const path = { node: 'node1' };
+    const query = { follow: isFollowing };
+    const done = handlers['GET /v1/nodes/{node}/events']({ ...common, path, query }, () => new EventStream(out));
+    return { out, done, text: () => text };
+  };
+  const past = await follow(false);
+  await past.done;
+  await expect.poll(past.text, WITHIN).toContain('"kind":"first"');
+  const live = await follow(true);
+  await expect.poll(live.text, WITHIN).toContain('"snapshot":true');
+  journal.record({ kind: 'second', message: 'later' });
+  await expect.poll(live.text, WITHIN).toContain('"kind":"second"');
+  live.out.destroy();
+  await live.done;
+  expect(host.channels.size).toBe(1);
+});

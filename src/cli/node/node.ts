@@ -9,6 +9,7 @@ import { nodeCtlCommand } from './node-ctl.ts';
 import { nodeEnrollCommand, nodeRevokeCommand } from './node-enroll.ts';
 import { hardwareText, nodeInfoCommand } from './node-info.ts';
 import { addressOf, fetchNodes, type ListedNode, lastSeenSecAgo, nodeStateText, secondsSince } from './node-list.ts';
+import { nodeLogCommand } from './node-log.ts';
 import { nodeLogviewCommand } from './node-logview.ts';
 import { nodeOrphansCommand } from './node-orphans.ts';
 import { nodePreviewCommand } from './node-preview.ts';
@@ -42,6 +43,7 @@ export function nodeCommand(context: Context): Command {
   node.addCommand(nodeBootCommand(context));
   node.addCommand(nodeCtlCommand(context));
   node.addCommand(nodeRebootCommand(context));
+  node.addCommand(nodeLogCommand(context));
   node.addCommand(nodeLogviewCommand(context));
   return node;
 }

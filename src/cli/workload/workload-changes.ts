@@ -148,7 +148,7 @@ function addMove(workload: Command, context: Context): void {
       'after',
       '\nThe command is for host0. Nothing starts elsewhere by itself. Disks are not copied: a workload that has some moves with\n' +
         '--force alone, and gets new ones of their images. Two guests of one workload would write to one network, so --force asks\n' +
-        'whether a node that is away is off. When that node comes back, it does not start the workload.\n\n' +
+        'whether a node that is away is off. When that node comes back, host0 takes the workload off it.\n\n' +
         'Examples:\n  $ mesh workload move -w web1 -n node2\n  $ mesh workload move -w web1 -n node2 --force --yes',
     )
     .action(

@@ -7,6 +7,7 @@ import { ErrorShape } from '../shapes/parts.ts';
 import { PathDocumentShape } from '../shapes/path-view-shape.ts';
 import { NODE_CONSOLE_ROUTES } from './console-routes.ts';
 import { NODE_IMAGE_ROUTES } from './disk-image-routes.ts';
+import { OWN_LOG_ROUTES } from './node-log-routes.ts';
 import { CaptureQueryFields, NetworkQuery, PathQueryFields } from './questions.ts';
 import { document, lines, PCAPNG, type RouteTable } from './route.ts';
 
@@ -17,6 +18,7 @@ const ASSIGNMENT_MAX_BYTES = 16 * 1024 * 1024;
 export const CHANNEL_ROUTES = {
   ...NODE_CONSOLE_ROUTES,
   ...NODE_IMAGE_ROUTES,
+  ...OWN_LOG_ROUTES,
   'GET /status': {
     summary:
       'Streams what the node says of itself: a line now and after each change. The first says which formats it reads.',

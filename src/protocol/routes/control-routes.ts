@@ -9,6 +9,7 @@ import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { CONSOLE_ROUTES } from './console-routes.ts';
 import { IMAGE_ROUTES } from './disk-image-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
+import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
@@ -32,6 +33,7 @@ export const CONTROL_ROUTES = {
   },
   ...CATALOGUE_ROUTES,
   ...NODE_ROUTES,
+  ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,
   ...WORKLOAD_ROUTES,
   ...ROLE_ROUTES,
