@@ -7,6 +7,7 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { parseIpv4 } from '../../../src/model/address/ipv4.ts';
 import { parseMac } from '../../../src/model/address/mac.ts';
+import { MeshError } from '../../../src/model/error.ts';
 import type { Workload } from '../../../src/model/workload/workload.ts';
 import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
@@ -81,9 +82,13 @@ async function running(name: GuestName, restarts = 0): Promise<ProcessMark> {
   let seen: unknown;
   try {
     const pid = await until(`${name} runs`, GUEST_MS, async () => {
-      const { state, run, why } = await viewOf(name);
-      seen = { state, why, run };
-      return state === 'running' && run?.restarts === restarts && run.pid;
+      const view = await viewOf(name).catch((error: unknown) => {
+        // host0 was killed, and is not there again yet.
+        if (error instanceof MeshError && error.code === 'MESH_NOT_RUNNING') return undefined;
+        throw error;
+      });
+      seen = view;
+      return view?.state === 'running' && view.run?.restarts === restarts && view.run.pid;
     });
     const mark = findMark(pid);
     if (mark === undefined) throw new Error(`the process ${pid} is gone`);
@@ -133,10 +138,16 @@ test('a guest on each of two nodes: the network is made where they are, and they
   for (const name of ['one', 'two'] as const) {
     expect(guestLinks(nodeOf[name])).toEqual([]);
     const node = nodeOf[name].name;
-    await client().ask('POST /v1/workloads/{name}/start', {
-      path: { name },
-      body: { node, workload: workloadOf(name) },
-    });
+    const order = { path: { name }, body: { node, workload: workloadOf(name) } };
+    // A member opens its channel a moment after it has joined.
+    await until(`${node} can be given ${name}`, KNOWN_MS, () =>
+      client()
+        .ask('POST /v1/workloads/{name}/start', order)
+        .catch((error: unknown) => {
+          if (error instanceof MeshError && error.code === 'MESH_NODE_UNKNOWN') return undefined;
+          throw error;
+        }),
+    );
   }
   await running('one');
   await running('two');
