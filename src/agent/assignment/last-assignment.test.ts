@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import { type StateText, textOnDisk } from '../../disk/state-file.ts';
@@ -72,20 +72,29 @@ test('a network that is gone leaves the disk, and an unchanged one is not writte
   expect((await restart(open)).version).toEqual({ epoch: 'a', revision: 8 });
 });
 
-test('peers wait ten seconds, and are written before the agent ends', async () => {
+test('peers are written within half a second, after five changes every ten seconds, and before the agent ends', async () => {
   const { open, clock, left } = disk();
   const last = open();
   const before = assigned(NOTHING_ASSIGNED, 7, [blue]);
   await last.keep(before);
   left.made = 0;
-  const moved = assigned(before, 8, [blue], '20eff964');
+  let now = before;
+  for (const [at, peer] of ['20eff961', '20eff962', '20eff963', '20eff964', '20eff965'].entries()) {
+    now = assigned(now, 8 + at, [blue], peer);
+    await last.keep(now);
+    await clock.pass(499);
+    expect(left.made).toBe(2 * at);
+    await clock.pass(1);
+    await vi.waitFor(() => expect(left.made).toBe(2 * at + 2));
+  }
+  const moved = assigned(now, 13, [blue], '20eff966');
   await last.keep(moved);
-  await clock.pass(9_999);
-  expect(left.made).toBe(0);
+  await clock.pass(7_499);
+  expect(left.made).toBe(10);
   await clock.pass(1);
   await last.close();
   expect(await restart(open)).toEqual(moved);
-  const again = assigned(moved, 9, [blue], '30eff964');
+  const again = assigned(moved, 14, [blue], '30eff964');
   await last.keep(again);
   await last.close();
   expect(await restart(open)).toEqual(again);

@@ -6,7 +6,7 @@
  *
  * The files of networks are written before the index, and removed after it. So a power cut between two writes leaves a network
  * too many, with its own version, and never one too few. Networks and ports are written at once. Peers come and go in bursts, and
- * flash wears out: a change of peers alone waits for 10 s. What a crash then loses, host0 sends again.
+ * flash wears out: a change of peers alone waits for half a second, and after some of them for 10 s. What a crash then loses, host0 sends again.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -58,7 +58,12 @@ export interface LastAssignmentInput {
 
 /** More ports than a machine has interfaces. */
 const PORTS_MAX = 65_536;
-const SETTLE_MS = 10_000;
+/** Peers wait so long: changes of one moment are one write. */
+const SETTLE_MS = 500;
+/** Peers are written at most once in so long on the average: flash wears out. */
+const PEERS_PERIOD_MS = 10_000;
+/** So many of those writes may come at once: a network that is new here gets its peers in some steps. */
+const PEERS_BURST = 5;
 const RETRY_MS = 60_000;
 const INDEX = 'assigned.json';
 const DIRECTORY = 'assigned';
@@ -116,6 +121,8 @@ export class LastAssignment {
   #wanted: AssignedObjects = NOTHING_ASSIGNED;
   #writing: Promise<void> = Promise.resolve();
   #alarm: Alarm | undefined;
+  /** When the writes of peers until now will have kept their period. */
+  #peersPaidMs = 0;
   #failure: MeshError | undefined;
 
   constructor(input: LastAssignmentInput) {
@@ -149,7 +156,7 @@ export class LastAssignment {
     return this.#written;
   }
 
-  /** Whether the assignment in force would be there after a restart, apart from peers of the last ten seconds. */
+  /** Whether the assignment in force would be there after a restart, apart from the latest peers. */
   get kept(): boolean {
     return this.#failure === undefined;
   }
@@ -173,8 +180,15 @@ export class LastAssignment {
   async keep(objects: AssignedObjects): Promise<void> {
     const before = this.#wanted;
     this.#wanted = objects;
-    if (differOnlyInPeers(before, objects)) return this.#later(SETTLE_MS);
-    await this.#write();
+    if (!differOnlyInPeers(before, objects)) return await this.#write();
+    if (this.#alarm === undefined) this.#later(this.#peersDelayMs());
+  }
+
+  /** How long the next write of peers waits: a burst does not, and all others keep their period. */
+  #peersDelayMs(): number {
+    const nowMs = this.#input.clock.nowMs();
+    this.#peersPaidMs = Math.max(this.#peersPaidMs, nowMs) + PEERS_PERIOD_MS;
+    return Math.max(SETTLE_MS, this.#peersPaidMs - PEERS_BURST * PEERS_PERIOD_MS - nowMs);
   }
 
   /** Writes a change that still waits. */

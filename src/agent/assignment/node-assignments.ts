@@ -150,6 +150,11 @@ export class NodeAssignments {
     return this.#isFresh && this.#objects.version?.epoch === this.#loadedEpoch;
   }
 
+  /** Whether the assignment in force has come from host0 since this process started, and not from the disk. */
+  get isFromHost0(): boolean {
+    return this.#isFresh;
+  }
+
   /** Whether an assignment is in force, and where it came from. */
   get view(): AssignmentView {
     const { version } = this.#objects;

@@ -40,6 +40,8 @@ export interface GuestInput {
   readonly makeReady: (assigned: AssignedWorkload, making: Making) => Promise<ReadyParts>;
   /** The items that must be there before the emulator starts. */
   readonly needs: (assigned: AssignedWorkload) => readonly ItemKey[];
+  /** Whether host0 has given the workload since the agent started. Before, host0 may have moved it to another node. */
+  readonly isConfirmed: () => boolean;
   /** Whether the volumes have room again after a full disk. */
   readonly hasRoom: (assigned: AssignedWorkload) => Promise<boolean>;
   /** The wanted items have changed. */
@@ -178,7 +180,11 @@ export class Guest {
       return await this.#follow();
     }
     if (this.#assigned.wanted === 'stopped') return await this.#stay();
-    if (this.#isDue) await this.#start();
+    if (!this.#isDue) return;
+    // Two guests of one disk, or of one address, do more harm than one that comes late.
+    if (this.#record?.boot !== bootId() && !this.#input.isConfirmed())
+      return this.#become({ state: 'preparing', why: 'host0 has to say that the workload is still on this node' });
+    await this.#start();
   }
 
   /** What runs is not what is wanted: nothing, or a later generation. */

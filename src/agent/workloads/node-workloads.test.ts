@@ -1,5 +1,14 @@
 /** Workloads on the real loop, with real emulators: every end has its own state, and nothing is started twice. */
-import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
@@ -88,6 +97,8 @@ class Node {
   /** The steps of all passes. */
   readonly steps: string[] = [];
   given: readonly AssignedWorkload[];
+  /** host0 has given the workloads since the agent started. */
+  isConfirmed = true;
   ports: readonly AssignedPort[] = [];
   #crashed = false;
 
@@ -122,6 +133,9 @@ class Node {
         changes: this.#changes,
         changed: () => undefined,
         isComplete: true,
+        get isFromHost0() {
+          return node.isConfirmed;
+        },
       },
       run: root,
       directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
@@ -291,6 +305,25 @@ test.each([
   },
   180_000,
 );
+
+test('after a reboot a workload waits until host0 says that it is still on the node', async () => {
+  const before = await Node.start(assigned());
+  const pid = pidOf(await before.until('running'));
+  await before.crash();
+  process.kill(pid, 'SIGKILL');
+  const [name = ''] = readdirSync(join(root, 'workloads'));
+  const file = join(root, 'workloads', name);
+  const record: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...Object(record), boot: '00000000-0000-4000-8000-000000000000' }));
+
+  const after = await Node.start();
+  after.isConfirmed = false;
+  after.give(assigned());
+  await after.until('preparing', { why: 'host0 has to say that the workload is still on this node' });
+  after.isConfirmed = true;
+  after.give(...after.given);
+  await after.until('running');
+}, 240_000);
 
 test('a guest on a tap switches itself off when that is wanted', async () => {
   makeTap('v1f', { netns });

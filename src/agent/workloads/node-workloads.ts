@@ -44,7 +44,10 @@ export interface NodeWorkloadsInput {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'record'>;
   readonly launcher: Launcher;
-  readonly assignments: Pick<NodeAssignments, 'workloads' | 'given' | 'changes' | 'changed' | 'isComplete'>;
+  readonly assignments: Pick<
+    NodeAssignments,
+    'workloads' | 'given' | 'changes' | 'changed' | 'isComplete' | 'isFromHost0'
+  >;
   readonly directories: VmDirectories;
   /** A directory that a reboot empties. */
   readonly run: string;
@@ -164,6 +167,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
       const assigned = wanted.get(id);
       if (assigned === undefined) void this.#take(id, guest);
       else if (!isDeepStrictEqual(assigned, guest.assigned)) guest.want(assigned);
+      else if (guest.run.state === 'preparing') guest.look();
     }
     for (const [id, assigned] of wanted) {
       const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);
@@ -189,6 +193,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
         records: this.#records,
         makeReady: (wanted, making) => this.#parts.makeReady(wanted, making),
         needs: (wanted) => this.#parts.portItemsOf(wanted),
+        isConfirmed: () => this.#input.assignments.isFromHost0,
         hasRoom: (wanted) => this.#parts.hasRoom(wanted),
         onItems: () => this.#collect(),
         onState: () => {
