@@ -1,36 +1,56 @@
-/** Composes the virtual machines of the agent. */
+/** Composes what virtual machines need of the agent: images and volumes, processes, and the virtual machines themselves. */
 import { join } from 'node:path';
+import type { Agent } from '../agent/agent.ts';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
-import type { Volumes } from '../agent/images/volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
 import { wasKilledForMemory } from '../kernel/out-of-memory.ts';
 import { unixListener } from '../kernel/sockets/unix-listener.ts';
-import type { Clock } from '../model/clock.ts';
-import type { Paths } from '../protocol/documents/paths.ts';
-import type { Journal } from '../protocol/journal/journal.ts';
-import type { Launcher } from '../services/process/launcher.ts';
+import { type AgentImagesInput, openImages } from './agent-images.ts';
+import { openServices } from './agent-services.ts';
 
-interface WorkloadsInput {
-  readonly paths: Paths;
-  readonly clock: Clock;
-  readonly journal: Journal;
-  readonly launcher: Launcher;
+/** What the agent has before its workloads. */
+export interface AgentWorkloadsInput extends AgentImagesInput {
   readonly assignments: NodeAssignments;
-  readonly volumes: Volumes;
 }
 
-/** The workloads of the node; those that an earlier agent has started go on. */
-export function openWorkloads({ paths, ...input }: WorkloadsInput): NodeWorkloads {
+/** Opens the workloads of the node; those that an earlier agent has started go on. @throws those of `openImages` */
+export async function openWorkloads(input: AgentWorkloadsInput) {
+  const { paths, clock, journal, assignments } = input;
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
-  return new NodeWorkloads({
-    ...input,
-    run,
+  const images = await openImages(input);
+  const services = openServices(state, clock, journal);
+  const workloads = new NodeWorkloads({
+    ...{ clock, journal, assignments, run, volumeDirectory },
+    launcher: services.launcher,
+    volumes: images.volumes,
     directories: { machines, logs, pxen: join(root, 'run/pxen') },
     state: join(state, 'workloads'),
-    volumeDirectory,
     user: vmUser(),
     listenerOf: unixListener,
     wasKilledForMemory,
   });
+  return {
+    images,
+    services,
+    workloads,
+    /** What has findings. */
+    parts: [services, workloads, images.images],
+    /** Runs the workloads beside the agent. */
+    runBeside(agent: Agent): void {
+      assignments.runWith(workloads);
+      workloads.serve({
+        portState: (port) => agent.ports.stateOf(port),
+        mtuOf: (link) => agent.cache.linkNamed(link)?.mtuBytes,
+        takeUp: () => void agent.reconciler.wake(),
+      });
+      agent.reconciler.passes.subscribe(() => workloads.lookAfterPass());
+    },
+    /** Leaves the processes running, for the next agent. */
+    async release(): Promise<void> {
+      images.close();
+      await workloads.release();
+      await services.release();
+    },
+  };
 }

@@ -30,9 +30,7 @@ import { MeshError } from '../model/error.ts';
 import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
 import { makeEndpoints } from './agent-endpoints.ts';
-import { openImages } from './agent-images.ts';
 import { openAgentKernel } from './agent-kernel.ts';
-import { openServices } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
@@ -62,7 +60,8 @@ async function main(): Promise<void> {
   const { machine, source, key } = await openAgentSource({ ...common, channel: memberships, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
-  const disk = assignmentOnDisk(paths.state, textOnDisk);
+  const { state: stateDirectory, controlSock } = paths;
+  const disk = assignmentOnDisk(stateDirectory, textOnDisk);
   const assignments = new NodeAssignments({
     machine,
     clock,
@@ -71,17 +70,11 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
   });
   const isHost0 = machine === 'host0';
-  const images = await openImages({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
-  const services = openServices(paths.state, clock, journal);
-  const workloads = openWorkloads({
-    ...{ paths, clock, journal, assignments },
-    launcher: services.launcher,
-    volumes: images.volumes,
-  });
+  const guests = await openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const agent = new Agent({
     ...common,
-    services,
-    workloads,
+    services: guests.services,
+    workloads: guests.workloads,
     machine,
     source,
     assignments,
@@ -89,13 +82,7 @@ async function main(): Promise<void> {
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
   });
-  assignments.runWith(workloads);
-  workloads.serve({
-    portState: (port) => agent.ports.stateOf(port),
-    mtuOf: (link) => agent.cache.linkNamed(link)?.mtuBytes,
-    takeUp: () => void agent.reconciler.wake(),
-  });
-  agent.reconciler.passes.subscribe(() => workloads.lookAfterPass());
+  guests.runBeside(agent);
   addAgentMetrics(registry, agent);
   new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
@@ -115,9 +102,9 @@ async function main(): Promise<void> {
     paths: new PathAnswers(agent),
     assignments,
     instance,
-    ...images,
+    ...guests.images,
   };
-  const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock: paths.controlSock });
+  const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
@@ -127,23 +114,11 @@ async function main(): Promise<void> {
     metrics: new ApiMetrics(registry),
     captures: answers.captures,
     ...host0.socket,
-    doctor: systemDoctor({
-      agent,
-      kernel,
-      echo: sizedEcho,
-      stateDirectory: paths.state,
-      controlSock: paths.controlSock,
-    }),
+    doctor: systemDoctor({ agent, kernel, echo: sizedEcho, stateDirectory, controlSock }),
   });
-  const endpoints = makeEndpoints({
-    agent,
-    machine,
-    kernel,
-    paths: answers.paths,
-    registry,
-    metricsNetwork: options.metrics,
-  });
-  for (const part of [nodeName, portsFile, services, workloads, images.images]) agent.addHealthOf(part);
+  const metricsNetwork = options.metrics;
+  const endpoints = makeEndpoints({ agent, machine, kernel, paths: answers.paths, registry, metricsNetwork });
+  for (const part of [nodeName, portsFile, ...guests.parts]) agent.addHealthOf(part);
   await agent.start();
   endpoints.start();
   host0.start();
@@ -154,11 +129,9 @@ async function main(): Promise<void> {
     server.close();
     host0.close();
     inventory.close();
-    images.close();
     endpoints.close();
     await agent.stop();
-    await workloads.release();
-    await services.release();
+    await guests.release();
     await kernel.close();
     log.close();
   });

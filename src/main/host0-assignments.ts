@@ -9,9 +9,11 @@ import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
+import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
 import { followMoves } from '../controller/workloads/workload-moves.ts';
 import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
 import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
+import type { Registry } from '../metrics/registry.ts';
 import type { Network } from '../model/network/network.ts';
 import type { NetworkId } from '../model/network/number.ts';
 import type { HealthSource } from '../protocol/documents/finding.ts';
@@ -19,6 +21,7 @@ import type { HealthSource } from '../protocol/documents/finding.ts';
 /** What host0 has before its assignments. */
 export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles'> {
   readonly catalogue: NetworkCatalogue;
+  readonly registry: Registry;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
   /** The mesh over which nodes hear host0; undefined while there is none. */
@@ -73,6 +76,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   };
   const workloadParts = { book: workloadBook, reports, nodes: assignments, network, ports: book };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  addWorkloadMetrics(input.registry, () => orders.list());
   const endMoves = followMoves({ ...input, ...workloadParts, orders });
   return {
     assignments,

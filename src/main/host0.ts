@@ -14,7 +14,6 @@ import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { Host0State } from '../controller/host0-state.ts';
 import { SettingsWatch } from '../controller/settings-watch.ts';
-import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
 import { ApiMetrics } from '../metrics/api-metrics.ts';
@@ -50,8 +49,6 @@ async function main(): Promise<void> {
     needsRoot: 'It listens on single network devices, which only root may do.',
     options,
   });
-  const metrics = new ApiMetrics(registry);
-
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
@@ -83,6 +80,7 @@ async function main(): Promise<void> {
   addControllerMetrics(registry, controller);
   const machines = await openMachines({ settings, paths, clock, journal, store, mirror, controller, keys });
   const indexOf = (device: string) => mirror.indexOf(device);
+  const metrics = new ApiMetrics(registry);
   const common = { clock, journal, registry, metrics, mirror, controller, indexOf };
   const endpoints = await openEndpoints({
     ...common,
@@ -90,22 +88,18 @@ async function main(): Promise<void> {
     takeInventory: machines.takeInventory,
     metricsNetwork: settings.metricsNetwork,
   });
-  const { management } = settings;
   const given = await openAssignments({
     ...common,
-    store,
-    places,
-    catalogue,
+    ...{ store, places, catalogue },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
     agentSock: paths.agentSock,
-    management: () => managementMesh(controller.memberships.meshes, management)?.network,
+    management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
-  addWorkloadMetrics(registry, () => given.workloads.list());
   const nodeChannels = openChannels({
     ...common,
     keys,
     verification,
-    management,
+    management: settings.management,
     assignments: given.assignments,
     isos: join(paths.host0, 'isos'),
   });
@@ -128,12 +122,7 @@ async function main(): Promise<void> {
     boots: machines.boots,
     channels: nodeChannels.channels,
     keys,
-    orphans: given.orphans,
-    ports: given.ports,
-    workloads: given.workloads,
-    ownNode: given.ownNode,
-    roles: given.roles,
-    assignments: given.assignments,
+    ...given,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
