@@ -67,8 +67,8 @@ export function imageKind(head: Buffer, sizeBytes: number, source: string): Imag
   return { format: 'raw', diskBytes: sizeBytes };
 }
 
-/** Whether a file is a qcow2 image of a known version. */
-function isQcow2(head: Buffer): boolean {
+/** Whether a file is a qcow2 image of a known version. @param head its first `IMAGE_HEAD_BYTES` bytes, or more */
+export function isQcow2(head: Buffer): boolean {
   if (head.length < QCOW2_HEADER_BYTES || head.readUInt32BE(0) !== 0x514649fb) return false;
   const version = head.readUInt32BE(4);
   return version === 2 || (version === 3 && head.length >= IMAGE_HEAD_BYTES);
