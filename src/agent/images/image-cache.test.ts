@@ -66,7 +66,9 @@ async function server(handler: Handler): Promise<{ url: string; asked: IncomingM
   return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, asked };
 }
 
-const IMAGE = Buffer.alloc(300_000, 'image ');
+/** The content of a disk: sectors that are no text. */
+const disk = (bytes: number, content: string) => Buffer.alloc(bytes, `${content}\0`);
+const IMAGE = disk(299_520, 'image ');
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 async function errorOf(work: Promise<unknown>): Promise<MeshError> {
@@ -161,7 +163,7 @@ test('a transfer goes on after a restart of the agent', async () => {
 });
 
 test('an image that changes while it is fetched is fetched anew', async () => {
-  const other = Buffer.alloc(200_000, 'other ');
+  const other = disk(200_192, 'other ');
   let turn = 0;
   const handler = cutting(
     90_000,
@@ -176,7 +178,7 @@ test('an image that changes while it is fetched is fetched anew', async () => {
 });
 
 test('a server that ignores If-Range does not mix two images', async () => {
-  const other = Buffer.alloc(300_000, 'other ');
+  const other = disk(299_520, 'other ');
   let turn = 0;
   const { url } = await server(({ headers }, response) => {
     turn++;
@@ -264,7 +266,7 @@ const BAD: readonly {
       if (headers.range === undefined) {
         response.writeHead(200, { etag: '"one"', 'content-length': IMAGE.length });
         response.write(IMAGE.subarray(0, 1000), () => response.destroy());
-      } else response.writeHead(206, { etag: '"one"', 'content-range': 'bytes 0-9/300000' }).end('0123456789');
+      } else response.writeHead(206, { etag: '"one"', 'content-range': 'bytes 0-9/299520' }).end('0123456789');
     },
     code: 'MESH_DISK_IMAGE_FETCH',
     says: 'another part',
@@ -316,7 +318,7 @@ test('a redirect is followed', async () => {
 });
 
 test('the images that were not used for the longest time go, and none that is in use', async () => {
-  const { url } = await server(({ url: path = '' }, response) => response.end(Buffer.alloc(100_000, path)));
+  const { url } = await server(({ url: path = '' }, response) => response.end(disk(99_840, path)));
   let nowMs = 0;
   const clock = { ...quick, nowMs: () => nowMs, wallTime: () => new Date(Date.UTC(2030, 0, 1) + nowMs) };
   const cache = await cacheIn(undefined, 350_000, clock);
@@ -355,7 +357,7 @@ test('a full disk leaves nothing half made, and a smaller image fits', async () 
   const { url } = await server(({ url: path }, response) => {
     // Without its length, the image meets the full disk.
     if (path === '/large') for (let turn = 0; turn < 40; turn++) response.write(Buffer.alloc(64 * 1024, 'x'));
-    else response.write('small');
+    else response.write(disk(512, 'small'));
     response.end();
   });
   const other = join(place, 'file of another');

@@ -1,10 +1,11 @@
 /** The disk images of a node: each is fetched once, checked, and kept as long as there is room. */
+
+import { imageKind } from '../../formats/binary/image-kind.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { imageKind } from './image-kind.ts';
 import { roomAt } from './image-limit.ts';
 import type { OpenOrigin } from './image-origin.ts';
 import { TransferMeter } from './image-progress.ts';

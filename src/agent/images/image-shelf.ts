@@ -13,11 +13,11 @@ import { type FileHandle, lstat, open, readdir, readlink, rename, rm, stat, syml
 import { join } from 'node:path';
 import { ifThere, makeDirectory, syncDirectory } from '../../disk/durable-file.ts';
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
+import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from '../../formats/binary/image-kind.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import { genid } from '../../model/genid.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from './image-kind.ts';
 import { diskRefused, removePart, removePartNote } from './part-file.ts';
 
 /** An image of the cache. */

@@ -83,7 +83,7 @@ test('a volume is a thin file over its image, of a larger size if asked for, and
 });
 
 test('the format of a raw image is given, whatever a guest has written into it', async () => {
-  writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x'));
+  writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
   const volume = await volumes.ensure({ type: 'qcow2', path: 'raw.qcow2', source: join(directory, 'raw.img') });
   expect(infoOf(volume.path)).toMatchObject({ 'backing-filename-format': 'raw', 'virtual-size': 1024 ** 2 });
 });
@@ -91,7 +91,7 @@ test('the format of a raw image is given, whatever a guest has written into it',
 test('an empty disk needs a size, and an ISO is the file of the cache itself', async () => {
   const empty = await volumes.ensure({ type: 'qcow2', path: 'empty.qcow2', sizeBytes: 1024 ** 2 });
   expect(infoOf(empty.path)).toMatchObject({ 'virtual-size': 1024 ** 2 });
-  writeFileSync(join(directory, 'cd.iso'), Buffer.alloc(4096, 'iso'));
+  writeFileSync(join(directory, 'cd.iso'), Buffer.alloc(4096, 'iso\0'));
   const iso = await volumes.ensure({ type: 'iso', path: 'cd.iso', source: join(directory, 'cd.iso') });
   expect(iso).toMatchObject({ format: 'raw', isReadOnly: true });
   expect(readFileSync(iso.path)).toEqual(readFileSync(join(directory, 'cd.iso')));
@@ -115,7 +115,7 @@ test.each([
 
 test('a file that is no qcow2 is not taken for one', async () => {
   mkdirSync(join(directory, 'volumes'), { recursive: true });
-  writeFileSync(join(directory, 'volumes/junk.qcow2'), 'junk');
+  writeFileSync(join(directory, 'volumes/junk.qcow2'), Buffer.alloc(512, 'junk\0'));
   expect(await errorOf(volumes.ensure({ type: 'qcow2', path: 'junk.qcow2' }))).toMatchObject({
     message: expect.stringContaining('is no qcow2 file'),
   });

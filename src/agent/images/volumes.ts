@@ -5,10 +5,10 @@
 import { link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { syncDirectory } from '../../disk/durable-file.ts';
+import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from '../../formats/binary/image-kind.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { ImageCache, ReadyImage } from './image-cache.ts';
-import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from './image-kind.ts';
 import { roomAt } from './image-limit.ts';
 import { diskRefused } from './part-file.ts';
 import { thinVolume } from './qemu-img.ts';
