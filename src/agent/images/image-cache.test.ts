@@ -349,6 +349,45 @@ test('the images that were not used for the longest time go, and none that is in
   expect(await errorOf(cache.remove('nothing'))).toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
 });
 
+test('an image is in use before its volume is there, for ten minutes; an image that is gone gets no volume', async () => {
+  const { url } = await server((_, response) => response.end(IMAGE));
+  let nowMs = 0;
+  const clock = { ...quick, nowMs: () => nowMs, wallTime: () => new Date(Date.UTC(2030, 0, 1) + nowMs) };
+  const cache = await cacheIn(undefined, undefined, clock);
+  const { sha256 } = await cache.ensure({ source: url });
+  await cache.use(sha256, join(directory, 'volume'));
+  expect((await cache.view()).images).toMatchObject([{ volumes: [join(directory, 'volume')] }]);
+  nowMs += 599_000;
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+  await cache.use(sha256, join(directory, 'volume'));
+  nowMs += 599_000;
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+  nowMs += 2_000;
+  await cache.remove(sha256);
+  expect(await errorOf(cache.use(sha256, join(directory, 'volume')))).toMatchObject({
+    code: 'MESH_DISK_IMAGE_FETCH',
+    retryable: true,
+  });
+});
+
+test('an image that is asked for while room is made stays', async () => {
+  const { url } = await server(({ url: path = '' }, response) => response.end(disk(99_840, path)));
+  let nowMs = 0;
+  const clock = { ...quick, nowMs: () => nowMs, wallTime: () => new Date(Date.UTC(2030, 0, 1) + nowMs) };
+  const cache = await cacheIn(undefined, 250_000, clock);
+  for (const name of ['a', 'b']) await cache.ensure({ source: `${url}/${name}` });
+  nowMs += 700_000;
+  const asked: Promise<unknown>[] = [];
+  cache.shelf.partBytes = async () => {
+    // This is after the list of images that may go, and before the first of them goes.
+    if (asked.length === 0) asked.push(cache.ensure({ source: `${url}/a` }));
+    return 0;
+  };
+  await cache.ensure({ source: `${url}/c` });
+  await Promise.all(asked);
+  expect((await cache.view()).images.map(({ sources: [source] }) => source?.slice(-1)).toSorted()).toEqual(['a', 'c']);
+});
+
 test('a full disk leaves nothing half made, and a smaller image fits', async () => {
   const place = join(directory, 'small');
   mkdirSync(place);

@@ -9,6 +9,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import { roomAt } from './image-limit.ts';
 import type { OpenOrigin } from './image-origin.ts';
 import { TransferMeter } from './image-progress.ts';
+import { imageUsed, mustBe, noRoom } from './image-refusals.ts';
 import { ImageShelf, type ShelvedImage } from './image-shelf.ts';
 import { type ImageSource, imageSource, sourceText } from './image-source.ts';
 import { transferImage } from './image-transfer.ts';
@@ -123,7 +124,7 @@ export class ImageCache implements HealthSource {
 
   /** The images, and those that are on their way. */
   async view(): Promise<DiskImageCache> {
-    const [uses, room] = await Promise.all([this.shelf.uses(), roomAt(this.shelf.directory)]);
+    const [uses, room] = await Promise.all([this.#rooms.pass(() => this.#uses()), roomAt(this.shelf.directory)]);
     const nowMs = this.#wallMs();
     const images = this.shelf.images.map((image) => viewOf(image, uses.get(image.sha256) ?? [], nowMs));
     const coming = [...this.#flights.values()].map(
@@ -147,9 +148,8 @@ export class ImageCache implements HealthSource {
   }
 
   /** One image as lists show it. @param sha256 of an image that is there */
-  async viewOf(sha256: string): Promise<DiskImage> {
-    const image = this.#called(sha256);
-    return viewOf(image, (await this.shelf.uses()).get(image.sha256) ?? [], this.#wallMs());
+  viewOf(sha256: string): Promise<DiskImage> {
+    return this.#rooms.pass(() => this.#viewOf(sha256));
   }
 
   /**
@@ -160,28 +160,36 @@ export class ImageCache implements HealthSource {
   async remove(word: string): Promise<DiskImage> {
     const image = this.#called(word);
     return this.#rooms.pass(async () => {
-      const view = await this.viewOf(image.sha256);
+      const view = await this.#viewOf(image.sha256);
       const [volume] = view.volumes;
-      if (volume !== undefined) {
-        throw new MeshError(
-          'MESH_DISK_IMAGE_USED',
-          `volumes are over the image: ${view.volumes.slice(0, 5).join(', ')}`,
-          {
-            object: image.sources[0] ?? image.sha256,
-            rule: 'A volume has what it has changed, and reads all else from its image.',
-            remedy: 'Delete the virtual machines with these volumes first: `mesh workload delete`.',
-          },
-        );
-      }
+      if (volume !== undefined) throw imageUsed(view);
       await this.shelf.remove(image.sha256);
       this.#held.delete(image.sha256);
       return view;
     });
   }
 
-  /** Notes a volume over an image, before the volume is made: the image stays as long as the volume is there. */
+  /**
+   * Notes a volume over an image: the image stays as long as the volume is there. It is called before the volume is made, and again when
+   * the volume is there.
+   * @throws MESH_DISK_IMAGE_FETCH if the image was removed meanwhile, MESH_DISK_REFUSED
+   */
   use(sha256: string, volume: string): Promise<void> {
-    return this.shelf.use(sha256, volume);
+    return this.#rooms.pass(() => this.shelf.use(sha256, volume, this.#wallMs()));
+  }
+
+  /** Forgets a volume that was removed. */
+  endUse(volume: string): Promise<void> {
+    return this.#rooms.pass(() => this.shelf.endUse(volume));
+  }
+
+  async #viewOf(sha256: string): Promise<DiskImage> {
+    const image = this.#called(sha256);
+    return viewOf(image, (await this.#uses()).get(image.sha256) ?? [], this.#wallMs());
+  }
+
+  #uses(): Promise<ReadonlyMap<string, readonly string[]>> {
+    return this.shelf.uses(this.#wallMs());
   }
 
   #called(word: string): ShelvedImage {
@@ -285,7 +293,7 @@ export class ImageCache implements HealthSource {
       this.#hold(sha256);
       // From here on it is counted with the files that are there.
       this.#promises.delete(path);
-      const image = await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+      const image = await this.#rooms.pass(() => this.shelf.put(path, sha256, named, kind, this.#wallMs()));
       isKept = true;
       const durationMs = Math.round(clock.nowMs() - startMs);
       journal.record({
@@ -312,10 +320,9 @@ export class ImageCache implements HealthSource {
   /** Removes images that were not used for the longest time, until there is room. @throws MESH_DISK_IMAGE_ROOM */
   async #makeRoom(bytes: number, named: string): Promise<void> {
     const { directory } = this.shelf;
-    const uses = await this.shelf.uses();
-    const nowMs = this.#input.clock.nowMs();
+    const uses = await this.#uses();
     const free = this.shelf.images
-      .filter(({ sha256 }) => !uses.has(sha256) && (this.#held.get(sha256) ?? 0) <= nowMs)
+      .filter(({ sha256 }) => !uses.has(sha256) && !this.#isHeld(sha256))
       .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
     for (;;) {
       const room = await roomAt(directory);
@@ -334,6 +341,8 @@ export class ImageCache implements HealthSource {
       const oldest = free.shift();
       if (oldest === undefined)
         throw noRoom(named, bytes, isOverLimit ? limitBytes - takenBytes : room.freeBytes, isOverLimit);
+      // The image may have been asked for since the list was made.
+      if (this.#isHeld(oldest.sha256)) continue;
       await this.shelf.remove(oldest.sha256);
       const object = oldest.sources[0] ?? oldest.sha256;
       this.#input.journal.record({ kind: 'disk image dropped', message: `${object}, to make room`, object });
@@ -342,6 +351,10 @@ export class ImageCache implements HealthSource {
 
   #hold(sha256: string): void {
     this.#held.set(sha256, this.#input.clock.nowMs() + HELD_MS);
+  }
+
+  #isHeld(sha256: string): boolean {
+    return (this.#held.get(sha256) ?? 0) > this.#input.clock.nowMs();
   }
 
   #ready({ sha256, format, diskBytes, sizeBytes }: ShelvedImage): ReadyImage {
@@ -366,26 +379,4 @@ function spelled(word: string): string {
   } catch {
     return word;
   }
-}
-
-function mustBe(sha256: string, wanted: string | undefined, named: string): void {
-  if (wanted === undefined || wanted === sha256) return;
-  throw new MeshError('MESH_DISK_IMAGE_HASH', `${named} has the SHA-256 ${sha256}, and ${wanted} is wanted`, {
-    object: named,
-    rule: 'An image with another hash is another image: it is not used.',
-    remedy: 'Compare the hash with the page of the image: the image may be newer, or not the one that you think.',
-  });
-}
-
-function noRoom(named: string, bytes: number, freeBytes: number, isOverLimit: boolean): MeshError {
-  const megabytes = (count: number): number => Math.ceil(Math.max(0, count) / 1e6);
-  const what = isOverLimit ? 'the cache of disk images' : 'the disk';
-  const remedy = isOverLimit
-    ? 'Delete images (`mesh workload image delete`), or give the agent of this node a larger --disk-cache.'
-    : 'Make room on the disk, or delete images (`mesh workload image delete`).';
-  return new MeshError(
-    'MESH_DISK_IMAGE_ROOM',
-    `${named} needs ${megabytes(bytes)} MB, and ${what} has ${megabytes(freeBytes)} MB for it`,
-    { object: named, rule: 'Images with volumes, and those asked for in the last ten minutes, stay.', remedy },
-  );
 }

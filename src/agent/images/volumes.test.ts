@@ -82,6 +82,22 @@ test('a volume is a thin file over its image, of a larger size if asked for, and
   expect(readdirSync(join(directory, 'volumes/web'))).toEqual([]);
 });
 
+test('lists of images that are asked for while a volume is made do not lose the use of its image', async () => {
+  const wanted = { type: 'qcow2', path: 'root.qcow2', source: join(directory, 'base.qcow2') } as const;
+  const { sha256 } = await cache.ensure(wanted);
+  let isMade = false;
+  const made = volumes.ensure(wanted).finally(() => {
+    isMade = true;
+  });
+  while (!isMade) {
+    await cache.view();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { path } = await made;
+  expect(await cache.viewOf(sha256)).toMatchObject({ volumes: [path] });
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+});
+
 test('the format of a raw image is given, whatever a guest has written into it', async () => {
   writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
   const volume = await volumes.ensure({ type: 'qcow2', path: 'raw.qcow2', source: join(directory, 'raw.img') });

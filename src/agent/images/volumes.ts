@@ -71,8 +71,12 @@ export class Volumes {
    */
   async ensure(wanted: WantedVolume, settings: VolumeSettings = {}): Promise<ReadyVolume> {
     const path = this.pathOf(wanted);
+    return this.#inTurn(path, () => this.#ensure(wanted, path, settings));
+  }
+
+  async #inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(path) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(() => this.#ensure(wanted, path, settings));
+    const turn = before.catch(() => undefined).then(work);
     this.#turns.set(path, turn);
     try {
       return await turn;
@@ -84,8 +88,11 @@ export class Volumes {
   /** Removes a volume. What it was over stays in the cache, as long as there is room. @throws MESH_DISK_REFUSED */
   async remove(wanted: Pick<WantedVolume, 'path'>): Promise<void> {
     const path = this.pathOf(wanted);
-    await rm(path, { force: true }).catch((cause: unknown) => {
-      throw diskRefused(path, cause);
+    await this.#inTurn(path, async () => {
+      await rm(path, { force: true }).catch((cause: unknown) => {
+        throw diskRefused(path, cause);
+      });
+      await this.#cache.endUse(path);
     });
   }
 
@@ -116,6 +123,8 @@ export class Volumes {
     if (image !== undefined) await this.#cache.use(image.sha256, path);
     if (type === 'qcow2') await thinVolume({ base: image, path, sizeBytes });
     else if (image !== undefined) await place(image, path);
+    // An image whose note was lost meanwhile could be removed, and the disk of the guest with it.
+    if (image !== undefined) await this.#cache.use(image.sha256, path);
   }
 }
 
