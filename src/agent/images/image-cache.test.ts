@@ -444,6 +444,51 @@ test('who waits no more does not end the transfer of another', async () => {
   expect((await two).sha256).toBe(hashOf(IMAGE));
 });
 
+test('two who want one source with different hashes do not write to one file', async () => {
+  const other = disk(299_520, 'other ');
+  let turn = 0;
+  // Each gets another content, and the two come at the same time.
+  const { url } = await server((_, response) => {
+    const bytes = turn++ === 0 ? IMAGE : other;
+    response.setHeader('content-length', bytes.length);
+    response.write(bytes.subarray(0, 100_000));
+    setTimeout(() => response.end(bytes.subarray(100_000)), 20);
+  });
+  const cache = await cacheIn();
+  cache.shelf.sweepParts = async () => {};
+  const [first, second] = await Promise.all([
+    cache.ensure({ source: url }),
+    cache.ensure({ source: url, sha256: hashOf(other) }).catch(MeshError.from),
+  ]);
+  expect(hashOf(readFileSync(first.path))).toBe(first.sha256);
+  const isOther = first.sha256 === hashOf(IMAGE);
+  expect(second).toMatchObject(isOther ? { sha256: hashOf(other) } : { code: 'MESH_DISK_IMAGE_HASH' });
+  const names = inCache().filter((name) => /^[0-9a-f]{64}$/.test(String(name)));
+  expect(names).toHaveLength(isOther ? 2 : 1);
+  for (const name of names) expect(hashOf(readFileSync(join(directory, 'cache', String(name))))).toBe(name);
+});
+
+test('who asks after the last other one has left gets a transfer that goes on', async () => {
+  let isSlow = true;
+  const { url } = await server((request, response) => {
+    const whole = cutting(IMAGE.length, () => '"one"');
+    if (!isSlow) return whole(request, response);
+    response.setHeader('etag', '"one"');
+    response.setHeader('content-length', IMAGE.length);
+    response.write(IMAGE.subarray(0, 1000));
+  });
+  const cache = await cacheIn();
+  const stop = new AbortController();
+  let again: Promise<unknown> | undefined;
+  const first = cache.ensure({ source: url, signal: stop.signal, onProgress: () => stop.abort() });
+  const left = errorOf(first).then(() => {
+    isSlow = false;
+    again = cache.ensure({ source: url });
+  });
+  await left;
+  expect(await again).toMatchObject({ sha256: hashOf(IMAGE) });
+});
+
 test('a file of the node is a source', async () => {
   const file = join(directory, 'disk.img');
   writeFileSync(file, IMAGE);

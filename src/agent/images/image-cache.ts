@@ -6,9 +6,10 @@ import { MeshError } from '../../model/error.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+import { ImageFlights } from './image-flights.ts';
 import { roomAt } from './image-limit.ts';
 import type { OpenOrigin } from './image-origin.ts';
-import { TransferMeter } from './image-progress.ts';
+import type { TransferMeter } from './image-progress.ts';
 import { imageUsed, mustBe, noRoom } from './image-refusals.ts';
 import { ImageShelf, type ShelvedImage } from './image-shelf.ts';
 import { type ImageSource, imageSource, sourceText } from './image-source.ts';
@@ -45,25 +46,14 @@ export interface ReadyImage {
   readonly sizeBytes: number;
 }
 
-/** A transfer that is under way, for all who wait for it. */
-interface Flight {
-  readonly source: string;
-  readonly done: Promise<ShelvedImage>;
-  readonly listeners: Set<(progress: ImageProgress) => void>;
-  readonly meter: TransferMeter;
-  readonly stop: AbortController;
-  waiting: number;
-}
-
 /** The room of a transfer. */
 interface Promised {
-  readonly part: PartFile;
+  /** Undefined until it is open. */
+  part: PartFile | undefined;
   /** The size that the whole file will have. */
   wholeBytes: number;
 }
 
-/** Two fill a line; more would only take longer each. */
-const TRANSFERS_MAX = 2;
 /** An image that was just asked for is about to get a volume. */
 const HELD_MS = 600_000;
 const SHA256 = /^[\da-f]{64}$/;
@@ -72,8 +62,7 @@ const SHA256 = /^[\da-f]{64}$/;
 export class ImageCache implements HealthSource {
   readonly shelf: ImageShelf;
   readonly #input: ImageCacheInput;
-  readonly #flights = new Map<string, Flight>();
-  readonly #turnstile = new Turnstile(TRANSFERS_MAX);
+  readonly #flights: ImageFlights;
   /** Until when an image is not removed, by its hash. */
   readonly #held = new Map<string, number>();
   /** The transfers under way, by the paths of their parts. */
@@ -82,6 +71,7 @@ export class ImageCache implements HealthSource {
 
   constructor(input: ImageCacheInput) {
     this.#input = input;
+    this.#flights = new ImageFlights(input.clock);
     this.shelf = new ImageShelf(input.directory);
   }
 
@@ -118,7 +108,9 @@ export class ImageCache implements HealthSource {
       this.#hold(present.sha256);
       return this.#ready(await this.shelf.wanted(present.sha256, named, this.#wallMs()));
     }
-    const image = await this.#fetch(source, named, wanted, onProgress, signal);
+    const image = await this.#flights.join({ named, wanted, onProgress, signal }, (meter, stop) =>
+      this.#transfer(source, named, wanted, meter, stop),
+    );
     return this.#ready(image);
   }
 
@@ -127,7 +119,7 @@ export class ImageCache implements HealthSource {
     const [uses, room] = await Promise.all([this.#rooms.pass(() => this.#uses()), roomAt(this.shelf.directory)]);
     const nowMs = this.#wallMs();
     const images = this.shelf.images.map((image) => viewOf(image, uses.get(image.sha256) ?? [], nowMs));
-    const coming = [...this.#flights.values()].map(
+    const coming = this.#flights.all.map(
       ({ source, meter: { last } }): DiskImage => ({
         sha256: '',
         sources: [source],
@@ -208,47 +200,6 @@ export class ImageCache implements HealthSource {
     );
   }
 
-  async #fetch(
-    source: ImageSource,
-    named: string,
-    wanted: string | undefined,
-    onProgress: ImageOrder['onProgress'],
-    signal: AbortSignal | undefined,
-  ): Promise<ShelvedImage> {
-    const key = JSON.stringify([named, wanted]);
-    const flight = this.#flights.get(key) ?? this.#begin(key, source, named, wanted);
-    if (onProgress !== undefined) flight.listeners.add(onProgress);
-    flight.waiting++;
-    const left = Promise.withResolvers<never>();
-    const leave = (): void =>
-      left.reject(new MeshError('MESH_DISK_IMAGE_FETCH', `nobody waits for ${named} any more`, { object: named }));
-    signal?.addEventListener('abort', leave, { once: true });
-    if (signal?.aborted) leave();
-    try {
-      return await Promise.race([flight.done, left.promise]);
-    } finally {
-      signal?.removeEventListener('abort', leave);
-      if (onProgress !== undefined) flight.listeners.delete(onProgress);
-      flight.waiting--;
-      if (flight.waiting === 0) flight.stop.abort();
-    }
-  }
-
-  #begin(key: string, source: ImageSource, named: string, wanted: string | undefined): Flight {
-    const listeners: Flight['listeners'] = new Set();
-    const meter = new TransferMeter(this.#input.clock, (progress) => {
-      for (const listener of listeners) listener(progress);
-    });
-    const stop = new AbortController();
-    const done = this.#turnstile
-      .pass(() => this.#transfer(source, named, wanted, meter, stop.signal))
-      .finally(() => this.#flights.delete(key));
-    done.catch(() => undefined);
-    const flight: Flight = { source: named, done, listeners, meter, stop, waiting: 0 };
-    this.#flights.set(key, flight);
-    return flight;
-  }
-
   async #transfer(
     source: ImageSource,
     named: string,
@@ -256,28 +207,23 @@ export class ImageCache implements HealthSource {
     meter: TransferMeter,
     signal: AbortSignal,
   ): Promise<ShelvedImage> {
-    await this.shelf.sweepParts(this.#wallMs());
-    const path = this.shelf.partPath(named);
-    if (this.#promises.has(path)) {
-      // The same source is on its way for another hash.
-      return this.#transferTo(this.shelf.partPath(`${named} ${wanted}`), source, named, wanted, meter, signal);
-    }
-    return this.#transferTo(path, source, named, wanted, meter, signal);
-  }
-
-  async #transferTo(
-    path: string,
-    source: ImageSource,
-    named: string,
-    wanted: string | undefined,
-    meter: TransferMeter,
-    signal: AbortSignal,
-  ): Promise<ShelvedImage> {
     const { clock, journal, origin } = this.#input;
-    const part = await PartFile.open(path);
     const startMs = clock.nowMs();
-    const promised: Promised = { part, wholeBytes: part.bytes };
+    // The same source may be on its way for another hash. Nothing is awaited between the look and the reservation.
+    const usual = this.shelf.partPath(named);
+    const path = this.#promises.has(usual) ? this.shelf.partPath(`${named} ${wanted}`) : usual;
+    const promised: Promised = { part: undefined, wholeBytes: 0 };
     this.#promises.set(path, promised);
+    let part: PartFile;
+    try {
+      await this.shelf.sweepParts(this.#wallMs());
+      part = await PartFile.open(path);
+    } catch (error) {
+      this.#promises.delete(path);
+      throw error;
+    }
+    promised.part = part;
+    promised.wholeBytes = part.bytes;
     let isKept = false;
     const makeRoom = (wholeBytes: number): Promise<void> =>
       this.#rooms.pass(async () => {
@@ -291,9 +237,13 @@ export class ImageCache implements HealthSource {
       mustBe(sha256, wanted, named);
       const kind = imageKind(part.head, part.bytes, named);
       this.#hold(sha256);
-      // From here on it is counted with the files that are there.
-      this.#promises.delete(path);
-      const image = await this.#rooms.pass(() => this.shelf.put(path, sha256, named, kind, this.#wallMs()));
+      const image = await this.#rooms.pass(async () => {
+        const put = await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+        // From here on it is counted with the files that are there.
+        promised.part = undefined;
+        promised.wholeBytes = 0;
+        return put;
+      });
       isKept = true;
       const durationMs = Math.round(clock.nowMs() - startMs);
       journal.record({
@@ -311,9 +261,10 @@ export class ImageCache implements HealthSource {
       journal.record({ level: 'warning', kind: 'disk image not fetched', message, object: named, code });
       throw error;
     } finally {
+      await part.close().catch(() => undefined);
+      if (!isKept) await removePart(path).catch(() => undefined);
+      // Only now: another transfer must not open what is removed here.
       this.#promises.delete(path);
-      await part.close();
-      if (!isKept) await removePart(path);
     }
   }
 
@@ -329,12 +280,13 @@ export class ImageCache implements HealthSource {
       const limitBytes = this.#input.limitBytes ?? room.usualLimitBytes;
       const transfers = [...this.#promises.values()];
       const comingBytes = transfers.reduce(
-        (sum, { part, wholeBytes }) => sum + Math.max(0, wholeBytes - part.bytes),
+        (sum, { part, wholeBytes }) => sum + Math.max(0, wholeBytes - (part?.bytes ?? 0)),
         0,
       );
-      const hereBytes = transfers.reduce((sum, { part }) => sum + part.bytes, 0);
+      const hereBytes = transfers.reduce((sum, { part }) => sum + (part?.bytes ?? 0), 0);
       const neededBytes = bytes + comingBytes;
-      const partBytes = await this.shelf.partBytes(new Set(this.#promises.keys()));
+      const open = [...this.#promises].flatMap(([path, { part }]) => (part === undefined ? [] : [path]));
+      const partBytes = await this.shelf.partBytes(new Set(open));
       const takenBytes = this.shelf.usedBytes + partBytes + hereBytes;
       const isOverLimit = takenBytes + neededBytes > limitBytes;
       if (!isOverLimit && neededBytes <= room.freeBytes) return;
