@@ -2,55 +2,24 @@
  * One workload on its node: what is wanted, what its emulator does, and what follows. It makes ready what the emulator needs, has
  * the emulator started by the agent's loop (as an item), listens to its monitor, and judges its end. It starts nothing itself.
  */
-import type { Alarm, Clock } from '../../model/clock.ts';
+import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
-import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { bootId } from '../../services/process/process-record.ts';
 import { specDigest } from '../../services/process/process-spec.ts';
 import { RestartPause } from '../../services/process/restart-pause.ts';
 import { proveEmulator } from '../../services/qemu/adoption.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import type { ItemKey } from '../items/item-kind.ts';
 import { processNameOf, type ReadyParts, startRecord } from './emulator.ts';
 import { endingOf, isStartedAgain } from './ending.ts';
 import { diskFull, startError } from './guest-errors.ts';
+import type { GuestInput } from './guest-input.ts';
 import { GuestMonitor } from './guest-monitor.ts';
 import { errorOf, type GuestNow, runOf } from './guest-view.ts';
 import { processUsage } from './memory-room.ts';
-import type { Making } from './node-parts.ts';
-import type { RunRecord, RunRecords } from './run-record.ts';
+import type { RunRecord } from './run-record.ts';
 import { hasSockets } from './vm-place.ts';
-
-/** What a guest needs of its node. */
-export interface GuestInput {
-  readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
-  readonly launcher: Pick<Launcher, 'running' | 'endOf' | 'errorOf'>;
-  readonly records: Pick<RunRecords, 'write'>;
-  readonly listenerOf: (path: string) => number | undefined;
-  /** Whether the kernel has killed a process because memory ran out. */
-  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
-  /**
-   * Makes ready what the emulator needs, which may take as long as a download.
-   * @throws MESH_WORKLOAD_*, MESH_QEMU_MISSING, and errors of images
-   */
-  readonly makeReady: (assigned: AssignedWorkload, making: Making) => Promise<ReadyParts>;
-  /** The items that must be there before the emulator starts. */
-  readonly needs: (assigned: AssignedWorkload) => readonly ItemKey[];
-  /** Whether host0 has given the workload since the agent started. Before, host0 may have moved it to another node. */
-  readonly isConfirmed: () => boolean;
-  /** Whether the volumes have room again after a full disk. */
-  readonly hasRoom: (assigned: AssignedWorkload) => Promise<boolean>;
-  /** The wanted items have changed. */
-  readonly onItems: () => void;
-  /** The state has changed. */
-  readonly onState: () => void;
-  /** How long a guest has to switch itself off. */
-  readonly graceSec: number;
-}
 
 /** A monitor that does not answer is asked again. */
 const MONITOR_RETRY_MS = 100;
@@ -61,6 +30,8 @@ const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
 
+const TAKEN_UP: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
+
 /** One workload. Its settling is carried out one step after the other. */
 export class Guest {
   readonly #input: GuestInput;
@@ -69,7 +40,7 @@ export class Guest {
   #service: NodeService | undefined;
   #monitor: GuestMonitor | undefined;
   readonly #pause = new RestartPause();
-  #now: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
+  #now: GuestNow = TAKEN_UP;
   #sinceMs: number;
   #upSinceMs = 0;
   #wasUp = false;
@@ -116,13 +87,19 @@ export class Guest {
 
   get run(): WorkloadRun {
     const ageSec = Math.floor((this.#input.clock.nowMs() - this.#sinceMs) / 1000);
-    return runOf(this.#assigned, this.#record, { ...this.#now, ageSec, pid: this.#pid });
+    // An emulator that is being ended is told of the generation that it makes way for.
+    const isOfRecord = this.#service !== undefined && this.#now.state !== 'stopping';
+    const generation = isOfRecord ? this.#record?.generation : undefined;
+    return runOf(this.#assigned, this.#record, { ...this.#now, ageSec, pid: this.#pid, generation });
   }
 
   /** host0 wants the workload like this now. */
   want(assigned: AssignedWorkload): void {
+    const isOther = assigned.generation !== this.#assigned.generation;
     this.#assigned = assigned;
     this.#making?.abort();
+    // How the generation of before has ended says nothing of this one.
+    if (isOther && this.#service === undefined && assigned.wanted !== 'stopped') this.#become(TAKEN_UP);
     this.look();
   }
 
@@ -190,6 +167,11 @@ export class Guest {
   /** What runs is not what is wanted: nothing, or a later generation. */
   get #isUnwanted(): boolean {
     return this.#assigned.wanted === 'stopped' || this.#record?.generation !== this.#assigned.generation;
+  }
+
+  /** A later generation is to run after this one. */
+  get #isFollowed(): boolean {
+    return this.#assigned.wanted !== 'stopped' && this.#isUnwanted;
   }
 
   /** Whether the workload is to be started now. After an end of itself, its policy says so. */
@@ -324,7 +306,7 @@ export class Guest {
     this.#monitor = undefined;
     if (this.#record !== undefined) await this.#keep({ ...this.#record, state: 'stopped', why });
     this.#dropProcess();
-    this.#become({ state: 'stopped', why });
+    this.#become(this.#isFollowed ? TAKEN_UP : { state: 'stopped', why });
     this.look();
   }
 
@@ -350,7 +332,7 @@ export class Guest {
     this.#dropProcess();
     const { error: _, ...rest } = record;
     const ended: RunRecord = { ...rest, state, why, ...(error !== undefined && { error: error.toJSON() }) };
-    this.#become({ state, why, ...(error !== undefined && { error }) });
+    this.#become(this.#isFollowed ? TAKEN_UP : { state, why, ...(error !== undefined && { error }) });
     if (this.#isUnwanted || !isStartedAgain(workload.restart, ending)) {
       await this.#keep(ended);
       return this.look();

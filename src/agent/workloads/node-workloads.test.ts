@@ -266,6 +266,22 @@ async function operatorQuit(directory: string): Promise<void> {
   client.close();
 }
 
+test('what keeps a later generation from starting is told of that generation', async () => {
+  const node = await Node.start(assigned());
+  await node.until('running', { generation: 1 });
+  node.give(assigned({ volumes: [{ id: 'root', type: 'qcow2', path: 'none.qcow2' }] }, { generation: 2 }));
+  await node.until('stopping', { generation: 2 });
+  await operatorQuit(join(root, 'run/vm', ID));
+  const { error } = await node.until('failed', { generation: 2 });
+  expect(error?.code).toBe('MESH_VOLUME_REFUSED');
+  node.give(assigned({}, { generation: 3 }));
+  // At once: the failure is not that of the third generation.
+  const [next] = node.workloads.runs();
+  expect(next).toMatchObject({ state: 'preparing', generation: 3 });
+  expect(next).not.toHaveProperty('error');
+  await node.until('running', { generation: 3 });
+}, 120_000);
+
 test('a killed emulator starts again by its policy, also when the agent was away', async () => {
   const node = await Node.start(assigned());
   const pid = pidOf(await node.until('running'));
