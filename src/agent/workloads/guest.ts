@@ -161,6 +161,11 @@ export class Guest {
     // Two guests of one disk, or of one address, do more harm than one that comes late.
     if (this.#record?.boot !== bootId() && !this.#input.isConfirmed())
       return this.#become({ state: 'preparing', why: 'host0 has to say that the workload is still on this node' });
+    if (this.#record?.generation === this.#assigned.generation) {
+      // A look that comes earlier, such as that at another emulator's end, does not shorten the pause.
+      const waitMs = this.#pause.waitMs(this.#input.clock.nowMs());
+      if (waitMs > 0) return this.#lookIn(waitMs);
+    }
     await this.#start();
   }
 
