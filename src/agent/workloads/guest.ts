@@ -6,6 +6,7 @@ import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
+import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { bootId } from '../../services/process/process-record.ts';
 import { specDigest } from '../../services/process/process-spec.ts';
 import { RestartPause } from '../../services/process/restart-pause.ts';
@@ -18,6 +19,7 @@ import type { GuestInput } from './guest-input.ts';
 import { GuestMonitor } from './guest-monitor.ts';
 import { errorOf, type GuestNow, runOf } from './guest-view.ts';
 import { processUsage } from './memory-room.ts';
+import { PowerOff } from './power-off.ts';
 import type { RunRecord } from './run-record.ts';
 import { hasSockets } from './vm-place.ts';
 
@@ -25,7 +27,6 @@ import { hasSockets } from './vm-place.ts';
 const MONITOR_RETRY_MS = 100;
 /** What was missing may be there by then: a port, memory, an image. */
 const READY_RETRY_MS = 2_000;
-const BUTTON_MS = 3_000;
 const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
@@ -42,11 +43,10 @@ export class Guest {
   readonly #pause = new RestartPause();
   #now: GuestNow = TAKEN_UP;
   #sinceMs: number;
-  #upSinceMs = 0;
+  #upSinceMs: number;
   #wasUp = false;
-  /** When a guest that was told to switch itself off is ended. */
-  #offAtMs: number | undefined;
-  #pressAtMs = 0;
+  /** While the guest has time to switch itself off. */
+  #powerOff: PowerOff | undefined;
   #making: AbortController | undefined;
   #retry: Alarm | undefined;
   #isRemoved = false;
@@ -58,6 +58,7 @@ export class Guest {
     this.#assigned = assigned;
     this.#record = record;
     this.#sinceMs = input.clock.nowMs();
+    this.#upSinceMs = this.#sinceMs;
     // What ran in an earlier boot of the machine runs no more: it is started as if it was new.
     if (record?.state === 'started' && record.boot === bootId()) this.#wantProcess(record);
     this.look();
@@ -232,7 +233,7 @@ export class Guest {
 
   /** The emulator is wanted: joins its monitor, and has its guest paused or not as wanted. */
   async #follow(): Promise<void> {
-    const { launcher, clock } = this.#input;
+    const { launcher } = this.#input;
     const running = this.#running;
     const { id, workload } = this.#assigned;
     if (running === undefined) {
@@ -244,18 +245,25 @@ export class Guest {
       return;
     }
     if (this.#monitor === undefined || this.#monitor.isClosed) {
-      const record = this.#record;
-      if (record === undefined) return;
-      const { uuid, spec } = record;
-      const proof = { mark: running, uuid, directory: spec.directory, listenerOf: this.#input.listenerOf, clock };
-      const adoption = await proveEmulator(proof);
-      if ('against' in adoption) return this.#silent(adoption.against);
-      this.#monitor = new GuestMonitor(adoption.monitor, () => this.look());
-      await this.#monitor.ask();
+      const joined = await this.#join(running);
+      if (typeof joined === 'string') return this.#silent(joined);
+      await joined.ask();
       this.#wasUp = true;
     }
+    if (this.#monitor === undefined) return;
     await this.#pauseOrResume(this.#monitor);
     await this.#tellState(this.#monitor);
+  }
+
+  /** Joins the monitor of the emulator. @returns what speaks against the process otherwise */
+  async #join(mark: ProcessMark): Promise<GuestMonitor | string> {
+    if (this.#record === undefined) return 'it has no record';
+    const { uuid, spec } = this.#record;
+    const { listenerOf, clock } = this.#input;
+    const adoption = await proveEmulator({ mark, uuid, directory: spec.directory, listenerOf, clock });
+    if ('against' in adoption) return adoption.against;
+    this.#monitor = new GuestMonitor(adoption.monitor, () => this.look());
+    return this.#monitor;
   }
 
   async #pauseOrResume(monitor: GuestMonitor): Promise<void> {
@@ -287,26 +295,27 @@ export class Guest {
   /** Tells the guest to switch itself off; ends the emulator when that takes too long. */
   async #switchOff(): Promise<void> {
     const { clock, graceSec } = this.#input;
-    const nowMs = clock.nowMs();
-    if (this.#offAtMs === undefined) {
-      this.#offAtMs = nowMs + graceSec * 1000;
-      this.#pressAtMs = nowMs;
+    if (this.#powerOff === undefined) {
+      this.#powerOff = new PowerOff(clock, graceSec);
       this.#become({ state: 'stopping', why: `the guest has ${graceSec} s to switch itself off` });
     }
-    const monitor = this.#monitor;
-    // A guest that is paused hears nothing. One that has switched itself off is about to end.
-    const isHopeless = monitor === undefined || (!monitor.isOver && monitor.state !== 'running');
-    if (isHopeless || nowMs >= this.#offAtMs) return await this.#off('the emulator was ended');
-    if (!monitor.isOver && nowMs >= this.#pressAtMs) {
-      // Again and again: a guest that still boots does not listen.
-      this.#pressAtMs = nowMs + BUTTON_MS;
-      await monitor.powerDown();
+    const powerOff = this.#powerOff;
+    // The agent may have restarted meanwhile.
+    const running = this.#running;
+    if (this.#monitor === undefined && running !== undefined) {
+      const joined = await this.#join(running);
+      if (typeof joined !== 'string') await joined.ask().catch(() => undefined);
     }
-    this.#lookIn(Math.min(BUTTON_MS, this.#offAtMs - nowMs));
+    const monitor = this.#monitor;
+    const isLate = running === undefined || clock.nowMs() - this.#upSinceMs > UP_WITHIN_MS;
+    // A guest that is paused hears nothing. One that has switched itself off is about to end.
+    const isHopeless = monitor === undefined ? isLate : !monitor.isOver && monitor.state !== 'running';
+    if (isHopeless || powerOff.leftMs === 0) return await this.#off('the emulator was ended');
+    this.#lookIn(monitor === undefined ? MONITOR_RETRY_MS : await powerOff.press(monitor));
   }
 
   async #off(why: string): Promise<void> {
-    this.#offAtMs = undefined;
+    this.#powerOff = undefined;
     this.#monitor?.close();
     this.#monitor = undefined;
     if (this.#record !== undefined) await this.#keep({ ...this.#record, state: 'stopped', why });
@@ -318,7 +327,7 @@ export class Guest {
   async #ended(end: NonNullable<ReturnType<Launcher['endOf']>>): Promise<void> {
     const record = this.#record;
     if (record === undefined) return;
-    if (this.#offAtMs !== undefined) return await this.#off('the guest has switched itself off');
+    if (this.#powerOff !== undefined) return await this.#off('the guest has switched itself off');
     const { clock, journal } = this.#input;
     const { workload } = this.#assigned;
     const said = this.#monitor?.ending;

@@ -266,6 +266,26 @@ async function operatorQuit(directory: string): Promise<void> {
   client.close();
 }
 
+test('a guest that is switching itself off keeps its time when the agent restarts', async () => {
+  const first = await Node.start(assigned());
+  const pid = pidOf(await first.until('running'));
+  first.give(assigned({}, { wanted: 'stopped' }));
+  await first.until('stopping');
+  await first.crash();
+  const second = await Node.start(assigned({}, { wanted: 'stopped' }));
+  expect(pidOf(await second.until('stopping'))).toBe(pid);
+  const directory = join(root, 'run/vm', ID);
+  const operator = await QmpClient.connect(join(directory, 'monitor.sock'), systemClock);
+  const events: string[] = [];
+  operator.events.subscribe(({ event }) => events.push(event));
+  // The second agent presses the power button, too.
+  await vi.waitFor(() => expect(events).toContain('POWERDOWN'), WAIT);
+  operator.close();
+  await operatorQuit(directory);
+  await second.until('stopped', { why: 'the guest has switched itself off' });
+  expect(second.steps.filter((step) => step.startsWith('start'))).toEqual([]);
+}, 120_000);
+
 test('what keeps a later generation from starting is told of that generation', async () => {
   const node = await Node.start(assigned());
   await node.until('running', { generation: 1 });
