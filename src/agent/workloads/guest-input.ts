@@ -12,7 +12,7 @@ import type { RunRecords } from './run-record.ts';
 /** What a guest needs of its node. */
 export interface GuestInput {
   readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
+  readonly journal: Pick<Journal, 'record' | 'failure'>;
   readonly launcher: Pick<Launcher, 'running' | 'endOf' | 'errorOf'>;
   readonly records: Pick<RunRecords, 'write'>;
   readonly listenerOf: (path: string) => number | undefined;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { workload as web } from '../../../test/kit/workloads.ts';
-import type { MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { ProcessEnd, RunningProcess } from '../../services/process/process-place.ts';
@@ -98,4 +98,16 @@ test('looks at a guest do not shorten the pause before its next start, and a lat
   guest.want(assigned({ generation: 2 }));
   await clock.pass(0);
   expect(bench.starts).toBe(3);
+});
+
+test('a record that cannot be written is journalled, and the emulator is ended all the same', async () => {
+  const bench = new Bench();
+  const { guest, clock, journal } = bench;
+  await bench.settled();
+  bench.refusal = new MeshError('MESH_DISK_REFUSED', 'the disk is full');
+  guest.want(assigned({ wanted: 'stopped' }));
+  await clock.pass(0);
+  expect({ service: guest.service, state: guest.run.state }).toEqual({ service: undefined, state: 'stopped' });
+  const told = journal.recent().filter(({ code }) => code === 'MESH_DISK_REFUSED');
+  expect(told).toMatchObject([{ object: 'web', level: 'error' }]);
 });

@@ -194,7 +194,7 @@ export class Guest {
 
   async #stay(): Promise<void> {
     if (this.#record !== undefined && this.#record.state !== 'stopped')
-      await this.#keep({ ...this.#record, state: 'stopped' });
+      await this.#note({ ...this.#record, state: 'stopped' });
     if (this.#now.state !== 'stopped') this.#become({ state: 'stopped' });
   }
 
@@ -318,7 +318,7 @@ export class Guest {
     this.#powerOff = undefined;
     this.#monitor?.close();
     this.#monitor = undefined;
-    if (this.#record !== undefined) await this.#keep({ ...this.#record, state: 'stopped', why });
+    if (this.#record !== undefined) await this.#note({ ...this.#record, state: 'stopped', why });
     this.#dropProcess();
     this.#become(this.#isFollowed ? TAKEN_UP : { state: 'stopped', why });
     this.look();
@@ -348,12 +348,12 @@ export class Guest {
     const ended: RunRecord = { ...rest, state, why, ...(error !== undefined && { error: error.toJSON() }) };
     this.#become(this.#isFollowed ? TAKEN_UP : { state, why, ...(error !== undefined && { error }) });
     if (this.#isUnwanted || !isStartedAgain(workload.restart, ending)) {
-      await this.#keep(ended);
+      await this.#note(ended);
       return this.look();
     }
     this.#pause.failed(clock.nowMs(), end.ranMs);
     // `stopped`: an agent that takes the record up starts the workload again.
-    await this.#keep({ ...ended, state: 'stopped', restarts: record.restarts + 1 });
+    await this.#note({ ...ended, state: 'stopped', restarts: record.restarts + 1 });
     this.#lookIn(this.#pause.waitMs(clock.nowMs()));
   }
 
@@ -370,6 +370,17 @@ export class Guest {
   async #keep(record: RunRecord): Promise<void> {
     this.#record = record;
     await this.#input.records.write(record);
+  }
+
+  /** Keeps the record of an end. A disk that is full does not keep the emulator running. */
+  async #note(record: RunRecord): Promise<void> {
+    await this.#keep(record).catch((thrown: unknown) => {
+      const { name } = this.#assigned.workload;
+      this.#input.journal.failure('workload record not written', MeshError.from(thrown), {
+        level: 'error',
+        object: name,
+      });
+    });
   }
 
   #become(now: GuestNow): void {

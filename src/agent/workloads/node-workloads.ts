@@ -42,7 +42,7 @@ export interface WorkloadAgent {
 /** What the workloads of a node need. */
 export interface NodeWorkloadsInput {
   readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
+  readonly journal: Pick<Journal, 'record' | 'failure'>;
   readonly launcher: Launcher;
   readonly assignments: Pick<
     NodeAssignments,
