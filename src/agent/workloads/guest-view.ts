@@ -11,6 +11,11 @@ export interface GuestNow {
   readonly error?: MeshError;
 }
 
+/** Nothing was done for the generation yet. */
+export const TAKEN_UP: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
+/** Two emulators of one workload would need its memory twice. */
+export const WAITS_FOR_END: GuestNow = { state: 'preparing', why: 'the emulator of before is ending' };
+
 /** What a view of a workload is made of, besides what is assigned and recorded. */
 interface Seen extends GuestNow {
   readonly ageSec: number;

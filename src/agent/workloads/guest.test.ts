@@ -1,4 +1,6 @@
 /** One workload without its emulator: when it is started, and what its end needs. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +10,7 @@ import { workload as web } from '../../../test/kit/workloads.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
+import { processMarkOf } from '../../services/process/process-mark.ts';
 import type { ProcessEnd, RunningProcess } from '../../services/process/process-place.ts';
 import { specDigest } from '../../services/process/process-spec.ts';
 import { Guest } from './guest.ts';
@@ -110,4 +113,25 @@ test('a record that cannot be written is journalled, and the emulator is ended a
   expect({ service: guest.service, state: guest.run.state }).toEqual({ service: undefined, state: 'stopped' });
   const told = journal.recent().filter(({ code }) => code === 'MESH_DISK_REFUSED');
   expect(told).toMatchObject([{ object: 'web', level: 'error' }]);
+});
+
+test('the next emulator waits until the one before has ended', async () => {
+  const bench = new Bench();
+  const { guest, clock } = bench;
+  await bench.settled();
+  const before = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const mark = processMarkOf(before.pid ?? 0);
+  const { digest } = bench;
+  bench.running = { ...mark, digest, label: '', ready: true, astray: false };
+  guest.want(assigned({ generation: 2 }));
+  // Its monitor stays silent, so it is ended at last.
+  await clock.pass(61_000);
+  expect(guest.run).toMatchObject({ state: 'preparing', generation: 2, why: 'the emulator of before is ending' });
+  expect({ service: guest.service, starts: bench.starts }).toEqual({ service: undefined, starts: 1 });
+  const gone = once(before, 'exit');
+  before.kill('SIGKILL');
+  await gone;
+  bench.running = undefined;
+  await clock.pass(100);
+  expect(bench.starts).toBe(2);
 });

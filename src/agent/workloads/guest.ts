@@ -6,18 +6,18 @@ import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
-import type { ProcessMark } from '../../services/process/process-mark.ts';
+import { isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
 import { bootId } from '../../services/process/process-record.ts';
 import { specDigest } from '../../services/process/process-spec.ts';
 import { RestartPause } from '../../services/process/restart-pause.ts';
 import { proveEmulator } from '../../services/qemu/adoption.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { processNameOf, type ReadyParts, startRecord } from './emulator.ts';
-import { endingOf, isStartedAgain } from './ending.ts';
+import { endingEvent, endingOf, isStartedAgain } from './ending.ts';
 import { diskFull, startError } from './guest-errors.ts';
 import type { GuestInput } from './guest-input.ts';
 import { GuestMonitor } from './guest-monitor.ts';
-import { errorOf, type GuestNow, runOf } from './guest-view.ts';
+import { errorOf, type GuestNow, runOf, TAKEN_UP, WAITS_FOR_END } from './guest-view.ts';
 import { processUsage } from './memory-room.ts';
 import { PowerOff } from './power-off.ts';
 import type { RunRecord } from './run-record.ts';
@@ -31,8 +31,6 @@ const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
 
-const TAKEN_UP: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
-
 /** One workload. Its settling is carried out one step after the other. */
 export class Guest {
   readonly #input: GuestInput;
@@ -45,6 +43,8 @@ export class Guest {
   #sinceMs: number;
   #upSinceMs: number;
   #wasUp = false;
+  /** The emulator that is not wanted any more, from then on. */
+  #before: ProcessMark | undefined;
   /** While the guest has time to switch itself off. */
   #powerOff: PowerOff | undefined;
   #making: AbortController | undefined;
@@ -86,6 +86,11 @@ export class Guest {
     return { memoryBytes, accelerator, takenBytes: pid === undefined ? undefined : processUsage(pid)?.memoryBytes };
   }
 
+  /** The emulator that is being ended, while it still has its memory and its files. */
+  get leaving(): ProcessMark | undefined {
+    return this.#before !== undefined && isRunning(this.#before) ? this.#before : undefined;
+  }
+
   get run(): WorkloadRun {
     const ageSec = Math.floor((this.#input.clock.nowMs() - this.#sinceMs) / 1000);
     // An emulator that is being ended is told of the generation that it makes way for.
@@ -104,7 +109,7 @@ export class Guest {
     this.look();
   }
 
-  /** The node shall not have the workload any more. Resolves when its emulator is gone. */
+  /** The node shall not have the workload any more. Resolves when its emulator is not wanted any more. */
   async remove(): Promise<void> {
     this.#isRemoved = true;
     this.#isReleased = true;
@@ -162,6 +167,10 @@ export class Guest {
     // Two guests of one disk, or of one address, do more harm than one that comes late.
     if (this.#record?.boot !== bootId() && !this.#input.isConfirmed())
       return this.#become({ state: 'preparing', why: 'host0 has to say that the workload is still on this node' });
+    if (this.leaving !== undefined) {
+      this.#become(WAITS_FOR_END);
+      return this.#lookIn(MONITOR_RETRY_MS);
+    }
     if (this.#record?.generation === this.#assigned.generation) {
       // A look that comes earlier, such as that at another emulator's end, does not shorten the pause.
       const waitMs = this.#pause.waitMs(this.#input.clock.nowMs());
@@ -251,7 +260,9 @@ export class Guest {
       this.#wasUp = true;
     }
     if (this.#monitor === undefined) return;
-    await this.#pauseOrResume(this.#monitor);
+    const { wanted } = this.#assigned;
+    // Once for each wish: a person may do otherwise at the second monitor.
+    if (wanted !== 'stopped' && this.#monitor.heeded !== wanted) await this.#monitor.heed(wanted);
     await this.#tellState(this.#monitor);
   }
 
@@ -264,12 +275,6 @@ export class Guest {
     if ('against' in adoption) return adoption.against;
     this.#monitor = new GuestMonitor(adoption.monitor, () => this.look());
     return this.#monitor;
-  }
-
-  async #pauseOrResume(monitor: GuestMonitor): Promise<void> {
-    const { wanted } = this.#assigned;
-    // Once for each wish: a person may do otherwise at the second monitor.
-    if (wanted !== 'stopped' && monitor.heeded !== wanted) await monitor.heed(wanted);
   }
 
   async #tellState(monitor: GuestMonitor): Promise<void> {
@@ -336,11 +341,7 @@ export class Guest {
     const process = { ...end, outOfMemory };
     const ending = endingOf({ name: workload.name, process, said, wasUp: this.#wasUp, leftSockets });
     const { state, why, error } = ending;
-    journal.record({
-      ...{ kind: 'workload ended', level: error === undefined ? 'info' : 'error', object: workload.name },
-      message: `${workload.name}: ${why}`,
-      ...(error !== undefined && { code: error.code, ...(error.remedy !== undefined && { remedy: error.remedy }) }),
-    });
+    journal.record(endingEvent(workload.name, ending));
     this.#monitor?.close();
     this.#monitor = undefined;
     this.#dropProcess();
@@ -363,6 +364,7 @@ export class Guest {
   }
 
   #dropProcess(): void {
+    this.#before = this.#running ?? this.#before;
     this.#service = undefined;
     this.#input.onItems();
   }
