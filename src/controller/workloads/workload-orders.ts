@@ -100,7 +100,8 @@ export class WorkloadOrders implements HealthSource {
         return { before, after, steps: [before === undefined ? `keep ${workload.name}` : `change ${workload.name}`] };
       }
       const { changes, portsAfter, steps } = planCards(workload, before.at, before, this.#input);
-      const after = { ...before, workload, generation: before.generation + 1 };
+      // One that has ended is wanted to run still: a later generation would start it.
+      const after = { ...before, workload, wanted: 'stopped' as const, generation: before.generation + 1 };
       return { before, after, ports: changes, portsAfter, steps: [`change ${workload.name}`, ...steps] };
     });
   }

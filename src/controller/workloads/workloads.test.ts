@@ -196,6 +196,18 @@ test('a running workload is neither changed nor deleted; a changed card has anot
   expect([...ports.all, ...orders.list()]).toEqual([]);
 });
 
+test.each([
+  'ended',
+  'failed',
+] as const)('a change of a workload that has %s by itself does not start it', async (state) => {
+  const { orders, node, reports, book } = await host0();
+  node(A, 8);
+  await orders.start('web', { workload: web });
+  reports.reported(A, { runs: [runOf(workloadIdOf(web.uuid), { generation: 1, state })], capacity });
+  await orders.put({ ...web, memoryBytes: 2 * GIB });
+  expect(book.on(A)).toMatchObject([{ generation: 2, wanted: 'stopped', workload: { memoryBytes: 2 * GIB } }]);
+});
+
 test('a workload that moves stops first, and then is on its new node with its ports', async () => {
   const { orders, node, reports, ports, book } = await host0();
   node(A, 8);
