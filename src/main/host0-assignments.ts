@@ -8,6 +8,7 @@ import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue
 import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
+import { MoveFaults } from '../controller/workloads/move-faults.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
 import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
 import { followMoves } from '../controller/workloads/workload-moves.ts';
@@ -74,10 +75,11 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
-  const workloadParts = { book: workloadBook, reports, nodes: assignments, network, ports: book };
+  const faults = new MoveFaults();
+  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   addWorkloadMetrics(input.registry, () => orders.list());
-  const endMoves = followMoves({ ...input, ...workloadParts, orders });
+  const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
     ports,

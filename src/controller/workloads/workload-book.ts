@@ -51,6 +51,11 @@ export class WorkloadBook implements HealthSource {
     return this.#revision;
   }
 
+  /** The store's revision of the last change of a workload; 0 if there is none of this name. */
+  revisionOf(name: string): number {
+    return this.#records.get(name)?.modRevision ?? 0;
+  }
+
   /** All workloads, in the order of their names. */
   get all(): readonly WorkloadRecord[] {
     return Array.from(this.#records.values(), ({ record }) => record).toSorted((a, b) =>

@@ -4,6 +4,7 @@ import { type Workload, workloadIdOf } from '../../model/workload/workload.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
+import type { MoveFaults } from './move-faults.ts';
 import { PlaceCandidates, type PlaceCandidatesInput } from './place-candidates.ts';
 import { demandBytes, mustFit, type PlaceCandidate, placeAnywhere } from './placement.ts';
 import type { WorkloadChangeOrder } from './workload-book.ts';
@@ -24,7 +25,9 @@ import { isAlive } from './workload-reports.ts';
 import { workloadView } from './workload-views.ts';
 
 /** What the commands work on. */
-export interface WorkloadOrdersInput extends CardNetworks, PlaceCandidatesInput {}
+export interface WorkloadOrdersInput extends CardNetworks, PlaceCandidatesInput {
+  readonly faults: Pick<MoveFaults, 'of'>;
+}
 
 /** `dryRun`: says what would be done, and does nothing. */
 export interface OrderOptions {
@@ -204,7 +207,7 @@ export class WorkloadOrders implements HealthSource {
 
   /**
    * Begins to move a workload to another node: it stops first. Its disks are not copied: with `force` it gets new ones. From a node
-   * that is away it goes with `force` at once.
+   * that is away it goes with `force` at once. A move to the present node gives up the one that is under way.
    * @throws MESH_NOT_SUPPORTED for a workload with disks without `force`, and those of `start`
    */
   move(
@@ -217,7 +220,7 @@ export class WorkloadOrders implements HealthSource {
       const candidate = this.#places.called(to.node, workload.name);
       const target: WorkloadNode = { machine: candidate.machine, node: candidate.node };
       if (at === undefined) throw workloadOnNoNode(before);
-      if (at.machine === target.machine) return { before, after: before, steps: [] };
+      if (at.machine === target.machine) return stays(before);
       mustFit(workload, candidate);
       const isReached = this.#input.reports.isReached(at.machine);
       if (to.force === true && !isReached) return this.#placedAt(before, target);
@@ -344,8 +347,8 @@ export class WorkloadOrders implements HealthSource {
   }
 
   #view(record: WorkloadRecord): WorkloadView {
-    const { reports, ports, nodes } = this.#input;
-    return workloadView(record, { reports, ports, nameOf: (machine) => nodes.nameOf(machine) });
+    const { reports, ports, nodes, faults } = this.#input;
+    return workloadView(record, { reports, ports, faults, nameOf: (machine) => nodes.nameOf(machine) });
   }
 
   #carryOut({ dryRun = false }: OrderOptions, decide: () => Decision): Promise<WorkloadAnswer> {
@@ -369,4 +372,13 @@ export class WorkloadOrders implements HealthSource {
         return { workload: this.#view(record), steps, dryRun };
       });
   }
+}
+
+/** The workload is where it is wanted. What was to move stays, and runs again if it should. */
+function stays(before: WorkloadRecord): Decision {
+  const { moving, ...after } = before;
+  if (moving === undefined) return { before, after, steps: [] };
+  const { workload, wanted, at } = before;
+  const start = wanted === 'stopped' ? [] : [`tell ${at?.node} to start ${workload.name}`];
+  return { before, after, steps: [`give up the move of ${workload.name} to ${moving.node}`, ...start] };
 }

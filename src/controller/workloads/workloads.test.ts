@@ -7,7 +7,9 @@ import { capacity, runOf, workloadNamed } from '../../../test/kit/workloads.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
+import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import { PortBook } from '../ports/port-book.ts';
+import { MoveFaults } from './move-faults.ts';
 import { WorkloadBook } from './workload-book.ts';
 import { followMoves } from './workload-moves.ts';
 import { WorkloadOrders } from './workload-orders.ts';
@@ -36,12 +38,20 @@ async function host0(store = new MemoryStore()) {
     if (found === undefined) throw Object.assign(new Error('unknown'), { code: 'MESH_NET_UNKNOWN' });
     return found;
   };
-  const orders = new WorkloadOrders({ book, reports, nodes, network, ports, management: () => undefined });
+  const faults = new MoveFaults();
+  const orders = new WorkloadOrders({ book, reports, faults, nodes, network, ports, management: () => undefined });
   const node = (machine: MachineWord, freeGib: number, more = {}) => {
     reports.opened(machine);
     reports.reported(machine, { capacity: { ...capacity, availableBytes: freeGib * GIB, ...more } });
   };
-  return { store, clock, ports, book, reports, orders, node };
+  const followed = () => {
+    const journal = { failure: () => undefined };
+    onTestFinished(followMoves({ clock, book, reports, orders, faults, journal, epoch: () => store.epoch }));
+  };
+  /** A report of a node that has taken all that host0 has decided. */
+  const told = (machine: MachineWord, ...runs: WorkloadRun[]) =>
+    reports.reported(machine, { runs, capacity, assignment: { epoch: store.epoch, revision: book.revision } });
+  return { store, clock, ports, book, reports, orders, node, followed, told };
 }
 
 const web = workloadNamed('web', { memoryBytes: GIB });
@@ -209,24 +219,72 @@ test.each([
 });
 
 test('a workload that moves stops first, and then is on its new node with its ports', async () => {
-  const { orders, node, reports, ports, book } = await host0();
+  const { orders, node, reports, ports, book, followed, told } = await host0();
   node(A, 8);
   node(B, 4);
   await orders.start('web', { workload: web });
   const id = workloadIdOf(web.uuid);
   reports.reported(A, { runs: [runOf(id, { generation: 1 })], capacity });
   await expect(orders.move('web', { node: 'node2' })).rejects.toMatchObject({ code: 'MESH_NOT_SUPPORTED' });
-  const end = followMoves({ book, reports, orders, journal: { failure: () => undefined } });
-  onTestFinished(end);
+  followed();
   await orders.move('web', { node: 'node2', force: true });
   expect(orders.show('web')).toMatchObject({ state: 'moving', node: 'node1', movesTo: 'node2' });
   expect(book.on(A)).toMatchObject([{ wanted: 'stopped' }]);
   expect(book.on(B)).toEqual([]);
   await expect(orders.start('web')).rejects.toMatchObject({ code: 'MESH_WORKLOAD_RUNS' });
-  reports.reported(A, { runs: [runOf(id, { generation: 1, state: 'stopped' })], capacity });
+  told(A, runOf(id, { generation: 1, state: 'stopped' }));
   await vi.waitFor(() => expect(book.on(A)).toEqual([]));
   expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running' }]);
   expect(ports.all).toMatchObject([{ id: '1', machine: B }]);
+});
+
+test('a guest that failed, ended or was stopped before the move was ordered may start again: it does not move yet', async () => {
+  const { orders, node, reports, book, clock, store, followed, told } = await host0();
+  node(A, 8);
+  node(B, 4);
+  followed();
+  await orders.start('web', { workload: web });
+  const { revision } = book;
+  const run = (state: WorkloadRun['state']) => runOf(workloadIdOf(web.uuid), { generation: 1, state });
+  await orders.move('web', { node: 'node2', force: true });
+  const stopped = { runs: [run('stopped')], capacity };
+  reports.reported(A, stopped);
+  reports.reported(A, { ...stopped, assignment: { epoch: store.epoch, revision } });
+  reports.reported(A, { ...stopped, assignment: { epoch: 'older', revision: revision + 100 } });
+  for (const state of ['failed', 'ended'] as const) told(A, run(state));
+  await clock.pass(60_000);
+  expect([book.on(A).length, book.on(B).length]).toEqual([1, 0]);
+  told(A, run('stopped'));
+  await vi.waitFor(() => expect(book.on(B)).toHaveLength(1));
+});
+
+test('a move that cannot be ended says why, is tried again after a pause, and is given up by a move back', async () => {
+  const { orders, node, book, clock, store, followed, told } = await host0();
+  node(A, 8);
+  node(B, 4);
+  followed();
+  await orders.start('web', { workload: web });
+  await orders.move('web', { node: 'node2', force: true });
+  const txn = vi.spyOn(store, 'txn').mockRejectedValue(new Error('the disk is full'));
+  const stopped = runOf(workloadIdOf(web.uuid), { generation: 1, state: 'stopped' });
+  for (let report = 0; report < 5; report += 1) told(A, stopped);
+  await clock.pass(1_000);
+  for (let report = 0; report < 5; report += 1) told(A, stopped);
+  await clock.pass(1_000);
+  expect(txn).toHaveBeenCalledTimes(1);
+  expect(orders.show('web')).toMatchObject({ state: 'moving', why: expect.stringContaining('the disk is full') });
+  txn.mockRestore();
+  expect((await orders.move('web', { node: 'node1' })).steps).toEqual([
+    'give up the move of web to node2',
+    'tell node1 to start web',
+  ]);
+  expect(book.on(A)).toMatchObject([{ generation: 1, wanted: 'running' }]);
+  await clock.pass(60_000);
+  expect(book.on(B)).toEqual([]);
+  await orders.move('web', { node: 'node2', force: true });
+  expect(orders.show('web')).not.toHaveProperty('why');
+  told(A, stopped);
+  await vi.waitFor(() => expect(book.on(B)).toHaveLength(1));
 });
 
 test('a node that is lost keeps its workload; force starts it elsewhere, and the old node is named when it comes back', async () => {
