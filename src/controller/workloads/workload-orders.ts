@@ -6,14 +6,14 @@ import type { WorkloadRun } from '../../protocol/documents/workload/assigned-wor
 import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { MoveFaults } from './move-faults.ts';
 import { PlaceCandidates, type PlaceCandidatesInput } from './place-candidates.ts';
-import { demandBytes, mustFit, type PlaceCandidate, placeAnywhere } from './placement.ts';
+import { demandBytes, mustFit } from './placement.ts';
 import type { WorkloadChangeOrder } from './workload-book.ts';
 import { overbooked, workloadFindings } from './workload-findings.ts';
 import { type CardNetworks, networkOfCard, planCards } from './workload-ports.ts';
 import type { WorkloadNode, WorkloadRecord } from './workload-record.ts';
 import {
   disksStay,
-  workloadElsewhere,
+  workloadDouble,
   workloadMoves,
   workloadOnNoNode,
   workloadOutOfReach,
@@ -121,7 +121,7 @@ export class WorkloadOrders implements HealthSource {
         this.#mustNotMove(before);
         if (options.workload !== undefined && !isDeepStrictEqual(before.workload, options.workload))
           this.#mustBeStill(before, 'started with another definition');
-        if (options.node !== undefined) this.#atOr(before, options.node);
+        if (options.node !== undefined) this.#places.chosen(before, options.node);
         return before.wanted === 'paused'
           ? { before, after: { ...before, wanted: 'running' }, steps: [`tell ${before.at?.node} to resume ${wanted}`] }
           : { before, after: before, steps: [] };
@@ -265,8 +265,9 @@ export class WorkloadOrders implements HealthSource {
     if (workload === undefined) throw new TypeError('a workload is known, or given');
     if (before !== undefined) this.#mustNotMove(before);
     const known: WorkloadRecord = before ?? { workload, wanted: 'stopped', generation: 0, ports: {} };
-    const candidate = this.#atOr(known, options.node, workload);
+    const candidate = this.#places.chosen(known, options.node, workload);
     const at = { machine: candidate.machine, node: candidate.node };
+    this.#mustNotRunBeside(known, at);
     const { changes, portsAfter, steps } = planCards(workload, at, before, this.#input);
     const after: WorkloadRecord = { ...known, workload, at, wanted: 'running', generation: known.generation + 1 };
     const bytes = candidate.capacity === undefined ? workload.memoryBytes : demandBytes(workload, candidate.capacity);
@@ -283,30 +284,6 @@ export class WorkloadOrders implements HealthSource {
         `tell ${at.node} to start ${workload.name}`,
       ],
     };
-  }
-
-  /** The node where a workload is or is to be started. @throws MESH_WORKLOAD_NO_ROOM, MESH_NODE_* */
-  #atOr(record: WorkloadRecord, wanted: string | undefined, workload = record.workload): PlaceCandidate {
-    const { at } = record;
-    const { place } = workload;
-    const named = wanted ?? (at === undefined && place.kind === 'node' ? place.node : undefined);
-    if (at !== undefined) {
-      const candidate = this.#places.at(at.machine, workload.name);
-      if (named !== undefined && this.#places.called(named, workload.name).machine !== at.machine)
-        throw workloadElsewhere(record, named);
-      mustFit(workload, candidate);
-      return candidate;
-    }
-    if (named !== undefined) {
-      const candidate = this.#places.called(named, workload.name);
-      mustFit(workload, candidate);
-      return candidate;
-    }
-    const { reached } = this.#input.reports;
-    return placeAnywhere(
-      workload,
-      reached.map((machine) => this.#places.at(machine, workload.name)),
-    );
   }
 
   /** @throws MESH_WORKLOAD_TWICE when the name or the uuid is that of another workload */
@@ -334,6 +311,14 @@ export class WorkloadOrders implements HealthSource {
   /** @throws MESH_WORKLOAD_RUNS */
   #mustNotMove(record: WorkloadRecord): void {
     if (record.moving !== undefined) throw workloadMoves(record);
+  }
+
+  /** A store of a backup may not know where the guest is. @throws MESH_WORKLOAD_DOUBLE */
+  #mustNotRunBeside(record: WorkloadRecord, { machine }: WorkloadNode): void {
+    const { reports, nodes } = this.#input;
+    const others = reports.runningOn(workloadIdOf(record.workload.uuid)).filter((other) => other !== machine);
+    const other = others.find((candidate) => reports.isReached(candidate));
+    if (other !== undefined) throw workloadDouble(record, nodes.nameOf(other));
   }
 
   #hasEnded(record: WorkloadRecord): boolean {

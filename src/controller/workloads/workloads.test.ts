@@ -258,6 +258,26 @@ test('a guest that failed, ended or was stopped before the move was ordered may 
   await vi.waitFor(() => expect(book.on(B)).toHaveLength(1));
 });
 
+test('a workload that still runs on another node is not started, and that node is named', async () => {
+  const { orders, node, ports, told, reports } = await host0();
+  node(A, 8);
+  node(B, 4);
+  told(B, runOf(workloadIdOf(web.uuid)));
+  await orders.put(web);
+  const refusal = { code: 'MESH_WORKLOAD_DOUBLE', message: 'web still runs on node2' };
+  await expect(orders.start('web', { node: 'node1' })).rejects.toMatchObject({
+    ...refusal,
+    remedy: expect.stringContaining('-n node2'),
+  });
+  expect(ports.all).toEqual([]);
+  reports.closed(B);
+  expect((await orders.start('web', { node: 'node1' })).workload).toMatchObject({ node: 'node1' });
+  reports.opened(B);
+  await expect(orders.restart('web')).rejects.toMatchObject(refusal);
+  told(B);
+  await orders.restart('web');
+});
+
 test('a move that cannot be ended says why, is tried again after a pause, and is given up by a move back', async () => {
   const { orders, node, book, clock, store, followed, told } = await host0();
   node(A, 8);
