@@ -9,6 +9,7 @@ import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
 import { MoveFaults } from '../controller/workloads/move-faults.ts';
+import { adoptWorkload } from '../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
 import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
 import { followMoves } from '../controller/workloads/workload-moves.ts';
@@ -53,7 +54,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
   const reports = new WorkloadReports(input.clock);
-  const workloadBook = await WorkloadBook.open(input.store, book);
+  const workloadBook = await WorkloadBook.open(input.store, {
+    ports: book,
+    isFreePort: (id) => !assignments.orphanBook.hasPort(id),
+  });
   const workloads = reports.beside(workloadBook);
   const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads });
   const settle = () =>
@@ -87,7 +91,9 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     ownNode,
     roles,
     parts: [book, workloadBook, orders, roles, assignments, hostAddresses],
-    orphans: new NodeOrphans(assignments, adopting, ports),
+    orphans: new NodeOrphans(assignments, adopting, ports, {
+      adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
+    }),
     close: () => {
       endMoves();
       ownNode.close();

@@ -8,8 +8,13 @@ import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import { NodeOrphans } from '../assignments/node-orphans.ts';
+import { OrphanBook } from '../assignments/orphan-book.ts';
+import { PortOrders } from '../assignments/port-orders.ts';
 import { PortBook } from '../ports/port-book.ts';
+import { assignedPort } from '../ports/port-record.ts';
 import { MoveFaults } from './move-faults.ts';
+import { adoptWorkload } from './workload-adoption.ts';
 import { WorkloadBook } from './workload-book.ts';
 import { followMoves } from './workload-moves.ts';
 import { WorkloadOrders } from './workload-orders.ts';
@@ -24,7 +29,8 @@ const NAMES: Readonly<Record<string, string>> = { [A]: 'node1', [B]: 'node2', [C
 async function host0(store = new MemoryStore()) {
   const clock = new ManualClock();
   const ports = await PortBook.open(store);
-  const book = await WorkloadBook.open(store, ports);
+  const orphanBook = new OrphanBook();
+  const book = await WorkloadBook.open(store, { ports, isFreePort: (id) => !orphanBook.hasPort(id) });
   const reports = new WorkloadReports(clock);
   const nodes = {
     nodeCalled: (wanted: string) => {
@@ -48,10 +54,24 @@ async function host0(store = new MemoryStore()) {
     const journal = { failure: () => undefined };
     onTestFinished(followMoves({ clock, book, reports, orders, faults, journal, epoch: () => store.epoch }));
   };
+  const nameOf = (machine: MachineWord) => nodes.nameOf(machine);
+  const assignments = {
+    orphanBook,
+    orphans: () => orphanBook.named(nameOf),
+    release: () => Promise.resolve(),
+    holdersOf: () => [A, B],
+  };
+  const places = { ...assignments, ...nodes, portState: () => undefined };
+  const orphans = new NodeOrphans(
+    assignments,
+    { adopt: () => Promise.reject(new TypeError('no network is an orphan')), has: () => true },
+    new PortOrders({ book: ports, assignments: places, network, management: () => undefined }),
+    { adopt: (machine, workload) => adoptWorkload({ book, nodes }, machine, workload) },
+  );
   /** A report of a node that has taken all that host0 has decided. */
   const told = (machine: MachineWord, ...runs: WorkloadRun[]) =>
     reports.reported(machine, { runs, capacity, assignment: { epoch: store.epoch, revision: book.revision } });
-  return { store, clock, ports, book, reports, orders, node, followed, told };
+  return { orphanBook, orphans, store, clock, ports, book, reports, orders, node, followed, told };
 }
 
 const web = workloadNamed('web', { memoryBytes: GIB });
@@ -276,6 +296,31 @@ test('a workload that still runs on another node is not started, and that node i
   await expect(orders.restart('web')).rejects.toMatchObject(refusal);
   told(B);
   await orders.restart('web');
+});
+
+test('a workload that the store has lost is adopted with its ports, and nobody else gets the id of one of them', async () => {
+  const first = await host0();
+  first.node(A, 8);
+  await first.orders.start('web', { workload: web });
+  const [assigned] = first.book.on(A);
+  const ports = first.ports.all.map(assignedPort);
+  const { orders, node, orphanBook, orphans, book, ports: known } = await host0();
+  node(A, 8);
+  node(B, 4);
+  const id = workloadIdOf(web.uuid);
+  const lost = [
+    { kind: 'workload', id, epoch: 'old', document: assigned } as const,
+    ...ports.map((document) => ({ kind: 'port', id: document.link, epoch: 'old', document }) as const),
+  ];
+  orphanBook.take(A, lost, 'new');
+  const lan = web.networks.map((card) => ({ ...card, addresses: [] }));
+  await orders.start('next', { workload: workloadNamed('next', { networks: lan }), node: 'node2' });
+  expect(known.all.map((port) => port.id)).toEqual(['2']);
+  await orphans.adopt(A, { kind: 'workload', id, epoch: 'old' });
+  expect(book.on(A)).toEqual([assigned]);
+  expect(known.on(A).map(assignedPort)).toEqual(ports);
+  const again = orphans.adopt(A, { kind: 'workload', id, epoch: 'old' });
+  await expect(again).rejects.toMatchObject({ code: 'MESH_WORKLOAD_TWICE' });
 });
 
 test('a move that cannot be ended says why, is tried again after a pause, and is given up by a move back', async () => {
