@@ -4,6 +4,7 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
 import { capacity, runOf, workloadNamed } from '../../../test/kit/workloads.ts';
+import { parseIpv4 } from '../../model/address/ipv4.ts';
 import type { MachineId, MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
@@ -236,6 +237,49 @@ test.each([
   reports.reported(A, { runs: [runOf(workloadIdOf(web.uuid), { generation: 1, state })], capacity });
   await orders.put({ ...web, memoryBytes: 2 * GIB });
   expect(book.on(A)).toMatchObject([{ generation: 2, wanted: 'stopped', workload: { memoryBytes: 2 * GIB } }]);
+});
+
+test('a card with other addresses keeps its port, and two cards may change theirs with one another', async () => {
+  const { orders, node, ports, store } = await host0();
+  node(A, 8);
+  const [lan] = web.networks;
+  if (lan === undefined) throw new TypeError('the workload has a card');
+  const of = (last: number) => ({ address: parseIpv4(`10.0.0.${last}`), length: 24 });
+  const cards = (first: number, second: number) => ({
+    ...web,
+    networks: [
+      { ...lan, addresses: [of(first)] },
+      { ...lan, id: 'wan', addresses: [of(second)] },
+    ],
+  });
+  await orders.put(cards(5, 6));
+  await orders.start('web');
+  await orders.stop('web');
+  const before = ports.all;
+  const { steps } = await orders.put(cards(6, 5));
+  expect(steps).toContain('give port 1 the addresses 10.0.0.6');
+  expect(ports.all.map(({ id, mac, addresses }) => ({ id, mac, addresses }))).toEqual([
+    { id: '1', mac: before[0]?.mac, addresses: ['10.0.0.6'] },
+    { id: '2', mac: before[1]?.mac, addresses: ['10.0.0.5'] },
+  ]);
+  await orders.put({ ...web, networks: [{ ...lan, addresses: [] }] });
+  expect(ports.all).toMatchObject([{ id: '1' }]);
+  expect(ports.all[0]).not.toHaveProperty('addresses');
+  expect((await PortBook.open(store)).all).toEqual(ports.all);
+});
+
+test('a card of another name may have the address and the Ethernet address of the one that it replaces', async () => {
+  const { orders, node, ports, store } = await host0();
+  node(A, 8);
+  await orders.start('web', { workload: web });
+  await orders.stop('web');
+  const [before] = ports.all;
+  await orders.put({
+    ...web,
+    networks: web.networks.map((card) => ({ ...card, id: 'eth0', ...(before && { mac: before.mac }) })),
+  });
+  expect(ports.all).toMatchObject([{ id: '2', mac: before?.mac, addresses: ['10.0.0.5'] }]);
+  expect((await store.range('/v1/macs/')).entries).toHaveLength(1);
 });
 
 test('a workload that moves stops first, and then is on its new node with its ports', async () => {
