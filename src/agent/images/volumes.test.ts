@@ -82,8 +82,24 @@ test('a volume is a thin file over its image, of a larger size if asked for, and
   expect(readdirSync(join(directory, 'volumes/web'))).toEqual([]);
 });
 
+test('lists of images that are asked for while a volume is made do not lose the use of its image', async () => {
+  const wanted = { type: 'qcow2', path: 'root.qcow2', source: join(directory, 'base.qcow2') } as const;
+  const { sha256 } = await cache.ensure(wanted);
+  let isMade = false;
+  const made = volumes.ensure(wanted).finally(() => {
+    isMade = true;
+  });
+  while (!isMade) {
+    await cache.view();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { path } = await made;
+  expect(await cache.viewOf(sha256)).toMatchObject({ volumes: [path] });
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+});
+
 test('the format of a raw image is given, whatever a guest has written into it', async () => {
-  writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x'));
+  writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
   const volume = await volumes.ensure({ type: 'qcow2', path: 'raw.qcow2', source: join(directory, 'raw.img') });
   expect(infoOf(volume.path)).toMatchObject({ 'backing-filename-format': 'raw', 'virtual-size': 1024 ** 2 });
 });
@@ -91,7 +107,7 @@ test('the format of a raw image is given, whatever a guest has written into it',
 test('an empty disk needs a size, and an ISO is the file of the cache itself', async () => {
   const empty = await volumes.ensure({ type: 'qcow2', path: 'empty.qcow2', sizeBytes: 1024 ** 2 });
   expect(infoOf(empty.path)).toMatchObject({ 'virtual-size': 1024 ** 2 });
-  writeFileSync(join(directory, 'cd.iso'), Buffer.alloc(4096, 'iso'));
+  writeFileSync(join(directory, 'cd.iso'), Buffer.alloc(4096, 'iso\0'));
   const iso = await volumes.ensure({ type: 'iso', path: 'cd.iso', source: join(directory, 'cd.iso') });
   expect(iso).toMatchObject({ format: 'raw', isReadOnly: true });
   expect(readFileSync(iso.path)).toEqual(readFileSync(join(directory, 'cd.iso')));
@@ -115,7 +131,7 @@ test.each([
 
 test('a file that is no qcow2 is not taken for one', async () => {
   mkdirSync(join(directory, 'volumes'), { recursive: true });
-  writeFileSync(join(directory, 'volumes/junk.qcow2'), 'junk');
+  writeFileSync(join(directory, 'volumes/junk.qcow2'), Buffer.alloc(512, 'junk\0'));
   expect(await errorOf(volumes.ensure({ type: 'qcow2', path: 'junk.qcow2' }))).toMatchObject({
     message: expect.stringContaining('is no qcow2 file'),
   });
@@ -169,7 +185,7 @@ describe('a volume that is there', () => {
     rewrite(base, '/etc/shadow'.padStart(base.length, '/'));
     expect((await refusal()).message).toContain('etc/shadow');
     // An image of the cache that belongs to another volume.
-    writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x'));
+    writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
     const other = await cache.ensure({ source: join(directory, 'raw.img') });
     writeFileSync(volume.path, bytes);
     rewrite(base, other.path);

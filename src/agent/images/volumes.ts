@@ -5,10 +5,10 @@
 import { link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { syncDirectory } from '../../disk/durable-file.ts';
+import { type ImageKind, imageKind, isQcow2 } from '../../formats/binary/image-kind.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { ImageCache, ReadyImage } from './image-cache.ts';
-import { type ImageKind, imageKind, isQcow2 } from './image-kind.ts';
 import { roomAt } from './image-limit.ts';
 import { diskRefused } from './part-file.ts';
 import { QCOW2_HEADER_BYTES, qcow2Backing } from './qcow2-backing.ts';
@@ -72,8 +72,12 @@ export class Volumes {
    */
   async ensure(wanted: WantedVolume, settings: VolumeSettings = {}): Promise<ReadyVolume> {
     const path = this.pathOf(wanted);
+    return this.#inTurn(path, () => this.#ensure(wanted, path, settings));
+  }
+
+  async #inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(path) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(() => this.#ensure(wanted, path, settings));
+    const turn = before.catch(() => undefined).then(work);
     this.#turns.set(path, turn);
     try {
       return await turn;
@@ -85,8 +89,11 @@ export class Volumes {
   /** Removes a volume. What it was over stays in the cache, as long as there is room. @throws MESH_DISK_REFUSED */
   async remove(wanted: Pick<WantedVolume, 'path'>): Promise<void> {
     const path = this.pathOf(wanted);
-    await rm(path, { force: true }).catch((cause: unknown) => {
-      throw diskRefused(path, cause);
+    await this.#inTurn(path, async () => {
+      await rm(path, { force: true }).catch((cause: unknown) => {
+        throw diskRefused(path, cause);
+      });
+      await this.#cache.endUse(path);
     });
   }
 
@@ -117,6 +124,8 @@ export class Volumes {
     if (image !== undefined) await this.#cache.use(image.sha256, path);
     if (type === 'qcow2') await thinVolume({ base: image, path, sizeBytes });
     else if (image !== undefined) await place(image, path);
+    // An image whose note was lost meanwhile could be removed, and the disk of the guest with it.
+    if (image !== undefined) await this.#cache.use(image.sha256, path);
   }
 
   /** What a volume is. One that was there before may be any file: the emulator must not guess, so it is judged here. */

@@ -287,6 +287,42 @@ test('root writes nothing through what the user of emulators has put into the di
   expect(statSync(victim).size).toBe(4 * MIB);
 }, 120_000);
 
+test('a guest that is switching itself off keeps its time when the agent restarts', async () => {
+  const first = await Node.start(assigned());
+  const pid = pidOf(await first.until('running'));
+  first.give(assigned({}, { wanted: 'stopped' }));
+  await first.until('stopping');
+  await first.crash();
+  const second = await Node.start(assigned({}, { wanted: 'stopped' }));
+  expect(pidOf(await second.until('stopping'))).toBe(pid);
+  const directory = join(root, 'run/vm', ID);
+  const operator = await QmpClient.connect(join(directory, 'monitor.sock'), systemClock);
+  const events: string[] = [];
+  operator.events.subscribe(({ event }) => events.push(event));
+  // The second agent presses the power button, too.
+  await vi.waitFor(() => expect(events).toContain('POWERDOWN'), WAIT);
+  operator.close();
+  await operatorQuit(directory);
+  await second.until('stopped', { why: 'the guest has switched itself off' });
+  expect(second.steps.filter((step) => step.startsWith('start'))).toEqual([]);
+}, 120_000);
+
+test('what keeps a later generation from starting is told of that generation', async () => {
+  const node = await Node.start(assigned());
+  await node.until('running', { generation: 1 });
+  node.give(assigned({ volumes: [{ id: 'root', type: 'qcow2', path: 'none.qcow2' }] }, { generation: 2 }));
+  await node.until('stopping', { generation: 2 });
+  await operatorQuit(join(root, 'run/vm', ID));
+  const { error } = await node.until('failed', { generation: 2 });
+  expect(error?.code).toBe('MESH_VOLUME_REFUSED');
+  node.give(assigned({}, { generation: 3 }));
+  // At once: the failure is not that of the third generation.
+  const [next] = node.workloads.runs();
+  expect(next).toMatchObject({ state: 'preparing', generation: 3 });
+  expect(next).not.toHaveProperty('error');
+  await node.until('running', { generation: 3 });
+}, 120_000);
+
 test('a killed emulator starts again by its policy, also when the agent was away', async () => {
   const node = await Node.start(assigned());
   const pid = pidOf(await node.until('running'));

@@ -42,7 +42,7 @@ export interface WorkloadAgent {
 /** What the workloads of a node need. */
 export interface NodeWorkloadsInput {
   readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
+  readonly journal: Pick<Journal, 'record' | 'failure'>;
   readonly launcher: Launcher;
   readonly assignments: Pick<
     NodeAssignments,
@@ -61,6 +61,13 @@ export interface NodeWorkloadsInput {
   readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
   /** How long a guest has to switch itself off. */
   readonly graceSec?: number;
+}
+
+/** A workload that the node has no more. */
+interface Leaving {
+  readonly record: RunRecord;
+  /** Whether its emulator still ends: the launcher counts one as absent from the order on. */
+  readonly isEnding: () => boolean;
 }
 
 /** Debian's own services take some seconds to end. */
@@ -84,7 +91,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #agent: WorkloadAgent | undefined;
   #capacity: Omit<NodeCapacity, 'availableBytes' | 'memoryBytes'> | undefined;
   /** Records of workloads that the node has no more, whose emulators are being ended. */
-  readonly #leaving = new Map<string, RunRecord>();
+  readonly #leaving = new Map<string, Leaving>();
   /** Workloads that are being taken from the node: what they write last comes before their files go. */
   readonly #taking = new Set<string>();
   #isReleased = false;
@@ -175,7 +182,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     }
     // Before an assignment has come, nobody knows whether a workload is wanted that the last one does not name.
     if (this.#input.assignments.isComplete) {
-      for (const record of this.#left) if (!wanted.has(record.id)) this.#leaving.set(record.id, record);
+      for (const record of this.#left)
+        if (!wanted.has(record.id)) this.#leaving.set(record.id, { record, isEnding: () => false });
       this.#left = [];
       this.#sweep();
     }
@@ -211,17 +219,18 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#guests.delete(id);
     this.#taking.add(id);
     await guest.remove();
-    this.#taking.delete(id);
     const { record } = guest;
-    if (record !== undefined) this.#leaving.set(id, record);
+    if (record !== undefined) this.#leaving.set(id, { record, isEnding: () => guest.leaving !== undefined });
     else await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
+    this.#taking.delete(id);
     this.#follow();
     this.#sweep();
   }
 
   /** Forgets the workloads that were taken from the node, and whose emulators have ended. */
   #sweep(): void {
-    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
+    for (const [id, { record, isEnding }] of this.#leaving)
+      if (!this.#isRunning(id) && !isEnding()) this.#forget(record);
   }
 
   #isRunning(id: string): boolean {
