@@ -5,11 +5,12 @@
  */
 import { constants, lstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { CONSOLE_TAIL_BYTES, type ConsoleView } from '../../protocol/documents/workload/console.ts';
+import { connectEmulator } from '../../services/qemu/emulator-socket.ts';
 import { ByteTail } from './byte-tail.ts';
 
 /** What a hub needs. */
@@ -137,7 +138,7 @@ export class ConsoleHub {
     if (this.#isClosed) return;
     const { socketPath, logPath } = this.#input;
     const askedAt = sizeOf(logPath);
-    const socket = connect(socketPath);
+    const socket = connectEmulator(socketPath);
     this.#socket = socket;
     let missed: Buffer[] | undefined = [];
     socket.on('connect', () => {

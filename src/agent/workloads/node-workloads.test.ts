@@ -272,7 +272,7 @@ test('root writes nothing through what the user of emulators has put into the di
   const directory = join(root, 'run/vm', ID);
   const victim = join(root, 'victim');
   writeFileSync(victim, 'mine'.repeat(MIB));
-  mkdirSync(join(directory, 'qmp.sock/deep'), { recursive: true, mode: 0o700 });
+  mkdirSync(join(directory, 'qmp.sock/deep'), { recursive: true });
   for (const name of ['console.log', 'pid', 'qmp.sock/deep/link']) symlinkSync(victim, join(directory, name));
   const node = await Node.start(assigned());
   await node.until('running');

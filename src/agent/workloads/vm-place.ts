@@ -60,6 +60,8 @@ export function vmPidFile({ machines }: Pick<VmDirectories, 'machines'>, id: str
 export async function prepareVm(directories: VmDirectories, id: string, uuid: string, user: VmUser): Promise<string> {
   const directory = vmDirectory(directories, id);
   await mkdir(directories.machines, { recursive: true, mode: DIRECTORY_MODE });
+  // The user of emulators cannot pass from the directory of one guest to that of another.
+  await chmod(directories.machines, DIRECTORY_MODE);
   await removeStrangersTree(directory);
   await mkdir(directory, { mode: DIRECTORY_MODE });
   await lchown(directory, user.uid, user.gid);
