@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -386,6 +395,26 @@ test('an image that is asked for while room is made stays', async () => {
   await cache.ensure({ source: `${url}/c` });
   await Promise.all(asked);
   expect((await cache.view()).images.map(({ sources: [source] }) => source?.slice(-1)).toSorted()).toEqual(['a', 'c']);
+});
+
+test('an image that has no room even in an empty cache costs no other image', async () => {
+  const { url } = await server(({ url: path = '' }, response) => {
+    if (path === '/lie') response.writeHead(200, { 'content-length': 128 * 1024 ** 4 }).write('x');
+    else response.end(disk(99_840, path));
+  });
+  let nowMs = 0;
+  const cache = await cacheIn(undefined, 350_000, { ...quick, nowMs: () => nowMs });
+  for (const name of ['a', 'b', 'c']) await cache.ensure({ source: `${url}/${name}` });
+  nowMs += 700_000;
+  const lie = await errorOf(cache.ensure({ source: `${url}/lie` }));
+  expect(lie).toMatchObject({ code: 'MESH_DISK_IMAGE_ROOM', message: expect.stringContaining('has 1 MB for it') });
+  expect((await cache.view()).images).toHaveLength(3);
+
+  const sparse = join(directory, 'sparse.img');
+  writeFileSync(sparse, '');
+  truncateSync(sparse, 8 * 1024 ** 4);
+  expect(await errorOf(cache.ensure({ source: sparse }))).toMatchObject({ code: 'MESH_DISK_IMAGE_ROOM' });
+  expect((await cache.view()).images).toHaveLength(3);
 });
 
 test('a full disk leaves nothing half made, and a smaller image fits', async () => {
