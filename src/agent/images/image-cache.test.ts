@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -495,6 +496,38 @@ test('two who want one source with different hashes do not write to one file', a
   const names = inCache().filter((name) => /^[0-9a-f]{64}$/.test(String(name)));
   expect(names).toHaveLength(isOther ? 2 : 1);
   for (const name of names) expect(hashOf(readFileSync(join(directory, 'cache', String(name))))).toBe(name);
+});
+
+test('a transfer that takes more than a day keeps its part, and one that nobody went on with for a day goes', async () => {
+  let send = (): void => {};
+  const { url } = await server(({ url: path }, response) => {
+    if (path !== '/slow') return response.end(disk(512, 'other '));
+    response.setHeader('etag', '"one"');
+    response.setHeader('content-length', IMAGE.length);
+    response.write(IMAGE.subarray(0, 1000));
+    send = () => response.end(IMAGE.subarray(1000));
+  });
+  const cache = await cacheIn();
+  const arrived = Promise.withResolvers<void>();
+  const slow = cache.ensure({ source: `${url}/slow`, onProgress: () => arrived.resolve() });
+  await arrived.promise;
+  const parts = join(directory, 'cache/parts');
+  const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+  const [part = ''] = readdirSync(parts).filter((name) => !name.endsWith('.json'));
+  utimesSync(join(parts, `${part}.json`), twoDaysAgo, twoDaysAgo);
+  // Bytes came lately, and after a restart the part is no transfer of the cache: it is kept for its own age.
+  await (await cacheIn()).open();
+  expect(readdirSync(parts).toSorted()).toEqual([part, `${part}.json`]);
+  utimesSync(join(parts, part), twoDaysAgo, twoDaysAgo);
+  const names = ['0123456789abcdef', '0123456789abcdef.json', 'fedcba9876543210.json'];
+  for (const name of names) {
+    writeFileSync(join(parts, name), '');
+    utimesSync(join(parts, name), twoDaysAgo, twoDaysAgo);
+  }
+  await cache.ensure({ source: `${url}/other` });
+  expect(readdirSync(parts).toSorted()).toEqual([part, `${part}.json`]);
+  send();
+  expect((await slow).sha256).toBe(hashOf(IMAGE));
 });
 
 test('who asks after the last other one has left gets a transfer that goes on', async () => {

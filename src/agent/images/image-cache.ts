@@ -68,6 +68,7 @@ export class ImageCache implements HealthSource {
   /** The transfers under way, by the paths of their parts. */
   readonly #promises = new Map<string, Promised>();
   readonly #rooms = new Turnstile(1);
+  readonly #sweeps = new Turnstile(1);
 
   constructor(input: ImageCacheInput) {
     this.#input = input;
@@ -216,7 +217,8 @@ export class ImageCache implements HealthSource {
     this.#promises.set(path, promised);
     let part: PartFile;
     try {
-      await this.shelf.sweepParts(this.#wallMs());
+      // One sweep at a time: it may be removing what an earlier transfer has left of this very image.
+      await this.#sweeps.pass(() => this.shelf.sweepParts(this.#wallMs(), (one) => this.#promises.has(one)));
       part = await PartFile.open(path);
     } catch (error) {
       this.#promises.delete(path);
