@@ -76,7 +76,7 @@ export class Consoles {
     if (found !== undefined) return found[1].hub;
     throw new MeshError('MESH_CONSOLE_NONE', `no workload ${word} with a console is on this node`, {
       object: word,
-      remedy: 'See `mesh workload list`. A workload has a console unless its file says platform.console.serial=no.',
+      remedy: 'See `mesh workload list`. A workload has a console unless its file says platform.console.serial=off.',
     });
   }
 }

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -388,6 +398,26 @@ test('an image that is asked for while room is made stays', async () => {
   expect((await cache.view()).images.map(({ sources: [source] }) => source?.slice(-1)).toSorted()).toEqual(['a', 'c']);
 });
 
+test('an image that has no room even in an empty cache costs no other image', async () => {
+  const { url } = await server(({ url: path = '' }, response) => {
+    if (path === '/lie') response.writeHead(200, { 'content-length': 128 * 1024 ** 4 }).write('x');
+    else response.end(disk(99_840, path));
+  });
+  let nowMs = 0;
+  const cache = await cacheIn(undefined, 350_000, { ...quick, nowMs: () => nowMs });
+  for (const name of ['a', 'b', 'c']) await cache.ensure({ source: `${url}/${name}` });
+  nowMs += 700_000;
+  const lie = await errorOf(cache.ensure({ source: `${url}/lie` }));
+  expect(lie).toMatchObject({ code: 'MESH_DISK_IMAGE_ROOM', message: expect.stringContaining('has 1 MB for it') });
+  expect((await cache.view()).images).toHaveLength(3);
+
+  const sparse = join(directory, 'sparse.img');
+  writeFileSync(sparse, '');
+  truncateSync(sparse, 8 * 1024 ** 4);
+  expect(await errorOf(cache.ensure({ source: sparse }))).toMatchObject({ code: 'MESH_DISK_IMAGE_ROOM' });
+  expect((await cache.view()).images).toHaveLength(3);
+});
+
 test('a full disk leaves nothing half made, and a smaller image fits', async () => {
   const place = join(directory, 'small');
   mkdirSync(place);
@@ -466,6 +496,38 @@ test('two who want one source with different hashes do not write to one file', a
   const names = inCache().filter((name) => /^[0-9a-f]{64}$/.test(String(name)));
   expect(names).toHaveLength(isOther ? 2 : 1);
   for (const name of names) expect(hashOf(readFileSync(join(directory, 'cache', String(name))))).toBe(name);
+});
+
+test('a transfer that takes more than a day keeps its part, and one that nobody went on with for a day goes', async () => {
+  let send = (): void => {};
+  const { url } = await server(({ url: path }, response) => {
+    if (path !== '/slow') return response.end(disk(512, 'other '));
+    response.setHeader('etag', '"one"');
+    response.setHeader('content-length', IMAGE.length);
+    response.write(IMAGE.subarray(0, 1000));
+    send = () => response.end(IMAGE.subarray(1000));
+  });
+  const cache = await cacheIn();
+  const arrived = Promise.withResolvers<void>();
+  const slow = cache.ensure({ source: `${url}/slow`, onProgress: () => arrived.resolve() });
+  await arrived.promise;
+  const parts = join(directory, 'cache/parts');
+  const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+  const [part = ''] = readdirSync(parts).filter((name) => !name.endsWith('.json'));
+  utimesSync(join(parts, `${part}.json`), twoDaysAgo, twoDaysAgo);
+  // Bytes came lately, and after a restart the part is no transfer of the cache: it is kept for its own age.
+  await (await cacheIn()).open();
+  expect(readdirSync(parts).toSorted()).toEqual([part, `${part}.json`]);
+  utimesSync(join(parts, part), twoDaysAgo, twoDaysAgo);
+  const names = ['0123456789abcdef', '0123456789abcdef.json', 'fedcba9876543210.json'];
+  for (const name of names) {
+    writeFileSync(join(parts, name), '');
+    utimesSync(join(parts, name), twoDaysAgo, twoDaysAgo);
+  }
+  await cache.ensure({ source: `${url}/other` });
+  expect(readdirSync(parts).toSorted()).toEqual([part, `${part}.json`]);
+  send();
+  expect((await slow).sha256).toBe(hashOf(IMAGE));
 });
 
 test('who asks after the last other one has left gets a transfer that goes on', async () => {

@@ -68,6 +68,7 @@ export class ImageCache implements HealthSource {
   /** The transfers under way, by the paths of their parts. */
   readonly #promises = new Map<string, Promised>();
   readonly #rooms = new Turnstile(1);
+  readonly #sweeps = new Turnstile(1);
 
   constructor(input: ImageCacheInput) {
     this.#input = input;
@@ -224,7 +225,8 @@ export class ImageCache implements HealthSource {
     this.#promises.set(path, promised);
     let part: PartFile;
     try {
-      await this.shelf.sweepParts(this.#wallMs());
+      // One sweep at a time: it may be removing what an earlier transfer has left of this very image.
+      await this.#sweeps.pass(() => this.shelf.sweepParts(this.#wallMs(), (one) => this.#promises.has(one)));
       part = await PartFile.open(path);
     } catch (error) {
       this.#promises.delete(path);
@@ -296,11 +298,18 @@ export class ImageCache implements HealthSource {
       const open = [...this.#promises].flatMap(([path, { part }]) => (part === undefined ? [] : [path]));
       const partBytes = await this.shelf.partBytes(new Set(open));
       const takenBytes = this.shelf.usedBytes + partBytes + hereBytes;
-      const isOverLimit = takenBytes + neededBytes > limitBytes;
-      if (!isOverLimit && neededBytes <= room.freeBytes) return;
+      if (takenBytes + neededBytes <= limitBytes && neededBytes <= room.freeBytes) return;
+      // A size that an origin only claims must not cost images: nothing goes unless all that may go is enough.
+      const freeableBytes = free.reduce(
+        (sum, { sha256, sizeBytes }) => sum + (this.#isHeld(sha256) ? 0 : sizeBytes),
+        0,
+      );
+      const isOverLimit = takenBytes - freeableBytes + neededBytes > limitBytes;
       const oldest = free.shift();
-      if (oldest === undefined)
-        throw noRoom(named, bytes, isOverLimit ? limitBytes - takenBytes : room.freeBytes, isOverLimit);
+      if (oldest === undefined || isOverLimit || neededBytes > room.freeBytes + freeableBytes) {
+        const mostBytes = (isOverLimit ? limitBytes - takenBytes : room.freeBytes) + freeableBytes - comingBytes;
+        throw noRoom(named, bytes, mostBytes, isOverLimit);
+      }
       // The image may have been asked for since the list was made.
       if (this.#isHeld(oldest.sha256)) continue;
       await this.shelf.remove(oldest.sha256);

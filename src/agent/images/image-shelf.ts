@@ -76,7 +76,7 @@ export class ImageShelf {
       const { sources = [], usedAtMs = nowMs } = known.get(name) ?? {};
       this.#images.set(name, { ...image, sources, usedAtMs });
     }
-    await this.sweepParts(nowMs);
+    await this.sweepParts(nowMs, () => false);
   }
 
   get images(): readonly ShelvedImage[] {
@@ -187,13 +187,16 @@ export class ImageShelf {
     return uses;
   }
 
-  /** Removes parts that nobody has gone on with for a day. */
-  async sweepParts(nowMs: number): Promise<void> {
+  /** Removes parts that nobody has gone on with for a day. @param isActive whether a transfer has the path of a part */
+  async sweepParts(nowMs: number, isActive: (path: string) => boolean): Promise<void> {
     const directory = join(this.directory, 'parts');
-    for (const name of await readdir(directory)) {
+    const names = new Set((await readdir(directory)).map((name) => name.replace(/\.json$/, '')));
+    for (const name of names) {
       const path = join(directory, name);
-      const found = await ifThere(lstat(path));
-      if (found !== undefined && nowMs - found.mtimeMs > PART_KEPT_MS) await removePart(path.replace(/\.json$/, ''));
+      // The note beside a part is written once, when its first bytes come. It counts only if there is no part.
+      const found = (await ifThere(lstat(path))) ?? (await ifThere(lstat(`${path}.json`)));
+      if (found === undefined || nowMs - found.mtimeMs <= PART_KEPT_MS || isActive(path)) continue;
+      await removePart(path);
     }
   }
 

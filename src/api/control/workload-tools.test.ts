@@ -152,7 +152,10 @@ test('two look at a console of a node by host0, and one types', async () => {
         query: {},
         body,
       }))(),
-  ).rejects.toMatchObject({ code: 'MESH_CONSOLE_NONE' });
+  ).rejects.toMatchObject({
+    code: 'MESH_CONSOLE_NONE',
+    remedy: expect.stringContaining('platform.console.serial=off'),
+  });
 });
 
 /** Fetches an image by host0's handler. @returns the last line */
