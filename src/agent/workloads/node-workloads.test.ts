@@ -87,6 +87,21 @@ function booting(wishes: Partial<GuestWishes>): Pick<Workload, 'boot' | 'memoryB
   return { boot: { kernel: guest.kernel, initrd: guest.initrd, append }, memoryBytes: 112 * MIB };
 }
 
+/** Volumes that tell of a removal. */
+class WatchedVolumes extends Volumes {
+  readonly #onRemoval: () => void;
+
+  constructor(images: ImageCache, onRemoval: () => void) {
+    super(images, root, '/');
+    this.#onRemoval = onRemoval;
+  }
+
+  override async remove(volume: { readonly path: string }): Promise<void> {
+    this.#onRemoval();
+    await super.remove(volume);
+  }
+}
+
 /** An agent, as far as workloads are concerned. */
 class Node {
   readonly #kernel: SystemKernel;
@@ -100,6 +115,8 @@ class Node {
   /** host0 has given the workloads since the agent started. */
   isConfirmed = true;
   ports: readonly AssignedPort[] = [];
+  /** Called while the files of a workload are being removed. */
+  onRemoval: () => void = () => undefined;
   #crashed = false;
 
   private constructor(kernel: SystemKernel, given: readonly AssignedWorkload[]) {
@@ -141,7 +158,7 @@ class Node {
       directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
       state: join(root, 'workloads'),
       volumeDirectory: root,
-      volumes: new Volumes(images, root, '/'),
+      volumes: new WatchedVolumes(images, () => this.onRemoval()),
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,
@@ -300,6 +317,26 @@ test('what keeps a later generation from starting is told of that generation', a
   expect(next).toMatchObject({ state: 'preparing', generation: 3 });
   expect(next).not.toHaveProperty('error');
   await node.until('running', { generation: 3 });
+}, 120_000);
+
+test('a workload that is given again while its files are being removed starts anew, and keeps what is new', async () => {
+  const wanted = assigned({ volumes: [{ id: 'data', type: 'qcow2', path: 'web.qcow2', sizeBytes: 4 * MIB }] });
+  const node = await Node.start(wanted);
+  const pid = pidOf(await node.until('running'));
+  const before = findMark(pid);
+  let seen: { readonly runs: readonly WorkloadRun[]; readonly wasAlive: boolean } | undefined;
+  node.onRemoval = () => {
+    node.onRemoval = () => undefined;
+    node.give(wanted);
+    seen = { runs: node.workloads.runs(), wasAlive: before !== undefined && isRunning(before) };
+  };
+  node.give();
+  const again = await node.until('running');
+  // Neither before its emulator has ended, nor before its files are gone.
+  expect(seen).toEqual({ runs: [], wasAlive: false });
+  expect(pidOf(again)).not.toBe(pid);
+  expect(readdirSync(join(root, 'workloads'))).toEqual([`${ID}.run.json`]);
+  expect(existsSync(join(root, 'run/vm', ID, 'monitor.sock'))).toBe(true);
 }, 120_000);
 
 test('a killed emulator starts again by its policy, also when the agent was away', async () => {
