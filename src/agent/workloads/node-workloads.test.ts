@@ -30,6 +30,7 @@ import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { systemClock } from '../../model/clock.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal } from '../../model/signal.ts';
 import type { Workload } from '../../model/workload/workload.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -38,7 +39,7 @@ import { Journal } from '../../protocol/journal/journal.ts';
 import { Launcher } from '../../services/process/launcher.ts';
 import { findMark, isRunning } from '../../services/process/process-mark.ts';
 import { QmpClient } from '../../services/qemu/qmp-client.ts';
-import { NOTHING_GIVEN } from '../assignment/node-document.ts';
+import { judgeGiven } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
 import { servicePart } from '../desired/parts/service.ts';
 import { ImageCache } from '../images/image-cache.ts';
@@ -115,6 +116,8 @@ class Node {
   /** host0 has given the workloads since the agent started. */
   isConfirmed = true;
   ports: readonly AssignedPort[] = [];
+  /** The network that the node does not let host0 change. */
+  management: NetworkId | undefined;
   /** Called while the files of a workload are being removed. */
   onRemoval: () => void = () => undefined;
   #crashed = false;
@@ -145,7 +148,7 @@ class Node {
           return node.given;
         },
         get given() {
-          return { ...NOTHING_GIVEN, ports: node.ports };
+          return judgeGiven([], { attachments: [], ports: node.ports }, node.management);
         },
         changes: this.#changes,
         changed: () => undefined,
@@ -302,6 +305,18 @@ test('a guest that is switching itself off keeps its time when the agent restart
   await second.until('stopped', { why: 'the guest has switched itself off' });
   expect(second.steps.filter((step) => step.startsWith('start'))).toEqual([]);
 }, 120_000);
+
+test('a port that the node refuses is the failure of its workload', async () => {
+  const node = await Node.start();
+  const blue = meshNumber(1);
+  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', mac: parseMac('02:00:00:00:00:1f') }];
+  node.management = blue.id;
+  node.give(assigned({ networks: web.networks }, { ports: { lan: '1f' } }));
+  const { error } = await node.until('failed');
+  expect(error).toMatchObject({ code: 'MESH_PORT_UNFIT', object: 'v1f' });
+  node.give(assigned({}, { generation: 2 }));
+  await node.until('running', { generation: 2 });
+}, 60_000);
 
 test('what keeps a later generation from starting is told of that generation', async () => {
   const node = await Node.start(assigned());

@@ -103,7 +103,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#parts = new NodeParts({
       ...input,
       probe: () => this.#accelerator.probe(),
-      ports: () => input.assignments.given.ports,
+      given: () => input.assignments.given,
       portState: (port) => this.#agent?.portState(port) ?? { state: 'wanted', why: 'the agent is starting' },
       mtuOf: (link) => this.#agent?.mtuOf(link),
       promised: (except) =>
