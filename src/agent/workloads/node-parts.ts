@@ -19,7 +19,7 @@ import { portKey } from '../items/port.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { seedDisk } from './seed.ts';
-import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
+import { prepareVm, type VmDirectories, type VmUser, vmConsoleLog, vmOutput, vmPidFile } from './vm-place.ts';
 
 /** What the parts of emulators come from. */
 export interface NodePartsInput {
@@ -96,8 +96,11 @@ export class NodeParts {
       disks.push({ id: SEED_ID, path: await this.#writeSeed(id, seed), format: 'raw', kind: 'disk' });
     const firmware = await this.#firmware(assigned);
     const directory = await prepareVm(directories, id, workload.uuid, user);
-    const outputFile = vmOutput(directories, id);
-    return { probe, disks, cards, taps, firmware, user, directory, outputFile, volumeMemoryBytes };
+    const files = {
+      ...{ outputFile: vmOutput(directories, id), consoleLog: vmConsoleLog(directories, id) },
+      pidFile: vmPidFile(directories, id),
+    };
+    return { probe, disks, cards, taps, firmware, user, directory, ...files, volumeMemoryBytes };
   }
 
   /** The items of a workload's ports, as far as host0 has given them. */

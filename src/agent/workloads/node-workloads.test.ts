@@ -2,11 +2,13 @@
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -286,6 +288,25 @@ async function operatorQuit(directory: string): Promise<void> {
   client.close();
 }
 
+test('root writes nothing through what the user of emulators has put into the directory of an emulator', async () => {
+  const directory = join(root, 'run/vm', ID);
+  const victim = join(root, 'victim');
+  writeFileSync(victim, 'mine'.repeat(MIB));
+  mkdirSync(join(directory, 'qmp.sock/deep'), { recursive: true, mode: 0o700 });
+  for (const name of ['console.log', 'pid', 'qmp.sock/deep/link']) symlinkSync(victim, join(directory, name));
+  const node = await Node.start(assigned());
+  await node.until('running');
+  expect(readdirSync(directory).toSorted()).toEqual(['console.sock', 'monitor.sock', 'qmp.sock']);
+  expect(statSync(join(root, 'run/vm', `${ID}.pid`))).toMatchObject({ uid: 0, mode: 0o100600 });
+  expect(statSync(join(root, 'run/vm'))).toMatchObject({ uid: 0, mode: 0o40700 });
+  expect(statSync(join(root, 'logs/workloads'))).toMatchObject({ uid: 0, mode: 0o40750 });
+  expect(statSync(join(root, 'logs/workloads', `${ID}.console.log`)).uid).toBe(0);
+  symlinkSync(victim, join(directory, 'console.log'));
+  node.give();
+  await vi.waitFor(() => expect(readdirSync(join(root, 'run/vm'))).toEqual([]), WAIT);
+  expect(statSync(victim).size).toBe(4 * MIB);
+}, 120_000);
+
 test('a guest that is switching itself off keeps its time when the agent restarts', async () => {
   const first = await Node.start(assigned());
   const pid = pidOf(await first.until('running'));
@@ -426,7 +447,7 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
   expect(refused.error).toMatchObject({ code: 'MESH_WORKLOAD_PORT', message: expect.stringContaining('EBUSY') });
   closeSync(held);
   await node.until('running');
-  const log = join(root, 'run/vm', ID, 'console.log');
+  const log = join(root, 'logs/workloads', `${ID}.console.log`);
   await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: ready web'), WAIT);
   expect(readFileSync(log, 'latin1')).toContain('eth0 02:00:00:00:00:1f mtu 1380');
   node.give({ ...wanted, wanted: 'stopped' });
@@ -479,7 +500,7 @@ test('a guest that fills the disk of its volume is paused, and goes on when ther
   disk.clear();
   const pid = pidOf(full);
   expect(pidOf(await node.until('running'))).toBe(pid);
-  const log = join(root, 'run/vm', ID, 'console.log');
+  const log = join(root, 'logs/workloads', `${ID}.console.log`);
   await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: has filled its disk'), WAIT);
 }, 240_000);
 
@@ -490,7 +511,7 @@ test('a guest reads its seed: who it is, its keys and its user data', async () =
     userData: `#cloud-config\n${'#'.repeat(2_000)}`,
   };
   await Node.start(assigned({ cloud, ...booting({ end: 'seed' }) }));
-  const log = join(root, 'run/vm', ID, 'console.log');
+  const log = join(root, 'logs/workloads', `${ID}.console.log`);
   const said = () => readFileSync(log, 'latin1').replaceAll('\r', '');
   await vi.waitFor(() => expect(said()).toContain(`guest: /seed/user-data: ${cloud.userData}`), WAIT);
   expect(said()).toContain(

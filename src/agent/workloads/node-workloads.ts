@@ -1,6 +1,6 @@
 /** The workloads of a node: follows what host0 has given, and tells how each of them runs. */
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -17,7 +17,7 @@ import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { findProgram } from '../../services/process/program-path.ts';
-import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
+import { QEMU } from '../../services/qemu/qemu-spec.ts';
 import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
@@ -29,7 +29,7 @@ import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
 import { NodeParts } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
-import { removeVm, type VmDirectories, type VmUser, vmDirectory } from './vm-place.ts';
+import { removeVm, type VmDirectories, type VmUser, vmConsoleLog } from './vm-place.ts';
 
 /** The part of the agent that workloads use. */
 export interface WorkloadAgent {
@@ -275,8 +275,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #rotateLater(): void {
     this.#input.clock.after(CONSOLE_LOOK_MS, () => {
       if (this.#isReleased) return;
-      for (const id of this.#guests.keys())
-        rotateLog(join(vmDirectory(this.#input.directories, id), QEMU_FILES.consoleLog), CONSOLE_MAX_BYTES);
+      for (const id of this.#guests.keys()) rotateLog(vmConsoleLog(this.#input.directories, id), CONSOLE_MAX_BYTES);
       this.#rotateLater();
     });
   }

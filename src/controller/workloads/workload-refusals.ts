@@ -56,6 +56,17 @@ export function workloadElsewhere({ workload: { name }, at }: WorkloadRecord, wa
   });
 }
 
+/** Another node runs the guest than the one where it is to be started. @param other the name of that node */
+export function workloadDouble({ workload: { name }, at }: WorkloadRecord, other: string): MeshError {
+  const take =
+    at === undefined ? `mesh workload start -w ${name} -n ${other}` : `mesh workload move -w ${name} -n ${other}`;
+  return new MeshError('MESH_WORKLOAD_DOUBLE', `${name} still runs on ${other}`, {
+    object: name,
+    rule: 'A workload runs on one node: two guests would have its addresses.',
+    remedy: `Keep it there: \`${take}\`. Or stop it there: \`mesh node orphans list\` says whether ${other} has it from an earlier store.`,
+  });
+}
+
 /** The node of a workload that should move is away. */
 export function workloadOutOfReach({ workload: { name }, at }: WorkloadRecord): MeshError {
   return new MeshError('MESH_NODE_OFFLINE', `${at?.node}, where ${name} is, has no channel to host0`, {
