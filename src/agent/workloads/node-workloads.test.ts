@@ -32,6 +32,7 @@ import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { systemClock } from '../../model/clock.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal } from '../../model/signal.ts';
 import type { Workload } from '../../model/workload/workload.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -40,7 +41,7 @@ import { Journal } from '../../protocol/journal/journal.ts';
 import { Launcher } from '../../services/process/launcher.ts';
 import { findMark, isRunning } from '../../services/process/process-mark.ts';
 import { QmpClient } from '../../services/qemu/qmp-client.ts';
-import { NOTHING_GIVEN } from '../assignment/node-document.ts';
+import { judgeGiven } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
 import { servicePart } from '../desired/parts/service.ts';
 import { ImageCache } from '../images/image-cache.ts';
@@ -89,6 +90,21 @@ function booting(wishes: Partial<GuestWishes>): Pick<Workload, 'boot' | 'memoryB
   return { boot: { kernel: guest.kernel, initrd: guest.initrd, append }, memoryBytes: 112 * MIB };
 }
 
+/** Volumes that tell of a removal. */
+class WatchedVolumes extends Volumes {
+  readonly #onRemoval: () => void;
+
+  constructor(images: ImageCache, onRemoval: () => void) {
+    super(images, root, '/');
+    this.#onRemoval = onRemoval;
+  }
+
+  override async remove(volume: { readonly path: string }): Promise<void> {
+    this.#onRemoval();
+    await super.remove(volume);
+  }
+}
+
 /** An agent, as far as workloads are concerned. */
 class Node {
   readonly #kernel: SystemKernel;
@@ -102,6 +118,10 @@ class Node {
   /** host0 has given the workloads since the agent started. */
   isConfirmed = true;
   ports: readonly AssignedPort[] = [];
+  /** The network that the node does not let host0 change. */
+  management: NetworkId | undefined;
+  /** Called while the files of a workload are being removed. */
+  onRemoval: () => void = () => undefined;
   #crashed = false;
 
   private constructor(kernel: SystemKernel, given: readonly AssignedWorkload[]) {
@@ -130,7 +150,7 @@ class Node {
           return node.given;
         },
         get given() {
-          return { ...NOTHING_GIVEN, ports: node.ports };
+          return judgeGiven([], { attachments: [], ports: node.ports }, node.management);
         },
         changes: this.#changes,
         changed: () => undefined,
@@ -143,7 +163,7 @@ class Node {
       directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
       state: join(root, 'workloads'),
       volumeDirectory: root,
-      volumes: new Volumes(images, root, '/'),
+      volumes: new WatchedVolumes(images, () => this.onRemoval()),
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,
@@ -307,6 +327,18 @@ test('a guest that is switching itself off keeps its time when the agent restart
   expect(second.steps.filter((step) => step.startsWith('start'))).toEqual([]);
 }, 120_000);
 
+test('a port that the node refuses is the failure of its workload', async () => {
+  const node = await Node.start();
+  const blue = meshNumber(1);
+  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', mac: parseMac('02:00:00:00:00:1f') }];
+  node.management = blue.id;
+  node.give(assigned({ networks: web.networks }, { ports: { lan: '1f' } }));
+  const { error } = await node.until('failed');
+  expect(error).toMatchObject({ code: 'MESH_PORT_UNFIT', object: 'v1f' });
+  node.give(assigned({}, { generation: 2 }));
+  await node.until('running', { generation: 2 });
+}, 60_000);
+
 test('what keeps a later generation from starting is told of that generation', async () => {
   const node = await Node.start(assigned());
   await node.until('running', { generation: 1 });
@@ -321,6 +353,26 @@ test('what keeps a later generation from starting is told of that generation', a
   expect(next).toMatchObject({ state: 'preparing', generation: 3 });
   expect(next).not.toHaveProperty('error');
   await node.until('running', { generation: 3 });
+}, 120_000);
+
+test('a workload that is given again while its files are being removed starts anew, and keeps what is new', async () => {
+  const wanted = assigned({ volumes: [{ id: 'data', type: 'qcow2', path: 'web.qcow2', sizeBytes: 4 * MIB }] });
+  const node = await Node.start(wanted);
+  const pid = pidOf(await node.until('running'));
+  const before = findMark(pid);
+  let seen: { readonly runs: readonly WorkloadRun[]; readonly wasAlive: boolean } | undefined;
+  node.onRemoval = () => {
+    node.onRemoval = () => undefined;
+    node.give(wanted);
+    seen = { runs: node.workloads.runs(), wasAlive: before !== undefined && isRunning(before) };
+  };
+  node.give();
+  const again = await node.until('running');
+  // Neither before its emulator has ended, nor before its files are gone.
+  expect(seen).toEqual({ runs: [], wasAlive: false });
+  expect(pidOf(again)).not.toBe(pid);
+  expect(readdirSync(join(root, 'workloads'))).toEqual([`${ID}.run.json`]);
+  expect(existsSync(join(root, 'run/vm', ID, 'monitor.sock'))).toBe(true);
 }, 120_000);
 
 test('a killed emulator starts again by its policy, also when the agent was away', async () => {

@@ -92,7 +92,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #capacity: Omit<NodeCapacity, 'availableBytes' | 'memoryBytes'> | undefined;
   /** Records of workloads that the node has no more, whose emulators are being ended. */
   readonly #leaving = new Map<string, Leaving>();
-  /** Workloads that are being taken from the node: what they write last comes before their files go. */
+  /** Workloads that are being taken from the node: what they write last comes before their files go, and then those go. */
   readonly #taking = new Set<string>();
   #isReleased = false;
 
@@ -103,7 +103,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#parts = new NodeParts({
       ...input,
       probe: () => this.#accelerator.probe(),
-      ports: () => input.assignments.given.ports,
+      given: () => input.assignments.given,
       portState: (port) => this.#agent?.portState(port) ?? { state: 'wanted', why: 'the agent is starting' },
       mtuOf: (link) => this.#agent?.mtuOf(link),
       promised: (except) =>
@@ -239,6 +239,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
 
   #forget(record: RunRecord): void {
     this.#leaving.delete(record.id);
+    // One that is given again meanwhile is taken up afterwards: it would lose its sockets and its record.
+    this.#taking.add(record.id);
     // The record goes last: it tells the next agent what to remove.
     const { id, uuidWord, disks = [] } = record;
     const files = [removeVm(this.#input.directories, id, uuidWord), this.#parts.forget(id), this.#removeDisks(disks)];
@@ -248,7 +250,10 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
         const { message } = MeshError.from(thrown);
         this.#input.journal.record({ level: 'warning', kind: 'workload files left', message, object: record.name });
       })
-      .finally(() => this.#follow());
+      .finally(() => {
+        this.#taking.delete(record.id);
+        this.#follow();
+      });
   }
 
   /** Removes disks, apart from those that another workload of the node names, too. @throws MESH_DISK_REFUSED */
