@@ -157,8 +157,8 @@ export class WorkloadOrders implements HealthSource {
     return this.#carryOut(options, () => {
       const before = this.#input.book.find(wanted);
       this.#mustNotMove(before);
+      if (before.wanted === 'stopped' || this.#hasEnded(before)) throw workloadStopped(before, 'paused');
       if (before.wanted === 'paused') return { before, after: before, steps: [] };
-      if (before.wanted === 'stopped') throw workloadStopped(before, 'paused');
       return {
         before,
         after: { ...before, wanted: 'paused' },
@@ -167,12 +167,12 @@ export class WorkloadOrders implements HealthSource {
     });
   }
 
-  /** Lets a guest go on that was paused. @throws MESH_WORKLOAD_UNKNOWN, MESH_WORKLOAD_RUNS for one that is stopped */
+  /** Lets a guest go on that was paused. @throws MESH_WORKLOAD_UNKNOWN, MESH_WORKLOAD_RUNS for one that does not run */
   resume(wanted: string, options: OrderOptions = {}): Promise<WorkloadAnswer> {
     return this.#carryOut(options, () => {
       const before = this.#input.book.find(wanted);
+      if (before.wanted === 'stopped' || this.#hasEnded(before)) throw workloadStopped(before, 'resumed');
       if (before.wanted === 'running') return { before, after: before, steps: [] };
-      if (before.wanted === 'stopped') throw workloadStopped(before, 'resumed');
       return {
         before,
         after: { ...before, wanted: 'running' },

@@ -32,8 +32,9 @@ export function workloadTwice({ name }: Workload, fault: string): MeshError {
 }
 
 /** What was asked for needs a workload that is started. */
-export function workloadStopped({ workload: { name } }: WorkloadRecord, verb: string): MeshError {
-  return new MeshError('MESH_WORKLOAD_RUNS', `${name} is stopped, and cannot be ${verb}`, {
+export function workloadStopped({ workload: { name }, wanted }: WorkloadRecord, verb: string): MeshError {
+  const state = wanted === 'stopped' ? 'is stopped' : 'has ended';
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} ${state}, and cannot be ${verb}`, {
     object: name,
     remedy: `Start it: \`mesh workload start -w ${name}\`.`,
   });

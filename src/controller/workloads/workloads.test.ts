@@ -131,6 +131,20 @@ test('start, stop, pause and resume say what is wanted; a second time they do no
   await expect(orders.pause('web')).rejects.toMatchObject({ code: 'MESH_WORKLOAD_RUNS' });
 });
 
+test.each([
+  'ended',
+  'failed',
+] as const)('a workload that has %s by itself is neither paused nor resumed', async (state) => {
+  const { orders, node, told } = await host0();
+  node(A, 8);
+  await orders.start('web', { workload: web });
+  told(A, runOf(workloadIdOf(web.uuid), { generation: 1, state }));
+  const refusal = { code: 'MESH_WORKLOAD_RUNS', message: expect.stringContaining('web has ended') };
+  await expect(orders.pause('web')).rejects.toMatchObject(refusal);
+  await expect(orders.resume('web')).rejects.toMatchObject(refusal);
+  expect((await orders.start('web')).workload.generation).toBe(2);
+});
+
 test('a running workload is neither changed nor deleted; a changed card has another port, the others keep theirs', async () => {
   const { orders, node, reports, ports } = await host0();
   node(A, 8);
