@@ -8,6 +8,8 @@ import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue
 import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
+import { MoveFaults } from '../controller/workloads/move-faults.ts';
+import { adoptWorkload } from '../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
 import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
 import { followMoves } from '../controller/workloads/workload-moves.ts';
@@ -52,7 +54,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
   const reports = new WorkloadReports(input.clock);
-  const workloadBook = await WorkloadBook.open(input.store, book);
+  const workloadBook = await WorkloadBook.open(input.store, {
+    ports: book,
+    isFreePort: (id) => !assignments.orphanBook.hasPort(id),
+  });
   const workloads = reports.beside(workloadBook);
   const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads });
   const settle = () =>
@@ -74,10 +79,11 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
-  const workloadParts = { book: workloadBook, reports, nodes: assignments, network, ports: book };
+  const faults = new MoveFaults();
+  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   addWorkloadMetrics(input.registry, () => orders.list());
-  const endMoves = followMoves({ ...input, ...workloadParts, orders });
+  const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
     ports,
@@ -85,7 +91,9 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     ownNode,
     roles,
     parts: [book, workloadBook, orders, roles, assignments, hostAddresses],
-    orphans: new NodeOrphans(assignments, adopting, ports),
+    orphans: new NodeOrphans(assignments, adopting, ports, {
+      adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
+    }),
     close: () => {
       endMoves();
       ownNode.close();

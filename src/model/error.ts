@@ -201,7 +201,7 @@ export const ERRORS = {
   MESH_WORKLOAD_INVALID: input('A key of a workload file has a wrong value, or lacks another key that belongs to it.'),
   MESH_WORKLOAD_UNKNOWN: missing('There is no such workload.'),
   MESH_WORKLOAD_TWICE: conflict('Another workload has the same name, or the same uuid.'),
-  MESH_WORKLOAD_DOUBLE: conflict('A workload runs on two nodes: one of them was away when it was moved.'),
+  MESH_WORKLOAD_DOUBLE: conflict('A workload runs on another node than it should, or on two nodes.'),
   MESH_WORKLOAD_RUNS: conflict('A workload runs, and what was asked for needs one that is stopped.'),
   MESH_WORKLOAD_NO_ROOM: conflict(
     'No node, or not the node that was named, has what a workload needs: memory or threads.',

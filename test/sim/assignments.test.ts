@@ -115,7 +115,9 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
     adopt: (network: Network) => catalogue.apply({ ...network }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
-  const orphans = new NodeOrphans(host.assignments, adopting, host.orders);
+  const orphans = new NodeOrphans(host.assignments, adopting, host.orders, {
+    adopt: () => Promise.reject(new TypeError('no node of the simulation has a workload')),
+  });
   const list = orphans.list();
   for (const { machine, kind, id, epoch, document } of list) {
     const isWanted = kind === 'network' && nodes.some(({ ports }) => [...ports.values()].includes(nameIn(document)));

@@ -185,6 +185,14 @@ export class ImageCache implements HealthSource {
     return this.shelf.uses(this.#wallMs());
   }
 
+  /** The image that a volume was made over, if `path` is the one of this image; undefined otherwise. */
+  async baseOf(volume: string, path: string): Promise<ReadyImage | undefined> {
+    const image = this.shelf.images.find(({ sha256 }) => this.shelf.pathOf(sha256) === path);
+    if (image === undefined) return undefined;
+    const isOver = (await this.#uses()).get(image.sha256)?.includes(volume);
+    return isOver ? this.#ready(image) : undefined;
+  }
+
   #called(word: string): ShelvedImage {
     const found = this.shelf.images.filter(
       ({ sha256, sources }) => (word.length >= 6 && sha256.startsWith(word)) || sources.includes(spelled(word)),

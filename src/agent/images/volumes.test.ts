@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { fileOrigin } from './file-origin.ts';
@@ -134,6 +134,77 @@ test('a file that is no qcow2 is not taken for one', async () => {
   writeFileSync(join(directory, 'volumes/junk.qcow2'), Buffer.alloc(512, 'junk\0'));
   expect(await errorOf(volumes.ensure({ type: 'qcow2', path: 'junk.qcow2' }))).toMatchObject({
     message: expect.stringContaining('is no qcow2 file'),
+  });
+});
+
+describe('a volume that is there', () => {
+  const path = 'root.qcow2';
+  const file = () => join(directory, 'volumes', path);
+  const make = (...args: string[]) => {
+    mkdirSync(join(directory, 'volumes'), { recursive: true });
+    execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', ...args]);
+  };
+  const wanted = () => ({ type: 'qcow2', path, source: join(directory, 'base.qcow2') }) as const;
+
+  /** Another text of the same length in the header of the volume. */
+  function rewrite(old: string, text: string): void {
+    const bytes = readFileSync(file());
+    const at = bytes.indexOf(old);
+    expect(at).toBeGreaterThan(0);
+    bytes.write(text, at);
+    writeFileSync(file(), bytes);
+  }
+
+  async function refusal(): Promise<MeshError> {
+    const error = await errorOf(volumes.ensure(wanted()));
+    expect(error).toMatchObject({ remedy: expect.stringContaining('qemu-img convert -O qcow2') });
+    return error;
+  }
+
+  test.each([
+    '/etc/shadow',
+    'json:{"driver":"file","filename":"/etc/shadow"}',
+    'nbd:127.0.0.1:10809',
+  ])('over %s is refused', async (below) => {
+    mkdirSync(join(directory, 'volumes'), { recursive: true });
+    for (const version of ['0.10', '1.1']) {
+      make('-u', '-o', `compat=${version}`, '-b', below, '-F', 'raw', file(), '1M');
+      expect(await refusal()).toMatchObject({
+        code: 'MESH_VOLUME_REFUSED',
+        message: expect.stringContaining(JSON.stringify(below)),
+      });
+    }
+  });
+
+  test('over an image of the cache is kept, and refused once a guest has named another file, image or format', async () => {
+    const volume = await volumes.ensure(wanted());
+    const bytes = readFileSync(volume.path);
+    expect(await volumes.ensure(wanted())).toEqual(volume);
+    const [image] = (await cache.view()).images;
+    const base = cache.shelf.pathOf(image?.sha256 ?? '');
+    rewrite(base, '/etc/shadow'.padStart(base.length, '/'));
+    expect((await refusal()).message).toContain('etc/shadow');
+    // An image of the cache that belongs to another volume.
+    writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
+    const other = await cache.ensure({ source: join(directory, 'raw.img') });
+    writeFileSync(volume.path, bytes);
+    rewrite(base, other.path);
+    expect((await refusal()).message).toContain(other.path);
+    writeFileSync(volume.path, bytes);
+    rewrite('qcow2', 'vmdk\0');
+    expect((await refusal()).message).toContain('does not say that its image is qcow2');
+    make('-u', '-b', base, '-F', 'qcow2', file(), '1M');
+    expect(await volumes.ensure(wanted())).toMatchObject({ format: 'qcow2' });
+    // Without the extension, QEMU would guess.
+    const mute = readFileSync(file());
+    mute.writeUInt32BE(0x7fffffff, mute.indexOf(Buffer.from('e2792aca', 'hex')));
+    writeFileSync(file(), mute);
+    expect((await refusal()).message).toContain('does not say that its image is qcow2');
+  });
+
+  test('with its data in another file is refused', async () => {
+    make('-o', `data_file=${join(directory, 'data.raw')}`, file(), '1M');
+    expect((await refusal()).message).toContain('its data in another file');
   });
 });
 

@@ -8,14 +8,16 @@ export function workloadHandlers(workloads: WorkloadOrders): RouteHandlers<typeo
   return {
     'GET /v1/workloads': () => workloads.list(),
     'GET /v1/workloads/{name}': ({ path: { name } }) => workloads.show(name),
-    'GET /v1/workloads/{name}/follow': ({ path: { name } }, open) => {
-      workloads.show(name);
+    'GET /v1/workloads/{name}/follow': ({ path }, open) => {
+      const { name } = workloads.show(path.name);
       const stream = open();
       let sent = '';
       const tell = () => {
         const view = workloads.list().find((workload) => workload.name === name);
         const data = JSON.stringify(view);
-        if (view === undefined || data === sent) return;
+        // It was deleted, and nothing follows.
+        if (view === undefined) return stream.end();
+        if (data === sent) return;
         sent = data;
         stream.send({ event: 'workload', data });
       };

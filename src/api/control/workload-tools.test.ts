@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { ChannelHost, ChannelNode, EMPTY_STATUS } from '../../../test/kit/channel-pair.ts';
-import { FakeConsole } from '../../../test/kit/fake-console.ts';
+import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
 import { Consoles } from '../../agent/console/consoles.ts';
 import { Host0Isos } from '../../agent/images/host0-isos.ts';
 import { answerImage } from '../../agent/images/image-answers.ts';
@@ -50,7 +50,7 @@ async function pair() {
     },
   });
   await cache.open();
-  const consoles = new Consoles(join(directory, 'vm'), systemClock);
+  const consoles = new Consoles(placesIn(join(directory, 'vm')), systemClock);
   onTestFinished(() => consoles.close());
   const journal = new Journal(systemClock, 'agent', 'node1');
   const server = routeServer(

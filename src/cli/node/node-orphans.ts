@@ -39,7 +39,11 @@ export function nodeOrphansCommand(context: Context): Command {
     .description('Let an orphan go: the nodes that have it remove it')
     .argument('<name>', 'the name or identifier of the orphan')
     .option('--node <node>', 'only on this node')
-    .addHelpText('after', '\nExample:\n  $ mesh node orphans release blue --node node1')
+    .addHelpText(
+      'after',
+      '\nA workload that is released ends, and the disks that were made for it go.\n\n' +
+        'Example:\n  $ mesh node orphans release blue --node node1',
+    )
     .action(async (name: string, { node }: { node?: string }) => {
       const list = await found(context, name, node);
       for (const orphan of list) {
@@ -64,11 +68,12 @@ function orphanName({ machine, kind, id, epoch }: NodeOrphan) {
   return { machine, kind, id, epoch };
 }
 
-/** The name of the network in the orphan's document; else its identifier. */
+/** The name of the network or workload in the orphan's document; else its identifier. */
 function nameOfOrphan({ id, document }: NodeOrphan): string {
-  const network: unknown = Reflect.get(Object(document), 'network');
-  const name: unknown = Reflect.get(Object(network), 'name');
-  return typeof name === 'string' ? name : id;
+  const names = ['network', 'workload'].map((part): unknown =>
+    Reflect.get(Object(Reflect.get(Object(document), part)), 'name'),
+  );
+  return names.find((name) => typeof name === 'string') ?? id;
 }
 
 /** @throws MESH_OBJECT_UNKNOWN when there is no such orphan */

@@ -22,6 +22,11 @@ interface PlacedOptions extends NamedOptions {
   readonly node?: string;
 }
 
+interface MoveOptions extends Partial<PlacedOptions> {
+  readonly force?: boolean;
+  readonly yes?: boolean;
+}
+
 /** The option that names a workload. */
 export const NAMED: readonly [string, string] = ['-w, --workload <name>', 'the name of a workload'];
 /** The option that names a node. */
@@ -136,8 +141,10 @@ function addMove(workload: Command, context: Context): void {
   workload
     .command('move')
     .description('Move a workload to another node: it stops, and starts there')
-    .requiredOption(...NAMED)
-    .requiredOption(...ON_NODE)
+    .argument('[name]', 'the name of a workload, in place of -w')
+    .argument('[node]', 'the name or the machine id of a node, in place of -n')
+    .option(...NAMED)
+    .option(...ON_NODE)
     .option('--force', 'with new disks; also when its present node is away, which must be off then')
     .addOption(
       new Option('--yes', 'its disks may go, and a node that is away is off: do not ask').implies({ force: true }),
@@ -148,24 +155,26 @@ function addMove(workload: Command, context: Context): void {
       'after',
       '\nThe command is for host0. Nothing starts elsewhere by itself. Disks are not copied: a workload that has some moves with\n' +
         '--force alone, and gets new ones of their images. Two guests of one workload would write to one network, so --force asks\n' +
-        'whether a node that is away is off. When that node comes back, host0 takes the workload off it.\n\n' +
-        'Examples:\n  $ mesh workload move -w web1 -n node2\n  $ mesh workload move -w web1 -n node2 --force --yes',
+        'whether a node that is away is off. When that node comes back, host0 takes the workload off it. ' +
+        'A move to its present node gives up the one that is under way.\n\n' +
+        'Examples:\n  $ mesh workload move web1 node2\n  $ mesh workload move -w web1 -n node2 --force --yes',
     )
-    .action(
-      async (options: NamedOptions & { readonly node: string; readonly force?: boolean; readonly yes?: boolean }) => {
-        const { workload: name, node, force = false, yes = false, plan = false, wait = true } = options;
-        const host0 = host0Client(context.paths);
-        const before = await host0.ask('GET /v1/workloads/{name}', { path: { name } });
-        if (force && !yes && !plan) throw mustBeSure(before, node);
-        const request = { path: { name }, body: { node, force }, query: dryRun(plan) };
-        const answer = await host0.ask('POST /v1/workloads/{name}/move', request);
-        const { machine } = before;
-        const isDone = (view: WorkloadView) =>
-          view.machine !== machine && (view.wanted === 'stopped' || runsAsWanted(view));
-        const isThere = answer.steps.length === 0;
-        await answerAndWait(context, answer, wait && !isThere ? { doing: 'Moving', isDone } : undefined);
-      },
-    );
+    .action(async (givenName: string | undefined, givenNode: string | undefined, options: MoveOptions) => {
+      const { force = false, yes = false, plan = false, wait = true } = options;
+      const words = [givenName, givenNode].filter((word) => word !== undefined);
+      const name = named('workload', options.workload ?? words.shift());
+      const node = named('node', options.node ?? words.shift());
+      if (words.length > 0) throw twiceNamed(words);
+      const host0 = host0Client(context.paths);
+      const before = await host0.ask('GET /v1/workloads/{name}', { path: { name } });
+      if (force && !yes && !plan) throw mustBeSure(before, node);
+      const request = { path: { name }, body: { node, force }, query: dryRun(plan) };
+      const answer = await host0.ask('POST /v1/workloads/{name}/move', request);
+      const isDone = (view: WorkloadView) =>
+        view.movesTo === undefined && (view.wanted === 'stopped' || runsAsWanted(view));
+      const isThere = answer.steps.length === 0;
+      await answerAndWait(context, answer, wait && !isThere ? { doing: 'Moving', isDone } : undefined);
+    });
 }
 
 /** @returns the query of a dry run */
@@ -183,6 +192,18 @@ async function workloadOf(context: Context, { workload, errors }: WorkloadFileRe
   context.exitCode = 1;
   context.answer({ errors }, () => errors.map((error) => `${errorText(error, { color })}\n`).join('\n'));
   return undefined;
+}
+
+const MOVE_WORDS = 'Name both once: `mesh workload move NAME NODE`, or `mesh workload move -w NAME -n NODE`.';
+
+/** @throws MESH_USAGE */
+function named(what: string, given: string | undefined): string {
+  if (given !== undefined) return given;
+  throw new MeshError('MESH_USAGE', `the command names no ${what}`, { remedy: MOVE_WORDS });
+}
+
+function twiceNamed(words: readonly string[]): MeshError {
+  return new MeshError('MESH_USAGE', `there is a word too many: ${words.join(' ')}`, { remedy: MOVE_WORDS });
 }
 
 function mustBeSure({ name, node = 'its node', state }: WorkloadView, target: string): MeshError {

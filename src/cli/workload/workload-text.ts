@@ -68,11 +68,14 @@ export function answerText({ workload, steps, dryRun }: WorkloadAnswer): string 
   return dryRun ? `${steps.length === 1 ? 'One step' : `${steps.length} steps`}:\n${lines}` : lines;
 }
 
+/** States that wait for what `why` says. */
+const WITH_REASON: ReadonlySet<WorkloadView['state']> = new Set(['waiting', 'preparing', 'starting', 'paused']);
+
 /** A state in words. */
 export function workloadStateText({ state, movesTo, why, wanted }: WorkloadView): string {
-  if (state === 'moving') return `moves to ${movesTo}`;
+  if (state === 'moving') return why === undefined ? `moves to ${movesTo}` : `moves to ${movesTo}: ${why}`;
   if (state === 'stopped' && wanted !== 'stopped') return 'stopped, to be started';
-  return (state === 'waiting' || state === 'preparing') && why !== undefined ? `${state}: ${why}` : state;
+  return WITH_REASON.has(state) && why !== undefined ? `${state}: ${why}` : state;
 }
 
 function stateTone({ state }: WorkloadView): Tone | undefined {

@@ -149,6 +149,39 @@ test('without a network the guest joins main', async () => {
   });
 });
 
+test.each([
+  [['web', 'node2']],
+  [['-w', 'web', 'node2']],
+  [['web', '-n', 'node2']],
+])('move takes names and options: %j', async (words) => {
+  const { run, daemon } = await host0({
+    'GET /v1/workloads/web': web,
+    'POST /v1/workloads/web/move?dry-run=1': answered(['tell node1 to stop web'], true),
+  });
+  expect(await run('workload', 'move', ...words, '--plan')).toContain('tell node1 to stop web');
+  expect(JSON.parse(daemon.asked[1]?.body ?? '')).toMatchObject({ node: 'node2' });
+});
+
+test.each([
+  [['web'], 'no node'],
+  [['-w', 'web', '-n', 'node2', 'node3'], 'a word too many: node3'],
+])('move refuses %j', async (words, fault) => {
+  const { root } = await host0({});
+  const { stderr, code } = await commandLine(['--root', root, 'workload', 'move', ...words]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(fault);
+});
+
+test('the list says why a workload starts, is paused, or has not moved yet', async () => {
+  const why = 'a reason';
+  const states = ['starting', 'paused', 'moving'] as const;
+  const views = states.map((state) => ({ ...web, state, why, ...(state === 'moving' && { movesTo: 'node2' }) }));
+  const { run } = await host0({ 'GET /v1/workloads': views });
+  const list = await run('workload', 'list');
+  for (const text of ['starting: a reason', 'paused: a reason', 'moves to node2: a reason'])
+    expect(list).toContain(text);
+});
+
 test('a move that loses disks, or leaves a node that may run, asks first', async () => {
   const { root } = await host0({ 'GET /v1/workloads/web': { ...web, state: 'lost' } });
   const line = ['--root', root, 'workload', 'move', '-w', 'web', '-n', 'node2', '--force'];

@@ -14,5 +14,8 @@ export interface GivenWorkloads {
   on(machine: MachineWord): readonly AssignedWorkload[];
   opened(machine: MachineWord): void;
   closed(machine: MachineWord): void;
-  reported(machine: MachineWord, status: Partial<Pick<NodeStatus, 'runs' | 'capacity' | 'objects'>>): void;
+  reported(
+    machine: MachineWord,
+    status: Partial<Pick<NodeStatus, 'runs' | 'capacity' | 'objects' | 'assignment'>>,
+  ): void;
 }

@@ -7,6 +7,8 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { AssignedPort, NodeOrphan, OrphanName } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
+import { AssignedWorkloadShape } from '../../protocol/shapes/assigned-workload-shape.ts';
 import { fitted } from '../../protocol/shapes/document.ts';
 import { AssignedPortShape, NodeAttachmentShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import type { Assignments } from './assignments.ts';
@@ -21,7 +23,7 @@ function placed(document: unknown): AssignedPort | undefined {
 function notAdoptable({ kind, id }: OrphanName): MeshError {
   return new MeshError('MESH_NOT_SUPPORTED', `the orphan ${kind} ${id} cannot be adopted`, {
     object: id,
-    rule: 'host0 adopts networks of kinds that it knows, and ports that it has placed.',
+    rule: 'host0 adopts networks and workloads of kinds that it knows, and ports that it has placed.',
     remedy: 'Release the orphan, and make the object again.',
   });
 }
@@ -34,16 +36,32 @@ export interface AdoptingCatalogue {
   has(network: NetworkId): boolean;
 }
 
+/** Where adopted workloads go. */
+export interface AdoptingWorkloads {
+  /** Puts a workload into the store as the node has it; rejects if its name or uuid is taken. */
+  adopt(machine: MachineWord, workload: AssignedWorkload): Promise<void>;
+}
+
+/** What orphans need of the assignments. */
+export type OrphanAssignments = Pick<Assignments, 'orphans' | 'orphanBook' | 'release' | 'holdersOf'>;
+
 /** The commands about orphans. */
 export class NodeOrphans {
-  readonly #assignments: Assignments;
+  readonly #assignments: OrphanAssignments;
   readonly #catalogue: AdoptingCatalogue;
   readonly #ports: Pick<PortOrders, 'adopt' | 'list'>;
+  readonly #workloads: AdoptingWorkloads;
 
-  constructor(assignments: Assignments, catalogue: AdoptingCatalogue, ports: Pick<PortOrders, 'adopt' | 'list'>) {
+  constructor(
+    assignments: OrphanAssignments,
+    catalogue: AdoptingCatalogue,
+    ports: Pick<PortOrders, 'adopt' | 'list'>,
+    workloads: AdoptingWorkloads,
+  ) {
     this.#assignments = assignments;
     this.#catalogue = catalogue;
     this.#ports = ports;
+    this.#workloads = workloads;
   }
 
   /** All orphans, node by node. */
@@ -52,10 +70,10 @@ export class NodeOrphans {
   }
 
   /**
-   * Takes an orphan up into the store, a network with all ports that host0 had placed in it. The next assignment of each node that
-   * has the object names it. A port of the network whose id or Ethernet address another port has by now stays an orphan.
+   * Takes an orphan up into the store, a network with all ports that host0 had placed in it, a workload with its ports. The next assignment of each node that
+   * has the object names it. A port of these whose id or Ethernet address another port has by now stays an orphan.
    * @throws MESH_OBJECT_UNKNOWN, MESH_NET_NUMBER_TWICE, MESH_NET_NAME_TWICE, MESH_NOT_SUPPORTED
-   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE for an orphan port
+   * @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE for an orphan port, MESH_WORKLOAD_TWICE
    */
   async adopt(machine: MachineWord, name: OrphanName): Promise<void> {
     const { document } = this.#assignments.orphanBook.find(machine, name);
@@ -65,6 +83,7 @@ export class NodeOrphans {
       await this.#ports.adopt({ machine }, port);
       return this.#releaseUnheld(port.network);
     }
+    if (name.kind === 'workload') return this.#adoptWorkload(machine, name, document);
     const { document: attachment, fault } = fitted(NodeAttachmentShape, document);
     if (fault !== undefined) throw notAdoptable(name);
     const { id } = attachment.network;
@@ -82,6 +101,21 @@ export class NodeOrphans {
     await this.#assignments.release(machine, name);
     const { document: port } = fitted(AssignedPortShape, document);
     if (name.kind === 'port' && port !== undefined) await this.#releaseUnheld(port.network);
+  }
+
+  /** The workload first: its node takes a port for one of the workload that it has. */
+  async #adoptWorkload(machine: MachineWord, name: OrphanName, document: unknown): Promise<void> {
+    const { document: assigned } = fitted(AssignedWorkloadShape, document);
+    if (assigned === undefined) throw notAdoptable(name);
+    await this.#workloads.adopt(machine, assigned);
+    const ids = new Set(Object.values(assigned.ports));
+    for (const orphan of this.list()) {
+      if (orphan.kind !== 'port' || orphan.machine !== machine || orphan.epoch !== name.epoch) continue;
+      const port = placed(orphan.document);
+      if (port?.id === undefined || !ids.has(port.id)) continue;
+      await this.#adoptUnlessTaken(orphan, port);
+      await this.#releaseUnheld(port.network);
+    }
   }
 
   /**

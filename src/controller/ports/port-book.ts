@@ -30,11 +30,19 @@ export interface PortChange {
   readonly after?: PlacedPort;
 }
 
+/** Where a port is from here on, and what its guest is there. */
+export interface PortMove extends Pick<PlacedPort, 'machine' | 'node'> {
+  /** Absent: the same as before. */
+  readonly link?: string;
+  /** Absent: the same as before. Empty: none are known. */
+  readonly addresses?: NonNullable<PlacedPort['addresses']>;
+}
+
 /** Changes of several ports that belong together. */
 export interface PortChanges {
   readonly create?: readonly PortOrder[];
   /** By the ids of the ports. */
-  readonly move?: readonly (Pick<PlacedPort, 'id' | 'machine' | 'node'> & { readonly link?: string })[];
+  readonly move?: readonly (Pick<PlacedPort, 'id'> & PortMove)[];
   /** The ids of ports. */
   readonly remove?: readonly string[];
 }
@@ -131,7 +139,7 @@ export class PortBook implements HealthSource {
   }
 
   /** Moves a port to another node, or to another interface. @throws MESH_PORT_UNKNOWN, MESH_PORT_TAKEN */
-  move(id: string, to: Pick<PlacedPort, 'machine' | 'node'> & { readonly link?: string }): Promise<PlacedPort> {
+  move(id: string, to: PortMove): Promise<PlacedPort> {
     return this.#inOrder(async () => {
       const before = this.find(id);
       const after = movedPort(before, to);
@@ -170,19 +178,29 @@ export class PortBook implements HealthSource {
           moves.push(move);
           return port;
         });
-        const moved = move.map(({ id, machine, node, link }) => movedPort(this.find(id), { machine, node, link }));
+        const moved = move.map(({ id, ...to }) => movedPort(this.find(id), to));
         const gone = remove.map((id) => this.find(id));
         const added = made.map((after): PortChange => ({ after }));
         const elsewhere = moved.map((after): PortChange => ({ before: this.find(after.id), after }));
         const removed = gone.map((before): PortChange => ({ before }));
+        // As they are before the transaction, these are in nobody's way.
+        const past = new Set([...moved, ...gone].map(({ id }) => id));
         for (const [at, port] of [...made, ...moved].entries())
-          this.#mustBeFree(port, [...made, ...moved].slice(0, at));
+          this.#mustBeFree(port, [...made, ...moved].slice(0, at), past);
         const { compare, changes } = also(made);
-        const absent = made.flatMap((port) => [this.#macs.at(macClaimName(port), 0), this.#records.at(port.id, 0)]);
+        const freed = new Set(gone.map(macClaimName));
+        const kept = new Set(made.map(macClaimName).filter((name) => freed.has(name)));
+        const absent = made.flatMap((port) => [
+          ...(kept.has(macClaimName(port)) ? [] : [this.#macs.at(macClaimName(port), 0)]),
+          this.#records.at(port.id, 0),
+        ]);
         const writes = [
           ...made.flatMap((port) => [this.#records.put(port), this.#macs.put(claimOf(port))]),
           ...moved.map((port) => this.#records.put(port)),
-          ...gone.flatMap((port) => [this.#records.remove(port.id), this.#macs.remove(macClaimName(port))]),
+          ...gone.flatMap((port) => [
+            this.#records.remove(port.id),
+            ...(kept.has(macClaimName(port)) ? [] : [this.#macs.remove(macClaimName(port))]),
+          ]),
         ];
         const given = gone.map(({ id }) => this.#ids.give(id));
         const all = [...compare, ...absent];
@@ -236,9 +254,10 @@ export class PortBook implements HealthSource {
   }
 
   /** @throws MESH_PORT_TAKEN, MESH_PORT_MAC_TWICE, MESH_PORT_ADDRESS_TWICE, MESH_USAGE */
-  #mustBeFree(port: PlacedPort, beside: readonly PlacedPort[] = []): void {
+  #mustBeFree(port: PlacedPort, beside: readonly PlacedPort[] = [], past: ReadonlySet<string> = new Set()): void {
     mustBeUsable(port);
-    for (const other of [...this.#ports.values(), ...beside]) if (other.id !== port.id) mustDiffer(port, other);
+    const others = this.all.filter(({ id }) => id !== port.id && !past.has(id));
+    for (const other of [...others, ...beside]) mustDiffer(port, other);
   }
 
   /** In the store first, and then here. */
@@ -273,10 +292,11 @@ export class PortBook implements HealthSource {
 
 /** A tap has the name of its port's id. An interface of another name is another program's. */
 function movedPort(
-  { tap, ...before }: PlacedPort,
-  { machine, node, link = before.link }: Pick<PlacedPort, 'machine' | 'node'> & { readonly link?: string | undefined },
+  { tap, addresses: known, ...before }: PlacedPort,
+  { machine, node, link = before.link, addresses = known }: PortMove,
 ): PlacedPort {
-  return { ...before, machine, node, link, ...(tap && link === before.link && { tap }) };
+  const guest = addresses === undefined || addresses.length === 0 ? {} : { addresses };
+  return { ...before, machine, node, link, ...guest, ...(tap && link === before.link && { tap }) };
 }
 
 /** What was read of the store. */

@@ -4,8 +4,10 @@ import type { MachineWord } from '../../model/machine.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Assignments } from '../assignments/assignments.ts';
-import type { PlaceCandidate } from './placement.ts';
+import { mustFit, type PlaceCandidate, placeAnywhere } from './placement.ts';
 import type { WorkloadBook } from './workload-book.ts';
+import type { WorkloadRecord } from './workload-record.ts';
+import { workloadElsewhere } from './workload-refusals.ts';
 import { isAlive, type WorkloadReports } from './workload-reports.ts';
 import { holdsMemory } from './workload-views.ts';
 
@@ -33,6 +35,30 @@ export class PlaceCandidates {
       rule: 'host0 places workloads on nodes that it can tell of them.',
       remedy: 'See `mesh node list`. `mesh node enroll` gives a machine its key.',
     });
+  }
+
+  /** The node where a workload is or is to be started. @throws MESH_WORKLOAD_NO_ROOM, MESH_NODE_* */
+  chosen(record: WorkloadRecord, wanted: string | undefined, workload = record.workload): PlaceCandidate {
+    const { at } = record;
+    const { place } = workload;
+    const named = wanted ?? (at === undefined && place.kind === 'node' ? place.node : undefined);
+    if (at !== undefined) {
+      const candidate = this.at(at.machine, workload.name);
+      if (named !== undefined && this.called(named, workload.name).machine !== at.machine)
+        throw workloadElsewhere(record, named);
+      mustFit(workload, candidate);
+      return candidate;
+    }
+    if (named !== undefined) {
+      const candidate = this.called(named, workload.name);
+      mustFit(workload, candidate);
+      return candidate;
+    }
+    const { reached } = this.#input.reports;
+    return placeAnywhere(
+      workload,
+      reached.map((machine) => this.at(machine, workload.name)),
+    );
   }
 
   /** @param workload the name of the workload that is to be placed: what it has there already is free for it */

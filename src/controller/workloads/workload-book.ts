@@ -21,9 +21,17 @@ export interface WorkloadChangeOrder {
   readonly ports?: PortChanges;
 }
 
+/** Where the ports of workloads are. */
+export interface WorkloadPortsInput {
+  readonly ports: Pick<PortBook, 'together'>;
+  /** Whether no node has a port of this id from an earlier store. Absent: none has. */
+  readonly isFreePort?: (id: string) => boolean;
+}
+
 /** Keeps the workloads. */
 export class WorkloadBook implements HealthSource {
   readonly #ports: Pick<PortBook, 'together'>;
+  readonly #isFreePort: ((id: string) => boolean) | undefined;
   readonly #collection: Collection<WorkloadRecord>;
   readonly #records = new Map<string, { readonly record: WorkloadRecord; readonly modRevision: number }>();
   readonly #spoilt: readonly string[];
@@ -33,8 +41,9 @@ export class WorkloadBook implements HealthSource {
   #revision: number;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(store: Store, ports: Pick<PortBook, 'together'>, list: ReadWorkloads) {
+  private constructor(store: Store, { ports, isFreePort }: WorkloadPortsInput, list: ReadWorkloads) {
     this.#ports = ports;
+    this.#isFreePort = isFreePort;
     this.#collection = new Collection(store, WORKLOAD_RECORDS);
     for (const stored of list.records) this.#records.set(stored.record.workload.name, stored);
     this.#spoilt = list.spoilt;
@@ -42,13 +51,18 @@ export class WorkloadBook implements HealthSource {
   }
 
   /** Reads the workloads. @throws MESH_STORE_BROKEN */
-  static async open(store: Store, ports: Pick<PortBook, 'together'>): Promise<WorkloadBook> {
+  static async open(store: Store, ports: WorkloadPortsInput): Promise<WorkloadBook> {
     return new WorkloadBook(store, ports, await new Collection(store, WORKLOAD_RECORDS).list());
   }
 
   /** The store's revision that the workloads show. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** The store's revision of the last change of a workload; 0 if there is none of this name. */
+  revisionOf(name: string): number {
+    return this.#records.get(name)?.modRevision ?? 0;
   }
 
   /** All workloads, in the order of their names. */
@@ -111,13 +125,17 @@ export class WorkloadBook implements HealthSource {
     const before = this.#records.get(name);
     let record: WorkloadRecord | undefined;
     const compare = [this.#collection.at(name, before?.modRevision ?? 0)];
-    const revision = await this.#ports.together(ports, (made) => {
-      record = after?.(made.map(({ id }) => id));
-      return {
-        compare,
-        changes: [record === undefined ? this.#collection.remove(name) : this.#collection.put(record)],
-      };
-    });
+    const revision = await this.#ports.together(
+      ports,
+      (made) => {
+        record = after?.(made.map(({ id }) => id));
+        return {
+          compare,
+          changes: [record === undefined ? this.#collection.remove(name) : this.#collection.put(record)],
+        };
+      },
+      this.#isFreePort,
+    );
     if (revision === undefined) throw changedByAnother(this.#collection.keyOf(name));
     this.#revision = revision;
     if (record === undefined) this.#records.delete(name);

@@ -4,15 +4,16 @@ import { type Workload, workloadIdOf } from '../../model/workload/workload.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
+import type { MoveFaults } from './move-faults.ts';
 import { PlaceCandidates, type PlaceCandidatesInput } from './place-candidates.ts';
-import { demandBytes, mustFit, type PlaceCandidate, placeAnywhere } from './placement.ts';
+import { demandBytes, mustFit } from './placement.ts';
 import type { WorkloadChangeOrder } from './workload-book.ts';
 import { overbooked, workloadFindings } from './workload-findings.ts';
 import { type CardNetworks, networkOfCard, planCards } from './workload-ports.ts';
 import type { WorkloadNode, WorkloadRecord } from './workload-record.ts';
 import {
   disksStay,
-  workloadElsewhere,
+  workloadDouble,
   workloadMoves,
   workloadOnNoNode,
   workloadOutOfReach,
@@ -24,7 +25,9 @@ import { isAlive } from './workload-reports.ts';
 import { workloadView } from './workload-views.ts';
 
 /** What the commands work on. */
-export interface WorkloadOrdersInput extends CardNetworks, PlaceCandidatesInput {}
+export interface WorkloadOrdersInput extends CardNetworks, PlaceCandidatesInput {
+  readonly faults: Pick<MoveFaults, 'of'>;
+}
 
 /** `dryRun`: says what would be done, and does nothing. */
 export interface OrderOptions {
@@ -100,7 +103,8 @@ export class WorkloadOrders implements HealthSource {
         return { before, after, steps: [before === undefined ? `keep ${workload.name}` : `change ${workload.name}`] };
       }
       const { changes, portsAfter, steps } = planCards(workload, before.at, before, this.#input);
-      const after = { ...before, workload, generation: before.generation + 1 };
+      // One that has ended is wanted to run still: a later generation would start it.
+      const after = { ...before, workload, wanted: 'stopped' as const, generation: before.generation + 1 };
       return { before, after, ports: changes, portsAfter, steps: [`change ${workload.name}`, ...steps] };
     });
   }
@@ -117,7 +121,7 @@ export class WorkloadOrders implements HealthSource {
         this.#mustNotMove(before);
         if (options.workload !== undefined && !isDeepStrictEqual(before.workload, options.workload))
           this.#mustBeStill(before, 'started with another definition');
-        if (options.node !== undefined) this.#atOr(before, options.node);
+        if (options.node !== undefined) this.#places.chosen(before, options.node);
         return before.wanted === 'paused'
           ? { before, after: { ...before, wanted: 'running' }, steps: [`tell ${before.at?.node} to resume ${wanted}`] }
           : { before, after: before, steps: [] };
@@ -153,8 +157,8 @@ export class WorkloadOrders implements HealthSource {
     return this.#carryOut(options, () => {
       const before = this.#input.book.find(wanted);
       this.#mustNotMove(before);
+      if (before.wanted === 'stopped' || this.#hasEnded(before)) throw workloadStopped(before, 'paused');
       if (before.wanted === 'paused') return { before, after: before, steps: [] };
-      if (before.wanted === 'stopped') throw workloadStopped(before, 'paused');
       return {
         before,
         after: { ...before, wanted: 'paused' },
@@ -163,12 +167,12 @@ export class WorkloadOrders implements HealthSource {
     });
   }
 
-  /** Lets a guest go on that was paused. @throws MESH_WORKLOAD_UNKNOWN, MESH_WORKLOAD_RUNS for one that is stopped */
+  /** Lets a guest go on that was paused. @throws MESH_WORKLOAD_UNKNOWN, MESH_WORKLOAD_RUNS for one that does not run */
   resume(wanted: string, options: OrderOptions = {}): Promise<WorkloadAnswer> {
     return this.#carryOut(options, () => {
       const before = this.#input.book.find(wanted);
+      if (before.wanted === 'stopped' || this.#hasEnded(before)) throw workloadStopped(before, 'resumed');
       if (before.wanted === 'running') return { before, after: before, steps: [] };
-      if (before.wanted === 'stopped') throw workloadStopped(before, 'resumed');
       return {
         before,
         after: { ...before, wanted: 'running' },
@@ -203,7 +207,7 @@ export class WorkloadOrders implements HealthSource {
 
   /**
    * Begins to move a workload to another node: it stops first. Its disks are not copied: with `force` it gets new ones. From a node
-   * that is away it goes with `force` at once.
+   * that is away it goes with `force` at once. A move to the present node gives up the one that is under way.
    * @throws MESH_NOT_SUPPORTED for a workload with disks without `force`, and those of `start`
    */
   move(
@@ -216,7 +220,7 @@ export class WorkloadOrders implements HealthSource {
       const candidate = this.#places.called(to.node, workload.name);
       const target: WorkloadNode = { machine: candidate.machine, node: candidate.node };
       if (at === undefined) throw workloadOnNoNode(before);
-      if (at.machine === target.machine) return { before, after: before, steps: [] };
+      if (at.machine === target.machine) return stays(before);
       mustFit(workload, candidate);
       const isReached = this.#input.reports.isReached(at.machine);
       if (to.force === true && !isReached) return this.#placedAt(before, target);
@@ -261,8 +265,9 @@ export class WorkloadOrders implements HealthSource {
     if (workload === undefined) throw new TypeError('a workload is known, or given');
     if (before !== undefined) this.#mustNotMove(before);
     const known: WorkloadRecord = before ?? { workload, wanted: 'stopped', generation: 0, ports: {} };
-    const candidate = this.#atOr(known, options.node, workload);
+    const candidate = this.#places.chosen(known, options.node, workload);
     const at = { machine: candidate.machine, node: candidate.node };
+    this.#mustNotRunBeside(known, at);
     const { changes, portsAfter, steps } = planCards(workload, at, before, this.#input);
     const after: WorkloadRecord = { ...known, workload, at, wanted: 'running', generation: known.generation + 1 };
     const bytes = candidate.capacity === undefined ? workload.memoryBytes : demandBytes(workload, candidate.capacity);
@@ -279,30 +284,6 @@ export class WorkloadOrders implements HealthSource {
         `tell ${at.node} to start ${workload.name}`,
       ],
     };
-  }
-
-  /** The node where a workload is or is to be started. @throws MESH_WORKLOAD_NO_ROOM, MESH_NODE_* */
-  #atOr(record: WorkloadRecord, wanted: string | undefined, workload = record.workload): PlaceCandidate {
-    const { at } = record;
-    const { place } = workload;
-    const named = wanted ?? (at === undefined && place.kind === 'node' ? place.node : undefined);
-    if (at !== undefined) {
-      const candidate = this.#places.at(at.machine, workload.name);
-      if (named !== undefined && this.#places.called(named, workload.name).machine !== at.machine)
-        throw workloadElsewhere(record, named);
-      mustFit(workload, candidate);
-      return candidate;
-    }
-    if (named !== undefined) {
-      const candidate = this.#places.called(named, workload.name);
-      mustFit(workload, candidate);
-      return candidate;
-    }
-    const { reached } = this.#input.reports;
-    return placeAnywhere(
-      workload,
-      reached.map((machine) => this.#places.at(machine, workload.name)),
-    );
   }
 
   /** @throws MESH_WORKLOAD_TWICE when the name or the uuid is that of another workload */
@@ -332,6 +313,14 @@ export class WorkloadOrders implements HealthSource {
     if (record.moving !== undefined) throw workloadMoves(record);
   }
 
+  /** A store of a backup may not know where the guest is. @throws MESH_WORKLOAD_DOUBLE */
+  #mustNotRunBeside(record: WorkloadRecord, { machine }: WorkloadNode): void {
+    const { reports, nodes } = this.#input;
+    const others = reports.runningOn(workloadIdOf(record.workload.uuid)).filter((other) => other !== machine);
+    const other = others.find((candidate) => reports.isReached(candidate));
+    if (other !== undefined) throw workloadDouble(record, nodes.nameOf(other));
+  }
+
   #hasEnded(record: WorkloadRecord): boolean {
     const run = this.#runOf(record);
     return run !== undefined && run.generation === record.generation && !isAlive(run);
@@ -343,8 +332,8 @@ export class WorkloadOrders implements HealthSource {
   }
 
   #view(record: WorkloadRecord): WorkloadView {
-    const { reports, ports, nodes } = this.#input;
-    return workloadView(record, { reports, ports, nameOf: (machine) => nodes.nameOf(machine) });
+    const { reports, ports, nodes, faults } = this.#input;
+    return workloadView(record, { reports, ports, faults, nameOf: (machine) => nodes.nameOf(machine) });
   }
 
   #carryOut({ dryRun = false }: OrderOptions, decide: () => Decision): Promise<WorkloadAnswer> {
@@ -368,4 +357,13 @@ export class WorkloadOrders implements HealthSource {
         return { workload: this.#view(record), steps, dryRun };
       });
   }
+}
+
+/** The workload is where it is wanted. What was to move stays, and runs again if it should. */
+function stays(before: WorkloadRecord): Decision {
+  const { moving, ...after } = before;
+  if (moving === undefined) return { before, after, steps: [] };
+  const { workload, wanted, at } = before;
+  const start = wanted === 'stopped' ? [] : [`tell ${at?.node} to start ${workload.name}`];
+  return { before, after, steps: [`give up the move of ${workload.name} to ${moving.node}`, ...start] };
 }

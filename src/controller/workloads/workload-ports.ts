@@ -41,7 +41,7 @@ export function networkOfCard({ network: wanted }: WorkloadNetwork, { network, m
 
 /**
  * The ports that a workload needs on a node, beside those that it has. A port goes on with its id and its Ethernet address, where
- * its card is in the same network as before.
+ * its card is in the same network as before, also when the card has other IP addresses.
  * @param before undefined for a new workload
  * @throws those of `networkOfCard`
  */
@@ -59,20 +59,19 @@ export function planCards(
   for (const card of workload.networks) {
     const network = networkOfCard(card, networks);
     const port = known.get(before?.ports[card.id] ?? '');
-    const old = before?.workload.networks.find(({ id }) => id === card.id);
-    const isSame =
-      port?.network === network.id &&
-      (card.mac === undefined || card.mac === port.mac) &&
-      isDeepStrictEqual(old?.addresses, card.addresses);
+    const isSame = port?.network === network.id && (card.mac === undefined || card.mac === port.mac);
     if (port === undefined || !isSame) {
       wanting.push(card);
       steps.push(`place a port for the card ${card.id} in ${network.name} on ${at.node}`);
       continue;
     }
     kept[card.id] = port.id;
-    if (port.machine === at.machine) continue;
-    move.push({ id: port.id, ...at });
-    steps.push(`move port ${port.id} in ${network.name} to ${at.node}`);
+    const addresses = card.addresses.map(({ address }) => address);
+    const isElsewhere = port.machine !== at.machine;
+    const isOther = !isDeepStrictEqual(port.addresses ?? [], addresses);
+    if (isElsewhere || isOther) move.push({ id: port.id, ...at, ...(isOther && { addresses }) });
+    if (isElsewhere) steps.push(`move port ${port.id} in ${network.name} to ${at.node}`);
+    if (isOther) steps.push(`give port ${port.id} the addresses ${addresses.join(', ') || 'that its guest takes'}`);
   }
   const remove = Object.values(before?.ports ?? {}).filter((id) => known.has(id) && !Object.values(kept).includes(id));
   steps.push(...remove.map((id) => `delete port ${id}`));

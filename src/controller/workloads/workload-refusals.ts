@@ -32,8 +32,9 @@ export function workloadTwice({ name }: Workload, fault: string): MeshError {
 }
 
 /** What was asked for needs a workload that is started. */
-export function workloadStopped({ workload: { name } }: WorkloadRecord, verb: string): MeshError {
-  return new MeshError('MESH_WORKLOAD_RUNS', `${name} is stopped, and cannot be ${verb}`, {
+export function workloadStopped({ workload: { name }, wanted }: WorkloadRecord, verb: string): MeshError {
+  const state = wanted === 'stopped' ? 'is stopped' : 'has ended';
+  return new MeshError('MESH_WORKLOAD_RUNS', `${name} ${state}, and cannot be ${verb}`, {
     object: name,
     remedy: `Start it: \`mesh workload start -w ${name}\`.`,
   });
@@ -53,6 +54,17 @@ export function workloadElsewhere({ workload: { name }, at }: WorkloadRecord, wa
     object: name,
     rule: 'A workload stays on its node until it is moved.',
     remedy: `Move it: \`mesh workload move -w ${name} -n ${wanted}\`.`,
+  });
+}
+
+/** Another node runs the guest than the one where it is to be started. @param other the name of that node */
+export function workloadDouble({ workload: { name }, at }: WorkloadRecord, other: string): MeshError {
+  const take =
+    at === undefined ? `mesh workload start -w ${name} -n ${other}` : `mesh workload move -w ${name} -n ${other}`;
+  return new MeshError('MESH_WORKLOAD_DOUBLE', `${name} still runs on ${other}`, {
+    object: name,
+    rule: 'A workload runs on one node: two guests would have its addresses.',
+    remedy: `Keep it there: \`${take}\`. Or stop it there: \`mesh node orphans list\` says whether ${other} has it from an earlier store.`,
   });
 }
 

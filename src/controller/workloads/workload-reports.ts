@@ -2,18 +2,21 @@
 import type { Clock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { MembershipVersion } from '../../protocol/documents/membership.ts';
 import type { NodeStatus, ObjectStatus } from '../../protocol/documents/node-assignment.ts';
 import type { NodeCapacity, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 
 import type { GivenWorkloads } from '../assignments/given-workloads.ts';
 
 /** The part of a node's status that is about workloads. */
-export type WorkloadStatus = Partial<Pick<NodeStatus, 'runs' | 'capacity' | 'objects'>>;
+export type WorkloadStatus = Partial<Pick<NodeStatus, 'runs' | 'capacity' | 'objects' | 'assignment'>>;
 
 interface NodeWord {
   readonly runs: ReadonlyMap<string, WorkloadRun>;
   readonly states: ReadonlyMap<string, ObjectStatus>;
   readonly capacity: NodeCapacity | undefined;
+  /** The assignment that was in force. */
+  readonly assignment: MembershipVersion | undefined;
   readonly atMs: number;
 }
 
@@ -41,12 +44,13 @@ export class WorkloadReports {
     this.#changes.emit(machine);
   }
 
-  reported(machine: MachineWord, { runs = [], capacity, objects = [] }: WorkloadStatus): void {
+  reported(machine: MachineWord, { runs = [], capacity, objects = [], assignment }: WorkloadStatus): void {
     const workloads = objects.filter(({ kind }) => kind === 'workload');
     this.#nodes.set(machine, {
       runs: new Map(runs.map((run) => [run.id, run])),
       states: new Map(workloads.map((state) => [state.id, state])),
       capacity,
+      assignment,
       atMs: this.#clock.nowMs(),
     });
     this.#changes.emit(machine);
@@ -76,6 +80,12 @@ export class WorkloadReports {
   /** The state of a workload as an object of the node. */
   stateOn(machine: MachineWord, id: string): ObjectStatus | undefined {
     return this.#nodes.get(machine)?.states.get(id);
+  }
+
+  /** Whether the node had an assignment of this version, or a later one of the same epoch, when it told last. */
+  hasTaken(machine: MachineWord, { epoch, revision }: MembershipVersion): boolean {
+    const taken = this.#nodes.get(machine)?.assignment;
+    return taken?.epoch === epoch && taken.revision >= revision;
   }
 
   /** How long ago the node told last; undefined if it has not told in this run of host0. */

@@ -3,6 +3,7 @@ import type { MachineWord } from '../../model/machine.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadPortView, WorkloadState, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { PortBook } from '../ports/port-book.ts';
+import type { MoveFaults } from './move-faults.ts';
 import type { WorkloadRecord } from './workload-record.ts';
 import { isAlive, type WorkloadReports } from './workload-reports.ts';
 
@@ -12,10 +13,14 @@ export interface WorkloadViewsInput {
   readonly ports: Pick<PortBook, 'all'>;
   /** The present name of a node. */
   readonly nameOf: (machine: MachineWord) => string;
+  readonly faults: Pick<MoveFaults, 'of'>;
 }
 
 /** The view of one workload. */
-export function workloadView(record: WorkloadRecord, { reports, ports, nameOf }: WorkloadViewsInput): WorkloadView {
+export function workloadView(
+  record: WorkloadRecord,
+  { reports, ports, nameOf, faults }: WorkloadViewsInput,
+): WorkloadView {
   const { workload, wanted, generation, at, moving } = record;
   const id = workloadIdOf(workload.uuid);
   const run = at && reports.runOn(at.machine, id);
@@ -26,7 +31,7 @@ export function workloadView(record: WorkloadRecord, { reports, ports, nameOf }:
     workload,
     wanted,
     generation,
-    ...stateOf(record, reports),
+    ...stateOf(record, reports, faults.of(workload.name)),
     ...(at !== undefined && { node: nameOf(at.machine), machine: at.machine }),
     ...(moving !== undefined && { movesTo: nameOf(moving.machine) }),
     ports: cardViews(record, ports),
@@ -37,7 +42,11 @@ export function workloadView(record: WorkloadRecord, { reports, ports, nameOf }:
 
 type Stated = Pick<WorkloadView, 'state' | 'ageSec' | 'why' | 'error'>;
 
-function stateOf({ workload, wanted, generation, at, moving }: WorkloadRecord, reports: WorkloadReports): Stated {
+function stateOf(
+  { workload, wanted, generation, at, moving }: WorkloadRecord,
+  reports: WorkloadReports,
+  moveFault: string | undefined,
+): Stated {
   if (at === undefined) return { state: 'new' };
   const id = workloadIdOf(workload.uuid);
   const run = reports.runOn(at.machine, id);
@@ -53,7 +62,8 @@ function stateOf({ workload, wanted, generation, at, moving }: WorkloadRecord, r
       why: `its node has no channel to host0${last}`,
     };
   }
-  if (moving !== undefined) return { state: 'moving', ...age, ...why };
+  if (moving !== undefined)
+    return { state: 'moving', ...age, ...why, ...(moveFault !== undefined && { why: moveFault }) };
   const object = reports.stateOn(at.machine, id);
   if (run === undefined) {
     if (object?.state === 'failed') {

@@ -1,48 +1,10 @@
-/** What host0 decides of workloads: starts, places, reservations, changes and moves, with the ports of their cards. */
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { ManualClock } from '../../../test/kit/manual-clock.ts';
-import { MemoryStore } from '../../../test/kit/memory-store.ts';
-import { meshNumber } from '../../../test/kit/networks.ts';
+/** What host0 decides of workloads: starts, places, reservations and changes, with the ports of their cards. */
+import { expect, test } from 'vitest';
+import { A, B, blue, C, GIB, workloadHost0 as host0 } from '../../../test/kit/workload-host0.ts';
 import { capacity, runOf, workloadNamed } from '../../../test/kit/workloads.ts';
-import type { MachineId, MachineWord } from '../../model/machine.ts';
-import type { Network } from '../../model/network/network.ts';
+import { parseIpv4 } from '../../model/address/ipv4.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import { PortBook } from '../ports/port-book.ts';
-import { WorkloadBook } from './workload-book.ts';
-import { followMoves } from './workload-moves.ts';
-import { WorkloadOrders } from './workload-orders.ts';
-import { WorkloadReports } from './workload-reports.ts';
-
-const GIB = 1024 ** 3;
-const blue: Network = { ...meshNumber(0), name: 'blue' };
-const red: Network = { ...meshNumber(1), name: 'red' };
-const [A, B, C] = ['a0000000', 'b0000000', 'c0000000'] as [MachineId, MachineId, MachineId];
-const NAMES: Readonly<Record<string, string>> = { [A]: 'node1', [B]: 'node2', [C]: 'node3' };
-
-async function host0(store = new MemoryStore()) {
-  const clock = new ManualClock();
-  const ports = await PortBook.open(store);
-  const book = await WorkloadBook.open(store, ports);
-  const reports = new WorkloadReports(clock);
-  const nodes = {
-    nodeCalled: (wanted: string) => {
-      const machine = [A, B, C].find((id) => id === wanted || NAMES[id] === wanted);
-      return machine && { machine, name: NAMES[machine] ?? '' };
-    },
-    nameOf: (machine: MachineWord) => NAMES[machine] ?? machine,
-  };
-  const network = (wanted: string) => {
-    const found = [blue, red].find(({ name }) => name === wanted);
-    if (found === undefined) throw Object.assign(new Error('unknown'), { code: 'MESH_NET_UNKNOWN' });
-    return found;
-  };
-  const orders = new WorkloadOrders({ book, reports, nodes, network, ports, management: () => undefined });
-  const node = (machine: MachineWord, freeGib: number, more = {}) => {
-    reports.opened(machine);
-    reports.reported(machine, { capacity: { ...capacity, availableBytes: freeGib * GIB, ...more } });
-  };
-  return { store, clock, ports, book, reports, orders, node };
-}
 
 const web = workloadNamed('web', { memoryBytes: GIB });
 
@@ -169,6 +131,20 @@ test('start, stop, pause and resume say what is wanted; a second time they do no
   await expect(orders.pause('web')).rejects.toMatchObject({ code: 'MESH_WORKLOAD_RUNS' });
 });
 
+test.each([
+  'ended',
+  'failed',
+] as const)('a workload that has %s by itself is neither paused nor resumed', async (state) => {
+  const { orders, node, told } = await host0();
+  node(A, 8);
+  await orders.start('web', { workload: web });
+  told(A, runOf(workloadIdOf(web.uuid), { generation: 1, state }));
+  const refusal = { code: 'MESH_WORKLOAD_RUNS', message: expect.stringContaining('web has ended') };
+  await expect(orders.pause('web')).rejects.toMatchObject(refusal);
+  await expect(orders.resume('web')).rejects.toMatchObject(refusal);
+  expect((await orders.start('web')).workload.generation).toBe(2);
+});
+
 test('a running workload is neither changed nor deleted; a changed card has another port, the others keep theirs', async () => {
   const { orders, node, reports, ports } = await host0();
   node(A, 8);
@@ -196,43 +172,59 @@ test('a running workload is neither changed nor deleted; a changed card has anot
   expect([...ports.all, ...orders.list()]).toEqual([]);
 });
 
-test('a workload that moves stops first, and then is on its new node with its ports', async () => {
-  const { orders, node, reports, ports, book } = await host0();
+test.each([
+  'ended',
+  'failed',
+] as const)('a change of a workload that has %s by itself does not start it', async (state) => {
+  const { orders, node, reports, book } = await host0();
   node(A, 8);
-  node(B, 4);
   await orders.start('web', { workload: web });
-  const id = workloadIdOf(web.uuid);
-  reports.reported(A, { runs: [runOf(id, { generation: 1 })], capacity });
-  await expect(orders.move('web', { node: 'node2' })).rejects.toMatchObject({ code: 'MESH_NOT_SUPPORTED' });
-  const end = followMoves({ book, reports, orders, journal: { failure: () => undefined } });
-  onTestFinished(end);
-  await orders.move('web', { node: 'node2', force: true });
-  expect(orders.show('web')).toMatchObject({ state: 'moving', node: 'node1', movesTo: 'node2' });
-  expect(book.on(A)).toMatchObject([{ wanted: 'stopped' }]);
-  expect(book.on(B)).toEqual([]);
-  await expect(orders.start('web')).rejects.toMatchObject({ code: 'MESH_WORKLOAD_RUNS' });
-  reports.reported(A, { runs: [runOf(id, { generation: 1, state: 'stopped' })], capacity });
-  await vi.waitFor(() => expect(book.on(A)).toEqual([]));
-  expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running' }]);
-  expect(ports.all).toMatchObject([{ id: '1', machine: B }]);
+  reports.reported(A, { runs: [runOf(workloadIdOf(web.uuid), { generation: 1, state })], capacity });
+  await orders.put({ ...web, memoryBytes: 2 * GIB });
+  expect(book.on(A)).toMatchObject([{ generation: 2, wanted: 'stopped', workload: { memoryBytes: 2 * GIB } }]);
 });
 
-test('a node that is lost keeps its workload; force starts it elsewhere, and the old node is named when it comes back', async () => {
-  const { orders, node, reports, clock, book } = await host0();
+test('a card with other addresses keeps its port, and two cards may change theirs with one another', async () => {
+  const { orders, node, ports, store } = await host0();
   node(A, 8);
-  node(B, 4);
+  const [lan] = web.networks;
+  if (lan === undefined) throw new TypeError('the workload has a card');
+  const of = (last: number) => ({ address: parseIpv4(`10.0.0.${last}`), length: 24 });
+  const cards = (first: number, second: number) => ({
+    ...web,
+    networks: [
+      { ...lan, addresses: [of(first)] },
+      { ...lan, id: 'wan', addresses: [of(second)] },
+    ],
+  });
+  await orders.put(cards(5, 6));
+  await orders.start('web');
+  await orders.stop('web');
+  const before = ports.all;
+  const { steps } = await orders.put(cards(6, 5));
+  expect(steps).toContain('give port 1 the addresses 10.0.0.6');
+  expect(ports.all.map(({ id, mac, addresses }) => ({ id, mac, addresses }))).toEqual([
+    { id: '1', mac: before[0]?.mac, addresses: ['10.0.0.6'] },
+    { id: '2', mac: before[1]?.mac, addresses: ['10.0.0.5'] },
+  ]);
+  await orders.put({ ...web, networks: [{ ...lan, addresses: [] }] });
+  expect(ports.all).toMatchObject([{ id: '1' }]);
+  expect(ports.all[0]).not.toHaveProperty('addresses');
+  expect((await PortBook.open(store)).all).toEqual(ports.all);
+});
+
+test('a card of another name may have the address and the Ethernet address of the one that it replaces', async () => {
+  const { orders, node, ports, store } = await host0();
+  node(A, 8);
   await orders.start('web', { workload: web });
-  const run = runOf(workloadIdOf(web.uuid), { generation: 1 });
-  reports.reported(A, { runs: [run], capacity });
-  reports.closed(A);
-  await clock.pass(60_000);
-  expect(orders.show('web')).toMatchObject({ state: 'lost', ageSec: 60 });
-  await expect(orders.move('web', { node: 'node2' })).rejects.toMatchObject({ code: 'MESH_NODE_OFFLINE' });
-  await orders.move('web', { node: 'node2', force: true });
-  expect(book.on(A)).toEqual([]);
-  reports.opened(A);
-  reports.reported(A, { runs: [run], capacity });
-  expect(orders.show('web')).toMatchObject({ node: 'node2', alsoOn: ['node1'] });
+  await orders.stop('web');
+  const [before] = ports.all;
+  await orders.put({
+    ...web,
+    networks: web.networks.map((card) => ({ ...card, id: 'eth0', ...(before && { mac: before.mac }) })),
+  });
+  expect(ports.all).toMatchObject([{ id: '2', mac: before?.mac, addresses: ['10.0.0.5'] }]);
+  expect((await store.range('/v1/macs/')).entries).toHaveLength(1);
 });
 
 test('another host0 process has the same workloads, with their ports', async () => {

@@ -79,8 +79,8 @@ export function imageKind(head: Buffer, sizeBytes: number, source: string): Imag
   return { format: 'raw', diskBytes: sizeBytes };
 }
 
-/** Whether a file is a qcow2 image of a known version. */
-function isQcow2(head: Buffer): boolean {
+/** Whether a file is a qcow2 image of a known version. @param head its first `IMAGE_HEAD_BYTES` bytes, or more */
+export function isQcow2(head: Buffer): boolean {
   if (head.length < 8 || head.readUInt32BE(0) !== 0x514649fb) return false;
   return head.length >= (QCOW2_HEADER_BYTES.get(head.readUInt32BE(4)) ?? Number.POSITIVE_INFINITY);
 }
