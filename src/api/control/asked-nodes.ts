@@ -1,6 +1,7 @@
 /** The nodes that host0 can ask: those with a channel, and host0 itself. */
 import type { Controller } from '../../controller/controller.ts';
 import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
 import type { Channels } from '../channel/channels.ts';
 
@@ -15,14 +16,17 @@ export interface AskedNodesInput {
 /** A node by its name, and how it is asked. */
 export interface NamedNode {
   readonly name: string;
+  /** What its keys belong to; undefined for host0 itself. */
+  readonly machine?: MachineWord;
+  /** Whether the node is host0 itself. */
+  readonly isOwn: boolean;
   /** @throws MESH_CHANNEL_DOWN */
   readonly ask: () => AskedNode['node'];
 }
 
 /** An answer of a node, or why there is none. */
-export type NodeAnswer<T> =
-  | { readonly node: string; readonly answer: T }
-  | { readonly node: string; readonly error: MeshError };
+export type NodeAnswer<T> = Pick<NamedNode, 'machine' | 'isOwn'> &
+  ({ readonly node: string; readonly answer: T } | { readonly node: string; readonly error: MeshError });
 
 /** Asks nodes. */
 export class AskedNodes {
@@ -36,8 +40,10 @@ export class AskedNodes {
   get all(): readonly NamedNode[] {
     const { controller, channels, ownNode } = this.#input;
     return controller.nodes().flatMap(({ name, role, machine }): NamedNode[] => {
-      if (role === 'host0') return [{ name, ask: () => ownNode.node }];
-      return machine === undefined ? [] : [{ name, ask: () => channels.connectionOf(machine).node }];
+      if (role === 'host0') return [{ name, isOwn: true, ask: () => ownNode.node }];
+      return machine === undefined
+        ? []
+        : [{ name, machine, isOwn: false, ask: () => channels.connectionOf(machine).node }];
     });
   }
 
@@ -56,8 +62,8 @@ export class AskedNodes {
       });
     }
     const { name, role, machine } = node;
-    if (role === 'host0') return { name, ask: () => ownNode.node };
-    if (machine !== undefined) return { name, ask: () => channels.connectionOf(machine).node };
+    if (role === 'host0') return { name, isOwn: true, ask: () => ownNode.node };
+    if (machine !== undefined) return { name, machine, isOwn: false, ask: () => channels.connectionOf(machine).node };
     throw new MeshError('MESH_CHANNEL_DOWN', `${name} does not say which machine it is`, { object: name });
   }
 
@@ -66,10 +72,12 @@ export class AskedNodes {
     const nodes = word === undefined ? this.all : [this.called(word)];
     return Promise.all(
       nodes.map(async (node) => {
+        const { name, machine, isOwn } = node;
+        const of = { node: name, isOwn, ...(machine !== undefined && { machine }) };
         try {
-          return { node: node.name, answer: await ask(node.ask()) };
+          return { ...of, answer: await ask(node.ask()) };
         } catch (thrown) {
-          return { node: node.name, error: MeshError.from(thrown) };
+          return { ...of, error: MeshError.from(thrown) };
         }
       }),
     );

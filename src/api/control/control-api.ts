@@ -120,7 +120,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
-    ...consoleHandlers(nodes),
+    ...consoleHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
     ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),

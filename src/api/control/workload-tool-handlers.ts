@@ -1,6 +1,8 @@
 /** What host0 answers of consoles and disk images: it asks the nodes. */
+import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
+import type { WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
 import type { IMAGE_ROUTES } from '../../protocol/routes/disk-image-routes.ts';
 import type { AskedNodes } from './asked-nodes.ts';
@@ -8,13 +10,26 @@ import type { AskedNodes } from './asked-nodes.ts';
 /** A node that does not answer a list at once is left out. */
 const LIST_MS = 5_000;
 
+/** The workloads, and the machine on which host0 has placed each. */
+export interface PlacedWorkloads {
+  list(): readonly Pick<WorkloadView, 'name' | 'machine'>[];
+}
+
 /** The handlers of consoles. */
-export function consoleHandlers(nodes: AskedNodes): RouteHandlers<typeof CONSOLE_ROUTES> {
+export function consoleHandlers(nodes: AskedNodes, workloads: PlacedWorkloads): RouteHandlers<typeof CONSOLE_ROUTES> {
   return {
     'GET /v1/consoles': async ({ query }) => {
       const answers = await nodes.answers(query.node, (node) => node.ask('GET /consoles', { timeoutMs: LIST_MS }));
+      const placed = workloads.list();
+      // A node that was taken over could name any workload, and get what is typed for it.
+      const isHere = (workload: string, machine: string | undefined): boolean =>
+        placed.some((one) => one.name === workload && one.machine !== undefined && one.machine === machine);
       return answers.flatMap((given) =>
-        'answer' in given ? given.answer.map((view) => ({ ...view, node: given.node })) : [],
+        'answer' in given
+          ? given.answer
+              .filter((view) => given.isOwn || isHere(view.workload, given.machine))
+              .map((view) => ({ ...view, node: given.node }))
+          : [],
       );
     },
     'GET /v1/consoles/{node}/{workload}': async ({ path, query }, open) => {
@@ -52,8 +67,10 @@ export function imageHandlers(nodes: AskedNodes): RouteHandlers<typeof IMAGE_ROU
       const out = open();
       out.on('error', () => out.destroy());
       out.once('close', () => gone.abort());
+      // A node that sends quicker than the requester reads waits.
       for (let next = first; next.done !== true && !out.destroyed; next = await lines.next()) {
-        if (next.value.document !== undefined) out.write(`${JSON.stringify(next.value.document)}\n`);
+        if (next.value.document === undefined || out.write(`${JSON.stringify(next.value.document)}\n`)) continue;
+        await once(out, 'drain', { signal: gone.signal }).catch(() => undefined);
       }
       await lines.return(undefined);
       out.end();

@@ -112,7 +112,7 @@ async function pair() {
     cache,
     host,
     common,
-    ...consoleHandlers(nodes),
+    ...consoleHandlers(nodes, { list: () => [{ name: 'web', machine }] }),
     ...imageHandlers(nodes),
     ...nodeLogHandlers(nodes),
     journal,
@@ -122,7 +122,11 @@ async function pair() {
 test('two look at a console of a node by host0, and one types', async () => {
   const { directory, consoles, common, ...handlers } = await pair();
   const guest = await FakeConsole.open(join(directory, 'vm/0badcafe'));
-  consoles.follow([{ id: '0badcafe', workload: 'web' }]);
+  // A node that was taken over names a workload of another node, too.
+  consoles.follow([
+    { id: '0badcafe', workload: 'web' },
+    { id: '0badbeef', workload: 'bank' },
+  ]);
   await expect.poll(() => guest.isConnected, WITHIN).toBe(true);
   const path = { node: 'node1', workload: 'web' };
   const outs = ['one', 'two'].map((who) => {
@@ -136,6 +140,7 @@ test('two look at a console of a node by host0, and one types', async () => {
   await expect
     .poll(() => handlers['GET /v1/consoles']({ ...common, path: {}, query: {} }), WITHIN)
     .toMatchObject([{ node: 'node1', workload: 'web', isOpen: true, viewers: [{}, {}] }]);
+  expect(consoles.list()).toHaveLength(2);
   await guest.write('login: ');
   for (const { text } of outs) await expect.poll(text, WITHIN).toBe('login: ');
   const body = { base64: Buffer.from('root\r').toString('base64') };
@@ -207,6 +212,29 @@ test('a node gets an image of host0 over its channel, goes on after the channel 
   await handlers['DELETE /v1/disk-images']({ ...common, path: {}, query });
   expect((await cache.view()).images).toHaveLength(1);
 }, 60_000);
+
+test('lines about an image wait for a requester who reads slowly', async () => {
+  const sent = { count: 0 };
+  const line = { document: { kind: 'progress', progress: { doneBytes: 1, bytesPerSec: 1 } } };
+  const node = {
+    lines: async function* () {
+      for (; sent.count < 10_000; sent.count++) yield line;
+    },
+  };
+  const nodes = { called: () => ({ name: 'node1', isOwn: false, ask: () => node }) };
+  const handlers = imageHandlers(nodes as never);
+  const out = new PassThrough();
+  const common = { headers: {}, lines: new PassThrough(), from: undefined, path: {}, query: {} };
+  const body = { node: 'node1', source: 'isos/a.img' };
+  const done = handlers['POST /v1/disk-images']({ ...common, body }, () => out);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(out.writableNeedDrain).toBe(true);
+  expect(out.writableLength + out.readableLength).toBeLessThan(256 * 1024);
+  expect(sent.count).toBeLessThan(10_000);
+  out.resume();
+  await done;
+  expect(sent.count).toBe(10_000);
+});
 
 test('no path leads out of isos, and who gives one file up gets the next', async () => {
   const handlers = await pair();

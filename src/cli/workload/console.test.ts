@@ -4,12 +4,14 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { BIN, commandLine } from '../../../test/cli/mesh.ts';
 import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
 import { listenAt } from '../../../test/kit/route-answer.ts';
 import { Consoles } from '../../agent/console/consoles.ts';
 import { systemClock } from '../../model/clock.ts';
+import { CONSOLE_TAIL_BYTES } from '../../protocol/documents/workload/console.ts';
 import { CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
 
 /** A command starts in a second, or later on a machine with other things to do. */
@@ -82,3 +84,25 @@ test('a log has the last lines, without what a terminal obeys', async () => {
   const none = await commandLine(['--root', root, 'workload', 'log', '-w', 'other']);
   expect(none).toMatchObject({ code: 6, stderr: expect.stringContaining('MESH_CONSOLE_NONE') });
 });
+
+test('a log ends, and is no longer than what a node keeps, whatever the node sends', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'console-'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  mkdirSync(join(root, 'run/meshwork'), { recursive: true });
+  const view = { workload: 'web', id: '0badcafe', isOpen: true, keptBytes: 10, viewers: [], node: 'node1' };
+  const end = await listenAt(join(root, 'run/meshwork/control.sock'), CONSOLE_ROUTES, {
+    'GET /v1/consoles': () => [view],
+    'GET /v1/consoles/{node}/{workload}': async (_, open) => {
+      const endless = async function* () {
+        for (;;) yield Buffer.alloc(16 * 1024, 'lie\n');
+      };
+      await pipeline(endless, open()).catch(() => undefined);
+    },
+    'PUT /v1/consoles/{node}/{workload}': () => ({}),
+  });
+  onTestFinished(end);
+  const log = await commandLine(['--root', root, 'workload', 'log', '-w', 'web', '-l', '1000000']);
+  expect(log).toMatchObject({ code: 0, stderr: '' });
+  expect(log.stdout).toMatch(/^lie\nlie\n/);
+  expect(log.stdout.length).toBeLessThanOrEqual(2 * CONSOLE_TAIL_BYTES);
+}, 30_000);

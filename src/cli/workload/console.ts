@@ -107,8 +107,8 @@ async function runLog(context: Context, { workload, node, follow = false, lines 
     query: query(follow, Math.min(found.keptBytes, CONSOLE_TAIL_BYTES)),
     signal: interrupt.signal,
   });
-  // What is kept comes first: of that, only the last lines are shown.
-  let leftBytes = follow ? found.keptBytes : Number.POSITIVE_INFINITY;
+  // What is kept comes first: of that, only the last lines are shown. A node that sends more than a node keeps is not listened to.
+  let leftBytes = follow ? Math.min(found.keptBytes, CONSOLE_TAIL_BYTES) : CONSOLE_TAIL_BYTES;
   let kept: Buffer[] = [];
   const showKept = (): void => {
     for (const line of lastLines(Buffer.concat(kept), lines)) shown.push(line);
@@ -123,6 +123,7 @@ async function runLog(context: Context, { workload, node, follow = false, lines 
       }
       kept.push(chunk);
       leftBytes -= chunk.length;
+      if (leftBytes <= 0 && !follow) break;
       if (leftBytes <= 0) showKept();
     }
   } catch (thrown) {
