@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryGroup } from '../../../test/kit/memory-group.ts';
 import { ip } from '../../../test/kit/namespaces.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
@@ -31,7 +32,7 @@ import { wasKilledForMemory } from '../../kernel/out-of-memory.ts';
 import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
 import { parseMac } from '../../model/address/mac.ts';
-import { systemClock } from '../../model/clock.ts';
+import { type Clock, systemClock } from '../../model/clock.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { Signal } from '../../model/signal.ts';
 import type { Workload } from '../../model/workload/workload.ts';
@@ -57,6 +58,8 @@ const ID = '1a2b3c4d';
 const WAIT = { timeout: 90_000, interval: 20 };
 const MIB = 1024 * 1024;
 
+/** Of the workloads. */
+let clock: Clock;
 let root: string;
 let netns: string;
 let journal: Journal;
@@ -68,6 +71,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'mw-vm-'));
+  clock = systemClock;
   const namespace = temporaryNetns();
   netns = namespace.path;
   journal = new Journal(systemClock, 'agent', 'node1');
@@ -142,7 +146,7 @@ class Node {
       origin: () => () => Promise.reject(new Error('nothing comes from there')),
     });
     this.workloads = new NodeWorkloads({
-      clock: systemClock,
+      clock,
       journal,
       launcher,
       assignments: {
@@ -518,3 +522,20 @@ test('a guest reads its seed: who it is, its keys and its user data', async () =
     `guest: /seed/meta-data: {"instance-id":"${ID}","local-hostname":"web-1","public-keys":["${cloud.keys[0]}"]}`,
   );
 }, 180_000);
+
+test('a node whose emulator is installed while the agent runs tells host0 of it', async () => {
+  const manual = new ManualClock();
+  clock = manual;
+  const { PATH } = process.env;
+  vi.stubEnv('PATH', root);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const node = await Node.start();
+  await vi.waitFor(() => expect(node.workloads.capacity()).toMatchObject({ accelerator: 'none' }), WAIT);
+  await manual.pass(60_000);
+  expect(node.workloads.capacity()).toMatchObject({ accelerator: 'none' });
+  vi.stubEnv('PATH', PATH);
+  await manual.pass(30_000);
+  await vi.waitFor(() => expect(node.workloads.capacity()?.cpuModes).toContain('max'), WAIT);
+  expect(node.workloads.capacity()?.accelerator).not.toBe('none');
+  await node.crash();
+}, 60_000);

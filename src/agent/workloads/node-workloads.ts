@@ -72,6 +72,8 @@ interface Leaving {
 
 /** Debian's own services take some seconds to end. */
 const GRACE_SEC = 30;
+/** A look at the directories of PATH. */
+const EMULATOR_LOOK_MS = 30_000;
 /** A guest can write some MB a second to its console. */
 const CONSOLE_LOOK_MS = 1_000;
 const CONSOLE_MAX_BYTES = 1024 * 1024;
@@ -299,6 +301,16 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
       ...(models !== undefined && { cpuModes: models }),
     };
     this.#input.assignments.changed();
+    if (!hasEmulator) this.#askLater();
+  }
+
+  /** Asks the machine again once an emulator was installed: host0 gives no workload to a node without one. */
+  #askLater(): void {
+    this.#input.clock.after(EMULATOR_LOOK_MS, () => {
+      if (this.#isReleased) return;
+      if (findProgram(QEMU) === undefined) this.#askLater();
+      else void this.#askMachine();
+    });
   }
 }
 
