@@ -5,6 +5,9 @@ import { isBelow, publishedFile } from './published-path.ts';
 
 const PATH_MAX = 1024;
 
+/** The end of the name of a file that is written still: it is not published. */
+export const UNPUBLISHED_END = '.part';
+
 /**
  * Opens the file below `directory` that a path from the network names.
  * @param path as in the URL, percent-encoded, without a leading slash
@@ -46,6 +49,9 @@ function decodePath(path: string): string {
   }
   const names = decoded.split('/');
   if (decoded.includes('\0') || names.some((name) => name === '' || name === '.' || name === '..')) {
+    throw unknownPath(path);
+  }
+  if (decoded.endsWith(UNPUBLISHED_END)) {
     throw unknownPath(path);
   }
   return decoded;

@@ -9,6 +9,7 @@ import { sizeIn } from '../agent/images/image-limit.ts';
 import { sourceText } from '../agent/images/image-source.ts';
 import { Volumes } from '../agent/images/volumes.ts';
 import { webOrigin } from '../agent/images/web-origin.ts';
+import { vmConsoleLog, vmConsoleSocket } from '../agent/workloads/vm-place.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -48,7 +49,10 @@ export async function openImages({ paths, clock, journal, assignments, isHost0, 
     },
   });
   await images.open();
-  const consoles = new Consoles(paths.machines, clock);
+  const consoles = new Consoles(
+    (id) => ({ socketPath: vmConsoleSocket(paths, id), logPath: vmConsoleLog(paths, id) }),
+    clock,
+  );
   const follow = (): void =>
     consoles.follow(
       assignments.workloads

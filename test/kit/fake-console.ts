@@ -5,6 +5,12 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
+/** The consoles of emulators that have a directory each. */
+export const placesIn = (directory: string) => (id: string) => ({
+  socketPath: join(directory, id, 'console.sock'),
+  logPath: join(directory, id, 'console.log'),
+});
+
 /** One emulator's console. */
 export class FakeConsole {
   readonly #directory: string;
@@ -45,6 +51,11 @@ export class FakeConsole {
   /** What the guest writes. Resolves when the client has taken it: a client that does not read stops the guest. */
   async write(text: string | Buffer): Promise<void> {
     appendFileSync(join(this.#directory, 'console.log'), text);
+    await this.send(text);
+  }
+
+  /** What the guest writes, without the log. */
+  async send(text: string | Buffer): Promise<void> {
     for (const socket of this.#clients) await new Promise<void>((resolve) => socket.write(text, () => resolve()));
   }
 

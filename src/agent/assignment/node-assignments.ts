@@ -337,7 +337,7 @@ export class NodeAssignments {
     const given = Array.from(this.#objects.ports.values(), ({ port }) => {
       const starting: PortState = { state: 'wanted', why: AGENT_STARTING };
       const { port: detail, ...state } = this.#agent?.portState(port) ?? starting;
-      const refusal = refusedPorts.get(port.link);
+      const refusal = refusedPorts.get(port.link)?.error;
       if (refusal !== undefined) return aged('port', port.link, refusedState(refusal));
       const now = aged(
         'port',

@@ -56,7 +56,7 @@ test('host0 adds services and ports to the network of a file, and nothing to the
   expect(document.attachments[1]).toEqual({ ...files[1], reasons: ['file', 'service', 'port'], services: dhcp });
   expect(document.attachments[1]?.network).toBe(lab);
   expect(document.ports.map(({ link }) => link)).toEqual(['v1']);
-  expect(fromHost0.refusedPorts.get('v2')).toMatchObject({ code: 'MESH_PORT_UNFIT', object: 'v2' });
+  expect(fromHost0.refusedPorts.get('v2')?.error).toMatchObject({ code: 'MESH_PORT_UNFIT', object: 'v2' });
 });
 
 test('a file wins for its name and devices, and the administrator for an interface', () => {

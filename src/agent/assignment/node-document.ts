@@ -34,7 +34,13 @@ export interface JudgedGiven {
   /** Why the node cannot have a network of these. */
   readonly refusedNetworks: ReadonlyMap<NetworkId, MeshError>;
   /** Why the node cannot have a port of these, by the name of its interface. */
-  readonly refusedPorts: ReadonlyMap<string, MeshError>;
+  readonly refusedPorts: ReadonlyMap<string, RefusedPort>;
+}
+
+/** A port that host0 has given and the node cannot have. */
+export interface RefusedPort {
+  readonly port: AssignedPort;
+  readonly error: MeshError;
 }
 
 /** Nothing from host0. */
@@ -77,7 +83,7 @@ export function judgeGiven(
     additions: new Map(added.map((attachment) => [attachment.network.id, attachment])),
     ports: ports.filter((port) => !refused.includes(port)),
     refusedNetworks,
-    refusedPorts: new Map(refused.map(({ link }) => [link, inManagement(link)])),
+    refusedPorts: new Map(refused.map((port) => [port.link, { port, error: inManagement(port.link) }])),
   };
 }
 

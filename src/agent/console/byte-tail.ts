@@ -1,3 +1,6 @@
+/** A guest that writes byte by byte fills no memory: each buffer takes more than a hundred bytes beside its content. */
+const CHUNKS_MAX = 1_024;
+
 /** The last bytes of a stream without an end. */
 export class ByteTail {
   readonly #maxBytes: number;
@@ -21,6 +24,12 @@ export class ByteTail {
       if (first.length <= over) this.#chunks.shift();
       else this.#chunks[0] = first.subarray(over);
     }
+    if (this.#chunks.length > CHUNKS_MAX) this.#chunks = [Buffer.concat(this.#chunks)];
+  }
+
+  /** How many buffers hold the bytes. */
+  get chunkCount(): number {
+    return this.#chunks.length;
   }
 
   /** The last bytes, at most `count`. */

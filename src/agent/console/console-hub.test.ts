@@ -1,9 +1,10 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
-import { FakeConsole } from '../../../test/kit/fake-console.ts';
+import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { CONSOLE_TAIL_BYTES } from '../../protocol/documents/workload/console.ts';
@@ -15,7 +16,7 @@ const WITHIN = { timeout: 5_000 };
 function place(): { directory: string; vm: string; consoles: Consoles } {
   const directory = mkdtempSync(join(tmpdir(), 'console-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const consoles = new Consoles(directory, systemClock);
+  const consoles = new Consoles(placesIn(directory), systemClock);
   onTestFinished(() => consoles.close());
   return { directory, vm: join(directory, '0badcafe'), consoles };
 }
@@ -113,6 +114,22 @@ test('the output from before the agent, and of an emulator that has ended, is th
   consoles.follow([]);
   await log.done;
   await expect(consoles.watch(() => new PassThrough(), WATCH)).rejects.toMatchObject({ code: 'MESH_CONSOLE_NONE' });
+});
+
+test.each([
+  ['a link', (log: string, victim: string) => symlinkSync(victim, log)],
+  ['a pipe', (log: string) => void execFileSync('mkfifo', [log])],
+])('%s in the place of the log is not read, and the console is served', async (_, put) => {
+  const { directory, vm, consoles } = place();
+  const guest = await FakeConsole.open(vm);
+  const victim = join(directory, 'victim');
+  writeFileSync(victim, 'a secret');
+  put(join(vm, 'console.log'), victim);
+  consoles.follow([OWNER]);
+  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(true);
+  const one = viewer(consoles);
+  await guest.send('login: ');
+  await expect.poll(one.text, WITHIN).toBe('login: ');
 });
 
 test('a guest that does not read its console takes no more, and nothing grows', async () => {

@@ -3,13 +3,14 @@
  * is that client, reads for ever, keeps the last output, and serves any number of viewers. A viewer that reads slowly loses output;
  * the guest never waits.
  */
-import { statSync } from 'node:fs';
+import { constants, lstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { CONSOLE_TAIL_BYTES, type ConsoleView } from '../../protocol/documents/workload/console.ts';
+import { connectEmulator } from '../../services/qemu/emulator-socket.ts';
 import { ByteTail } from './byte-tail.ts';
 
 /** What a hub needs. */
@@ -17,9 +18,9 @@ export interface ConsoleHubInput {
   /** The name of the workload. */
   readonly workload: string;
   readonly id: string;
-  /** The socket on which the emulator takes one client. */
+  /** The socket on which the emulator takes one client. The emulator may write to the directory of the socket. */
   readonly socketPath: string;
-  /** The file to which the emulator writes the same output, also while nobody is connected. */
+  /** The file to which the emulator writes the same output, also while nobody is connected. Only root may write to its directory. */
   readonly logPath: string;
   readonly clock: Clock;
 }
@@ -44,6 +45,8 @@ const RETRY_MS = { least: 50, most: 1_000 } as const;
 /** A viewer may be this far behind. */
 const LAG_MAX_BYTES = 1024 * 1024;
 const VIEWERS_MAX = 64;
+/** A link is not followed, and the open of a pipe does not wait for its writer. */
+const LOG_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** A guest reads what is typed within this time, or its console takes nothing. */
 const INPUT_MS = 5_000;
 /** What the guest has not read yet. */
@@ -135,7 +138,7 @@ export class ConsoleHub {
     if (this.#isClosed) return;
     const { socketPath, logPath } = this.#input;
     const askedAt = sizeOf(logPath);
-    const socket = connect(socketPath);
+    const socket = connectEmulator(socketPath);
     this.#socket = socket;
     let missed: Buffer[] | undefined = [];
     socket.on('connect', () => {
@@ -165,9 +168,11 @@ export class ConsoleHub {
 
   /** Takes what the log has more than the hub knows. @param size of the log as far as it is of interest */
   async #readLog(size: number): Promise<void> {
-    const file = await open(this.#input.logPath, 'r').catch(() => undefined);
+    const file = await open(this.#input.logPath, LOG_FLAGS).catch(() => undefined);
     if (file === undefined) return;
     try {
+      const found = await file.stat();
+      if (!found.isFile() || found.nlink !== 1) return;
       // The log was cut, so that it does not fill the disk.
       const from = Math.max(size < this.#logBytes ? 0 : this.#logBytes, size - CONSOLE_TAIL_BYTES);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
@@ -198,7 +203,7 @@ export class ConsoleHub {
 
 /** The size of a file; 0 when there is none. */
 function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** How many of the first bytes of one text are the last ones of another. */

@@ -1,11 +1,9 @@
 /** The consoles of all virtual machines of a node. */
-import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ConsoleView } from '../../protocol/documents/workload/console.ts';
-import { QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
-import { ConsoleHub } from './console-hub.ts';
+import { ConsoleHub, type ConsoleHubInput } from './console-hub.ts';
 
 /** A virtual machine with a console. */
 export interface ConsoleOwner {
@@ -25,15 +23,17 @@ export interface ConsoleQuery {
   readonly who: string;
 }
 
+/** Where the console of a virtual machine is, by the id of the virtual machine. */
+export type ConsolePlaces = (id: string) => Pick<ConsoleHubInput, 'socketPath' | 'logPath'>;
+
 /** Keeps a hub for each virtual machine. */
 export class Consoles {
-  readonly #directory: string;
+  readonly #placeOf: ConsolePlaces;
   readonly #clock: Clock;
   readonly #hubs = new Map<string, { readonly workload: string; readonly hub: ConsoleHub }>();
 
-  /** @param directory in which each emulator has its directory */
-  constructor(directory: string, clock: Clock) {
-    this.#directory = directory;
+  constructor(placeOf: ConsolePlaces, clock: Clock) {
+    this.#placeOf = placeOf;
     this.#clock = clock;
   }
 
@@ -46,10 +46,7 @@ export class Consoles {
     }
     for (const { id, workload } of owners) {
       if (this.#hubs.has(id)) continue;
-      const directory = join(this.#directory, id);
-      const socketPath = join(directory, QEMU_FILES.console);
-      const logPath = join(directory, QEMU_FILES.consoleLog);
-      const hub = new ConsoleHub({ id, workload, socketPath, logPath, clock: this.#clock });
+      const hub = new ConsoleHub({ id, workload, ...this.#placeOf(id), clock: this.#clock });
       this.#hubs.set(id, { workload, hub });
     }
   }
@@ -79,7 +76,7 @@ export class Consoles {
     if (found !== undefined) return found[1].hub;
     throw new MeshError('MESH_CONSOLE_NONE', `no workload ${word} with a console is on this node`, {
       object: word,
-      remedy: 'See `mesh workload list`. A workload has a console unless its file says platform.console.serial=no.',
+      remedy: 'See `mesh workload list`. A workload has a console unless its file says platform.console.serial=off.',
     });
   }
 }

@@ -35,7 +35,6 @@ test('a guest is typed into, never waits for a viewer, and its output is there f
   const directory = join(root, '0badcafe');
   mkdirSync(directory);
   chownSync(directory, NOBODY.uid, NOBODY.gid);
-  chownSync(root, NOBODY.uid, NOBODY.gid);
   const launcher = new Launcher({
     directory: join(root, 'records'),
     clock: systemClock,
@@ -61,11 +60,14 @@ test('a guest is typed into, never waits for a viewer, and its output is there f
     screen: false,
     user: NOBODY,
     paused: false,
+    consoleLog: join(root, 'vm1.console.log'),
+    pidFile: join(root, 'vm1.pid'),
   } as const;
   launcher.start(qemuProcess(spec, { name: 'vm1', directory, outputFile: join(root, 'vm1.log'), taps: [] }));
 
+  const placeOf = () => ({ socketPath: join(directory, 'console.sock'), logPath: spec.consoleLog });
   const owners = [{ id: '0badcafe', workload: 'vm1' }];
-  const consoles = new Consoles(root, systemClock);
+  const consoles = new Consoles(placeOf, systemClock);
   onTestFinished(() => consoles.close());
   consoles.follow(owners);
   const type = (words: string): Promise<void> => consoles.type('vm1', Buffer.from(`${words}\r`).toString('base64'));
@@ -91,9 +93,9 @@ test('a guest is typed into, never waits for a viewer, and its output is there f
   await vi.waitFor(() => expect(one.text()).toContain('sleep 1'), WAIT);
   consoles.close();
   await Promise.all([one.done, slow.out.destroy() && slow.done]);
-  const log = () => readFileSync(join(directory, 'console.log'), 'latin1');
+  const log = () => readFileSync(spec.consoleLog, 'latin1');
   await vi.waitFor(() => expect(log()).toContain('la1te'), WAIT);
-  const next = new Consoles(root, systemClock);
+  const next = new Consoles(placeOf, systemClock);
   onTestFinished(() => next.close());
   next.follow(owners);
   const two = viewer(next, true);

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -66,7 +76,9 @@ async function server(handler: Handler): Promise<{ url: string; asked: IncomingM
   return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, asked };
 }
 
-const IMAGE = Buffer.alloc(300_000, 'image ');
+/** The content of a disk: sectors that are no text. */
+const disk = (bytes: number, content: string) => Buffer.alloc(bytes, `${content}\0`);
+const IMAGE = disk(299_520, 'image ');
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 async function errorOf(work: Promise<unknown>): Promise<MeshError> {
@@ -161,7 +173,7 @@ test('a transfer goes on after a restart of the agent', async () => {
 });
 
 test('an image that changes while it is fetched is fetched anew', async () => {
-  const other = Buffer.alloc(200_000, 'other ');
+  const other = disk(200_192, 'other ');
   let turn = 0;
   const handler = cutting(
     90_000,
@@ -176,7 +188,7 @@ test('an image that changes while it is fetched is fetched anew', async () => {
 });
 
 test('a server that ignores If-Range does not mix two images', async () => {
-  const other = Buffer.alloc(300_000, 'other ');
+  const other = disk(299_520, 'other ');
   let turn = 0;
   const { url } = await server(({ headers }, response) => {
     turn++;
@@ -264,7 +276,7 @@ const BAD: readonly {
       if (headers.range === undefined) {
         response.writeHead(200, { etag: '"one"', 'content-length': IMAGE.length });
         response.write(IMAGE.subarray(0, 1000), () => response.destroy());
-      } else response.writeHead(206, { etag: '"one"', 'content-range': 'bytes 0-9/300000' }).end('0123456789');
+      } else response.writeHead(206, { etag: '"one"', 'content-range': 'bytes 0-9/299520' }).end('0123456789');
     },
     code: 'MESH_DISK_IMAGE_FETCH',
     says: 'another part',
@@ -316,7 +328,7 @@ test('a redirect is followed', async () => {
 });
 
 test('the images that were not used for the longest time go, and none that is in use', async () => {
-  const { url } = await server(({ url: path = '' }, response) => response.end(Buffer.alloc(100_000, path)));
+  const { url } = await server(({ url: path = '' }, response) => response.end(disk(99_840, path)));
   let nowMs = 0;
   const clock = { ...quick, nowMs: () => nowMs, wallTime: () => new Date(Date.UTC(2030, 0, 1) + nowMs) };
   const cache = await cacheIn(undefined, 350_000, clock);
@@ -347,6 +359,65 @@ test('the images that were not used for the longest time go, and none that is in
   expect(await errorOf(cache.remove('nothing'))).toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
 });
 
+test('an image is in use before its volume is there, for ten minutes; an image that is gone gets no volume', async () => {
+  const { url } = await server((_, response) => response.end(IMAGE));
+  let nowMs = 0;
+  const clock = { ...quick, nowMs: () => nowMs, wallTime: () => new Date(Date.UTC(2030, 0, 1) + nowMs) };
+  const cache = await cacheIn(undefined, undefined, clock);
+  const { sha256 } = await cache.ensure({ source: url });
+  await cache.use(sha256, join(directory, 'volume'));
+  expect((await cache.view()).images).toMatchObject([{ volumes: [join(directory, 'volume')] }]);
+  nowMs += 599_000;
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+  await cache.use(sha256, join(directory, 'volume'));
+  nowMs += 599_000;
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+  nowMs += 2_000;
+  await cache.remove(sha256);
+  expect(await errorOf(cache.use(sha256, join(directory, 'volume')))).toMatchObject({
+    code: 'MESH_DISK_IMAGE_FETCH',
+    retryable: true,
+  });
+});
+
+test('an image that is asked for while room is made stays', async () => {
+  const { url } = await server(({ url: path = '' }, response) => response.end(disk(99_840, path)));
+  let nowMs = 0;
+  const clock = { ...quick, nowMs: () => nowMs, wallTime: () => new Date(Date.UTC(2030, 0, 1) + nowMs) };
+  const cache = await cacheIn(undefined, 250_000, clock);
+  for (const name of ['a', 'b']) await cache.ensure({ source: `${url}/${name}` });
+  nowMs += 700_000;
+  const asked: Promise<unknown>[] = [];
+  cache.shelf.partBytes = async () => {
+    // This is after the list of images that may go, and before the first of them goes.
+    if (asked.length === 0) asked.push(cache.ensure({ source: `${url}/a` }));
+    return 0;
+  };
+  await cache.ensure({ source: `${url}/c` });
+  await Promise.all(asked);
+  expect((await cache.view()).images.map(({ sources: [source] }) => source?.slice(-1)).toSorted()).toEqual(['a', 'c']);
+});
+
+test('an image that has no room even in an empty cache costs no other image', async () => {
+  const { url } = await server(({ url: path = '' }, response) => {
+    if (path === '/lie') response.writeHead(200, { 'content-length': 128 * 1024 ** 4 }).write('x');
+    else response.end(disk(99_840, path));
+  });
+  let nowMs = 0;
+  const cache = await cacheIn(undefined, 350_000, { ...quick, nowMs: () => nowMs });
+  for (const name of ['a', 'b', 'c']) await cache.ensure({ source: `${url}/${name}` });
+  nowMs += 700_000;
+  const lie = await errorOf(cache.ensure({ source: `${url}/lie` }));
+  expect(lie).toMatchObject({ code: 'MESH_DISK_IMAGE_ROOM', message: expect.stringContaining('has 1 MB for it') });
+  expect((await cache.view()).images).toHaveLength(3);
+
+  const sparse = join(directory, 'sparse.img');
+  writeFileSync(sparse, '');
+  truncateSync(sparse, 8 * 1024 ** 4);
+  expect(await errorOf(cache.ensure({ source: sparse }))).toMatchObject({ code: 'MESH_DISK_IMAGE_ROOM' });
+  expect((await cache.view()).images).toHaveLength(3);
+});
+
 test('a full disk leaves nothing half made, and a smaller image fits', async () => {
   const place = join(directory, 'small');
   mkdirSync(place);
@@ -355,7 +426,7 @@ test('a full disk leaves nothing half made, and a smaller image fits', async () 
   const { url } = await server(({ url: path }, response) => {
     // Without its length, the image meets the full disk.
     if (path === '/large') for (let turn = 0; turn < 40; turn++) response.write(Buffer.alloc(64 * 1024, 'x'));
-    else response.write('small');
+    else response.write(disk(512, 'small'));
     response.end();
   });
   const other = join(place, 'file of another');
@@ -401,6 +472,83 @@ test('who waits no more does not end the transfer of another', async () => {
   expect(await errorOf(one)).toMatchObject({ code: 'MESH_DISK_IMAGE_FETCH' });
   send();
   expect((await two).sha256).toBe(hashOf(IMAGE));
+});
+
+test('two who want one source with different hashes do not write to one file', async () => {
+  const other = disk(299_520, 'other ');
+  let turn = 0;
+  // Each gets another content, and the two come at the same time.
+  const { url } = await server((_, response) => {
+    const bytes = turn++ === 0 ? IMAGE : other;
+    response.setHeader('content-length', bytes.length);
+    response.write(bytes.subarray(0, 100_000));
+    setTimeout(() => response.end(bytes.subarray(100_000)), 20);
+  });
+  const cache = await cacheIn();
+  cache.shelf.sweepParts = async () => {};
+  const [first, second] = await Promise.all([
+    cache.ensure({ source: url }),
+    cache.ensure({ source: url, sha256: hashOf(other) }).catch(MeshError.from),
+  ]);
+  expect(hashOf(readFileSync(first.path))).toBe(first.sha256);
+  const isOther = first.sha256 === hashOf(IMAGE);
+  expect(second).toMatchObject(isOther ? { sha256: hashOf(other) } : { code: 'MESH_DISK_IMAGE_HASH' });
+  const names = inCache().filter((name) => /^[0-9a-f]{64}$/.test(String(name)));
+  expect(names).toHaveLength(isOther ? 2 : 1);
+  for (const name of names) expect(hashOf(readFileSync(join(directory, 'cache', String(name))))).toBe(name);
+});
+
+test('a transfer that takes more than a day keeps its part, and one that nobody went on with for a day goes', async () => {
+  let send = (): void => {};
+  const { url } = await server(({ url: path }, response) => {
+    if (path !== '/slow') return response.end(disk(512, 'other '));
+    response.setHeader('etag', '"one"');
+    response.setHeader('content-length', IMAGE.length);
+    response.write(IMAGE.subarray(0, 1000));
+    send = () => response.end(IMAGE.subarray(1000));
+  });
+  const cache = await cacheIn();
+  const arrived = Promise.withResolvers<void>();
+  const slow = cache.ensure({ source: `${url}/slow`, onProgress: () => arrived.resolve() });
+  await arrived.promise;
+  const parts = join(directory, 'cache/parts');
+  const twoDaysAgo = Date.now() / 1000 - 2 * 86_400;
+  const [part = ''] = readdirSync(parts).filter((name) => !name.endsWith('.json'));
+  utimesSync(join(parts, `${part}.json`), twoDaysAgo, twoDaysAgo);
+  // Bytes came lately, and after a restart the part is no transfer of the cache: it is kept for its own age.
+  await (await cacheIn()).open();
+  expect(readdirSync(parts).toSorted()).toEqual([part, `${part}.json`]);
+  utimesSync(join(parts, part), twoDaysAgo, twoDaysAgo);
+  const names = ['0123456789abcdef', '0123456789abcdef.json', 'fedcba9876543210.json'];
+  for (const name of names) {
+    writeFileSync(join(parts, name), '');
+    utimesSync(join(parts, name), twoDaysAgo, twoDaysAgo);
+  }
+  await cache.ensure({ source: `${url}/other` });
+  expect(readdirSync(parts).toSorted()).toEqual([part, `${part}.json`]);
+  send();
+  expect((await slow).sha256).toBe(hashOf(IMAGE));
+});
+
+test('who asks after the last other one has left gets a transfer that goes on', async () => {
+  let isSlow = true;
+  const { url } = await server((request, response) => {
+    const whole = cutting(IMAGE.length, () => '"one"');
+    if (!isSlow) return whole(request, response);
+    response.setHeader('etag', '"one"');
+    response.setHeader('content-length', IMAGE.length);
+    response.write(IMAGE.subarray(0, 1000));
+  });
+  const cache = await cacheIn();
+  const stop = new AbortController();
+  let again: Promise<unknown> | undefined;
+  const first = cache.ensure({ source: url, signal: stop.signal, onProgress: () => stop.abort() });
+  const left = errorOf(first).then(() => {
+    isSlow = false;
+    again = cache.ensure({ source: url });
+  });
+  await left;
+  expect(await again).toMatchObject({ sha256: hashOf(IMAGE) });
 });
 
 test('a file of the node is a source', async () => {

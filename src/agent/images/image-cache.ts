@@ -1,13 +1,16 @@
 /** The disk images of a node: each is fetched once, checked, and kept as long as there is room. */
+
+import { imageKind } from '../../formats/binary/image-kind.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { imageKind } from './image-kind.ts';
+import { ImageFlights } from './image-flights.ts';
 import { roomAt } from './image-limit.ts';
 import type { OpenOrigin } from './image-origin.ts';
-import { TransferMeter } from './image-progress.ts';
+import type { TransferMeter } from './image-progress.ts';
+import { imageUsed, mustBe, noRoom } from './image-refusals.ts';
 import { ImageShelf, type ShelvedImage } from './image-shelf.ts';
 import { type ImageSource, imageSource, sourceText } from './image-source.ts';
 import { transferImage } from './image-transfer.ts';
@@ -43,25 +46,14 @@ export interface ReadyImage {
   readonly sizeBytes: number;
 }
 
-/** A transfer that is under way, for all who wait for it. */
-interface Flight {
-  readonly source: string;
-  readonly done: Promise<ShelvedImage>;
-  readonly listeners: Set<(progress: ImageProgress) => void>;
-  readonly meter: TransferMeter;
-  readonly stop: AbortController;
-  waiting: number;
-}
-
 /** The room of a transfer. */
 interface Promised {
-  readonly part: PartFile;
+  /** Undefined until it is open. */
+  part: PartFile | undefined;
   /** The size that the whole file will have. */
   wholeBytes: number;
 }
 
-/** Two fill a line; more would only take longer each. */
-const TRANSFERS_MAX = 2;
 /** An image that was just asked for is about to get a volume. */
 const HELD_MS = 600_000;
 const SHA256 = /^[\da-f]{64}$/;
@@ -70,16 +62,17 @@ const SHA256 = /^[\da-f]{64}$/;
 export class ImageCache implements HealthSource {
   readonly shelf: ImageShelf;
   readonly #input: ImageCacheInput;
-  readonly #flights = new Map<string, Flight>();
-  readonly #turnstile = new Turnstile(TRANSFERS_MAX);
+  readonly #flights: ImageFlights;
   /** Until when an image is not removed, by its hash. */
   readonly #held = new Map<string, number>();
   /** The transfers under way, by the paths of their parts. */
   readonly #promises = new Map<string, Promised>();
   readonly #rooms = new Turnstile(1);
+  readonly #sweeps = new Turnstile(1);
 
   constructor(input: ImageCacheInput) {
     this.#input = input;
+    this.#flights = new ImageFlights(input.clock);
     this.shelf = new ImageShelf(input.directory);
   }
 
@@ -116,16 +109,18 @@ export class ImageCache implements HealthSource {
       this.#hold(present.sha256);
       return this.#ready(await this.shelf.wanted(present.sha256, named, this.#wallMs()));
     }
-    const image = await this.#fetch(source, named, wanted, onProgress, signal);
+    const image = await this.#flights.join({ named, wanted, onProgress, signal }, (meter, stop) =>
+      this.#transfer(source, named, wanted, meter, stop),
+    );
     return this.#ready(image);
   }
 
   /** The images, and those that are on their way. */
   async view(): Promise<DiskImageCache> {
-    const [uses, room] = await Promise.all([this.shelf.uses(), roomAt(this.shelf.directory)]);
+    const [uses, room] = await Promise.all([this.#rooms.pass(() => this.#uses()), roomAt(this.shelf.directory)]);
     const nowMs = this.#wallMs();
     const images = this.shelf.images.map((image) => viewOf(image, uses.get(image.sha256) ?? [], nowMs));
-    const coming = [...this.#flights.values()].map(
+    const coming = this.#flights.all.map(
       ({ source, meter: { last } }): DiskImage => ({
         sha256: '',
         sources: [source],
@@ -146,9 +141,8 @@ export class ImageCache implements HealthSource {
   }
 
   /** One image as lists show it. @param sha256 of an image that is there */
-  async viewOf(sha256: string): Promise<DiskImage> {
-    const image = this.#called(sha256);
-    return viewOf(image, (await this.shelf.uses()).get(image.sha256) ?? [], this.#wallMs());
+  viewOf(sha256: string): Promise<DiskImage> {
+    return this.#rooms.pass(() => this.#viewOf(sha256));
   }
 
   /**
@@ -159,28 +153,44 @@ export class ImageCache implements HealthSource {
   async remove(word: string): Promise<DiskImage> {
     const image = this.#called(word);
     return this.#rooms.pass(async () => {
-      const view = await this.viewOf(image.sha256);
+      const view = await this.#viewOf(image.sha256);
       const [volume] = view.volumes;
-      if (volume !== undefined) {
-        throw new MeshError(
-          'MESH_DISK_IMAGE_USED',
-          `volumes are over the image: ${view.volumes.slice(0, 5).join(', ')}`,
-          {
-            object: image.sources[0] ?? image.sha256,
-            rule: 'A volume has what it has changed, and reads all else from its image.',
-            remedy: 'Delete the virtual machines with these volumes first: `mesh workload delete`.',
-          },
-        );
-      }
+      if (volume !== undefined) throw imageUsed(view);
       await this.shelf.remove(image.sha256);
       this.#held.delete(image.sha256);
       return view;
     });
   }
 
-  /** Notes a volume over an image, before the volume is made: the image stays as long as the volume is there. */
+  /**
+   * Notes a volume over an image: the image stays as long as the volume is there. It is called before the volume is made, and again when
+   * the volume is there.
+   * @throws MESH_DISK_IMAGE_FETCH if the image was removed meanwhile, MESH_DISK_REFUSED
+   */
   use(sha256: string, volume: string): Promise<void> {
-    return this.shelf.use(sha256, volume);
+    return this.#rooms.pass(() => this.shelf.use(sha256, volume, this.#wallMs()));
+  }
+
+  /** Forgets a volume that was removed. */
+  endUse(volume: string): Promise<void> {
+    return this.#rooms.pass(() => this.shelf.endUse(volume));
+  }
+
+  async #viewOf(sha256: string): Promise<DiskImage> {
+    const image = this.#called(sha256);
+    return viewOf(image, (await this.#uses()).get(image.sha256) ?? [], this.#wallMs());
+  }
+
+  #uses(): Promise<ReadonlyMap<string, readonly string[]>> {
+    return this.shelf.uses(this.#wallMs());
+  }
+
+  /** The image that a volume was made over, if `path` is the one of this image; undefined otherwise. */
+  async baseOf(volume: string, path: string): Promise<ReadyImage | undefined> {
+    const image = this.shelf.images.find(({ sha256 }) => this.shelf.pathOf(sha256) === path);
+    if (image === undefined) return undefined;
+    const isOver = (await this.#uses()).get(image.sha256)?.includes(volume);
+    return isOver ? this.#ready(image) : undefined;
   }
 
   #called(word: string): ShelvedImage {
@@ -199,47 +209,6 @@ export class ImageCache implements HealthSource {
     );
   }
 
-  async #fetch(
-    source: ImageSource,
-    named: string,
-    wanted: string | undefined,
-    onProgress: ImageOrder['onProgress'],
-    signal: AbortSignal | undefined,
-  ): Promise<ShelvedImage> {
-    const key = JSON.stringify([named, wanted]);
-    const flight = this.#flights.get(key) ?? this.#begin(key, source, named, wanted);
-    if (onProgress !== undefined) flight.listeners.add(onProgress);
-    flight.waiting++;
-    const left = Promise.withResolvers<never>();
-    const leave = (): void =>
-      left.reject(new MeshError('MESH_DISK_IMAGE_FETCH', `nobody waits for ${named} any more`, { object: named }));
-    signal?.addEventListener('abort', leave, { once: true });
-    if (signal?.aborted) leave();
-    try {
-      return await Promise.race([flight.done, left.promise]);
-    } finally {
-      signal?.removeEventListener('abort', leave);
-      if (onProgress !== undefined) flight.listeners.delete(onProgress);
-      flight.waiting--;
-      if (flight.waiting === 0) flight.stop.abort();
-    }
-  }
-
-  #begin(key: string, source: ImageSource, named: string, wanted: string | undefined): Flight {
-    const listeners: Flight['listeners'] = new Set();
-    const meter = new TransferMeter(this.#input.clock, (progress) => {
-      for (const listener of listeners) listener(progress);
-    });
-    const stop = new AbortController();
-    const done = this.#turnstile
-      .pass(() => this.#transfer(source, named, wanted, meter, stop.signal))
-      .finally(() => this.#flights.delete(key));
-    done.catch(() => undefined);
-    const flight: Flight = { source: named, done, listeners, meter, stop, waiting: 0 };
-    this.#flights.set(key, flight);
-    return flight;
-  }
-
   async #transfer(
     source: ImageSource,
     named: string,
@@ -247,28 +216,24 @@ export class ImageCache implements HealthSource {
     meter: TransferMeter,
     signal: AbortSignal,
   ): Promise<ShelvedImage> {
-    await this.shelf.sweepParts(this.#wallMs());
-    const path = this.shelf.partPath(named);
-    if (this.#promises.has(path)) {
-      // The same source is on its way for another hash.
-      return this.#transferTo(this.shelf.partPath(`${named} ${wanted}`), source, named, wanted, meter, signal);
-    }
-    return this.#transferTo(path, source, named, wanted, meter, signal);
-  }
-
-  async #transferTo(
-    path: string,
-    source: ImageSource,
-    named: string,
-    wanted: string | undefined,
-    meter: TransferMeter,
-    signal: AbortSignal,
-  ): Promise<ShelvedImage> {
     const { clock, journal, origin } = this.#input;
-    const part = await PartFile.open(path);
     const startMs = clock.nowMs();
-    const promised: Promised = { part, wholeBytes: part.bytes };
+    // The same source may be on its way for another hash. Nothing is awaited between the look and the reservation.
+    const usual = this.shelf.partPath(named);
+    const path = this.#promises.has(usual) ? this.shelf.partPath(`${named} ${wanted}`) : usual;
+    const promised: Promised = { part: undefined, wholeBytes: 0 };
     this.#promises.set(path, promised);
+    let part: PartFile;
+    try {
+      // One sweep at a time: it may be removing what an earlier transfer has left of this very image.
+      await this.#sweeps.pass(() => this.shelf.sweepParts(this.#wallMs(), (one) => this.#promises.has(one)));
+      part = await PartFile.open(path);
+    } catch (error) {
+      this.#promises.delete(path);
+      throw error;
+    }
+    promised.part = part;
+    promised.wholeBytes = part.bytes;
     let isKept = false;
     const makeRoom = (wholeBytes: number): Promise<void> =>
       this.#rooms.pass(async () => {
@@ -282,9 +247,13 @@ export class ImageCache implements HealthSource {
       mustBe(sha256, wanted, named);
       const kind = imageKind(part.head, part.bytes, named);
       this.#hold(sha256);
-      // From here on it is counted with the files that are there.
-      this.#promises.delete(path);
-      const image = await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+      const image = await this.#rooms.pass(async () => {
+        const put = await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+        // From here on it is counted with the files that are there.
+        promised.part = undefined;
+        promised.wholeBytes = 0;
+        return put;
+      });
       isKept = true;
       const durationMs = Math.round(clock.nowMs() - startMs);
       journal.record({
@@ -302,37 +271,47 @@ export class ImageCache implements HealthSource {
       journal.record({ level: 'warning', kind: 'disk image not fetched', message, object: named, code });
       throw error;
     } finally {
+      await part.close().catch(() => undefined);
+      if (!isKept) await removePart(path).catch(() => undefined);
+      // Only now: another transfer must not open what is removed here.
       this.#promises.delete(path);
-      await part.close();
-      if (!isKept) await removePart(path);
     }
   }
 
   /** Removes images that were not used for the longest time, until there is room. @throws MESH_DISK_IMAGE_ROOM */
   async #makeRoom(bytes: number, named: string): Promise<void> {
     const { directory } = this.shelf;
-    const uses = await this.shelf.uses();
-    const nowMs = this.#input.clock.nowMs();
+    const uses = await this.#uses();
     const free = this.shelf.images
-      .filter(({ sha256 }) => !uses.has(sha256) && (this.#held.get(sha256) ?? 0) <= nowMs)
+      .filter(({ sha256 }) => !uses.has(sha256) && !this.#isHeld(sha256))
       .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
     for (;;) {
       const room = await roomAt(directory);
       const limitBytes = this.#input.limitBytes ?? room.usualLimitBytes;
       const transfers = [...this.#promises.values()];
       const comingBytes = transfers.reduce(
-        (sum, { part, wholeBytes }) => sum + Math.max(0, wholeBytes - part.bytes),
+        (sum, { part, wholeBytes }) => sum + Math.max(0, wholeBytes - (part?.bytes ?? 0)),
         0,
       );
-      const hereBytes = transfers.reduce((sum, { part }) => sum + part.bytes, 0);
+      const hereBytes = transfers.reduce((sum, { part }) => sum + (part?.bytes ?? 0), 0);
       const neededBytes = bytes + comingBytes;
-      const partBytes = await this.shelf.partBytes(new Set(this.#promises.keys()));
+      const open = [...this.#promises].flatMap(([path, { part }]) => (part === undefined ? [] : [path]));
+      const partBytes = await this.shelf.partBytes(new Set(open));
       const takenBytes = this.shelf.usedBytes + partBytes + hereBytes;
-      const isOverLimit = takenBytes + neededBytes > limitBytes;
-      if (!isOverLimit && neededBytes <= room.freeBytes) return;
+      if (takenBytes + neededBytes <= limitBytes && neededBytes <= room.freeBytes) return;
+      // A size that an origin only claims must not cost images: nothing goes unless all that may go is enough.
+      const freeableBytes = free.reduce(
+        (sum, { sha256, sizeBytes }) => sum + (this.#isHeld(sha256) ? 0 : sizeBytes),
+        0,
+      );
+      const isOverLimit = takenBytes - freeableBytes + neededBytes > limitBytes;
       const oldest = free.shift();
-      if (oldest === undefined)
-        throw noRoom(named, bytes, isOverLimit ? limitBytes - takenBytes : room.freeBytes, isOverLimit);
+      if (oldest === undefined || isOverLimit || neededBytes > room.freeBytes + freeableBytes) {
+        const mostBytes = (isOverLimit ? limitBytes - takenBytes : room.freeBytes) + freeableBytes - comingBytes;
+        throw noRoom(named, bytes, mostBytes, isOverLimit);
+      }
+      // The image may have been asked for since the list was made.
+      if (this.#isHeld(oldest.sha256)) continue;
       await this.shelf.remove(oldest.sha256);
       const object = oldest.sources[0] ?? oldest.sha256;
       this.#input.journal.record({ kind: 'disk image dropped', message: `${object}, to make room`, object });
@@ -341,6 +320,10 @@ export class ImageCache implements HealthSource {
 
   #hold(sha256: string): void {
     this.#held.set(sha256, this.#input.clock.nowMs() + HELD_MS);
+  }
+
+  #isHeld(sha256: string): boolean {
+    return (this.#held.get(sha256) ?? 0) > this.#input.clock.nowMs();
   }
 
   #ready({ sha256, format, diskBytes, sizeBytes }: ShelvedImage): ReadyImage {
@@ -365,26 +348,4 @@ function spelled(word: string): string {
   } catch {
     return word;
   }
-}
-
-function mustBe(sha256: string, wanted: string | undefined, named: string): void {
-  if (wanted === undefined || wanted === sha256) return;
-  throw new MeshError('MESH_DISK_IMAGE_HASH', `${named} has the SHA-256 ${sha256}, and ${wanted} is wanted`, {
-    object: named,
-    rule: 'An image with another hash is another image: it is not used.',
-    remedy: 'Compare the hash with the page of the image: the image may be newer, or not the one that you think.',
-  });
-}
-
-function noRoom(named: string, bytes: number, freeBytes: number, isOverLimit: boolean): MeshError {
-  const megabytes = (count: number): number => Math.ceil(Math.max(0, count) / 1e6);
-  const what = isOverLimit ? 'the cache of disk images' : 'the disk';
-  const remedy = isOverLimit
-    ? 'Delete images (`mesh workload image delete`), or give the agent of this node a larger --disk-cache.'
-    : 'Make room on the disk, or delete images (`mesh workload image delete`).';
-  return new MeshError(
-    'MESH_DISK_IMAGE_ROOM',
-    `${named} needs ${megabytes(bytes)} MB, and ${what} has ${megabytes(freeBytes)} MB for it`,
-    { object: named, rule: 'Images with volumes, and those asked for in the last ten minutes, stay.', remedy },
-  );
 }

@@ -9,15 +9,16 @@
  * An image that the index does not name is used still: its name is its hash. A volume over an image is known by its link, also after
  * a crash between the two.
  */
-import { type FileHandle, lstat, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { type FileHandle, lstat, lutimes, open, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifThere, makeDirectory, syncDirectory } from '../../disk/durable-file.ts';
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
+import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from '../../formats/binary/image-kind.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import { MeshError } from '../../model/error.ts';
 import { genid } from '../../model/genid.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from './image-kind.ts';
 import { diskRefused, removePart, removePartNote } from './part-file.ts';
 
 /** An image of the cache. */
@@ -48,6 +49,8 @@ const DIRECTORY_MODE = 0o700;
 const SOURCES_MAX = 100;
 /** What has arrived in part is kept for so long. */
 const PART_KEPT_MS = 24 * 3_600_000;
+/** A volume is made in less time: `qemu-img` may take a minute. */
+const MAKING_MS = 600_000;
 
 /** The images on the disk, and what uses them. Open it once before all else. */
 export class ImageShelf {
@@ -73,7 +76,7 @@ export class ImageShelf {
       const { sources = [], usedAtMs = nowMs } = known.get(name) ?? {};
       this.#images.set(name, { ...image, sources, usedAtMs });
     }
-    await this.sweepParts(nowMs);
+    await this.sweepParts(nowMs, () => false);
   }
 
   get images(): readonly ShelvedImage[] {
@@ -128,42 +131,72 @@ export class ImageShelf {
 
   /** Removes an image. @throws MESH_DISK_REFUSED */
   async remove(sha256: string): Promise<void> {
-    await refusing(this.pathOf(sha256), () => rm(this.pathOf(sha256), { force: true }));
+    const image = this.#images.get(sha256);
+    // Who asks for the image meanwhile must not get one that is about to go.
     this.#images.delete(sha256);
+    try {
+      await refusing(this.pathOf(sha256), () => rm(this.pathOf(sha256), { force: true }));
+    } catch (error) {
+      if (image !== undefined) this.#images.set(sha256, image);
+      throw error;
+    }
     await this.#keep();
   }
 
-  /** Notes a volume over an image, before the volume is made. @throws MESH_DISK_REFUSED */
-  async use(sha256: string, volume: string): Promise<void> {
-    const link = join(this.directory, 'uses', `${sha256}.${genid(['volume', volume], 16)}`);
-    await refusing(link, () =>
-      symlink(volume, link).catch((error: unknown) => {
+  /**
+   * Notes a volume over an image: before it is made, and again when it is there.
+   * @throws MESH_DISK_IMAGE_FETCH if the image was removed meanwhile, MESH_DISK_REFUSED
+   */
+  async use(sha256: string, volume: string, nowMs: number): Promise<void> {
+    if (!this.#images.has(sha256)) {
+      throw new MeshError('MESH_DISK_IMAGE_FETCH', `the image of ${volume} was deleted meanwhile`, {
+        object: volume,
+        remedy: 'Start the virtual machine again: its image is fetched again.',
+        retryable: true,
+      });
+    }
+    const link = join(this.directory, 'uses', `${sha256}.${useOf(volume)}`);
+    await refusing(link, async () => {
+      await symlink(volume, link).catch((error: unknown) => {
         if (errnoOf(error) !== 'EEXIST') throw error;
-      }),
-    );
+      });
+      await lutimes(link, nowMs / 1000, nowMs / 1000);
+    });
     await syncDirectory(join(this.directory, 'uses'));
   }
 
-  /** The volumes over each image. A link to a volume that is gone is removed. */
-  async uses(): Promise<ReadonlyMap<string, readonly string[]>> {
+  /** Forgets a volume that was removed. */
+  async endUse(volume: string): Promise<void> {
+    const directory = join(this.directory, 'uses');
+    for (const name of await readdir(directory).catch(() => [])) {
+      if (name.endsWith(`.${useOf(volume)}`) && (await isGone(volume)))
+        await rm(join(directory, name), { force: true });
+    }
+  }
+
+  /** The volumes over each image. A link to a volume that is gone is removed, unless the volume may be in the making. */
+  async uses(nowMs: number): Promise<ReadonlyMap<string, readonly string[]>> {
     const uses = new Map<string, string[]>();
     for (const name of await readdir(join(this.directory, 'uses')).catch(() => [])) {
       const link = join(this.directory, 'uses', name);
-      const volume = await ifThere(readlink(link));
-      if (volume === undefined) continue;
-      if (await isGone(volume)) await rm(link, { force: true });
+      const [volume, found] = await Promise.all([ifThere(readlink(link)), ifThere(lstat(link))]);
+      if (volume === undefined || found === undefined) continue;
+      if (nowMs - found.mtimeMs > MAKING_MS && (await isGone(volume))) await rm(link, { force: true });
       else uses.set(name.slice(0, 64), [...(uses.get(name.slice(0, 64)) ?? []), volume]);
     }
     return uses;
   }
 
-  /** Removes parts that nobody has gone on with for a day. */
-  async sweepParts(nowMs: number): Promise<void> {
+  /** Removes parts that nobody has gone on with for a day. @param isActive whether a transfer has the path of a part */
+  async sweepParts(nowMs: number, isActive: (path: string) => boolean): Promise<void> {
     const directory = join(this.directory, 'parts');
-    for (const name of await readdir(directory)) {
+    const names = new Set((await readdir(directory)).map((name) => name.replace(/\.json$/, '')));
+    for (const name of names) {
       const path = join(directory, name);
-      const found = await ifThere(lstat(path));
-      if (found !== undefined && nowMs - found.mtimeMs > PART_KEPT_MS) await removePart(path.replace(/\.json$/, ''));
+      // The note beside a part is written once, when its first bytes come. It counts only if there is no part.
+      const found = (await ifThere(lstat(path))) ?? (await ifThere(lstat(`${path}.json`)));
+      if (found === undefined || nowMs - found.mtimeMs <= PART_KEPT_MS || isActive(path)) continue;
+      await removePart(path);
     }
   }
 
@@ -198,6 +231,11 @@ export class ImageShelf {
     const images = this.images.map(({ sha256, sources, usedAtMs }) => ({ sha256, sources: [...sources], usedAtMs }));
     await this.#index.write({ images }).catch(() => undefined);
   }
+}
+
+/** The end of the name of the link to a volume. */
+function useOf(volume: string): string {
+  return genid(['volume', volume], 16);
 }
 
 /** A volume whose directory is gone, too, may be on a disk that is not mounted now. */

@@ -5,10 +5,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { type FileHandle, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { IMAGE_HEAD_BYTES } from '../../formats/binary/image-kind.ts';
 import { MeshError } from '../../model/error.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { IMAGE_HEAD_BYTES } from './image-kind.ts';
 
 /** What is kept beside the bytes. */
 const NoteShape = form.object({

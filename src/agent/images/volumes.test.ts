@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { fileOrigin } from './file-origin.ts';
@@ -82,8 +82,24 @@ test('a volume is a thin file over its image, of a larger size if asked for, and
   expect(readdirSync(join(directory, 'volumes/web'))).toEqual([]);
 });
 
+test('lists of images that are asked for while a volume is made do not lose the use of its image', async () => {
+  const wanted = { type: 'qcow2', path: 'root.qcow2', source: join(directory, 'base.qcow2') } as const;
+  const { sha256 } = await cache.ensure(wanted);
+  let isMade = false;
+  const made = volumes.ensure(wanted).finally(() => {
+    isMade = true;
+  });
+  while (!isMade) {
+    await cache.view();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { path } = await made;
+  expect(await cache.viewOf(sha256)).toMatchObject({ volumes: [path] });
+  expect(await errorOf(cache.remove(sha256))).toMatchObject({ code: 'MESH_DISK_IMAGE_USED' });
+});
+
 test('the format of a raw image is given, whatever a guest has written into it', async () => {
-  writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x'));
+  writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
   const volume = await volumes.ensure({ type: 'qcow2', path: 'raw.qcow2', source: join(directory, 'raw.img') });
   expect(infoOf(volume.path)).toMatchObject({ 'backing-filename-format': 'raw', 'virtual-size': 1024 ** 2 });
 });
@@ -91,7 +107,7 @@ test('the format of a raw image is given, whatever a guest has written into it',
 test('an empty disk needs a size, and an ISO is the file of the cache itself', async () => {
   const empty = await volumes.ensure({ type: 'qcow2', path: 'empty.qcow2', sizeBytes: 1024 ** 2 });
   expect(infoOf(empty.path)).toMatchObject({ 'virtual-size': 1024 ** 2 });
-  writeFileSync(join(directory, 'cd.iso'), Buffer.alloc(4096, 'iso'));
+  writeFileSync(join(directory, 'cd.iso'), Buffer.alloc(4096, 'iso\0'));
   const iso = await volumes.ensure({ type: 'iso', path: 'cd.iso', source: join(directory, 'cd.iso') });
   expect(iso).toMatchObject({ format: 'raw', isReadOnly: true });
   expect(readFileSync(iso.path)).toEqual(readFileSync(join(directory, 'cd.iso')));
@@ -115,9 +131,80 @@ test.each([
 
 test('a file that is no qcow2 is not taken for one', async () => {
   mkdirSync(join(directory, 'volumes'), { recursive: true });
-  writeFileSync(join(directory, 'volumes/junk.qcow2'), 'junk');
+  writeFileSync(join(directory, 'volumes/junk.qcow2'), Buffer.alloc(512, 'junk\0'));
   expect(await errorOf(volumes.ensure({ type: 'qcow2', path: 'junk.qcow2' }))).toMatchObject({
     message: expect.stringContaining('is no qcow2 file'),
+  });
+});
+
+describe('a volume that is there', () => {
+  const path = 'root.qcow2';
+  const file = () => join(directory, 'volumes', path);
+  const make = (...args: string[]) => {
+    mkdirSync(join(directory, 'volumes'), { recursive: true });
+    execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', ...args]);
+  };
+  const wanted = () => ({ type: 'qcow2', path, source: join(directory, 'base.qcow2') }) as const;
+
+  /** Another text of the same length in the header of the volume. */
+  function rewrite(old: string, text: string): void {
+    const bytes = readFileSync(file());
+    const at = bytes.indexOf(old);
+    expect(at).toBeGreaterThan(0);
+    bytes.write(text, at);
+    writeFileSync(file(), bytes);
+  }
+
+  async function refusal(): Promise<MeshError> {
+    const error = await errorOf(volumes.ensure(wanted()));
+    expect(error).toMatchObject({ remedy: expect.stringContaining('qemu-img convert -O qcow2') });
+    return error;
+  }
+
+  test.each([
+    '/etc/shadow',
+    'json:{"driver":"file","filename":"/etc/shadow"}',
+    'nbd:127.0.0.1:10809',
+  ])('over %s is refused', async (below) => {
+    mkdirSync(join(directory, 'volumes'), { recursive: true });
+    for (const version of ['0.10', '1.1']) {
+      make('-u', '-o', `compat=${version}`, '-b', below, '-F', 'raw', file(), '1M');
+      expect(await refusal()).toMatchObject({
+        code: 'MESH_VOLUME_REFUSED',
+        message: expect.stringContaining(JSON.stringify(below)),
+      });
+    }
+  });
+
+  test('over an image of the cache is kept, and refused once a guest has named another file, image or format', async () => {
+    const volume = await volumes.ensure(wanted());
+    const bytes = readFileSync(volume.path);
+    expect(await volumes.ensure(wanted())).toEqual(volume);
+    const [image] = (await cache.view()).images;
+    const base = cache.shelf.pathOf(image?.sha256 ?? '');
+    rewrite(base, '/etc/shadow'.padStart(base.length, '/'));
+    expect((await refusal()).message).toContain('etc/shadow');
+    // An image of the cache that belongs to another volume.
+    writeFileSync(join(directory, 'raw.img'), Buffer.alloc(1024 ** 2, 'x\0'));
+    const other = await cache.ensure({ source: join(directory, 'raw.img') });
+    writeFileSync(volume.path, bytes);
+    rewrite(base, other.path);
+    expect((await refusal()).message).toContain(other.path);
+    writeFileSync(volume.path, bytes);
+    rewrite('qcow2', 'vmdk\0');
+    expect((await refusal()).message).toContain('does not say that its image is qcow2');
+    make('-u', '-b', base, '-F', 'qcow2', file(), '1M');
+    expect(await volumes.ensure(wanted())).toMatchObject({ format: 'qcow2' });
+    // Without the extension, QEMU would guess.
+    const mute = readFileSync(file());
+    mute.writeUInt32BE(0x7fffffff, mute.indexOf(Buffer.from('e2792aca', 'hex')));
+    writeFileSync(file(), mute);
+    expect((await refusal()).message).toContain('does not say that its image is qcow2');
+  });
+
+  test('with its data in another file is refused', async () => {
+    make('-o', `data_file=${join(directory, 'data.raw')}`, file(), '1M');
+    expect((await refusal()).message).toContain('its data in another file');
   });
 });
 

@@ -5,12 +5,13 @@
 import { link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { syncDirectory } from '../../disk/durable-file.ts';
+import { type ImageKind, imageKind, isQcow2 } from '../../formats/binary/image-kind.ts';
 import { MeshError } from '../../model/error.ts';
 import type { ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { ImageCache, ReadyImage } from './image-cache.ts';
-import { IMAGE_HEAD_BYTES, type ImageKind, imageKind } from './image-kind.ts';
 import { roomAt } from './image-limit.ts';
 import { diskRefused } from './part-file.ts';
+import { QCOW2_HEADER_BYTES, qcow2Backing } from './qcow2-backing.ts';
 import { thinVolume } from './qemu-img.ts';
 
 /** A volume, as its virtual machine wants it. */
@@ -71,8 +72,12 @@ export class Volumes {
    */
   async ensure(wanted: WantedVolume, settings: VolumeSettings = {}): Promise<ReadyVolume> {
     const path = this.pathOf(wanted);
+    return this.#inTurn(path, () => this.#ensure(wanted, path, settings));
+  }
+
+  async #inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(path) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(() => this.#ensure(wanted, path, settings));
+    const turn = before.catch(() => undefined).then(work);
     this.#turns.set(path, turn);
     try {
       return await turn;
@@ -84,14 +89,17 @@ export class Volumes {
   /** Removes a volume. What it was over stays in the cache, as long as there is room. @throws MESH_DISK_REFUSED */
   async remove(wanted: Pick<WantedVolume, 'path'>): Promise<void> {
     const path = this.pathOf(wanted);
-    await rm(path, { force: true }).catch((cause: unknown) => {
-      throw diskRefused(path, cause);
+    await this.#inTurn(path, async () => {
+      await rm(path, { force: true }).catch((cause: unknown) => {
+        throw diskRefused(path, cause);
+      });
+      await this.#cache.endUse(path);
     });
   }
 
   async #ensure(wanted: WantedVolume, path: string, settings: VolumeSettings): Promise<ReadyVolume> {
     if (!(await isThere(path))) await this.#make(wanted, path, settings);
-    const kind = await kindAt(path, wanted);
+    const kind = await this.#kindAt(path, wanted);
     const { isInMemory } = await roomAt(dirname(path));
     const isReadOnly = wanted.type === 'iso';
     return { path, format: kind.format, isReadOnly, memoryBytes: isInMemory ? kind.diskBytes : 0 };
@@ -116,6 +124,58 @@ export class Volumes {
     if (image !== undefined) await this.#cache.use(image.sha256, path);
     if (type === 'qcow2') await thinVolume({ base: image, path, sizeBytes });
     else if (image !== undefined) await place(image, path);
+    // An image whose note was lost meanwhile could be removed, and the disk of the guest with it.
+    if (image !== undefined) await this.#cache.use(image.sha256, path);
+  }
+
+  /** What a volume is. One that was there before may be any file: the emulator must not guess, so it is judged here. */
+  async #kindAt(path: string, { type }: WantedVolume): Promise<ImageKind> {
+    const file = await open(path, 'r').catch((cause: unknown) => {
+      throw refused(
+        path,
+        `cannot be read: ${cause instanceof Error ? cause.message : cause}`,
+        'Look at the file.',
+        cause,
+      );
+    });
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) throw refused(path, 'is no plain file', 'Name another path.');
+      if (type === 'iso') return { format: 'raw', diskBytes: found.size };
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(QCOW2_HEADER_BYTES), 0, QCOW2_HEADER_BYTES, 0);
+      const head = buffer.subarray(0, bytesRead);
+      const own = Buffer.from(head);
+      // The file below is judged on its own.
+      if (isQcow2(own)) own.writeBigUInt64BE(0n, 8);
+      const kind = imageKind(own, found.size, path);
+      if (kind.format === 'qcow2') {
+        await this.#checkBacking(path, head);
+        return kind;
+      }
+      throw refused(path, 'is no qcow2 file', 'Convert it (qemu-img convert -O qcow2 OLD NEW), or name another path.');
+    } finally {
+      await file.close();
+    }
+  }
+
+  /**
+   * The emulator opens the file below a volume as root, and the guest of an earlier emulator may have written the name of that file: only
+   * the image of which the node has made the volume is taken, in the format of the image.
+   */
+  async #checkBacking(path: string, head: Buffer): Promise<void> {
+    const backing = qcow2Backing(head);
+    if (backing === undefined) return;
+    const base = await this.#cache.baseOf(path, backing.name);
+    const { formats } = backing;
+    if (base !== undefined && formats.length > 0 && formats.every((format) => format === base.format)) return;
+    throw refused(
+      path,
+      base === undefined
+        ? `is over the file ${JSON.stringify(backing.name.slice(0, 200))}, and this node has not made it so`
+        : `does not say that its image is ${base.format}`,
+      'Flatten it, if you know the file below: `qemu-img convert -O qcow2 OLD NEW`, and put NEW in its place. Or delete it: the ' +
+        'node makes it anew from its source.',
+    );
   }
 }
 
@@ -134,32 +194,6 @@ async function isThere(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** What a volume is. One that was there before may be any file: the emulator must not guess, so it is judged here. */
-async function kindAt(path: string, { type }: WantedVolume): Promise<ImageKind> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
-    throw refused(
-      path,
-      `cannot be read: ${cause instanceof Error ? cause.message : cause}`,
-      'Look at the file.',
-      cause,
-    );
-  });
-  try {
-    const found = await file.stat();
-    if (!found.isFile()) throw refused(path, 'is no plain file', 'Name another path.');
-    if (type === 'iso') return { format: 'raw', diskBytes: found.size };
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(IMAGE_HEAD_BYTES), 0, IMAGE_HEAD_BYTES, 0);
-    const head = buffer.subarray(0, bytesRead);
-    // Its backing file is one that this node has given it, or that the administrator has.
-    if (head.length >= 16) head.writeBigUInt64BE(0n, 8);
-    const kind = imageKind(head, found.size, path);
-    if (kind.format === 'qcow2') return kind;
-    throw refused(path, 'is no qcow2 file', 'Convert it (qemu-img convert -O qcow2 OLD NEW), or name another path.');
-  } finally {
-    await file.close();
-  }
 }
 
 function refused(path: string, why: string, remedy: string, cause?: unknown): MeshError {

@@ -21,6 +21,8 @@ export interface ReadyParts {
   readonly user: VmUser;
   readonly directory: string;
   readonly outputFile: string;
+  readonly consoleLog: string;
+  readonly pidFile: string;
   readonly volumeMemoryBytes: number;
 }
 
@@ -45,7 +47,7 @@ export function startRecord(
   parts: ReadyParts,
   { start, restarts, boot }: Pick<RunRecord, 'start' | 'restarts' | 'boot'>,
 ): RunRecord {
-  const { probe, disks, cards, firmware, user, directory, outputFile, volumeMemoryBytes } = parts;
+  const { probe, disks, cards, firmware, user, directory, outputFile, consoleLog, pidFile, volumeMemoryBytes } = parts;
   const { accelerator, why } = probe;
   const { model: cpuMode, instead } = cpuModelFor(accelerator, workload.cpu.mode);
   const uuid = systemUuidOf(workload.uuid);
@@ -54,7 +56,7 @@ export function startRecord(
       ...{ name: workload.name, uuid, accelerator, cpuModel: cpuMode, threads: workload.cpu.threads },
       ...{ memoryBytes: workload.memoryBytes, cards, disks, firmware, user, screen: workload.console.vnc },
       ...(workload.boot !== undefined && { boot: workload.boot }),
-      paused: wanted === 'paused',
+      ...{ paused: wanted === 'paused', consoleLog, pidFile },
     },
     { name: processNameOf(id), directory, outputFile, taps: parts.taps, label: `start ${start}` },
   );

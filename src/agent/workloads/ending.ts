@@ -1,6 +1,7 @@
 /** Why an emulator has ended, and what follows: its state, its error, and whether its policy starts it again. Pure. */
 import { MeshError } from '../../model/error.ts';
 import type { Workload } from '../../model/workload/workload.ts';
+import type { EventInit } from '../../protocol/journal/event.ts';
 import type { ProcessEnd } from '../../services/process/process-place.ts';
 import { WELL_MS } from '../../services/process/restart-pause.ts';
 import type { GuestEnding } from '../../services/qemu/qmp-answers.ts';
@@ -84,6 +85,15 @@ export function endingOf(evidence: EndEvidence): Ending {
 export function isStartedAgain(policy: Workload['restart'], { state, isLasting }: Ending): boolean {
   if (isLasting || policy === 'never') return false;
   return policy === 'always' || state === 'failed';
+}
+
+/** An end, for the journal. */
+export function endingEvent(name: string, { why, error }: Ending): EventInit {
+  return {
+    ...{ kind: 'workload ended', level: error === undefined ? 'info' : 'error', object: name },
+    message: `${name}: ${why}`,
+    ...(error !== undefined && { code: error.code, ...(error.remedy !== undefined && { remedy: error.remedy }) }),
+  };
 }
 
 function ended(why: string): Ending {

@@ -11,15 +11,33 @@ export interface GuestNow {
   readonly error?: MeshError;
 }
 
-/** What the node tells of a workload. */
+/** Nothing was done for the generation yet. */
+export const TAKEN_UP: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
+/** Two emulators of one workload would need its memory twice. */
+export const WAITS_FOR_END: GuestNow = { state: 'preparing', why: 'the emulator of before is ending' };
+
+/** What a view of a workload is made of, besides what is assigned and recorded. */
+interface Seen extends GuestNow {
+  readonly ageSec: number;
+  readonly pid: number | undefined;
+  /** Of the emulator that is wanted; undefined while none is. */
+  readonly generation: number | undefined;
+}
+
+/**
+ * What the node tells of a workload. While no emulator is wanted, the assigned generation is told: host0 takes another one for a
+ * workload that the node has not taken up yet, and shows neither its failure nor what it waits for.
+ */
 export function runOf(
-  { id, generation }: AssignedWorkload,
+  assigned: AssignedWorkload,
   record: RunRecord | undefined,
-  { state, why, error, ageSec, pid }: GuestNow & { readonly ageSec: number; readonly pid: number | undefined },
+  { state, why, error, ageSec, pid, generation = assigned.generation }: Seen,
 ): WorkloadRun {
-  const { accelerator, acceleratorWhy, cpuMode, restarts = 0, volumeMemoryBytes = 0 } = record ?? {};
+  const { id } = assigned;
+  const { accelerator, acceleratorWhy, cpuMode, volumeMemoryBytes = 0 } = record ?? {};
+  const restarts = record?.generation === generation ? record.restarts : 0;
   return {
-    ...{ id, generation: record?.generation ?? generation, state, ageSec, restarts },
+    ...{ id, generation, state, ageSec, restarts },
     ...(why !== undefined && { why }),
     ...(error !== undefined && { error: error.toJSON() }),
     ...(pid !== undefined && { pid, ...processUsage(pid) }),

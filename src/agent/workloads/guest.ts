@@ -2,61 +2,31 @@
  * One workload on its node: what is wanted, what its emulator does, and what follows. It makes ready what the emulator needs, has
  * the emulator started by the agent's loop (as an item), listens to its monitor, and judges its end. It starts nothing itself.
  */
-import type { Alarm, Clock } from '../../model/clock.ts';
+import type { Alarm } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
-import type { ProcessMark } from '../../services/process/process-mark.ts';
+import { isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
 import { bootId } from '../../services/process/process-record.ts';
 import { specDigest } from '../../services/process/process-spec.ts';
 import { RestartPause } from '../../services/process/restart-pause.ts';
 import { proveEmulator } from '../../services/qemu/adoption.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import type { ItemKey } from '../items/item-kind.ts';
 import { processNameOf, type ReadyParts, startRecord } from './emulator.ts';
-import { endingOf, isStartedAgain } from './ending.ts';
+import { endingEvent, endingOf, isStartedAgain } from './ending.ts';
 import { diskFull, startError } from './guest-errors.ts';
+import type { GuestInput } from './guest-input.ts';
 import { GuestMonitor } from './guest-monitor.ts';
-import { errorOf, type GuestNow, runOf } from './guest-view.ts';
+import { errorOf, type GuestNow, runOf, TAKEN_UP, WAITS_FOR_END } from './guest-view.ts';
 import { processUsage } from './memory-room.ts';
-import type { Making } from './node-parts.ts';
-import type { RunRecord, RunRecords } from './run-record.ts';
+import { PowerOff } from './power-off.ts';
+import type { RunRecord } from './run-record.ts';
 import { hasSockets } from './vm-place.ts';
-
-/** What a guest needs of its node. */
-export interface GuestInput {
-  readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
-  readonly launcher: Pick<Launcher, 'running' | 'endOf' | 'errorOf'>;
-  readonly records: Pick<RunRecords, 'write'>;
-  readonly listenerOf: (path: string) => number | undefined;
-  /** Whether the kernel has killed a process because memory ran out. */
-  readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
-  /**
-   * Makes ready what the emulator needs, which may take as long as a download.
-   * @throws MESH_WORKLOAD_*, MESH_QEMU_MISSING, and errors of images
-   */
-  readonly makeReady: (assigned: AssignedWorkload, making: Making) => Promise<ReadyParts>;
-  /** The items that must be there before the emulator starts. */
-  readonly needs: (assigned: AssignedWorkload) => readonly ItemKey[];
-  /** Whether host0 has given the workload since the agent started. Before, host0 may have moved it to another node. */
-  readonly isConfirmed: () => boolean;
-  /** Whether the volumes have room again after a full disk. */
-  readonly hasRoom: (assigned: AssignedWorkload) => Promise<boolean>;
-  /** The wanted items have changed. */
-  readonly onItems: () => void;
-  /** The state has changed. */
-  readonly onState: () => void;
-  /** How long a guest has to switch itself off. */
-  readonly graceSec: number;
-}
 
 /** A monitor that does not answer is asked again. */
 const MONITOR_RETRY_MS = 100;
 /** What was missing may be there by then: a port, memory, an image. */
 const READY_RETRY_MS = 2_000;
-const BUTTON_MS = 3_000;
 const ROOM_LOOK_MS = 5_000;
 /** The emulator speaks after some 60 ms, on an idle machine. */
 const UP_WITHIN_MS = 30_000;
@@ -69,13 +39,14 @@ export class Guest {
   #service: NodeService | undefined;
   #monitor: GuestMonitor | undefined;
   readonly #pause = new RestartPause();
-  #now: GuestNow = { state: 'preparing', why: 'the workload has been taken up' };
+  #now: GuestNow = TAKEN_UP;
   #sinceMs: number;
-  #upSinceMs = 0;
+  #upSinceMs: number;
   #wasUp = false;
-  /** When a guest that was told to switch itself off is ended. */
-  #offAtMs: number | undefined;
-  #pressAtMs = 0;
+  /** The emulator that is not wanted any more, from then on. */
+  #before: ProcessMark | undefined;
+  /** While the guest has time to switch itself off. */
+  #powerOff: PowerOff | undefined;
   #making: AbortController | undefined;
   #retry: Alarm | undefined;
   #isRemoved = false;
@@ -87,6 +58,7 @@ export class Guest {
     this.#assigned = assigned;
     this.#record = record;
     this.#sinceMs = input.clock.nowMs();
+    this.#upSinceMs = this.#sinceMs;
     // What ran in an earlier boot of the machine runs no more: it is started as if it was new.
     if (record?.state === 'started' && record.boot === bootId()) this.#wantProcess(record);
     this.look();
@@ -114,19 +86,30 @@ export class Guest {
     return { memoryBytes, accelerator, takenBytes: pid === undefined ? undefined : processUsage(pid)?.memoryBytes };
   }
 
+  /** The emulator that is being ended, while it still has its memory and its files. */
+  get leaving(): ProcessMark | undefined {
+    return this.#before !== undefined && isRunning(this.#before) ? this.#before : undefined;
+  }
+
   get run(): WorkloadRun {
     const ageSec = Math.floor((this.#input.clock.nowMs() - this.#sinceMs) / 1000);
-    return runOf(this.#assigned, this.#record, { ...this.#now, ageSec, pid: this.#pid });
+    // An emulator that is being ended is told of the generation that it makes way for.
+    const isOfRecord = this.#service !== undefined && this.#now.state !== 'stopping';
+    const generation = isOfRecord ? this.#record?.generation : undefined;
+    return runOf(this.#assigned, this.#record, { ...this.#now, ageSec, pid: this.#pid, generation });
   }
 
   /** host0 wants the workload like this now. */
   want(assigned: AssignedWorkload): void {
+    const isOther = assigned.generation !== this.#assigned.generation;
     this.#assigned = assigned;
     this.#making?.abort();
+    // How the generation of before has ended says nothing of this one.
+    if (isOther && this.#service === undefined && assigned.wanted !== 'stopped') this.#become(TAKEN_UP);
     this.look();
   }
 
-  /** The node shall not have the workload any more. Resolves when its emulator is gone. */
+  /** The node shall not have the workload any more. Resolves when its emulator is not wanted any more. */
   async remove(): Promise<void> {
     this.#isRemoved = true;
     this.#isReleased = true;
@@ -184,12 +167,26 @@ export class Guest {
     // Two guests of one disk, or of one address, do more harm than one that comes late.
     if (this.#record?.boot !== bootId() && !this.#input.isConfirmed())
       return this.#become({ state: 'preparing', why: 'host0 has to say that the workload is still on this node' });
+    if (this.leaving !== undefined) {
+      this.#become(WAITS_FOR_END);
+      return this.#lookIn(MONITOR_RETRY_MS);
+    }
+    if (this.#record?.generation === this.#assigned.generation) {
+      // A look that comes earlier, such as that at another emulator's end, does not shorten the pause.
+      const waitMs = this.#pause.waitMs(this.#input.clock.nowMs());
+      if (waitMs > 0) return this.#lookIn(waitMs);
+    }
     await this.#start();
   }
 
   /** What runs is not what is wanted: nothing, or a later generation. */
   get #isUnwanted(): boolean {
     return this.#assigned.wanted === 'stopped' || this.#record?.generation !== this.#assigned.generation;
+  }
+
+  /** A later generation is to run after this one. */
+  get #isFollowed(): boolean {
+    return this.#assigned.wanted !== 'stopped' && this.#isUnwanted;
   }
 
   /** Whether the workload is to be started now. After an end of itself, its policy says so. */
@@ -206,7 +203,7 @@ export class Guest {
 
   async #stay(): Promise<void> {
     if (this.#record !== undefined && this.#record.state !== 'stopped')
-      await this.#keep({ ...this.#record, state: 'stopped' });
+      await this.#note({ ...this.#record, state: 'stopped' });
     if (this.#now.state !== 'stopped') this.#become({ state: 'stopped' });
   }
 
@@ -245,7 +242,7 @@ export class Guest {
 
   /** The emulator is wanted: joins its monitor, and has its guest paused or not as wanted. */
   async #follow(): Promise<void> {
-    const { launcher, clock } = this.#input;
+    const { launcher } = this.#input;
     const running = this.#running;
     const { id, workload } = this.#assigned;
     if (running === undefined) {
@@ -257,24 +254,27 @@ export class Guest {
       return;
     }
     if (this.#monitor === undefined || this.#monitor.isClosed) {
-      const record = this.#record;
-      if (record === undefined) return;
-      const { uuid, spec } = record;
-      const proof = { mark: running, uuid, directory: spec.directory, listenerOf: this.#input.listenerOf, clock };
-      const adoption = await proveEmulator(proof);
-      if ('against' in adoption) return this.#silent(adoption.against);
-      this.#monitor = new GuestMonitor(adoption.monitor, () => this.look());
-      await this.#monitor.ask();
+      const joined = await this.#join(running);
+      if (typeof joined === 'string') return this.#silent(joined);
+      await joined.ask();
       this.#wasUp = true;
     }
-    await this.#pauseOrResume(this.#monitor);
+    if (this.#monitor === undefined) return;
+    const { wanted } = this.#assigned;
+    // Once for each wish: a person may do otherwise at the second monitor.
+    if (wanted !== 'stopped' && this.#monitor.heeded !== wanted) await this.#monitor.heed(wanted);
     await this.#tellState(this.#monitor);
   }
 
-  async #pauseOrResume(monitor: GuestMonitor): Promise<void> {
-    const { wanted } = this.#assigned;
-    // Once for each wish: a person may do otherwise at the second monitor.
-    if (wanted !== 'stopped' && monitor.heeded !== wanted) await monitor.heed(wanted);
+  /** Joins the monitor of the emulator. @returns what speaks against the process otherwise */
+  async #join(mark: ProcessMark): Promise<GuestMonitor | string> {
+    if (this.#record === undefined) return 'it has no record';
+    const { uuid, spec } = this.#record;
+    const { listenerOf, clock } = this.#input;
+    const adoption = await proveEmulator({ mark, uuid, directory: spec.directory, listenerOf, clock });
+    if ('against' in adoption) return adoption.against;
+    this.#monitor = new GuestMonitor(adoption.monitor, () => this.look());
+    return this.#monitor;
   }
 
   async #tellState(monitor: GuestMonitor): Promise<void> {
@@ -300,38 +300,39 @@ export class Guest {
   /** Tells the guest to switch itself off; ends the emulator when that takes too long. */
   async #switchOff(): Promise<void> {
     const { clock, graceSec } = this.#input;
-    const nowMs = clock.nowMs();
-    if (this.#offAtMs === undefined) {
-      this.#offAtMs = nowMs + graceSec * 1000;
-      this.#pressAtMs = nowMs;
+    if (this.#powerOff === undefined) {
+      this.#powerOff = new PowerOff(clock, graceSec);
       this.#become({ state: 'stopping', why: `the guest has ${graceSec} s to switch itself off` });
     }
-    const monitor = this.#monitor;
-    // A guest that is paused hears nothing. One that has switched itself off is about to end.
-    const isHopeless = monitor === undefined || (!monitor.isOver && monitor.state !== 'running');
-    if (isHopeless || nowMs >= this.#offAtMs) return await this.#off('the emulator was ended');
-    if (!monitor.isOver && nowMs >= this.#pressAtMs) {
-      // Again and again: a guest that still boots does not listen.
-      this.#pressAtMs = nowMs + BUTTON_MS;
-      await monitor.powerDown();
+    const powerOff = this.#powerOff;
+    // The agent may have restarted meanwhile.
+    const running = this.#running;
+    if (this.#monitor === undefined && running !== undefined) {
+      const joined = await this.#join(running);
+      if (typeof joined !== 'string') await joined.ask().catch(() => undefined);
     }
-    this.#lookIn(Math.min(BUTTON_MS, this.#offAtMs - nowMs));
+    const monitor = this.#monitor;
+    const isLate = running === undefined || clock.nowMs() - this.#upSinceMs > UP_WITHIN_MS;
+    // A guest that is paused hears nothing. One that has switched itself off is about to end.
+    const isHopeless = monitor === undefined ? isLate : !monitor.isOver && monitor.state !== 'running';
+    if (isHopeless || powerOff.leftMs === 0) return await this.#off('the emulator was ended');
+    this.#lookIn(monitor === undefined ? MONITOR_RETRY_MS : await powerOff.press(monitor));
   }
 
   async #off(why: string): Promise<void> {
-    this.#offAtMs = undefined;
+    this.#powerOff = undefined;
     this.#monitor?.close();
     this.#monitor = undefined;
-    if (this.#record !== undefined) await this.#keep({ ...this.#record, state: 'stopped', why });
+    if (this.#record !== undefined) await this.#note({ ...this.#record, state: 'stopped', why });
     this.#dropProcess();
-    this.#become({ state: 'stopped', why });
+    this.#become(this.#isFollowed ? TAKEN_UP : { state: 'stopped', why });
     this.look();
   }
 
   async #ended(end: NonNullable<ReturnType<Launcher['endOf']>>): Promise<void> {
     const record = this.#record;
     if (record === undefined) return;
-    if (this.#offAtMs !== undefined) return await this.#off('the guest has switched itself off');
+    if (this.#powerOff !== undefined) return await this.#off('the guest has switched itself off');
     const { clock, journal } = this.#input;
     const { workload } = this.#assigned;
     const said = this.#monitor?.ending;
@@ -340,24 +341,20 @@ export class Guest {
     const process = { ...end, outOfMemory };
     const ending = endingOf({ name: workload.name, process, said, wasUp: this.#wasUp, leftSockets });
     const { state, why, error } = ending;
-    journal.record({
-      ...{ kind: 'workload ended', level: error === undefined ? 'info' : 'error', object: workload.name },
-      message: `${workload.name}: ${why}`,
-      ...(error !== undefined && { code: error.code, ...(error.remedy !== undefined && { remedy: error.remedy }) }),
-    });
+    journal.record(endingEvent(workload.name, ending));
     this.#monitor?.close();
     this.#monitor = undefined;
     this.#dropProcess();
     const { error: _, ...rest } = record;
     const ended: RunRecord = { ...rest, state, why, ...(error !== undefined && { error: error.toJSON() }) };
-    this.#become({ state, why, ...(error !== undefined && { error }) });
+    this.#become(this.#isFollowed ? TAKEN_UP : { state, why, ...(error !== undefined && { error }) });
     if (this.#isUnwanted || !isStartedAgain(workload.restart, ending)) {
-      await this.#keep(ended);
+      await this.#note(ended);
       return this.look();
     }
     this.#pause.failed(clock.nowMs(), end.ranMs);
     // `stopped`: an agent that takes the record up starts the workload again.
-    await this.#keep({ ...ended, state: 'stopped', restarts: record.restarts + 1 });
+    await this.#note({ ...ended, state: 'stopped', restarts: record.restarts + 1 });
     this.#lookIn(this.#pause.waitMs(clock.nowMs()));
   }
 
@@ -367,6 +364,7 @@ export class Guest {
   }
 
   #dropProcess(): void {
+    this.#before = this.#running ?? this.#before;
     this.#service = undefined;
     this.#input.onItems();
   }
@@ -374,6 +372,17 @@ export class Guest {
   async #keep(record: RunRecord): Promise<void> {
     this.#record = record;
     await this.#input.records.write(record);
+  }
+
+  /** Keeps the record of an end. A disk that is full does not keep the emulator running. */
+  async #note(record: RunRecord): Promise<void> {
+    await this.#keep(record).catch((thrown: unknown) => {
+      const { name } = this.#assigned.workload;
+      this.#input.journal.failure('workload record not written', MeshError.from(thrown), {
+        level: 'error',
+        object: name,
+      });
+    });
   }
 
   #become(now: GuestNow): void {

@@ -10,6 +10,7 @@ import { findProgram } from '../../services/process/program-path.ts';
 import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
 import { QEMU, type QemuCard, type QemuDisk, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
+import type { JudgedGiven } from '../assignment/node-document.ts';
 import { roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
 import type { ItemKey } from '../items/item-kind.ts';
@@ -18,7 +19,7 @@ import { portKey } from '../items/port.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { seedDisk } from './seed.ts';
-import { prepareVm, type VmDirectories, type VmUser, vmOutput } from './vm-place.ts';
+import { prepareVm, type VmDirectories, type VmUser, vmConsoleLog, vmOutput, vmPidFile } from './vm-place.ts';
 
 /** What the parts of emulators come from. */
 export interface NodePartsInput {
@@ -28,8 +29,8 @@ export interface NodePartsInput {
   readonly user: VmUser;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
   readonly probe: () => Promise<AcceleratorProbe>;
-  /** The ports that host0 has given this node. */
-  readonly ports: () => readonly AssignedPort[];
+  /** The ports that host0 has given this node, and what the node refuses of them. */
+  readonly given: () => Pick<JudgedGiven, 'ports' | 'refusedPorts' | 'refusedNetworks'>;
   readonly portState: (port: AssignedPort) => PortState;
   /** The MTU of a link. */
   readonly mtuOf: (link: string) => number | undefined;
@@ -95,13 +96,16 @@ export class NodeParts {
       disks.push({ id: SEED_ID, path: await this.#writeSeed(id, seed), format: 'raw', kind: 'disk' });
     const firmware = await this.#firmware(assigned);
     const directory = await prepareVm(directories, id, workload.uuid, user);
-    const outputFile = vmOutput(directories, id);
-    return { probe, disks, cards, taps, firmware, user, directory, outputFile, volumeMemoryBytes };
+    const files = {
+      ...{ outputFile: vmOutput(directories, id), consoleLog: vmConsoleLog(directories, id) },
+      pidFile: vmPidFile(directories, id),
+    };
+    return { probe, disks, cards, taps, firmware, user, directory, ...files, volumeMemoryBytes };
   }
 
   /** The items of a workload's ports, as far as host0 has given them. */
   portItemsOf({ workload, ports }: AssignedWorkload): ItemKey[] {
-    const known = this.#input.ports();
+    const known = this.#input.given().ports;
     return workload.networks.flatMap(({ id }) => {
       const port = known.find((candidate) => candidate.id === ports[id]);
       if (port === undefined) return [];
@@ -138,12 +142,17 @@ export class NodeParts {
   }
 
   #cards({ workload, ports }: AssignedWorkload): { cards: QemuCard[]; taps: string[] } {
-    const { ports: given, portState, mtuOf } = this.#input;
-    const known = given();
+    const { given, portState, mtuOf } = this.#input;
+    const { ports: known, refusedPorts, refusedNetworks } = given();
     const taps: string[] = [];
     const cards = workload.networks.map(({ id, model, mac: wanted }): QemuCard => {
       const port = known.find((candidate) => candidate.id === ports[id]);
-      if (port === undefined) throw waits(`host0 has not given the port of its card ${id} yet`);
+      if (port === undefined) {
+        const refused = [...refusedPorts.values()].find((candidate) => candidate.port.id === ports[id]);
+        throw refused?.error ?? waits(`host0 has not given the port of its card ${id} yet`);
+      }
+      const refusal = refusedNetworks.get(port.network);
+      if (refusal !== undefined) throw refusal;
       const state = portState(port);
       if (state.state === 'wanted') throw waits(`its port ${port.link} waits: ${state.why}`);
       const mac = port.mac ?? wanted;

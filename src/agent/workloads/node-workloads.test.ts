@@ -2,11 +2,13 @@
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +32,7 @@ import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { systemClock } from '../../model/clock.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import { Signal } from '../../model/signal.ts';
 import type { Workload } from '../../model/workload/workload.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -38,7 +41,7 @@ import { Journal } from '../../protocol/journal/journal.ts';
 import { Launcher } from '../../services/process/launcher.ts';
 import { findMark, isRunning } from '../../services/process/process-mark.ts';
 import { QmpClient } from '../../services/qemu/qmp-client.ts';
-import { NOTHING_GIVEN } from '../assignment/node-document.ts';
+import { judgeGiven } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
 import { servicePart } from '../desired/parts/service.ts';
 import { ImageCache } from '../images/image-cache.ts';
@@ -87,6 +90,21 @@ function booting(wishes: Partial<GuestWishes>): Pick<Workload, 'boot' | 'memoryB
   return { boot: { kernel: guest.kernel, initrd: guest.initrd, append }, memoryBytes: 112 * MIB };
 }
 
+/** Volumes that tell of a removal. */
+class WatchedVolumes extends Volumes {
+  readonly #onRemoval: () => void;
+
+  constructor(images: ImageCache, onRemoval: () => void) {
+    super(images, root, '/');
+    this.#onRemoval = onRemoval;
+  }
+
+  override async remove(volume: { readonly path: string }): Promise<void> {
+    this.#onRemoval();
+    await super.remove(volume);
+  }
+}
+
 /** An agent, as far as workloads are concerned. */
 class Node {
   readonly #kernel: SystemKernel;
@@ -100,6 +118,10 @@ class Node {
   /** host0 has given the workloads since the agent started. */
   isConfirmed = true;
   ports: readonly AssignedPort[] = [];
+  /** The network that the node does not let host0 change. */
+  management: NetworkId | undefined;
+  /** Called while the files of a workload are being removed. */
+  onRemoval: () => void = () => undefined;
   #crashed = false;
 
   private constructor(kernel: SystemKernel, given: readonly AssignedWorkload[]) {
@@ -128,7 +150,7 @@ class Node {
           return node.given;
         },
         get given() {
-          return { ...NOTHING_GIVEN, ports: node.ports };
+          return judgeGiven([], { attachments: [], ports: node.ports }, node.management);
         },
         changes: this.#changes,
         changed: () => undefined,
@@ -141,7 +163,7 @@ class Node {
       directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
       state: join(root, 'workloads'),
       volumeDirectory: root,
-      volumes: new Volumes(images, root, '/'),
+      volumes: new WatchedVolumes(images, () => this.onRemoval()),
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,
@@ -266,6 +288,93 @@ async function operatorQuit(directory: string): Promise<void> {
   client.close();
 }
 
+test('root writes nothing through what the user of emulators has put into the directory of an emulator', async () => {
+  const directory = join(root, 'run/vm', ID);
+  const victim = join(root, 'victim');
+  writeFileSync(victim, 'mine'.repeat(MIB));
+  mkdirSync(join(directory, 'qmp.sock/deep'), { recursive: true });
+  for (const name of ['console.log', 'pid', 'qmp.sock/deep/link']) symlinkSync(victim, join(directory, name));
+  const node = await Node.start(assigned());
+  await node.until('running');
+  expect(readdirSync(directory).toSorted()).toEqual(['console.sock', 'monitor.sock', 'qmp.sock']);
+  expect(statSync(join(root, 'run/vm', `${ID}.pid`))).toMatchObject({ uid: 0, mode: 0o100600 });
+  expect(statSync(join(root, 'run/vm'))).toMatchObject({ uid: 0, mode: 0o40700 });
+  expect(statSync(join(root, 'logs/workloads'))).toMatchObject({ uid: 0, mode: 0o40750 });
+  expect(statSync(join(root, 'logs/workloads', `${ID}.console.log`)).uid).toBe(0);
+  symlinkSync(victim, join(directory, 'console.log'));
+  node.give();
+  await vi.waitFor(() => expect(readdirSync(join(root, 'run/vm'))).toEqual([]), WAIT);
+  expect(statSync(victim).size).toBe(4 * MIB);
+}, 120_000);
+
+test('a guest that is switching itself off keeps its time when the agent restarts', async () => {
+  const first = await Node.start(assigned());
+  const pid = pidOf(await first.until('running'));
+  first.give(assigned({}, { wanted: 'stopped' }));
+  await first.until('stopping');
+  await first.crash();
+  const second = await Node.start(assigned({}, { wanted: 'stopped' }));
+  expect(pidOf(await second.until('stopping'))).toBe(pid);
+  const directory = join(root, 'run/vm', ID);
+  const operator = await QmpClient.connect(join(directory, 'monitor.sock'), systemClock);
+  const events: string[] = [];
+  operator.events.subscribe(({ event }) => events.push(event));
+  // The second agent presses the power button, too.
+  await vi.waitFor(() => expect(events).toContain('POWERDOWN'), WAIT);
+  operator.close();
+  await operatorQuit(directory);
+  await second.until('stopped', { why: 'the guest has switched itself off' });
+  expect(second.steps.filter((step) => step.startsWith('start'))).toEqual([]);
+}, 120_000);
+
+test('a port that the node refuses is the failure of its workload', async () => {
+  const node = await Node.start();
+  const blue = meshNumber(1);
+  node.ports = [{ id: '1f', network: blue.id, link: 'v1f', mac: parseMac('02:00:00:00:00:1f') }];
+  node.management = blue.id;
+  node.give(assigned({ networks: web.networks }, { ports: { lan: '1f' } }));
+  const { error } = await node.until('failed');
+  expect(error).toMatchObject({ code: 'MESH_PORT_UNFIT', object: 'v1f' });
+  node.give(assigned({}, { generation: 2 }));
+  await node.until('running', { generation: 2 });
+}, 60_000);
+
+test('what keeps a later generation from starting is told of that generation', async () => {
+  const node = await Node.start(assigned());
+  await node.until('running', { generation: 1 });
+  node.give(assigned({ volumes: [{ id: 'root', type: 'qcow2', path: 'none.qcow2' }] }, { generation: 2 }));
+  await node.until('stopping', { generation: 2 });
+  await operatorQuit(join(root, 'run/vm', ID));
+  const { error } = await node.until('failed', { generation: 2 });
+  expect(error?.code).toBe('MESH_VOLUME_REFUSED');
+  node.give(assigned({}, { generation: 3 }));
+  // At once: the failure is not that of the third generation.
+  const [next] = node.workloads.runs();
+  expect(next).toMatchObject({ state: 'preparing', generation: 3 });
+  expect(next).not.toHaveProperty('error');
+  await node.until('running', { generation: 3 });
+}, 120_000);
+
+test('a workload that is given again while its files are being removed starts anew, and keeps what is new', async () => {
+  const wanted = assigned({ volumes: [{ id: 'data', type: 'qcow2', path: 'web.qcow2', sizeBytes: 4 * MIB }] });
+  const node = await Node.start(wanted);
+  const pid = pidOf(await node.until('running'));
+  const before = findMark(pid);
+  let seen: { readonly runs: readonly WorkloadRun[]; readonly wasAlive: boolean } | undefined;
+  node.onRemoval = () => {
+    node.onRemoval = () => undefined;
+    node.give(wanted);
+    seen = { runs: node.workloads.runs(), wasAlive: before !== undefined && isRunning(before) };
+  };
+  node.give();
+  const again = await node.until('running');
+  // Neither before its emulator has ended, nor before its files are gone.
+  expect(seen).toEqual({ runs: [], wasAlive: false });
+  expect(pidOf(again)).not.toBe(pid);
+  expect(readdirSync(join(root, 'workloads'))).toEqual([`${ID}.run.json`]);
+  expect(existsSync(join(root, 'run/vm', ID, 'monitor.sock'))).toBe(true);
+}, 120_000);
+
 test('a killed emulator starts again by its policy, also when the agent was away', async () => {
   const node = await Node.start(assigned());
   const pid = pidOf(await node.until('running'));
@@ -338,7 +447,7 @@ test('a guest on a tap switches itself off when that is wanted', async () => {
   expect(refused.error).toMatchObject({ code: 'MESH_WORKLOAD_PORT', message: expect.stringContaining('EBUSY') });
   closeSync(held);
   await node.until('running');
-  const log = join(root, 'run/vm', ID, 'console.log');
+  const log = join(root, 'logs/workloads', `${ID}.console.log`);
   await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: ready web'), WAIT);
   expect(readFileSync(log, 'latin1')).toContain('eth0 02:00:00:00:00:1f mtu 1380');
   node.give({ ...wanted, wanted: 'stopped' });
@@ -391,7 +500,7 @@ test('a guest that fills the disk of its volume is paused, and goes on when ther
   disk.clear();
   const pid = pidOf(full);
   expect(pidOf(await node.until('running'))).toBe(pid);
-  const log = join(root, 'run/vm', ID, 'console.log');
+  const log = join(root, 'logs/workloads', `${ID}.console.log`);
   await vi.waitFor(() => expect(readFileSync(log, 'latin1')).toContain('guest: has filled its disk'), WAIT);
 }, 240_000);
 
@@ -402,7 +511,7 @@ test('a guest reads its seed: who it is, its keys and its user data', async () =
     userData: `#cloud-config\n${'#'.repeat(2_000)}`,
   };
   await Node.start(assigned({ cloud, ...booting({ end: 'seed' }) }));
-  const log = join(root, 'run/vm', ID, 'console.log');
+  const log = join(root, 'logs/workloads', `${ID}.console.log`);
   const said = () => readFileSync(log, 'latin1').replaceAll('\r', '');
   await vi.waitFor(() => expect(said()).toContain(`guest: /seed/user-data: ${cloud.userData}`), WAIT);
   expect(said()).toContain(

@@ -1,6 +1,6 @@
 /** The workloads of a node: follows what host0 has given, and tells how each of them runs. */
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -17,7 +17,7 @@ import { rotateLog } from '../../protocol/journal/log-rotation.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { findProgram } from '../../services/process/program-path.ts';
-import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
+import { QEMU } from '../../services/qemu/qemu-spec.ts';
 import type { AssignedRuns, PortState } from '../assignment/assigned-agent.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
@@ -29,7 +29,7 @@ import { memoryNow } from './memory-room.ts';
 import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
 import { NodeParts } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
-import { removeVm, type VmDirectories, type VmUser, vmDirectory } from './vm-place.ts';
+import { removeVm, type VmDirectories, type VmUser, vmConsoleLog } from './vm-place.ts';
 
 /** The part of the agent that workloads use. */
 export interface WorkloadAgent {
@@ -42,7 +42,7 @@ export interface WorkloadAgent {
 /** What the workloads of a node need. */
 export interface NodeWorkloadsInput {
   readonly clock: Clock;
-  readonly journal: Pick<Journal, 'record'>;
+  readonly journal: Pick<Journal, 'record' | 'failure'>;
   readonly launcher: Launcher;
   readonly assignments: Pick<
     NodeAssignments,
@@ -61,6 +61,13 @@ export interface NodeWorkloadsInput {
   readonly wasKilledForMemory: (mark: ProcessMark) => boolean;
   /** How long a guest has to switch itself off. */
   readonly graceSec?: number;
+}
+
+/** A workload that the node has no more. */
+interface Leaving {
+  readonly record: RunRecord;
+  /** Whether its emulator still ends: the launcher counts one as absent from the order on. */
+  readonly isEnding: () => boolean;
 }
 
 /** Debian's own services take some seconds to end. */
@@ -84,8 +91,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #agent: WorkloadAgent | undefined;
   #capacity: Omit<NodeCapacity, 'availableBytes' | 'memoryBytes'> | undefined;
   /** Records of workloads that the node has no more, whose emulators are being ended. */
-  readonly #leaving = new Map<string, RunRecord>();
-  /** Workloads that are being taken from the node: what they write last comes before their files go. */
+  readonly #leaving = new Map<string, Leaving>();
+  /** Workloads that are being taken from the node: what they write last comes before their files go, and then those go. */
   readonly #taking = new Set<string>();
   #isReleased = false;
 
@@ -96,7 +103,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#parts = new NodeParts({
       ...input,
       probe: () => this.#accelerator.probe(),
-      ports: () => input.assignments.given.ports,
+      given: () => input.assignments.given,
       portState: (port) => this.#agent?.portState(port) ?? { state: 'wanted', why: 'the agent is starting' },
       mtuOf: (link) => this.#agent?.mtuOf(link),
       promised: (except) =>
@@ -175,7 +182,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     }
     // Before an assignment has come, nobody knows whether a workload is wanted that the last one does not name.
     if (this.#input.assignments.isComplete) {
-      for (const record of this.#left) if (!wanted.has(record.id)) this.#leaving.set(record.id, record);
+      for (const record of this.#left)
+        if (!wanted.has(record.id)) this.#leaving.set(record.id, { record, isEnding: () => false });
       this.#left = [];
       this.#sweep();
     }
@@ -211,17 +219,18 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#guests.delete(id);
     this.#taking.add(id);
     await guest.remove();
-    this.#taking.delete(id);
     const { record } = guest;
-    if (record !== undefined) this.#leaving.set(id, record);
+    if (record !== undefined) this.#leaving.set(id, { record, isEnding: () => guest.leaving !== undefined });
     else await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
+    this.#taking.delete(id);
     this.#follow();
     this.#sweep();
   }
 
   /** Forgets the workloads that were taken from the node, and whose emulators have ended. */
   #sweep(): void {
-    for (const [id, record] of this.#leaving) if (!this.#isRunning(id)) this.#forget(record);
+    for (const [id, { record, isEnding }] of this.#leaving)
+      if (!this.#isRunning(id) && !isEnding()) this.#forget(record);
   }
 
   #isRunning(id: string): boolean {
@@ -230,6 +239,8 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
 
   #forget(record: RunRecord): void {
     this.#leaving.delete(record.id);
+    // One that is given again meanwhile is taken up afterwards: it would lose its sockets and its record.
+    this.#taking.add(record.id);
     // The record goes last: it tells the next agent what to remove.
     const { id, uuidWord, disks = [] } = record;
     const files = [removeVm(this.#input.directories, id, uuidWord), this.#parts.forget(id), this.#removeDisks(disks)];
@@ -239,7 +250,10 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
         const { message } = MeshError.from(thrown);
         this.#input.journal.record({ level: 'warning', kind: 'workload files left', message, object: record.name });
       })
-      .finally(() => this.#follow());
+      .finally(() => {
+        this.#taking.delete(record.id);
+        this.#follow();
+      });
   }
 
   /** Removes disks, apart from those that another workload of the node names, too. @throws MESH_DISK_REFUSED */
@@ -261,8 +275,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   #rotateLater(): void {
     this.#input.clock.after(CONSOLE_LOOK_MS, () => {
       if (this.#isReleased) return;
-      for (const id of this.#guests.keys())
-        rotateLog(join(vmDirectory(this.#input.directories, id), QEMU_FILES.consoleLog), CONSOLE_MAX_BYTES);
+      for (const id of this.#guests.keys()) rotateLog(vmConsoleLog(this.#input.directories, id), CONSOLE_MAX_BYTES);
       this.#rotateLater();
     });
   }

@@ -1,7 +1,9 @@
 /** Where the files of a workload are on its node. */
-import { readFileSync, statSync } from 'node:fs';
-import { chown, mkdir, rm, symlink } from 'node:fs/promises';
+import { lstatSync, readFileSync } from 'node:fs';
+import { chmod, lchown, mkdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { removeStrangersTree } from '../../disk/strangers-tree.ts';
+import { olderLogOf } from '../../protocol/journal/log-rotation.ts';
 import { QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 
 /** The directories of a node that hold files of workloads. */
@@ -22,9 +24,14 @@ export interface VmUser {
 
 /** Only the emulator and root see the sockets of a guest. */
 const DIRECTORY_MODE = 0o700;
+/** Only root writes here, and its group reads: a guest may have said passwords on its console. */
+const LOGS_MODE = 0o750;
 const USERS = ['meshwork-vm', 'nobody'] as const;
 
-/** The directory of an emulator: short, because the paths of sockets are. */
+/**
+ * The directory of an emulator, with its sockets: short, because their paths are. The user of all emulators owns the directory, and a
+ * guest that has broken out may put a link or a pipe there under any name: root opens no file in the directory.
+ */
 export function vmDirectory({ machines }: Pick<VmDirectories, 'machines'>, id: string): string {
   return join(machines, id);
 }
@@ -34,14 +41,33 @@ export function vmOutput({ logs }: Pick<VmDirectories, 'logs'>, id: string): str
   return join(logs, 'workloads', `${id}.log`);
 }
 
-/** Makes the directory of an emulator, without sockets of an earlier one, and the link to it. */
+/** The file with everything that the guest has written to its serial console. */
+export function vmConsoleLog({ logs }: Pick<VmDirectories, 'logs'>, id: string): string {
+  return join(logs, 'workloads', `${id}.console.log`);
+}
+
+/** The socket of the serial console. */
+export function vmConsoleSocket(directories: Pick<VmDirectories, 'machines'>, id: string): string {
+  return join(vmDirectory(directories, id), QEMU_FILES.console);
+}
+
+/** The lock of an emulator, beside the directory of the emulator: QEMU writes the file as root. */
+export function vmPidFile({ machines }: Pick<VmDirectories, 'machines'>, id: string): string {
+  return join(machines, `${id}.pid`);
+}
+
+/** Makes the directory of an emulator, without what an earlier one has left there, and the link to it. */
 export async function prepareVm(directories: VmDirectories, id: string, uuid: string, user: VmUser): Promise<string> {
   const directory = vmDirectory(directories, id);
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
-  await chown(directory, user.uid, user.gid);
-  for (const name of [QEMU_FILES.monitor, QEMU_FILES.operatorMonitor, QEMU_FILES.console, QEMU_FILES.vnc])
-    await rm(join(directory, name), { force: true });
-  await mkdir(dirname(vmOutput(directories, id)), { recursive: true });
+  await mkdir(directories.machines, { recursive: true, mode: DIRECTORY_MODE });
+  // The user of emulators cannot pass from the directory of one guest to that of another.
+  await chmod(directories.machines, DIRECTORY_MODE);
+  await removeStrangersTree(directory);
+  await mkdir(directory, { mode: DIRECTORY_MODE });
+  await lchown(directory, user.uid, user.gid);
+  const logs = dirname(vmOutput(directories, id));
+  await mkdir(logs, { recursive: true });
+  await chmod(logs, LOGS_MODE);
   const link = join(directories.pxen, uuid);
   await mkdir(directories.pxen, { recursive: true });
   await rm(link, { force: true, recursive: true });
@@ -51,8 +77,9 @@ export async function prepareVm(directories: VmDirectories, id: string, uuid: st
 
 /** Removes the files of a workload that the node has no more. */
 export async function removeVm(directories: VmDirectories, id: string, uuid: string): Promise<void> {
-  const output = vmOutput(directories, id);
-  const files = [vmDirectory(directories, id), join(directories.pxen, uuid), output, `${output}.1`];
+  await removeStrangersTree(vmDirectory(directories, id));
+  const logs = [vmOutput(directories, id), vmConsoleLog(directories, id)].flatMap((log) => [log, olderLogOf(log)]);
+  const files = [join(directories.pxen, uuid), vmPidFile(directories, id), ...logs];
   await Promise.all(files.map((path) => rm(path, { force: true, recursive: true })));
 }
 
@@ -68,7 +95,7 @@ export function vmUser(passwd = '/etc/passwd'): VmUser {
 
 /** Whether an emulator has left its sockets behind, which it removes at a normal end. */
 export function hasSockets(directory: string): boolean {
-  return statSync(join(directory, QEMU_FILES.monitor), { throwIfNoEntry: false }) !== undefined;
+  return lstatSync(join(directory, QEMU_FILES.monitor), { throwIfNoEntry: false }) !== undefined;
 }
 
 function textOf(path: string): string {

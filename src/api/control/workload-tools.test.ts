@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { ChannelHost, ChannelNode, EMPTY_STATUS } from '../../../test/kit/channel-pair.ts';
-import { FakeConsole } from '../../../test/kit/fake-console.ts';
+import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
 import { Consoles } from '../../agent/console/consoles.ts';
 import { Host0Isos } from '../../agent/images/host0-isos.ts';
 import { answerImage } from '../../agent/images/image-answers.ts';
@@ -50,7 +50,7 @@ async function pair() {
     },
   });
   await cache.open();
-  const consoles = new Consoles(join(directory, 'vm'), systemClock);
+  const consoles = new Consoles(placesIn(join(directory, 'vm')), systemClock);
   onTestFinished(() => consoles.close());
   const journal = new Journal(systemClock, 'agent', 'node1');
   const server = routeServer(
@@ -152,7 +152,10 @@ test('two look at a console of a node by host0, and one types', async () => {
         query: {},
         body,
       }))(),
-  ).rejects.toMatchObject({ code: 'MESH_CONSOLE_NONE' });
+  ).rejects.toMatchObject({
+    code: 'MESH_CONSOLE_NONE',
+    remedy: expect.stringContaining('platform.console.serial=off'),
+  });
 });
 
 /** Fetches an image by host0's handler. @returns the last line */
@@ -177,7 +180,7 @@ test('a node gets an image of host0 over its channel, goes on after the channel 
   const sha256 = createHash('sha256').update(image).digest('hex');
   mkdirSync(join(isosDirectory, 'deep'));
   writeFileSync(join(isosDirectory, 'deep/a b.img'), image);
-  writeFileSync(join(isosDirectory, 'small.img'), 'small');
+  writeFileSync(join(isosDirectory, 'small.img'), Buffer.alloc(512));
 
   let cuts = 0;
   const done = cache.ensure({
@@ -191,14 +194,14 @@ test('a node gets an image of host0 over its channel, goes on after the channel 
   });
   const small = cache.ensure({ source: 'isos/small.img' });
   expect(readFileSync((await done).path).equals(image)).toBe(true);
-  expect((await small).sizeBytes).toBe(5);
+  expect((await small).sizeBytes).toBe(512);
   expect(cuts).toBe(1);
   await expect.poll(() => host.channels.size, WITHIN).toBe(1);
 
   expect(await fetched(handlers, 'isos/deep/a b.img')).toMatchObject({ kind: 'ready', image: { sha256 } });
   expect(await handlers['GET /v1/disk-images']({ ...common, path: {}, query: {} })).toMatchObject([
     { node: 'host0', error: { code: 'MESH_NOT_RUNNING' } },
-    { node: 'node1', cache: { images: [{}, {}], usedBytes: image.length + 5 } },
+    { node: 'node1', cache: { images: [{}, {}], usedBytes: image.length + 512 } },
   ]);
   const query = { node: 'node1', image: sha256.slice(0, 10) };
   await handlers['DELETE /v1/disk-images']({ ...common, path: {}, query });
@@ -208,12 +211,12 @@ test('a node gets an image of host0 over its channel, goes on after the channel 
 test('no path leads out of isos, and who gives one file up gets the next', async () => {
   const handlers = await pair();
   const { directory, isosDirectory, cache } = handlers;
-  writeFileSync(join(directory, 'secret'), 'secret');
+  writeFileSync(join(directory, 'secret'), Buffer.alloc(1024));
   symlinkSync('../secret', join(isosDirectory, 'link'));
   writeFileSync(join(isosDirectory, 'large'), Buffer.alloc(8 * 1024 * 1024, 'x'));
-  writeFileSync(join(isosDirectory, 'good'), 'good');
+  writeFileSync(join(isosDirectory, 'good'), Buffer.alloc(512, 1));
   // A link of root leads where the administrator wants it to.
-  expect(await fetched(handlers, 'isos/link')).toMatchObject({ kind: 'ready', image: { sizeBytes: 6 } });
+  expect(await fetched(handlers, 'isos/link')).toMatchObject({ kind: 'ready', image: { sizeBytes: 1024 } });
   expect(await fetched(handlers, 'isos/none')).toMatchObject({
     kind: 'failed',
     error: { code: 'MESH_DISK_IMAGE_FETCH', message: expect.stringContaining('http://host0/isos/none') },

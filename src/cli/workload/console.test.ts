@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { BIN, commandLine } from '../../../test/cli/mesh.ts';
-import { FakeConsole } from '../../../test/kit/fake-console.ts';
+import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
 import { listenAt } from '../../../test/kit/route-answer.ts';
 import { Consoles } from '../../agent/console/consoles.ts';
 import { systemClock } from '../../model/clock.ts';
@@ -19,7 +19,7 @@ const WITHIN = { timeout: 30_000 };
 async function cluster() {
   const root = mkdtempSync(join(tmpdir(), 'console-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
-  const consoles = new Consoles(join(root, 'vm'), systemClock);
+  const consoles = new Consoles(placesIn(join(root, 'vm')), systemClock);
   onTestFinished(() => consoles.close());
   const guest = await FakeConsole.open(join(root, 'vm/0badcafe'));
   consoles.follow([{ id: '0badcafe', workload: 'web' }]);

@@ -1,7 +1,6 @@
 /** `mesh workload run`: one virtual machine by one command, without a file. */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { MeshError } from '../../model/error.ts';
@@ -12,6 +11,7 @@ import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';
+import { mustBeImage, mustNotBeAnother, publishImage } from './published-image.ts';
 import { dryRun, ON_NODE, PLAN, runsAsWanted } from './workload-changes.ts';
 import { bytesOption, cardAddresses } from './workload-options.ts';
 import { answerAndWait } from './workload-wait.ts';
@@ -125,28 +125,24 @@ async function sourceOf(image: string, { paths, stderr }: Context, plan: boolean
   const known = await stat(file).catch(() => undefined);
   if (known?.isFile() !== true) {
     const named = image.startsWith('isos/') ? image.slice('isos/'.length) : image;
-    if ((await stat(join(isos, named)).catch(() => undefined))?.isFile() === true) return checked(`isos/${named}`);
+    const source = checked(`isos/${named}`);
+    if ((await stat(join(isos, named)).catch(() => undefined))?.isFile() === true) {
+      await mustBeImage(join(isos, named), image);
+      return source;
+    }
     throw new MeshError('MESH_OBJECT_UNKNOWN', `there is no image ${JSON.stringify(image)}`, {
       object: image,
       rule: `An image is a file here, a file in ${isos}, or a URL.`,
       remedy: `See \`ls ${isos}\`.`,
     });
   }
+  await mustBeImage(file, image);
   const inside = relative(isos, file);
   if (!inside.startsWith('..')) return checked(`isos/${inside}`);
-  const target = join(isos, basename(file));
-  const other = await stat(target).catch(() => undefined);
-  if (other !== undefined && (other.size !== known.size || other.mtimeMs < known.mtimeMs))
-    throw wrong(`${target} is there, and is another file`, 'Give your file another name, or remove that one.');
-  if (other === undefined && !plan) {
-    await mkdir(isos, { recursive: true });
-    await withProgress(
-      stderr,
-      `Copying ${basename(file)} to ${isos}`,
-      copyFile(file, target, constants.COPYFILE_FICLONE),
-    );
-  }
-  return checked(`isos/${basename(file)}`);
+  const source = checked(`isos/${basename(file)}`);
+  if (!plan) await withProgress(stderr, `Copying ${basename(file)} to ${isos}`, publishImage(file, isos));
+  else await mustNotBeAnother(file, join(isos, basename(file)));
+  return source;
 }
 
 /** @throws MESH_USAGE for a name that no node can fetch */

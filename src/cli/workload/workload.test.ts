@@ -1,11 +1,12 @@
 /** What the commands about workloads ask host0, and what they print. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Answers, FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { commandLine, mesh } from '../../../test/cli/mesh.ts';
 import { runOf, workloadNamed } from '../../../test/kit/workloads.ts';
+import { openBelow } from '../../disk/published-file.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 
@@ -89,9 +90,10 @@ test('run makes a workload of an image, which is copied to host0 first', async (
     'POST /v1/workloads/web-2/start?dry-run=0': answered([]),
   });
   const image = join(root, 'web.qcow2');
-  await writeFile(image, 'disk');
+  await writeFile(image, Buffer.alloc(1024));
   await run('workload', 'run', '--image', image, '--network', 'blue', '--memory', '2G', '--address', '10.0.0.6/24');
-  expect(await readFile(join(paths.host0, 'isos/web.qcow2'), 'utf8')).toBe('disk');
+  expect(await readFile(join(paths.host0, 'isos/web.qcow2'))).toEqual(Buffer.alloc(1024));
+  expect(await readdir(join(paths.host0, 'isos'))).toEqual(['web.qcow2']);
   expect(JSON.parse(daemon.asked[1]?.body ?? '').workload).toMatchObject({
     name: 'web-2',
     memoryBytes: 2 * 1024 ** 3,
@@ -100,13 +102,46 @@ test('run makes a workload of an image, which is copied to host0 first', async (
   });
 });
 
+test('run refuses what is no disk, or has the name of another image, before it copies a byte', async () => {
+  const { root, paths, daemon } = await host0({ 'GET /v1/workloads': [] });
+  const isos = join(paths.host0, 'isos');
+  const refused = await commandLine(['--root', root, 'workload', 'run', '--image', '/etc/passwd']);
+  expect(refused.stderr).toContain('MESH_DISK_IMAGE_UNFIT');
+  expect(await readdir(isos).catch(() => [])).toEqual([]);
+  await mkdir(isos, { recursive: true });
+  await writeFile(join(isos, 'web.img'), Buffer.alloc(512));
+  await writeFile(join(root, 'web.img'), Buffer.alloc(1024));
+  const other = await commandLine(['--root', root, 'workload', 'run', '--image', join(root, 'web.img')]);
+  expect(other.stderr).toContain('is another file');
+  expect((await readFile(join(isos, 'web.img'))).length).toBe(512);
+  expect(daemon.asked.filter(({ body }) => body !== '')).toEqual([]);
+});
+
+test('a copy that was killed is no file that nodes can fetch, and goes at the next run', async () => {
+  const { run, root, paths } = await host0({
+    'GET /v1/workloads': [],
+    'POST /v1/workloads/web/start?dry-run=0': answered([]),
+  });
+  const isos = join(paths.host0, 'isos');
+  const part = join(isos, 'web.img.0badcafe.part');
+  await mkdir(isos, { recursive: true });
+  await writeFile(part, Buffer.alloc(512));
+  await utimes(part, 1, 1);
+  await expect(openBelow(isos, 'web.img.0badcafe.part', 'root')).rejects.toMatchObject({
+    code: 'MESH_BOOT_PATH_UNKNOWN',
+  });
+  await writeFile(join(root, 'web.img'), Buffer.alloc(1024));
+  await run('workload', 'run', '--image', join(root, 'web.img'));
+  expect(await readdir(isos)).toEqual(['web.img']);
+});
+
 test('without a network the guest joins main', async () => {
   const { run, daemon, paths } = await host0({
     'GET /v1/workloads': [],
     'POST /v1/workloads/cd/start?dry-run=1': answered([], true),
   });
   await mkdir(join(paths.host0, 'isos'), { recursive: true });
-  await writeFile(join(paths.host0, 'isos/cd.iso'), '');
+  await writeFile(join(paths.host0, 'isos/cd.iso'), Buffer.alloc(2048));
   await run('workload', 'run', '--image', 'isos/cd.iso', '--plan');
   expect(JSON.parse(daemon.asked[1]?.body ?? '').workload).toMatchObject({
     volumes: [{ type: 'iso', source: 'isos/cd.iso' }],

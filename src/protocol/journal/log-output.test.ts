@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  linkSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -68,6 +69,20 @@ test('a line that the file system refuses is lost, and the process goes on', () 
   onTestFinished(() => closeSync(descriptor));
   const write = openLogOutput({ descriptor, maxBytes: 10 });
   expect(() => write('a line\n')).not.toThrow();
+});
+
+test.each([
+  ['a link', symlinkSync],
+  ['a second name', linkSync],
+] as const)('%s of another file in the place of a log leaves that file as it is', (_, put) => {
+  const { directory, file, older } = setUp();
+  const victim = join(directory, 'victim');
+  writeFileSync(victim, 'x'.repeat(100));
+  rmSync(file, { force: true });
+  put(victim, file);
+  rotateLog(file, 10);
+  expect(statSync(victim).size).toBe(100);
+  expect(existsSync(older)).toBe(false);
 });
 
 test('a link in the place of the older log is not followed', () => {

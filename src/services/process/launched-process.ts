@@ -294,6 +294,8 @@ export class LaunchedProcess {
     const record = this.#record;
     if (record === undefined || this.#isEnding) return;
     if (!isRunning(record)) {
+      // How a child has ended is told a moment later: without that, nobody knows whether it was killed.
+      if (this.#isChild && this.#exit.status === undefined && this.#exit.signal === undefined) return this.#checkLater();
       this.#readyCheck?.cancel();
       const outOfMemory = killedForMemory(groupOf(this.#recordFile, record.group));
       sweepAfter(record, this.#recordFile, 'now');

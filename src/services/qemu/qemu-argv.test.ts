@@ -15,6 +15,8 @@ const SPEC: QemuSpec = {
   firmware: { kind: 'bios' },
   screen: false,
   paused: false,
+  consoleLog: '/log/a,b.console.log',
+  pidFile: '/run/vm1.pid',
 };
 
 /** The options as lines: an option with its value is one. */
@@ -40,11 +42,11 @@ test('a guest without cards and disks', () => {
     '-mon chardev=monitor,mode=control',
     '-chardev socket,id=operator,path=monitor.sock,server=on,wait=off',
     '-mon chardev=operator,mode=control',
-    '-chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log,logappend=on',
+    '-chardev socket,id=console,path=console.sock,server=on,wait=off,logfile=/log/a,,b.console.log,logappend=on',
     '-serial chardev:console',
     '-device virtio-rng-pci',
     '-device pvpanic-pci',
-    '-pidfile pid',
+    '-pidfile /run/vm1.pid',
     '-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
     '-msg timestamp=off',
   ]);

@@ -25,7 +25,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...monitor('monitor', QEMU_FILES.monitor),
     ...monitor('operator', QEMU_FILES.operatorMonitor),
     '-chardev',
-    `socket,id=console,path=${QEMU_FILES.console},server=on,wait=off,logfile=${QEMU_FILES.consoleLog},logappend=on`,
+    `socket,id=console,path=${QEMU_FILES.console},server=on,wait=off,logfile=${escaped(spec.consoleLog)},logappend=on`,
     ...['-serial', 'chardev:console'],
     ...cards.flatMap(cardOptions),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
@@ -37,7 +37,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     // A guest that panics says so: else only its console does.
     ...['-device', 'pvpanic-pci'],
     ...(paused ? ['-S'] : []),
-    ...['-pidfile', QEMU_FILES.pid],
+    ...['-pidfile', spec.pidFile],
     ...(user === undefined ? [] : ['-runas', `${user.uid}:${user.gid}`]),
     // What QEMU must never do, also when a guest has broken into it. It needs the calls of `elevateprivileges` to become its user;
     // later they give it nothing: it has no capability then, and may start no program.

@@ -52,12 +52,22 @@ export interface QemuSpec {
   readonly user?: { readonly uid: number; readonly gid: number };
   /** QEMU starts with its guest paused. */
   readonly paused: boolean;
+  /**
+   * The file to which QEMU appends everything that the guest writes to the serial console. QEMU opens this file and the next one as
+   * root, and follows links: both must be in directories to which only root may write.
+   */
+  readonly consoleLog: string;
+  /** A lock: a second QEMU with this file ends at once, in place of taking the sockets of the first one. QEMU leaves the file behind. */
+  readonly pidFile: string;
 }
 
 /** The emulator that workloads and labs run. */
 export const QEMU = 'qemu-system-x86_64';
 
-/** The names of the files of one emulator, in a directory of its own, which is its working directory. */
+/**
+ * The names of the sockets of one emulator, in a directory of its own, which is its working directory. The user of the emulator may put
+ * anything in their place: root never opens a file in that directory.
+ */
 export const QEMU_FILES = {
   /** The monitor that Meshwork uses: it takes one client at a time. */
   monitor: 'qmp.sock',
@@ -65,9 +75,5 @@ export const QEMU_FILES = {
   operatorMonitor: 'monitor.sock',
   /** The serial console: it takes one client at a time, and a client that does not read stops the guest. */
   console: 'console.sock',
-  /** Everything that the guest has written to the serial console. */
-  consoleLog: 'console.log',
   vnc: 'vnc.sock',
-  /** A lock: a second QEMU with this file ends at once, in place of taking the sockets of the first one. */
-  pid: 'pid',
 } as const;

@@ -1,6 +1,17 @@
 /** A small guest on a tap of a bridge: it is started, outlives its supervisor, is adopted by proof, and is powered down. */
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
@@ -38,8 +49,11 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function spec(more: Partial<QemuSpec> = {}): QemuSpec {
+/** @param name of the directory of the emulator */
+function spec(name: string, more: Partial<QemuSpec> = {}): QemuSpec {
   return {
+    consoleLog: consoleLogOf(name),
+    pidFile: join(root, `${name}.pid`),
     name: 'vm1',
     uuid: UUID,
     accelerator: 'tcg',
@@ -62,6 +76,8 @@ interface Place {
   readonly records: string;
   readonly outputFile: string;
 }
+
+const consoleLogOf = (name: string): string => join(root, `${name}.console.log`);
 
 function placeOf(name: string): Place {
   const directory = join(root, name);
@@ -94,8 +110,8 @@ async function connected(directory: string): Promise<QmpClient> {
   return client;
 }
 
-function says(directory: string, text: string): Promise<void> {
-  const look = () => expect(readFileSync(join(directory, QEMU_FILES.consoleLog), 'latin1')).toContain(text);
+function says(name: string, text: string): Promise<void> {
+  const look = () => expect(readFileSync(consoleLogOf(name), 'latin1')).toContain(text);
   return vi.waitFor(look, WAIT);
 }
 
@@ -105,7 +121,7 @@ test('a guest on a tap outlives its supervisor, is adopted by proof, and powers 
   const place = placeOf('vm1');
   const { directory, records, outputFile } = place;
   const append = guestCommandLine(guest, { name: 'vm1', addresses: [['eth0', '10.0.0.2/24']], pings: ['10.0.0.1'] });
-  const qemu = spec({
+  const qemu = spec('vm1', {
     cards: [{ id: 'n0', mac: '02:00:00:00:00:01', mtuBytes: 1380, model: 'virtio' }],
     boot: { kernel: guest.kernel, initrd: guest.initrd, append },
   });
@@ -128,10 +144,10 @@ test('a guest on a tap outlives its supervisor, is adopted by proof, and powers 
   if (running === undefined) throw new Error('the emulator has no record');
   expect(launcher.start(process_)).toBeUndefined();
   expect(launcher.running('vm1')?.pid).toBe(running.pid);
-  await says(directory, 'guest: ready vm1');
-  await says(directory, 'guest: 10.0.0.1 answers');
+  await says('vm1', 'guest: ready vm1');
+  await says('vm1', 'guest: 10.0.0.1 answers');
   inside(netns.path, 'ping', '-c', '3', '-i', '0.2', '10.0.0.2');
-  expect(readFileSync(join(directory, QEMU_FILES.consoleLog), 'latin1')).toContain('eth0 02:00:00:00:00:01 mtu 1380');
+  expect(readFileSync(consoleLogOf('vm1'), 'latin1')).toContain('eth0 02:00:00:00:00:01 mtu 1380');
   const status = readFileSync(`/proc/${running.pid}/status`, 'utf8');
   expect(status).toMatch(/^Uid:\s65534\s65534/m);
   expect(status).toMatch(/^CapEff:\s0{16}$/m);
@@ -161,13 +177,17 @@ test('a guest on a tap outlives its supervisor, is adopted by proof, and powers 
   expect(existsSync(monitorSocketIn(directory))).toBe(false);
 }, 300_000);
 
-test('a second emulator of a directory ends at once, and the first keeps its sockets', async () => {
+test('links of the user of emulators lead root nowhere; a second emulator of a directory ends at once', async () => {
   const place = placeOf('locked');
   const { directory, outputFile } = place;
+  const victim = join(root, 'victim');
+  writeFileSync(victim, 'mine');
+  const sockets = [QEMU_FILES.monitor, QEMU_FILES.operatorMonitor, QEMU_FILES.console];
+  for (const name of [...sockets, 'console.log', 'pid']) symlinkSync(victim, join(directory, name));
   const launcher = launcherAt(place);
-  launcher.start(qemuProcess(spec(), { name: 'vm1', directory, outputFile, taps: [] }));
+  launcher.start(qemuProcess(spec('locked'), { name: 'vm1', directory, outputFile, taps: [] }));
   const monitor = await connected(directory);
-  const second = qemuProcess(spec(), {
+  const second = qemuProcess(spec('locked'), {
     ...{ name: 'vm2', directory, taps: [] },
     outputFile: join(root, 'second.log'),
   });
@@ -175,6 +195,9 @@ test('a second emulator of a directory ends at once, and the first keeps its soc
   await vi.waitFor(() => expect(launcher.endOf('vm2')).toMatchObject({ status: 1 }), WAIT);
   expect(launcher.endOf('vm2')?.lastLine).toContain('Cannot lock pid file');
   expect(await monitor.execute('query-status')).toMatchObject({ running: true });
+  expect(readFileSync(victim, 'utf8')).toBe('mine');
+  expect(sockets.map((name) => lstatSync(join(directory, name)).isSocket())).toEqual([true, true, true]);
+  expect(readdirSync(directory).toSorted()).toEqual([...sockets, 'console.log', 'pid'].toSorted());
 }, 120_000);
 
 test('a tap that another process has open is refused, and a guest that panics says so', async () => {
@@ -184,7 +207,7 @@ test('a tap that another process has open is refused, and a guest that panics sa
   const { directory, outputFile } = place;
   const launcher = launcherAt(place);
   const append = guestCommandLine(guest, { name: 'vm1', end: 'panic' });
-  const qemu = spec({
+  const qemu = spec('panic', {
     cards: [{ id: 'n0', mac: '02:00:00:00:00:02', model: 'virtio' }],
     boot: { kernel: guest.kernel, initrd: guest.initrd, append },
   });

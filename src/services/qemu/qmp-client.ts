@@ -2,12 +2,13 @@
  * A client of QEMU's monitor (QEMU Machine Protocol, docs/interop/qmp-spec.rst of QEMU): one JSON document a line, answers by the
  * id of their command, and events in between.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import * as form from '../../model/form.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { fitted, readDocument } from '../../protocol/shapes/document.ts';
+import { connectEmulator } from './emulator-socket.ts';
 
 /** An event of the emulator, with what it says. */
 export interface QmpEvent {
@@ -57,7 +58,7 @@ export class QmpClient {
   private constructor(path: string, clock: Clock) {
     this.#path = path;
     this.#clock = clock;
-    this.#socket = connect(path);
+    this.#socket = connectEmulator(path);
     this.#socket.setEncoding('utf8');
     this.#socket.on('data', (text: string) => this.#read(text));
     this.#socket.on('error', (cause) => this.#close(this.#silent(`cannot be reached: ${cause.message}`, cause)));

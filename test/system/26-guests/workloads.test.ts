@@ -103,7 +103,7 @@ const vmsOf = ({ root }: LabHost) => join(pathsBelow(root).run, 'vm');
 /** What the guest has said on its console. */
 async function consoleOf(name: GuestName): Promise<string> {
   const { id } = await viewOf(name);
-  const file = join(vmsOf(nodeOf[name]), id, 'console.log');
+  const file = join(pathsBelow(nodeOf[name].root).logs, 'workloads', `${id}.console.log`);
   return existsSync(file) ? readFileSync(file, 'latin1') : '';
 }
 

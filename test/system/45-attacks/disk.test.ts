@@ -55,7 +55,7 @@ const TABLE: readonly (readonly [path: RegExp, mode: number])[] = [
   [/^var\/lib\/meshwork\/boot\/[\w.-]+$/, 0o640],
   [/^var\/lib\/meshwork\/keys$/, 0o700],
   // The disks of guests are for emulators alone, which root starts.
-  [/^var\/lib\/meshwork\/disks(\/images(\/parts)?)?$/, 0o700],
+  [/^var\/lib\/meshwork\/disks(\/images(\/(parts|uses))?)?$/, 0o700],
   [/^var\/lib\/meshwork\/keys\/command\.pub$/, 0o640],
   [/^var\/lib\/meshwork\/keys\/[\w./-]+$/, 0o600],
   [/^var\/lib\/meshwork\/[\w.-]+$/, 0o640],

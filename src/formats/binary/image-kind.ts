@@ -8,10 +8,17 @@ export interface ImageKind {
   readonly diskBytes: number;
 }
 
-/** As many bytes of a file as `imageKind` looks at. */
-export const IMAGE_HEAD_BYTES: number = 104;
-/** The header of qcow2 version 2 (docs/interop/qcow2.txt of QEMU). */
-const QCOW2_HEADER_BYTES = 72;
+/** A disk is a row of such sectors. */
+const SECTOR_BYTES = 512;
+/** As many bytes of a file as `imageKind` looks at: a sector. */
+export const IMAGE_HEAD_BYTES: number = SECTOR_BYTES;
+/** The headers of the versions of qcow2, by their numbers (docs/interop/qcow2.txt of QEMU). */
+const QCOW2_HEADER_BYTES: ReadonlyMap<number, number> = new Map([
+  [2, 72],
+  [3, 104],
+]);
+/** A sector in which a text has only letters, digits, signs, blanks and line breaks, in ASCII or in UTF-8. */
+const TEXT = /^[\t\n\f\r\x20-\x7e\x80-\xf4]+$/;
 const EXTERNAL_DATA = 1n << 2n;
 
 /** Beginnings of files that people take for disk images. */
@@ -64,12 +71,16 @@ export function imageKind(head: Buffer, sizeBytes: number, source: string): Imag
       'Open the address in a browser: it may ask for a login, or be that of a page about the image.',
     );
   }
+  const disk = 'Name a file that is an image of a disk: `qemu-img info FILE` says what a file is.';
+  if (sizeBytes % SECTOR_BYTES !== 0) {
+    throw unfit(`no disk: its ${sizeBytes} bytes are no whole number of sectors of ${SECTOR_BYTES} bytes`, disk);
+  }
+  if (TEXT.test(head.subarray(0, SECTOR_BYTES).toString('latin1'))) throw unfit('a text, and no disk', disk);
   return { format: 'raw', diskBytes: sizeBytes };
 }
 
-/** Whether a file is a qcow2 image of a known version. */
-function isQcow2(head: Buffer): boolean {
-  if (head.length < QCOW2_HEADER_BYTES || head.readUInt32BE(0) !== 0x514649fb) return false;
-  const version = head.readUInt32BE(4);
-  return version === 2 || (version === 3 && head.length >= IMAGE_HEAD_BYTES);
+/** Whether a file is a qcow2 image of a known version. @param head its first `IMAGE_HEAD_BYTES` bytes, or more */
+export function isQcow2(head: Buffer): boolean {
+  if (head.length < 8 || head.readUInt32BE(0) !== 0x514649fb) return false;
+  return head.length >= (QCOW2_HEADER_BYTES.get(head.readUInt32BE(4)) ?? Number.POSITIVE_INFINITY);
 }
