@@ -22,7 +22,7 @@ import {
   workloadTwice,
 } from './workload-refusals.ts';
 import { isAlive } from './workload-reports.ts';
-import { workloadView } from './workload-views.ts';
+import { lostCards, workloadView } from './workload-views.ts';
 
 /** What the commands work on. */
 export interface WorkloadOrdersInput extends CardNetworks, PlaceCandidatesInput {
@@ -116,8 +116,9 @@ export class WorkloadOrders implements HealthSource {
   start(wanted: string, options: StartOptions = {}): Promise<WorkloadAnswer> {
     return this.#carryOut(options, () => {
       const before = options.workload === undefined ? this.#input.book.find(wanted) : this.#known(options.workload);
-      const runs = before?.wanted !== 'stopped' && isAlive(this.#runOf(before));
-      if (before !== undefined && runs) {
+      const isKept = before !== undefined && !this.#waitsForPort(before);
+      const runs = isKept && before.wanted !== 'stopped' && isAlive(this.#runOf(before));
+      if (runs) {
         this.#mustNotMove(before);
         if (options.workload !== undefined && !isDeepStrictEqual(before.workload, options.workload))
           this.#mustBeStill(before, 'started with another definition');
@@ -319,6 +320,12 @@ export class WorkloadOrders implements HealthSource {
     const others = reports.runningOn(workloadIdOf(record.workload.uuid)).filter((other) => other !== machine);
     const other = others.find((candidate) => reports.isReached(candidate));
     if (other !== undefined) throw workloadDouble(record, nodes.nameOf(other));
+  }
+
+  /** A guest that runs goes on without its port. One that does not run yet waits for it, for ever. */
+  #waitsForPort(record: WorkloadRecord): boolean {
+    const state = this.#runOf(record)?.state;
+    return state !== 'running' && state !== 'paused' && lostCards(record, this.#input.ports).length > 0;
   }
 
   #hasEnded(record: WorkloadRecord): boolean {

@@ -1,5 +1,6 @@
 /** How a workload is shown: what host0 has decided, and what its node has told of it. */
 import type { MachineWord } from '../../model/machine.ts';
+import type { WorkloadNetwork } from '../../model/workload/network.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadPortView, WorkloadState, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { PortBook } from '../ports/port-book.ts';
@@ -31,7 +32,7 @@ export function workloadView(
     workload,
     wanted,
     generation,
-    ...stateOf(record, reports, faults.of(workload.name)),
+    ...withoutPort(record, ports, stateOf(record, reports, faults.of(workload.name))),
     ...(at !== undefined && { node: nameOf(at.machine), machine: at.machine }),
     ...(moving !== undefined && { movesTo: nameOf(moving.machine) }),
     ports: cardViews(record, ports),
@@ -77,6 +78,26 @@ function stateOf(
     return { state: 'waiting', why: 'the node has not taken it up yet' };
   const state: WorkloadState = run.state;
   return { state, ...age, ...why, ...error };
+}
+
+/** A card without its port keeps its guest from starting, whatever its node says of it. */
+function withoutPort(record: WorkloadRecord, ports: Pick<PortBook, 'all'>, stated: Stated): Stated {
+  const [card] = lostCards(record, ports);
+  const { wanted, workload } = record;
+  if (card === undefined || wanted === 'stopped' || ['lost', 'moving'].includes(stated.state)) return stated;
+  const { name } = workload;
+  const why = `the port of its card ${card.id} in ${card.network} was deleted: \`mesh workload restart -w ${name}\` makes a new one`;
+  return { ...stated, why };
+}
+
+/** The cards whose ports host0 does not have any more. */
+export function lostCards(
+  { workload, ports, at }: WorkloadRecord,
+  book: Pick<PortBook, 'all'>,
+): readonly WorkloadNetwork[] {
+  if (at === undefined) return [];
+  const known = new Set(book.all.map(({ id }) => id));
+  return workload.networks.filter(({ id }) => !known.has(ports[id] ?? ''));
 }
 
 /** Whether a workload has memory of its node. */

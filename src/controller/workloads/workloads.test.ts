@@ -145,6 +145,25 @@ test.each([
   expect((await orders.start('web')).workload.generation).toBe(2);
 });
 
+test('a card whose port was deleted is named, and a start or restart makes another port', async () => {
+  const { orders, node, told, ports } = await host0();
+  node(A, 8);
+  await orders.start('web', { workload: web });
+  await ports.remove('1');
+  const why = 'the port of its card lan in blue was deleted: `mesh workload restart -w web` makes a new one';
+  const preparing = { state: 'preparing', why: 'host0 has not given the port of its card yet' } as const;
+  told(A, runOf(workloadIdOf(web.uuid), { generation: 1, ...preparing }));
+  expect(orders.show('web')).toMatchObject({ state: 'preparing', why });
+  const { workload } = await orders.start('web');
+  expect(workload).toMatchObject({ generation: 2, ports: [{ id: 'lan', port: '2' }] });
+  expect(workload.why).not.toBe(why);
+  told(A, runOf(workloadIdOf(web.uuid), { generation: 2 }));
+  await ports.remove('2');
+  expect((await orders.start('web')).steps).toEqual([]);
+  expect(orders.show('web')).toMatchObject({ state: 'running', why });
+  expect((await orders.restart('web')).workload.ports).toMatchObject([{ port: '3' }]);
+});
+
 test('a running workload is neither changed nor deleted; a changed card has another port, the others keep theirs', async () => {
   const { orders, node, reports, ports } = await host0();
   node(A, 8);
