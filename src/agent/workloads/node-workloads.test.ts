@@ -116,7 +116,7 @@ class Node {
   readonly #reconciler: Reconciler;
   readonly #changes = new Signal<void>();
   readonly workloads: NodeWorkloads;
-  /** The steps of all passes. */
+  /** The steps of all passes that were carried out. */
   readonly steps: string[] = [];
   given: readonly AssignedWorkload[];
   /** host0 has given the workloads since the agent started. */
@@ -186,7 +186,9 @@ class Node {
       onLastingFailure: () => undefined,
     });
     this.#reconciler.passes.subscribe(({ outcomes }) => {
-      this.steps.push(...outcomes.map(({ step }) => printStep(step)));
+      // A pass between the end of an emulator and the judgement of that end plans a start, which is refused.
+      const done = outcomes.filter(({ error }) => error === undefined);
+      this.steps.push(...done.map(({ step }) => printStep(step)));
     });
     this.workloads.serve({
       portState: () => ({ state: 'plugged' }),
