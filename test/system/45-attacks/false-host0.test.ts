@@ -34,7 +34,7 @@ const AROUND_MS = 300_000;
 /** The heap of Node grows and shrinks by this much. */
 const GROWTH_MAX_KB = 20 * 1024;
 /** Each kind of lie has been told many times by then, and the heap has the size that such work needs. */
-const WARM_MS = LONG ? 600_000 : 0;
+const WARM_MS = LONG ? 600_000 : 30_000;
 /** As often the long run prints the memory, which shows whether it is level. */
 const WEIGHING_MS = 300_000;
 const NO_LIE: Lie = { bytes: '', after: 'end' };
