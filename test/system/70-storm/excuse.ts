@@ -46,8 +46,11 @@ export interface Excuse extends Span {
   readonly fault: PastFault;
 }
 
-/** An excuse begins earlier than its fault: a ping that is on its way at that moment was sent before. */
-const UNDER_WAY_MS = 20;
+/**
+ * An excuse begins earlier than its fault: a ping that is on its way at that moment was sent before. Beside other tests a packet may wait
+ * so long for a processor.
+ */
+const UNDER_WAY_MS = 100;
 
 /** The excuse of each fault that may cost packets, extended while a helper was away. */
 export function excuses(faults: readonly PastFault[]): Excuse[] {
