@@ -97,6 +97,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
   /** Workloads that are being taken from the node: what they write last comes before their files go, and then those go. */
   readonly #taking = new Set<string>();
   #isReleased = false;
+  #isRotating = false;
 
   constructor(input: NodeWorkloadsInput) {
     this.#input = input;
@@ -123,7 +124,6 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#left = await this.#records.readAll();
     this.#input.launcher.changes.subscribe(() => this.look());
     this.#input.assignments.changes.subscribe(() => this.#follow());
-    this.#rotateLater();
     void this.#askMachine();
     this.#follow();
   }
@@ -182,6 +182,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
       const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);
       if (!isHere) this.#guests.set(id, this.#guestOf(assigned));
     }
+    this.#rotateLater();
     // Before an assignment has come, nobody knows whether a workload is wanted that the last one does not name.
     if (this.#input.assignments.isComplete) {
       for (const record of this.#left)
@@ -274,8 +275,12 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#agent?.takeUp();
   }
 
+  /** Keeps the console logs short while there are guests: a node without guests does nothing for them. */
   #rotateLater(): void {
+    if (this.#isRotating || this.#guests.size === 0) return;
+    this.#isRotating = true;
     this.#input.clock.after(CONSOLE_LOOK_MS, () => {
+      this.#isRotating = false;
       if (this.#isReleased) return;
       for (const id of this.#guests.keys()) rotateLog(vmConsoleLog(this.#input.directories, id), CONSOLE_MAX_BYTES);
       this.#rotateLater();
