@@ -43,6 +43,7 @@ import { withGuests } from './ports/guest-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
 import { UnfitPorts, withoutHeld } from './ports/unfit-ports.ts';
+import type { NetworkServers } from './services/network-servers.ts';
 import type { NodeWorkloads } from './workloads/node-workloads.ts';
 
 interface AgentInput {
@@ -61,6 +62,8 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
+  /** What this node runs for the networks that it serves. Absent: nothing, ever. */
+  readonly servers?: NetworkServers;
   /** What runs on this node for host0. Absent: nothing, ever. */
   readonly workloads?: NodeWorkloads;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
@@ -163,9 +166,11 @@ export class Agent implements SourceAgent {
         localPorts: () => this.ports.plugged(),
         portState: (port) => this.ports.stateOf(port),
         vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
+        ...(input.servers !== undefined && { servers: input.servers }),
       });
       this.ports.wishes.subscribe(() => assignments.changed());
       this.reconciler.passes.subscribe(() => assignments.changed());
+      input.servers?.changes.subscribe(() => assignments.changed());
       this.addHealthOf(assignments);
     }
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
@@ -290,6 +295,8 @@ export class Agent implements SourceAgent {
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
     const priority = firstRule(cache.rules.values());
+    const attachments = document.attachments.filter(({ network }) => !refused.has(network.id));
+    const { spaces = [], services = [] } = input.servers?.plan(attachments) ?? {};
     this.#desired.update({
       machine: this.input.machine,
       routes,
@@ -297,13 +304,11 @@ export class Agent implements SourceAgent {
       onLink: this.#subnetsOf(cache).shared,
       foreignLinks: this.#subnetsOf(cache).links,
       host0,
-      document: {
-        ...document,
-        attachments: document.attachments.filter(({ network }) => !refused.has(network.id)),
-      },
+      document: { ...document, attachments },
       ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
       elsewhere,
-      ...(input.workloads !== undefined && { services: input.workloads.services }),
+      services: [...(input.workloads?.services ?? []), ...services],
+      spaces,
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {
@@ -362,6 +367,7 @@ export class Agent implements SourceAgent {
         return isMeshId(item.network) || this.#hasAssignment;
       case 'file':
       case 'process':
+      case 'space':
         return this.#hasAssignment;
       case 'port':
       case 'sysctl':

@@ -19,7 +19,7 @@ export async function openWorkloads(input: AgentWorkloadsInput) {
   const { paths, clock, journal, assignments } = input;
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
   const images = await openImages(input);
-  const services = openServices(state, clock, journal);
+  const services = openServices(paths, clock, journal);
   const workloads = new NodeWorkloads({
     ...{ clock, journal, assignments, run, volumeDirectory },
     launcher: services.launcher,

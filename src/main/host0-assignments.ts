@@ -10,6 +10,7 @@ import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
 import { ServiceBook } from '../controller/services/service-book.ts';
+import { ServiceOrders } from '../controller/services/service-orders.ts';
 import { MoveFaults } from '../controller/workloads/move-faults.ts';
 import { adoptWorkload } from '../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
@@ -39,6 +40,8 @@ export interface Host0Assignments {
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
@@ -61,8 +64,16 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     isFreePort: (id) => !assignments.orphanBook.hasPort(id),
   });
   const workloads = reports.beside(workloadBook);
-  const services = await ServiceBook.open({ ...input, networks: () => catalogue.given.networks });
-  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads, services });
+  const serviceBook = await ServiceBook.open({ ...input, networks: () => catalogue.given.networks });
+  const assignments = new Assignments({
+    ...input,
+    epoch,
+    roles,
+    ports: book,
+    hostAddresses,
+    workloads,
+    services: serviceBook,
+  });
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -85,15 +96,17 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const faults = new MoveFaults();
   const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
   addWorkloadMetrics(input.registry, () => orders.list());
   const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
     ports,
     workloads: orders,
+    services,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses],
+    parts: [book, workloadBook, orders, roles, serviceBook, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
@@ -101,6 +114,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       endMoves();
       ownNode.close();
       services.close();
+      serviceBook.close();
       assignments.close();
     },
   };

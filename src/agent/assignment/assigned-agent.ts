@@ -5,6 +5,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { AssignedPort, PortStatus } from '../../protocol/documents/node-assignment.ts';
 import type { NodeCapacity, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { NetworkServersView } from './object-state.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
 export interface LocalPort {
@@ -23,6 +24,8 @@ export interface AssignedAgent {
   localPorts(): readonly LocalPort[];
   /** How a port is that host0 has given. */
   portState(port: AssignedPort): PortState;
+  /** Runs the services of networks. Absent: the agent runs none. */
+  readonly servers?: NetworkServersView;
   /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
   vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }

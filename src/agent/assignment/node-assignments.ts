@@ -29,7 +29,7 @@ import type { AssignedAgent, AssignedRuns, LocalPort, PortState } from './assign
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import { givenState, notSupported, refusedState, type StateNow, unknownKind, workloadState } from './object-state.ts';
+import { givenState, notSupported, refusedState, type StateNow, serviceState, workloadState } from './object-state.ts';
 import { OwnPeers } from './own-peers.ts';
 
 /** A network that host0 has given, and how it is on this node. */
@@ -325,12 +325,8 @@ export class NodeAssignments {
     const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
       aged(kind, id, notSupported(kind, id, why)),
     );
-    const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
-    unsupported.push(
-      ...services.map((service) => {
-        const kind = service.kind === 'other' ? service.of : service.kind;
-        return aged('service', service.id, notSupported('service', service.id, unknownKind(kind)));
-      }),
+    const services = Array.from(this.#objects.networks.values(), ({ attachment: { network, services: all } }) =>
+      all.map((service) => aged('service', service.id, this.#serviceState(network, service))),
     );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);
@@ -357,6 +353,7 @@ export class NodeAssignments {
     return [
       ...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)),
       ...unsupported,
+      ...services.flat(),
       ...ports,
       ...given,
       ...workloads.filter(({ id }) => unsupported.every((other) => other.id !== id)),

@@ -14,6 +14,7 @@ import { type ProcessItem, processKind } from './process.ts';
 import { type RouteItem, routeKind } from './route.ts';
 import { type RuleItem, ruleKind } from './rule.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
+import { type SpaceItem, spaceKind } from './space.ts';
 import { type SysctlItem, sysctlKind } from './sysctl.ts';
 import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
 import { type UnderlayLinkItem, underlayLinkKind } from './underlay-link.ts';
@@ -32,7 +33,8 @@ export type Item =
   | UnderlayLinkItem
   | UnderlayAddressItem
   | FileItem
-  | ProcessItem;
+  | ProcessItem
+  | SpaceItem;
 
 const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>, ItemOperation> } = {
   link: linkKind,
@@ -48,6 +50,7 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   'underlay-address': underlayAddressKind,
   file: fileKind,
   process: processKind,
+  space: spaceKind,
 };
 
 /** The names of all kinds, as the metrics label them. */

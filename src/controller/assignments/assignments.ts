@@ -82,6 +82,7 @@ export class Assignments implements HealthSource {
       ...input,
       network: (id) => this.#index.network(id),
       holdersOf: (id) => this.#index.holdersOf(id),
+      serves: (id, machine) => this.#index.reasonsOf(machine, id).includes('service'),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
     });
@@ -312,8 +313,11 @@ export class Assignments implements HealthSource {
 
   #servicesChanged(): void {
     if (this.#holdings === undefined) return;
-    const machines = this.#machines();
-    this.#refresh(new Set([...machines].flatMap((machine) => this.#derive(machine))), [], machines);
+    this.#refresh(
+      [...this.#machines()].flatMap((machine) => this.#derive(machine)),
+      [],
+      this.#machines(),
+    );
   }
 
   #rolesChanged(machine: MachineWord): void {
