@@ -34,7 +34,7 @@ import { openAgentKernel } from './agent-kernel.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
@@ -122,8 +122,7 @@ async function main(): Promise<void> {
   await agent.start();
   endpoints.start();
   host0.start();
-  surviveFaults(journal);
-  journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
+  hasStarted(journal, { message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();

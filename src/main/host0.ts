@@ -31,7 +31,7 @@ import { openKeys } from './host0-keys.ts';
 import { openMachines } from './host0-machines.ts';
 import { followNetworks } from './host0-networks.ts';
 import { openStore } from './host0-store.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -127,9 +127,8 @@ async function main(): Promise<void> {
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue });
-  surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
-  journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
+  hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {
