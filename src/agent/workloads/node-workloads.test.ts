@@ -504,6 +504,10 @@ test('a guest that fills the disk of its volume is paused, and goes on when ther
   const node = await Node.start(assigned({ volumes, ...booting({ end: 'fill' }) }));
   const full = await node.until('disk-full');
   expect(full.error).toMatchObject({ code: 'MESH_WORKLOAD_DISK_FULL' });
+  // That disk is in memory: the guest has written all that was free, and may write as much as its disk has.
+  expect(full.volumeDemandBytes).toBe(256 * MIB);
+  expect(full.volumeMemoryBytes).toBeGreaterThan(16 * MIB);
+  expect(full.volumeMemoryBytes).toBeLessThan(32 * MIB);
   disk.clear();
   const pid = pidOf(full);
   expect(pidOf(await node.until('running'))).toBe(pid);
