@@ -70,7 +70,7 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
   });
   const isHost0 = machine === 'host0';
-  const guests = await openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
+  const guests = openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const agent = new Agent({
     ...common,
     services: guests.services,
