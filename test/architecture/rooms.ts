@@ -37,7 +37,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'model',
       ].map((room) => [room, COMPOSITION]),
     ),
-    folders: {},
+    folders: {
+      '.': { host0: 'parts of host0’s composition' },
+      host0: {},
+    },
   },
   cli: {
     what: 'the `mesh` command, a folder a noun; `program.ts` is the tree',
