@@ -310,6 +310,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       process: {},
       dnsmasq: {},
       qemu: { process: 'an emulator is a supervised process' },
+      hook: { process: 'hooks that were left running are found by pid and start time' },
     },
   },
   store: {
