@@ -37,7 +37,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'model',
       ].map((room) => [room, COMPOSITION]),
     ),
-    folders: {},
+    folders: {
+      '.': { host0: 'parts of host0’s composition' },
+      host0: {},
+    },
   },
   cli: {
     what: 'the `mesh` command, a folder a noun; `program.ts` is the tree',
@@ -307,6 +310,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       process: {},
       dnsmasq: {},
       qemu: { process: 'an emulator is a supervised process' },
+      hook: { process: 'hooks that were left running are found by pid and start time' },
     },
   },
   store: {

@@ -1,24 +1,24 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
-import { OwnNode } from '../api/channel/own-node.ts';
-import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
-import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
-import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
-import { PortOrders } from '../controller/assignments/port-orders.ts';
-import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
-import { NodeRoles } from '../controller/machines/node-roles.ts';
-import { HostAddresses } from '../controller/pools/host-addresses.ts';
-import { PortBook } from '../controller/ports/port-book.ts';
-import { MoveFaults } from '../controller/workloads/move-faults.ts';
-import { adoptWorkload } from '../controller/workloads/workload-adoption.ts';
-import { WorkloadBook } from '../controller/workloads/workload-book.ts';
-import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
-import { followMoves } from '../controller/workloads/workload-moves.ts';
-import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
-import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
-import type { Registry } from '../metrics/registry.ts';
-import type { Network } from '../model/network/network.ts';
-import type { NetworkId } from '../model/network/number.ts';
-import type { HealthSource } from '../protocol/documents/finding.ts';
+import { OwnNode } from '../../api/channel/own-node.ts';
+import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.ts';
+import { Assignments, type AssignmentsInput } from '../../controller/assignments/assignments.ts';
+import { NodeOrphans } from '../../controller/assignments/node-orphans.ts';
+import { PortOrders } from '../../controller/assignments/port-orders.ts';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import { NodeRoles } from '../../controller/machines/node-roles.ts';
+import { HostAddresses } from '../../controller/pools/host-addresses.ts';
+import { PortBook } from '../../controller/ports/port-book.ts';
+import { MoveFaults } from '../../controller/workloads/move-faults.ts';
+import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
+import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
+import { addWorkloadMetrics } from '../../controller/workloads/workload-metrics.ts';
+import { followMoves } from '../../controller/workloads/workload-moves.ts';
+import { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
+import { WorkloadReports } from '../../controller/workloads/workload-reports.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import type { HealthSource } from '../../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
 export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles'> {
