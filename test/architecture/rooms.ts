@@ -196,6 +196,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
+      services: {
+        assignments: 'services are given to the nodes that serve, and those tell how they are',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',

@@ -327,7 +327,10 @@ export class NodeAssignments {
     );
     const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
     unsupported.push(
-      ...services.map(({ kind, id }) => aged('service', id, notSupported('service', id, unknownKind(kind)))),
+      ...services.map((service) => {
+        const kind = service.kind === 'other' ? service.of : service.kind;
+        return aged('service', service.id, notSupported('service', service.id, unknownKind(kind)));
+      }),
     );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);

@@ -1,13 +1,15 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
 import { OwnNode } from '../../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.ts';
-import { Assignments, type AssignmentsInput } from '../../controller/assignments/assignments.ts';
+import { Assignments } from '../../controller/assignments/assignments.ts';
+import type { AssignmentsInput } from '../../controller/assignments/assignments-input.ts';
 import { NodeOrphans } from '../../controller/assignments/node-orphans.ts';
 import { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import { NodeRoles } from '../../controller/machines/node-roles.ts';
 import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
+import { ServiceBook } from '../../controller/services/service-book.ts';
 import { MoveFaults } from '../../controller/workloads/move-faults.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
@@ -21,7 +23,7 @@ import type { NetworkId } from '../../model/network/number.ts';
 import type { HealthSource } from '../../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles'> {
+export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services'> {
   readonly catalogue: NetworkCatalogue;
   readonly registry: Registry;
   /** The path of the socket of host0's own agent. */
@@ -59,7 +61,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     isFreePort: (id) => !assignments.orphanBook.hasPort(id),
   });
   const workloads = reports.beside(workloadBook);
-  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads });
+  const services = await ServiceBook.open({ ...input, networks: () => catalogue.given.networks });
+  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads, services });
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -90,13 +93,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     workloads: orders,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, assignments, hostAddresses],
+    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
     close: () => {
       endMoves();
       ownNode.close();
+      services.close();
       assignments.close();
     },
   };
