@@ -289,6 +289,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
         firewall: 'other programs’ rules drop packets',
+        images: 'the room of the image cache is judged',
+        workloads: 'what a node has for its guests is judged',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',

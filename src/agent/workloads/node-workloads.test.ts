@@ -562,9 +562,13 @@ test('the emulator is asked with the first guest, once in a boot: a node without
   const node = await Node.start();
   await vi.waitFor(() => expect(node.workloads.capacity()).toMatchObject({ accelerator: 'tcg' }), WAIT);
   expect(node.workloads.capacity()?.why).toMatch(/dev\/kvm|KVM/);
+  expect(await node.workloads.means()).toBeUndefined();
   expect([readFileSync(calls, 'utf8'), existsSync(join(root, 'images'))]).toEqual(['', false]);
   node.give(assigned());
   await node.until('running');
+  const means = await node.workloads.means();
+  expect(means?.emulator.cpuModes).toContain('max');
+  expect(means?.openBytes).toBeGreaterThan(0);
   expect(node.workloads.capacity()?.cpuModes).toContain('max');
   expect(asked()).toHaveLength(1);
   await node.crash();
