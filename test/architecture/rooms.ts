@@ -191,6 +191,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
       workloads: {
         assignments: 'a workload is given to its node',
@@ -250,6 +251,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       images: {},
       console: {},
+      probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
