@@ -43,7 +43,7 @@ export async function claimProcess(daemon: DaemonName, { root, state }: Paths): 
 
 function isLockedByAnother(path: string): boolean {
   try {
-    return !lockFile(path);
+    return lockFile(path) === undefined;
   } catch {
     // A disk that is full or read-only is no reason to leave a mesh without its agent.
     return false;
