@@ -21,7 +21,7 @@ import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { vtepIn } from './desired/types/vxlan.ts';
 import { firstRule } from './desired/vxlan-way.ts';
-import { type Item, networkOf } from './items/item.ts';
+import { type Item, isRecorded, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
@@ -29,6 +29,7 @@ import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
+import { withoutLink } from './kernel/other-device.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
@@ -166,11 +167,9 @@ export class Agent implements SourceAgent {
         localPorts: () => this.ports.plugged(),
         portState: (port) => this.ports.stateOf(port),
         vtepOf: ({ id }) => vtepIn(this.#desired.items, id),
-        ...(input.servers !== undefined && { servers: input.servers }),
       });
       this.ports.wishes.subscribe(() => assignments.changed());
       this.reconciler.passes.subscribe(() => assignments.changed());
-      input.servers?.changes.subscribe(() => assignments.changed());
       this.addHealthOf(assignments);
     }
     kernel.events.subscribe((event) => this.#onKernelEvent(event));
@@ -257,7 +256,7 @@ export class Agent implements SourceAgent {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
     const missing = this.#desired.missingLink(network);
-    if (missing !== undefined) return { phase: 'pending', why: `the link ${missing} is not there, or has no address` };
+    if (missing !== undefined) return withoutLink(network, missing, this.cache);
     for (const device of deviceKindsOf(network)) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
         return { phase: 'pending', why: `its ${device} is being made` };
@@ -296,7 +295,6 @@ export class Agent implements SourceAgent {
     }
     const priority = firstRule(cache.rules.values());
     const attachments = document.attachments.filter(({ network }) => !refused.has(network.id));
-    const { spaces = [], services = [] } = input.servers?.plan(attachments) ?? {};
     this.#desired.update({
       machine: this.input.machine,
       routes,
@@ -307,8 +305,8 @@ export class Agent implements SourceAgent {
       document: { ...document, attachments },
       ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
       elsewhere,
-      services: [...(input.workloads?.services ?? []), ...services],
-      spaces,
+      ...(input.workloads !== undefined && { services: input.workloads.services }),
+      ...input.servers?.plan(attachments),
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {
@@ -392,12 +390,4 @@ export class Agent implements SourceAgent {
     }
     if (changed) this.#stateChanges.emit();
   }
-}
-
-/**
- * Whether the agent's record alone says that the item may go. An observed port that is not desired is one that an
- * administrator has unplugged. Its removal waits neither for the networks nor for a member list.
- */
-function isRecorded({ kind }: Item): boolean {
-  return kind === 'port';
 }

@@ -17,6 +17,7 @@ import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { GuestAnnouncements } from '../agent/ports/guest-announcements.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
+import { openProbe } from '../agent/probe/agent-probe.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
@@ -35,7 +36,7 @@ import { openServers } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
@@ -71,7 +72,7 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
   });
   const isHost0 = machine === 'host0';
-  const guests = await openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
+  const guests = openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const servers = openServers(paths, guests.services, clock, machine);
   const agent = new Agent({
     ...common,
@@ -86,7 +87,8 @@ async function main(): Promise<void> {
     probe: probeKernel,
   });
   guests.runBeside(agent);
-  servers.listenBeside(agent);
+  servers.runBeside(agent, assignments);
+  const probe = openProbe(agent, assignments);
   addAgentMetrics(registry, agent);
   new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
@@ -118,7 +120,7 @@ async function main(): Promise<void> {
     metrics: new ApiMetrics(registry),
     captures: answers.captures,
     ...host0.socket,
-    doctor: systemDoctor({ agent, kernel, echo: sizedEcho, stateDirectory, controlSock }),
+    doctor: systemDoctor({ agent, kernel, ...guests.images, echo: sizedEcho, stateDirectory, controlSock }),
   });
   const metricsNetwork = options.metrics;
   const endpoints = makeEndpoints({ agent, machine, kernel, paths: answers.paths, registry, metricsNetwork });
@@ -126,14 +128,14 @@ async function main(): Promise<void> {
   await agent.start();
   endpoints.start();
   host0.start();
-  surviveFaults(journal);
-  journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
+  hasStarted(journal, { message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
     host0.close();
     inventory.close();
     endpoints.close();
+    probe.close();
     await agent.stop();
     servers.close();
     await guests.release();

@@ -2,10 +2,10 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import type { AssignedPort, PortStatus } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedPort, NodeStatus, PortStatus } from '../../protocol/documents/node-assignment.ts';
 import type { NodeCapacity, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
-import type { NetworkServersView } from './object-state.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
 export interface LocalPort {
@@ -24,8 +24,6 @@ export interface AssignedAgent {
   localPorts(): readonly LocalPort[];
   /** How a port is that host0 has given. */
   portState(port: AssignedPort): PortState;
-  /** Runs the services of networks. Absent: the agent runs none. */
-  readonly servers?: NetworkServersView;
   /** The source of the node's VXLAN packets of a network; undefined while it has none of its own. */
   vtepOf(network: Network): Ipv4 | Ipv6 | undefined;
 }
@@ -36,6 +34,12 @@ export interface AssignedRuns {
   runs(): readonly WorkloadRun[];
   /** What the node has for workloads; undefined before the emulator was asked. */
   capacity(): NodeCapacity | undefined;
+}
+
+/** The part of the agent that listens in multicast groups. */
+export interface GroupListener {
+  readonly hearings: NodeStatus['groups'];
+  readonly changes: Subscribable<void>;
 }
 
 /** Whether a port is on the bridge of its network, and what else is known of a port of a guest. */

@@ -47,20 +47,20 @@ export function notSupported(kind: string, id: string, why: string): StateNow {
 /**
  * The state of a service.
  * @param ofNetwork the state of its network on this node
- * @param agent undefined before it has started
+ * @param servers undefined where the agent starts none
  */
 export function serviceState(
   network: Network,
   service: AssignedService,
   ofNetwork: StateNow,
-  agent: { readonly servers?: NetworkServersView } | undefined,
+  servers: NetworkServersView | undefined,
 ): StateNow {
   const { id } = service;
   if (service.kind === 'other') return notSupported('service', id, unknownKind(service.of));
   if (ofNetwork.state === 'pending') return { state: 'pending', why: `the network is not ready: ${ofNetwork.why}` };
   if (ofNetwork.state === 'failed') return ofNetwork;
-  if (agent?.servers === undefined) return notSupported('service', id, 'cannot run here: this agent starts no servers');
-  return agent.servers.stateOf(network, service);
+  if (servers === undefined) return notSupported('service', id, 'cannot run here: this agent starts no servers');
+  return servers.stateOf(network, service);
 }
 
 /** The state of a workload. @param run how the workload runs; undefined before it was taken up */

@@ -99,7 +99,7 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function* partsOf(
-  { document: { attachments }, firstRule, routes, services = [], spaces = [] }: DesiredInput,
+  { document: { attachments }, firstRule, routes, services = [], spaces = [], servers = [] }: DesiredInput,
   { host0, segments, nics, node, portsByNetwork, links, elsewhere, onLink }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
@@ -116,7 +116,7 @@ function* partsOf(
   };
   yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
   yield* spaces.map(spacePart);
-  yield* services.map(servicePart);
+  yield* [...services, ...servers].map(servicePart);
   if (host0.role === 'host0') {
     yield forwardingPart(segments);
     yield nicPart(nics);

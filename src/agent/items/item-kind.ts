@@ -3,7 +3,7 @@ import type { TableElements } from '../../kernel/nftables/element-batch.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import type { Rank } from './rank.ts';
-import type { ServiceSpace } from './space.ts';
+import type { ServiceSpace } from './space/service-space.ts';
 
 /** Identifies an item among all items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:…`, `route:10.11.2.0/24`. */
 export type ItemKey = string;

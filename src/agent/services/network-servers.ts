@@ -16,10 +16,12 @@ import type { Launcher } from '../../services/process/launcher.ts';
 import { isSameAdvertisement } from '../../services/radvd/advertisement-frame.ts';
 import { radvdConf } from '../../services/radvd/radvd-conf.ts';
 import { radvdProcess } from '../../services/radvd/radvd-process.ts';
+import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import { type ServiceSpace, SPACE_LINK, spaceKey } from '../items/space.ts';
+import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
 
 /** What servers need of their node. */
@@ -48,7 +50,7 @@ export interface BridgesOfAgent {
 /** What the planner makes items of. */
 export interface ServedNetworks {
   readonly spaces: readonly ServiceSpace[];
-  readonly services: readonly NodeService[];
+  readonly servers: readonly NodeService[];
 }
 
 /** A network that this node serves. */
@@ -63,9 +65,8 @@ const LINK_LOCAL_LENGTH = 64;
 /** Plans the servers of a node, and tells how they are. */
 export class NetworkServers {
   readonly #input: NetworkServersInput;
-  readonly #changes = new Signal<void>();
   /** Emits when a server may be otherwise. */
-  readonly changes: Subscribable<void> = this.#changes;
+  readonly #changes = new Signal<void>();
   #served: ReadonlyMap<NetworkId, Served> = new Map();
   readonly #ears = new Map<NetworkId, AdvertisementEar>();
   readonly #known = new WeakMap<
@@ -88,12 +89,14 @@ export class NetworkServers {
     const all = [...served.values()];
     return {
       spaces: all.map(({ space }) => space),
-      services: all.flatMap(({ services }) => [...services.values()]),
+      servers: all.flatMap(({ services }) => [...services.values()]),
     };
   }
 
-  /** Listens on the bridges of an agent, from before a server sends its first advertisement there. */
-  listenBeside(agent: BridgesOfAgent): void {
+  /** Listens on the bridges of an agent, from before a server sends its first advertisement there, and tells how servers are. */
+  runBeside(agent: BridgesOfAgent, assignments: Pick<NodeAssignments, 'serveWith' | 'changed'>): void {
+    assignments.serveWith(this);
+    this.#changes.subscribe(() => assignments.changed());
     agent.linkChanges.subscribe(() => this.#look(agent.cache));
     agent.reconciler.passes.subscribe(() => this.#look(agent.cache));
   }

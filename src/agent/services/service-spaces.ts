@@ -14,7 +14,8 @@ import { MeshError } from '../../model/error.ts';
 import { isNetworkNumber, networkIdOf } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import { OUR_LINK_GROUP } from '../items/mark.ts';
-import { type ServiceSpace, SPACE_LINK, spaceKey } from '../items/space.ts';
+import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { spaceKey } from '../items/space/space-item.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {

@@ -127,10 +127,10 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
 /** On host0, with the nodes that have ports in the network. */
 async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow> {
   if (row.activity === undefined) return row;
-  const { holders } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
+  const { holders, multicast } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
     path: { name: row.network.id },
   });
-  return { ...row, ...(holders !== undefined && { holders }) };
+  return { ...row, ...(holders !== undefined && { holders }), ...(multicast !== undefined && { multicast }) };
 }
 
 /** On host0: the services of a network. An older host0 knows none. */

@@ -21,7 +21,7 @@ export interface ServiceOrdersInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly services: ServiceBook;
-  readonly assignments: Pick<Assignments, 'nodes' | 'serviceState' | 'subscribe' | 'uses'>;
+  readonly assignments: Pick<Assignments, 'nodes' | 'reports' | 'subscribe' | 'uses'>;
   readonly catalogue: {
     /** @throws MESH_NET_UNKNOWN */
     find(wanted: string): CatalogueView;
@@ -108,7 +108,7 @@ export class ServiceOrders {
       .filter((node) => serves(record, node))
       .map(({ machine, name, isReached }): ServiceNodeView => {
         const state = isReached
-          ? (this.#input.assignments.serviceState(machine, id) ?? this.#owed(`${machine} ${id}`))
+          ? (this.#input.assignments.reports.stateOf(machine, 'service', id) ?? this.#owed(`${machine} ${id}`))
           : ({ state: 'pending', why: AWAY, ageSec: 0 } as const);
         return { machine, node: name, isReached, state: stateOnly(state) };
       });

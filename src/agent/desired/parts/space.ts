@@ -1,5 +1,6 @@
 /** The space in which a network is served. */
-import { type ServiceSpace, spaceItem } from '../../items/space.ts';
+import type { ServiceSpace } from '../../items/space/service-space.ts';
+import { spaceItem } from '../../items/space/space-item.ts';
 import type { Part } from '../part.ts';
 
 /** The item of a space. The part is built again when the space is another object. */

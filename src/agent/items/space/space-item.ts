@@ -1,33 +1,9 @@
-/**
- * The place in which a network is served on a node: a network namespace of its own, joined to the network's bridge by a veth. So
- * customers may use the same subnets, and the servers of one network neither see nor hear those of another.
- */
-import type { Ip } from '../../kernel/ip.ts';
-import type { Mac } from '../../model/address/mac.ts';
-import type { NetworkId } from '../../model/network/number.ts';
-import type { ItemKey, ItemKind, ServiceOperation } from './item-kind.ts';
-import { linkKey } from './link.ts';
-import { RANK } from './rank.ts';
-
-/** The name of the veth inside the namespace. */
-export const SPACE_LINK = 'eth0';
-
-/** A namespace with its link to the bridge. */
-export interface ServiceSpace {
-  readonly network: NetworkId;
-  /** `meshwork-ff01` */
-  readonly name: string;
-  /** Where the namespace is mounted. */
-  readonly path: string;
-  /** The end of the veth on the bridge: `sff01`. */
-  readonly port: string;
-  readonly bridge: string;
-  /** The Ethernet address inside. */
-  readonly mac: Mac;
-  readonly mtuBytes: number;
-  /** The addresses inside. */
-  readonly addresses: readonly { readonly address: Ip; readonly length: number }[];
-}
+/** The space of a network's services, as an item. */
+import type { NetworkId } from '../../../model/network/number.ts';
+import type { ItemKey, ItemKind, ServiceOperation } from '../item-kind.ts';
+import { linkKey } from '../link.ts';
+import { RANK } from '../rank.ts';
+import { type ServiceSpace, SPACE_LINK } from './service-space.ts';
 
 /** A space as an item. */
 export interface SpaceItem {
@@ -61,7 +37,7 @@ export const spaceKind: ItemKind<SpaceItem, ServiceOperation> = {
   print: ({ name, space }) =>
     space === undefined
       ? `ip netns add ${name}`
-      : `ip netns add ${name} && ip -n ${name} link add ${SPACE_LINK} address ${space.mac} mtu ${space.mtuBytes} type veth peer ${space.port} netns 1`,
+      : `ip netns add ${name} && ip link add ${space.port} mtu ${space.mtuBytes} master ${space.bridge} type veth peer ${SPACE_LINK} netns ${name}`,
   printChange: (_, { name }) => `put ${name} right`,
   printRemove: ({ name }) => `ip netns delete ${name}`,
   create: ({ space }) => (space === undefined ? [] : [{ do: 'space-make', space }]),
