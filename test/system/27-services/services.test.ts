@@ -4,10 +4,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
+import { linkLocalOf } from '../../../src/kernel/sockets/neighbour-frame.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { parseMac } from '../../../src/model/address/mac.ts';
 import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { recordFileOf } from '../../../src/services/process/process-start.ts';
 import { missingLine, shownCommands } from '../../cli/console-block.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
@@ -77,7 +80,7 @@ function routersOf(guest: Guest): string[] {
 }
 
 function radvdOf(host: LabHost): number {
-  const file = join(pathsBelow(host.root).state, 'services/processes/radvd-1001.json');
+  const file = recordFileOf(join(pathsBelow(host.root).state, 'services/processes'), 'radvd-1001');
   return Reflect.get(Object(JSON.parse(readFileSync(file, 'utf8'))), 'pid');
 }
 
@@ -86,9 +89,8 @@ test('two routers advertise the network, and a guest on another node addresses i
   await Promise.all([plug(router1, 'vm1'), plug(lab.host('node3'), 'vm3')]);
   for (const guest of guests) {
     await until('the guest has an address', ADDRESS_DEADLINE_MS, () => addressesOf(guest, 'fd00:b1::').length === 1);
-    const mac = guest.run('cat', '/sys/class/net/eth0/address').trim().split(':');
-    const suffix = [((Number.parseInt(mac[0] ?? '', 16) ^ 2) << 8) | Number.parseInt(mac[1] ?? '', 16)];
-    expect(addressesOf(guest, 'fd00:b1::')[0]).toContain(`fd00:b1::${suffix[0]?.toString(16)}:`);
+    const mac = parseMac(JSON.parse(guest.run('ip', '-j', 'link', 'show', 'eth0'))[0].address);
+    expect(addressesOf(guest, 'fd00:b1::')[0]).toContain(linkLocalOf(mac).replace('fe80::', 'fd00:b1::'));
     await until('the guest knows both routers', ADDRESS_DEADLINE_MS, () => routersOf(guest).length === 2);
     for (const router of routersOf(guest)) guest.run('ping', '-6', '-c', '1', '-W', '5', `${router}%eth0`);
   }
