@@ -38,6 +38,7 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
@@ -90,6 +91,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   return {
     assignments,
     ports,
+    portBook: book,
     workloads: orders,
     ownNode,
     roles,
