@@ -63,6 +63,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      ipam: { '.': 'the context of a command', print: 'tables and colours' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -79,6 +80,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         here: 'a branch of the tree',
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
+        ipam: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -193,6 +195,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
       multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
+      ipam: {
+        pools: 'blocks of addresses are values of pools',
+        catalogue: 'subnets of networks are blocks of address pools',
+        membership: 'one request with an id after the other',
+      },
       workloads: {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
@@ -419,6 +426,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         address: 'cards have addresses',
         network: 'cards are plugged into networks',
       },
+      ipam: { '.': 'forms', address: 'pools hold addresses', network: 'names have one form' },
     },
   },
 };

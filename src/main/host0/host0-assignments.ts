@@ -42,6 +42,7 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
@@ -103,6 +104,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     assignments,
     multicast,
     ports,
+    portBook: book,
     workloads: orders,
     ownNode,
     roles,
