@@ -37,7 +37,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'model',
       ].map((room) => [room, COMPOSITION]),
     ),
-    folders: {},
+    folders: {
+      '.': { host0: 'parts of host0’s composition' },
+      host0: {},
+    },
   },
   cli: {
     what: 'the `mesh` command, a folder a noun; `program.ts` is the tree',
@@ -188,10 +191,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
       workloads: {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
+      },
+      services: {
+        assignments: 'services are given to the nodes that serve, and those tell how they are',
       },
       '.': {
         admission: 'one admission for all meshes',
@@ -244,6 +251,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       images: {},
       console: {},
+      probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -283,6 +291,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
         firewall: 'other programs’ rules drop packets',
+        images: 'the room of the image cache is judged',
+        workloads: 'what a node has for its guests is judged',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -307,6 +317,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       process: {},
       dnsmasq: {},
       qemu: { process: 'an emulator is a supervised process' },
+      hook: { process: 'hooks that were left running are found by pid and start time' },
     },
   },
   store: {

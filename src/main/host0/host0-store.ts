@@ -1,15 +1,15 @@
 /** Composes host0's store with what watches over it. */
-import type { Host0Watch } from '../controller/host0-metrics.ts';
-import type { Host0Settings } from '../formats/host0/host0-conf.ts';
-import type { Clock } from '../model/clock.ts';
-import type { HealthSource } from '../protocol/documents/finding.ts';
-import type { Paths } from '../protocol/documents/paths.ts';
-import { etcdPlace } from '../store/etcd/etcd-credentials.ts';
-import { EtcdStore } from '../store/etcd/etcd-store.ts';
-import { EtcdWatch } from '../store/etcd/etcd-watch.ts';
-import { openHost0Store } from '../store/sqlite/host0-store.ts';
-import { StoreWatch } from '../store/store-watch.ts';
-import { TimedStore } from '../store/timed-store.ts';
+import type { Host0Watch } from '../../controller/host0-metrics.ts';
+import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { HealthSource } from '../../protocol/documents/finding.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
+import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
+import { EtcdStore } from '../../store/etcd/etcd-store.ts';
+import { EtcdWatch } from '../../store/etcd/etcd-watch.ts';
+import { openHost0Store } from '../../store/sqlite/host0-store.ts';
+import { StoreWatch } from '../../store/store-watch.ts';
+import { TimedStore } from '../../store/timed-store.ts';
 
 /** host0's store for its other parts. */
 export interface OpenStore {
