@@ -56,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
+      store: '`mesh system backup` works without a running process',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },

@@ -8,6 +8,7 @@ import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
 import { EtcdWatch } from '../../store/etcd/etcd-watch.ts';
 import { openHost0Store } from '../../store/sqlite/host0-store.ts';
+import { mustBeWhole } from '../../store/store-backup.ts';
 import { StoreWatch } from '../../store/store-watch.ts';
 import { TimedStore } from '../../store/timed-store.ts';
 
@@ -30,8 +31,10 @@ export interface StoreInput {
 }
 
 /** Opens the store, and looks after it until it is closed. @throws MESH_STORE_*, MESH_DISK_REFUSED, MESH_KEY_REFUSED */
-export function openStore(input: StoreInput): Promise<OpenStore> {
-  return input.settings.store.length === 0 ? openSqlite(input) : openEtcd(input);
+export async function openStore(input: StoreInput): Promise<OpenStore> {
+  const opened = await (input.settings.store.length === 0 ? openSqlite(input) : openEtcd(input));
+  await mustBeWhole(opened.store);
+  return opened;
 }
 
 async function openSqlite({ paths, clock, committed }: StoreInput): Promise<OpenStore> {

@@ -144,6 +144,13 @@ export class EtcdStore implements Store {
     return this.#opened().ledger.watch(prefix, fromRevision, onBatch, onError);
   }
 
+  /** Writes another epoch, and returns it: what is in the store is not what it was. Each process that has it open says so. */
+  async renew(): Promise<string> {
+    const epoch = randomBytes(8).toString('hex');
+    await this.#client.ask('/v3/kv/put', putRequest(EPOCH_KEY, epoch), HeaderAnswerShape);
+    return epoch;
+  }
+
   /** Finishes the transactions under way first, unless etcd does not answer. */
   async close(): Promise<void> {
     if (this.#closing) return;
