@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../formats/error-text.ts';
 import { explained } from '../formats/system-error.ts';
 import { lockFile } from '../kernel/file-lock.ts';
-import { tellServiceManager } from '../kernel/sockets/service-notice.ts';
+import { tellServiceManager } from '../kernel/unix/service-notice.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';

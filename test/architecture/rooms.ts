@@ -353,6 +353,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
         tap: 'the probe for features makes a tap',
