@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore(paths.state, clock, watch.committed),
+    openStore({ paths, settings, clock, committed: watch.committed }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;

@@ -134,6 +134,10 @@ export const ERRORS = {
   MESH_STORE_CONFLICT: conflict('Another program changed the same record at the same time.'),
   MESH_STORE_COMPACTED: gone('The history that was asked for is not kept any more.'),
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
+  MESH_STORE_REFUSED: denied(
+    'etcd refuses host0, or host0 refuses etcd: a certificate, the user, the password or a right.',
+  ),
+  MESH_STORE_TOO_LARGE: conflict('A change is larger than etcd takes in one transaction.'),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_MALFORMED: away('host0, or another machine in its place, sent a document that is not in its form.'),
   MESH_HOST0_SEGMENT: conflict('host0 lists a segment that overlaps a network of the node itself; a warning.'),

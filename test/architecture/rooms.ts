@@ -56,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
+      store: '`mesh system backup` works without a running process',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -332,9 +333,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: {
       model: 'errors, the clock and randomness',
       disk: 'directories that survive a power cut, and files that are moved aside',
+      formats: 'what host0 shows to etcd is in a file that people write',
       protocol: 'what is not well with a store is a finding',
     },
-    folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
+    folders: {
+      '.': {},
+      sqlite: { '.': 'sqlite keeps a ledger' },
+      etcd: { '.': 'what etcd has is mirrored in a ledger' },
+    },
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
