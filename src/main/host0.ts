@@ -26,11 +26,11 @@ import { openDaemon } from './daemon.ts';
 import { openAssignments } from './host0/host0-assignments.ts';
 import { openChannels } from './host0/host0-channels.ts';
 import { openEndpoints } from './host0/host0-endpoints.ts';
-import { openHooks } from './host0/host0-hooks.ts';
 import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks } from './host0/host0-networks.ts';
+import { openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, surviveFaults } from './process.ts';
 
@@ -59,7 +59,6 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
-  await openHooks(paths, journal);
   const verification = new KernelSourceVerification(mirror);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
@@ -112,7 +111,16 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
+  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
+  for (const part of [
+    nodeName,
+    ...storage.parts,
+    ...keyParts,
+    ...given.parts,
+    catalogue,
+    ordering.orders,
+    settingsWatch,
+  ])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -125,10 +133,12 @@ async function main(): Promise<void> {
     channels: nodeChannels.channels,
     keys,
     ...given,
+    ...ordering,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue });
+  ordering.start();
   surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
   journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
@@ -139,6 +149,7 @@ async function main(): Promise<void> {
     nodeChannels.close();
     given.close();
     await directory.close();
+    await ordering.close();
     await control.close();
     await machines.close();
     await controller.close();

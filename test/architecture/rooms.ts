@@ -63,6 +63,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      owner: { '.': 'the context of a command', print: 'tables and colours' },
+      order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -79,6 +81,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         here: 'a branch of the tree',
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
+        owner: 'a branch of the tree',
+        order: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -196,6 +200,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
+      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      owners: { orders: 'an owner has orders' },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
