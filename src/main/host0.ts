@@ -32,7 +32,7 @@ import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks } from './host0/host0-networks.ts';
 import { openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -92,7 +92,7 @@ async function main(): Promise<void> {
   const given = await openAssignments({
     ...common,
     ...{ store, places, catalogue },
-    host0AddressFor: (viewer) => host0State.addressFor(viewer),
+    host0State,
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
@@ -112,15 +112,7 @@ async function main(): Promise<void> {
   });
   settingsWatch.start();
   const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
-  for (const part of [
-    nodeName,
-    ...storage.parts,
-    ...keyParts,
-    ...given.parts,
-    catalogue,
-    ordering.orders,
-    settingsWatch,
-  ])
+  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -139,9 +131,8 @@ async function main(): Promise<void> {
   });
   const directory = await followNetworks({ ...common, paths, catalogue });
   ordering.start();
-  surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
-  journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
+  hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -42,6 +43,7 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly path: string;
   readonly controller: Controller;
   readonly catalogue: NetworkCatalogue;
+  readonly multicast: Pick<MulticastWatch, 'viewOf'>;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -116,7 +118,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue),
+    ...networkHandlers(input.catalogue, input.multicast),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

@@ -1,6 +1,7 @@
 /** Composes owners, orders and their hooks. */
 import { join } from 'node:path';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { Controller } from '../../controller/controller.ts';
 import { KeptRecords } from '../../controller/orders/kept-records.ts';
 import { NetworkStep } from '../../controller/orders/network-step.ts';
 import { addOrderMetrics } from '../../controller/orders/order-metrics.ts';
@@ -25,6 +26,7 @@ export interface Host0OrdersInput {
   readonly registry: Registry;
   readonly catalogue: NetworkCatalogue;
   readonly workloads: WorkloadOrders;
+  readonly controller: Pick<Controller, 'addHealthOf'>;
 }
 
 /** Owners and orders while host0's daemon runs. */
@@ -38,7 +40,7 @@ export interface Host0Orders {
 
 /** Reads owners and orders, and ends the hooks that a host0 that was killed has left running. @throws MESH_STORE_BROKEN, MESH_PROCESS_NOT_ENDED */
 export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> {
-  const { paths, store, journal, registry, catalogue, workloads } = input;
+  const { paths, store, journal, registry, catalogue, workloads, controller } = input;
   const env = { MESH_ROOT: paths.root, MESH_HOST0_DIR: paths.host0 };
   const hooks = new Hooks({ directory: paths.hooks, recordDirectory: join(paths.run, 'hooks'), env });
   const ended = await hooks.endLeftOver();
@@ -50,6 +52,7 @@ export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> 
   const works = { network: new NetworkStep(catalogue), workload: new WorkloadStep(workloads) };
   const orders = new Orders({ ...input, ...records, works, hooks });
   const owners = new Owners({ ...input, owners: records.owners, orders, hooks });
+  controller.addHealthOf(orders);
   addOrderMetrics(registry, () => orders.list());
   return {
     owners,
