@@ -65,6 +65,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
       ipam: { '.': 'the context of a command', print: 'tables and colours' },
+      owner: { '.': 'the context of a command', print: 'tables and colours' },
+      order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -82,6 +84,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
         ipam: 'a branch of the tree',
+        owner: 'a branch of the tree',
+        order: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -205,6 +209,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
+      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
       },

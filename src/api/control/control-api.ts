@@ -27,6 +27,7 @@ import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandl
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { nodeLogHandlers } from './node-log-handlers.ts';
+import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
@@ -39,7 +40,7 @@ export interface ControlApi {
 }
 
 /** The parts of host0 that the routes answer from. */
-export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
+export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, OrderHandlersInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
@@ -128,6 +129,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
+    ...orderHandlers(input),
     ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),

@@ -12,6 +12,7 @@ import { IPAM_ROUTES } from './ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
+import { ORDER_ROUTES } from './order-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
@@ -38,6 +39,7 @@ export const CONTROL_ROUTES = {
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,
   ...WORKLOAD_ROUTES,
+  ...ORDER_ROUTES,
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,
