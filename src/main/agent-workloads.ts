@@ -15,10 +15,10 @@ export interface AgentWorkloadsInput extends AgentImagesInput {
 }
 
 /** Opens the workloads of the node; those that an earlier agent has started go on. @throws those of `openImages` */
-export async function openWorkloads(input: AgentWorkloadsInput) {
+export function openWorkloads(input: AgentWorkloadsInput) {
   const { paths, clock, journal, assignments } = input;
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
-  const images = await openImages(input);
+  const images = openImages(input);
   const services = openServices(state, clock, journal);
   const workloads = new NodeWorkloads({
     ...{ clock, journal, assignments, run, volumeDirectory },

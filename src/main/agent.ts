@@ -35,7 +35,7 @@ import { openAgentKernel } from './agent-kernel.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
   });
   const isHost0 = machine === 'host0';
-  const guests = await openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
+  const guests = openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
   const agent = new Agent({
     ...common,
     services: guests.services,
@@ -124,8 +124,7 @@ async function main(): Promise<void> {
   await agent.start();
   endpoints.start();
   host0.start();
-  surviveFaults(journal);
-  journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
+  hasStarted(journal, { message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();

@@ -23,15 +23,16 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openDaemon } from './daemon.ts';
-import { openAssignments } from './host0-assignments.ts';
-import { openChannels } from './host0-channels.ts';
-import { openEndpoints } from './host0-endpoints.ts';
-import { openHost0Kernel } from './host0-kernel.ts';
-import { openKeys } from './host0-keys.ts';
-import { openMachines } from './host0-machines.ts';
-import { followNetworks } from './host0-networks.ts';
-import { openStore } from './host0-store.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { openAssignments } from './host0/host0-assignments.ts';
+import { openChannels } from './host0/host0-channels.ts';
+import { openEndpoints } from './host0/host0-endpoints.ts';
+import { openHooks } from './host0/host0-hooks.ts';
+import { openHost0Kernel } from './host0/host0-kernel.ts';
+import { openKeys } from './host0/host0-keys.ts';
+import { openMachines } from './host0/host0-machines.ts';
+import { followNetworks } from './host0/host0-networks.ts';
+import { openStore } from './host0/host0-store.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
+  await openHooks(paths, journal);
   const verification = new KernelSourceVerification(mirror);
   const catalogue = await NetworkCatalogue.open({ store, clock, journal });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
@@ -127,9 +129,8 @@ async function main(): Promise<void> {
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue });
-  surviveFaults(journal);
   const startMs = Math.round(process.uptime() * 1000);
-  journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
+  hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {

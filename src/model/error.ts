@@ -228,6 +228,13 @@ export const ERRORS = {
   MESH_VOLUME_REFUSED: system('The volume of a virtual machine could not be made.'),
   MESH_CONSOLE_NONE: missing('No virtual machine of this name has a console on this node.'),
   MESH_CONSOLE_CLOSED: conflict('The console of a virtual machine does not take input now.'),
+  MESH_HOOK_REFUSED: conflict('A hook refused what was to be done.'),
+  MESH_HOOK_FAILED: system('A hook ended with a fault.'),
+  MESH_HOOK_LATE: system('A hook did not end within its time limit.'),
+  MESH_HOOK_OUTPUT: system('A hook wrote too much, or an answer that cannot be read.'),
+  MESH_HOOK_UNSAFE: denied('Others than root may change a hook, which would run as root.'),
+  MESH_HOOK_NOT_STARTED: system('A hook cannot be started.'),
+  MESH_HOOK_ENDED: conflict('A hook was ended, because it was not wanted any more or because host0 ends.'),
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 

@@ -37,7 +37,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'model',
       ].map((room) => [room, COMPOSITION]),
     ),
-    folders: {},
+    folders: {
+      '.': { host0: 'parts of host0’s composition' },
+      host0: {},
+    },
   },
   cli: {
     what: 'the `mesh` command, a folder a noun; `program.ts` is the tree',
@@ -194,6 +197,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
+      services: {
+        assignments: 'services are given to the nodes that serve, and those tell how they are',
+      },
       '.': {
         admission: 'one admission for all meshes',
         membership: 'one membership a mesh',
@@ -309,6 +315,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       process: {},
       dnsmasq: {},
       qemu: { process: 'an emulator is a supervised process' },
+      hook: { process: 'hooks that were left running are found by pid and start time' },
     },
   },
   store: {
@@ -338,6 +345,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
         tap: 'the probe for features makes a tap',

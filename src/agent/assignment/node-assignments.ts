@@ -106,7 +106,6 @@ export class NodeAssignments {
   /** Has this part of the agent listen in the multicast groups of its networks. */
   listenWith(listener: GroupListener): void {
     this.#listener = listener;
-    listener.changes.subscribe(() => this.changed());
   }
 
   /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
@@ -333,7 +332,10 @@ export class NodeAssignments {
     );
     const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
     unsupported.push(
-      ...services.map(({ kind, id }) => aged('service', id, notSupported('service', id, unknownKind(kind)))),
+      ...services.map((service) => {
+        const kind = service.kind === 'other' ? service.of : service.kind;
+        return aged('service', service.id, notSupported('service', service.id, unknownKind(kind)));
+      }),
     );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);

@@ -30,7 +30,7 @@ export interface ReadyVolume {
   /** What the emulator is told: it must not guess. */
   readonly format: 'qcow2' | 'raw';
   readonly isReadOnly: boolean;
-  /** The memory that the volume can come to take: 0 on a disk. */
+  /** The memory that the volume can come to take: 0 on a disk, and of an ISO, which is the file of the cache itself. */
   readonly memoryBytes: number;
 }
 
@@ -102,7 +102,7 @@ export class Volumes {
     const kind = await this.#kindAt(path, wanted);
     const { isInMemory } = await roomAt(dirname(path));
     const isReadOnly = wanted.type === 'iso';
-    return { path, format: kind.format, isReadOnly, memoryBytes: isInMemory ? kind.diskBytes : 0 };
+    return { path, format: kind.format, isReadOnly, memoryBytes: isInMemory && !isReadOnly ? kind.diskBytes : 0 };
   }
 
   async #make(wanted: WantedVolume, path: string, settings: VolumeSettings): Promise<void> {

@@ -17,7 +17,7 @@ import type { ItemKey } from '../items/item-kind.ts';
 import { tapKey } from '../items/link.ts';
 import { portKey } from '../items/port.ts';
 import type { ReadyParts } from './emulator.ts';
-import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
+import { memoryNow, memoryOfFiles, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { seedDisk } from './seed.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmConsoleLog, vmOutput, vmPidFile } from './vm-place.ts';
 
@@ -76,6 +76,7 @@ export class NodeParts {
     if (refusal !== undefined) throw refusal;
     const disks: QemuDisk[] = [];
     let volumeMemoryBytes = 0;
+    const memoryVolumes: string[] = [];
     for (const volume of workload.volumes) {
       tell(`its volume ${volume.id} is being made`);
       const ready = await volumes.ensure(volume, {
@@ -86,9 +87,14 @@ export class NodeParts {
         ...{ id: volume.id, path: ready.path, format: ready.format, kind: ready.isReadOnly ? 'cd' : 'disk' },
       });
       volumeMemoryBytes += ready.memoryBytes;
+      if (ready.memoryBytes > 0) memoryVolumes.push(ready.path);
     }
     // On a node without a disk, volumes are in its memory.
-    const whole = { ...wanted, memoryBytes: wanted.memoryBytes + volumeMemoryBytes };
+    const whole = {
+      ...wanted,
+      memoryBytes: wanted.memoryBytes + volumeMemoryBytes,
+      takenBytes: memoryOfFiles(memoryVolumes),
+    };
     const tooMuch = memoryRefusal(workload.name, whole, memoryNow(), promised(id));
     if (volumeMemoryBytes > 0 && tooMuch !== undefined) throw tooMuch;
     const seed = seedDisk(assigned, cards);
@@ -100,7 +106,7 @@ export class NodeParts {
       ...{ outputFile: vmOutput(directories, id), consoleLog: vmConsoleLog(directories, id) },
       pidFile: vmPidFile(directories, id),
     };
-    return { probe, disks, cards, taps, firmware, user, directory, ...files, volumeMemoryBytes };
+    return { probe, disks, cards, taps, firmware, user, directory, ...files, volumeMemoryBytes, memoryVolumes };
   }
 
   /** The items of a workload's ports, as far as host0 has given them. */

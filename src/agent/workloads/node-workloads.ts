@@ -26,7 +26,7 @@ import type { Volumes } from '../images/volumes.ts';
 import { disksMadeFor, processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
 import { memoryNow } from './memory-room.ts';
-import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
+import { type EmulatorProbe, NodeAccelerator } from './node-accelerator.ts';
 import { NodeParts } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
 import { removeVm, type VmDirectories, type VmUser, vmConsoleLog } from './vm-place.ts';
@@ -105,7 +105,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#accelerator = new NodeAccelerator(input.run, input.clock);
     this.#parts = new NodeParts({
       ...input,
-      probe: () => this.#accelerator.probe(),
+      probe: () => this.#probe(),
       given: () => input.assignments.given,
       portState: (port) => this.#agent?.portState(port) ?? { state: 'wanted', why: 'the agent is starting' },
       mtuOf: (link) => this.#agent?.mtuOf(link),
@@ -287,23 +287,22 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     });
   }
 
+  /** Asks the emulator, for the first guest, and tells host0 what came of it. */
+  async #probe(): Promise<EmulatorProbe> {
+    const probe = await this.#accelerator.probe();
+    if (this.#capacity?.accelerator !== probe.accelerator || this.#capacity.cpuModes === undefined)
+      await this.#askMachine();
+    return probe;
+  }
+
   async #askMachine(): Promise<void> {
     const { volumeDirectory } = this.#input;
     const hasEmulator = findProgram(QEMU) !== undefined;
-    const { accelerator, why } = hasEmulator
-      ? await this.#accelerator.probe()
-      : ({ accelerator: 'none', why: `There is no ${QEMU} on this node.` } as const);
-    const models = await cpuModels();
+    const none = { accelerator: 'none', why: `There is no ${QEMU} on this node.` } as const;
     const { isInMemory, freeBytes } = await volumeRoom(volumeDirectory);
     this.#capacity = {
-      ...{
-        threads: availableParallelism(),
-        accelerator,
-        volumes: isInMemory ? 'memory' : 'disk',
-        volumeBytes: freeBytes,
-      },
-      ...(why !== undefined && { why }),
-      ...(models !== undefined && { cpuModes: models }),
+      ...{ threads: availableParallelism(), volumes: isInMemory ? 'memory' : 'disk', volumeBytes: freeBytes },
+      ...(hasEmulator ? await this.#accelerator.known() : none),
     };
     this.#input.assignments.changed();
     if (!hasEmulator) this.#askLater();

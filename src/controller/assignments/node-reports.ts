@@ -52,8 +52,8 @@ export class NodeReports {
     return this.#said.get(machine);
   }
 
-  /** How a port is on a node; undefined while the node has not told. @param link the port's interface */
-  portState(machine: MachineWord, link: string): ObjectStatus | undefined {
-    return this.#objects.get(machine)?.find(({ kind, id }) => kind === 'port' && id === link);
+  /** How an object is on a node; undefined while the node has not told. */
+  stateOf(machine: MachineWord, wanted: ObjectStatus['kind'], called: string): ObjectStatus | undefined {
+    return this.#objects.get(machine)?.find(({ kind, id }) => kind === wanted && id === called);
   }
 }

@@ -1,23 +1,19 @@
 /** Who listens at a Unix socket. */
 import { closeSync } from 'node:fs';
-import { libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from '../libc.ts';
+import { AF_UNIX, libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from '../libc.ts';
+import { unixAddress } from './unix-address.ts';
 
-const AF_UNIX = 1;
 /** The credentials of the other end (unix(7)): pid, uid and gid, four bytes each. */
 const SO_PEERCRED = 17;
 const UCRED_BYTES = 12;
-const PATH_MAX_BYTES = 107;
 
 /**
  * The process that called listen(2) at the socket of a path, by the kernel's word. Opens a connection, and closes it at once.
  * @returns undefined when nothing listens there, or its queue is full
  */
 export function unixListener(path: string): number | undefined {
-  const bytes = Buffer.from(path);
-  if (bytes.length > PATH_MAX_BYTES) return undefined;
-  const address = Buffer.alloc(2 + PATH_MAX_BYTES + 1);
-  address.writeUInt16LE(AF_UNIX);
-  address.set(bytes, 2);
+  const address = unixAddress(path);
+  if (address === undefined) return undefined;
   const fd: number = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return undefined;
   try {

@@ -18,6 +18,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
+import type { AssignedService } from './service/assigned-service.ts';
 import type { AssignedWorkload, NodeCapacity, WorkloadRun } from './workload/assigned-workload.ts';
 
 /** The newest format of the assignment that this version writes and reads. host0 also writes the one before, if there is one. */
@@ -70,12 +71,6 @@ export type AttachmentPeers =
   | { readonly kind: 'assigned'; readonly peers: readonly AssignedPeer[] }
   /** By a multicast group, by a list in the network itself, or not at all: there is nothing to tell. */
   | { readonly kind: 'multicast' | 'explicit' | 'none' };
-
-/** A service that the node runs for a network, such as DHCP. There is none yet: an assignment of this version has none. */
-export interface AssignedService {
-  readonly kind: string;
-  readonly id: string;
-}
 
 /** One network on one node. */
 export interface NodeAttachment {

@@ -12,6 +12,8 @@ export interface Paths {
   readonly host0: string;
   /** host0's network files. */
   readonly host0Networks: string;
+  /** The administrator's hooks on host0. */
+  readonly hooks: string;
   /** host0's settings: the first file that exists is read. */
   readonly host0Conf: readonly string[];
   /** A fixed machine id, 8 hex digits. */
@@ -48,6 +50,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     workloads: join(root, 'var/pxen/monoliths'),
     host0,
     host0Networks: join(host0, 'network'),
+    hooks: join(host0, 'hooks'),
     host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
     keyFile: join(root, 'etc/meshwork/key'),

@@ -45,6 +45,7 @@ export const WorkloadRunShape: form.Shape<WorkloadRun> = form.object({
   cpuMode: form.exactOptional(CpuModeShape),
   restarts: form.otherwise(form.int(0), 0),
   volumeMemoryBytes: form.exactOptional(Bytes),
+  volumeDemandBytes: form.exactOptional(Bytes),
   memoryBytes: form.exactOptional(Bytes),
   cpuSec: form.exactOptional(form.number()),
 });

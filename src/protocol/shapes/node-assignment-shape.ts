@@ -13,7 +13,6 @@ import { MEMBERS_MAX } from '../documents/membership.ts';
 import {
   type AssignedPeer,
   type AssignedPort,
-  type AssignedService,
   type AssignmentAnswer,
   type AttachmentPeers,
   type AttachmentReason,
@@ -50,6 +49,7 @@ import {
   UnderlayAddressShape,
   VersionShape,
 } from './parts.ts';
+import { AssignedServiceShape } from './service/assigned-service-shape.ts';
 
 /** More ports than a machine has interfaces. */
 const PORTS_MAX = 65_536;
@@ -105,11 +105,6 @@ const PeersShape: form.Shape<AttachmentPeers> = form.variants('kind', [
   form.object({ kind: form.oneOf(['multicast', 'explicit', 'none']) }),
 ]);
 
-const ServiceShape: form.Shape<AssignedService> = form.object({
-  kind: form.string({ max: 64 }),
-  id: form.string({ max: 64 }),
-});
-
 /** Why a node has a network. */
 export const ReasonsShape: form.Shape<readonly AttachmentReason[]> = form.listOf(
   form.oneOf(['file', 'port', 'service', 'pinned']),
@@ -122,7 +117,7 @@ export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   reasons: ReasonsShape,
   peers: PeersShape,
   hostAddresses: form.exactOptional(form.listOf(HostInterfaceShape, NETWORK_LIST_MAX)),
-  services: form.listOf(ServiceShape, SERVICES_MAX),
+  services: form.listOf(AssignedServiceShape, SERVICES_MAX),
 });
 
 /** One port of a node. Also the form on the node's disk. */

@@ -64,8 +64,10 @@ export interface WorkloadRun {
   readonly cpuMode?: string;
   /** How often the emulator was started again by the policy since the last start that was wanted. */
   readonly restarts: number;
-  /** The memory of the node that volumes take, on a node without a disk. */
+  /** The memory of the node that volumes take now, on a node without a disk. */
   readonly volumeMemoryBytes?: number;
+  /** The memory that they may come to take: the disks that the guest sees. */
+  readonly volumeDemandBytes?: number;
   /** What the emulator uses. */
   readonly memoryBytes?: number;
   readonly cpuSec?: number;

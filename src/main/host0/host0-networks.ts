@@ -1,13 +1,13 @@
 /** Composes where host0's networks come from: the catalogue in the store, and the files of a directory. */
 import { join } from 'node:path';
-import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
-import type { Controller } from '../controller/controller.ts';
-import { NetworkDirectory } from '../disk/network-directory.ts';
-import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
-import { underlayPrefixes } from '../kernel/underlay-prefixes.ts';
-import type { Clock } from '../model/clock.ts';
-import type { Paths } from '../protocol/documents/paths.ts';
-import type { Journal } from '../protocol/journal/journal.ts';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { Controller } from '../../controller/controller.ts';
+import { NetworkDirectory } from '../../disk/network-directory.ts';
+import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
+import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 
 /** What host0 has before its networks. */
 export interface Host0NetworksInput {

@@ -1,11 +1,11 @@
 /** Composes host0's endpoints inside its meshes: the membership of each, and the metrics in one. */
-import { type MeshEndpointsInput, openMeshEndpoints } from '../api/membership/mesh-endpoints.ts';
-import type { Controller } from '../controller/controller.ts';
-import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
-import { boundListener } from '../kernel/sockets/listener.ts';
-import { MetricsEndpoint } from '../metrics/metrics-endpoint.ts';
-import type { Registry } from '../metrics/registry.ts';
-import { METRICS_PORTS } from '../protocol/documents/tcp-ports.ts';
+import { type MeshEndpointsInput, openMeshEndpoints } from '../../api/membership/mesh-endpoints.ts';
+import type { Controller } from '../../controller/controller.ts';
+import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
+import { boundListener } from '../../kernel/sockets/listener.ts';
+import { MetricsEndpoint } from '../../metrics/metrics-endpoint.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import { METRICS_PORTS } from '../../protocol/documents/tcp-ports.ts';
 
 /** What host0 has before its endpoints. */
 export interface Host0EndpointsInput extends MeshEndpointsInput {

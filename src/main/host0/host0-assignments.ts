@@ -1,29 +1,32 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
-import { OwnNode } from '../api/channel/own-node.ts';
-import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
-import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
-import { NodeOrphans } from '../controller/assignments/node-orphans.ts';
-import { PortOrders, type PortOrdersInput } from '../controller/assignments/port-orders.ts';
-import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
-import type { Host0State } from '../controller/host0-state.ts';
-import { NodeRoles } from '../controller/machines/node-roles.ts';
-import { MulticastWatch } from '../controller/multicast/multicast-watch.ts';
-import { HostAddresses } from '../controller/pools/host-addresses.ts';
-import { PortBook } from '../controller/ports/port-book.ts';
-import { MoveFaults } from '../controller/workloads/move-faults.ts';
-import { adoptWorkload } from '../controller/workloads/workload-adoption.ts';
-import { WorkloadBook } from '../controller/workloads/workload-book.ts';
-import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
-import { followMoves } from '../controller/workloads/workload-moves.ts';
-import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
-import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
-import type { Registry } from '../metrics/registry.ts';
-import type { Network } from '../model/network/network.ts';
-import type { NetworkId } from '../model/network/number.ts';
-import type { HealthSource } from '../protocol/documents/finding.ts';
+import { OwnNode } from '../../api/channel/own-node.ts';
+import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.ts';
+import { Assignments } from '../../controller/assignments/assignments.ts';
+import type { AssignmentsInput } from '../../controller/assignments/assignments-input.ts';
+import { NodeOrphans } from '../../controller/assignments/node-orphans.ts';
+import { PortOrders, type PortOrdersInput } from '../../controller/assignments/port-orders.ts';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { Host0State } from '../../controller/host0-state.ts';
+import { NodeRoles } from '../../controller/machines/node-roles.ts';
+import { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import { HostAddresses } from '../../controller/pools/host-addresses.ts';
+import { PortBook } from '../../controller/ports/port-book.ts';
+import { ServiceBook } from '../../controller/services/service-book.ts';
+import { MoveFaults } from '../../controller/workloads/move-faults.ts';
+import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
+import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
+import { addWorkloadMetrics } from '../../controller/workloads/workload-metrics.ts';
+import { followMoves } from '../../controller/workloads/workload-moves.ts';
+import { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
+import { WorkloadReports } from '../../controller/workloads/workload-reports.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import type { HealthSource } from '../../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'host0AddressFor'> {
+export interface Host0AssignmentsInput
+  extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services' | 'host0AddressFor'> {
   readonly host0State: Pick<Host0State, 'addressFor' | 'segments'>;
   readonly catalogue: NetworkCatalogue;
   readonly registry: Registry;
@@ -64,11 +67,12 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     isFreePort: (id) => !assignments.orphanBook.hasPort(id),
   });
   const workloads = reports.beside(workloadBook);
+  const networks = () => catalogue.given.networks;
+  const services = await ServiceBook.open({ ...input, networks });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads },
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
-  const networks = () => catalogue.given.networks;
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
   const admit: PortOrdersInput['admit'] = (...port) => multicast.admit(...port);
   const settle = () =>
@@ -102,13 +106,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     workloads: orders,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
     close: () => {
       endMoves();
       ownNode.close();
+      services.close();
       assignments.close();
     },
   };

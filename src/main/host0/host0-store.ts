@@ -1,10 +1,10 @@
 /** Composes host0's store with what watches over it. */
-import type { Host0Watch } from '../controller/host0-metrics.ts';
-import type { Clock } from '../model/clock.ts';
-import type { HealthSource } from '../protocol/documents/finding.ts';
-import { openHost0Store } from '../store/sqlite/host0-store.ts';
-import { StoreWatch } from '../store/store-watch.ts';
-import { TimedStore } from '../store/timed-store.ts';
+import type { Host0Watch } from '../../controller/host0-metrics.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { HealthSource } from '../../protocol/documents/finding.ts';
+import { openHost0Store } from '../../store/sqlite/host0-store.ts';
+import { StoreWatch } from '../../store/store-watch.ts';
+import { TimedStore } from '../../store/timed-store.ts';
 
 /** host0's store for its other parts. */
 export interface OpenStore {

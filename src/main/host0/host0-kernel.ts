@@ -1,11 +1,11 @@
 /** Composes what host0's daemon reads from its machine's kernel. The daemon changes nothing there. */
 
-import { rtnlReader } from '../kernel/mirror/kernel-reader.ts';
-import { LiveMirror } from '../kernel/mirror/live-mirror.ts';
-import { KernelMonitor } from '../kernel/rtnl/monitor.ts';
-import { Rtnl } from '../kernel/rtnl/rtnl.ts';
-import type { Clock } from '../model/clock.ts';
-import type { Journal } from '../protocol/journal/journal.ts';
+import { rtnlReader } from '../../kernel/mirror/kernel-reader.ts';
+import { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
+import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
+import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 
 /** The mirror of host0's kernel, and what closes it with its sockets. */
 export async function openHost0Kernel(clock: Clock, journal: Journal) {

@@ -1,22 +1,22 @@
 /** Composes host0's side of its machines: their registry, what they boot, and how far each boot is. */
 import { join } from 'node:path';
-import type { Boots } from '../api/control/machine-handlers.ts';
-import { BootService, type BootServiceInput } from '../boot/boot-service.ts';
-import { underlaySegments } from '../boot/nics/segments.ts';
-import { AttemptRecords } from '../boot/site/attempt-records.ts';
-import type { Controller } from '../controller/controller.ts';
-import type { MachineKeys } from '../controller/machines/machine-keys.ts';
-import { MachineRegistry } from '../controller/machines/machine-registry.ts';
-import { machineViews } from '../controller/machines/machine-views.ts';
-import { OnlineNodes } from '../controller/machines/online-nodes.ts';
-import { Generations } from '../image/node/generations.ts';
-import { StoredBootCatalogue } from '../image/overlay/boot-catalogue.ts';
-import { removeSecrets, secretsOf } from '../image/overlay/machine-secrets.ts';
-import { OverlayStore } from '../image/overlay/overlay-store.ts';
-import { OverlayWatch } from '../image/overlay/overlay-watch.ts';
-import type { MachineId } from '../model/machine.ts';
-import type { Inventory } from '../protocol/documents/inventory.ts';
-import type { Paths } from '../protocol/documents/paths.ts';
+import type { Boots } from '../../api/control/machine-handlers.ts';
+import { BootService, type BootServiceInput } from '../../boot/boot-service.ts';
+import { underlaySegments } from '../../boot/nics/segments.ts';
+import { AttemptRecords } from '../../boot/site/attempt-records.ts';
+import type { Controller } from '../../controller/controller.ts';
+import type { MachineKeys } from '../../controller/machines/machine-keys.ts';
+import { MachineRegistry } from '../../controller/machines/machine-registry.ts';
+import { machineViews } from '../../controller/machines/machine-views.ts';
+import { OnlineNodes } from '../../controller/machines/online-nodes.ts';
+import { Generations } from '../../image/node/generations.ts';
+import { StoredBootCatalogue } from '../../image/overlay/boot-catalogue.ts';
+import { removeSecrets, secretsOf } from '../../image/overlay/machine-secrets.ts';
+import { OverlayStore } from '../../image/overlay/overlay-store.ts';
+import { OverlayWatch } from '../../image/overlay/overlay-watch.ts';
+import type { MachineId } from '../../model/machine.ts';
+import type { Inventory } from '../../protocol/documents/inventory.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
 
 /** What host0 has before its machines: settings, clock, store, kernel and controller. */
 export interface MachinesInput extends Pick<BootServiceInput, 'settings' | 'clock' | 'journal' | 'store' | 'mirror'> {

@@ -1,13 +1,13 @@
 /** Composes host0's side of the channels of nodes. */
-import type { ChannelEndpointsInput } from '../api/channel/channel-endpoints.ts';
-import { ChannelEndpoints } from '../api/channel/channel-endpoints.ts';
-import { addChannelMetrics, countChannelRefusals } from '../api/channel/channel-metrics.ts';
-import { Channels } from '../api/channel/channels.ts';
-import type { Assignments } from '../controller/assignments/assignments.ts';
-import type { Controller } from '../controller/controller.ts';
-import type { MachineKeys } from '../controller/machines/machine-keys.ts';
-import type { LiveMirror } from '../kernel/mirror/live-mirror.ts';
-import type { Registry } from '../metrics/registry.ts';
+import type { ChannelEndpointsInput } from '../../api/channel/channel-endpoints.ts';
+import { ChannelEndpoints } from '../../api/channel/channel-endpoints.ts';
+import { addChannelMetrics, countChannelRefusals } from '../../api/channel/channel-metrics.ts';
+import { Channels } from '../../api/channel/channels.ts';
+import type { Assignments } from '../../controller/assignments/assignments.ts';
+import type { Controller } from '../../controller/controller.ts';
+import type { MachineKeys } from '../../controller/machines/machine-keys.ts';
+import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
+import type { Registry } from '../../metrics/registry.ts';
 
 /** What host0 has before its channels. */
 export interface Host0ChannelsInput

@@ -1,14 +1,14 @@
 /** Composes host0's keys: the installation secret, the keys of machines, and the tokens of agents that know no keys. */
-import type { TokenSource } from '../controller/admission/proofs.ts';
-import { KeyTokens } from '../controller/machines/key-tokens.ts';
-import { MachineKeys } from '../controller/machines/machine-keys.ts';
-import { commandKeyHealth } from '../image/command-key.ts';
-import { InstallationSecret } from '../image/installation-secret.ts';
-import { MachineTokens } from '../image/overlay/machine-tokens.ts';
-import { TokenSecret } from '../image/overlay/token-secret.ts';
-import type { HealthSource } from '../protocol/documents/finding.ts';
-import type { Journal } from '../protocol/journal/journal.ts';
-import type { Store } from '../store/store.ts';
+import type { TokenSource } from '../../controller/admission/proofs.ts';
+import { KeyTokens } from '../../controller/machines/key-tokens.ts';
+import { MachineKeys } from '../../controller/machines/machine-keys.ts';
+import { commandKeyHealth } from '../../image/command-key.ts';
+import { InstallationSecret } from '../../image/installation-secret.ts';
+import { MachineTokens } from '../../image/overlay/machine-tokens.ts';
+import { TokenSecret } from '../../image/overlay/token-secret.ts';
+import type { HealthSource } from '../../protocol/documents/finding.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import type { Store } from '../../store/store.ts';
 
 /** What the keys need of host0. */
 export interface KeysInput {
