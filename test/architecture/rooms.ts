@@ -191,6 +191,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      routers: {},
       multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
       workloads: {
