@@ -52,7 +52,7 @@ export class ActiveRouters implements HealthSource {
   readonly changes: Subscribable<NetworkNumber> = this.#changes;
   readonly #startedMs: number;
   #alarm: Alarm | undefined;
-  #looking: Promise<void> | undefined;
+  #isLooking = false;
   #again = false;
   #closed = false;
 
@@ -91,10 +91,7 @@ export class ActiveRouters implements HealthSource {
   look(): void {
     if (this.#closed) return;
     this.#again = true;
-    this.#looking ??= this.#lookUntilQuiet().finally(() => {
-      this.#looking = undefined;
-      if (this.#again) this.look();
-    });
+    if (!this.#isLooking) void this.#lookUntilQuiet();
   }
 
   /** Networks whose router is silent while no other one lives. */
@@ -120,6 +117,7 @@ export class ActiveRouters implements HealthSource {
   }
 
   async #lookUntilQuiet(): Promise<void> {
+    this.#isLooking = true;
     while (this.#again && !this.#closed) {
       this.#again = false;
       try {
@@ -129,6 +127,7 @@ export class ActiveRouters implements HealthSource {
         this.#lookAt(this.#input.clock.nowMs() + RETRY_MS);
       }
     }
+    this.#isLooking = false;
   }
 
   async #chooseAll(): Promise<void> {
