@@ -116,7 +116,7 @@ async function main(): Promise<void> {
     metrics: new ApiMetrics(registry),
     captures: answers.captures,
     ...host0.socket,
-    doctor: systemDoctor({ agent, kernel, echo: sizedEcho, stateDirectory, controlSock }),
+    doctor: systemDoctor({ agent, kernel, ...guests.images, echo: sizedEcho, stateDirectory, controlSock }),
   });
   const metricsNetwork = options.metrics;
   const endpoints = makeEndpoints({ agent, machine, kernel, paths: answers.paths, registry, metricsNetwork });

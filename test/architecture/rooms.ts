@@ -292,6 +292,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
         firewall: 'other programs’ rules drop packets',
+        images: 'the room of the image cache is judged',
+        workloads: 'what a node has for its guests is judged',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -347,6 +349,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
       multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
+      unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
         tap: 'the probe for features makes a tap',

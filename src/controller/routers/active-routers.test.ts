@@ -2,11 +2,13 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { storeNetwork } from '../../../test/kit/networks.ts';
 import { randomFrom } from '../../../test/kit/random.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { NetworkNumber } from '../../model/network/number.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { ActiveRouters, type RoutedNetwork } from './active-routers.ts';
+import { routedNetworks } from './routed-networks.ts';
 import { chooseRouter, GIVEN_UP_AFTER_MS, type RouterCandidate } from './router-choice.ts';
 
 const [A, B, C] = ['aaaaaaaa', 'bbbbbbbb', 'cccccccc'] as [MachineWord, MachineWord, MachineWord];
@@ -159,4 +161,17 @@ test('random faults: no move while the router lives, and none later than 13 s af
   }
   console.log({ deaths, moves: moves.length });
   expect(moves.length).toBeGreaterThan(20);
+});
+
+test('a network needs an active router for what exists once: on nodes of the role, or on those named', () => {
+  const blue = storeNetwork('blue', 0x1001);
+  const roles = { machines: [A, B], of: (machine: MachineWord) => (machine === A ? ['router'] : ['disks']) };
+  const called = (name: string) => (name === 'node3' ? C : undefined);
+  const of = (...services: Parameters<typeof routedNetworks>[1]) => routedNetworks([blue], services, roles, called);
+  expect(of()).toEqual([]);
+  expect(of({ network: blue.number, service: { kind: 'ra' } })).toEqual([]);
+  expect(of({ network: blue.number, service: { kind: 'nat44' } })).toMatchObject([{ name: 'blue', routers: [A] }]);
+  const named = { kind: 'nat64', nodes: ['node3', 'unheard-of'] } as const;
+  expect(of({ network: blue.number, service: named })).toMatchObject([{ routers: [C] }]);
+  expect(of({ network: blue.number, service: named, removing: true })).toEqual([]);
 });
