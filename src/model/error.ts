@@ -108,6 +108,9 @@ export const ERRORS = {
   MESH_UNDERLAY_DEVICE: conflict(
     'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
   ),
+  MESH_ROUTER_SILENT: away(
+    'No node that can be the router of a network is heard: what exists once there is not served.',
+  ),
   MESH_MULTICAST_SILENT: conflict('Multicast does not pass between nodes of a network with multicast peers.'),
   MESH_MULTICAST_SEGMENT: conflict('A network with multicast peers cannot cross from one segment to another.'),
   MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),

@@ -198,6 +198,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      routers: {},
       multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
       ipam: {
@@ -366,6 +367,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
       unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
