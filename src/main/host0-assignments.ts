@@ -1,4 +1,5 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
+import { randomBytes } from 'node:crypto';
 import { OwnNode } from '../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../controller/assignments/assignment-epoch.ts';
 import { Assignments, type AssignmentsInput } from '../controller/assignments/assignments.ts';
@@ -8,11 +9,11 @@ import type { NetworkCatalogue } from '../controller/catalogue/network-catalogue
 import { NodeRoles } from '../controller/machines/node-roles.ts';
 import { HostAddresses } from '../controller/pools/host-addresses.ts';
 import { PortBook } from '../controller/ports/port-book.ts';
-import { MoveFaults } from '../controller/workloads/move-faults.ts';
+import { MoveNotes } from '../controller/workloads/move-notes.ts';
 import { adoptWorkload } from '../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../controller/workloads/workload-book.ts';
 import { addWorkloadMetrics } from '../controller/workloads/workload-metrics.ts';
-import { followMoves } from '../controller/workloads/workload-moves.ts';
+import { type DiskCopies, followMoves } from '../controller/workloads/workload-moves.ts';
 import { WorkloadOrders } from '../controller/workloads/workload-orders.ts';
 import { WorkloadReports } from '../controller/workloads/workload-reports.ts';
 import type { Registry } from '../metrics/registry.ts';
@@ -40,6 +41,8 @@ export interface Host0Assignments {
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
+  /** Begins to end moves of workloads. @returns a function that stops that */
+  followMoves(copies: DiskCopies): () => void;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -79,11 +82,11 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
-  const faults = new MoveFaults();
-  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book };
+  const notes = new MoveNotes();
+  const newWord = () => randomBytes(8).toString('hex');
+  const workloadParts = { book: workloadBook, reports, notes, newWord, nodes: assignments, network, ports: book };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   addWorkloadMetrics(input.registry, () => orders.list());
-  const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
     ports,
@@ -94,8 +97,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
+    followMoves: (copies) => followMoves({ ...input, ...workloadParts, copies, orders, epoch: () => epoch.current }),
     close: () => {
-      endMoves();
       ownNode.close();
       assignments.close();
     },
