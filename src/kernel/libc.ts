@@ -9,6 +9,8 @@ import { MeshError } from '../model/error.ts';
 /** The running process: it has loaded the C library already, glibc or musl. */
 const process_ = koffi.load(null);
 
+/** Sockets between processes of one machine (linux/socket.h). */
+export const AF_UNIX = 1;
 /** IPv4 (linux/socket.h). */
 export const AF_INET = 2;
 /** Netlink messages about bridge ports and FDB entries (linux/socket.h). */

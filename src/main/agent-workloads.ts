@@ -7,7 +7,7 @@ import { LeavingVolumes } from '../agent/moves/leaving-volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
 import { wasKilledForMemory } from '../kernel/out-of-memory.ts';
-import { unixListener } from '../kernel/sockets/unix-listener.ts';
+import { unixListener } from '../kernel/unix/unix-listener.ts';
 import { type AgentImagesInput, openImages } from './agent-images.ts';
 import { openServices } from './agent-services.ts';
 
@@ -65,6 +65,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
     /** Leaves the processes running, for the next agent. */
     async release(): Promise<void> {
       images.close();
+      await arrivals.close();
       await workloads.release();
       await services.release();
     },

@@ -17,6 +17,7 @@ import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { GuestAnnouncements } from '../agent/ports/guest-announcements.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
+import { openProbe } from '../agent/probe/agent-probe.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
@@ -34,7 +35,7 @@ import { openAgentKernel } from './agent-kernel.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
@@ -83,6 +84,7 @@ async function main(): Promise<void> {
     probe: probeKernel,
   });
   guests.runBeside(agent);
+  const probe = openProbe(agent, assignments);
   addAgentMetrics(registry, agent);
   new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
@@ -123,14 +125,14 @@ async function main(): Promise<void> {
   await agent.start();
   endpoints.start();
   host0.start();
-  surviveFaults(journal);
-  journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
+  hasStarted(journal, { message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
     host0.close();
     inventory.close();
     endpoints.close();
+    probe.close();
     await agent.stop();
     await guests.release();
     await kernel.close();

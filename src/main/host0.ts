@@ -23,15 +23,17 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openDaemon } from './daemon.ts';
-import { openAssignments } from './host0-assignments.ts';
-import { openChannels } from './host0-channels.ts';
-import { openEndpoints } from './host0-endpoints.ts';
-import { openHost0Kernel } from './host0-kernel.ts';
-import { openKeys } from './host0-keys.ts';
-import { openMachines } from './host0-machines.ts';
-import { followNetworks } from './host0-networks.ts';
-import { openStore } from './host0-store.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { openAddresses } from './host0/host0-addresses.ts';
+import { openAssignments } from './host0/host0-assignments.ts';
+import { openChannels } from './host0/host0-channels.ts';
+import { openEndpoints } from './host0/host0-endpoints.ts';
+import { openHost0Kernel } from './host0/host0-kernel.ts';
+import { openKeys } from './host0/host0-keys.ts';
+import { openMachines } from './host0/host0-machines.ts';
+import { followNetworks } from './host0/host0-networks.ts';
+import { openOrders } from './host0/host0-orders.ts';
+import { openStore } from './host0/host0-store.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -54,12 +56,13 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore(paths.state, clock, watch.committed),
+    openStore({ paths, settings, clock, committed: watch.committed }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
   const verification = new KernelSourceVerification(mirror);
-  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+  const addresses = await openAddresses({ store, clock, journal, registry, paths });
+  const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: addresses.blocks });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
@@ -91,10 +94,11 @@ async function main(): Promise<void> {
   const given = await openAssignments({
     ...common,
     ...{ store, places, catalogue },
-    host0AddressFor: (viewer) => host0State.addressFor(viewer),
+    host0State,
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
+  const addressOrders = addresses.ordersFor(catalogue, given.portBook);
   const nodeChannels = openChannels({
     ...common,
     keys,
@@ -110,7 +114,8 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
+  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
+  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -123,13 +128,15 @@ async function main(): Promise<void> {
     channels: nodeChannels.channels,
     keys,
     ...given,
+    addresses: addressOrders,
+    ...ordering,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue });
-  surviveFaults(journal);
+  ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
-  journal.record({ kind: 'started', message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
+  hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {
@@ -137,10 +144,12 @@ async function main(): Promise<void> {
     nodeChannels.close();
     given.close();
     await directory.close();
+    await ordering.close();
     await control.close();
     await machines.close();
     await controller.close();
     await catalogue.close();
+    await addresses.close();
     await Promise.all([closeKernel(), storage.close()]);
     log.close();
   });

@@ -151,6 +151,12 @@ export class Arrivals {
     for (const { place, of } of await this.#places()) if (of === workload) await this.#remove(place);
   }
 
+  /** Leaves what has arrived where it is: the next agent goes on with it. */
+  async close(): Promise<void> {
+    for (const arrival of this.#open.values()) await arrival.close();
+    this.#open.clear();
+  }
+
   async #remove(place: string): Promise<void> {
     const { cache } = this.#input;
     await this.#open.get(place)?.close();

@@ -3,7 +3,7 @@ import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { NetworkShape } from '../../protocol/shapes/network-shape.ts';
-import { jsonRecords } from '../../store/collection.ts';
+import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 
 /** The definition of a network, and whether it is active. How the network is on its nodes is never written here. */
 export interface NetworkRecord {
@@ -28,9 +28,8 @@ const NetworkRecordShape: form.Shape<NetworkRecord> = form.object({
 });
 
 /** The form of networks in the store. A record of a later version is none, and is left alone. */
-export const NETWORK_RECORDS = jsonRecords(
-  PREFIX,
-  ({ network }) => hexNumber(network.number),
-  NetworkRecordShape,
-  RECORD_MAX_LENGTH,
-);
+export const NETWORK_RECORDS: RecordForm<NetworkRecord> = {
+  ...jsonRecords(PREFIX, ({ network }) => hexNumber(network.number), NetworkRecordShape, RECORD_MAX_LENGTH),
+  // The services of a network are below its key.
+  isName: (name) => !name.includes('/'),
+};

@@ -1,10 +1,10 @@
 /** Where workloads are: moves, nodes that are away, and stores that have lost a workload. */
 import { expect, test, vi } from 'vitest';
-import type { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { A, B, GIB, workloadHost0 as host0 } from '../../../test/kit/workload-host0.ts';
 import { capacity, runOf, workloadNamed } from '../../../test/kit/workloads.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { Store } from '../../store/store.ts';
 import { assignedPort } from '../ports/port-record.ts';
 import type { DiskCopies } from './workload-moves.ts';
 
@@ -61,7 +61,7 @@ const WORD = '0000000000000001';
 const stoppedWeb = runOf(workloadIdOf(web.uuid), { generation: 1, state: 'stopped' });
 
 /** web runs on node1, is ordered to node2, and has stopped. */
-async function copying(copies: DiskCopies, store?: MemoryStore) {
+async function copying(copies: DiskCopies, store?: Store) {
   const host = await host0(store);
   host.node(A, 8);
   host.node(B, 4);
