@@ -11,7 +11,7 @@ import { hostEnvironment, spawnInside } from '../../../src/lab/hosts/host-proces
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import {
-  awaitEnd,
+  isRunning,
   type ProcessMark,
   processMarkOf,
   signalProcess,
@@ -19,6 +19,7 @@ import {
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Pings } from '../pings.ts';
+import { until } from '../until.ts';
 import { DebianRoot } from './debian-root.ts';
 import { readUnit } from './unit-file.ts';
 
@@ -81,7 +82,7 @@ async function stop(host: LabHost, name: UnitName): Promise<void> {
   const mark = running.get(`${host.name} ${name}`);
   if (mark === undefined) throw new Error(`${host.name} does not run ${name}`);
   signalProcess(mark, 'SIGTERM');
-  await awaitEnd([mark], END_DEADLINE_MS);
+  await until(`${name} ends`, END_DEADLINE_MS, () => !isRunning(mark));
 }
 
 function services(): [LabHost, UnitName][] {
