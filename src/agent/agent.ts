@@ -29,6 +29,7 @@ import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
+import { withoutLink } from './kernel/other-device.ts';
 import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
@@ -252,7 +253,7 @@ export class Agent implements SourceAgent {
     const error = this.obstruction.errorOf(network.id) ?? this.#firstFailure(network.id);
     if (error !== undefined) return { phase: 'failed', error: error.toJSON() };
     const missing = this.#desired.missingLink(network);
-    if (missing !== undefined) return { phase: 'pending', why: `the link ${missing} is not there, or has no address` };
+    if (missing !== undefined) return withoutLink(network, missing, this.cache);
     for (const device of deviceKindsOf(network)) {
       if (!this.reconciler.isReady(linkKey(device, network.id)))
         return { phase: 'pending', why: `its ${device} is being made` };

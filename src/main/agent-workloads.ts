@@ -5,7 +5,7 @@ import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
 import { wasKilledForMemory } from '../kernel/out-of-memory.ts';
-import { unixListener } from '../kernel/sockets/unix-listener.ts';
+import { unixListener } from '../kernel/unix/unix-listener.ts';
 import { type AgentImagesInput, openImages } from './agent-images.ts';
 import { openServices } from './agent-services.ts';
 

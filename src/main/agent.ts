@@ -17,6 +17,7 @@ import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { GuestAnnouncements } from '../agent/ports/guest-announcements.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
+import { openProbe } from '../agent/probe/agent-probe.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
@@ -83,6 +84,7 @@ async function main(): Promise<void> {
     probe: probeKernel,
   });
   guests.runBeside(agent);
+  const probe = openProbe(agent, assignments);
   addAgentMetrics(registry, agent);
   new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
@@ -114,7 +116,7 @@ async function main(): Promise<void> {
     metrics: new ApiMetrics(registry),
     captures: answers.captures,
     ...host0.socket,
-    doctor: systemDoctor({ agent, kernel, echo: sizedEcho, stateDirectory, controlSock }),
+    doctor: systemDoctor({ agent, kernel, ...guests.images, echo: sizedEcho, stateDirectory, controlSock }),
   });
   const metricsNetwork = options.metrics;
   const endpoints = makeEndpoints({ agent, machine, kernel, paths: answers.paths, registry, metricsNetwork });
@@ -129,6 +131,7 @@ async function main(): Promise<void> {
     host0.close();
     inventory.close();
     endpoints.close();
+    probe.close();
     await agent.stop();
     await guests.release();
     await kernel.close();

@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   const given = await openAssignments({
     ...common,
     ...{ store, places, catalogue },
-    host0AddressFor: (viewer) => host0State.addressFor(viewer),
+    host0State,
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });

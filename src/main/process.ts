@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../formats/error-text.ts';
 import { explained } from '../formats/system-error.ts';
 import { lockFile } from '../kernel/file-lock.ts';
-import { tellServiceManager } from '../kernel/sockets/service-notice.ts';
+import { tellServiceManager } from '../kernel/unix/service-notice.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -43,7 +43,7 @@ export async function claimProcess(daemon: DaemonName, { root, state }: Paths): 
 
 function isLockedByAnother(path: string): boolean {
   try {
-    return !lockFile(path);
+    return lockFile(path) === undefined;
   } catch {
     // A disk that is full or read-only is no reason to leave a mesh without its agent.
     return false;

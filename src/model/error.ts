@@ -105,6 +105,11 @@ export const ERRORS = {
   MESH_MACHINE_NONE: system('Nothing about this machine gives it an id.'),
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
   MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
+  MESH_UNDERLAY_DEVICE: conflict(
+    'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
+  ),
+  MESH_MULTICAST_SILENT: conflict('Multicast does not pass between nodes of a network with multicast peers.'),
+  MESH_MULTICAST_SEGMENT: conflict('A network with multicast peers cannot cross from one segment to another.'),
   MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),
   MESH_MEMBER_FORGED: denied(
     'A machine reports or asks from addresses that are not those of the identity that it claims.',

@@ -193,6 +193,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
       ipam: {
         pools: 'blocks of addresses are values of pools',
@@ -257,6 +258,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
       images: {},
       console: {},
+      probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -296,6 +298,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
         firewall: 'other programs’ rules drop packets',
+        images: 'the room of the image cache is judged',
+        workloads: 'what a node has for its guests is judged',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -350,6 +354,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
         tap: 'the probe for features makes a tap',

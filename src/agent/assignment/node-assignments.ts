@@ -25,7 +25,7 @@ import type { AssignmentView } from '../../protocol/documents/views.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readNodeAssignment } from '../../protocol/shapes/node-assignment-shape.ts';
-import type { AssignedAgent, AssignedRuns, LocalPort, PortState } from './assigned-agent.ts';
+import type { AssignedAgent, AssignedRuns, GroupListener, LocalPort, PortState } from './assigned-agent.ts';
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
@@ -64,6 +64,7 @@ export class NodeAssignments {
   readonly changes: Subscribable<void> = this.#changes;
   #agent: AssignedAgent | undefined;
   #runner: AssignedRuns | undefined;
+  #listener: GroupListener | undefined;
   #objects: AssignedObjects = NOTHING_ASSIGNED;
   /** The epoch of the assignment that was on the disk at the start. */
   #loadedEpoch: string | undefined;
@@ -100,6 +101,12 @@ export class NodeAssignments {
   /** Has workloads run by this part of the agent. Without it they have the state MESH_NOT_SUPPORTED. */
   runWith(runner: AssignedRuns): void {
     this.#runner = runner;
+  }
+
+  /** Has this part of the agent listen in the multicast groups of its networks. */
+  listenWith(listener: GroupListener): void {
+    this.#listener = listener;
+    listener.changes.subscribe(() => this.changed());
   }
 
   /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
@@ -291,10 +298,9 @@ export class NodeAssignments {
     return this.#usable;
   }
 
-  #running(): Pick<NodeStatus, 'runs' | 'capacity'> {
-    const capacity = this.#runner?.capacity();
-    const runs = this.#runner?.runs();
-    return { ...(runs !== undefined && { runs }), ...(capacity !== undefined && { capacity }) };
+  #running(): Pick<NodeStatus, 'runs' | 'capacity' | 'groups'> {
+    const [capacity, runs, groups] = [this.#runner?.capacity(), this.#runner?.runs(), this.#listener?.hearings];
+    return { ...(runs && { runs }), ...(capacity && { capacity }), ...(groups && { groups }) };
   }
 
   /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */

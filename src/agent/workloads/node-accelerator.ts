@@ -8,7 +8,7 @@ import { ACCELERATORS } from '../../protocol/documents/workload/assigned-workloa
 import { readDocument } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { findProgram } from '../../services/process/program-path.ts';
-import { type AcceleratorProbe, kvmClosed, probeAccelerator } from '../../services/qemu/accelerator.ts';
+import { type AcceleratorProbe, KVM, kvmClosed, probeAccelerator } from '../../services/qemu/accelerator.ts';
 import { QEMU } from '../../services/qemu/qemu-spec.ts';
 
 const FILE = 'accelerator.json';
@@ -56,7 +56,10 @@ export class NodeAccelerator {
   }
 
   async #kept(): Promise<EmulatorProbe | undefined> {
-    return readDocument(KeptShape, await readFile(this.#file, 'utf8').catch(() => '')).document;
+    const kept = readDocument(KeptShape, await readFile(this.#file, 'utf8').catch(() => '')).document;
+    // The module was loaded since.
+    const hasCome = kept?.accelerator === 'tcg' && kept.why?.includes(KVM) === true && kvmClosed() === undefined;
+    return hasCome ? undefined : kept;
   }
 
   async #ask(): Promise<EmulatorProbe> {

@@ -25,7 +25,8 @@ import { type RoomView, roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
 import { disksMadeFor, processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
-import { memoryNow } from './memory-room.ts';
+import type { GuestMeans } from './guest-means.ts';
+import { memoryNow, needOf } from './memory-room.ts';
 import { type EmulatorProbe, NodeAccelerator } from './node-accelerator.ts';
 import { NodeParts } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
@@ -152,6 +153,14 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     if (this.#capacity === undefined) return undefined;
     const { totalBytes, availableBytes } = memoryNow();
     return { ...this.#capacity, memoryBytes: totalBytes, availableBytes };
+  }
+
+  /** What the node has for its guests; undefined while it has none. Rejects never. */
+  async means(): Promise<GuestMeans | undefined> {
+    const guests = [...this.#guests.values()];
+    if (guests.length === 0) return undefined;
+    const openBytes = guests.reduce((sum, { promised }) => sum + (promised === undefined ? 0 : needOf(promised)), 0);
+    return { emulator: await this.#accelerator.known(), memory: memoryNow(), openBytes };
   }
 
   /** The workloads that do not run as they should. */

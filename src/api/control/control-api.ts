@@ -4,6 +4,7 @@ import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
+import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -44,6 +45,7 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly controller: Controller;
   readonly catalogue: NetworkCatalogue;
   readonly addresses: AddressOrders;
+  readonly multicast: Pick<MulticastWatch, 'viewOf'>;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -118,7 +120,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.addresses),
+    ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),

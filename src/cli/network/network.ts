@@ -121,10 +121,10 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
 /** On host0, with the nodes that have ports in the network. */
 async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow> {
   if (row.activity === undefined) return row;
-  const { holders } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
+  const { holders, multicast } = await host0Client(paths).ask('GET /v1/catalogue/{name}', {
     path: { name: row.network.id },
   });
-  return { ...row, ...(holders !== undefined && { holders }) };
+  return { ...row, ...(holders !== undefined && { holders }), ...(multicast !== undefined && { multicast }) };
 }
 
 /** The list; an empty one from a process of an earlier version, which does not have such a list. */

@@ -256,6 +256,11 @@ export class Assignments implements HealthSource {
     return this.#reports.stateOf(machine, 'port', link);
   }
 
+  /** Whom a node hears in the multicast group of a network; undefined while it has not told. */
+  hearingOf(...of: Parameters<NodeReports['hearingOf']>) {
+    return this.#reports.hearingOf(...of);
+  }
+
   health(): readonly Finding[] {
     return [...this.orphanBook.findings((machine) => this.nameOf(machine)), ...this.#input.epoch.health()];
   }

@@ -4,9 +4,11 @@ import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.t
 import { Assignments } from '../../controller/assignments/assignments.ts';
 import type { AssignmentsInput } from '../../controller/assignments/assignments-input.ts';
 import { NodeOrphans } from '../../controller/assignments/node-orphans.ts';
-import { PortOrders } from '../../controller/assignments/port-orders.ts';
+import { PortOrders, type PortOrdersInput } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { Host0State } from '../../controller/host0-state.ts';
 import { NodeRoles } from '../../controller/machines/node-roles.ts';
+import { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
@@ -23,7 +25,9 @@ import type { NetworkId } from '../../model/network/number.ts';
 import type { HealthSource } from '../../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
-export interface Host0AssignmentsInput extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services'> {
+export interface Host0AssignmentsInput
+  extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services' | 'host0AddressFor'> {
+  readonly host0State: Pick<Host0State, 'addressFor' | 'segments'>;
   readonly catalogue: NetworkCatalogue;
   readonly registry: Registry;
   /** The path of the socket of host0's own agent. */
@@ -40,6 +44,8 @@ export interface Host0Assignments {
   readonly ports: PortOrders;
   readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
+  /** Between which nodes multicast passes. */
+  readonly multicast: MulticastWatch;
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
@@ -50,7 +56,7 @@ export interface Host0Assignments {
 
 /** Reads what nodes hold, and gives host0's own agent its assignment. */
 export async function openAssignments(input: Host0AssignmentsInput): Promise<Host0Assignments> {
-  const { catalogue, agentSock } = input;
+  const { catalogue, agentSock, host0State } = input;
   const leap = () => [...catalogue.leap(), book.leap()];
   const epoch = await AssignmentEpoch.open({ ...input, leap });
   const book = await PortBook.open(input.store);
@@ -62,8 +68,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     isFreePort: (id) => !assignments.orphanBook.hasPort(id),
   });
   const workloads = reports.beside(workloadBook);
-  const services = await ServiceBook.open({ ...input, networks: () => catalogue.given.networks });
-  const assignments = new Assignments({ ...input, epoch, roles, ports: book, hostAddresses, workloads, services });
+  const networks = () => catalogue.given.networks;
+  const services = await ServiceBook.open({ ...input, networks });
+  const assignments = new Assignments({
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services },
+    host0AddressFor: (viewer) => host0State.addressFor(viewer),
+  });
+  const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
+  const admit: PortOrdersInput['admit'] = (...port) => multicast.admit(...port);
   const settle = () =>
     void hostAddresses
       .settle(() =>
@@ -78,24 +90,25 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const ownNode = new OwnNode({ ...input, socketPath: agentSock, assignments });
   ownNode.start();
   const network = (wanted: string) => catalogue.find(wanted).network;
-  const ports = new PortOrders({ ...input, book, assignments, network });
+  const ports = new PortOrders({ ...input, book, assignments, network, admit });
   const adopting = {
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
   const faults = new MoveFaults();
-  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book };
+  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   addWorkloadMetrics(input.registry, () => orders.list());
   const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
+    multicast,
     ports,
     portBook: book,
     workloads: orders,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses],
+    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),

@@ -203,6 +203,14 @@ export interface NodeOrphan extends Orphan {
   readonly node: string;
 }
 
+/** Whom a node hears in the multicast group of a network. */
+export interface GroupHearing {
+  /** The nodes, each with the fewest hops that a hello of it needed: 1 when no router is between. */
+  readonly hears: readonly { readonly machine: MachineWord; readonly hops: number }[];
+  /** The node has listened for long enough: who is not in the list does not come through. */
+  readonly settled: boolean;
+}
+
 /** What a node tells host0 of itself: the status stream of the channel. */
 export interface NodeStatus {
   /** The newest format of an assignment that the node reads. */
@@ -234,6 +242,8 @@ export interface NodeStatus {
    * others it is at the node's address towards host0, which host0's kernel sees.
    */
   readonly vteps?: Readonly<Record<NetworkId, Ipv4 | Ipv6>>;
+  /** Whom the node hears in the groups of its networks with multicast peers. Absent: it has none, or is an older node. */
+  readonly groups?: Readonly<Record<NetworkId, GroupHearing>>;
 }
 
 /** The answer to `PUT /assignment`. */

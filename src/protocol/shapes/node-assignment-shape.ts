@@ -17,6 +17,7 @@ import {
   type AttachmentPeers,
   type AttachmentReason,
   attachmentDigest,
+  type GroupHearing,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
   type NodeAttachment,
@@ -263,6 +264,11 @@ export const AssignmentAnswerShape: form.Shape<AssignmentAnswer> = form.variants
   form.object({ accepted: form.literal(false), error: ErrorShape }),
 ]);
 
+const GroupHearingShape: form.Shape<GroupHearing> = form.object({
+  hears: form.listOf(form.object({ machine: MachineWordShape, hops: form.int(1) }), MEMBERS_MAX),
+  settled: form.boolean(),
+});
+
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */
 export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   instance: form.exactOptional(form.string({ max: 64 })),
@@ -287,6 +293,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   runs: form.droppable(form.listOf(WorkloadRunShape, WORKLOADS_MAX)),
   capacity: form.droppable(NodeCapacityShape),
   vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, NETWORKS_MAX)),
+  groups: form.droppable(form.recordOf(NetworkIdShape, GroupHearingShape, NETWORKS_MAX)),
 });
 
 function malformed(fault: string): MeshError {

@@ -18,7 +18,8 @@ export interface AcceleratorProbe {
 
 /** A guest with KVM prints in some 100 ms, most of which is the start of QEMU. */
 const PROBE_MS = 2_000;
-const KVM = '/dev/kvm';
+/** The device of KVM. */
+export const KVM = '/dev/kvm';
 const SIGN = 'K';
 const SECTOR_BYTES = 512;
 
