@@ -125,7 +125,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.addresses, input.multicast),
+    ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
     ...nodeHandlers(input),
