@@ -109,7 +109,6 @@ export class NodeAssignments {
   /** Has this part of the agent listen in the multicast groups of its networks. */
   listenWith(listener: GroupListener): void {
     this.#listener = listener;
-    listener.changes.subscribe(() => this.changed());
   }
 
   /** Has services run by this part of the agent. Without it they have the state MESH_NOT_SUPPORTED. */

@@ -176,17 +176,17 @@ export class Assignments implements HealthSource {
   opened(machine: MachineWord, node: ReachedNode): void {
     this.#reached.set(machine, node);
     this.#input.workloads?.opened(machine);
-    this.#leaving.opened(machine);
-    this.#placed.opened(machine);
+    this.#input.routers?.opened(machine);
+    for (const order of [this.#leaving, this.#placed]) order.opened(machine);
   }
 
-  closed(machine: MachineWord): void {
+  /** The channel has ended. Ports leave before networks. @param silentMs how long nothing had been heard of the node before */
+  closed(machine: MachineWord, silentMs = 0): void {
     this.#reached.delete(machine);
     this.reports.closed(machine);
     this.#input.workloads?.closed(machine);
-    // A port leaves its old node before the network does.
-    this.#placed.closed(machine);
-    this.#leaving.closed(machine);
+    this.#input.routers?.closed(machine, silentMs);
+    for (const order of [this.#placed, this.#leaving]) order.closed(machine);
   }
 
   /** The node has taken an assignment, or refused it. */
@@ -250,11 +250,6 @@ export class Assignments implements HealthSource {
   /** How a port is on its node; undefined while the node's channel does not stand, or has not told. */
   portState({ machine, link }: Pick<PlacedPort, 'machine' | 'link'>): ObjectStatus | undefined {
     return this.reports.stateOf(machine, 'port', link);
-  }
-
-  /** Whom a node hears in the multicast group of a network; undefined while it has not told. */
-  hearingOf(...of: Parameters<NodeReports['hearingOf']>) {
-    return this.reports.hearingOf(...of);
   }
 
   health(): readonly Finding[] {
