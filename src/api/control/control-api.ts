@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
@@ -57,6 +58,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
+  /** The documents that people write into the store. */
+  readonly written?: Pick<WrittenNetworks, 'refused'>;
   /** Brings findings up to date that only a look at a disk gives. */
   readonly beforeStatus: () => Promise<void>;
 }
@@ -117,7 +120,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.multicast),
+    ...networkHandlers(input.catalogue, input.multicast, input.written),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

@@ -1,19 +1,23 @@
 /** What host0 answers of the catalogue of networks. */
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
 import type { CATALOGUE_ROUTES } from '../../protocol/routes/catalogue-routes.ts';
 
 /**
  * The handlers of the catalogue.
+ * @param written the documents that people write into the store; absent: there are none
  * @param multicast between which nodes of a network multicast passes; absent: nobody knows
  */
 export function networkHandlers(
   catalogue: NetworkCatalogue,
   multicast?: Pick<MulticastWatch, 'viewOf'>,
+  written?: Pick<WrittenNetworks, 'refused'>,
 ): RouteHandlers<typeof CATALOGUE_ROUTES> {
   return {
     'GET /v1/catalogue': () => catalogue.views(),
+    'GET /v1/refused-documents': () => written?.refused() ?? [],
     'GET /v1/catalogue/{name}': ({ path: { name } }) => {
       const view = catalogue.find(name);
       const reach = multicast?.viewOf(view.network);
