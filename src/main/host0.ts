@@ -22,14 +22,15 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openDaemon } from './daemon.ts';
+import { openAddresses } from './host0/host0-addresses.ts';
 import { openAssignments } from './host0/host0-assignments.ts';
 import { openChannels } from './host0/host0-channels.ts';
 import { openEndpoints } from './host0/host0-endpoints.ts';
-import { openHooks } from './host0/host0-hooks.ts';
 import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
+import { openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, hasStarted } from './process.ts';
 
@@ -58,9 +59,9 @@ async function main(): Promise<void> {
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
-  await openHooks(paths, journal);
   const verification = new KernelSourceVerification(mirror);
-  const { catalogue, written } = await openCatalogue({ store, clock, journal });
+  const addresses = await openAddresses({ store, clock, journal, registry, paths });
+  const { catalogue, written } = await openCatalogue({ store, clock, journal, blocks: addresses.blocks });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
@@ -96,6 +97,7 @@ async function main(): Promise<void> {
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
+  const addressOrders = addresses.ordersFor(catalogue, given.portBook);
   const nodeChannels = openChannels({
     ...common,
     keys,
@@ -111,7 +113,8 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
+  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
+  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -125,10 +128,13 @@ async function main(): Promise<void> {
     channels: nodeChannels.channels,
     keys,
     ...given,
+    addresses: addressOrders,
+    ...ordering,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue, written });
+  ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
@@ -138,10 +144,12 @@ async function main(): Promise<void> {
     nodeChannels.close();
     given.close();
     await directory.close();
+    await ordering.close();
     await control.close();
     await machines.close();
     await controller.close();
     await catalogue.close();
+    await addresses.close();
     await Promise.all([closeKernel(), storage.close()]);
     log.close();
   });

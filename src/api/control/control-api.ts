@@ -4,6 +4,7 @@ import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
@@ -22,10 +23,12 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
 import { AskedNodes } from './asked-nodes.ts';
+import { ipamHandlers } from './ipam-handlers.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { nodeLogHandlers } from './node-log-handlers.ts';
+import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
@@ -38,12 +41,13 @@ export interface ControlApi {
 }
 
 /** The parts of host0 that the routes answer from. */
-export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
+export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, OrderHandlersInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
   readonly catalogue: NetworkCatalogue;
   readonly multicast: Pick<MulticastWatch, 'viewOf'>;
+  readonly addresses: AddressOrders;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -120,13 +124,15 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.multicast, input.written),
+    ...networkHandlers(input.catalogue, input.addresses, input.multicast, input.written),
+    ...ipamHandlers(input.addresses),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
+    ...orderHandlers(input),
     ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),

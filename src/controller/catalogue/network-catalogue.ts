@@ -7,7 +7,6 @@
  */
 
 import { networkDifferences } from '../../formats/network/network-differences.ts';
-import type { Clock } from '../../model/clock.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
@@ -20,8 +19,6 @@ import type {
   NetworkOrder,
 } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
-import type { Store } from '../../store/store.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, numberTaken } from './catalogue-error.ts';
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
@@ -29,16 +26,13 @@ import { activityOf, calledNetwork, freeActiveId } from './catalogue-views.ts';
 import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
 import { type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
-import { StoredNetworks } from './stored-networks.ts';
+import { StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 
 /** The network that host0 makes at its first start. */
 const MAIN = 'main';
 
 /** What the catalogue is given by the process that runs it. */
-export interface NetworkCatalogueInput {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly journal: Journal;
+export interface NetworkCatalogueInput extends Omit<StoredNetworksInput, 'onChange'> {
   /** Absent: nothing uses any network. */
   readonly use?: NetworkUse;
 }
@@ -329,8 +323,9 @@ export class NetworkCatalogue implements HealthSource {
     const { network, moves } = this.#planner.change(order, before, isEdit);
     const differences = networkDifferences(before, network);
     if (record.activeId !== undefined && differences.length > 0) mustBeSupported(network, moves);
-    if (options.dryRun || (differences.length === 0 && options.written === undefined)) undoMoves(moves);
-    else await this.#put({ ...record, network }, moves, options);
+    if (options.dryRun || (differences.length === 0 && moves.length === 0 && options.written === undefined)) {
+      undoMoves(moves);
+    } else await this.#put({ ...record, network }, moves, options);
     return this.#answer(differences.length === 0 ? 'unchanged' : 'changed', network, options, differences);
   }
 

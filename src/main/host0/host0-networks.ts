@@ -1,6 +1,6 @@
 /** Composes where host0's networks come from: the catalogue in the store, and the files of a directory. */
 import { join } from 'node:path';
-import { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import { NetworkCatalogue, type NetworkCatalogueInput } from '../../controller/catalogue/network-catalogue.ts';
 import { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
 import { NetworkDirectory } from '../../disk/network-directory.ts';
@@ -9,7 +9,6 @@ import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import type { Store } from '../../store/store.ts';
 
 /** What host0 has before its networks. */
 export interface Host0NetworksInput {
@@ -23,7 +22,7 @@ export interface Host0NetworksInput {
 }
 
 /** Opens the catalogue, and what takes up the documents that people write into the store. @throws MESH_STORE_BROKEN */
-export async function openCatalogue(input: Pick<Host0NetworksInput, 'clock' | 'journal'> & { readonly store: Store }) {
+export async function openCatalogue(input: NetworkCatalogueInput) {
   const catalogue = await NetworkCatalogue.open(input);
   return { catalogue, written: new WrittenNetworks({ ...input, catalogue }) };
 }
