@@ -108,6 +108,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./workload/workload.ts')).workloadCommand(context),
   },
   {
+    name: 'ipam',
+    group: CLUSTER,
+    description: 'Give addresses from pools to networks, virtual machines and orders',
+    load: async (context) => (await import('./ipam/ipam.ts')).ipamCommand(context),
+  },
+  {
     name: 'owner',
     group: CLUSTER,
     description: 'Make, list and delete the customers of the cluster',

@@ -23,6 +23,7 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openDaemon } from './daemon.ts';
+import { openAddresses } from './host0/host0-addresses.ts';
 import { openAssignments } from './host0/host0-assignments.ts';
 import { openChannels } from './host0/host0-channels.ts';
 import { openEndpoints } from './host0/host0-endpoints.ts';
@@ -55,12 +56,13 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore(paths.state, clock, watch.committed),
+    openStore({ paths, settings, clock, committed: watch.committed }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
   const verification = new KernelSourceVerification(mirror);
-  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+  const addresses = await openAddresses({ store, clock, journal, registry, paths });
+  const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: addresses.blocks });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
@@ -96,6 +98,7 @@ async function main(): Promise<void> {
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
+  const addressOrders = addresses.ordersFor(catalogue, given.portBook);
   const nodeChannels = openChannels({
     ...common,
     keys,
@@ -112,7 +115,7 @@ async function main(): Promise<void> {
   });
   settingsWatch.start();
   const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
+  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -125,6 +128,7 @@ async function main(): Promise<void> {
     channels: nodeChannels.channels,
     keys,
     ...given,
+    addresses: addressOrders,
     ...ordering,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
@@ -145,6 +149,7 @@ async function main(): Promise<void> {
     await machines.close();
     await controller.close();
     await catalogue.close();
+    await addresses.close();
     await Promise.all([closeKernel(), storage.close()]);
     log.close();
   });

@@ -108,6 +108,9 @@ export const ERRORS = {
   MESH_UNDERLAY_DEVICE: conflict(
     'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
   ),
+  MESH_ROUTER_SILENT: away(
+    'No node that can be the router of a network is heard: what exists once there is not served.',
+  ),
   MESH_MULTICAST_SILENT: conflict('Multicast does not pass between nodes of a network with multicast peers.'),
   MESH_MULTICAST_SEGMENT: conflict('A network with multicast peers cannot cross from one segment to another.'),
   MESH_MEMBER_DOUBLE: conflict('Two live machines have one identity; the newcomer is refused.'),
@@ -134,6 +137,10 @@ export const ERRORS = {
   MESH_STORE_CONFLICT: conflict('Another program changed the same record at the same time.'),
   MESH_STORE_COMPACTED: gone('The history that was asked for is not kept any more.'),
   MESH_STORE_BROKEN: system("host0's store cannot be read or written."),
+  MESH_STORE_REFUSED: denied(
+    'etcd refuses host0, or host0 refuses etcd: a certificate, the user, the password or a right.',
+  ),
+  MESH_STORE_TOO_LARGE: conflict('A change is larger than etcd takes in one transaction.'),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_MALFORMED: away('host0, or another machine in its place, sent a document that is not in its form.'),
   MESH_HOST0_SEGMENT: conflict('host0 lists a segment that overlaps a network of the node itself; a warning.'),
@@ -242,6 +249,19 @@ export const ERRORS = {
   MESH_HOOK_UNSAFE: denied('Others than root may change a hook, which would run as root.'),
   MESH_HOOK_NOT_STARTED: system('A hook cannot be started.'),
   MESH_HOOK_ENDED: conflict('A hook was ended, because it was not wanted any more or because host0 ends.'),
+  MESH_IPAM_POOL_INVALID: input('The parts of an address pool do not fit each other.'),
+  MESH_IPAM_POOL_UNKNOWN: missing('There is no such address pool.'),
+  MESH_IPAM_POOLS_OVERLAP: conflict('Two address pools would have an address in common.'),
+  MESH_IPAM_POOL_IN_USE: conflict('An address pool from which something is given, or rests, cannot be deleted.'),
+  MESH_IPAM_POOL_LOW: conflict('An address pool is nearly used up; a warning.'),
+  MESH_IPAM_POOL_EXHAUSTED: conflict('An address pool has nothing left to give.'),
+  MESH_IPAM_LENGTH: input('A subnet has another prefix length than the blocks of its address pool, such as a /63.'),
+  MESH_IPAM_OUTSIDE: input('A subnet or an address is in no address pool, or not in the one that was named.'),
+  MESH_IPAM_TAKEN: conflict('A block of an address pool is allocated, rests, or is used by a network.'),
+  MESH_IPAM_UNKNOWN: missing('There is no such allocation.'),
+  MESH_IPAM_DRIFT: conflict('An allocation and what uses it do not fit each other.'),
+  MESH_IPAM_ALLOCATOR_FAILED: away('The executable that chooses the blocks of an address pool does not do its work.'),
+  MESH_IPAM_ALLOCATOR_WRONG: conflict('The executable that chooses the blocks of an address pool chose a wrong one.'),
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 

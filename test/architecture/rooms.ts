@@ -56,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
+      store: '`mesh system backup` works without a running process',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -63,6 +64,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      ipam: { '.': 'the context of a command', print: 'tables and colours' },
       owner: { '.': 'the context of a command', print: 'tables and colours' },
       order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
@@ -81,6 +83,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         here: 'a branch of the tree',
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
+        ipam: 'a branch of the tree',
         owner: 'a branch of the tree',
         order: 'a branch of the tree',
         system: 'a branch of the tree',
@@ -195,8 +198,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      routers: {},
       multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
+      ipam: {
+        pools: 'blocks of addresses are values of pools',
+        catalogue: 'subnets of networks are blocks of address pools',
+        membership: 'one request with an id after the other',
+      },
       workloads: {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
@@ -331,9 +340,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: {
       model: 'errors, the clock and randomness',
       disk: 'directories that survive a power cut, and files that are moved aside',
+      formats: 'what host0 shows to etcd is in a file that people write',
       protocol: 'what is not well with a store is a finding',
     },
-    folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
+    folders: {
+      '.': {},
+      sqlite: { '.': 'sqlite keeps a ledger' },
+      etcd: { '.': 'what etcd has is mirrored in a ledger' },
+    },
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
@@ -353,6 +367,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
       unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
@@ -425,6 +440,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         address: 'cards have addresses',
         network: 'cards are plugged into networks',
       },
+      ipam: { '.': 'forms', address: 'pools hold addresses', network: 'names have one form' },
     },
   },
 };

@@ -106,7 +106,6 @@ export class NodeAssignments {
   /** Has this part of the agent listen in the multicast groups of its networks. */
   listenWith(listener: GroupListener): void {
     this.#listener = listener;
-    listener.changes.subscribe(() => this.changed());
   }
 
   /** @param management the mesh of a file over which host0 is heard; undefined when there is none */

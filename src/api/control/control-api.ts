@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
@@ -21,6 +22,7 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
 import { AskedNodes } from './asked-nodes.ts';
+import { ipamHandlers } from './ipam-handlers.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
@@ -44,6 +46,7 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly controller: Controller;
   readonly catalogue: NetworkCatalogue;
   readonly multicast: Pick<MulticastWatch, 'viewOf'>;
+  readonly addresses: AddressOrders;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -118,7 +121,8 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.multicast),
+    ...networkHandlers(input.catalogue, input.addresses, input.multicast),
+    ...ipamHandlers(input.addresses),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

@@ -7,7 +7,6 @@
  */
 
 import { networkDifferences } from '../../formats/network/network-differences.ts';
-import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -22,24 +21,19 @@ import type {
   NetworkOrder,
 } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
-import type { Store } from '../../store/store.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
 import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
-import { StoredNetworks } from './stored-networks.ts';
+import { StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 
 /** The network that host0 makes at its first start. */
 const MAIN = 'main';
 
 /** What the catalogue is given by the process that runs it. */
-export interface NetworkCatalogueInput {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly journal: Journal;
+export interface NetworkCatalogueInput extends Omit<StoredNetworksInput, 'onChange'> {
   /** Absent: nothing uses any network. */
   readonly use?: NetworkUse;
 }
@@ -330,7 +324,7 @@ export class NetworkCatalogue implements HealthSource {
     const { network, moves } = this.#planner.change(order, before, isEdit);
     const differences = networkDifferences(before, network);
     if (record.activeId !== undefined && differences.length > 0) mustBeSupported(network, moves);
-    if (options.dryRun || differences.length === 0) undoMoves(moves);
+    if (options.dryRun || (differences.length === 0 && moves.length === 0)) undoMoves(moves);
     else await this.#stored.put({ ...record, network }, moves);
     return this.#answer(differences.length === 0 ? 'unchanged' : 'changed', network, options, differences);
   }

@@ -11,6 +11,8 @@ import { NodeRoles } from '../../controller/machines/node-roles.ts';
 import { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
+import { ActiveRouters } from '../../controller/routers/active-routers.ts';
+import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
 import { MoveFaults } from '../../controller/workloads/move-faults.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
@@ -26,7 +28,7 @@ import type { HealthSource } from '../../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
 export interface Host0AssignmentsInput
-  extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services' | 'host0AddressFor'> {
+  extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services' | 'routers' | 'host0AddressFor'> {
   readonly host0State: Pick<Host0State, 'addressFor' | 'segments'>;
   readonly catalogue: NetworkCatalogue;
   readonly registry: Registry;
@@ -42,6 +44,7 @@ export interface Host0Assignments {
   readonly orphans: NodeOrphans;
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
+  readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
@@ -69,8 +72,13 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
   const services = await ServiceBook.open({ ...input, networks });
+  const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
+  const routers = await ActiveRouters.open({
+    ...input,
+    networks: () => routedNetworks(networks(), services.records, roles, nodeCalled),
+  });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services },
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services, routers },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
@@ -82,6 +90,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
+  for (const source of [services.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -103,10 +112,11 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     assignments,
     multicast,
     ports,
+    portBook: book,
     workloads: orders,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, services, routers, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
@@ -114,6 +124,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       endMoves();
       ownNode.close();
       services.close();
+      routers.close();
       assignments.close();
     },
   };

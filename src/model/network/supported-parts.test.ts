@@ -170,9 +170,9 @@ test.each(Object.entries(REFUSED))('%s is refused', (name, network) => {
   expect(unsupportedError(network)).toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED', object: network.name });
 });
 
-test('a network with addresses is not refused, and subnets without addresses are', () => {
+test('a network with addresses is not refused, nor one whose subnets are for its guests alone', () => {
   expect(unsupportedError(blue)).toBeUndefined();
-  expect(unsupportedParts({ ...blue, hostAddress: { kind: 'none' } })).toMatchObject([{ path: 'subnets' }]);
+  expect(unsupportedParts({ ...blue, hostAddress: { kind: 'none' } })).toEqual([]);
   const { bridge: _, ...foreign } = { ...blue, type: { kind: 'foreign-bridge', name: 'virbr0' } as const };
   expect(unsupportedParts(foreign)).toMatchObject([{ path: 'hostAddress' }]);
 });

@@ -38,21 +38,12 @@ export function unsupportedError(network: Network): MeshError | undefined {
   );
 }
 
-function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[] {
-  const isUsed = hostAddress.kind === 'given' || hostAddress.kind === 'per-node';
+function ofSubnets({ subnets, routes }: Network): UnsupportedPart[] {
   return [
     ...subnets.flatMap((subnet, index) => {
       const services = SERVICES.filter((service) => subnet[service] !== undefined && subnet[service] !== false);
       return services.map((service) => ({ path: `subnets.${index}.${service}`, remedy: LEAVE_OUT }));
     }),
-    ...(subnets.length > 0 && !isUsed
-      ? [
-          {
-            path: 'subnets',
-            remedy: 'Choose the hostAddress given or per-node: nodes then have addresses in the subnets',
-          },
-        ]
-      : []),
     ...(routes.length > 0 ? [{ path: 'routes', remedy: LEAVE_OUT }] : []),
   ];
 }

@@ -44,7 +44,8 @@ export interface CatalogueView {
 /**
  * What is wanted of a network: the parts of its document that are named, as JSON. host0 fills in the others. A document of
  * `mesh network show --json` is such an order, too. Beside the parts of a network an order may have `prefix`: a /64 for the nodes
- * that have the network, or `auto`, for which host0 allocates one.
+ * that have the network, or `auto`, for which host0 allocates one; and `addressPools`, names of address
+ * pools, each of which gives the network a subnet.
  */
 export type NetworkOrder = Readonly<Record<string, unknown>>;
 
