@@ -85,6 +85,7 @@ export const ERRORS = {
   MESH_DISK_REFUSED: system('The disk did not take a file.'),
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_STATE_LATER: system('A file that Meshwork keeps is of a later version of Meshwork; it is left as it is.'),
+  MESH_NET_NOT_SERVED: conflict('A service of a network is not ready in the time that was given.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
   MESH_NODE_NAME: input('The name of a node cannot stand in a member list, has changed, or is that of another.'),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),

@@ -249,7 +249,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         images: 'volumes of virtual machines',
         assignment: 'what host0 has given',
       },
-      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      services: {
+        items: 'processes, files and spaces are items',
+        loop: 'what the loop needs of the machine',
+        desired: 'a server of a network is a service of the node',
+        assignment: 'the states of what host0 has given',
+      },
       images: {},
       console: {},
       probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
@@ -262,6 +267,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
         workloads: 'virtual machines are services of the node',
+        services: 'servers of networks are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -317,6 +323,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       process: {},
       dnsmasq: {},
+      radvd: { process: 'a radvd is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
       hook: { process: 'hooks that were left running are found by pid and start time' },
     },

@@ -4,6 +4,7 @@ import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -27,6 +28,7 @@ import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { nodeLogHandlers } from './node-log-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
@@ -53,6 +55,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
@@ -118,6 +122,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input.multicast),
+    ...serviceHandlers(input.services),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

@@ -214,6 +214,15 @@ export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.end();
 }
 
+/** Writes one message that moves a link into another namespace. */
+export function writeLinkMove(writer: MessageWriter, link: string, netnsFd: number): void {
+  writer.begin(RTM_NEWLINK, NLM_F_REQUEST);
+  writer.changesName();
+  writeLinkHeader(writer, link);
+  writer.attributeU32(IFLA_NET_NS_FD, netnsFd);
+  writer.end();
+}
+
 /** Writes one message that deletes all links of a group. */
 export function writeGroupDelete(writer: MessageWriter, group: number): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);

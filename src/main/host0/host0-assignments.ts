@@ -14,6 +14,7 @@ import { PortBook } from '../../controller/ports/port-book.ts';
 import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
+import { ServiceOrders } from '../../controller/services/service-orders.ts';
 import { MoveFaults } from '../../controller/workloads/move-faults.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
@@ -45,6 +46,8 @@ export interface Host0Assignments {
   /** The ports that host0 places on nodes. */
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
   /** host0's own agent, as it is asked by the routes of a channel. */
@@ -70,14 +73,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   });
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
-  const services = await ServiceBook.open({ ...input, networks });
+  const serviceBook = await ServiceBook.open({ ...input, networks });
   const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
   const routers = await ActiveRouters.open({
     ...input,
-    networks: () => routedNetworks(networks(), services.records, roles, nodeCalled),
+    networks: () => routedNetworks(networks(), serviceBook.records, roles, nodeCalled),
   });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services, routers },
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services: serviceBook, routers },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
@@ -89,7 +92,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
-  for (const source of [services.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
+  for (const source of [serviceBook.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -105,6 +108,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const faults = new MoveFaults();
   const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
   addWorkloadMetrics(input.registry, () => orders.list());
   const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
@@ -112,9 +116,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     multicast,
     ports,
     workloads: orders,
+    services,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, routers, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
@@ -122,6 +127,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       endMoves();
       ownNode.close();
       services.close();
+      serviceBook.close();
       routers.close();
       assignments.close();
     },
