@@ -1,8 +1,7 @@
 /** What a node is told of a service: the record, with the parts of the network that the service needs. Pure. */
 import { createHash } from 'node:crypto';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { RaService } from '../../model/network/services/ra.ts';
+import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
 import type { AdvertisedPrefix } from '../../protocol/documents/service/assigned-ra.ts';
 import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
 import type { ServiceRecord } from './service-record.ts';
@@ -16,15 +15,6 @@ const REACHABLE_MS = 3_000;
 const PREFERRED_SEC = 3_600;
 const VALID_SEC = 7_200;
 const DIGEST_HEX = 16;
-
-/** The prefixes that routers of the network advertise: guests form addresses in a /64 alone (RFC 4862 §5.5.3). */
-export function prefixesOf({ subnets }: Pick<Network, 'subnets'>): readonly Ipv6Cidr[] {
-  return subnets.flatMap(({ cidr, ra }) => (isPrefix(cidr) && ra !== false ? [cidr] : []));
-}
-
-function isPrefix(cidr: string): cidr is Ipv6Cidr {
-  return cidr.includes(':') && cidr.endsWith('/64');
-}
 
 /** What each node that serves is given of a service. */
 export function assignedService(network: Network, record: ServiceRecord): AssignedService {
