@@ -17,7 +17,7 @@ import { taygaConf } from '../../services/tayga/tayga-conf.ts';
 import { taygaProcess } from '../../services/tayga/tayga-process.ts';
 import { unboundConf } from '../../services/unbound/unbound-conf.ts';
 import { unboundProcess } from '../../services/unbound/unbound-process.ts';
-import type { OuterPlace } from '../items/outer-place.ts';
+import type { OuterPlace } from '../items/space/outer-place.ts';
 import { makeOuter, type OuterNamespaces, outerFlaws, removeOuter } from './outer-places.ts';
 
 const WAIT = { timeout: 25_000, interval: 50 };

@@ -10,7 +10,8 @@ import { makeTun } from '../../kernel/tap/tap.ts';
 import { MeshError } from '../../model/error.ts';
 import { TRANSLATOR_LINK } from '../../services/tayga/tayga-conf.ts';
 import { OUR_LINK_GROUP, OUR_PROTOCOL } from '../items/mark.ts';
-import { OUTER_LINK, type OuterPlace } from '../items/outer-place.ts';
+import { OUTER_LINK, type OuterPlace } from '../items/space/outer-place.ts';
+import { SPACE_LINK } from '../items/space/service-space.ts';
 
 /** Where a way out is made. */
 export interface OuterNamespaces {
@@ -124,9 +125,10 @@ function routesOf({ gateway, blocks, translation }: OuterPlace): RouteChange[] {
   ];
 }
 
-/** The routes that were made here. */
-function ownRoutes(inside: Rtnl) {
-  return inside.routes(({ protocol }) => protocol === OUR_PROTOCOL);
+/** The routes that were made here. Those to the guests are the space's (inner-routes.ts). */
+async function ownRoutes(inside: Rtnl) {
+  const inner = (await inside.link(SPACE_LINK))?.index;
+  return await inside.routes(({ protocol, link }) => protocol === OUR_PROTOCOL && (link === undefined || link !== inner));
 }
 
 /** Guests without an address of their own share that of the router. Nothing else passes between outside and the network. */

@@ -4,6 +4,7 @@ import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import type { AddressMaps } from '../../controller/services/address-maps.ts';
 import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
@@ -21,6 +22,7 @@ import { requestListener } from '../../protocol/http/request-handler.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
+import { addressHandlers } from './address-handlers.ts';
 import { AskedNodes } from './asked-nodes.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
@@ -55,6 +57,7 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  readonly addresses: AddressMaps;
   /** The services of networks. */
   readonly services: ServiceOrders;
   /** host0's own agent. */
@@ -123,6 +126,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input.multicast),
     ...serviceHandlers(input.services),
+    ...addressHandlers(input.addresses),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
