@@ -6,10 +6,10 @@ import { type Ipv4, ipv4FromNumber, ipv4Length, ipv4ToNumber, parseIpv4 } from '
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { type AddressMap, eui64Address, isForGuests, type Nat64Service } from '../../model/network/services/nat64.ts';
+import { prefixesOf } from '../../model/network/services/ra.ts';
 import type { AddressMapView } from '../../protocol/documents/service/address-map-view.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { PortBook } from '../ports/port-book.ts';
-import { prefixesOf } from './assigned-services.ts';
 import type { ServiceBook } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 

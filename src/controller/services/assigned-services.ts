@@ -1,9 +1,9 @@
 /** What a node is told of a service: the record, with the parts of the network that the service needs. Pure. */
 import { createHash } from 'node:crypto';
-import { type Ipv6Cidr, ipv6WithSuffix } from '../../model/address/ipv6.ts';
+import { ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { RaService } from '../../model/network/services/ra.ts';
+import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
 import type { AdvertisedPrefix, AssignedRa } from '../../protocol/documents/service/assigned-ra.ts';
 import type { KnownService } from '../../protocol/documents/service/assigned-service.ts';
 import type { ServiceRecord } from './service-record.ts';
@@ -17,15 +17,6 @@ const REACHABLE_MS = 3_000;
 const PREFERRED_SEC = 3_600;
 const VALID_SEC = 7_200;
 const DIGEST_HEX = 16;
-
-/** The prefixes that routers of the network advertise: guests form addresses in a /64 alone (RFC 4862 §5.5.3). */
-export function prefixesOf({ subnets }: Pick<Network, 'subnets'>): readonly Ipv6Cidr[] {
-  return subnets.flatMap(({ cidr, ra }) => (isPrefix(cidr) && ra !== false ? [cidr] : []));
-}
-
-function isPrefix(cidr: string): cidr is Ipv6Cidr {
-  return cidr.includes(':') && cidr.endsWith('/64');
-}
 
 /** Where DNS64 listens, in the first /64 of its network. */
 const DNS64_SUFFIX = '0000000000006464';

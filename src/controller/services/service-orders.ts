@@ -6,13 +6,13 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
+import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
 import type { CatalogueView } from '../../protocol/documents/catalogue.ts';
 import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
 import type { ServiceNodeView, ServiceView } from '../../protocol/documents/service/service-view.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Assignments } from '../assignments/assignments.ts';
-import { prefixesOf } from './assigned-services.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
