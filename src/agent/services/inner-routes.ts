@@ -1,4 +1,5 @@
 /** The routes of a namespace to the guests and routers of its network, and the announcement of its addresses there. */
+import { isIpv6 } from '../../kernel/ip.ts';
 import { inNetns } from '../../kernel/netns.ts';
 import type { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { announceGuest } from '../../kernel/sockets/announcement.ts';
@@ -32,7 +33,7 @@ export async function routeFlaws({ routes = [] }: ServiceSpace, inside: Rtnl): P
 /** Tells the guests where the addresses of the space are now: they may have been on another router. */
 export async function announce({ path, mac, addresses }: ServiceSpace, inside: Rtnl): Promise<void> {
   const index = (await inside.link(SPACE_LINK))?.index;
-  const own = addresses.map(({ address }) => address).filter((address) => !address.includes(':') || !isLinkLocal(address as never));
+  const own = addresses.map(({ address }) => address).filter((address) => !isIpv6(address) || !isLinkLocal(address));
   if (index !== undefined && own.length > 0) inNetns(path, () => announceGuest({ index, name: SPACE_LINK }, mac, own));
 }
 

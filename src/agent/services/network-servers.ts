@@ -22,8 +22,8 @@ import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
-import { nat64Server, spaceExtras } from './nat64-server.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
+import { nat64Server, spaceExtras } from './nat64-server.ts';
 
 /** What servers need of their node. */
 export interface NetworkServersInput {

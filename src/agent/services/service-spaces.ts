@@ -14,10 +14,10 @@ import { MeshError } from '../../model/error.ts';
 import { isNetworkNumber, networkIdOf } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import { OUR_LINK_GROUP } from '../items/mark.ts';
-import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
-import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
+import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
+import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {

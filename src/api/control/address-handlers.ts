@@ -4,7 +4,9 @@ import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
 import type { ADDRESS_ROUTES } from '../../protocol/routes/address-routes.ts';
 
 /** The handlers of addresses. */
-export function addressHandlers(maps: Pick<AddressMaps, 'list' | 'map' | 'unmap'>): RouteHandlers<typeof ADDRESS_ROUTES> {
+export function addressHandlers(
+  maps: Pick<AddressMaps, 'list' | 'map' | 'unmap'>,
+): RouteHandlers<typeof ADDRESS_ROUTES> {
   return {
     'GET /v1/addresses': () => maps.list(),
     'POST /v1/addresses': ({ body: { vm, ipv4 } }) => maps.map(vm, ipv4),

@@ -39,7 +39,9 @@ export function addressCommand(context: Context): Command {
     .action(async (vm: string, { ipv4 }: { readonly ipv4?: string }) => {
       const body = { vm, ...(ipv4 !== undefined && { ipv4: parseIpv4(ipv4) }) };
       const map = await host0Client(context.paths).ask('POST /v1/addresses', { body });
-      context.answer(map, () => printable(`${map.ipv4} leads to ${map.vm} (${map.ipv6} in ${map.network}).`).concat('\n'));
+      context.answer(map, () =>
+        printable(`${map.ipv4} leads to ${map.vm} (${map.ipv6} in ${map.network}).`).concat('\n'),
+      );
     });
 
   address

@@ -161,7 +161,9 @@ function serviceOf(given: string, options: SetOptions): NetworkService {
   const { node, resolver, search } = options;
   const nodes = node === undefined ? {} : { nodes: node };
   if (kind === 'dns64') {
-    const forwarders = (options.forwarder ?? []).map((text) => (text.includes(':') ? parseIpv6(text) : parseIpv4(text)));
+    const forwarders = (options.forwarder ?? []).map((text) =>
+      text.includes(':') ? parseIpv6(text) : parseIpv4(text),
+    );
     return { kind, ...nodes, prefix: prefixOf(needed(options, 'prefix')), forwarders };
   }
   if (kind === 'nat64') {
@@ -186,7 +188,9 @@ function serviceOf(given: string, options: SetOptions): NetworkService {
 function needed(options: SetOptions, name: 'prefix' | 'device' | 'address' | 'block'): string {
   const value = options[name];
   if (value !== undefined) return value;
-  throw new MeshError('MESH_USAGE', `--${name} is missing`, { rule: 'NAT64 needs --prefix, --device, --address and --block; DNS64 needs --prefix.' });
+  throw new MeshError('MESH_USAGE', `--${name} is missing`, {
+    rule: 'NAT64 needs --prefix, --device, --address and --block; DNS64 needs --prefix.',
+  });
 }
 
 function prefixOf(text: string): Ipv6Cidr {

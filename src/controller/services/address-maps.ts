@@ -19,7 +19,10 @@ export interface AddressMapsInput {
   readonly networks: () => readonly Network[];
   readonly ports: Pick<PortBook, 'all'>;
   /** @throws MESH_WORKLOAD_UNKNOWN */
-  readonly workload: (name: string) => { readonly workload: { readonly name: string }; readonly ports: Readonly<Record<string, string>> };
+  readonly workload: (name: string) => {
+    readonly workload: { readonly name: string };
+    readonly ports: Readonly<Record<string, string>>;
+  };
 }
 
 /** The NAT64 of a network, with its record. */
@@ -97,28 +100,47 @@ export class AddressMaps {
     const own = new Set(Object.values(byCard));
     const ports = this.#input.ports.all.filter(({ id }) => own.has(id));
     if (ports.length === 0)
-      throw unmappable(name, `${name} has no port yet`, 'Start it once: `mesh workload start NAME`. Its Ethernet address is known then.');
+      throw unmappable(
+        name,
+        `${name} has no port yet`,
+        'Start it once: `mesh workload start NAME`. Its Ethernet address is known then.',
+      );
     const translated = this.#translated();
     for (const { network: id, mac } of ports) {
       const found = translated.find(({ network }) => network.id === id);
       const [prefix] = found === undefined ? [] : prefixesOf(found.network);
-      if (found !== undefined && prefix !== undefined) return { name, translated: found, ipv6: eui64Address(prefix, mac) };
+      if (found !== undefined && prefix !== undefined)
+        return { name, translated: found, ipv6: eui64Address(prefix, mac) };
     }
     const networks = this.#input.networks().filter(({ id }) => ports.some((port) => port.network === id));
     const names = networks.map((network) => network.name).join(', ');
     const pure = networks.every((network) => prefixesOf(network).length === 0);
     throw pure
-      ? unmappable(name, `${name} is in networks without addresses: ${names}`, 'Give the network a /64 in its subnets, and the service ra: guests give themselves addresses then.')
-      : unmappable(name, `no network of ${name} has NAT64: ${names}`, 'Give it: `mesh network service set NETWORK nat64 …`.');
+      ? unmappable(
+          name,
+          `${name} is in networks without addresses: ${names}`,
+          'Give the network a /64 in its subnets, and the service ra: guests give themselves addresses then.',
+        )
+      : unmappable(
+          name,
+          `no network of ${name} has NAT64: ${names}`,
+          'Give it: `mesh network service set NETWORK nat64 …`.',
+        );
   }
 
   /** @throws MESH_ADDRESS_MAPPED, MESH_ADDRESS_UNMAPPABLE */
   #free({ network, service }: Translated, name: string, wanted: Ipv4 | undefined): Ipv4 {
-    const taken = new Map(this.#translated().flatMap((one) => one.service.maps.map((map) => [map.ipv4, map.vm] as const)));
+    const taken = new Map(
+      this.#translated().flatMap((one) => one.service.maps.map((map) => [map.ipv4, map.vm] as const)),
+    );
     for (const one of this.#translated()) taken.set(one.service.address, `the router of ${one.network.name}`);
     if (wanted !== undefined) {
       if (!isForGuests(service, wanted))
-        throw unmappable(name, `${wanted} is not for the guests of ${network.name}`, `Choose one of ${service.block}, or leave --ipv4 out.`);
+        throw unmappable(
+          name,
+          `${wanted} is not for the guests of ${network.name}`,
+          `Choose one of ${service.block}, or leave --ipv4 out.`,
+        );
       const holder = taken.get(wanted);
       if (holder === undefined || holder === name) return wanted;
       throw new MeshError('MESH_ADDRESS_MAPPED', `${wanted} is taken by ${holder}`, {

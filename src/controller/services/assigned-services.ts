@@ -48,11 +48,7 @@ export function assignedService(
   return { kind: 'dns64', id: idOf(network, 'dns64', content), ...content };
 }
 
-function assignedRa(
-  network: Network,
-  service: RaService,
-  { announced = [], removing }: ServiceRecord,
-): AssignedRa {
+function assignedRa(network: Network, service: RaService, { announced = [], removing }: ServiceRecord): AssignedRa {
   const now = new Set(removing === true ? [] : prefixesOf(network));
   const prefixes = announced.map((prefix): AdvertisedPrefix => {
     if (!now.has(prefix)) return { prefix, validSec: 0, preferredSec: 0 };

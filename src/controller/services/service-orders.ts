@@ -80,7 +80,12 @@ export class ServiceOrders {
     const before = this.#input.services.find(network, service.kind);
     mustHaveAddresses(network, service);
     const announced = union(before?.announced, prefixesOf(network));
-    const record: ServiceRecord = { format: 1, network: network.number, service: withMapsOf(before, service), announced };
+    const record: ServiceRecord = {
+      format: 1,
+      network: network.number,
+      service: withMapsOf(before, service),
+      announced,
+    };
     await this.#input.services.put(record);
     return this.#view(network, record);
   }

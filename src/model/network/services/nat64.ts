@@ -54,10 +54,7 @@ export const Nat64ServiceShape = form.object({
   length: form.int(8, 32),
   gateway: form.exactOptional(Ipv4Shape),
   block: Ipv4CidrShape,
-  maps: form.defaulted(
-    form.listOf(form.object({ ipv4: Ipv4Shape, ipv6: Ipv6Shape, vm: NameShape }), MAPS_MAX),
-    [],
-  ),
+  maps: form.defaulted(form.listOf(form.object({ ipv4: Ipv4Shape, ipv6: Ipv6Shape, vm: NameShape }), MAPS_MAX), []),
 });
 
 /** Whether guests can get an address: it is in the block, and neither the router's nor that of the next router. */

@@ -27,11 +27,7 @@ const RaShape = form.object({
 });
 
 /** The services that this version knows. */
-const KnownShape: form.Shape<KnownService> = form.variants('kind', [
-  RaShape,
-  AssignedNat64Shape,
-  AssignedDns64Shape,
-]);
+const KnownShape: form.Shape<KnownService> = form.variants('kind', [RaShape, AssignedNat64Shape, AssignedDns64Shape]);
 
 /** A node keeps a service that it cannot read in this form. A later version on the node may know the kind. */
 const KeptShape = form.object({
