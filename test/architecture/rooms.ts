@@ -210,7 +210,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
-      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      orders: {
+        catalogue: 'an order makes networks',
+        ipam: 'an order takes prefixes',
+        services: 'an order has routers announce a prefix',
+        workloads: 'an order starts workloads',
+      },
       owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
