@@ -23,8 +23,14 @@ import { ManualClock } from './manual-clock.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { A, GIB, workloadHost0 } from './workload-host0.ts';
 
-/** How an operation of a store goes. `lost`: it is carried out, and nobody hears of it. */
+/**
+ * How an operation of a store goes. `lost`: it is carried out, and nobody hears of it. That is for the records of orders and owners alone:
+ * the books of networks, workloads and addresses take a write without an answer for one that was refused.
+ */
 export type Fate = 'done' | 'failed' | 'lost' | 'crash before' | 'crash after';
+
+/** The keys of records that are read again after a write without an answer. */
+const OF_ORDERS = /^\/v1\/(orders|owners)\//;
 
 /** A store of one process of host0. After a crash, no call ever ends, as for a process that was killed. */
 export class FatefulStore implements Store {
@@ -52,7 +58,8 @@ export class FatefulStore implements Store {
   }
 
   txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult> {
-    return this.#operation(() => this.#store.txn(compare, then, otherwise));
+    const isOfOrders = then.some((change) => OF_ORDERS.test('put' in change ? change.put : change.delete));
+    return this.#operation(() => this.#store.txn(compare, then, otherwise), isOfOrders);
   }
 
   watch(prefix: string, from: number, onBatch: (batch: WatchBatch) => void, onError: (error: Error) => void) {
@@ -63,9 +70,10 @@ export class FatefulStore implements Store {
     return Promise.resolve();
   }
 
-  async #operation<T>(work: () => Promise<T>): Promise<T> {
+  async #operation<T>(work: () => Promise<T>, mayBeLost = false): Promise<T> {
     if (this.crashed) return await never();
-    const fate = this.#fate(++this.operations);
+    const wanted = this.#fate(++this.operations);
+    const fate = wanted === 'lost' && !mayBeLost ? 'failed' : wanted;
     this.crashed = fate.startsWith('crash');
     if (fate === 'crash before') return await never();
     if (fate === 'failed') throw new MeshError('MESH_STORE_BROKEN', 'the disk is away');

@@ -51,7 +51,9 @@ async function mustAgree({ orders, catalogue, workloads, addresses, store }: Ord
   // A second generation would be a second boot of the guest.
   for (const { generation } of workloads.orders.list()) expect(generation).toBe(1);
   const numbers = catalogue.views().map(({ network: { number } }) => Number(number));
-  expect((await NumberPool.open(store)).taken.toSorted()).toEqual(numbers.toSorted());
+  expect(new Set(numbers).size).toBe(numbers.length);
+  // A number that was given back may be taken until the catalogue looks the next time.
+  expect((await NumberPool.open(store)).taken).toEqual(expect.arrayContaining(numbers));
   expect(workloads.ports.all.length).toBe(workloads.orders.list().flatMap(({ ports }) => ports).length);
 }
 
