@@ -16,6 +16,8 @@ import type { Item, ItemMap } from '../items/item.ts';
 import { OUR_LINK_GROUP } from '../items/mark.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
+import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
+import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {
@@ -105,6 +107,11 @@ export class ServiceSpaces {
     try {
       await this.#join(space, home, inside);
       await this.#furnish(space, inside);
+      await furnishRoutes(space, inside);
+      const places = { path: space.path, inside, home };
+      if (space.outer !== undefined) await makeOuter(space.outer, places);
+      else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
+      await announce(space, inside);
     } finally {
       await inside.close();
     }
@@ -153,7 +160,11 @@ export class ServiceSpaces {
     if (known?.space === space && nowMs - known.atMs < LOOK_MS && known.flaws.length === 0) return known.flaws;
     const inside = await Rtnl.open({ netns: space.path });
     try {
-      const flaws = await flawsOf(space, inside);
+      const flaws = [
+        ...(await flawsOf(space, inside)),
+        ...(await routeFlaws(space, inside)),
+        ...(await outerFlaws(space.outer, { path: space.path, inside })),
+      ];
       this.#looks.set(space.name, { space, atMs: nowMs, flaws });
       return flaws;
     } finally {

@@ -1,5 +1,6 @@
 /** What host0 answers of the catalogue of networks. */
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
@@ -11,15 +12,18 @@ export interface NetworkHandlersInput {
   readonly addresses?: Pick<AddressOrders, 'createNetwork' | 'editNetwork'>;
   /** Between which nodes of a network multicast passes. Absent: nobody knows. */
   readonly multicast?: Pick<MulticastWatch, 'viewOf'>;
+  /** The documents that people write into the store. Absent: there are none. */
+  readonly written?: Pick<WrittenNetworks, 'refused'>;
 }
 
 /** The handlers of the catalogue. */
 export function networkHandlers(
   catalogue: NetworkCatalogue,
-  { addresses, multicast }: NetworkHandlersInput = {},
+  { addresses, multicast, written }: NetworkHandlersInput = {},
 ): RouteHandlers<typeof CATALOGUE_ROUTES> {
   return {
     'GET /v1/catalogue': () => catalogue.views(),
+    'GET /v1/refused-documents': () => written?.refused() ?? [],
     'GET /v1/catalogue/{name}': ({ path: { name } }) => {
       const view = catalogue.find(name);
       const reach = multicast?.viewOf(view.network);

@@ -78,8 +78,14 @@ export class ServiceOrders {
     const { network } = this.#input.catalogue.find(wanted);
     mustFit(network);
     const before = this.#input.services.find(network, service.kind);
+    mustHaveAddresses(network, service);
     const announced = union(before?.announced, prefixesOf(network));
-    const record: ServiceRecord = { format: 1, network: network.number, service, announced };
+    const record: ServiceRecord = {
+      format: 1,
+      network: network.number,
+      service: withMapsOf(before, service),
+      announced,
+    };
     await this.#input.services.put(record);
     return this.#view(network, record);
   }
@@ -206,6 +212,22 @@ function mustFit({ name, source, bridge, hostAddress }: Network): void {
     rule: 'A network is served from a namespace of its own, behind its bridge.',
     remedy,
   });
+}
+
+/** NAT64 leads to the addresses that guests give themselves. @throws MESH_NET_NOT_SUPPORTED */
+function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
+  if (kind === 'ra' || prefixesOf(network).length > 0) return;
+  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${network.name} has no /64: its guests have no addresses`, {
+    object: network.name,
+    rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',
+    remedy: 'Give the network a /64 in its subnets, and the service ra.',
+  });
+}
+
+/** The addresses of virtual machines are changed by their own commands. */
+function withMapsOf(before: ServiceRecord | undefined, service: NetworkService): NetworkService {
+  if (service.kind !== 'nat64' || before?.service.kind !== 'nat64') return service;
+  return { ...service, maps: before.service.maps };
 }
 
 function noService({ name }: Network, kind: ServiceKind): MeshError {
