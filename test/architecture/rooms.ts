@@ -221,6 +221,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
+        ports: 'an address outside leads to the port of a virtual machine',
+        membership: 'one change of the addresses of a network after the other',
       },
       '.': {
         admission: 'one admission for all meshes',

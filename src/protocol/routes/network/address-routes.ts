@@ -1,9 +1,9 @@
 /** Routes of host0's control socket: IPv4 addresses of virtual machines. */
-import { Ipv4Shape, Ipv6Shape } from '../../model/address/address-shapes.ts';
-import type { AddressMapView } from '../documents/service/address-map-view.ts';
-import * as form from '../shapes/form.ts';
-import { NodeNameShape, TextShape } from '../shapes/parts.ts';
-import { document, list, nameShape, type RouteTable } from './route.ts';
+import { Ipv4Shape, Ipv6Shape } from '../../../model/address/address-shapes.ts';
+import type { AddressMapView } from '../../documents/service/address-map-view.ts';
+import * as form from '../../shapes/form.ts';
+import { NodeNameShape, TextShape } from '../../shapes/parts.ts';
+import { document, list, nameShape, type RouteTable } from '../route.ts';
 
 const MAPS_MAX = 100_000;
 

@@ -1,8 +1,8 @@
 /** Routes of host0's control socket: the services of networks. */
-import { NetworkServiceShape, SERVICE_KINDS } from '../../model/network/services/network-service.ts';
-import * as form from '../shapes/form.ts';
-import { ServiceViewShape } from '../shapes/service/service-view-shape.ts';
-import { document, events, list, nameShape, type RouteTable } from './route.ts';
+import { NetworkServiceShape, SERVICE_KINDS } from '../../../model/network/services/network-service.ts';
+import * as form from '../../shapes/form.ts';
+import { ServiceViewShape } from '../../shapes/service/service-view-shape.ts';
+import { document, events, list, nameShape, type RouteTable } from '../route.ts';
 
 const named = { name: nameShape(100) };
 const KindShape = form.oneOf(SERVICE_KINDS);
