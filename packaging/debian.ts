@@ -65,7 +65,7 @@ Version: ${version}
 Architecture: amd64
 Maintainer: ${MAINTAINER}
 Installed-Size: ${kilobytes}
-Depends: libc6 (>= 2.28), libgcc-s1, libnftables1, libstdc++6
+Depends: libc6 (>= 2.28), libgcc-s1, libnftables1, libstdc++6, passwd
 Recommends: dnsmasq-base, ipxe, iproute2, nftables, openssh-client, qemu-utils, xz-utils
 Suggests: bash-completion, curl, iperf3
 Section: net
