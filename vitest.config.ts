@@ -3,10 +3,10 @@ import { LongestFirst } from './test/longest-first.ts';
 
 /**
  * Two projects: `unit` beside the code, and `system` on the real kernel. System tests make their own network
- * namespaces; they run side by side, each file in a process of its own, because setns belongs to a process. Most of their
- * time they wait, for firmware, for silence to be noticed: three at once keep two cores busy. Files that emulate machines
- * take turns, since each machine takes a processor (80-boot/emulation-lane.ts). Unit tests share a process for each
- * worker: to start one, and to load the modules again, takes longer than most files.
+ * namespaces; most of their time they wait, for firmware, for silence to be noticed: three files at once keep two cores
+ * busy. Files that emulate machines take turns, since each machine takes a processor (80-boot/emulation-lane.ts). The files
+ * of a worker share its process: to start one, and to load the modules again, takes longer than most unit tests, and 0.6
+ * processor seconds for each file of the system. So a test undoes what it changes in its process.
  */
 export default defineConfig({
   test: {
@@ -28,6 +28,7 @@ export default defineConfig({
           globalSetup: 'test/bundled-programs.ts',
           include: ['test/system/**/*.test.ts', 'test/sim/*.test.ts'],
           pool: 'forks',
+          isolate: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

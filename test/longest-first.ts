@@ -52,8 +52,8 @@ export class LongestFirst extends BaseSequencer {
     const sorted = await super.sort(files);
     const first = LONGEST.flatMap((longest) => sorted.filter(({ moduleId }) => moduleId === longest));
     const others = sorted.filter((file) => !first.includes(file));
-    const [unit, system] = [true, false].map((shares) =>
-      others.filter(({ project }) => (project.config.isolate === false) === shares),
+    const [unit, system] = [true, false].map((isUnit) =>
+      others.filter(({ project }) => (project.name === 'unit') === isUnit),
     );
     return [...first, ...(system ?? []), ...(unit ?? [])];
   }

@@ -29,7 +29,7 @@ interface CardRegistry extends BootRegistry {
   byCard(mac: Mac): { readonly facts: Readonly<Record<string, string>> } | undefined;
 }
 
-/** What `BootService` works with; `main/host0-machines.ts` puts it together. */
+/** What `BootService` works with; `main/host0/host0-machines.ts` puts it together. */
 export interface BootServiceInput
   extends Pick<BootSegmentsInput, 'setNics'>,
     Pick<BootSiteInput, 'attempts' | 'catalogue' | 'images' | 'secretsOf'>,

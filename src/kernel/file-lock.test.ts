@@ -1,4 +1,4 @@
-/** A lock is that of one process, and ends with it. */
+/** A lock is that of one process, and ends with it, or before. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,17 +13,20 @@ test('a file that another process has locked is not locked again until that proc
   const path = join(directory, 'agent.lock');
   const script = `
     import { lockFile } from '${new URL('./file-lock.ts', import.meta.url)}';
-    console.log(lockFile('${path}'));
+    console.log(typeof lockFile('${path}'));
     setInterval(() => {}, 1000);
   `;
   const words = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', script];
   const other = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void other.kill('SIGKILL'));
-  expect(String(await once(other.stdout, 'data'))).toBe('true\n');
-  expect(lockFile(path)).toBe(false);
+  expect(String(await once(other.stdout, 'data'))).toBe('function\n');
+  expect(lockFile(path)).toBeUndefined();
   const exit = once(other, 'exit');
   other.kill('SIGKILL');
   await exit;
-  expect(lockFile(path)).toBe(true);
+  const unlock = lockFile(path);
+  expect(lockFile(path)).toBeUndefined();
+  unlock?.();
+  expect(lockFile(path)).toBeTypeOf('function');
   expect(() => lockFile(join(directory, 'no/agent.lock'))).toThrow('ENOENT');
 });

@@ -9,16 +9,16 @@ const LOCK_NB = 4;
 const MODE = 0o640;
 
 /**
- * Takes the lock of a file for the rest of this process, and makes the file if there is none.
- * @returns whether this process has the lock now; false while another process has it
+ * Takes the lock of a file, and makes the file if there is none.
+ * @returns the function that gives the lock back, before the end of this process; undefined while another process has the lock
  * @throws an error of open(2), or MESH_KERNEL_REFUSED
  */
-export function lockFile(path: string): boolean {
+export function lockFile(path: string): (() => void) | undefined {
   // Node opens files such that child processes do not inherit them. So no child keeps the lock.
   const fd = openSync(path, 'a', MODE);
-  if (libc.flock(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  if (libc.flock(fd, LOCK_EX | LOCK_NB) === 0) return () => closeSync(fd);
   const error = koffi.errno() === EAGAIN ? undefined : failed('lock', path);
   closeSync(fd);
-  if (error === undefined) return false;
+  if (error === undefined) return undefined;
   throw error;
 }

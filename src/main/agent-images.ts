@@ -26,8 +26,8 @@ export interface AgentImagesInput {
   readonly limit: string | undefined;
 }
 
-/** Reads the cache from the disk, and follows the consoles of the workloads. @throws MESH_USAGE, MESH_DISK_REFUSED */
-export async function openImages({ paths, clock, journal, assignments, isHost0, limit }: AgentImagesInput) {
+/** Makes the cache, which reads the disk with the first question, and follows the consoles of the workloads. @throws MESH_USAGE */
+export function openImages({ paths, clock, journal, assignments, isHost0, limit }: AgentImagesInput) {
   const limitBytes = limit === undefined ? undefined : sizeIn(limit);
   if (limit !== undefined && limitBytes === undefined) {
     throw new MeshError('MESH_USAGE', `--disk-cache ${JSON.stringify(limit)} is no size`, {
@@ -48,7 +48,6 @@ export async function openImages({ paths, clock, journal, assignments, isHost0, 
       return isHost0 ? fileOrigin(join(paths.host0, 'isos', source.path), text) : isos.origin(source.path, text);
     },
   });
-  await images.open();
   const consoles = new Consoles(
     (id) => ({ socketPath: vmConsoleSocket(paths, id), logPath: vmConsoleLog(paths, id) }),
     clock,

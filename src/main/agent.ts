@@ -17,6 +17,7 @@ import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
 import { ForeignPorts } from '../agent/ports/foreign-ports.ts';
 import { GuestAnnouncements } from '../agent/ports/guest-announcements.ts';
 import { PluggedPortsFile } from '../agent/ports/plugged-ports.ts';
+import { openProbe } from '../agent/probe/agent-probe.ts';
 import { PathAnswers } from '../agent/trace/path-answers.ts';
 import { AgentConditions } from '../agent/view/agent-conditions.ts';
 import { textOnDisk } from '../disk/state-file.ts';
@@ -31,10 +32,11 @@ import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
 import { makeEndpoints } from './agent-endpoints.ts';
 import { openAgentKernel } from './agent-kernel.ts';
+import { openServers } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
-import { endOnSignal, fail, surviveFaults } from './process.ts';
+import { endOnSignal, fail, hasStarted } from './process.ts';
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
@@ -70,10 +72,12 @@ async function main(): Promise<void> {
     fileNetworks: () => source.networks,
   });
   const isHost0 = machine === 'host0';
-  const guests = await openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
+  const guests = openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
+  const servers = openServers(paths, guests.services, clock, machine);
   const agent = new Agent({
     ...common,
     services: guests.services,
+    servers,
     workloads: guests.workloads,
     machine,
     source,
@@ -83,6 +87,8 @@ async function main(): Promise<void> {
     probe: probeKernel,
   });
   guests.runBeside(agent);
+  servers.runBeside(agent, assignments);
+  const probe = openProbe(agent, assignments);
   addAgentMetrics(registry, agent);
   new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
 
@@ -103,6 +109,7 @@ async function main(): Promise<void> {
     assignments,
     instance,
     ...guests.images,
+    moves: guests.moves,
   };
   const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock });
   const server = await serveAgentSocket({
@@ -114,7 +121,7 @@ async function main(): Promise<void> {
     metrics: new ApiMetrics(registry),
     captures: answers.captures,
     ...host0.socket,
-    doctor: systemDoctor({ agent, kernel, echo: sizedEcho, stateDirectory, controlSock }),
+    doctor: systemDoctor({ agent, kernel, ...guests.images, echo: sizedEcho, stateDirectory, controlSock }),
   });
   const metricsNetwork = options.metrics;
   const endpoints = makeEndpoints({ agent, machine, kernel, paths: answers.paths, registry, metricsNetwork });
@@ -122,15 +129,16 @@ async function main(): Promise<void> {
   await agent.start();
   endpoints.start();
   host0.start();
-  surviveFaults(journal);
-  journal.record({ kind: 'started', message: `agent of ${name}, machine ${machine}` });
+  hasStarted(journal, { message: `agent of ${name}, machine ${machine}` });
 
   endOnSignal(async () => {
     server.close();
     host0.close();
     inventory.close();
     endpoints.close();
+    probe.close();
     await agent.stop();
+    servers.close();
     await guests.release();
     await kernel.close();
     log.close();

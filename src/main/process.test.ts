@@ -9,10 +9,10 @@ import { SmallDisk } from '../../test/system/small-disk.ts';
 const SCRIPT = `
 import { Server } from 'node:net';
 import { systemClock } from '${new URL('../model/clock.ts', import.meta.url)}';
-import { openJournal, surviveFaults } from '${new URL('./process.ts', import.meta.url)}';
+import { openJournal, hasStarted } from '${new URL('./process.ts', import.meta.url)}';
 
 const { journal } = openJournal(systemClock, 'agent', 'node1');
-surviveFaults(journal);
+hasStarted(journal, { message: 'started' });
 process.once('beforeExit', () => console.log(JSON.stringify({ findings: journal.faults.health() })));
 setImmediate(() => { throw new TypeError('in a timer'); });
 void Promise.reject(new TypeError('in a promise'));
@@ -29,6 +29,7 @@ test('a fault is told, is a finding, and does not end the process', () => {
   const told = (text: string) =>
     expect.objectContaining({ kind: 'fault', level: 'error', message: expect.stringContaining(text) });
   expect(lines).toEqual([
+    expect.objectContaining({ kind: 'started' }),
     told('of a socket'),
     told('in a promise'),
     told('in a timer'),
@@ -42,10 +43,10 @@ test('a fault is told, is a finding, and does not end the process', () => {
 
 const TALKER = `
 import { systemClock } from '${new URL('../model/clock.ts', import.meta.url)}';
-import { openJournal, surviveFaults } from '${new URL('./process.ts', import.meta.url)}';
+import { openJournal, hasStarted } from '${new URL('./process.ts', import.meta.url)}';
 
 const { journal } = openJournal(systemClock, 'agent', 'node1');
-surviveFaults(journal);
+hasStarted(journal, { message: 'started' });
 for (let n = 0; n < 200; n++) {
   journal.record({ kind: 'kind ' + n, message: 'x'.repeat(200) });
   process.emitWarning('a warning of Node ' + n);

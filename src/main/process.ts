@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../formats/error-text.ts';
 import { explained } from '../formats/system-error.ts';
 import { lockFile } from '../kernel/file-lock.ts';
+import { tellServiceManager } from '../kernel/unix/service-notice.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -42,7 +43,7 @@ export async function claimProcess(daemon: DaemonName, { root, state }: Paths): 
 
 function isLockedByAnother(path: string): boolean {
   try {
-    return !lockFile(path);
+    return lockFile(path) === undefined;
   } catch {
     // A disk that is full or read-only is no reason to leave a mesh without its agent.
     return false;
@@ -64,14 +65,24 @@ export function openJournal(
 }
 
 /**
+ * Marks the end of a start: the process answers at its socket. Records the event, and tells the service manager, which starts what
+ * comes after this process and lets `systemctl start` return.
+ */
+export function hasStarted(journal: Journal, event: { readonly message: string; readonly durationMs?: number }): void {
+  surviveFaults(journal);
+  journal.record({ kind: 'started', ...event });
+  tellServiceManager();
+}
+
+/**
  * Keeps the process running when something is thrown that nothing catches: the error is told, and is a finding for an hour.
- * Call this when the process has started; a fault before ends the process, and the service manager tries again.
+ * From its start on; a fault before ends the process, and the service manager tries again.
  *
  * Going on is right for these processes, and a restart is not. They compare all that they hold with the kernel or the store
  * again and again, so a turn that was cut short is made up for. A restart closes every stream, and a stranger who found one
  * document that causes an error would restart the process for ever.
  */
-export function surviveFaults({ faults }: Journal): void {
+function surviveFaults({ faults }: Journal): void {
   const survive = (thrown: unknown): void => faults.tell('a part of the process', thrown);
   for (const kind of ['uncaughtException', 'unhandledRejection'] as const) process.on(kind, survive);
 }

@@ -18,6 +18,11 @@ export function isMachineId(text: string): text is MachineId {
   return MACHINE_ID.test(text);
 }
 
+/** Whether a text is a machine id, or the word of host0. */
+export function isMachineWord(text: string): text is MachineWord {
+  return text === 'host0' || isMachineId(text);
+}
+
 /**
  * A machine id from text.
  * @throws MESH_MACHINE_INVALID

@@ -13,6 +13,8 @@ import type { Change, Compare, Entry, Store, Watch } from './store.ts';
 export interface RecordForm<T> {
   /** What the keys of all records begin with: `/v1/machines/`. */
   readonly prefix: string;
+  /** Whether the rest of a key can be the name of such a record: records of another kind may be below the same prefix. Absent: always. */
+  readonly isName?: (name: string) => boolean;
   /** The rest of a record's key. */
   readonly nameOf: (record: T) => string;
   /** Reads a value. @returns undefined for a damaged record; one that is below another record's name counts as damaged, too */
@@ -100,6 +102,7 @@ export class Collection<T> {
     const records: Stored<T>[] = [];
     const spoilt: string[] = [];
     for (const entry of entries) {
+      if (!this.#isOurs(entry.key)) continue;
       const stored = this.#read(entry);
       if (stored === undefined) spoilt.push(this.#nameIn(entry.key));
       else records.push(stored);
@@ -113,9 +116,10 @@ export class Collection<T> {
       this.#form.prefix,
       fromRevision,
       ({ revision, changes }) => {
+        const ours = changes.filter((change) => this.#isOurs('delete' in change ? change.delete : change.put.key));
         onBatch({
           revision,
-          changes: changes.map((change) => {
+          changes: ours.map((change) => {
             if ('delete' in change) return { name: this.#nameIn(change.delete), isRemoved: true };
             const stored = this.#read(change.put);
             return { name: this.#nameIn(change.put.key), isRemoved: false, ...(stored !== undefined && { stored }) };
@@ -139,6 +143,10 @@ export class Collection<T> {
   /** The condition that the record of this name was last changed by that revision; 0: that there is no record. */
   at(name: string, modRevision: number): Compare {
     return { key: this.keyOf(name), modRevision };
+  }
+
+  #isOurs(key: string): boolean {
+    return this.#form.isName?.(this.#nameIn(key)) ?? true;
   }
 
   #nameIn(key: string): string {

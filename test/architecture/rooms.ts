@@ -37,7 +37,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'model',
       ].map((room) => [room, COMPOSITION]),
     ),
-    folders: {},
+    folders: {
+      '.': { host0: 'parts of host0’s composition' },
+      host0: {},
+    },
   },
   cli: {
     what: 'the `mesh` command, a folder a noun; `program.ts` is the tree',
@@ -53,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
+      store: '`mesh system backup` works without a running process',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -60,6 +64,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      ipam: { '.': 'the context of a command', print: 'tables and colours' },
+      owner: { '.': 'the context of a command', print: 'tables and colours' },
+      order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -76,6 +83,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         here: 'a branch of the tree',
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
+        ipam: 'a branch of the tree',
+        owner: 'a branch of the tree',
+        order: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -188,10 +198,22 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      routers: {},
+      multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
+      ipam: {
+        pools: 'blocks of addresses are values of pools',
+        catalogue: 'subnets of networks are blocks of address pools',
+        membership: 'one request with an id after the other',
+      },
       workloads: {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
+      },
+      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      owners: { orders: 'an owner has orders' },
+      services: {
+        assignments: 'services are given to the nodes that serve, and those tell how they are',
       },
       '.': {
         admission: 'one admission for all meshes',
@@ -239,11 +261,19 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
         images: 'volumes of virtual machines',
+        moves: 'volumes that come with a virtual machine',
         assignment: 'what host0 has given',
       },
-      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      services: {
+        items: 'processes, files and spaces are items',
+        loop: 'what the loop needs of the machine',
+        desired: 'a server of a network is a service of the node',
+        assignment: 'the states of what host0 has given',
+      },
       images: {},
+      moves: { images: 'volumes, and the images that they are over' },
       console: {},
+      probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
         items: 'the state of a network is that of its items',
         kernel: 'the kernel is handed on to the loop',
@@ -253,6 +283,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
         workloads: 'virtual machines are services of the node',
+        services: 'servers of networks are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -268,6 +299,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         capture: 'host0 asks for captures',
         console: 'host0 asks for consoles',
         images: 'host0 asks for disk images, and sends those of its own',
+        moves: 'host0 copies volumes from one node to another',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
@@ -283,6 +315,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         '.': 'the state of this agent',
         desired: 'the counter in our own table',
         firewall: 'other programs’ rules drop packets',
+        images: 'the room of the image cache is judged',
+        workloads: 'what a node has for its guests is judged',
         items: 'our own tables and settings are no finding',
         kernel: 'the kernel’s state is judged',
         loop: 'features that steps miss',
@@ -306,7 +340,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       process: {},
       dnsmasq: {},
+      radvd: { process: 'a radvd is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
+      hook: { process: 'hooks that were left running are found by pid and start time' },
     },
   },
   store: {
@@ -314,9 +350,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: {
       model: 'errors, the clock and randomness',
       disk: 'directories that survive a power cut, and files that are moved aside',
+      formats: 'what host0 shows to etcd is in a file that people write',
       protocol: 'what is not well with a store is a finding',
     },
-    folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
+    folders: {
+      '.': {},
+      sqlite: { '.': 'sqlite keeps a ledger' },
+      etcd: { '.': 'what etcd has is mirrored in a ledger' },
+    },
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
@@ -336,6 +377,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
+      unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {
         tap: 'the probe for features makes a tap',
@@ -407,6 +450,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         address: 'cards have addresses',
         network: 'cards are plugged into networks',
       },
+      ipam: { '.': 'forms', address: 'pools hold addresses', network: 'names have one form' },
     },
   },
 };

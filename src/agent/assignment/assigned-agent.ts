@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
-import type { AssignedPort, PortStatus } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedPort, NodeStatus, PortStatus } from '../../protocol/documents/node-assignment.ts';
 import type { NodeCapacity, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 
 /** A port that the node's administrator plugged in, and how it is. */
@@ -33,6 +33,11 @@ export interface AssignedRuns {
   runs(): readonly WorkloadRun[];
   /** What the node has for workloads; undefined before the emulator was asked. */
   capacity(): NodeCapacity | undefined;
+}
+
+/** The part of the agent that listens in multicast groups. */
+export interface GroupListener {
+  readonly hearings: NodeStatus['groups'];
 }
 
 /** Whether a port is on the bridge of its network, and what else is known of a port of a guest. */

@@ -42,7 +42,7 @@ test('what host0 gives is beside the files, and its ports are a reason as those 
 });
 
 test('host0 adds services and ports to the network of a file, and nothing to the management mesh', () => {
-  const dhcp = [{ kind: 'dhcp', id: 'dhcp-1' }];
+  const dhcp = [{ kind: 'other', id: 'dhcp-1', of: 'dhcp', document: { kind: 'dhcp', id: 'dhcp-1' } } as const];
   const other = { ...lab, description: 'another one' };
   const fromHost0 = judged(
     [given(other, ['service'], dhcp), given(manage, ['service'], dhcp)],

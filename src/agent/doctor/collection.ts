@@ -15,11 +15,13 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
 import { parseChains } from '../firewall/chain.ts';
+import type { ImageCache } from '../images/image-cache.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
 import { type AddressProbeInput, sharedAddresses } from './address-probe.ts';
 import type { Counters, DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
+import { collectGuests } from './guest-evidence.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
 import { readTableFulls, runningRivals } from './proc.ts';
@@ -41,6 +43,7 @@ export interface CollectionInput {
   readonly probe: () => Promise<Feature[]>;
   readonly askUnderlay: Host0Search['askUnderlay'];
   readonly probeAddresses: AddressProbeInput['probe'];
+  readonly images: ImageCache;
   readonly stateDirectory: string;
   /** The control socket of host0's daemon; used only on host0. */
   readonly controlSock: string;
@@ -67,20 +70,33 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     ping: (ipv4: Ipv4) => input.echo(ipv4, ARP_TIMEOUT_MS, ARP_BYTES).catch(() => undefined),
     askUnderlay: input.askUnderlay,
   };
-  const [paths, others, shared, ruleset, counters, tableFulls, rivals, disk, features, aheadOfHost0Ms, daemonHealth] =
-    await Promise.all([
-      probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
-      otherHost0s(search),
-      sharedAddresses({ networks, underlay, cache, probe: input.probeAddresses }),
-      input.ruleset(),
-      input.counters(),
-      readTableFulls(),
-      runningRivals(),
-      diskOf(input.stateDirectory),
-      input.probe(),
-      role === 'node' ? aheadOfHost0(agent) : undefined,
-      role === 'host0' ? healthOfDaemon(input.controlSock) : [],
-    ]);
+  const [
+    paths,
+    others,
+    shared,
+    ruleset,
+    counters,
+    tableFulls,
+    rivals,
+    disk,
+    guests,
+    features,
+    aheadOfHost0Ms,
+    daemonHealth,
+  ] = await Promise.all([
+    probePaths(networks, { echo: input.echo, via: (ipv4) => routerTo(agent, ipv4) }),
+    otherHost0s(search),
+    sharedAddresses({ networks, underlay, cache, probe: input.probeAddresses }),
+    input.ruleset(),
+    input.counters(),
+    readTableFulls(),
+    runningRivals(),
+    diskOf(input.stateDirectory),
+    collectGuests(agent.input.workloads, input.images),
+    input.probe(),
+    role === 'node' ? aheadOfHost0(agent) : undefined,
+    role === 'host0' ? healthOfDaemon(input.controlSock) : [],
+  ]);
   return {
     role,
     networks,
@@ -94,6 +110,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
     chains: parseChains(ruleset).filter(({ table }) => table !== TABLE),
     rivals,
     disk,
+    guests,
     nodeVersion: process.versions.node,
     features,
     failures: agent.reconciler.lastingFailures(),

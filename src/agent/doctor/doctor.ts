@@ -6,6 +6,7 @@ import { clockSkew } from './checks/clock.ts';
 import { bridgedPackets, firewalld, forwardFilter } from './checks/firewall.ts';
 import { ipv6Disabled, reversePath, segmentForwarding } from './checks/forwarding.ts';
 import { unlimitedTable, wrongNic } from './checks/forwarding-tables.ts';
+import { guestMemory, imageCache, kvm } from './checks/guests.ts';
 import { health } from './checks/health.ts';
 import { disk, nodeRuntime, openFiles } from './checks/host.ts';
 import { doubleAddress, doubleMac, doubleMachine, host0Address, twoHost0s } from './checks/identity.ts';
@@ -44,6 +45,9 @@ const CHECKS: readonly Check[] = [
   disk,
   openFiles,
   nodeRuntime,
+  kvm,
+  guestMemory,
+  imageCache,
   health,
 ];
 

@@ -11,6 +11,7 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import type { DoctorFinding, NetworkView, PortView } from '../../protocol/documents/views.ts';
 import type { Chain } from '../firewall/chain.ts';
 import type { ItemKey } from '../items/item-kind.ts';
+import type { GuestMeans } from '../workloads/guest-means.ts';
 
 /** Everything that the checks know about the machine. */
 export interface Evidence {
@@ -31,6 +32,8 @@ export interface Evidence {
   /** Names of the running programs that configure networks. */
   readonly rivals: readonly string[];
   readonly disk: DiskEvidence;
+  /** What the node has for its guests; undefined while it has none. */
+  readonly guests?: GuestEvidence | undefined;
   /** `24.21.0` */
   readonly nodeVersion: string;
   readonly features: readonly Feature[];
@@ -73,6 +76,35 @@ export interface Counters {
 export interface TableFulls {
   readonly ipv4: number | undefined;
   readonly ipv6: number | undefined;
+}
+
+/** What a node has for its guests. */
+export interface GuestEvidence extends GuestMeans {
+  readonly processor: ProcessorEvidence;
+  readonly hasKvmDevice: boolean;
+  /** Undefined where it cannot be looked at. */
+  readonly cache?: ImageCacheEvidence | undefined;
+}
+
+/** What the processor says of virtual machines. */
+export interface ProcessorEvidence {
+  /** It can run guests itself. */
+  readonly virtualization: boolean;
+  /** This machine is a virtual machine. */
+  readonly isGuest: boolean;
+  /** As in the names of the modules of KVM. */
+  readonly vendor: 'intel' | 'amd';
+}
+
+/** The cache of disk images. */
+export interface ImageCacheEvidence {
+  readonly directory: string;
+  readonly limitBytes: number;
+  readonly usedBytes: number;
+  /** Of images without a volume: they give way for others. */
+  readonly unusedBytes: number;
+  /** Of the file system. */
+  readonly freeBytes: number;
 }
 
 /** The file system of the agent's state directory. */

@@ -75,6 +75,61 @@ test('a healthy machine has no finding', () => {
   expect(complaints({})).toEqual([]);
 });
 
+describe('virtual machines', () => {
+  const GIB = 1024 ** 3;
+  const guests: NonNullable<Evidence['guests']> = {
+    emulator: { accelerator: 'kvm' },
+    memory: { totalBytes: 8 * GIB, availableBytes: 4 * GIB },
+    openBytes: 3 * GIB,
+    processor: { virtualization: true, isGuest: false, vendor: 'amd' },
+    hasKvmDevice: true,
+    cache: {
+      directory: '/disks',
+      limitBytes: 20 * GIB,
+      usedBytes: 19 * GIB,
+      unusedBytes: 9 * GIB,
+      freeBytes: 90 * GIB,
+    },
+  };
+  const tcg = { emulator: { accelerator: 'tcg', why: 'This machine has no /dev/kvm.' }, hasKvmDevice: false } as const;
+  const found = (more: Partial<typeof guests>) =>
+    findings({ ...WELL, guests: { ...guests, ...more } }).map(({ check, remedy }) => [check, remedy]);
+
+  test('with KVM, memory and room for images have no finding', () => {
+    expect(found({})).toEqual([]);
+  });
+
+  test.each([
+    ['the module is not loaded', {}, /modprobe kvm_amd/],
+    ['the firmware has it off', { virtualization: false }, /firmware/],
+    ['the machine is a guest', { virtualization: false, isGuest: true }, /nested/],
+  ])('that are emulated, since %s', (_why, processor, remedy) => {
+    expect(found({ ...tcg, processor: { ...guests.processor, ...processor } })).toEqual([
+      ['kvm', expect.stringMatching(remedy)],
+    ]);
+  });
+
+  test('that are emulated, since KVM opens and hangs inside another virtual machine', () => {
+    const processor = { ...guests.processor, isGuest: true };
+    expect(found({ ...tcg, hasKvmDevice: true, processor })).toEqual([['kvm', expect.stringMatching(/nested/)]]);
+  });
+
+  test('that were promised more memory than is left', () => {
+    expect(found({ openBytes: 5 * GIB })).toEqual([['guest-memory', expect.stringContaining('Stop or move')]]);
+  });
+
+  test('whose images fill the cache, or its disk', () => {
+    const { cache } = guests;
+    if (cache === undefined) throw new TypeError('there is a cache');
+    expect(found({ cache: { ...cache, unusedBytes: 0 } })).toEqual([
+      ['image-cache', expect.stringContaining('--disk-cache')],
+    ]);
+    expect(found({ cache: { ...cache, unusedBytes: GIB, freeBytes: 0 } })).toEqual([
+      ['image-cache', expect.stringContaining('du -xh')],
+    ]);
+  });
+});
+
 describe('the neighbour table', () => {
   test.each([
     [512, undefined, undefined],

@@ -1,6 +1,6 @@
 /** Counters are read from sample texts of /proc and from those of this kernel. */
 import { expect, test } from 'vitest';
-import { parseCounters, parseTableFulls, readCounters, readTableFulls } from './proc.ts';
+import { parseCounters, parseProcessor, parseTableFulls, readCounters, readProcessor, readTableFulls } from './proc.ts';
 
 test('counters are found by name, in any column', () => {
   expect(
@@ -28,4 +28,12 @@ test('this kernel tells how often its neighbour tables were full', async () => {
   const { ipv4, ipv6 } = await readTableFulls();
   expect(ipv4).toBeGreaterThanOrEqual(0);
   expect(ipv6).toBeGreaterThanOrEqual(0);
+});
+
+test('a processor says whether it can run guests, and whether it is one of a guest', async () => {
+  const text = (vendor: string, flags: string) => `processor : 0\nvendor_id\t: ${vendor}\nflags\t\t: fpu ${flags} de\n`;
+  expect(parseProcessor(text('AuthenticAMD', 'svm'))).toEqual({ virtualization: true, isGuest: false, vendor: 'amd' });
+  const guest = { virtualization: false, isGuest: true, vendor: 'intel' };
+  expect(parseProcessor(text('GenuineIntel', 'hypervisor'))).toEqual(guest);
+  expect(await readProcessor()).toMatchObject({ virtualization: expect.any(Boolean) });
 });

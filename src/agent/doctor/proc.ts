@@ -1,6 +1,6 @@
 /** Reads from /proc the counters of this network namespace, and the running programs that configure networks. */
 import { readdir, readFile } from 'node:fs/promises';
-import type { Counters as EvidenceCounters, TableFulls } from './evidence.ts';
+import type { Counters as EvidenceCounters, ProcessorEvidence, TableFulls } from './evidence.ts';
 
 type Counters = Omit<EvidenceCounters, 'fromElsewhere'>;
 
@@ -75,6 +75,21 @@ export async function runningRivals(): Promise<string[]> {
   // A process may end between the two reads.
   const names = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(emptyIfAbsent)));
   return [...new Set(names.map((name) => name.trim()))].filter((name) => RIVALS.has(name)).sort();
+}
+
+/** @param text of /proc/cpuinfo: the flags `vmx` and `svm` are those of Intel and AMD, and `hypervisor` is set in each guest */
+export function parseProcessor(text: string): ProcessorEvidence {
+  const flags = new Set(/^flags\s*:(.*)$/m.exec(text)?.[1]?.trim().split(/\s+/));
+  return {
+    virtualization: flags.has('vmx') || flags.has('svm'),
+    isGuest: flags.has('hypervisor'),
+    vendor: /^vendor_id\s*:\s*AuthenticAMD/m.test(text) ? 'amd' : 'intel',
+  };
+}
+
+/** What the processor says of virtual machines. */
+export async function readProcessor(): Promise<ProcessorEvidence> {
+  return parseProcessor(await readFile('/proc/cpuinfo', 'utf8'));
 }
 
 function emptyIfAbsent(error: NodeJS.ErrnoException): string {

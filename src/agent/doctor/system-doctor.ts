@@ -11,7 +11,8 @@ import { readCounters } from './proc.ts';
 import { RecentCounts } from './recent-counts.ts';
 
 /** The agent that is examined, and where its machine keeps things. */
-export interface SystemDoctorInput extends Pick<CollectionInput, 'agent' | 'echo' | 'stateDirectory' | 'controlSock'> {
+export interface SystemDoctorInput
+  extends Pick<CollectionInput, 'agent' | 'echo' | 'images' | 'stateDirectory' | 'controlSock'> {
   readonly kernel: Pick<SystemKernel, 'ruleset' | 'counted'>;
 }
 

@@ -58,7 +58,7 @@ interface Promised {
 const HELD_MS = 600_000;
 const SHA256 = /^[\da-f]{64}$/;
 
-/** Fetches and keeps images. Open it once before all else. */
+/** Fetches and keeps images. It reads the disk when it is asked for the first time: most nodes have no virtual machine. */
 export class ImageCache implements HealthSource {
   readonly shelf: ImageShelf;
   readonly #input: ImageCacheInput;
@@ -69,6 +69,7 @@ export class ImageCache implements HealthSource {
   readonly #promises = new Map<string, Promised>();
   readonly #rooms = new Turnstile(1);
   readonly #sweeps = new Turnstile(1);
+  #opened: Promise<void> | undefined;
 
   constructor(input: ImageCacheInput) {
     this.#input = input;
@@ -76,9 +77,13 @@ export class ImageCache implements HealthSource {
     this.shelf = new ImageShelf(input.directory);
   }
 
-  /** Reads what is on the disk. @throws MESH_DISK_REFUSED */
-  async open(): Promise<void> {
-    await this.shelf.open(this.#wallMs());
+  /** Reads what is on the disk, once. Each question does it first. @throws MESH_DISK_REFUSED; the next question tries again */
+  open(): Promise<void> {
+    this.#opened ??= this.shelf.open(this.#wallMs()).catch((thrown: unknown) => {
+      this.#opened = undefined;
+      throw thrown;
+    });
+    return this.#opened;
   }
 
   /** A finding while the index of the cache cannot be used. */
@@ -102,6 +107,7 @@ export class ImageCache implements HealthSource {
         remedy: 'Write the sum that `sha256sum IMAGE` prints, or the one from the page of the image.',
       });
     }
+    await this.open();
     const present = this.shelf.images.find((image) =>
       wanted === undefined ? image.sources.includes(named) : image.sha256 === wanted,
     );
@@ -117,6 +123,7 @@ export class ImageCache implements HealthSource {
 
   /** The images, and those that are on their way. */
   async view(): Promise<DiskImageCache> {
+    await this.open();
     const [uses, room] = await Promise.all([this.#rooms.pass(() => this.#uses()), roomAt(this.shelf.directory)]);
     const nowMs = this.#wallMs();
     const images = this.shelf.images.map((image) => viewOf(image, uses.get(image.sha256) ?? [], nowMs));
@@ -141,7 +148,8 @@ export class ImageCache implements HealthSource {
   }
 
   /** One image as lists show it. @param sha256 of an image that is there */
-  viewOf(sha256: string): Promise<DiskImage> {
+  async viewOf(sha256: string): Promise<DiskImage> {
+    await this.open();
     return this.#rooms.pass(() => this.#viewOf(sha256));
   }
 
@@ -151,6 +159,7 @@ export class ImageCache implements HealthSource {
    * @throws MESH_OBJECT_UNKNOWN, MESH_DISK_IMAGE_USED, MESH_DISK_REFUSED
    */
   async remove(word: string): Promise<DiskImage> {
+    await this.open();
     const image = this.#called(word);
     return this.#rooms.pass(async () => {
       const view = await this.#viewOf(image.sha256);
@@ -167,12 +176,37 @@ export class ImageCache implements HealthSource {
    * the volume is there.
    * @throws MESH_DISK_IMAGE_FETCH if the image was removed meanwhile, MESH_DISK_REFUSED
    */
-  use(sha256: string, volume: string): Promise<void> {
+  async use(sha256: string, volume: string): Promise<void> {
+    await this.open();
     return this.#rooms.pass(() => this.shelf.use(sha256, volume, this.#wallMs()));
   }
 
+  /** Whether an image is there. It stays for ten minutes then. @throws MESH_DISK_REFUSED */
+  async has(sha256: string): Promise<boolean> {
+    await this.open();
+    const isThere = this.shelf.images.some((image) => image.sha256 === sha256);
+    if (isThere) this.#hold(sha256);
+    return isThere;
+  }
+
+  /**
+   * Takes a whole file that another node has had in its cache. The file is durable, and on the file system of the cache.
+   * @throws MESH_DISK_IMAGE_UNFIT, MESH_DISK_IMAGE_ROOM, MESH_DISK_REFUSED
+   */
+  async adopt(path: string, sha256: string, head: Buffer, sizeBytes: number): Promise<ReadyImage> {
+    const named = `moved:${sha256}`;
+    const kind = imageKind(head, sizeBytes, named);
+    this.#hold(sha256);
+    const image = await this.#rooms.pass(async () => {
+      await this.#makeRoom(sizeBytes, named);
+      return await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+    });
+    return this.#ready(image);
+  }
+
   /** Forgets a volume that was removed. */
-  endUse(volume: string): Promise<void> {
+  async endUse(volume: string): Promise<void> {
+    await this.open();
     return this.#rooms.pass(() => this.shelf.endUse(volume));
   }
 
@@ -187,6 +221,7 @@ export class ImageCache implements HealthSource {
 
   /** The image that a volume was made over, if `path` is the one of this image; undefined otherwise. */
   async baseOf(volume: string, path: string): Promise<ReadyImage | undefined> {
+    await this.open();
     const image = this.shelf.images.find(({ sha256 }) => this.shelf.pathOf(sha256) === path);
     if (image === undefined) return undefined;
     const isOver = (await this.#uses()).get(image.sha256)?.includes(volume);

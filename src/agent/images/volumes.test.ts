@@ -215,6 +215,10 @@ test('a full disk leaves no half volume, and a volume in memory is counted', asy
   ends.push(() => execFileSync('umount', [place]));
   const path = join(place, 'disk.qcow2');
   expect(await volumes.ensure({ type: 'qcow2', path, sizeBytes: 1024 ** 2 })).toMatchObject({ memoryBytes: 1024 ** 2 });
+  const iso = join(place, 'cd.iso');
+  writeFileSync(iso, Buffer.alloc(4_096));
+  expect(await volumes.ensure({ type: 'iso', path: iso })).toMatchObject({ memoryBytes: 0 });
+  rmSync(iso);
   writeFileSync(join(place, 'fill'), Buffer.alloc(700_000));
   const error = await errorOf(volumes.ensure({ type: 'qcow2', path: `${path}2`, sizeBytes: 1024 ** 3 }));
   expect(error).toMatchObject({ code: 'MESH_DISK_REFUSED', remedy: expect.stringContaining('Make room') });

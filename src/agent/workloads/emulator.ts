@@ -23,7 +23,10 @@ export interface ReadyParts {
   readonly outputFile: string;
   readonly consoleLog: string;
   readonly pidFile: string;
+  /** What the volumes in memory may come to take. */
   readonly volumeMemoryBytes: number;
+  /** The files of these volumes. */
+  readonly memoryVolumes: readonly string[];
 }
 
 /** The name of the process of a workload. */
@@ -47,7 +50,8 @@ export function startRecord(
   parts: ReadyParts,
   { start, restarts, boot }: Pick<RunRecord, 'start' | 'restarts' | 'boot'>,
 ): RunRecord {
-  const { probe, disks, cards, firmware, user, directory, outputFile, consoleLog, pidFile, volumeMemoryBytes } = parts;
+  const { probe, disks, cards, firmware, user, directory, outputFile, consoleLog, pidFile } = parts;
+  const { volumeMemoryBytes, memoryVolumes } = parts;
   const { accelerator, why } = probe;
   const { model: cpuMode, instead } = cpuModelFor(accelerator, workload.cpu.mode);
   const uuid = systemUuidOf(workload.uuid);
@@ -68,6 +72,7 @@ export function startRecord(
       spec: kept(spec),
       memoryBytes: workload.memoryBytes,
       volumeMemoryBytes,
+      memoryVolumes,
       disks: disksMadeFor(workload),
     },
     ...{ accelerator, cpuMode, ...(acceleratorWhy !== '' && { acceleratorWhy }) },

@@ -1,7 +1,7 @@
 /** How a workload is, as its node tells it. */
 import { MeshError } from '../../model/error.ts';
 import type { AssignedWorkload, RunState, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
-import { processUsage } from './memory-room.ts';
+import { memoryOfFiles, type PromisedMemory, processUsage } from './memory-room.ts';
 import type { RunRecord } from './run-record.ts';
 
 /** The state of a workload. */
@@ -34,7 +34,13 @@ export function runOf(
   { state, why, error, ageSec, pid, generation = assigned.generation }: Seen,
 ): WorkloadRun {
   const { id } = assigned;
-  const { accelerator, acceleratorWhy, cpuMode, volumeMemoryBytes = 0 } = record ?? {};
+  const {
+    accelerator,
+    acceleratorWhy,
+    cpuMode,
+    volumeMemoryBytes: volumeDemandBytes = 0,
+    memoryVolumes = [],
+  } = record ?? {};
   const restarts = record?.generation === generation ? record.restarts : 0;
   return {
     ...{ id, generation, state, ageSec, restarts },
@@ -44,8 +50,18 @@ export function runOf(
     ...(accelerator !== undefined && { accelerator }),
     ...(cpuMode !== undefined && { cpuMode }),
     ...(acceleratorWhy !== undefined && { acceleratorWhy }),
-    ...(volumeMemoryBytes > 0 && { volumeMemoryBytes }),
+    ...(volumeDemandBytes > 0 && { volumeDemandBytes, volumeMemoryBytes: memoryOfFiles(memoryVolumes) }),
   };
+}
+
+/** The memory that a guest may come to take, with its volumes in memory. @param pid of its emulator, while it runs */
+export function promisedTo(
+  { memoryBytes, volumeMemoryBytes, memoryVolumes = [], accelerator }: RunRecord,
+  pid: number | undefined,
+): PromisedMemory {
+  const emulatorBytes = pid === undefined ? 0 : (processUsage(pid)?.memoryBytes ?? 0);
+  const takenBytes = emulatorBytes + memoryOfFiles(memoryVolumes);
+  return { memoryBytes: memoryBytes + volumeMemoryBytes, accelerator, takenBytes };
 }
 
 /** The error that a record keeps of the last end. */

@@ -45,6 +45,7 @@ class Bench {
           return Promise.resolve({
             ...{ probe: { accelerator: 'tcg' }, disks: [], cards: [], taps: [], firmware: { kind: 'bios' } },
             ...{ user: { uid: 0, gid: 0 }, directory, outputFile: join(directory, 'output'), volumeMemoryBytes: 0 },
+            memoryVolumes: [],
             ...{ consoleLog: join(directory, 'console.log'), pidFile: join(directory, 'pid') },
           });
         },

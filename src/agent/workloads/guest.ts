@@ -17,8 +17,8 @@ import { endingEvent, endingOf, isStartedAgain } from './ending.ts';
 import { diskFull, startError } from './guest-errors.ts';
 import type { GuestInput } from './guest-input.ts';
 import { GuestMonitor } from './guest-monitor.ts';
-import { errorOf, type GuestNow, runOf, TAKEN_UP, WAITS_FOR_END } from './guest-view.ts';
-import { processUsage } from './memory-room.ts';
+import { errorOf, type GuestNow, promisedTo, runOf, TAKEN_UP, WAITS_FOR_END } from './guest-view.ts';
+import type { PromisedMemory } from './memory-room.ts';
 import { PowerOff } from './power-off.ts';
 import type { RunRecord } from './run-record.ts';
 import { hasSockets } from './vm-place.ts';
@@ -79,11 +79,9 @@ export class Guest {
   }
 
   /** The memory that the guest may come to take, while it runs or is about to. */
-  get promised(): { memoryBytes: number; accelerator: 'kvm' | 'tcg'; takenBytes?: number | undefined } | undefined {
+  get promised(): PromisedMemory | undefined {
     if (this.#service === undefined || this.#record === undefined) return undefined;
-    const { memoryBytes, accelerator } = this.#record;
-    const pid = this.#pid;
-    return { memoryBytes, accelerator, takenBytes: pid === undefined ? undefined : processUsage(pid)?.memoryBytes };
+    return promisedTo(this.#record, this.#pid);
   }
 
   /** The emulator that is being ended, while it still has its memory and its files. */

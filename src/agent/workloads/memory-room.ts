@@ -2,7 +2,7 @@
  * Whether a node has the memory for one more guest. A guest takes its memory as it uses it: so what is free now is less what was
  * promised to guests that run and have not taken it yet.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { MeshError } from '../../model/error.ts';
 import type { Accelerator } from '../../services/qemu/qemu-spec.ts';
 
@@ -14,9 +14,10 @@ export interface MemoryNow {
 
 /** A guest that runs, or is about to. */
 export interface PromisedMemory {
+  /** Of the guest, and of its volumes in memory. */
   readonly memoryBytes: number;
   readonly accelerator: Accelerator;
-  /** What its emulator has taken; undefined while it does not run. */
+  /** What its emulator and these volumes have taken; undefined while it does not run. */
   readonly takenBytes?: number | undefined;
 }
 
@@ -24,10 +25,12 @@ const MIB = 1024 * 1024;
 /** What an emulator needs besides the memory of its guest; TCG keeps the code that it has translated. */
 const OVERHEAD_BYTES: Readonly<Record<Accelerator, number>> = { kvm: 40 * MIB, tcg: 100 * MIB };
 const PAGE_BYTES = 4_096;
+/** Of `st_blocks` (stat(2)), whatever the blocks of the file system are. */
+const BLOCK_BYTES = 512;
 
-/** What a guest may come to take. */
-export function needOf({ memoryBytes, accelerator }: PromisedMemory): number {
-  return memoryBytes + OVERHEAD_BYTES[accelerator];
+/** What a guest may come to take, beside what it has. */
+export function needOf({ memoryBytes, accelerator, takenBytes = 0 }: PromisedMemory): number {
+  return Math.max(0, memoryBytes + OVERHEAD_BYTES[accelerator] - takenBytes);
 }
 
 /** @returns why there is no room: MESH_WORKLOAD_MEMORY */
@@ -37,7 +40,7 @@ export function memoryRefusal(
   { availableBytes }: MemoryNow,
   others: readonly PromisedMemory[],
 ): MeshError | undefined {
-  const promised = others.reduce((sum, other) => sum + Math.max(0, needOf(other) - (other.takenBytes ?? 0)), 0);
+  const promised = others.reduce((sum, other) => sum + needOf(other), 0);
   const free = Math.max(0, availableBytes - promised);
   const need = needOf(wanted);
   if (need <= free) return undefined;
@@ -72,4 +75,10 @@ export function processUsage(pid: number): { readonly memoryBytes: number; reado
   } catch {
     return undefined;
   }
+}
+
+/** What files in memory take: a thin file takes only what was written to it. A file that is gone takes nothing. */
+export function memoryOfFiles(paths: readonly string[]): number {
+  const blocks = paths.map((path) => statSync(path, { throwIfNoEntry: false })?.blocks ?? 0);
+  return blocks.reduce((sum, count) => sum + count * BLOCK_BYTES, 0);
 }

@@ -16,8 +16,9 @@ import type { Volumes } from '../images/volumes.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { tapKey } from '../items/link.ts';
 import { portKey } from '../items/port.ts';
+import type { Arrivals } from '../moves/arrivals.ts';
 import type { ReadyParts } from './emulator.ts';
-import { memoryNow, memoryRefusal, type PromisedMemory } from './memory-room.ts';
+import { memoryNow, memoryOfFiles, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { seedDisk } from './seed.ts';
 import { prepareVm, type VmDirectories, type VmUser, vmConsoleLog, vmOutput, vmPidFile } from './vm-place.ts';
 
@@ -28,6 +29,7 @@ export interface NodePartsInput {
   readonly state: string;
   readonly user: VmUser;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
+  readonly arrivals: Pick<Arrivals, 'settle'>;
   readonly probe: () => Promise<AcceleratorProbe>;
   /** The ports that host0 has given this node, and what the node refuses of them. */
   readonly given: () => Pick<JudgedGiven, 'ports' | 'refusedPorts' | 'refusedNetworks'>;
@@ -74,8 +76,10 @@ export class NodeParts {
     const wanted = { memoryBytes: workload.memoryBytes, accelerator: probe.accelerator };
     const refusal = memoryRefusal(workload.name, wanted, memoryNow(), promised(id));
     if (refusal !== undefined) throw refusal;
+    await this.#input.arrivals.settle(assigned);
     const disks: QemuDisk[] = [];
     let volumeMemoryBytes = 0;
+    const memoryVolumes: string[] = [];
     for (const volume of workload.volumes) {
       tell(`its volume ${volume.id} is being made`);
       const ready = await volumes.ensure(volume, {
@@ -86,9 +90,14 @@ export class NodeParts {
         ...{ id: volume.id, path: ready.path, format: ready.format, kind: ready.isReadOnly ? 'cd' : 'disk' },
       });
       volumeMemoryBytes += ready.memoryBytes;
+      if (ready.memoryBytes > 0) memoryVolumes.push(ready.path);
     }
     // On a node without a disk, volumes are in its memory.
-    const whole = { ...wanted, memoryBytes: wanted.memoryBytes + volumeMemoryBytes };
+    const whole = {
+      ...wanted,
+      memoryBytes: wanted.memoryBytes + volumeMemoryBytes,
+      takenBytes: memoryOfFiles(memoryVolumes),
+    };
     const tooMuch = memoryRefusal(workload.name, whole, memoryNow(), promised(id));
     if (volumeMemoryBytes > 0 && tooMuch !== undefined) throw tooMuch;
     const seed = seedDisk(assigned, cards);
@@ -100,7 +109,7 @@ export class NodeParts {
       ...{ outputFile: vmOutput(directories, id), consoleLog: vmConsoleLog(directories, id) },
       pidFile: vmPidFile(directories, id),
     };
-    return { probe, disks, cards, taps, firmware, user, directory, ...files, volumeMemoryBytes };
+    return { probe, disks, cards, taps, firmware, user, directory, ...files, volumeMemoryBytes, memoryVolumes };
   }
 
   /** The items of a workload's ports, as far as host0 has given them. */

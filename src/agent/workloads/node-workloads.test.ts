@@ -29,8 +29,8 @@ import { SmallDisk } from '../../../test/system/small-disk.ts';
 import { OwnedFiles } from '../../disk/owned-files.ts';
 import { temporaryNetns } from '../../kernel/netns.ts';
 import { wasKilledForMemory } from '../../kernel/out-of-memory.ts';
-import { unixListener } from '../../kernel/sockets/unix-listener.ts';
 import { makeTap, openTap } from '../../kernel/tap/tap.ts';
+import { unixListener } from '../../kernel/unix/unix-listener.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { type Clock, systemClock } from '../../model/clock.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -41,6 +41,8 @@ import type { AssignedWorkload, WorkloadRun } from '../../protocol/documents/wor
 import { Journal } from '../../protocol/journal/journal.ts';
 import { Launcher } from '../../services/process/launcher.ts';
 import { findMark, isRunning } from '../../services/process/process-mark.ts';
+import { findProgram } from '../../services/process/program-path.ts';
+import { QEMU } from '../../services/qemu/qemu-spec.ts';
 import { QmpClient } from '../../services/qemu/qmp-client.ts';
 import { judgeGiven } from '../assignment/node-document.ts';
 import { PartFold } from '../desired/part-fold.ts';
@@ -168,6 +170,7 @@ class Node {
       state: join(root, 'workloads'),
       volumeDirectory: root,
       volumes: new WatchedVolumes(images, () => this.onRemoval()),
+      arrivals: { settle: () => Promise.resolve(), dropAll: () => Promise.resolve() },
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,
@@ -502,6 +505,10 @@ test('a guest that fills the disk of its volume is paused, and goes on when ther
   const node = await Node.start(assigned({ volumes, ...booting({ end: 'fill' }) }));
   const full = await node.until('disk-full');
   expect(full.error).toMatchObject({ code: 'MESH_WORKLOAD_DISK_FULL' });
+  // That disk is in memory: the guest has written all that was free, and may write as much as its disk has.
+  expect(full.volumeDemandBytes).toBe(256 * MIB);
+  expect(full.volumeMemoryBytes).toBeGreaterThan(16 * MIB);
+  expect(full.volumeMemoryBytes).toBeLessThan(32 * MIB);
   disk.clear();
   const pid = pidOf(full);
   expect(pidOf(await node.until('running'))).toBe(pid);
@@ -536,7 +543,41 @@ test('a node whose emulator is installed while the agent runs tells host0 of it'
   expect(node.workloads.capacity()).toMatchObject({ accelerator: 'none' });
   vi.stubEnv('PATH', PATH);
   await manual.pass(30_000);
-  await vi.waitFor(() => expect(node.workloads.capacity()?.cpuModes).toContain('max'), WAIT);
-  expect(node.workloads.capacity()?.accelerator).not.toBe('none');
+  await vi.waitFor(() => expect(node.workloads.capacity()).not.toMatchObject({ accelerator: 'none' }), WAIT);
   await node.crash();
 }, 60_000);
+
+test('the emulator is asked with the first guest, once in a boot: a node without guests starts no QEMU and opens no image cache', async () => {
+  const calls = join(root, 'calls');
+  const { PATH = '' } = process.env;
+  const real = findProgram(QEMU);
+  writeFileSync(calls, '');
+  mkdirSync(join(root, 'bin'));
+  writeFileSync(join(root, 'bin', QEMU), `#!/bin/sh\necho "$*" >>${calls}\nexec ${real} "$@"\n`, { mode: 0o755 });
+  vi.stubEnv('PATH', `${join(root, 'bin')}:${PATH}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const asked = () =>
+    readFileSync(calls, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('-cpu help'));
+  const node = await Node.start();
+  await vi.waitFor(() => expect(node.workloads.capacity()).toMatchObject({ accelerator: 'tcg' }), WAIT);
+  expect(node.workloads.capacity()?.why).toMatch(/dev\/kvm|KVM/);
+  expect(await node.workloads.means()).toBeUndefined();
+  expect([readFileSync(calls, 'utf8'), existsSync(join(root, 'images'))]).toEqual(['', false]);
+  node.give(assigned());
+  await node.until('running');
+  const means = await node.workloads.means();
+  expect(means?.emulator.cpuModes).toContain('max');
+  expect(means?.openBytes).toBeGreaterThan(0);
+  expect(node.workloads.capacity()?.cpuModes).toContain('max');
+  expect(asked()).toHaveLength(1);
+  await node.crash();
+  const next = await Node.start(assigned());
+  await next.until('running');
+  next.give();
+  next.give(assigned({}, { generation: 2 }));
+  await next.until('running', { generation: 2 });
+  expect(next.workloads.capacity()?.cpuModes).toContain('max');
+  expect(asked()).toHaveLength(1);
+}, 180_000);

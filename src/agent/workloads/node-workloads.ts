@@ -23,10 +23,12 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type RoomView, roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
+import type { Arrivals } from '../moves/arrivals.ts';
 import { disksMadeFor, processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
-import { memoryNow } from './memory-room.ts';
-import { cpuModels, NodeAccelerator } from './node-accelerator.ts';
+import type { GuestMeans } from './guest-means.ts';
+import { memoryNow, needOf } from './memory-room.ts';
+import { type EmulatorProbe, NodeAccelerator } from './node-accelerator.ts';
 import { NodeParts } from './node-parts.ts';
 import { type RunRecord, RunRecords } from './run-record.ts';
 import { removeVm, type VmDirectories, type VmUser, vmConsoleLog } from './vm-place.ts';
@@ -55,6 +57,8 @@ export interface NodeWorkloadsInput {
   readonly state: string;
   readonly volumeDirectory: string;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf' | 'remove'>;
+  /** Volumes that come from other nodes. */
+  readonly arrivals: Pick<Arrivals, 'settle' | 'dropAll'>;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
   /** Whether the kernel has killed a process because memory ran out. */
@@ -105,7 +109,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#accelerator = new NodeAccelerator(input.run, input.clock);
     this.#parts = new NodeParts({
       ...input,
-      probe: () => this.#accelerator.probe(),
+      probe: () => this.#probe(),
       given: () => input.assignments.given,
       portState: (port) => this.#agent?.portState(port) ?? { state: 'wanted', why: 'the agent is starting' },
       mtuOf: (link) => this.#agent?.mtuOf(link),
@@ -152,6 +156,26 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     if (this.#capacity === undefined) return undefined;
     const { totalBytes, availableBytes } = memoryNow();
     return { ...this.#capacity, memoryBytes: totalBytes, availableBytes };
+  }
+
+  /** A workload that is stopped here, and whose emulator has ended. @throws MESH_WORKLOAD_RUNS */
+  stopped(id: string): AssignedWorkload {
+    const guest = this.#guests.get(id);
+    const isStopped = guest?.assigned.wanted === 'stopped' && guest.run.state === 'stopped';
+    if (isStopped && guest.service === undefined && guest.leaving === undefined) return guest.assigned;
+    throw new MeshError('MESH_WORKLOAD_RUNS', `${guest?.assigned.workload.name ?? id} is not stopped on this node`, {
+      object: guest?.assigned.workload.name ?? id,
+      rule: 'Volumes are copied while nobody writes to them.',
+      retryable: true,
+    });
+  }
+
+  /** What the node has for its guests; undefined while it has none. Rejects never. */
+  async means(): Promise<GuestMeans | undefined> {
+    const guests = [...this.#guests.values()];
+    if (guests.length === 0) return undefined;
+    const openBytes = guests.reduce((sum, { promised }) => sum + (promised === undefined ? 0 : needOf(promised)), 0);
+    return { emulator: await this.#accelerator.known(), memory: memoryNow(), openBytes };
   }
 
   /** The workloads that do not run as they should. */
@@ -224,7 +248,10 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     await guest.remove();
     const { record } = guest;
     if (record !== undefined) this.#leaving.set(id, { record, isEnding: () => guest.leaving !== undefined });
-    else await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
+    else {
+      await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
+      await this.#input.arrivals.dropAll(id).catch(() => undefined);
+    }
     this.#taking.delete(id);
     this.#follow();
     this.#sweep();
@@ -246,7 +273,9 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#taking.add(record.id);
     // The record goes last: it tells the next agent what to remove.
     const { id, uuidWord, disks = [] } = record;
-    const files = [removeVm(this.#input.directories, id, uuidWord), this.#parts.forget(id), this.#removeDisks(disks)];
+    const { directories, arrivals } = this.#input;
+    const kept = [this.#parts.forget(id), this.#removeDisks(disks), arrivals.dropAll(id)];
+    const files = [removeVm(directories, id, uuidWord), ...kept];
     void Promise.all(files)
       .then(() => this.#records.remove(record.id))
       .catch((thrown: unknown) => {
@@ -287,23 +316,22 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     });
   }
 
+  /** Asks the emulator, for the first guest, and tells host0 what came of it. */
+  async #probe(): Promise<EmulatorProbe> {
+    const probe = await this.#accelerator.probe();
+    if (this.#capacity?.accelerator !== probe.accelerator || this.#capacity.cpuModes === undefined)
+      await this.#askMachine();
+    return probe;
+  }
+
   async #askMachine(): Promise<void> {
     const { volumeDirectory } = this.#input;
     const hasEmulator = findProgram(QEMU) !== undefined;
-    const { accelerator, why } = hasEmulator
-      ? await this.#accelerator.probe()
-      : ({ accelerator: 'none', why: `There is no ${QEMU} on this node.` } as const);
-    const models = await cpuModels();
+    const none = { accelerator: 'none', why: `There is no ${QEMU} on this node.` } as const;
     const { isInMemory, freeBytes } = await volumeRoom(volumeDirectory);
     this.#capacity = {
-      ...{
-        threads: availableParallelism(),
-        accelerator,
-        volumes: isInMemory ? 'memory' : 'disk',
-        volumeBytes: freeBytes,
-      },
-      ...(why !== undefined && { why }),
-      ...(models !== undefined && { cpuModes: models }),
+      ...{ threads: availableParallelism(), volumes: isInMemory ? 'memory' : 'disk', volumeBytes: freeBytes },
+      ...(hasEmulator ? await this.#accelerator.known() : none),
     };
     this.#input.assignments.changed();
     if (!hasEmulator) this.#askLater();

@@ -40,7 +40,10 @@ export interface RunRecord {
   readonly name: string;
   readonly spec: KeptSpec;
   readonly memoryBytes: number;
+  /** What the volumes in memory may come to take. */
   readonly volumeMemoryBytes: number;
+  /** The files of the volumes in memory. Absent in a record of an earlier version. */
+  readonly memoryVolumes?: readonly string[];
   /** The disks below the directory of volumes that were made for it, and go with it. Absent in a record of an earlier version. */
   readonly disks?: readonly string[];
   readonly accelerator: (typeof ACCELERATORS)[number];
@@ -88,6 +91,7 @@ const RunRecordShape: form.Shape<RunRecord> = form.object({
   spec: KeptSpecShape,
   memoryBytes: form.int(0),
   volumeMemoryBytes: form.int(0),
+  memoryVolumes: form.exactOptional(form.listOf(text, WORDS_MAX)),
   disks: form.exactOptional(form.listOf(text, WORDS_MAX)),
   accelerator: form.oneOf(ACCELERATORS),
   acceleratorWhy: form.exactOptional(text),

@@ -1,6 +1,6 @@
 /** The IPv4 addresses of host0's NICs, and which of them host0 has allocated. Pure. */
 
-import { type Allocation, host0AddressIn } from '../../controller/pools/subnet-book.ts';
+import { host0AddressIn, type SubnetAllocation } from '../../controller/pools/subnet-book.ts';
 import type { Address } from '../../kernel/rtnl/objects.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, ipv4Subnet } from '../../model/address/ipv4.ts';
 
@@ -14,7 +14,7 @@ export interface NicAddress {
 export type LinkAddress = Pick<Address, 'family' | 'scope' | 'link' | 'address' | 'length'>;
 
 /** The addresses of this machine; `LiveMirror` is one. */
-export interface AddressBook {
+export interface LinkAddresses {
   readonly addresses: Iterable<LinkAddress>;
   /** The ifindex of a device. */
   indexOf(device: string): number | undefined;
@@ -31,7 +31,7 @@ export function isNodeAddress({ family, scope }: LinkAddress): boolean {
 }
 
 /** The underlay addresses of a device; empty if the device does not exist. */
-export function addressesOf(book: AddressBook, device: string): NicAddress[] {
+export function addressesOf(book: LinkAddresses, device: string): NicAddress[] {
   const index = book.indexOf(device);
   return [...book.addresses].flatMap((address) =>
     address.link === index && isUnderlay(address) ? [{ ipv4: address.address as Ipv4, length: address.length }] : [],
@@ -39,7 +39,7 @@ export function addressesOf(book: AddressBook, device: string): NicAddress[] {
 }
 
 /** The addresses without the one that host0 itself allocated: those that an administrator or another server gave. */
-export function ownAddresses(addresses: readonly NicAddress[], allocation: Allocation | undefined): NicAddress[] {
+export function ownAddresses(addresses: readonly NicAddress[], allocation: SubnetAllocation | undefined): NicAddress[] {
   const allocated = allocation === undefined ? undefined : host0AddressIn(allocation.subnet);
   return addresses.filter(({ ipv4 }) => ipv4 !== allocated);
 }
@@ -48,14 +48,14 @@ export function ownAddresses(addresses: readonly NicAddress[], allocation: Alloc
 export function isGuestIn(
   subnets: readonly Ipv4Cidr[],
   addresses: readonly NicAddress[],
-  allocation: Allocation | undefined,
+  allocation: SubnetAllocation | undefined,
 ): boolean {
   const own = ownAddresses(addresses, allocation);
   return own.some(({ ipv4 }) => subnets.some((subnet) => ipv4InSubnet(ipv4, subnet)));
 }
 
 /** The subnets of this machine's IPv4 addresses, without those that host0 has allocated. */
-export function subnetsHere(book: AddressBook, allocations: readonly Allocation[]): Ipv4Cidr[] {
+export function subnetsHere(book: LinkAddresses, allocations: readonly SubnetAllocation[]): Ipv4Cidr[] {
   const allocated = new Set(allocations.map(({ subnet }) => host0AddressIn(subnet)));
   return [...book.addresses].flatMap(({ family, address, length }) =>
     family === 4 && !allocated.has(address as Ipv4) ? [ipv4Subnet(address as Ipv4, length)] : [],

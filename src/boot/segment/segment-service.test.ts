@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Allocation } from '../../controller/pools/subnet-book.ts';
+import type { SubnetAllocation } from '../../controller/pools/subnet-book.ts';
 import { type Ipv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { SubnetView } from '../../protocol/documents/boot-views.ts';
@@ -13,7 +13,7 @@ import { provideBootFiles } from './boot-files.ts';
 import { dryAnswer } from './dry-answer.ts';
 import { guestAddress, leaseRange, subnetOf } from './segment-service.ts';
 
-const ALLOCATION: Allocation = { subnet: parseIpv4Cidr('10.11.0.0/25'), origin: 'dynamic', ports: ['eth1'] };
+const ALLOCATION: SubnetAllocation = { subnet: parseIpv4Cidr('10.11.0.0/25'), origin: 'dynamic', ports: ['eth1'] };
 const at = (ipv4: string, length = 24) => ({ ipv4: ipv4 as Ipv4, length });
 const subnet = (text: string, ipv4: string, origin: SubnetView['origin']): SubnetView => ({
   subnet: parseIpv4Cidr(text),

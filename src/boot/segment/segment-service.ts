@@ -1,7 +1,7 @@
 /** The dnsmasq of a segment: its subnet, lease range and configuration, from the mode and host0's addresses there. */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Allocation, host0AddressIn } from '../../controller/pools/subnet-book.ts';
+import { host0AddressIn, type SubnetAllocation } from '../../controller/pools/subnet-book.ts';
 import { hasListener } from '../../kernel/sockets/listener.ts';
 import {
   type Ipv4,
@@ -35,7 +35,10 @@ const PROGRAM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
  * The subnet that host0 would serve on a segment: that of the NIC's own address, else the allocated one.
  * @param addresses all addresses of the NIC, with the one that host0 allocated
  */
-export function subnetOf(addresses: readonly NicAddress[], allocation: Allocation | undefined): SubnetView | undefined {
+export function subnetOf(
+  addresses: readonly NicAddress[],
+  allocation: SubnetAllocation | undefined,
+): SubnetView | undefined {
   const own = ownAddresses(addresses, allocation)[0];
   if (own !== undefined) return { subnet: ipv4Subnet(own.ipv4, own.length), origin: 'own', ipv4: own.ipv4 };
   if (allocation === undefined) return undefined;

@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Allocation, host0AddressIn, SubnetBook } from '../../controller/pools/subnet-book.ts';
+import { host0AddressIn, type SubnetAllocation, SubnetBook } from '../../controller/pools/subnet-book.ts';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
 import { type BroadcastLink, sendBroadcast } from '../../kernel/sockets/broadcast.ts';
 import { type Ipv4Cidr, ipv4Length, ipv4Subnet } from '../../model/address/ipv4.ts';
@@ -18,7 +18,7 @@ import { Service } from '../../services/process/service.ts';
 import type { Store } from '../../store/store.ts';
 import { BROADCAST_IPV4 } from '../frames/udp-frame.ts';
 import { type BootNic, wantedMode } from '../nics/boot-nic.ts';
-import { type AddressBook, addressesOf, type NicAddress, subnetsHere } from '../nics/nic-address.ts';
+import { addressesOf, type LinkAddresses, type NicAddress, subnetsHere } from '../nics/nic-address.ts';
 import { AddressGiver } from './address-giver.ts';
 import { type BootFiles, provideBootFiles } from './boot-files.ts';
 import { foreignSubnets } from './boot-mode.ts';
@@ -44,7 +44,7 @@ interface ServingInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
-  readonly links: AddressBook;
+  readonly links: LinkAddresses;
   /** Called with the NICs that host0's agent should set up, and with the addresses that it should put on them. */
   readonly setNics: (nics: readonly UnderlayNic[]) => void;
 }
@@ -104,7 +104,7 @@ export class Serving {
   }
 
   /** The allocation of the segment that has one of these NICs. */
-  allocationOf(nics: readonly string[]): Allocation | undefined {
+  allocationOf(nics: readonly string[]): SubnetAllocation | undefined {
     return this.#book.of(nics);
   }
 

@@ -1,7 +1,7 @@
 /** A network of the catalogue as text. */
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
-import type { CatalogueView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
+import type { CatalogueView, MulticastView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { GivenNetworkView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
@@ -48,6 +48,21 @@ function holderText({ node, ports }: NonNullable<CatalogueView['holders']>[numbe
   return `${node}: ${ports.join(', ')}`;
 }
 
+/** Pairs that a line names. */
+const PAIRS_NAMED = 6;
+const WHY_SILENT = { silence: '', router: ' (a router is between)', segments: ' (another segment)' } as const;
+
+/** `passes between node1, node2`, or the pairs between which multicast does not pass. */
+function multicastText({ hears, silent, pending }: MulticastView): string {
+  const waiting = pending.length === 0 ? '' : `; not heard from yet: ${pending.join(', ')}`;
+  if (silent.length > 0) {
+    const named = silent.slice(0, PAIRS_NAMED).map(({ from, to, why }) => `${from} → ${to}${WHY_SILENT[why]}`);
+    const more = silent.length > PAIRS_NAMED ? ` and ${silent.length - PAIRS_NAMED} more` : '';
+    return `does not pass ${named.join(', ')}${more}${waiting}`;
+  }
+  return hears.length < 2 ? `one node alone, or none${waiting}` : `passes between ${hears.join(', ')}${waiting}`;
+}
+
 /** All parts of a network that are worth a line. */
 export function networkText(
   {
@@ -57,6 +72,7 @@ export function networkText(
     self,
     ports,
     holders,
+    multicast,
   }: Pick<CatalogueView, 'network'> & Partial<CatalogueView & GivenNetworkView>,
   { paint }: Context,
 ) {
@@ -82,6 +98,7 @@ export function networkText(
       ['here', self && `${self.mac}  ${self.ipv6}`],
       ['ports', ports && (ports.join(', ') || 'none here')],
       ['nodes', holders && (holders.map(holderText).join('; ') || 'none has a port')],
+      ['multicast', multicast && multicastText(multicast)],
       ['span', network.span.kind],
       ['source', network.source],
     ],

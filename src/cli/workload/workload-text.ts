@@ -49,7 +49,7 @@ export function workloadText(view: WorkloadView, context: Context): string {
       ['because', run?.acceleratorWhy],
       ['pid', run?.pid === undefined ? undefined : String(run.pid)],
       ['restarts', run === undefined ? undefined : String(run.restarts)],
-      ['disks in memory', run?.volumeMemoryBytes === undefined ? undefined : bytesText(run.volumeMemoryBytes, 1024)],
+      ['disks in memory', volumeMemoryText(view)],
       ['restart', workload.restart],
       ['firmware', workload.firmware],
     ],
@@ -91,6 +91,12 @@ function cpuText({ workload, run }: WorkloadView): string {
 function memoryText({ workload, run }: WorkloadView): string {
   const asked = bytesText(workload.memoryBytes, 1024);
   return run?.memoryBytes === undefined ? asked : `${asked}, ${bytesText(run.memoryBytes, 1024)} in use`;
+}
+
+function volumeMemoryText({ run }: WorkloadView): string | undefined {
+  if (run?.volumeMemoryBytes === undefined) return undefined;
+  const taken = bytesText(run.volumeMemoryBytes, 1024);
+  return run.volumeDemandBytes === undefined ? taken : `${taken} of ${bytesText(run.volumeDemandBytes, 1024)}`;
 }
 
 function acceleratorText(accelerator: 'kvm' | 'tcg'): string {

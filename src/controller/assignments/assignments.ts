@@ -7,7 +7,7 @@
  * for the answers of the others whose channel stands, at most 2 s.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Alarm, Clock } from '../../model/clock.ts';
+import type { Alarm } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
@@ -21,43 +21,24 @@ import {
   type ObjectStatus,
   type OrphanName,
 } from '../../protocol/documents/node-assignment.ts';
-import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
-import type { Store } from '../../store/store.ts';
 import type { NetworkUse } from '../catalogue/network-use.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
-import type { HostAddresses } from '../pools/host-addresses.ts';
-import type { PortBook, PortChange } from '../ports/port-book.ts';
+import type { PortChange } from '../ports/port-book.ts';
 import { assignedPort, type PlacedPort } from '../ports/port-record.ts';
 import { vtepChanges } from './assigned-peers.ts';
-import type { AssignmentEpoch } from './assignment-epoch.ts';
+import type { AssignmentsInput } from './assignments-input.ts';
 import type { GivenNetworks } from './given-network.ts';
-import type { GivenWorkloads } from './given-workloads.ts';
 import { HolderIndex } from './holder-index.ts';
 import { HOLDINGS, type HoldingRecord, portsOf, reportedHolding, sameHolding, withReleased } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
 import { MovingPorts } from './moving-ports.ts';
-import type { NodePlace, NodePlaces } from './node-places.ts';
+import type { SpannedNode } from './network-span.ts';
+import type { NodePlace } from './node-places.ts';
 import { NodeReports, type ReportedStatus } from './node-reports.ts';
 import { OrphanBook } from './orphan-book.ts';
-import { PeerLists, type PeerListsInput } from './peer-lists.ts';
+import { PeerLists } from './peer-lists.ts';
 import { type ReachedNode, usesOfNetworks } from './uses-of-networks.ts';
-
-/** What assignments depend on. */
-export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'> {
-  readonly clock: Clock;
-  readonly journal: Journal;
-  readonly store: Store;
-  readonly places: Pick<NodePlaces, 'placeOf' | 'changes'>;
-  readonly ports: PortBook;
-  readonly epoch: AssignmentEpoch;
-  /** The addresses of nodes on the bridges of networks. Absent: none. */
-  readonly hostAddresses?: Pick<HostAddresses, 'partOf' | 'changes'>;
-  /** The workloads of nodes. Absent: none. */
-  readonly workloads?: GivenWorkloads;
-  /** The roles of nodes, for networks that span roles. */
-  readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
-}
 
 /** Segments and NICs are those of host0, whose agent has them from its own stream. */
 const NOTHING_ELSE = { segments: [], nics: [] } as const;
@@ -84,7 +65,7 @@ export class Assignments implements HealthSource {
   readonly #index = new HolderIndex();
   readonly #leaving: LeaveOrder<NetworkId>;
   readonly #placed: MovingPorts;
-  readonly #reports = new NodeReports();
+  readonly reports = new NodeReports();
   readonly #peers: PeerLists;
   readonly #composed = new Map<MachineWord, { readonly parts: unknown; readonly assignment: NodeAssignment }>();
   /** In which order the assignments were composed. */
@@ -101,11 +82,13 @@ export class Assignments implements HealthSource {
       ...input,
       network: (id) => this.#index.network(id),
       holdersOf: (id) => this.#index.holdersOf(id),
+      serves: (id, machine) => this.#index.reasonsOf(machine, id).includes('service'),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
+    input.services?.changes.subscribe(() => this.#servicesChanged());
     input.ports.changes.subscribe((change) => this.#portChanged(change));
     input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
@@ -143,12 +126,19 @@ export class Assignments implements HealthSource {
     if (this.#holdings === undefined || given === undefined) return undefined;
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
-    const { ports: book, workloads } = this.#input;
-    const revision = Math.max(this.#revision, given.revision, book.revision, workloads?.revision ?? 0);
+    const { ports: book, workloads, services } = this.#input;
+    const revisions = [
+      this.#revision,
+      given.revision,
+      book.revision,
+      workloads?.revision ?? 0,
+      services?.revision ?? 0,
+    ];
+    const revision = Math.max(...revisions);
     const { current: epoch, term } = this.#input.epoch;
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
-    const heard = this.#reports.saidBy(machine);
+    const heard = this.reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(assignedPort);
     const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
     const parts = { ...told, attachments, ports, workloads: workloads?.on(machine) ?? [], released };
@@ -171,7 +161,7 @@ export class Assignments implements HealthSource {
       network: (id) => this.#index.network(id),
       holdings: () => this.#holdings?.values(),
       placed: this.#input.ports,
-      networksOf: (machine) => this.#reports.networksOf(machine),
+      networksOf: (machine) => this.reports.networksOf(machine),
       reached: (machine) => this.#reached.get(machine),
       isOrphan: (number) => this.orphanBook.hasNumber(number),
     });
@@ -186,17 +176,17 @@ export class Assignments implements HealthSource {
   opened(machine: MachineWord, node: ReachedNode): void {
     this.#reached.set(machine, node);
     this.#input.workloads?.opened(machine);
-    this.#leaving.opened(machine);
-    this.#placed.opened(machine);
+    this.#input.routers?.opened(machine);
+    for (const order of [this.#leaving, this.#placed]) order.opened(machine);
   }
 
-  closed(machine: MachineWord): void {
+  /** The channel has ended. Ports leave before networks. @param silentMs how long nothing had been heard of the node before */
+  closed(machine: MachineWord, silentMs = 0): void {
     this.#reached.delete(machine);
-    this.#reports.closed(machine);
+    this.reports.closed(machine);
     this.#input.workloads?.closed(machine);
-    // A port leaves its old node before the network does.
-    this.#placed.closed(machine);
-    this.#leaving.closed(machine);
+    this.#input.routers?.closed(machine, silentMs);
+    for (const order of [this.#placed, this.#leaving]) order.closed(machine);
   }
 
   /** The node has taken an assignment, or refused it. */
@@ -214,7 +204,7 @@ export class Assignments implements HealthSource {
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
-    const hasSaid = this.#reports.take(machine, status);
+    const hasSaid = this.reports.take(machine, status);
     this.#input.workloads?.reported(machine, status);
     this.#uses.emit();
     await this.#change(machine, (before) => reportedHolding(before, status));
@@ -240,6 +230,12 @@ export class Assignments implements HealthSource {
     );
   }
 
+  /** All nodes that have had a channel, each with whether its channel stands. */
+  get nodes(): readonly (SpannedNode & { readonly isReached: boolean })[] {
+    const known = this.#holdings?.keys() ?? [];
+    return Array.from(known, (machine) => ({ ...this.#spanned(machine), isReached: this.#reached.has(machine) }));
+  }
+
   /** The name of a node, for people. */
   nameOf(machine: MachineWord): string {
     return this.#holdings?.get(machine)?.name ?? machine;
@@ -253,7 +249,7 @@ export class Assignments implements HealthSource {
 
   /** How a port is on its node; undefined while the node's channel does not stand, or has not told. */
   portState({ machine, link }: Pick<PlacedPort, 'machine' | 'link'>): ObjectStatus | undefined {
-    return this.#reports.portState(machine, link);
+    return this.reports.stateOf(machine, 'port', link);
   }
 
   health(): readonly Finding[] {
@@ -310,6 +306,10 @@ export class Assignments implements HealthSource {
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
   }
 
+  #servicesChanged(): void {
+    for (const machine of this.#machines()) this.#rolesChanged(machine);
+  }
+
   #rolesChanged(machine: MachineWord): void {
     if (this.#holdings !== undefined) this.#refresh(this.#derive(machine), [], [machine]);
   }
@@ -332,13 +332,9 @@ export class Assignments implements HealthSource {
     const holding = this.#holdings?.get(machine);
     const held = [...(holding === undefined ? [] : portsOf(holding)), ...this.#placed.on(machine)];
     // A node that has never reported hears of its ports alone.
-    const roles = holding !== undefined ? this.#input.roles.of(machine) : undefined;
-    const { began, ceased } = this.#index.derive({
-      machine,
-      name: holding?.name ?? machine,
-      ports: held,
-      ...(roles && { roles }),
-    });
+    const node = holding && this.#spanned(machine);
+    const serves = (node && this.#input.services?.servedBy(node)) ?? [];
+    const { began, ceased } = this.#index.derive({ machine, name: machine, ...node, serves, ports: held });
     for (const id of began) this.#leaving.cancel(id, machine);
     for (const id of ceased) this.#leaving.leave(id, machine, this.#index.holdersOf(id), this.#sequence);
     return [...began, ...ceased];
@@ -379,10 +375,14 @@ export class Assignments implements HealthSource {
   #attachment(machine: MachineWord, network: Network | undefined): NodeAttachment | undefined {
     const peers = network && this.#peers.of(network, machine);
     if (network === undefined || peers === undefined) return undefined;
-    const { isPinned, hasPort } = this.#index.reasonsOf(machine, network.id);
     // A node that gives the network up has no reason left.
-    const reasons = (['pinned', 'port'] as const).filter((reason) => (reason === 'pinned' ? isPinned : hasPort));
-    return { network, reasons, peers, services: [], ...this.#input.hostAddresses?.partOf(network, machine) };
+    const reasons = this.#index.reasonsOf(machine, network.id);
+    const services = this.#input.services?.on(network, this.#spanned(machine)) ?? [];
+    return { network, reasons, peers, services, ...this.#input.hostAddresses?.partOf(network, machine) };
+  }
+
+  #spanned(machine: MachineWord): SpannedNode {
+    return { machine, name: this.nameOf(machine), roles: this.#input.roles.of(machine) };
   }
 
   #placeOf(machine: MachineWord): NodePlace | undefined {

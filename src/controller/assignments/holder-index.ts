@@ -2,12 +2,15 @@
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import type { AttachmentReason } from '../../protocol/documents/node-assignment.ts';
 import { type SpannedNode, spans } from './network-span.ts';
 
 /** A node with its ports. */
 export interface HoldingNode extends Omit<SpannedNode, 'roles'> {
   /** Absent: only ports let the node hold a network. */
   readonly roles?: readonly string[];
+  /** The networks that the node serves. Absent: none. */
+  readonly serves?: readonly NetworkId[];
   /** Each with the identifier or the name of its network. */
   readonly ports: readonly { readonly network: string }[];
 }
@@ -27,9 +30,10 @@ export class HolderIndex {
   /** Identifiers by identifier and by name: a node that has not got a network knows its name alone. */
   #ids: ReadonlyMap<string, NetworkId> = new Map();
   #spanning: readonly Network[] = [];
-  /** The networks that span a node, and those in which it has ports. */
+  /** The networks that span a node, those in which it has ports, and those that it serves. */
   readonly #pinned = new Map<MachineWord, ReadonlySet<NetworkId>>();
   readonly #named = new Map<MachineWord, ReadonlySet<NetworkId>>();
+  readonly #served = new Map<MachineWord, ReadonlySet<NetworkId>>();
   readonly #held = new Map<MachineWord, ReadonlySet<NetworkId>>();
   readonly #holders = new Map<NetworkId, Set<MachineWord>>();
 
@@ -44,9 +48,9 @@ export class HolderIndex {
   }
 
   /** Why a node holds a network. */
-  reasonsOf(machine: MachineWord, network: NetworkId): { readonly isPinned: boolean; readonly hasPort: boolean } {
-    const has = (of: ReadonlyMap<MachineWord, ReadonlySet<NetworkId>>) => of.get(machine)?.has(network) ?? false;
-    return { isPinned: has(this.#pinned), hasPort: has(this.#named) };
+  reasonsOf(machine: MachineWord, network: NetworkId): readonly AttachmentReason[] {
+    const reasons = { pinned: this.#pinned, port: this.#named, service: this.#served };
+    return (['pinned', 'port', 'service'] as const).filter((reason) => reasons[reason].get(machine)?.has(network));
   }
 
   network(id: NetworkId): Network | undefined {
@@ -65,7 +69,7 @@ export class HolderIndex {
   }
 
   /** Derives the networks of one node. */
-  derive({ machine, name, roles, ports }: HoldingNode): HolderChange {
+  derive({ machine, name, roles, ports, serves = [] }: HoldingNode): HolderChange {
     const before = this.heldBy(machine);
     const named = new Set(ports.map(({ network }) => this.#ids.get(network)).filter((id) => id !== undefined));
     const spanning =
@@ -73,7 +77,9 @@ export class HolderIndex {
     const pinned = new Set(spanning.map(({ id }) => id));
     this.#pinned.set(machine, pinned);
     this.#named.set(machine, named);
-    const now = new Set([...pinned, ...named]);
+    const served = new Set(serves);
+    this.#served.set(machine, served);
+    const now = new Set([...pinned, ...named, ...served]);
     this.#held.set(machine, now);
     const began = [...now].filter((id) => !before.has(id));
     const ceased = [...before].filter((id) => !now.has(id));

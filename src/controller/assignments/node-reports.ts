@@ -1,11 +1,15 @@
 /** What nodes have said of themselves in this run of host0. Another run hears it again. */
 import type { MachineWord } from '../../model/machine.ts';
-import type { NodeStatus, ObjectStatus } from '../../protocol/documents/node-assignment.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import type { GroupHearing, NodeStatus, ObjectStatus } from '../../protocol/documents/node-assignment.ts';
 
 /** What a node reports, as far as its assignment depends on it. */
 export type ReportedStatus = Pick<NodeStatus, 'ports' | 'orphans' | 'digests'> &
   Partial<
-    Pick<NodeStatus, 'said' | 'vteps' | 'objects' | 'assignment' | 'term' | 'epochsBefore' | 'runs' | 'capacity'>
+    Pick<
+      NodeStatus,
+      'said' | 'vteps' | 'groups' | 'objects' | 'assignment' | 'term' | 'epochsBefore' | 'runs' | 'capacity'
+    >
   >;
 
 /** Keeps the last report of each node. */
@@ -14,11 +18,14 @@ export class NodeReports {
   readonly #have = new Map<MachineWord, ReadonlySet<string>>();
   readonly #said = new Map<MachineWord, string>();
   readonly #objects = new Map<MachineWord, readonly ObjectStatus[]>();
+  readonly #groups = new Map<MachineWord, NonNullable<NodeStatus['groups']>>();
 
   /** @returns whether the node has said something new of its ports */
-  take(machine: MachineWord, { digests, said, objects = [] }: ReportedStatus): boolean {
+  take(machine: MachineWord, { digests, said, objects = [], groups }: ReportedStatus): boolean {
     this.#have.set(machine, new Set(Object.keys(digests)));
     this.#objects.set(machine, objects);
+    if (groups === undefined) this.#groups.delete(machine);
+    else this.#groups.set(machine, groups);
     if (said === undefined || said === this.#said.get(machine)) return false;
     this.#said.set(machine, said);
     return true;
@@ -27,6 +34,12 @@ export class NodeReports {
   /** A node whose channel has ended may be otherwise by now. */
   closed(machine: MachineWord): void {
     this.#objects.delete(machine);
+    this.#groups.delete(machine);
+  }
+
+  /** Whom a node hears in the multicast group of a network; undefined while it has not told. */
+  hearingOf(machine: MachineWord, network: NetworkId): GroupHearing | undefined {
+    return this.#groups.get(machine)?.[network];
   }
 
   /** The networks that a node has from host0; undefined before its first report. */
@@ -39,8 +52,8 @@ export class NodeReports {
     return this.#said.get(machine);
   }
 
-  /** How a port is on a node; undefined while the node has not told. @param link the port's interface */
-  portState(machine: MachineWord, link: string): ObjectStatus | undefined {
-    return this.#objects.get(machine)?.find(({ kind, id }) => kind === 'port' && id === link);
+  /** How an object is on a node; undefined while the node has not told. */
+  stateOf(machine: MachineWord, wanted: ObjectStatus['kind'], called: string): ObjectStatus | undefined {
+    return this.#objects.get(machine)?.find(({ kind, id }) => kind === wanted && id === called);
   }
 }

@@ -1,6 +1,7 @@
 /** The commands about ports that host0 places on nodes: names become networks and nodes, and each answer says how the port is. */
 import type { Mac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { AssignedPort, NodeOrphan } from '../../protocol/documents/node-assignment.ts';
 import type { PlacedPortView } from '../../protocol/documents/views.ts';
@@ -16,6 +17,8 @@ export interface PortOrdersInput {
   readonly network: (wanted: string) => Network;
   /** The mesh over which nodes hear host0; undefined while there is none. */
   readonly management: () => Pick<Network, 'id'> | undefined;
+  /** Judges whether a node can have a network. Absent: every node can. @throws MESH_MULTICAST_SEGMENT */
+  readonly admit?: (network: Network, machine: MachineWord) => void;
 }
 
 /** What a command or program asks for. */
@@ -51,20 +54,25 @@ export class PortOrders {
 
   /**
    * Makes a port on a node.
-   * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_UNFIT for the management mesh, and what `PortBook.create` throws
+   * @throws MESH_NET_UNKNOWN, MESH_NODE_UNKNOWN, MESH_MULTICAST_SEGMENT, MESH_PORT_UNFIT for the management mesh, and what `PortBook.create` throws
    */
   async create({ network: wanted, node, interface: link, ...given }: PortWish): Promise<PlacedPortView> {
     const network = this.#input.network(wanted);
     if (network.id === this.#input.management()?.id) throw inManagement(network);
-    const order = { ...given, network: network.id, ...this.#node(node), ...(link !== undefined && { link }) };
+    const place = this.#node(node);
+    this.#input.admit?.(network, place.machine);
+    const order = { ...given, network: network.id, ...place, ...(link !== undefined && { link }) };
     return this.#view(await this.#input.book.create(order, (id) => !this.#input.assignments.orphanBook.hasPort(id)));
   }
 
-  /** Moves a port to another node or interface. @throws MESH_PORT_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_TAKEN */
+  /** Moves a port to another node or interface. @throws MESH_PORT_UNKNOWN, MESH_NODE_UNKNOWN, MESH_PORT_TAKEN, MESH_MULTICAST_SEGMENT */
   async move(id: string, to: { readonly node: string; readonly interface?: string }): Promise<PlacedPortView> {
     const { interface: link } = to;
-    const moved = await this.#input.book.move(this.#input.book.find(id).id, {
-      ...this.#node(to.node),
+    const port = this.#input.book.find(id);
+    const place = this.#node(to.node);
+    this.#input.admit?.(this.#input.network(port.network), place.machine);
+    const moved = await this.#input.book.move(port.id, {
+      ...place,
       ...(link !== undefined && { link }),
     });
     return this.#view(moved);

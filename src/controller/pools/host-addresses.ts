@@ -2,8 +2,9 @@
  * The host addresses of networks: which node has which addresses on the bridge of a network. A `given` address belongs to the home
  * node, which is host0. `per-node` addresses are allocated, one in each subnet for each node that holds the network.
  */
-import { ipv4FromNumber, ipv4ToNumber, isIpv4, parseIpv4Interface } from '../../model/address/ipv4.ts';
-import { ipv6FromBigint, ipv6ToBytes, parseIpv6, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import { ipFromBigint, ipRange, ipToBigint } from '../../model/address/ip-range.ts';
+import { isIpv4 } from '../../model/address/ipv4.ts';
+import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { HostInterface } from '../../model/network/host-address.ts';
@@ -155,15 +156,15 @@ export class HostAddresses {
     const { first, count } = hostsOf(cidr);
     const size = count < SEARCH_MAX ? count : SEARCH_MAX;
     const reserved = [
-      ...subnets.flatMap(({ hostAddress }) => (hostAddress === undefined ? [] : [numberOf(hostAddress)])),
-      ...(dhcp?.hosts ?? []).flatMap(({ address }) => (address === undefined ? [] : [numberOf(address)])),
+      ...subnets.flatMap(({ hostAddress }) => (hostAddress === undefined ? [] : [ipToBigint(hostAddress)])),
+      ...(dhcp?.hosts ?? []).flatMap(({ address }) => (address === undefined ? [] : [ipToBigint(address)])),
     ];
-    const ranges = (dhcp?.ranges ?? []).map((range) => [numberOf(range.first), numberOf(range.last)] as const);
+    const ranges = (dhcp?.ranges ?? []).map((range) => [ipToBigint(range.first), ipToBigint(range.last)] as const);
     for (let offset = 0n; offset < size; offset++) {
       const at = (BigInt(this.#pool.next) + offset) % size;
       const number = first + at;
       if (reserved.includes(number) || ranges.some(([low, high]) => low <= number && number <= high)) continue;
-      const address = addressOf(number, cidr);
+      const address = ipFromBigint(number, ipRange(cidr).family);
       if (this.#pool.of(`${id}-${address}`) !== undefined) continue;
       return this.#pool.take({ network: id, cidr, machine, address }, Number((at + 1n) % size));
     }
@@ -201,21 +202,8 @@ function interfaceOf(text: string, cidr: string): HostInterface {
 
 /** The addresses that hosts may have: without that of the subnet, and in IPv4 without the broadcast address (RFC 919, RFC 4291 §2.6.1). */
 function hostsOf(cidr: string): { readonly first: bigint; readonly count: bigint } {
-  if (cidr.includes(':')) {
-    const { address, length } = parseIpv6Interface(cidr);
-    const count = 1n << BigInt(128 - length);
-    return count <= 2n ? { first: numberOf(address), count } : { first: numberOf(address) + 1n, count: count - 1n };
-  }
-  const { address, length } = parseIpv4Interface(cidr);
-  const count = 1n << BigInt(32 - length);
-  return count <= 2n ? { first: numberOf(address), count } : { first: numberOf(address) + 1n, count: count - 2n };
-}
-
-function numberOf(address: HostInterface['address']): bigint {
-  if (isIpv4(address)) return BigInt(ipv4ToNumber(address));
-  return BigInt(`0x${Buffer.from(ipv6ToBytes(address)).toString('hex')}`);
-}
-
-function addressOf(number: bigint, cidr: string): string {
-  return cidr.includes(':') ? ipv6FromBigint(number) : ipv4FromNumber(Number(number));
+  const { family, first, last } = ipRange(cidr);
+  const count = last - first + 1n;
+  if (count <= 2n) return { first, count };
+  return { first: first + 1n, count: family === 'ipv6' ? count - 1n : count - 2n };
 }

@@ -2,7 +2,8 @@
  * The IPv6 prefixes of networks: /64s of one /48 that is made at random with the store (RFC 4193), or prefixes that were given by
  * hand.
  */
-import { type Ipv6Cidr, ipv6InSubnet, ipv6Subnet, parseIpv6, parseIpv6Interface } from '../../model/address/ipv6.ts';
+import { ipRange, rangesOverlap } from '../../model/address/ip-range.ts';
+import { type Ipv6Cidr, ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import { genid } from '../../model/genid.ts';
 import type { Store } from '../../store/store.ts';
@@ -43,7 +44,8 @@ export class PrefixPool {
     for (let offset = 0; offset < SUBNETS; offset++) {
       const id = (this.#pool.next + offset) % SUBNETS;
       const prefix = ipv6Subnet(parseIpv6(`${this.#site}:${id.toString(16)}::`), 64);
-      if (this.#pool.of(prefix) !== undefined || taken.some((other) => overlap(other, prefix))) continue;
+      if (this.#pool.of(prefix) !== undefined || taken.some((other) => rangesOverlap(ipRange(other), ipRange(prefix))))
+        continue;
       return { prefix, move: this.#pool.take({ value: prefix, owner }, (id + 1) % SUBNETS) };
     }
     throw new MeshError('MESH_NET_PREFIXES_EXHAUSTED', `all /64s of ${this.#site}::/48 are taken`, {
@@ -56,7 +58,9 @@ export class PrefixPool {
   /** Takes a prefix that was given by hand. @throws MESH_NET_PREFIX_TWICE */
   take(prefix: Ipv6Cidr, owner: string, used: readonly Ipv6Cidr[] = []): PoolMove {
     const outside = used.map((value) => ({ value, owner: 'another network' }));
-    const other = [...this.#pool.grants, ...outside].find(({ value }) => overlap(value, prefix));
+    const other = [...this.#pool.grants, ...outside].find(({ value }) =>
+      rangesOverlap(ipRange(value), ipRange(prefix)),
+    );
     if (other === undefined) return this.#pool.take({ value: prefix, owner });
     throw new MeshError('MESH_NET_PREFIX_TWICE', `prefix ${prefix} overlaps ${other.value}, that of ${other.owner}`, {
       operation: 'take a prefix',
@@ -80,11 +84,4 @@ export class PrefixPool {
   has(prefix: Ipv6Cidr): boolean {
     return this.#pool.of(prefix) !== undefined;
   }
-}
-
-function overlap(a: string, b: string): boolean {
-  const [first, second] = [parseIpv6Interface(a), parseIpv6Interface(b)];
-  return first.length <= second.length
-    ? ipv6InSubnet(second.address, ipv6Subnet(first.address, first.length))
-    : ipv6InSubnet(first.address, ipv6Subnet(second.address, second.length));
 }

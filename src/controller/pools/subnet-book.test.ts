@@ -12,7 +12,7 @@ import {
   parseIpv4Cidr,
 } from '../../model/address/ipv4.ts';
 import { bestFit, poolExhausted } from './best-fit.ts';
-import { type Allocation, host0AddressIn, SubnetBook, type SubnetRules } from './subnet-book.ts';
+import { host0AddressIn, type SubnetAllocation, SubnetBook, type SubnetRules } from './subnet-book.ts';
 
 const subnets = (...texts: readonly string[]): Ipv4Cidr[] => texts.map(parseIpv4Cidr);
 const POOLS = subnets('10.11.0.0/16', '192.168.0.0/23');
@@ -136,7 +136,7 @@ test('a wish is a subnet or a size; a subnet that overlaps is reported, and one 
 
 test('the allocations of a file of before are taken over once, and a release is not undone by it', async () => {
   const store = new MemoryStore();
-  const known: Allocation = { subnet: parseIpv4Cidr('192.168.0.128/25'), origin: 'dynamic', ports: ['eth1'] };
+  const known: SubnetAllocation = { subnet: parseIpv4Cidr('192.168.0.128/25'), origin: 'dynamic', ports: ['eth1'] };
   const former = async () => [known];
   const book = await SubnetBook.open({ store, rules: RULES, former });
   expect(book.allocate(['eth1'], [])).toEqual(known);

@@ -12,7 +12,7 @@ import { bestFit, poolExhausted } from './best-fit.ts';
 import { Pool, poolRecords, takeAndGive } from './pool.ts';
 
 /** The subnet of one segment, with the keys of its record in the store. */
-export interface Allocation {
+export interface SubnetAllocation {
   readonly subnet: Ipv4Cidr;
   readonly origin: 'manual' | 'dynamic';
   /** The names of host0's NICs on the segment when the subnet was allocated, first the one that serves the segment. */
@@ -20,7 +20,7 @@ export interface Allocation {
 }
 
 /** The form of an allocation, in the store and in the file of earlier versions. */
-export const AllocationShape: form.Shape<Allocation> = form.object({
+export const SubnetAllocationShape: form.Shape<SubnetAllocation> = form.object({
   subnet: Ipv4CidrShape,
   origin: form.oneOf(['manual', 'dynamic']),
   ports: form.listOf(DeviceShape, 1_024),
@@ -33,7 +33,7 @@ export interface SubnetBookInput {
   readonly store: Store;
   readonly rules: SubnetRules;
   /** The allocations of an earlier version, which kept them in a file. Asked for when the store has no pool yet. */
-  readonly former?: () => Promise<readonly Allocation[]>;
+  readonly former?: () => Promise<readonly SubnetAllocation[]>;
 }
 
 /** An entry of `manual_subnets` for the segment of one NIC: a subnet, or the length of its prefix. */
@@ -55,15 +55,20 @@ export function host0AddressIn(subnet: Ipv4Cidr): Ipv4 {
   return ipv4Range(subnet).first;
 }
 
-/** The subnets that host0 has allocated to its segments. Allocation is immediate; the store follows (`saved`). */
+/** The subnets that host0 has allocated to its segments. SubnetAllocation is immediate; the store follows (`saved`). */
 export class SubnetBook {
   readonly #store: Store;
-  readonly #pool: Pool<Allocation>;
+  readonly #pool: Pool<SubnetAllocation>;
   readonly #rules: SubnetRules;
-  #allocations: readonly Allocation[];
+  #allocations: readonly SubnetAllocation[];
   #written: Promise<void> = Promise.resolve();
 
-  private constructor(store: Store, pool: Pool<Allocation>, rules: SubnetRules, allocations: readonly Allocation[]) {
+  private constructor(
+    store: Store,
+    pool: Pool<SubnetAllocation>,
+    rules: SubnetRules,
+    allocations: readonly SubnetAllocation[],
+  ) {
     this.#store = store;
     this.#pool = pool;
     this.#rules = rules;
@@ -76,7 +81,7 @@ export class SubnetBook {
    * @throws MESH_STORE_BROKEN
    */
   static async open({ store, rules, former }: SubnetBookInput): Promise<SubnetBook> {
-    const input = { store, name: POOL, form: poolRecords(POOL, ({ subnet }) => subnet, AllocationShape) };
+    const input = { store, name: POOL, form: poolRecords(POOL, ({ subnet }) => subnet, SubnetAllocationShape) };
     const pool = await Pool.open({ ...input, first: 0, leap: 0 });
     const before = pool.isNew ? ((await former?.()) ?? []) : pool.grants;
     const book = new SubnetBook(
@@ -89,12 +94,12 @@ export class SubnetBook {
     return book;
   }
 
-  get allocations(): readonly Allocation[] {
+  get allocations(): readonly SubnetAllocation[] {
     return this.#allocations;
   }
 
   /** The allocation of the segment that has one of these NICs. */
-  of(nics: readonly string[]): Allocation | undefined {
+  of(nics: readonly string[]): SubnetAllocation | undefined {
     return this.#allocations.find(({ ports }) => ports.some((nic) => nics.includes(nic)));
   }
 
@@ -105,7 +110,7 @@ export class SubnetBook {
    * @param used the subnets of this machine's own addresses, and those of other DHCP servers
    * @throws MESH_BOOT_POOL_EXHAUSTED
    */
-  allocate(nics: readonly string[], used: readonly Ipv4Cidr[]): Allocation {
+  allocate(nics: readonly string[], used: readonly Ipv4Cidr[]): SubnetAllocation {
     const known = this.of(nics);
     if (known !== undefined) return known;
     const made = this.propose(nics, used);
@@ -115,7 +120,7 @@ export class SubnetBook {
   }
 
   /** As `allocate`, but records nothing: for dry mode. @throws MESH_BOOT_POOL_EXHAUSTED */
-  propose(nics: readonly string[], used: readonly Ipv4Cidr[]): Allocation {
+  propose(nics: readonly string[], used: readonly Ipv4Cidr[]): SubnetAllocation {
     const known = this.of(nics);
     if (known !== undefined) return known;
     const { pools, defaultLength, wishes } = this.#rules;
@@ -176,7 +181,10 @@ export class SubnetBook {
  * Whether the settings still allow an allocation. If its subnet came from `manual_subnets`, or if they name one for the segment
  * now, the two must be equal. Otherwise the subnet must lie in a pool and have the size that is set.
  */
-function isStillAllowed({ subnet, origin, ports }: Allocation, { pools, defaultLength, wishes }: SubnetRules): boolean {
+function isStillAllowed(
+  { subnet, origin, ports }: SubnetAllocation,
+  { pools, defaultLength, wishes }: SubnetRules,
+): boolean {
   const wish = wishes.find(({ port }) => ports.includes(port))?.subnet;
   if (origin === 'manual' || typeof wish === 'string') return wish === subnet;
   return ipv4Length(subnet) === (wish ?? defaultLength) && pools.some((pool) => ipv4Overlap(pool, subnet));

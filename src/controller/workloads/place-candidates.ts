@@ -69,10 +69,13 @@ export class PlaceCandidates {
         record.workload.name !== workload &&
         ((record.at?.machine === machine && holdsMemory(record, reports)) || record.moving?.machine === machine),
     );
-    const usedBy = (uuid: string) => usedBytes(reports.runOn(machine, workloadIdOf(uuid)));
-    const promised = here.map((record) => ({ workload: record.workload, usedBytes: usedBy(record.workload.uuid) }));
+    const runOf = ({ workload: { uuid } }: WorkloadRecord) => reports.runOn(machine, workloadIdOf(uuid));
+    const promised = here.map((record) => {
+      const run = runOf(record);
+      return { workload: record.workload, usedBytes: usedBytes(run), volumeBytes: run?.volumeDemandBytes };
+    });
     const own = book.get(workload);
-    const freed = own === undefined ? 0 : usedBy(own.workload.uuid);
+    const freed = own === undefined ? 0 : usedBytes(runOf(own));
     const capacity = reports.capacityOf(machine);
     return {
       machine,
@@ -84,6 +87,7 @@ export class PlaceCandidates {
   }
 }
 
+/** What a workload has taken. Volumes in memory stay when it has stopped. */
 function usedBytes(run: WorkloadRun | undefined): number {
-  return isAlive(run) ? (run?.memoryBytes ?? 0) + (run?.volumeMemoryBytes ?? 0) : 0;
+  return (isAlive(run) ? (run?.memoryBytes ?? 0) : 0) + (run?.volumeMemoryBytes ?? 0);
 }

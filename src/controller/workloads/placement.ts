@@ -19,22 +19,30 @@ export interface WorkloadPromise {
   readonly workload: Workload;
   /** What the emulator and the volumes take now. */
   readonly usedBytes: number;
+  /** What the volumes in memory may come to take, as far as the node has told: the workload may not say the size of an image. */
+  readonly volumeBytes?: number | undefined;
 }
 
 const MEBIBYTE = 1024 * 1024;
 /** What an emulator takes beside the memory of its guest: measured with one disk and one card. */
 const OVERHEAD_BYTES = { tcg: 100 * MEBIBYTE, kvm: 40 * MEBIBYTE, none: 100 * MEBIBYTE } as const;
 
-/** The memory that a workload may come to take on a node. On a node without a disk, its disks are in memory, too. */
-export function demandBytes(workload: Workload, { accelerator, volumes }: NodeCapacity): number {
+/**
+ * The memory that a workload may come to take on a node. On a node without a disk, its disks are in memory, too.
+ * @param toldBytes what the node says of its volumes there; undefined before it has made them
+ */
+export function demandBytes(workload: Workload, { accelerator, volumes }: NodeCapacity, toldBytes?: number): number {
   const disks = volumes === 'memory' ? workload.volumes.map(({ sizeBytes = 0 }) => sizeBytes) : [];
-  return workload.memoryBytes + OVERHEAD_BYTES[accelerator] + disks.reduce((sum, bytes) => sum + bytes, 0);
+  const volumeBytes = toldBytes ?? disks.reduce((sum, bytes) => sum + bytes, 0);
+  return workload.memoryBytes + OVERHEAD_BYTES[accelerator] + volumeBytes;
 }
 
 /** The memory that nobody has been promised: what is free now, less what the workloads there may still take. */
 export function freeBytes({ capacity, promised }: Pick<PlaceCandidate, 'capacity' | 'promised'>): number {
   if (capacity === undefined) return 0;
-  const open = promised.map(({ workload, usedBytes }) => Math.max(0, demandBytes(workload, capacity) - usedBytes));
+  const open = promised.map(({ workload, usedBytes, volumeBytes }) =>
+    Math.max(0, demandBytes(workload, capacity, volumeBytes) - usedBytes),
+  );
   return capacity.availableBytes - open.reduce((sum, bytes) => sum + bytes, 0);
 }
 

@@ -1,6 +1,7 @@
 /** The ports of a workload's cards: which are to be made, moved and removed when the workload changes or goes elsewhere. */
 import { isDeepStrictEqual } from 'node:util';
 import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { WorkloadNetwork } from '../../model/workload/network.ts';
 import type { Workload } from '../../model/workload/workload.ts';
@@ -14,6 +15,8 @@ export interface CardNetworks {
   /** The mesh over which nodes hear host0; undefined while there is none. */
   readonly management: () => Pick<Network, 'id'> | undefined;
   readonly ports: Pick<PortBook, 'all'>;
+  /** Judges whether a node can have a network. Absent: every node can. @throws MESH_MULTICAST_SEGMENT */
+  readonly admit?: (network: Network, machine: MachineWord) => void;
 }
 
 /** What happens to the ports of a workload. */
@@ -43,7 +46,7 @@ export function networkOfCard({ network: wanted }: WorkloadNetwork, { network, m
  * The ports that a workload needs on a node, beside those that it has. A port goes on with its id and its Ethernet address, where
  * its card is in the same network as before, also when the card has other IP addresses.
  * @param before undefined for a new workload
- * @throws those of `networkOfCard`
+ * @throws those of `networkOfCard`, MESH_MULTICAST_SEGMENT
  */
 export function planCards(
   workload: Workload,
@@ -58,6 +61,7 @@ export function planCards(
   const steps: string[] = [];
   for (const card of workload.networks) {
     const network = networkOfCard(card, networks);
+    if (before?.at?.machine !== at.machine) networks.admit?.(network, at.machine);
     const port = known.get(before?.ports[card.id] ?? '');
     const isSame = port?.network === network.id && (card.mac === undefined || card.mac === port.mac);
     if (port === undefined || !isSame) {

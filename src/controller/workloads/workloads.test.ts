@@ -92,6 +92,31 @@ test('on a node without a disk, disks are in memory and count', async () => {
   ).resolves.toBeDefined();
 });
 
+test('disks in memory count with what they may come to take, and what they have taken is not taken off twice', async () => {
+  const { orders, node, reports } = await host0();
+  const inMemory = { ...capacity, volumes: 'memory' as const };
+  node(A, 8, { volumes: 'memory' });
+  // An image: its size is known when the node has it.
+  const volumes = [{ id: 'root', type: 'qcow2' as const, path: 'a.qcow2', source: 'isos/debian.qcow2' }];
+  await orders.start('web', { workload: workloadNamed('web', { memoryBytes: GIB, volumes }) });
+  const run = runOf(workloadIdOf('uuid-web'), { generation: 1, memoryBytes: GIB, volumeMemoryBytes: GIB });
+  const told = (volumeDemandBytes: number) =>
+    reports.reported(A, {
+      runs: [{ ...run, volumeDemandBytes }],
+      capacity: { ...inMemory, availableBytes: 6 * GIB },
+    });
+  // 6 GiB are free; the guest's emulator may take 0.1 more, and its disk of 4 GiB may take 3 more.
+  told(4 * GIB);
+  const order = (memoryBytes: number) => workloadNamed('next', { memoryBytes, volumes: [], networks: [] });
+  const dry = { dryRun: true };
+  await expect(orders.start('next', { ...dry, workload: order(3 * GIB) })).rejects.toMatchObject({
+    code: 'MESH_WORKLOAD_NO_ROOM',
+  });
+  await orders.start('next', { ...dry, workload: order(2.5 * GIB) });
+  told(GIB);
+  await orders.start('next', { ...dry, workload: order(5.5 * GIB) });
+});
+
 test.each([
   ['unknown', { node: 'node9' }, 'MESH_NODE_UNKNOWN'],
   ['away', { node: 'node3' }, 'MESH_NODE_OFFLINE'],

@@ -39,7 +39,8 @@ export function unsupportedError(network: Network): MeshError | undefined {
 }
 
 function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[] {
-  const isUsed = hostAddress.kind === 'given' || hostAddress.kind === 'per-node';
+  // Without host addresses, the subnets are those that services of the network announce and serve.
+  const isUsed = hostAddress.kind !== 'derived';
   return [
     ...subnets.flatMap((subnet, index) => {
       const services = SERVICES.filter((service) => subnet[service] !== undefined && subnet[service] !== false);
@@ -49,7 +50,8 @@ function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[]
       ? [
           {
             path: 'subnets',
-            remedy: 'Choose the hostAddress given or per-node: nodes then have addresses in the subnets',
+            remedy:
+              'Choose the hostAddress none, for services, or given or per-node: nodes then have addresses in the subnets',
           },
         ]
       : []),

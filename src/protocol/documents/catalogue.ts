@@ -12,18 +12,47 @@ export type NetworkActivity =
   /** Not used, because an older network has its number, its name or one of its devices. */
   | { readonly phase: 'refused'; readonly error: ErrorDocument };
 
+/** Multicast does not pass from one node of a network to another. */
+export interface SilentPair {
+  readonly from: string;
+  readonly to: string;
+  /** Nothing arrives; a router is between that the hop limit does not allow for; the nodes are on different segments. */
+  readonly why: 'silence' | 'router' | 'segments';
+}
+
+/** Between which nodes of a network with multicast peers multicast passes. */
+export interface MulticastView {
+  /** The nodes that have listened for long enough. */
+  readonly hears: readonly string[];
+  /** The number of ordered pairs among them between which it passes. */
+  readonly pairs: number;
+  readonly silent: readonly SilentPair[];
+  /** The nodes that have not told, or have not listened for long enough. */
+  readonly pending: readonly string[];
+}
+
 /** A network of the catalogue (`GET /v1/catalogue`). */
 export interface CatalogueView {
   readonly network: Network;
   readonly activity: NetworkActivity;
   /** The nodes that have ports in the network, each with their interfaces. Only where one network is asked for, and not from an older host0. */
   readonly holders?: readonly { readonly node: string; readonly ports: readonly string[] }[];
+  /** Only where one network with multicast peers is asked for. */
+  readonly multicast?: MulticastView;
+}
+
+/** A document of a network that a person wrote into the store, and that host0 does not take up. */
+export interface RefusedDocument {
+  /** Where it is in the store. */
+  readonly key: string;
+  readonly error: ErrorDocument;
 }
 
 /**
  * What is wanted of a network: the parts of its document that are named, as JSON. host0 fills in the others. A document of
  * `mesh network show --json` is such an order, too. Beside the parts of a network an order may have `prefix`: a /64 for the nodes
- * that have the network, or `auto`, for which host0 allocates one.
+ * that have the network, or `auto`, for which host0 allocates one; and `addressPools`, names of address
+ * pools, each of which gives the network a subnet.
  */
 export type NetworkOrder = Readonly<Record<string, unknown>>;
 

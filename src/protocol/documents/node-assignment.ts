@@ -18,6 +18,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
+import type { AssignedService } from './service/assigned-service.ts';
 import type { AssignedWorkload, NodeCapacity, WorkloadRun } from './workload/assigned-workload.ts';
 
 /** The newest format of the assignment that this version writes and reads. host0 also writes the one before, if there is one. */
@@ -70,12 +71,6 @@ export type AttachmentPeers =
   | { readonly kind: 'assigned'; readonly peers: readonly AssignedPeer[] }
   /** By a multicast group, by a list in the network itself, or not at all: there is nothing to tell. */
   | { readonly kind: 'multicast' | 'explicit' | 'none' };
-
-/** A service that the node runs for a network, such as DHCP. There is none yet: an assignment of this version has none. */
-export interface AssignedService {
-  readonly kind: string;
-  readonly id: string;
-}
 
 /** One network on one node. */
 export interface NodeAttachment {
@@ -208,6 +203,14 @@ export interface NodeOrphan extends Orphan {
   readonly node: string;
 }
 
+/** Whom a node hears in the multicast group of a network. */
+export interface GroupHearing {
+  /** The nodes, each with the fewest hops that a hello of it needed: 1 when no router is between. */
+  readonly hears: readonly { readonly machine: MachineWord; readonly hops: number }[];
+  /** The node has listened for long enough: who is not in the list does not come through. */
+  readonly settled: boolean;
+}
+
 /** What a node tells host0 of itself: the status stream of the channel. */
 export interface NodeStatus {
   /** The newest format of an assignment that the node reads. */
@@ -239,6 +242,8 @@ export interface NodeStatus {
    * others it is at the node's address towards host0, which host0's kernel sees.
    */
   readonly vteps?: Readonly<Record<NetworkId, Ipv4 | Ipv6>>;
+  /** Whom the node hears in the groups of its networks with multicast peers. Absent: it has none, or is an older node. */
+  readonly groups?: Readonly<Record<NetworkId, GroupHearing>>;
 }
 
 /** The answer to `PUT /assignment`. */

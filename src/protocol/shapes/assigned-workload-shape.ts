@@ -29,6 +29,7 @@ export const AssignedWorkloadShape: form.Shape<AssignedWorkload> = form.object({
   workload: WorkloadShape,
   ports: form.recordOf(PartIdShape, PortIdShape, WORKLOAD_PARTS_MAX),
   wanted: form.oneOf(WANTED_RUNS),
+  arrived: form.exactOptional(form.string({ pattern: /^[\da-f]{16}$/ })),
 });
 
 /** How a workload runs. */
@@ -45,6 +46,7 @@ export const WorkloadRunShape: form.Shape<WorkloadRun> = form.object({
   cpuMode: form.exactOptional(CpuModeShape),
   restarts: form.otherwise(form.int(0), 0),
   volumeMemoryBytes: form.exactOptional(Bytes),
+  volumeDemandBytes: form.exactOptional(Bytes),
   memoryBytes: form.exactOptional(Bytes),
   cpuSec: form.exactOptional(form.number()),
 });

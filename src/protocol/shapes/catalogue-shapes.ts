@@ -1,5 +1,11 @@
 /** The forms of what host0 tells of its catalogue of networks. */
-import type { CatalogueChange, CatalogueView, NetworkActivity } from '../documents/catalogue.ts';
+import type {
+  CatalogueChange,
+  CatalogueView,
+  MulticastView,
+  NetworkActivity,
+  RefusedDocument,
+} from '../documents/catalogue.ts';
 import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
 import { ErrorShape, NodeNameShape, TextShape } from './parts.ts';
@@ -14,6 +20,19 @@ const ActivityShape: form.Shape<NetworkActivity> = form.variants('phase', [
   form.object({ phase: form.literal('refused'), error: ErrorShape }),
 ]);
 
+/** More pairs than host0 tells. */
+const PAIRS_MAX = 1_000_000;
+
+const MulticastViewShape: form.Shape<MulticastView> = form.object({
+  hears: form.listOf(NodeNameShape, LIST_MAX),
+  pairs: form.int(0),
+  silent: form.listOf(
+    form.object({ from: NodeNameShape, to: NodeNameShape, why: form.oneOf(['silence', 'router', 'segments']) }),
+    PAIRS_MAX,
+  ),
+  pending: form.listOf(NodeNameShape, LIST_MAX),
+});
+
 /** The form of a network of the catalogue. */
 export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   network: NetworkShape,
@@ -21,7 +40,11 @@ export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   holders: form.exactOptional(
     form.listOf(form.object({ node: NodeNameShape, ports: form.listOf(form.string(), LIST_MAX) }), LIST_MAX),
   ),
+  multicast: form.droppable(MulticastViewShape),
 });
+
+/** The form of a document that is not taken up. */
+export const RefusedDocumentShape: form.Shape<RefusedDocument> = form.object({ key: TextShape, error: ErrorShape });
 
 /** The form of the answer to a change. */
 export const CatalogueChangeShape: form.Shape<CatalogueChange> = form.object({

@@ -13,17 +13,18 @@ import { MEMBERS_MAX } from '../documents/membership.ts';
 import {
   type AssignedPeer,
   type AssignedPort,
-  type AssignedService,
   type AssignmentAnswer,
   type AttachmentPeers,
   type AttachmentReason,
   attachmentDigest,
+  type GroupHearing,
   NODE_ASSIGNMENT_FORMAT,
   type NodeAssignment,
   type NodeAttachment,
   type NodeOrphan,
   type NodeStatus,
   type ObjectKind,
+  type ObjectState,
   type ObjectStatus,
   type RefusedFrames,
   type UnchangedAttachment,
@@ -49,6 +50,7 @@ import {
   UnderlayAddressShape,
   VersionShape,
 } from './parts.ts';
+import { AssignedServiceShape } from './service/assigned-service-shape.ts';
 
 /** More ports than a machine has interfaces. */
 const PORTS_MAX = 65_536;
@@ -104,11 +106,6 @@ const PeersShape: form.Shape<AttachmentPeers> = form.variants('kind', [
   form.object({ kind: form.oneOf(['multicast', 'explicit', 'none']) }),
 ]);
 
-const ServiceShape: form.Shape<AssignedService> = form.object({
-  kind: form.string({ max: 64 }),
-  id: form.string({ max: 64 }),
-});
-
 /** Why a node has a network. */
 export const ReasonsShape: form.Shape<readonly AttachmentReason[]> = form.listOf(
   form.oneOf(['file', 'port', 'service', 'pinned']),
@@ -121,7 +118,7 @@ export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   reasons: ReasonsShape,
   peers: PeersShape,
   hostAddresses: form.exactOptional(form.listOf(HostInterfaceShape, NETWORK_LIST_MAX)),
-  services: form.listOf(ServiceShape, SERVICES_MAX),
+  services: form.listOf(AssignedServiceShape, SERVICES_MAX),
 });
 
 /** One port of a node. Also the form on the node's disk. */
@@ -240,6 +237,18 @@ function unsupportedObject(kind: ObjectKind, value: unknown): UnsupportedObject 
   return { kind, id: document.id, why: `${why}, which this version of Meshwork does not know` };
 }
 
+/** How an object is, without the object. */
+export const StateShape: form.Shape<ObjectState> = form.variants('state', [
+  form.object({ state: form.literal('ready') }),
+  form.object({ state: form.literal('pending'), why: TextShape, ageSec: form.int(0) }),
+  form.object({
+    state: form.literal('failed'),
+    code: form.mapped(form.string(), errorCodeOf),
+    message: TextShape,
+    remedy: TextShape,
+  }),
+]);
+
 const ObjectFields = {
   kind: ObjectKindShape,
   id: ObjectIdShape,
@@ -268,6 +277,11 @@ export const AssignmentAnswerShape: form.Shape<AssignmentAnswer> = form.variants
   form.object({ accepted: form.literal(false), error: ErrorShape }),
 ]);
 
+const GroupHearingShape: form.Shape<GroupHearing> = form.object({
+  hears: form.listOf(form.object({ machine: MachineWordShape, hops: form.int(1) }), MEMBERS_MAX),
+  settled: form.boolean(),
+});
+
 /** What a node tells of itself. The documents of orphans are read when they are adopted. */
 export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   instance: form.exactOptional(form.string({ max: 64 })),
@@ -292,6 +306,7 @@ export const NodeStatusShape: form.Shape<NodeStatus> = form.object({
   runs: form.droppable(form.listOf(WorkloadRunShape, WORKLOADS_MAX)),
   capacity: form.droppable(NodeCapacityShape),
   vteps: form.droppable(form.recordOf(NetworkIdShape, UnderlayShape, NETWORKS_MAX)),
+  groups: form.droppable(form.recordOf(NetworkIdShape, GroupHearingShape, NETWORKS_MAX)),
 });
 
 function malformed(fault: string): MeshError {

@@ -18,7 +18,8 @@ export interface AcceleratorProbe {
 
 /** A guest with KVM prints in some 100 ms, most of which is the start of QEMU. */
 const PROBE_MS = 2_000;
-const KVM = '/dev/kvm';
+/** The device of KVM. */
+export const KVM = '/dev/kvm';
 const SIGN = 'K';
 const SECTOR_BYTES = 512;
 
@@ -28,15 +29,21 @@ const SECTOR_BYTES = 512;
  */
 const CODE = [0xba, 0xf8, 0x03, 0xb0, SIGN.charCodeAt(0), 0xee, 0xba, 0x01, 0x05, 0xee, 0xf4, 0xeb, 0xfd];
 
-/** Finds the accelerator. Takes at most two seconds. Rejects never. */
-export async function probeAccelerator(clock: Clock, device: string = KVM): Promise<AcceleratorProbe> {
+/** Why the device of KVM cannot be opened, as a sentence; undefined if it can be. A device that opens need not work. */
+export function kvmClosed(device: string = KVM): string | undefined {
   try {
     accessSync(device, constants.R_OK | constants.W_OK);
+    return undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? `This machine has no ${device}.` : `${device} cannot be opened (${code}).`;
-    return { accelerator: 'tcg', why };
+    return code === 'ENOENT' ? `This machine has no ${device}.` : `${device} cannot be opened (${code}).`;
   }
+}
+
+/** Finds the accelerator. Takes at most two seconds. Rejects never. */
+export async function probeAccelerator(clock: Clock, device: string = KVM): Promise<AcceleratorProbe> {
+  const closed = kvmClosed(device);
+  if (closed !== undefined) return { accelerator: 'tcg', why: closed };
   const answer = await guestPrints('kvm', clock);
   return answer === undefined ? { accelerator: 'kvm' } : { accelerator: 'tcg', why: answer };
 }

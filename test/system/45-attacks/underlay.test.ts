@@ -2,7 +2,6 @@
  * What machines on the underlay cannot do: join from the network of host0's uplink, send as a member that is elsewhere,
  * and fill the tables and agents of all nodes with made-up Ethernet addresses.
  */
-import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
@@ -22,12 +21,13 @@ import { noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { PingSet } from '../ping-set.ts';
 import { allAnswer, reachable } from '../reach.ts';
+import { retainedKbOf } from '../retained-memory.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
 const { vni, device } = EXAMPLE_MESH.type;
 const NOTICE_DEADLINE_MS = 15_000;
-const GROWTH_MAX_BYTES = 20 * 1024 * 1024;
+const GROWTH_MAX_KB = 4 * 1024;
 const MADE_UP = 200_000;
 
 const shared = forAllTests();
@@ -150,12 +150,10 @@ test('a packet is not believed where its source is not, and honest members lose 
 
 test('a member that makes up Ethernet addresses fills a bounded table, and no agent', async () => {
   const victims = [host0, node1, node3];
-  const rssOf = (host: LabHost) => {
-    const text = readFileSync(`/proc/${lab.process(host, 'agent')?.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
-  };
+  const retainedKb = () =>
+    Promise.all(victims.map((host) => retainedKbOf(lab.process(host, 'agent'), netnsPath(host.netns))));
   const leftBefore = await leaves();
-  const rssBefore = victims.map(rssOf);
+  const retainedBefore = await retainedKb();
   await makeUpMacs(netnsPath(node2.netns), device, MADE_UP);
   for (const host of victims) {
     const finding = await until('the agent has noticed', NOTICE_DEADLINE_MS, async () => {
@@ -167,9 +165,9 @@ test('a member that makes up Ethernet addresses fills a bounded table, and no ag
     expect(entries).toBeGreaterThan(12_000);
     expect(entries).toBeLessThan(30_000);
   }
-  const growth = victims.map((host, i) => rssOf(host) - (rssBefore[i] ?? 0));
-  console.log(`agents grew by ${growth.map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`).join(', ')}`);
-  expect(Math.max(...growth)).toBeLessThan(GROWTH_MAX_BYTES);
+  const grownKb = (await retainedKb()).map((kb, i) => kb - (retainedBefore[i] ?? 0));
+  console.log(`agents grew by ${grownKb.join(', ')} kB`);
+  expect(Math.max(...grownKb)).toBeLessThan(GROWTH_MAX_KB);
   await allAnswer(EXAMPLE_MESH, lab.hosts);
   expect(await leaves()).toEqual(leftBefore);
 

@@ -63,6 +63,7 @@ test('before the start, the remedy is the command that enables the service', asy
 
 test('the services start, never give up, and their logs are shown', async () => {
   await machine.mustRun('systemctl', 'enable', '--now', ...SERVICES);
+  expect((await mesh('status')).said).not.toContain('not running');
   await isWell();
   for (const service of SERVICES) {
     const words = ['show', '--property', 'StartLimitIntervalUSec', '--value', service];

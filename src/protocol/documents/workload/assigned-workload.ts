@@ -17,6 +17,8 @@ export interface AssignedWorkload {
   /** The id of the port (`AssignedPort.id`) of each network card, by the id of the card. */
   readonly ports: Readonly<Record<string, string>>;
   readonly wanted: WantedRun;
+  /** The word of the copy in which its volumes have come to this node (volume-copy.ts). */
+  readonly arrived?: string;
 }
 
 /** What a workload does on its node. */
@@ -64,8 +66,10 @@ export interface WorkloadRun {
   readonly cpuMode?: string;
   /** How often the emulator was started again by the policy since the last start that was wanted. */
   readonly restarts: number;
-  /** The memory of the node that volumes take, on a node without a disk. */
+  /** The memory of the node that volumes take now, on a node without a disk. */
   readonly volumeMemoryBytes?: number;
+  /** The memory that they may come to take: the disks that the guest sees. */
+  readonly volumeDemandBytes?: number;
   /** What the emulator uses. */
   readonly memoryBytes?: number;
   readonly cpuSec?: number;

@@ -1,0 +1,128 @@
+/** The services of networks as the store has them, in memory, and what each node is given of them. */
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import type { ServiceKind } from '../../model/network/services/network-service.ts';
+import { ROUTER_ROLE } from '../../model/network/services/service-nodes.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
+import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
+import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { Collection } from '../../store/collection.ts';
+import { RecordTable } from '../../store/record-table.ts';
+import type { Store } from '../../store/store.ts';
+import type { GivenServices } from '../assignments/given-services.ts';
+import type { SpannedNode } from '../assignments/network-span.ts';
+import { assignedService } from './assigned-services.ts';
+import { SERVICE_RECORDS, type ServiceRecord, serviceRecordName } from './service-record.ts';
+
+/** What the book reads. */
+export interface ServiceBookInput {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  /** The networks that nodes can be given. An unchanged network is the same object as before. */
+  readonly networks: () => readonly Network[];
+}
+
+/** Keeps the records. */
+export class ServiceBook implements GivenServices, HealthSource {
+  readonly #collection: Collection<ServiceRecord>;
+  readonly #table: RecordTable<ServiceRecord>;
+  readonly #networks: ServiceBookInput['networks'];
+  readonly #changes = new Signal<void>();
+  /** Emits when a record has changed, and when all were read. */
+  readonly changes: Subscribable<void> = this.#changes;
+  /** What was composed of a record and its network, until one of them is another. */
+  readonly #composed = new WeakMap<ServiceRecord, { readonly network: Network; readonly service: AssignedService }>();
+
+  private constructor({ store, clock, journal, networks }: ServiceBookInput) {
+    this.#networks = networks;
+    this.#collection = new Collection(store, SERVICE_RECORDS);
+    this.#table = new RecordTable({
+      collection: this.#collection,
+      clock,
+      onChange: () => this.#changes.emit(),
+      onLoad: async () => this.#changes.emit(),
+      onFailure: (error) => journal.failure('services unreadable', error),
+    });
+  }
+
+  /** Reads the services, and keeps trying. */
+  static async open(input: ServiceBookInput): Promise<ServiceBook> {
+    const book = new ServiceBook(input);
+    await book.#table.start();
+    return book;
+  }
+
+  get revision(): number {
+    return this.#table.revision;
+  }
+
+  /** All services, also those that are being removed. */
+  get records(): readonly ServiceRecord[] {
+    return [...this.#table.records];
+  }
+
+  /** The services of a network, in the order of their kinds. */
+  of({ number }: Pick<Network, 'number'>): readonly ServiceRecord[] {
+    return this.records.filter(({ network }) => network === number);
+  }
+
+  /** A service of a network; undefined if there is none. */
+  find({ number }: Pick<Network, 'number'>, kind: ServiceKind): ServiceRecord | undefined {
+    return this.#table.get(serviceRecordName(number, kind));
+  }
+
+  /** Writes a service over the one that the book shows. @throws MESH_STORE_* */
+  put(record: ServiceRecord): Promise<void> {
+    return this.#table.put(record);
+  }
+
+  /** Removes the record of a service. @throws MESH_STORE_* */
+  forget({ network, service }: ServiceRecord): Promise<void> {
+    return this.#table.remove(serviceRecordName(network, service.kind));
+  }
+
+  servedBy(node: SpannedNode): readonly NetworkId[] {
+    const served = new Set(this.records.filter((record) => serves(record, node)).map(({ network }) => network));
+    return this.#networks().flatMap(({ id, number }) => (served.has(number) ? [id] : []));
+  }
+
+  on(network: Network, node: SpannedNode): readonly AssignedService[] {
+    return this.of(network)
+      .filter((record) => serves(record, node))
+      .map((record) => this.assigned(network, record));
+  }
+
+  /** What the nodes that serve are given of a service. The same object until the service or its network is another. */
+  assigned(network: Network, record: ServiceRecord): AssignedService {
+    const known = this.#composed.get(record);
+    if (known?.network === network) return known.service;
+    const service = assignedService(network, record);
+    this.#composed.set(record, { network, service });
+    return service;
+  }
+
+  /** Documents that cannot be read: written by hand, damaged, or of a later version. */
+  health(): readonly Finding[] {
+    return Array.from(this.#table.spoilt, (name) => {
+      const key = this.#collection.keyOf(name);
+      const error = new MeshError('MESH_STATE_DAMAGED', `the document of a service cannot be read: ${key}`, {
+        remedy: 'Set the service again: `mesh network service set NETWORK KIND`.',
+      });
+      return findingOf(error, { object: key, severity: 'error' });
+    });
+  }
+
+  close(): void {
+    this.#table.close();
+  }
+}
+
+/** Whether a node serves: it is named, or it has the role of a router where no node is named. */
+export function serves({ service: { nodes } }: ServiceRecord, { name, machine, roles }: SpannedNode): boolean {
+  if (nodes === undefined) return roles.includes(ROUTER_ROLE);
+  return nodes.some((node) => node === name || node === machine);
+}

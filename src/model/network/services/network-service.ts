@@ -1,0 +1,24 @@
+/**
+ * The services of a network, such as router advertisements. The store has each as a document of its own, under
+ * `/v1/networks/<number in hex>/services/<kind>`. A kind is a file beside this one, and a row here.
+ */
+import * as form from '../../form.ts';
+import { type RaService, RaServiceShape } from './ra.ts';
+
+/** All kinds of services that a network can have. A version that does not carry one out refuses the kind. */
+export const SERVICE_KINDS = ['ra', 'dhcp4', 'dhcp6', 'dns', 'nat44', 'nat64', 'dns64'] as const;
+
+/** The kind of a service. */
+export type ServiceKind = (typeof SERVICE_KINDS)[number];
+
+/** What exists once in a network: it is on the active router alone. */
+export const SINGLE_KINDS: readonly ServiceKind[] = ['nat44', 'nat64'];
+
+/** One service of a network, as it is wanted. */
+export type NetworkService = RaService;
+
+/** The kinds that this version carries out. */
+export const SERVED_KINDS: readonly NetworkService['kind'][] = ['ra'];
+
+/** The form of a service in documents. */
+export const NetworkServiceShape: form.Shape<NetworkService> = form.variants('kind', [RaServiceShape]);
