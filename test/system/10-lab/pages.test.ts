@@ -59,6 +59,7 @@ test.each([
   ['mesh network', 'docs/networks.md', 'host0'],
   ['mesh port', 'docs/assignments.md', 'host0'],
   ['mesh node role', 'docs/assignments.md', 'host0'],
+  ['mesh', 'docs/addresses.md', 'host0'],
   ['mesh node orphans', 'docs/assignments.md', 'host0'],
 ])('%s … prints what %s shows, on %s', async (begin, page, host) => {
   const shown = shownCommands(pageOf(page)).filter(({ text }) => text.startsWith(begin));
