@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore({ paths, settings, clock, committed: watch.committed }),
+    openStore({ paths, name, settings, clock, committed: watch.committed, onLost: (error) => fail([error]) }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
