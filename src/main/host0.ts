@@ -103,7 +103,7 @@ async function main(): Promise<void> {
     keys,
     verification,
     management: settings.management,
-    assignments: given.assignments,
+    ...given,
     isos: join(paths.host0, 'isos'),
   });
   const settingsWatch = new SettingsWatch({

@@ -85,6 +85,7 @@ export const ERRORS = {
   MESH_DISK_REFUSED: system('The disk did not take a file.'),
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_STATE_LATER: system('A file that Meshwork keeps is of a later version of Meshwork; it is left as it is.'),
+  MESH_NET_NOT_SERVED: conflict('A service of a network is not ready in the time that was given.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
   MESH_NODE_NAME: input('The name of a node cannot stand in a member list, has changed, or is that of another.'),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
@@ -106,7 +107,7 @@ export const ERRORS = {
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
   MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
   MESH_UNDERLAY_DEVICE: conflict(
-    'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
+    'The device of the underlay that a network names has another name on this node, which is not supported.',
   ),
   MESH_ROUTER_SILENT: away(
     'No node that can be the router of a network is heard: what exists once there is not served.',

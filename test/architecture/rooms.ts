@@ -261,10 +261,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
         images: 'volumes of virtual machines',
+        moves: 'volumes that come with a virtual machine',
         assignment: 'what host0 has given',
       },
-      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      services: {
+        items: 'processes, files and spaces are items',
+        loop: 'what the loop needs of the machine',
+        desired: 'a server of a network is a service of the node',
+        assignment: 'the states of what host0 has given',
+      },
       images: {},
+      moves: { images: 'volumes, and the images that they are over' },
       console: {},
       probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
@@ -276,6 +283,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
         workloads: 'virtual machines are services of the node',
+        services: 'servers of networks are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -291,6 +299,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         capture: 'host0 asks for captures',
         console: 'host0 asks for consoles',
         images: 'host0 asks for disk images, and sends those of its own',
+        moves: 'host0 copies volumes from one node to another',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
@@ -331,6 +340,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       process: {},
       dnsmasq: {},
+      radvd: { process: 'a radvd is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
       hook: { process: 'hooks that were left running are found by pid and start time' },
     },

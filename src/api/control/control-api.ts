@@ -6,6 +6,7 @@ import type { WrittenNetworks } from '../../controller/catalogue/written-network
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -31,6 +32,7 @@ import { nodeLogHandlers } from './node-log-handlers.ts';
 import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
@@ -58,6 +60,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
@@ -124,8 +128,9 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.addresses, input.multicast, input.written),
+    ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
+    ...serviceHandlers(input.services),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

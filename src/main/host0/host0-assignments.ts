@@ -1,4 +1,5 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
+import { randomBytes } from 'node:crypto';
 import { OwnNode } from '../../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.ts';
 import { Assignments } from '../../controller/assignments/assignments.ts';
@@ -14,11 +15,12 @@ import { PortBook } from '../../controller/ports/port-book.ts';
 import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
-import { MoveFaults } from '../../controller/workloads/move-faults.ts';
+import { ServiceOrders } from '../../controller/services/service-orders.ts';
+import { MoveNotes } from '../../controller/workloads/move-notes.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
 import { addWorkloadMetrics } from '../../controller/workloads/workload-metrics.ts';
-import { followMoves } from '../../controller/workloads/workload-moves.ts';
+import { type DiskCopies, followMoves } from '../../controller/workloads/workload-moves.ts';
 import { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import { WorkloadReports } from '../../controller/workloads/workload-reports.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -46,11 +48,15 @@ export interface Host0Assignments {
   readonly ports: PortOrders;
   readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
+  /** Begins to end moves of workloads. @returns a function that stops that */
+  followMoves(copies: DiskCopies): () => void;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -71,14 +77,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   });
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
-  const services = await ServiceBook.open({ ...input, networks });
+  const serviceBook = await ServiceBook.open({ ...input, networks });
   const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
   const routers = await ActiveRouters.open({
     ...input,
-    networks: () => routedNetworks(networks(), services.records, roles, nodeCalled),
+    networks: () => routedNetworks(networks(), serviceBook.records, roles, nodeCalled),
   });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services, routers },
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services: serviceBook, routers },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
@@ -90,7 +96,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
-  for (const source of [services.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
+  for (const source of [serviceBook.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -103,27 +109,31 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
-  const faults = new MoveFaults();
-  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book, admit };
+  const notes = new MoveNotes();
+  const newWord = () => randomBytes(8).toString('hex');
+  const parts = { book: workloadBook, reports, notes, newWord };
+  const workloadParts = { ...parts, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
   addWorkloadMetrics(input.registry, () => orders.list());
-  const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
     multicast,
     ports,
     portBook: book,
     workloads: orders,
+    services,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, routers, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
+    followMoves: (copies) => followMoves({ ...input, ...workloadParts, copies, orders, epoch: () => epoch.current }),
     close: () => {
-      endMoves();
       ownNode.close();
       services.close();
+      serviceBook.close();
       routers.close();
       assignments.close();
     },

@@ -17,6 +17,7 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { SERVICE_ROUTES } from './service-routes.ts';
 import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
@@ -35,6 +36,7 @@ export const CONTROL_ROUTES = {
   },
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
+  ...SERVICE_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,
