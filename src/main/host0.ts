@@ -61,7 +61,13 @@ async function main(): Promise<void> {
   const { store } = storage;
   const verification = new KernelSourceVerification(mirror);
   const addresses = await openAddresses({ store, clock, journal, registry, paths });
-  const { catalogue, written } = await openCatalogue({ store, clock, journal, blocks: addresses.blocks });
+  const { catalogue, written } = await openCatalogue({
+    store,
+    clock,
+    journal,
+    blocks: addresses.blocks,
+    numbers: settings.networkNumbers,
+  });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
