@@ -168,15 +168,11 @@ export const ERRORS = {
   MESH_ALREADY_RUNNING: conflict('The same process, or the same lab, runs already.'),
   MESH_NOT_ROOT: denied('The operation needs root, or the group of the control socket.'),
   MESH_BOOT_PATH_UNKNOWN: missing('The boot server has no such file.'),
-  MESH_BOOT_LINK_REFUSED: denied(
-    'A link below isos is not followed: it leads out, and does not belong to root, or leads nowhere.',
-  ),
+  MESH_BOOT_LINK_REFUSED: denied('A link below isos is not followed: it leads out and is not of root, or to nothing.'),
   MESH_BOOT_NO_IMAGE: conflict('host0 has no image that this machine could boot.'),
   MESH_BOOT_NO_OVERLAY: conflict('No overlay is compiled for this machine, and no default one.'),
   MESH_BOOT_MACHINE_DOUBLE: conflict('Two machines that boot have one hardware id; the newcomer is refused.'),
-  MESH_BOOT_CARD_UNKNOWN: denied(
-    'An adopted machine asks to boot from a network card that host0 does not know as its own.',
-  ),
+  MESH_BOOT_CARD_UNKNOWN: denied('An adopted machine boots from a network card that host0 does not know as its own.'),
   MESH_BOOT_CARD_MANY: denied('One network card asks to boot as more machines than a card can be in.'),
   MESH_BOOT_MACHINES_MANY: conflict('More machines boot than host0 remembers; it forgets strangers. A warning.'),
   MESH_BOOT_FORGED: denied("A boot request names a network card that is not at the sender's address."),
