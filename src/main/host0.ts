@@ -8,7 +8,6 @@ import { managementMesh } from '../api/channel/management-mesh.ts';
 import { openControlApi } from '../api/control/control-api.ts';
 import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { NodePlaces } from '../controller/assignments/node-places.ts';
-import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
@@ -23,14 +22,15 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openDaemon } from './daemon.ts';
+import { openAddresses } from './host0/host0-addresses.ts';
 import { openAssignments } from './host0/host0-assignments.ts';
 import { openChannels } from './host0/host0-channels.ts';
 import { openEndpoints } from './host0/host0-endpoints.ts';
-import { openHooks } from './host0/host0-hooks.ts';
 import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
-import { followNetworks } from './host0/host0-networks.ts';
+import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
+import { openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, hasStarted } from './process.ts';
 
@@ -55,13 +55,13 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore(paths.state, clock, watch.committed),
+    openStore({ paths, settings, clock, committed: watch.committed }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
-  await openHooks(paths, journal);
   const verification = new KernelSourceVerification(mirror);
-  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+  const addresses = await openAddresses({ store, clock, journal, registry, paths });
+  const { catalogue, written } = await openCatalogue({ store, clock, journal, blocks: addresses.blocks });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
@@ -97,12 +97,13 @@ async function main(): Promise<void> {
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
+  const addressOrders = addresses.ordersFor(catalogue, given.portBook);
   const nodeChannels = openChannels({
     ...common,
     keys,
     verification,
     management: settings.management,
-    assignments: given.assignments,
+    ...given,
     isos: join(paths.host0, 'isos'),
   });
   const settingsWatch = new SettingsWatch({
@@ -112,23 +113,28 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, settingsWatch])
+  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
+  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
     ...common,
     path: paths.controlSock,
     catalogue,
+    written,
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
     channels: nodeChannels.channels,
     keys,
     ...given,
+    addresses: addressOrders,
+    ...ordering,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
-  const directory = await followNetworks({ ...common, paths, catalogue });
+  const directory = await followNetworks({ ...common, paths, catalogue, written });
+  ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
@@ -138,10 +144,12 @@ async function main(): Promise<void> {
     nodeChannels.close();
     given.close();
     await directory.close();
+    await ordering.close();
     await control.close();
     await machines.close();
     await controller.close();
     await catalogue.close();
+    await addresses.close();
     await Promise.all([closeKernel(), storage.close()]);
     log.close();
   });

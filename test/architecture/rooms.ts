@@ -56,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
+      store: '`mesh system backup` works without a running process',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -63,6 +64,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       here: { '.': 'the context of a command', print: 'tables, colours and progress' },
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      ipam: { '.': 'the context of a command', print: 'tables and colours' },
+      owner: { '.': 'the context of a command', print: 'tables and colours' },
+      order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -79,6 +83,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         here: 'a branch of the tree',
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
+        ipam: 'a branch of the tree',
+        owner: 'a branch of the tree',
+        order: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -194,12 +201,21 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       routers: {},
       multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
+      ipam: {
+        pools: 'blocks of addresses are values of pools',
+        catalogue: 'subnets of networks are blocks of address pools',
+        membership: 'one request with an id after the other',
+      },
       workloads: {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
+      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
+        ports: 'which Ethernet address a guest has',
+        membership: 'one change of an address after the other',
       },
       '.': {
         admission: 'one admission for all meshes',
@@ -247,6 +263,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
         images: 'volumes of virtual machines',
+        moves: 'volumes that come with a virtual machine',
         assignment: 'what host0 has given',
       },
       services: {
@@ -256,6 +273,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'the states of what host0 has given',
       },
       images: {},
+      moves: { images: 'volumes, and the images that they are over' },
       console: {},
       probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
@@ -283,6 +301,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         capture: 'host0 asks for captures',
         console: 'host0 asks for consoles',
         images: 'host0 asks for disk images, and sends those of its own',
+        moves: 'host0 copies volumes from one node to another',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {
@@ -335,9 +354,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: {
       model: 'errors, the clock and randomness',
       disk: 'directories that survive a power cut, and files that are moved aside',
+      formats: 'what host0 shows to etcd is in a file that people write',
       protocol: 'what is not well with a store is a finding',
     },
-    folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
+    folders: {
+      '.': {},
+      sqlite: { '.': 'sqlite keeps a ledger' },
+      etcd: { '.': 'what etcd has is mirrored in a ledger' },
+    },
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
@@ -430,6 +454,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         address: 'cards have addresses',
         network: 'cards are plugged into networks',
       },
+      ipam: { '.': 'forms', address: 'pools hold addresses', network: 'names have one form' },
     },
   },
 };

@@ -1,6 +1,8 @@
 /** The interface of an item kind: how its items are identified, compared, ordered, printed and put into the kernel. */
+
 import type { TableElements } from '../../kernel/nftables/element-batch.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import type { Rank } from './rank.ts';
 import type { ServiceSpace } from './space/service-space.ts';
@@ -17,8 +19,8 @@ export type Operation =
   | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string }
   | NftOperation
   | { readonly do: 'delete-deferred'; readonly link: string }
-  /** A tap comes from an ioctl, not from rtnetlink. */
-  | { readonly do: 'tap-make'; readonly link: string };
+  /** A tap comes from an ioctl, not from rtnetlink. It has its Ethernet address at once: an agent that is killed before it has set an alias finds its tap again. */
+  | { readonly do: 'tap-make'; readonly link: string; readonly mac: Mac };
 
 /** One order for the machine besides its kernel: about a process, a file or the space of services. */
 export type ServiceOperation =

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import type { AddressMaps } from '../../controller/services/address-maps.ts';
 import type { ServiceOrders } from '../../controller/services/service-orders.ts';
@@ -24,10 +26,12 @@ import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
 import { addressHandlers } from './address-handlers.ts';
 import { AskedNodes } from './asked-nodes.ts';
+import { ipamHandlers } from './ipam-handlers.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { nodeLogHandlers } from './node-log-handlers.ts';
+import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { serviceHandlers } from './service-handlers.ts';
@@ -41,12 +45,13 @@ export interface ControlApi {
 }
 
 /** The parts of host0 that the routes answer from. */
-export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
+export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, OrderHandlersInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
   readonly catalogue: NetworkCatalogue;
   readonly multicast: Pick<MulticastWatch, 'viewOf'>;
+  readonly addresses: AddressOrders;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -57,13 +62,15 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
-  readonly addresses: AddressMaps;
+  readonly addressMaps: AddressMaps;
   /** The services of networks. */
   readonly services: ServiceOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
+  /** The documents that people write into the store. */
+  readonly written?: Pick<WrittenNetworks, 'refused'>;
   /** Brings findings up to date that only a look at a disk gives. */
   readonly beforeStatus: () => Promise<void>;
 }
@@ -124,15 +131,17 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.multicast),
+    ...networkHandlers(input.catalogue, input),
+    ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
-    ...addressHandlers(input.addresses),
+    ...addressHandlers(input.addressMaps),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
+    ...orderHandlers(input),
     ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),

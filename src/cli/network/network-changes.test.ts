@@ -32,7 +32,10 @@ beforeEach(async () => {
   const { controlSock } = pathsBelow(root);
   mkdirSync(dirname(controlSock), { recursive: true });
   const table = { ...CATALOGUE_ROUTES, 'GET /v1/networks': CONTROL_ROUTES['GET /v1/networks'] };
-  stop = await listenAt(controlSock, table, { ...networkHandlers(catalogue), 'GET /v1/networks': () => [] });
+  stop = await listenAt(controlSock, table, {
+    ...networkHandlers(catalogue),
+    'GET /v1/networks': () => [],
+  });
   // Texts that are kept go with the test.
   process.env.TMPDIR = root;
   delete process.env.VISUAL;

@@ -19,6 +19,8 @@ interface PartOptions {
   readonly device?: string;
   readonly number?: number;
   readonly prefix?: string;
+  readonly ipv6Pool?: string;
+  readonly ipv4Pool?: string;
   readonly mtu?: number;
   readonly name?: string;
   readonly description?: string;
@@ -38,7 +40,8 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .addHelpText(
       'after',
       `${KEPT}\nExamples:\n  $ mesh network create blue\n  $ mesh network create red --prefix auto --mtu 1400\n` +
-        '  $ mesh network create green --peers multicast --device eth1 --plan',
+        '  $ mesh network create green --peers multicast --device eth1 --plan\n' +
+        '  $ mesh network create white --ipv6-pool customers6 --ipv4-pool customers4',
     )
     .action(async (name: string, options: PartOptions) => {
       const body = { ...orderOf(options), name };
@@ -144,13 +147,16 @@ function withParts(command: Command): Command {
       'the underlay device of its VXLAN, which multicast needs; of a foreign-bridge, the bridge of another program',
     )
     .option('--prefix <prefix>', 'a /64 for addresses of its nodes; auto: host0 allocates one; none')
+    .option('--ipv6-pool <pool>', 'an address pool that gives the network a /64 for its guests')
+    .option('--ipv4-pool <pool>', 'an address pool that gives the network an IPv4 subnet for its guests')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
     .option('--description <text>', 'a line for people')
     .option('--plan', PLAN)
     .option('--yaml', YAML);
 }
 
-function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, description }: PartOptions): NetworkOrder {
+function orderOf(options: PartOptions): NetworkOrder {
+  const { type, peers, vtep, device, number, prefix, ipv6Pool, ipv4Pool, mtu, name, description } = options;
   const vteps = vtep?.map(vtepOf);
   const carrier = {
     ...(type !== undefined && { kind: type }),
@@ -158,6 +164,10 @@ function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, descrip
     // Linux learns no ports: to a VTEP at another port than the network's, everything goes like a broadcast.
     ...(vteps?.some(({ port }) => port !== undefined) && { learning: false }),
   };
+  const addressPools = [
+    ...(ipv6Pool === undefined ? [] : [{ pool: ipv6Pool, kind: 'ipv6-prefix' }]),
+    ...(ipv4Pool === undefined ? [] : [{ pool: ipv4Pool, kind: 'ipv4-subnet' }]),
+  ];
   return {
     ...(name !== undefined && { name }),
     ...(number !== undefined && { number }),
@@ -166,6 +176,7 @@ function orderOf({ type, peers, vtep, device, number, prefix, mtu, name, descrip
       peers: { kind: peers ?? 'explicit', ...(vteps !== undefined && { vteps }) },
     }),
     ...(prefix !== undefined && { prefix }),
+    ...(addressPools.length > 0 && { addressPools }),
     ...(mtu !== undefined && { mtuBytes: mtu }),
     ...(description !== undefined && { description }),
   };

@@ -8,12 +8,14 @@ import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/addre
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ClaimBook, claimedDevices, conflictError } from '../../model/network/network-conflicts.ts';
-import { isNetworkNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { isNetworkNumber, type NetworkNumber, networkIdOf } from '../../model/network/number.ts';
+import type { Subnet } from '../../model/network/subnet.ts';
 import { unsupportedError } from '../../model/network/supported-parts.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { nameMisleads, notANumber, numberStays, numberTaken } from './catalogue-error.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
+import { wishesIn } from './subnet-blocks.ts';
 
 /** A network, with the moves of pools that are part of its transaction. */
 export interface NetworkPlan {
@@ -23,13 +25,13 @@ export interface NetworkPlan {
 
 /** Makes plans. */
 export class NetworkPlanner {
-  readonly #stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>;
+  readonly #stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks'>;
   readonly #networks: () => readonly Network[];
   readonly #isOrphan: (number: number) => boolean;
 
   /** @param networks all networks of all sources */
   constructor(
-    stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix'>,
+    stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks'>,
     networks: () => readonly Network[],
     isOrphan: (number: number) => boolean,
   ) {
@@ -44,8 +46,10 @@ export class NetworkPlanner {
     const moves: PoolMove[] = [];
     const network = undoing(moves, () => {
       const number = this.#numberFor(order, name, moves);
-      const whole = this.#withPrefix(order, { number, name }, moves);
+      const prefixed = this.#withPrefix(order, { number, name }, moves);
+      const { whole, picked } = this.#withBlocks(prefixed, { number, name }, moves);
       const made = orderedNetwork(whole, { number, name });
+      this.#moveBlocks(made, picked, moves);
       this.#mustNotCollide(made);
       this.#mustBeName(made, order.id === made.id ? made : undefined);
       return made;
@@ -64,8 +68,11 @@ export class NetworkPlanner {
     const name = order.name === undefined ? before.name : nameIn(order);
     const moves: PoolMove[] = [];
     const network = undoing(moves, () => {
-      const whole = this.#withPrefix(order, { number, name }, moves, before);
+      const kept = isEdit ? before.subnets : [];
+      const prefixed = this.#withPrefix(order, { number, name }, moves, before);
+      const { whole, picked } = this.#withBlocks(prefixed, { number, name }, moves, kept);
       const made = orderedNetwork(whole, { number, name }, isEdit ? before : undefined);
+      this.#moveBlocks(made, [...before.subnets, ...picked], moves);
       if (prefixOf(made) !== prefixOf(before)) moves.push(...this.#stored.givenPrefix(before));
       this.#mustNotCollide(made);
       this.#mustBeName(made, before);
@@ -113,6 +120,35 @@ export class NetworkPlanner {
     const prefix = prefixOfText(wanted);
     if (prefix !== known) moves.push(prefixes.take(prefix, ownerOf(name), used));
     return { ...rest, hostAddress: derived(prefix) };
+  }
+
+  /** The order with the subnets that its `addressPools` give. @param before the subnets of an order that names none */
+  #withBlocks(
+    { addressPools, ...order }: NetworkOrder,
+    { number, name }: { readonly number: NetworkNumber; readonly name: string },
+    moves: PoolMove[],
+    before: readonly Subnet[] = [],
+  ): { readonly whole: NetworkOrder; readonly picked: readonly Subnet[] } {
+    const wishes = wishesIn(addressPools);
+    const { subnets = before } = order;
+    // Something else than a list is refused with the rest of the order.
+    if (wishes.length === 0 || !Array.isArray(subnets)) return { whole: order, picked: [] };
+    const known: readonly unknown[] = subnets;
+    const picked = this.#stored.blocks.pick({ id: networkIdOf(number), name }, wishes, moves).map((cidr) => ({ cidr }));
+    const fresh = picked.filter(({ cidr }) => !known.some((subnet) => Reflect.get(part(subnet), 'cidr') === cidr));
+    return { whole: { ...order, subnets: [...known, ...fresh] }, picked };
+  }
+
+  /**
+   * Takes the subnets that are new to a network from the address pools, and gives back those that it has no more.
+   * @param before those that it had, and those that were picked for it
+   */
+  #moveBlocks(network: Network, before: readonly Subnet[], moves: PoolMove[]): void {
+    const { blocks } = this.#stored;
+    const has = (subnets: readonly Subnet[], { cidr }: Subnet) => subnets.some((subnet) => subnet.cidr === cidr);
+    for (const subnet of network.subnets) if (!has(before, subnet)) moves.push(...blocks.claim(network, subnet.cidr));
+    for (const subnet of before)
+      if (!has(network.subnets, subnet)) moves.push(...blocks.leave(network.id, subnet.cidr));
   }
 
   #mustNotCollide(network: Network): void {

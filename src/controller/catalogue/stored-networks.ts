@@ -3,7 +3,7 @@ import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { hexNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { hexNumber, type NetworkNumber, networkIdOf } from '../../model/network/number.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
 import { changedByAnother, RecordTable, type TableChange } from '../../store/record-table.ts';
@@ -11,13 +11,16 @@ import type { Change, Store } from '../../store/store.ts';
 import { NumberPool } from '../pools/number-pool.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
 import { PrefixPool } from '../pools/prefix-pool.ts';
-import { NETWORK_RECORDS, type NetworkRecord } from './network-record.ts';
+import { NETWORK_RECORDS, type NetworkRecord, type WrittenDocument } from './network-record.ts';
+import { NO_BLOCKS, type SubnetBlocks } from './subnet-blocks.ts';
 
 /** Where the networks are, and what is called when they change. */
 export interface StoredNetworksInput {
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** Absent: no address pool has the subnets of networks. */
+  readonly blocks?: SubnetBlocks;
   /** Called after the first look at the store, and after each change. */
   readonly onChange: () => void;
 }
@@ -26,6 +29,7 @@ export interface StoredNetworksInput {
 export class StoredNetworks {
   readonly numbers: NumberPool;
   readonly prefixes: PrefixPool;
+  readonly blocks: SubnetBlocks;
   readonly #input: StoredNetworksInput;
   readonly #collection: Collection<NetworkRecord>;
   readonly #table: RecordTable<NetworkRecord>;
@@ -36,6 +40,7 @@ export class StoredNetworks {
     this.#input = input;
     this.numbers = numbers;
     this.prefixes = prefixes;
+    this.blocks = input.blocks ?? NO_BLOCKS;
     this.#collection = new Collection(input.store, NETWORK_RECORDS);
     this.#table = new RecordTable({
       collection: this.#collection,
@@ -74,26 +79,30 @@ export class StoredNetworks {
     return [...this.#table.records];
   }
 
-  /** The keys of records that cannot be read: damaged, or of a later version. Their numbers stay taken. */
-  get unreadable(): readonly string[] {
-    return [...this.#table.spoilt].map((name) => this.#collection.keyOf(name));
+  /** Whether the place of a number has a document that is not a record: the number is given to no other network. */
+  isSpoilt(number: number): boolean {
+    return this.#table.spoilt.has(number.toString(16));
   }
 
-  /** Writes a new record. @throws MESH_STORE_* */
-  async add(record: NetworkRecord, moves: readonly PoolMove[]): Promise<void> {
-    await this.#commit(record.network, 0, this.#collection.put(record), moves);
-  }
-
-  /** Writes a record over the one of the same number. @throws MESH_STORE_* */
-  async put(record: NetworkRecord, moves: readonly PoolMove[] = []): Promise<void> {
+  /**
+   * Writes a record, over the one of the same number if there is one.
+   * @param over the document in its place that is not a record
+   * @throws MESH_STORE_*
+   */
+  async put(record: NetworkRecord, moves: readonly PoolMove[] = [], over?: WrittenDocument): Promise<void> {
     const name = hexNumber(record.network.number);
-    await this.#commit(record.network, this.#table.modRevisionOf(name), this.#collection.put(record), moves);
+    const modRevision = over?.modRevision ?? this.#table.modRevisionOf(name);
+    await this.#commit(record.network, modRevision, this.#collection.put(record), moves);
   }
 
-  /** Removes a record, and gives its number and its prefix back. @throws MESH_STORE_* */
+  /** Removes a record, and gives its number, its prefix and its blocks of address pools back. @throws MESH_STORE_* */
   async remove({ network }: NetworkRecord): Promise<void> {
     const name = hexNumber(network.number);
-    const moves = [this.numbers.give(network.number), ...this.givenPrefix(network)];
+    const moves = [
+      this.numbers.give(network.number),
+      ...this.givenPrefix(network),
+      ...this.blocks.leaveAll(network.id),
+    ];
     this.#removing.add(name);
     try {
       await this.#commit(network, this.#table.modRevisionOf(name), this.#collection.remove(name), moves);
@@ -122,7 +131,8 @@ export class StoredNetworks {
 
   /** Frees a number of `lost`. */
   async free(number: NetworkNumber): Promise<void> {
-    await takeAndGive(this.#input.store, [this.numbers.give(number)], [], []);
+    const moves = [this.numbers.give(number), ...this.blocks.leaveAll(networkIdOf(number))];
+    await takeAndGive(this.#input.store, moves, [], []);
   }
 
   close(): void {

@@ -72,6 +72,7 @@ export class Pool<G> {
   readonly #collection: Collection<G>;
   readonly #cursor: Collection<Cursor>;
   readonly #epoch: string;
+  readonly #name: string;
   /** By value. Those of transactions under way are in it, too. */
   readonly #grants: Map<string, G>;
   #next: number;
@@ -83,6 +84,7 @@ export class Pool<G> {
     this.#collection = new Collection(input.store, input.form);
     this.#cursor = new Collection(input.store, cursorForm(input.name));
     this.#epoch = input.store.epoch;
+    this.#name = input.name;
     this.#grants = grants;
     this.#next = next;
     this.isNew = isNew;
@@ -146,6 +148,11 @@ export class Pool<G> {
       },
       undo: () => undefined,
     };
+  }
+
+  /** The change that forgets where the search begins: for a pool that goes. */
+  forget(): Change {
+    return this.#cursor.remove(this.#name);
   }
 
   /** Writes another grant for a value that is taken. */

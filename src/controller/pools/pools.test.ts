@@ -4,9 +4,10 @@
  */
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { MortalStore } from '../../../test/kit/mortal-store.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import { type Ipv6Cidr, ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
-import type { Change, Compare, Entry, Store, TxnResult, Watch } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
 import { NumberPool } from './number-pool.ts';
 import { takeAndGive } from './pool.ts';
 import { PortIds } from './port-ids.ts';
@@ -73,59 +74,6 @@ test('another epoch of the store gives none of the values that were given since 
   expect(hex(numbersAfter.allocate('network b', anything).number)).toBe('1101');
   expect(idsAfter.allocate('port 2').id).toBe('10002');
 });
-
-/** A store whose process may be killed: transactions that were not carried out by then are lost, or carried out unheard. */
-class MortalStore implements Store {
-  readonly #disk: Store;
-  readonly #random: () => number;
-  #dead = false;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(disk: Store, random: () => number) {
-    this.#disk = disk;
-    this.#random = random;
-  }
-
-  get epoch(): string {
-    return this.#disk.epoch;
-  }
-
-  get(key: string): Promise<Entry | undefined> {
-    return this.#disk.get(key);
-  }
-
-  range(prefix: string) {
-    return this.#disk.range(prefix);
-  }
-
-  /** In order, as sqlite does, and after a random number of turns of the event loop. */
-  txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult> {
-    const result = this.#last
-      .then(() => this.#turns())
-      .then(() => {
-        if (this.#dead) return new Promise<TxnResult>(() => {});
-        if (this.#random() < 0.1) throw new Error('the disk is full');
-        return this.#disk.txn(compare, then, otherwise);
-      })
-      .then((answer) => (this.#dead ? new Promise<TxnResult>(() => {}) : answer));
-    this.#last = result.catch(() => undefined);
-    return result;
-  }
-
-  watch(...input: Parameters<Store['watch']>): Watch {
-    return this.#disk.watch(...input);
-  }
-
-  async close(): Promise<void> {}
-
-  kill(): void {
-    this.#dead = true;
-  }
-
-  async #turns(): Promise<void> {
-    for (let turn = Math.floor(this.#random() * 10); turn > 0; turn--) await Promise.resolve();
-  }
-}
 
 /** An object that uses a value of each pool. */
 interface Thing {

@@ -33,8 +33,8 @@ export class OrderMisfit extends MeshError {
   }
 }
 
-/** What is no part of a network: host0 makes a host address of `prefix`; only earlier versions read the other fields of a mesh. */
-const NO_PARTS: readonly string[] = ['prefix', 'devices', 'fabric'];
+/** What is no part of a network: host0 makes a host address of `prefix`, and subnets of `addressPools`; only earlier versions read the other fields of a mesh. */
+const NO_PARTS: readonly string[] = ['prefix', 'addressPools', 'devices', 'fabric'];
 
 /**
  * The network that an order asks for.

@@ -175,7 +175,7 @@ test.each(Object.entries(REFUSED))('%s is refused', (name, network) => {
   expect(unsupportedError(network)).toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED', object: network.name });
 });
 
-test('a network with addresses is not refused, and subnets without addresses are', () => {
+test('a network with addresses is not refused, nor one whose subnets are for its guests alone', () => {
   expect(unsupportedError(blue)).toBeUndefined();
   // Its services announce the subnets.
   expect(unsupportedParts({ ...blue, hostAddress: { kind: 'none' } })).toEqual([]);

@@ -41,10 +41,18 @@ export interface CatalogueView {
   readonly multicast?: MulticastView;
 }
 
+/** A document of a network that a person wrote into the store, and that host0 does not take up. */
+export interface RefusedDocument {
+  /** Where it is in the store. */
+  readonly key: string;
+  readonly error: ErrorDocument;
+}
+
 /**
  * What is wanted of a network: the parts of its document that are named, as JSON. host0 fills in the others. A document of
  * `mesh network show --json` is such an order, too. Beside the parts of a network an order may have `prefix`: a /64 for the nodes
- * that have the network, or `auto`, for which host0 allocates one.
+ * that have the network, or `auto`, for which host0 allocates one; and `addressPools`, names of address
+ * pools, each of which gives the network a subnet.
  */
 export type NetworkOrder = Readonly<Record<string, unknown>>;
 

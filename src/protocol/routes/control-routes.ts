@@ -4,19 +4,20 @@ import * as form from '../shapes/form.ts';
 import { NETWORKS_MAX, NetworkIdShape } from '../shapes/parts.ts';
 import { NetworkStateShape } from '../shapes/state-shape.ts';
 import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
-import { ADDRESS_ROUTES } from './address-routes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { CONSOLE_ROUTES } from './console-routes.ts';
 import { IMAGE_ROUTES } from './disk-image-routes.ts';
+import { IPAM_ROUTES } from './ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
+import { ORDER_ROUTES } from './order-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
-import { SERVICE_ROUTES } from './service-routes.ts';
+import { ADDRESS_ROUTES, SERVICE_ROUTES } from './service-routes.ts';
 import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
@@ -34,12 +35,14 @@ export const CONTROL_ROUTES = {
     answer: list(NetworkViewShape, NETWORKS_MAX),
   },
   ...CATALOGUE_ROUTES,
+  ...IPAM_ROUTES,
   ...SERVICE_ROUTES,
   ...ADDRESS_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,
   ...WORKLOAD_ROUTES,
+  ...ORDER_ROUTES,
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,

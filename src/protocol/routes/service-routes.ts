@@ -1,6 +1,9 @@
-/** Routes of host0's control socket: the services of networks. */
+/** Routes of host0's control socket: the services of networks, and the addresses that they give. */
+import { Ipv4Shape, Ipv6Shape } from '../../model/address/address-shapes.ts';
 import { NetworkServiceShape, SERVICE_KINDS } from '../../model/network/services/network-service.ts';
+import type { AddressMapView } from '../documents/service/address-map-view.ts';
 import * as form from '../shapes/form.ts';
+import { NodeNameShape, TextShape } from '../shapes/parts.ts';
 import { ServiceViewShape } from '../shapes/service/service-view-shape.ts';
 import { document, events, list, nameShape, type RouteTable } from './route.ts';
 
@@ -33,5 +36,34 @@ export const SERVICE_ROUTES = {
     path: { ...named, kind: KindShape },
     answer: document(ServiceViewShape),
     errors: ['MESH_NET_UNKNOWN', 'MESH_OBJECT_UNKNOWN', 'MESH_STORE_CONFLICT'],
+  },
+} as const satisfies RouteTable;
+
+const MAPS_MAX = 100_000;
+
+const AddressMapShape: form.Shape<AddressMapView> = form.object({
+  vm: TextShape,
+  network: TextShape,
+  ipv4: Ipv4Shape,
+  ipv6: Ipv6Shape,
+});
+
+/** The table of the IPv4 addresses that NAT64 gives to virtual machines. */
+export const ADDRESS_ROUTES = {
+  'GET /v1/addresses': {
+    summary: 'Lists the IPv4 addresses that virtual machines have outside.',
+    answer: list(AddressMapShape, MAPS_MAX),
+  },
+  'POST /v1/addresses': {
+    summary: 'Gives a virtual machine an IPv4 address outside, the wanted one or the next free one.',
+    body: form.object({ vm: NodeNameShape, ipv4: form.exactOptional(Ipv4Shape) }),
+    answer: document(AddressMapShape),
+    errors: ['MESH_WORKLOAD_UNKNOWN', 'MESH_ADDRESS_UNMAPPABLE', 'MESH_ADDRESS_MAPPED', 'MESH_STORE_CONFLICT'],
+  },
+  'DELETE /v1/addresses/{name}': {
+    summary: 'Takes the IPv4 address of a virtual machine back.',
+    path: { name: nameShape(64) },
+    answer: document(AddressMapShape),
+    errors: ['MESH_OBJECT_UNKNOWN', 'MESH_STORE_CONFLICT'],
   },
 } as const satisfies RouteTable;

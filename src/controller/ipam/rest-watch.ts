@@ -1,0 +1,138 @@
+/**
+ * Makes blocks free that have rested, and takes requests back that nobody waits for. An outside allocator is told of a free block
+ * only then: other programs that it serves would not let the block rest.
+ */
+import type { Alarm, Clock } from '../../model/clock.ts';
+import type { Allocation } from '../../model/ipam/allocation.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import type { KeyedMutex } from '../membership/keyed-mutex.ts';
+import type { AddressPools } from './address-pools.ts';
+import type { OutsideRequest } from './ipam-records.ts';
+import type { OutsideRequests } from './outside-requests.ts';
+import type { PoolGrants } from './pool-grants.ts';
+
+/** What the watch is given. */
+export interface RestWatchInput {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly pools: AddressPools;
+  readonly outside: OutsideRequests;
+  /** One thing after the other for one allocation. */
+  readonly byId: KeyedMutex<string>;
+  readonly restsMs: (allocation: Allocation) => number;
+}
+
+/** How often an allocator that failed is told again. The wall clock may have been set, too. */
+const LOOK_MS = 60_000;
+/** An order that goes on after a restart of host0 asks again for its block within this time. */
+const ABANDONED_MS = 60_000;
+
+/** Looks when something is due. */
+export class RestWatch {
+  readonly #input: RestWatchInput;
+  /** Requests of earlier lives of host0 are not abandoned before this time. */
+  readonly #patientUntilMs: number;
+  readonly #earlier: ReadonlySet<string>;
+  #alarm: Alarm | undefined;
+  #last: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(input: RestWatchInput) {
+    this.#input = input;
+    this.#earlier = new Set(input.outside.pending.map(({ id }) => id));
+    this.#patientUntilMs = input.clock.nowMs() + ABANDONED_MS;
+    this.wait();
+  }
+
+  /** Waits for what is due next. */
+  wait(): void {
+    this.#alarm?.cancel();
+    if (this.#closed) return;
+    const { clock, pools, restsMs } = this.#input;
+    const rests = pools.allocations.filter(({ state }) => state === 'resting').map(restsMs);
+    const isDue = this.#abandoned.length > 0 || rests.some((ms) => ms === 0);
+    if (!isDue && rests.length === 0 && this.#earlier.size === 0) return;
+    const waitMs = Math.min(LOOK_MS, ...rests);
+    this.#alarm = clock.after(isDue ? 0 : waitMs, () => void this.look());
+  }
+
+  /** Does what is due. Never rejects. */
+  look(): Promise<void> {
+    this.#last = this.#last.then(async () => {
+      if (this.#closed) return;
+      const isWell = await this.#look();
+      // What failed is still due: not at once again.
+      if (isWell) this.wait();
+      else this.#again();
+    });
+    return this.#last;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#alarm?.cancel();
+    await this.#last;
+  }
+
+  #again(): void {
+    this.#alarm?.cancel();
+    if (!this.#closed) this.#alarm = this.#input.clock.after(LOOK_MS, () => void this.look());
+  }
+
+  get #abandoned() {
+    const { clock, outside } = this.#input;
+    const isPatient = clock.nowMs() < this.#patientUntilMs;
+    return outside.pending.filter(({ id }) => !outside.isAwaited(id) && !(isPatient && this.#earlier.has(id)));
+  }
+
+  /** @returns whether all that was due is done */
+  async #look(): Promise<boolean> {
+    const { pools, outside, restsMs } = this.#input;
+    let isWell = true;
+    for (const grants of pools.all) {
+      const rested = grants.allocations.filter((one) => one.state === 'resting' && restsMs(one) === 0);
+      const isOutside = grants.definition.allocator !== undefined;
+      for (const work of isOutside
+        ? rested.map((one) => () => this.#tell(grants, one))
+        : [() => pools.free(grants, rested)])
+        isWell = (await this.#tried(work, grants)) && isWell;
+    }
+    for (const request of this.#abandoned) {
+      const grants = pools.all.find(({ definition }) => definition.name === request.pool);
+      if (grants === undefined) continue;
+      const takeBack = () =>
+        this.#input.byId.take(request.id, async () => {
+          const isOpen = outside.pending.some(({ id }) => id === request.id);
+          if (isOpen && !outside.isAwaited(request.id)) await outside.takeBack(request, grants.definition);
+        });
+      isWell = (await this.#tried(takeBack, grants)) && isWell;
+    }
+    return isWell;
+  }
+
+  /**
+   * Tells an outside allocator that a block is free. The allocation becomes a request to take back first: as soon as the allocator
+   * knows, the block may come back with another id.
+   */
+  async #tell(grants: PoolGrants, { id, holder, value, pool }: Allocation): Promise<void> {
+    const { pools, outside } = this.#input;
+    const request: OutsideRequest = { format: 1, id, pool, holder, value };
+    await this.#input.byId.take(id, async () => {
+      const allocation = grants.of(value);
+      if (allocation?.id !== id) return;
+      await pools.write([pools.give(allocation, grants)], [outside.put(request)]);
+      outside.opened(request);
+      await outside.takeBack(request, grants.definition);
+    });
+  }
+
+  async #tried(work: () => Promise<void>, { definition }: PoolGrants): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#input.journal.failure('addresses not freed', error, { object: definition.name });
+      return false;
+    }
+  }
+}
