@@ -150,6 +150,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./lab/lab.ts')).labCommand(context),
   },
   {
+    name: 'demo',
+    group: TOOLS,
+    description: 'Make a set of owners with networks to look around in, and remove it again',
+    load: async (context) => (await import('./demo/demo.ts')).demoCommand(context),
+  },
+  {
     name: 'genid',
     group: TOOLS,
     description: 'Print an identifier as Meshwork derives it, or the id of this machine',

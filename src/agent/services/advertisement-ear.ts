@@ -1,6 +1,6 @@
 /** Hears the router advertisements of this node on the bridge of a network. */
 import type { FilterStep } from '../../kernel/sockets/packet-filter.ts';
-import type { Mac } from '../../model/address/mac.ts';
+import { type Mac, macToBytes } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { RouterAdvertisement } from '../../protocol/documents/service/assigned-ra.ts';
@@ -29,17 +29,24 @@ interface AdvertisementEarInput {
 /** The lifetime of a router: after so long without an advertisement it is none any more. */
 const HEARD_MS = 12_000;
 
-/** Frames of ICMPv6 with a router advertisement. */
-const FILTER: readonly FilterStep[] = [
-  { load: 'half', offset: 12 },
-  { equal: 0x86dd, no: 'other' },
-  { load: 'byte', offset: 20 },
-  { equal: 58, no: 'other' },
-  { load: 'byte', offset: 54 },
-  { equal: 134, no: 'other' },
-  { take: true },
-  { at: 'other', take: false },
-];
+/** Router advertisements of one sender: those of other routers do not wake this process. */
+function advertisementsOf(mac: Mac): readonly FilterStep[] {
+  const sender = Buffer.from(macToBytes(mac));
+  return [
+    { load: 'word', offset: 6 },
+    { equal: sender.readUInt32BE(0), no: 'other' },
+    { load: 'half', offset: 10 },
+    { equal: sender.readUInt16BE(4), no: 'other' },
+    { load: 'half', offset: 12 },
+    { equal: 0x86dd, no: 'other' },
+    { load: 'byte', offset: 20 },
+    { equal: 58, no: 'other' },
+    { load: 'byte', offset: 54 },
+    { equal: 134, no: 'other' },
+    { take: true },
+    { at: 'other', take: false },
+  ];
+}
 
 /** Keeps the last advertisement. */
 export class AdvertisementEar {
@@ -66,7 +73,7 @@ export class AdvertisementEar {
       if (before === undefined || !isSameAdvertisement(before, heard.advertisement)) onChange();
     };
     try {
-      this.#socket = openEar({ link, filter: FILTER, onFrame, onError });
+      this.#socket = openEar({ link, filter: advertisementsOf(mac), onFrame, onError });
     } catch {
       // The link has gone in this moment. The next look finds another one.
       this.isDeaf = true;

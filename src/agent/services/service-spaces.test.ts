@@ -1,16 +1,19 @@
 /** Spaces of services in a real kernel: made, put right, and removed without a rest. */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { isNamedNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
+import { inNetns } from '../../kernel/netns.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { itemMap } from '../items/item.ts';
+import { processItem } from '../items/process.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
 import { spaceItem } from '../items/space/space-item.ts';
 import { ServiceSpaces } from './service-spaces.ts';
@@ -97,6 +100,27 @@ test('a namespace that has lost its name is made again, with a link of its own',
   expect(await flaws()).toBeUndefined();
   await spaces.make(space);
   expect(await flaws()).toEqual([]);
+});
+
+test('a space in which a server runs gets its name again, and is the same one', async () => {
+  await spaces.make(space);
+  const index = () => JSON.parse(within('ip', '-j', 'link', 'show', 'eth0'))[0].ifindex;
+  const before = index();
+  const server = inNetns(space.path, () => spawn('sleep', ['600'], { stdio: 'ignore' }));
+  const ended = new Promise((resolve) => server.on('exit', resolve));
+  onTestFinished(async () => {
+    server.kill();
+    await ended;
+  });
+  const spec = { name: 'radvd-ff01', title: 'radvd', argv: ['radvd'], netns: space.path } as const;
+  const desired = itemMap([spaceItem(space), processItem(spec, [])]);
+  // So it is for an agent that a service manager starts in a mount namespace of its own.
+  removeNamedNetns(space.path);
+  spaces.nameAgain(desired, () => undefined);
+  expect(await flaws()).toBeUndefined();
+  spaces.nameAgain(desired, (name) => (name === 'radvd-ff01' ? server.pid : undefined));
+  expect(await flaws()).toEqual([]);
+  expect(index()).toBe(before);
 });
 
 test('a device of another program with the name of the port stays, and is named', async () => {

@@ -3,8 +3,8 @@
  * agent's. The agent has no monitor inside of them: what is in a namespace is read again after half a minute.
  */
 import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
-import { isNamedNetns, makeNamedNetns, namesOfNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
+import { basename, dirname, join } from 'node:path';
+import { isNamedNetns, makeNamedNetns, nameNetnsOf, namesOfNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
 import { inNetns } from '../../kernel/netns.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -21,7 +21,7 @@ import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {
-  /** The directory of the namespaces: `/run/netns`, below the root of the host. */
+  /** The directory of the namespaces, in which all is the agent's. */
   readonly directory: string;
   readonly clock: Clock;
   /** Path of the namespace with the bridges; that of this process when absent. */
@@ -75,6 +75,21 @@ export class ServiceSpaces {
       items.push({ kind: 'space', network: networkIdOf(number), name, flaws });
     }
     return items;
+  }
+
+  /**
+   * Gives spaces their names again in which servers still run. Names are mounts: where a service manager gives each run of the agent a
+   * mount namespace of its own, as systemd does, the names of an earlier run are gone.
+   * @param pidOf the process of this name, if it runs
+   */
+  nameAgain(desired: ItemMap, pidOf: (process: string) => number | undefined): void {
+    for (const item of desired.values()) {
+      if (item.kind !== 'process' || item.spec?.netns === undefined) continue;
+      const { netns, name } = item.spec;
+      const isSpace = dirname(netns) === this.#input.directory && NAME.test(basename(netns));
+      const pid = isSpace && !isNamedNetns(netns) ? pidOf(name) : undefined;
+      if (pid !== undefined) nameNetnsOf(pid, netns);
+    }
   }
 
   /** Makes a space, or puts right what there is of it. @throws MESH_KERNEL_REFUSED */

@@ -1,7 +1,7 @@
 /** What host0 answers of the IPv4 addresses of virtual machines. */
 import type { AddressMaps } from '../../controller/services/address-maps.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
-import type { ADDRESS_ROUTES } from '../../protocol/routes/service-routes.ts';
+import type { ADDRESS_ROUTES } from '../../protocol/routes/network/address-routes.ts';
 
 /** The handlers of addresses. */
 export function addressHandlers(

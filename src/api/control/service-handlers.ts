@@ -1,7 +1,7 @@
 /** What host0 answers of the services of networks. */
 import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
-import type { SERVICE_ROUTES } from '../../protocol/routes/service-routes.ts';
+import type { SERVICE_ROUTES } from '../../protocol/routes/network/service-routes.ts';
 
 /** The handlers of services. */
 export function serviceHandlers(services: ServiceOrders): RouteHandlers<typeof SERVICE_ROUTES> {

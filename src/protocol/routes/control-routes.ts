@@ -10,6 +10,8 @@ import { CONSOLE_ROUTES } from './console-routes.ts';
 import { IMAGE_ROUTES } from './disk-image-routes.ts';
 import { IPAM_ROUTES } from './ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
+import { ADDRESS_ROUTES } from './network/address-routes.ts';
+import { SERVICE_ROUTES } from './network/service-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
 import { ORDER_ROUTES } from './order-routes.ts';
@@ -17,7 +19,6 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
-import { ADDRESS_ROUTES, SERVICE_ROUTES } from './service-routes.ts';
 import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
