@@ -54,18 +54,16 @@ function host0() {
     },
     networks: () => [blue, red, pure],
     ports: { all: ports },
-    workload: (name) => {
+    portsOf: (name) => {
       if (!names.includes(name)) throw new MeshError('MESH_WORKLOAD_UNKNOWN', `there is no workload ${name}`);
-      return { workload: { name }, ports: vms[name] === undefined ? {} : { lan: `${names.indexOf(name)}` } };
+      return vms[name] === undefined ? [] : [`${names.indexOf(name)}`];
     },
   });
   return { maps };
 }
 
 test('the EUI-64 address is the one of RFC 4291, appendix A', () => {
-  expect(eui64Address('2001:db8:1::/64' as Ipv6Cidr, parseMac('02:00:00:00:10:01'))).toBe(
-    '2001:db8:1::ff:fe00:1001',
-  );
+  expect(eui64Address('2001:db8:1::/64' as Ipv6Cidr, parseMac('02:00:00:00:10:01'))).toBe('2001:db8:1::ff:fe00:1001');
   expect(eui64Address('fe80::/64' as Ipv6Cidr, parseMac('34:56:78:9a:bc:de'))).toBe('fe80::3656:78ff:fe9a:bcde');
 });
 

@@ -18,11 +18,8 @@ export interface AddressMapsInput {
   readonly services: Pick<ServiceBook, 'records' | 'find' | 'put'>;
   readonly networks: () => readonly Network[];
   readonly ports: Pick<PortBook, 'all'>;
-  /** @throws MESH_WORKLOAD_UNKNOWN */
-  readonly workload: (name: string) => {
-    readonly workload: { readonly name: string };
-    readonly ports: Readonly<Record<string, string>>;
-  };
+  /** The ids of the ports of a virtual machine, or of the port of this name. @throws MESH_WORKLOAD_UNKNOWN */
+  readonly portsOf: (name: string) => readonly string[];
 }
 
 /** The NAT64 of a network, with its record. */
@@ -95,9 +92,8 @@ export class AddressMaps {
 
   /** The network in which the machine can have an address, and the machine's address there. */
   #place(vm: string): { readonly name: string; readonly translated: Translated; readonly ipv6: AddressMap['ipv6'] } {
-    const { workload, ports: byCard } = this.#input.workload(vm);
-    const { name } = workload;
-    const own = new Set(Object.values(byCard));
+    const name = vm;
+    const own = new Set(this.#input.portsOf(vm));
     const ports = this.#input.ports.all.filter(({ id }) => own.has(id));
     if (ports.length === 0)
       throw unmappable(

@@ -132,7 +132,11 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     services,
     addressMaps: new AddressMaps({
       ...{ services: serviceBook, networks, ports: book },
-      workload: (name) => workloadBook.find(name),
+      portsOf: (name) => {
+        const port = book.all.find((placed) => placed.name === name);
+        if (port !== undefined && workloadBook.get(name) === undefined) return [port.id];
+        return Object.values(workloadBook.find(name).ports);
+      },
     }),
     ownNode,
     roles,
