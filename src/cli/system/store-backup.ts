@@ -1,7 +1,6 @@
 /** `mesh system backup` and `mesh system restore`: what host0 knows, as one file. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { writeDurable } from '../../disk/durable-file.ts';
 import { unreadable } from '../../formats/conf/conf-reader.ts';
 import { readHost0Conf } from '../../formats/host0/host0-conf.ts';
@@ -20,7 +19,7 @@ import type { Store } from '../../store/store.ts';
 import { readBackup, restoreBackup, takeBackup } from '../../store/store-backup.ts';
 import type { Context } from '../context.ts';
 import { withProgress } from '../print/progress.ts';
-import { chooseStore, storeOption } from './store-choice.ts';
+import { chooseStore } from './store-choice.ts';
 
 const ROOT_RULE = 'The store has all that host0 knows of its machines.';
 /** Keys of machines are not in the file, but who they are is. */
@@ -28,41 +27,14 @@ const PERMISSIONS = 0o600;
 /** Who leads meanwhile, for a host0 that would start elsewhere. */
 const RESTORE = '`mesh system restore`';
 
-/** Adds both commands. */
-export function addStoreBackup(system: Command, context: Context): void {
-  system
-    .command('backup')
-    .description("Write what host0's store holds into a file")
-    .argument('<file>', 'the file to write; only root can read it')
-    .addHelpText(
-      'after',
-      "\nhost0's daemon must be stopped, unless its store is an etcd. The installation secret is not in the file: keep\n" +
-        'a copy of /var/lib/meshwork/keys, too.\n\nExample:\n  $ mesh system backup /root/store.json',
-    )
-    .action((file: string) => backup(context, file));
-
-  system
-    .command('restore')
-    .description("Fill host0's store from a file that `mesh system backup` has written")
-    .argument('<file>', 'the file to read')
-    .addOption(storeOption())
-    .option('--force', 'also over a store that has something in it, which is lost')
-    .addHelpText(
-      'after',
-      "\nhost0's daemon must be stopped. This is also the way from a file of host0's own to an etcd, and back.\n" +
-        'The store gets a new epoch: what nodes have and the file has not is kept by the nodes (`mesh node orphans list`).\n' +
-        '\nExamples:\n  $ mesh system restore /root/store.json\n' +
-        '  $ mesh system restore /root/store.json --store etcd://10.0.0.1:2379,10.0.0.2:2379',
-    )
-    .action((file: string, options: RestoreOptions) => restore(context, file, options));
-}
-
-interface RestoreOptions {
+/** How a store is filled. */
+export interface RestoreOptions {
   readonly store?: string;
   readonly force?: boolean;
 }
 
-async function backup(context: Context, file: string): Promise<void> {
+/** `mesh system backup`. */
+export async function backup(context: Context, file: string): Promise<void> {
   requireRoot('read the store', ROOT_RULE);
   const { paths } = context;
   const members = await chosenStore(paths);
@@ -78,7 +50,12 @@ async function backup(context: Context, file: string): Promise<void> {
   context.answer({ file, entries: count, epoch, revision }, () => `${file} holds ${count} entries.\n`);
 }
 
-async function restore(context: Context, file: string, { store: word, force = false }: RestoreOptions): Promise<void> {
+/** `mesh system restore`. */
+export async function restore(
+  context: Context,
+  file: string,
+  { store: word, force = false }: RestoreOptions,
+): Promise<void> {
   requireRoot('fill the store', ROOT_RULE);
   await mustBeStopped(context, 'fill its store');
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {

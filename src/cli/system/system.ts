@@ -21,8 +21,8 @@ import { imageCommand } from './image.ts';
 import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
 import { isCommanded, OPTIONS_FILES } from './service.ts';
 import { lastJournalLines, linesOfUnit, newJournalLines } from './service-log.ts';
-import { addStoreBackup } from './store-backup.ts';
 import { chooseStore, storeOption } from './store-choice.ts';
+import { addStoreBackup } from './store-commands.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 

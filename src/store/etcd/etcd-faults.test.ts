@@ -1,8 +1,9 @@
 /** The store in etcd when something is wrong: answers that are lost, requests that are late, history that is gone, refusals. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { EtcdCluster, type EtcdMember } from '../../../test/kit/etcd.ts';
+import { HASTY_CLOCK } from '../../../test/kit/hasty-clock.ts';
 import { TcpFault } from '../../../test/kit/tcp-fault.ts';
-import { type Clock, systemClock } from '../../model/clock.ts';
+import { systemClock } from '../../model/clock.ts';
 import type { Change } from '../store.ts';
 import type { EtcdPlace } from './etcd-place.ts';
 import { EtcdStore } from './etcd-store.ts';
@@ -14,13 +15,6 @@ beforeAll(async () => {
   member = cluster.members[0] as EtcdMember;
 });
 afterAll(() => cluster.close());
-
-/** Patience is over twenty times as soon. */
-const HASTY: Clock = {
-  ...systemClock,
-  nowMs: () => systemClock.nowMs() * 20,
-  after: (delayMs, ring) => systemClock.after(delayMs / 20, ring),
-};
 
 async function open(place: EtcdPlace, clock = systemClock) {
   const store = await EtcdStore.open(place, { clock });
@@ -152,7 +146,7 @@ test('a store that was replaced says so', async () => {
 });
 
 test('an etcd that does not answer is an error of the store', async () => {
-  await expect(open({ endpoints: [{ host: '127.0.0.1', port: 1 }] }, HASTY)).rejects.toMatchObject({
+  await expect(open({ endpoints: [{ host: '127.0.0.1', port: 1 }] }, HASTY_CLOCK)).rejects.toMatchObject({
     code: 'MESH_STORE_BROKEN',
     message: expect.stringContaining('ECONNREFUSED'),
   });

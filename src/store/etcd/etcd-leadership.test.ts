@@ -1,6 +1,7 @@
 /** One host0 at a time changes a store in etcd, also when clocks stand still. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { EtcdCluster, type EtcdMember } from '../../../test/kit/etcd.ts';
+import { HASTY_CLOCK } from '../../../test/kit/hasty-clock.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { systemClock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
@@ -43,7 +44,7 @@ test('a second host0 is refused while the first one lives, and leads at once whe
   const first = await host0('one');
   await first.lead();
   expect(member.ctl('get', '/v1/store/leader', '--print-value-only').stdout).toContain('name of one');
-  const second = await host0('two');
+  const second = await host0('two', HASTY_CLOCK);
   await expect(second.lead()).rejects.toMatchObject({ ...LED, message: expect.stringContaining('name of one') });
   expect((await write(first.store, '1')).succeeded).toBe(true);
   await first.store.close();
