@@ -114,6 +114,18 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./ipam/ipam.ts')).ipamCommand(context),
   },
   {
+    name: 'owner',
+    group: CLUSTER,
+    description: 'Make, list and delete the customers of the cluster',
+    load: async (context) => (await import('./owner/owner.ts')).ownerCommand(context),
+  },
+  {
+    name: 'order',
+    group: CLUSTER,
+    description: 'Order networks and virtual machines for owners; follow and cancel orders',
+    load: async (context) => (await import('./order/order.ts')).orderCommand(context),
+  },
+  {
     name: 'system',
     group: PROCESSES,
     description: 'Start, stop and watch the processes here; prepare what machines boot',

@@ -32,6 +32,7 @@ const KEYS = {
   joinGroups: 'join_groups',
   metricsNetwork: 'metrics',
   management: 'management',
+  store: 'store',
   portSettleSec: 'port_settle_sec',
   sharedIds: 'shared_ids',
   memberSubnets: 'member_subnets',

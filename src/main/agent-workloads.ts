@@ -19,7 +19,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
   const { paths, clock, journal, assignments } = input;
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
   const images = openImages(input);
-  const services = openServices(state, clock, journal);
+  const services = openServices(paths, clock, journal);
   const workloads = new NodeWorkloads({
     ...{ clock, journal, assignments, run, volumeDirectory },
     launcher: services.launcher,

@@ -27,11 +27,11 @@ import { openAddresses } from './host0/host0-addresses.ts';
 import { openAssignments } from './host0/host0-assignments.ts';
 import { openChannels } from './host0/host0-channels.ts';
 import { openEndpoints } from './host0/host0-endpoints.ts';
-import { openHooks } from './host0/host0-hooks.ts';
 import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks } from './host0/host0-networks.ts';
+import { openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, hasStarted } from './process.ts';
 
@@ -56,11 +56,10 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore(paths.state, clock, watch.committed),
+    openStore({ paths, settings, clock, committed: watch.committed }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
-  await openHooks(paths, journal);
   const verification = new KernelSourceVerification(mirror);
   const addresses = await openAddresses({ store, clock, journal, registry, paths });
   const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: addresses.blocks });
@@ -115,6 +114,7 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
+  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
   for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
@@ -129,10 +129,12 @@ async function main(): Promise<void> {
     keys,
     ...given,
     addresses: addressOrders,
+    ...ordering,
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue });
+  ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
@@ -142,6 +144,7 @@ async function main(): Promise<void> {
     nodeChannels.close();
     given.close();
     await directory.close();
+    await ordering.close();
     await control.close();
     await machines.close();
     await controller.close();

@@ -101,7 +101,7 @@ export class Ledger {
       }
       return { succeeded, revision };
     });
-    return { results, batches, compacted: this.#compactedAt(revision) };
+    return { results, batches, compacted: this.compactedAt(revision) };
   }
 
   /** Applies a judgement, and wakes the watches. Nothing else may have been published since the judgement was made. */
@@ -116,6 +116,18 @@ export class Ledger {
     }
     this.#history.splice(0, compacted - this.#compacted);
     this.#compacted = compacted;
+    for (const watch of this.#watches) watch.wake();
+  }
+
+  /** Begins anew with other contents: watches hear nothing of what was between, and end with MESH_STORE_COMPACTED. */
+  reset({ revision, entries }: Pick<LedgerImage, 'revision' | 'entries'>): void {
+    this.#entries.clear();
+    for (const entry of entries) this.#entries.set(entry.key, entry);
+    this.#keys.length = 0;
+    for (const key of [...this.#entries.keys()].sort()) this.#keys.push(key);
+    this.#history.length = 0;
+    this.#revision = revision;
+    this.#compacted = revision;
     for (const watch of this.#watches) watch.wake();
   }
 
@@ -164,7 +176,7 @@ export class Ledger {
   }
 
   /** Where history shall begin. History is cut only when it is a tenth too long, since cutting is expensive. */
-  #compactedAt(revision: number): number {
+  compactedAt(revision: number): number {
     const kept = revision - this.#compacted;
     return kept > this.#historyRevisions * 1.1 ? revision - this.#historyRevisions : this.#compacted;
   }

@@ -40,7 +40,7 @@ export interface Watch {
   close(): void;
 }
 
-/** A durable map that orders all changes by revision. Implementations: sqlite; in memory for tests. */
+/** A durable map that orders all changes by revision. Implementations: sqlite; etcd; in memory for tests. */
 export interface Store {
   /** 16 hex digits, made once with the store. Another epoch means that all history is lost. */
   readonly epoch: string;
@@ -50,8 +50,9 @@ export interface Store {
   range(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
   /**
    * Applies `then` when all comparisons hold, else `otherwise`; durable when it resolves. At most one change for each
-   * key. Transactions are carried out in the order in which they are asked for.
-   * @throws MESH_STORE_BROKEN when nothing was written, MESH_INTERNAL for two changes of one key
+   * key. Transactions that have a key in common are carried out in the order in which they are asked for.
+   * @throws MESH_STORE_BROKEN when nothing was written, MESH_INTERNAL for two changes of one key, MESH_STORE_TOO_LARGE for
+   *   more than etcd takes at once
    */
   txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult>;
   /**

@@ -45,7 +45,7 @@ test('the store is stuck while a transaction has waited for more than half a min
   await clock.pass(10_000);
   expect(store.stuck).toBeUndefined();
   await clock.pass(1);
-  expect(store.stuck).toBe('the disk has not taken a change for half a minute');
+  expect(store.stuck).toBe('the store has not taken a change for half a minute');
   take();
   await first;
   expect(store.stuck).toBeUndefined();

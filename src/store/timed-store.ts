@@ -30,7 +30,7 @@ export class TimedStore implements Store {
   get stuck(): string | undefined {
     const [oldest] = this.#underWay;
     if (oldest === undefined || this.#nowMs() - oldest.startMs <= COMMIT_LONGEST_MS) return undefined;
-    return 'the disk has not taken a change for half a minute';
+    return 'the store has not taken a change for half a minute';
   }
 
   /** Why the store takes no changes; undefined after a transaction that it took. */
@@ -58,7 +58,7 @@ export class TimedStore implements Store {
       return result;
     } catch (thrown) {
       const error = MeshError.from(thrown);
-      if (error.code === 'MESH_STORE_BROKEN') this.#refusal = noChanges(error);
+      if (error.code === 'MESH_STORE_BROKEN' || error.code === 'MESH_STORE_REFUSED') this.#refusal = noChanges(error);
       throw thrown;
     } finally {
       this.#underWay.delete(txn);

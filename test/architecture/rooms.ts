@@ -56,6 +56,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
+      store: '`mesh system backup` works without a running process',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -64,6 +65,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       network: { '.': 'the context of a command', print: 'tables and colours' },
       workload: { '.': 'the context of a command', print: 'tables, colours and progress' },
       ipam: { '.': 'the context of a command', print: 'tables and colours' },
+      owner: { '.': 'the context of a command', print: 'tables and colours' },
+      order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -81,6 +84,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         network: 'a branch of the tree',
         workload: 'a branch of the tree',
         ipam: 'a branch of the tree',
+        owner: 'a branch of the tree',
+        order: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -193,6 +198,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         pools: 'the ids of ports, and the addresses of nodes',
         ports: 'ports are in the assignments of their nodes',
       },
+      routers: {},
       multicast: { assignments: 'what nodes hear, and which nodes hold a network' },
       ports: { pools: 'the ids of ports' },
       ipam: {
@@ -204,6 +210,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
+      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
       },
@@ -255,7 +263,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         images: 'volumes of virtual machines',
         assignment: 'what host0 has given',
       },
-      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      services: {
+        items: 'processes, files and spaces are items',
+        loop: 'what the loop needs of the machine',
+        desired: 'a server of a network is a service of the node',
+        assignment: 'the states of what host0 has given',
+      },
       images: {},
       console: {},
       probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
@@ -268,6 +281,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
         workloads: 'virtual machines are services of the node',
+        services: 'servers of networks are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -323,6 +337,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       process: {},
       dnsmasq: {},
+      radvd: { process: 'a radvd is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
       hook: { process: 'hooks that were left running are found by pid and start time' },
     },
@@ -332,9 +347,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: {
       model: 'errors, the clock and randomness',
       disk: 'directories that survive a power cut, and files that are moved aside',
+      formats: 'what host0 shows to etcd is in a file that people write',
       protocol: 'what is not well with a store is a finding',
     },
-    folders: { '.': {}, sqlite: { '.': 'sqlite keeps a ledger' } },
+    folders: {
+      '.': {},
+      sqlite: { '.': 'sqlite keeps a ledger' },
+      etcd: { '.': 'what etcd has is mirrored in a ledger' },
+    },
   },
   disk: {
     what: 'files that survive a power cut, watched directories, accepted sets of files',
@@ -354,6 +374,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       mirror: { '.': 'addresses of both families', rtnl: 'a mirror is filled by dumps and by events of rtnetlink' },
       nftables: { '.': 'the C library, addresses as bytes', netlink: 'set elements are changed by netlink messages' },
       sockets: { '.': 'the C library, namespaces, addresses as bytes' },
+      multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
       unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
       '.': {

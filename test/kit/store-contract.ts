@@ -10,21 +10,25 @@ type OpenStore = (options: { historyRevisions: number }) => Promise<Store>;
 export function storeContract(name: string, open: OpenStore): void {
   describe(name, () => {
     const opened: Store[] = [];
+    /** The revision at which the store was opened: that of etcd is not 0. */
+    let first = 0;
+    const at = (...revisions: readonly number[]) => revisions.map((revision) => first + revision);
     afterEach(async () => {
       for (const store of opened.splice(0)) await store.close();
     });
     const openStore = async (historyRevisions = 10_000) => {
       const store = await open({ historyRevisions });
       opened.push(store);
+      first = (await store.range('')).revision;
       return store;
     };
     const put = (store: Store, key: string, value: string) => store.txn([], [{ put: key, value }]);
 
     describe('entries', () => {
-      test('an empty store has an epoch and revision 0', async () => {
+      test('an empty store has an epoch and no entries', async () => {
         const store = await openStore();
         expect(store.epoch).toMatch(/^[0-9a-f]{16}$/);
-        expect(await store.range('')).toEqual({ entries: [], revision: 0 });
+        expect(await store.range('')).toEqual({ entries: [], revision: first });
         expect(await store.get('a')).toBeUndefined();
       });
 
@@ -33,12 +37,22 @@ export function storeContract(name: string, open: OpenStore): void {
         await put(store, 'a', 'one');
         await put(store, 'b', 'two');
         await put(store, 'a', 'three');
-        expect(await store.get('a')).toEqual({ key: 'a', value: 'three', createRevision: 1, modRevision: 3 });
+        expect(await store.get('a')).toEqual({
+          key: 'a',
+          value: 'three',
+          createRevision: first + 1,
+          modRevision: first + 3,
+        });
 
         await store.txn([], [{ delete: 'a' }]);
         expect(await store.get('a')).toBeUndefined();
         await put(store, 'a', 'four');
-        expect(await store.get('a')).toEqual({ key: 'a', value: 'four', createRevision: 5, modRevision: 5 });
+        expect(await store.get('a')).toEqual({
+          key: 'a',
+          value: 'four',
+          createRevision: first + 5,
+          modRevision: first + 5,
+        });
       });
 
       test('a range is every entry below its prefix, in key order', async () => {
@@ -52,7 +66,7 @@ export function storeContract(name: string, open: OpenStore): void {
         expect(await keysBelow('member')).toEqual(['member/', 'member/10', 'member/2', 'member0', 'members']);
         expect(await keysBelow('')).toHaveLength(7);
         expect(await keysBelow('z')).toEqual([]);
-        expect((await store.range('z')).revision).toBe(9);
+        expect((await store.range('z')).revision).toBe(first + 9);
       });
 
       test('any text is a value', async () => {
@@ -68,12 +82,12 @@ export function storeContract(name: string, open: OpenStore): void {
         const store = await openStore();
         await put(store, 'a', '1');
         const compare = [
-          { key: 'a', modRevision: 1 },
+          { key: 'a', modRevision: first + 1 },
           { key: 'b', modRevision: 0 },
         ];
         const swap = () => store.txn(compare, [{ put: 'b', value: 'then' }], [{ put: 'c', value: 'otherwise' }]);
-        expect(await swap()).toEqual({ succeeded: true, revision: 2 });
-        expect(await swap()).toEqual({ succeeded: false, revision: 3 });
+        expect(await swap()).toEqual({ succeeded: true, revision: first + 2 });
+        expect(await swap()).toEqual({ succeeded: false, revision: first + 3 });
         expect((await store.range('')).entries.map(({ key, value }) => `${key}=${value}`)).toEqual([
           'a=1',
           'b=then',
@@ -85,7 +99,7 @@ export function storeContract(name: string, open: OpenStore): void {
         const store = await openStore();
         await put(store, 'a', '1');
         await store.txn([], [{ delete: 'a' }]);
-        expect((await store.txn([{ key: 'a', modRevision: 1 }], [])).succeeded).toBe(false);
+        expect((await store.txn([{ key: 'a', modRevision: first + 1 }], [])).succeeded).toBe(false);
         expect((await store.txn([{ key: 'a', modRevision: 0 }], [])).succeeded).toBe(true);
       });
 
@@ -93,34 +107,34 @@ export function storeContract(name: string, open: OpenStore): void {
         const store = await openStore();
         await put(store, 'old', '1');
         const result = await store.txn([], [{ put: 'b', value: '' }, { delete: 'old' }, { put: 'a', value: '' }]);
-        expect(result.revision).toBe(2);
-        expect((await store.range('')).entries.map(({ modRevision }) => modRevision)).toEqual([2, 2]);
+        expect(result.revision).toBe(first + 2);
+        expect((await store.range('')).entries.map(({ modRevision }) => modRevision)).toEqual(at(2, 2));
       });
 
       test('transactions are carried out in the order in which they are asked for', async () => {
         const store = await openStore();
-        const results = await Promise.all(Array.from({ length: 50 }, (_, at) => put(store, 'a', String(at))));
-        expect(results.map(({ revision }) => revision)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
+        const results = await Promise.all(Array.from({ length: 50 }, (_, index) => put(store, 'a', String(index))));
+        expect(results.map(({ revision }) => revision)).toEqual(results.map((_, index) => first + index + 1));
         expect((await store.get('a'))?.value).toBe('49');
       });
 
       test('a transaction that changes nothing gets no revision', async () => {
         const store = await openStore();
         await put(store, 'a', '1');
-        expect(await store.txn([{ key: 'a', modRevision: 9 }], [{ put: 'a', value: '2' }])).toEqual({
+        expect(await store.txn([{ key: 'a', modRevision: first + 9 }], [{ put: 'a', value: '2' }])).toEqual({
           succeeded: false,
-          revision: 1,
+          revision: first + 1,
         });
-        expect(await store.txn([], [{ delete: 'absent' }])).toEqual({ succeeded: true, revision: 1 });
-        expect(await store.txn([], [])).toEqual({ succeeded: true, revision: 1 });
-        expect((await store.range('')).revision).toBe(1);
+        expect(await store.txn([], [{ delete: 'absent' }])).toEqual({ succeeded: true, revision: first + 1 });
+        expect(await store.txn([], [])).toEqual({ succeeded: true, revision: first + 1 });
+        expect((await store.range('')).revision).toBe(first + 1);
       });
 
       test('two changes of one key are refused, and nothing changes', async () => {
         const store = await openStore();
         const double = store.txn([], [{ put: 'a', value: '1' }, { delete: 'a' }]);
         await expect(double).rejects.toBeInstanceOf(MeshError);
-        expect((await store.range('')).revision).toBe(0);
+        expect((await store.range('')).revision).toBe(first);
       });
 
       test('one hundred writers that compare and set lose no increment', async () => {
@@ -138,7 +152,7 @@ export function storeContract(name: string, open: OpenStore): void {
         };
         await Promise.all(Array.from({ length: 100 }, increment));
         expect((await store.get('n'))?.value).toBe('100');
-        expect((await store.range('')).revision).toBe(100);
+        expect((await store.range('')).revision).toBe(first + 100);
         expect(attempts).toBeGreaterThan(100);
       });
     });
@@ -150,10 +164,10 @@ export function storeContract(name: string, open: OpenStore): void {
           const batches: WatchBatch[] = [];
           const watch: Watch = store.watch(
             prefix,
-            from,
+            first + from,
             (batch) => {
               batches.push(batch);
-              if (batch.revision < revision) return;
+              if (batch.revision < first + revision) return;
               watch.close();
               resolve(batches);
             },
@@ -163,7 +177,7 @@ export function storeContract(name: string, open: OpenStore): void {
       const throwIt = (error: Error) => {
         throw error;
       };
-      const revisionsOf = (batches: readonly WatchBatch[]) => batches.map(({ revision }) => revision);
+      const revisionsOf = (batches: readonly WatchBatch[]) => batches.map(({ revision }) => revision - first);
 
       test('delivers past and then new changes, in order and each once', async () => {
         const store = await openStore();
@@ -171,10 +185,10 @@ export function storeContract(name: string, open: OpenStore): void {
         const watches = [1, 5, 20, 21, 30].map((from) => seen(store, '', from, 60));
         const writes = Array.from({ length: 40 }, (_, i) => put(store, `b/${i}`, ''));
         // Watches begin between writes, too: this is where a gap or a double would occur.
-        for (const write of writes) watches.push(seen(store, '', (await write).revision - 3, 60));
+        for (const write of writes) watches.push(seen(store, '', (await write).revision - first - 3, 60));
         for (const batches of await Promise.all(watches)) {
-          const first = batches[0]?.revision ?? 0;
-          expect(revisionsOf(batches)).toEqual(Array.from({ length: 61 - first }, (_, i) => first + i));
+          const [begin = 0] = revisionsOf(batches);
+          expect(revisionsOf(batches)).toEqual(Array.from({ length: 61 - begin }, (_, i) => begin + i));
         }
       });
 
@@ -184,11 +198,11 @@ export function storeContract(name: string, open: OpenStore): void {
         await store.txn([], [{ put: 'b', value: 'x' }, { delete: 'old' }, { put: 'a', value: 'y' }]);
         expect(await seen(store, '', 2, 2)).toEqual([
           {
-            revision: 2,
+            revision: first + 2,
             changes: [
-              { put: { key: 'b', value: 'x', createRevision: 2, modRevision: 2 } },
+              { put: { key: 'b', value: 'x', createRevision: first + 2, modRevision: first + 2 } },
               { delete: 'old' },
-              { put: { key: 'a', value: 'y', createRevision: 2, modRevision: 2 } },
+              { put: { key: 'a', value: 'y', createRevision: first + 2, modRevision: first + 2 } },
             ],
           },
         ]);
@@ -221,7 +235,7 @@ export function storeContract(name: string, open: OpenStore): void {
       test('delivers nothing after it was closed', async () => {
         const store = await openStore();
         const delivered: WatchBatch[] = [];
-        const watch = store.watch('', 1, (batch) => delivered.push(batch), throwIt);
+        const watch = store.watch('', first + 1, (batch) => delivered.push(batch), throwIt);
         const other = seen(store, '', 1, 2);
         watch.close();
         await put(store, 'a', '1');
@@ -236,7 +250,7 @@ export function storeContract(name: string, open: OpenStore): void {
         const { entries, revision } = await store.range('');
         const copy = new Map(entries.map(({ key, value }) => [key, value]));
         await store.txn([], [{ put: 'b', value: '2' }, { delete: 'a' }]);
-        for (const { changes } of await seen(store, '', revision + 1, 2)) {
+        for (const { changes } of await seen(store, '', revision + 1 - first, 2)) {
           for (const change of changes) {
             if ('put' in change) copy.set(change.put.key, change.put.value);
             else copy.delete(change.delete);
@@ -257,9 +271,9 @@ export function storeContract(name: string, open: OpenStore): void {
       const store = await openStore();
       const writes = Promise.all(Array.from({ length: 10 }, (_, i) => put(store, `a/${i}`, '')));
       await store.close();
-      expect((await writes).map(({ revision }) => revision).sort((a, b) => a - b)).toEqual([
-        1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-      ]);
+      expect((await writes).map(({ revision }) => revision).sort((a, b) => a - b)).toEqual(
+        at(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+      );
       await expect(put(store, 'a', '1')).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
       await expect(store.get('a')).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
     });

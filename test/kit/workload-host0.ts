@@ -13,6 +13,7 @@ import { WorkloadReports } from '../../src/controller/workloads/workload-reports
 import type { MachineId, MachineWord } from '../../src/model/machine.ts';
 import type { Network } from '../../src/model/network/network.ts';
 import type { WorkloadRun } from '../../src/protocol/documents/workload/assigned-workload.ts';
+import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryStore } from './memory-store.ts';
 import { meshNumber } from './networks.ts';
@@ -28,7 +29,7 @@ export const [A, B, C] = ['a0000000', 'b0000000', 'c0000000'] as [MachineId, Mac
 const NAMES: Readonly<Record<string, string>> = { [A]: 'node1', [B]: 'node2', [C]: 'node3' };
 
 /** @param store another process of host0 has the same */
-export async function workloadHost0(store = new MemoryStore()) {
+export async function workloadHost0(store: Store = new MemoryStore()) {
   const clock = new ManualClock();
   const ports = await PortBook.open(store);
   const orphanBook = new OrphanBook();

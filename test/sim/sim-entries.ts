@@ -110,6 +110,14 @@ export class SimEntries {
     }
   }
 
+  /** A bridge forgets what it has learnt at a port: neither what was added with our mark, nor what is permanent. */
+  portFlushed(index: number): void {
+    for (const entry of [...this.fdb.values()]) {
+      const isLearnt = entry.table === 'master' && entry.state === 'dynamic' && !entry.externLearn;
+      if (entry.link === index && isLearnt) this.#drop(entry);
+    }
+  }
+
   /** A port that leaves a bridge takes its entries with it. */
   portLeft(index: number): void {
     for (const entry of [...this.fdb.values()]) if (entry.link === index && entry.table === 'master') this.#drop(entry);

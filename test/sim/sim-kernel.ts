@@ -68,6 +68,7 @@ export class SimKernel {
         this.#addresses.linkDown(index);
         this.#entries.linkDown(index);
       },
+      portFlushed: (index: number) => this.#entries.portFlushed(index),
       portLeft: (index: number) => this.#entries.portLeft(index),
       linkGone: (index: number) => {
         this.#addresses.linkGone(index);
@@ -236,7 +237,7 @@ export class SimKernel {
       case 'link-set':
         return this.#links.set(operation.link, operation.change);
       case 'tap-make':
-        return this.#links.add({ kind: 'tun', name: operation.link });
+        return this.#links.add({ kind: 'tun', name: operation.link, mac: operation.mac });
       case 'delete-deferred':
       case 'link-delete':
         return this.#withLink(operation.link, (link) => this.#links.delete(link));

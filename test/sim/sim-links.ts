@@ -1,5 +1,6 @@
 /** The links of a simulated kernel: bridges, VXLANs and the machine's NICs (rtnetlink.c, br_if.c). */
-import type { KernelEvent, Link, LinkConf } from '../../src/kernel/rtnl/objects.ts';
+import { type LinkOptions, normalOption } from '../../src/kernel/rtnl/link-options.ts';
+import type { BridgePortAttributes, KernelEvent, Link, LinkConf } from '../../src/kernel/rtnl/objects.ts';
 import type { LinkChange } from '../../src/kernel/rtnl/operation.ts';
 import type { Mac } from '../../src/model/address/mac.ts';
 import type { Errno, Of } from './sim-operation.ts';
@@ -22,9 +23,31 @@ interface OnLinks {
   /** The link goes down, or its Ethernet address changes. */
   neighboursLost(index: number): void;
   linkDown(index: number): void;
+  /** The bridge forgets what it has learnt at the port. */
+  portFlushed(index: number): void;
   /** The link leaves its bridge. */
   portLeft(index: number): void;
   linkGone(index: number): void;
+}
+
+/** Two options of a port have words of their own in a change. */
+function portOptions({ learning, locked }: NonNullable<LinkChange['port']> = {}): LinkOptions {
+  return {
+    ...(learning !== undefined && { 'port learning': Number(learning) }),
+    ...(locked !== undefined && { 'port locked': Number(locked) }),
+  };
+}
+
+/** The options of one place that are not at their default after a change. */
+function oddOf(before: LinkOptions = {}, change: LinkOptions, isOfPlace: (name: string) => boolean): LinkOptions {
+  const all = Object.entries({ ...before, ...change });
+  return Object.fromEntries(all.filter(([name, value]) => isOfPlace(name) && value !== normalOption(name)));
+}
+
+function portWith(odd: LinkOptions): BridgePortAttributes {
+  const [learning, locked] = ['port learning', 'port locked'].map((name) => (odd[name] ?? normalOption(name)) !== 0);
+  const hasOdd = Object.keys(odd).length > 0;
+  return { learning: learning === true, locked: locked === true, ...(hasOdd && { odd }) };
 }
 
 /** Creates, changes and deletes links, and announces each change with an event. */
@@ -70,7 +93,7 @@ export class SimLinks {
   set(name: string, change: LinkChange): Errno {
     const link = this.named(name);
     if (link === undefined) return 'ENODEV';
-    const { master, vxlan, port, name: newName, ...plain } = change;
+    const { master, vxlan, port, options, bridge: _, name: newName, ...plain } = change;
     if (newName !== undefined && newName !== name) {
       if (this.#byName.has(newName)) return 'EEXIST';
       this.#byName.delete(name);
@@ -78,19 +101,43 @@ export class SimLinks {
     }
     if (plain.mtuBytes !== undefined) this.#fixedMtus.add(link.index);
     const bridge = master === undefined || master === '' ? undefined : this.named(master);
-    if (master !== undefined && master !== '' && bridge === undefined) return 'ENODEV';
+    const odd = { ...portOptions(port), ...options };
+    if (master !== undefined && master !== '' && bridge === undefined) {
+      // The options of a port have a message of their own, which reaches the bridge of before.
+      this.#setOptions(link.index, odd);
+      return 'ENODEV';
+    }
     const goesDown = plain.up === false && link.up;
     if (goesDown || plain.mac !== undefined) this.#onLinks.neighboursLost(link.index);
     if (goesDown) this.#onLinks.linkDown(link.index);
     this.#change(link.index, {
       ...plain,
       ...(newName !== undefined && { name: newName }),
-      ...(plain.up !== undefined && { running: plain.up }),
+      // A tap has carrier while a process has it open. No emulator runs here.
+      ...(plain.up !== undefined && { running: plain.up && link.kind !== 'tun' }),
       ...(vxlan !== undefined && link.vxlan !== undefined && { vxlan: { ...link.vxlan, ...vxlan } }),
-      ...(port !== undefined && link.port !== undefined && { port: { ...link.port, ...port } }),
     });
     if (master === '') this.#enslave(link.index, 0);
     else if (bridge !== undefined) this.#enslave(link.index, bridge.index);
+    if (port?.flush === true) this.#onLinks.portFlushed(link.index);
+    return this.#setOptions(link.index, odd);
+  }
+
+  /** Sets options of the link, and of its port of a bridge. */
+  #setOptions(index: number, options: LinkOptions): Errno {
+    const link = this.links.get(index);
+    const names = Object.keys(options);
+    if (link === undefined || names.length === 0) return undefined;
+    const isOfPort = (name: string) => name.startsWith('port ');
+    if (link.port === undefined && names.some(isOfPort)) return 'ENOTSUP';
+    const odd = oddOf(link.odd, options, (name) => !isOfPort(name));
+    const { odd: _, port, ...rest } = link;
+    this.links.set(index, {
+      ...rest,
+      ...(Object.keys(odd).length > 0 && { odd }),
+      ...(port !== undefined && { port: portWith(oddOf(port.odd, options, isOfPort)) }),
+    });
+    this.#change(index, {});
     return undefined;
   }
 
@@ -140,10 +187,7 @@ export class SimLinks {
     if (link === undefined || link.master === bridge) return;
     this.#onLinks.portLeft(index);
     const { port: _, ...rest } = link;
-    this.links.set(
-      index,
-      bridge === 0 ? { ...rest, master: 0 } : { ...rest, master: bridge, port: { learning: true, locked: false } },
-    );
+    this.links.set(index, bridge === 0 ? { ...rest, master: 0 } : { ...rest, master: bridge, port: portWith({}) });
     this.#change(index, {});
     for (const changed of [link.master, bridge]) this.#adjustMtu(changed);
   }

@@ -2,7 +2,6 @@
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Subscribable } from '../../model/signal.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { AssignedPort, NodeStatus, PortStatus } from '../../protocol/documents/node-assignment.ts';
 import type { NodeCapacity, WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
@@ -39,7 +38,6 @@ export interface AssignedRuns {
 /** The part of the agent that listens in multicast groups. */
 export interface GroupListener {
   readonly hearings: NodeStatus['groups'];
-  readonly changes: Subscribable<void>;
 }
 
 /** Whether a port is on the bridge of its network, and what else is known of a port of a guest. */

@@ -241,9 +241,9 @@ function vxlanChangeWords({ local, learning, df, hopLimit, noGroup }: NonNullabl
 
 /** The tap has no holder yet, so no frame enters before its options are set. */
 function tapCreation({ name, mac, mtuBytes, master, alias, odd, conf }: LinkItem): Operation[] {
-  const change = { alias, group: OUR_LINK_GROUP, mac, mtuBytes, master, addressMode: 'none', up: true } as const;
+  const change = { alias, group: OUR_LINK_GROUP, mtuBytes, master, addressMode: 'none', up: true } as const;
   return [
-    { do: 'tap-make', link: name },
+    { do: 'tap-make', link: name, mac },
     { do: 'link-set', link: name, change: { ...change, ...(odd && { options: odd }) } },
     ...confOperations(name, undefined, conf),
   ];

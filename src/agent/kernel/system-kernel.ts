@@ -223,7 +223,9 @@ function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' 
 }
 
 function makeTapOf(operation: Operation, netns: string | undefined): void {
-  if (operation.do === 'tap-make') makeTap(operation.link, netns === undefined ? {} : { netns });
+  if (operation.do !== 'tap-make') return;
+  const { link, mac } = operation;
+  makeTap(link, { mac, ...(netns !== undefined && { netns }) });
 }
 
 function writeSetting(operation: Operation): void {

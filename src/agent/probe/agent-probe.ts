@@ -1,6 +1,6 @@
 /** The multicast probe beside an agent: it follows the networks of the agent and the links of the kernel. */
 
-import { GroupSocket } from '../../kernel/sockets/group-socket.ts';
+import { GroupSocket } from '../../kernel/multicast/group-socket.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Agent } from '../agent.ts';
@@ -27,6 +27,7 @@ export function openProbe(agent: Agent, assignments: NodeAssignments): Multicast
   agent.reconciler.passes.subscribe(follow);
   agent.linkChanges.subscribe(follow);
   assignments.listenWith(probe);
+  probe.changes.subscribe(() => assignments.changed());
   agent.addHealthOf(probe);
   return probe;
 }

@@ -1,8 +1,8 @@
 /** The multicast probe on a real kernel: three hosts on a bridge that is a switch with and without flooding. */
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { carriesPackets, inside, ip } from '../../../test/kit/namespaces.ts';
+import { GroupSocket } from '../../kernel/multicast/group-socket.ts';
 import { temporaryNetns } from '../../kernel/netns.ts';
-import { GroupSocket } from '../../kernel/sockets/group-socket.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { systemClock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';

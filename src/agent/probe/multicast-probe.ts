@@ -3,7 +3,7 @@
  * One socket a device serves all groups there. A node without such a network has no socket and no alarm.
  */
 import type { Ip } from '../../kernel/ip.ts';
-import type { GroupSocket, GroupSocketPlace } from '../../kernel/sockets/group-socket.ts';
+import type { GroupSocket, GroupSocketPlace } from '../../kernel/multicast/group-socket.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';

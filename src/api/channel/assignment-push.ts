@@ -14,7 +14,8 @@ export interface AssignmentSource {
   subscribe(listener: (machine: MachineWord) => void): () => void;
   /** Called when the channel of a machine stands: from now on the machine can answer. */
   opened?(machine: MachineWord, node: { unplug(network: Pick<Network, 'id' | 'name'>): Promise<void> }): void;
-  closed?(machine: MachineWord): void;
+  /** @param silentMs how long nothing had been heard of the machine before */
+  closed?(machine: MachineWord, silentMs?: number): void;
   /** Called with each status of a machine. Rejects when the store did not take what the status says. */
   reported?(machine: MachineWord, status: NodeStatus): Promise<void>;
   /** Called when a machine has taken an assignment of `assignmentOf`. */

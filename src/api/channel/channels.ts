@@ -215,7 +215,7 @@ export class Channels {
     void connection.ended.then(() => {
       if (this.#standing.get(machine) === standing) {
         this.#standing.delete(machine);
-        assignments.closed?.(machine);
+        assignments.closed?.(machine, connection.silentMs);
       }
       this.#noteDown(machine, clock.nowMs());
       journal.record({ kind: 'channel closed', message: `of machine ${machine} at ${address}`, object: machine });

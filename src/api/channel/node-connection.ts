@@ -78,6 +78,11 @@ export class NodeConnection {
     return this.#ended;
   }
 
+  /** How long nothing has been heard of the node. */
+  get silentMs(): number {
+    return this.#clock.nowMs() - this.#heardMs;
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }

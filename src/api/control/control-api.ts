@@ -5,6 +5,7 @@ import type { NetworkCatalogue } from '../../controller/catalogue/network-catalo
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -27,8 +28,10 @@ import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandl
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
 import { nodeLogHandlers } from './node-log-handlers.ts';
+import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
@@ -39,13 +42,13 @@ export interface ControlApi {
 }
 
 /** The parts of host0 that the routes answer from. */
-export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
+export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, OrderHandlersInput {
   /** The path of the socket, claimed before (control-socket.ts). */
   readonly path: string;
   readonly controller: Controller;
   readonly catalogue: NetworkCatalogue;
-  readonly addresses: AddressOrders;
   readonly multicast: Pick<MulticastWatch, 'viewOf'>;
+  readonly addresses: AddressOrders;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
@@ -56,6 +59,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput {
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
@@ -120,14 +125,16 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input),
+    ...networkHandlers(input.catalogue, input.addresses, input.multicast),
     ...ipamHandlers(input.addresses),
+    ...serviceHandlers(input.services),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
+    ...orderHandlers(input),
     ...roleHandlers(input),
     ...machineHandlers(input.boots, input.keys),
     ...bootHandlers(input.boot, input.boots),

@@ -5,18 +5,15 @@ import type { MulticastWatch } from '../../controller/multicast/multicast-watch.
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
 import type { CATALOGUE_ROUTES } from '../../protocol/routes/catalogue-routes.ts';
 
-/** The parts of host0 beside the catalogue that know of networks. */
-export interface NetworkHandlersInput {
-  /** Reserves the subnets that outside allocators choose. Absent: there are no address pools. */
-  readonly addresses?: Pick<AddressOrders, 'createNetwork' | 'editNetwork'>;
-  /** Between which nodes of a network multicast passes. Absent: nobody knows. */
-  readonly multicast?: Pick<MulticastWatch, 'viewOf'>;
-}
-
-/** The handlers of the catalogue. */
+/**
+ * The handlers of the catalogue.
+ * @param addresses reserves subnets first that outside allocators choose
+ * @param multicast between which nodes of a network multicast passes; absent: nobody knows
+ */
 export function networkHandlers(
   catalogue: NetworkCatalogue,
-  { addresses, multicast }: NetworkHandlersInput = {},
+  addresses: Pick<AddressOrders, 'createNetwork' | 'editNetwork'>,
+  multicast?: Pick<MulticastWatch, 'viewOf'>,
 ): RouteHandlers<typeof CATALOGUE_ROUTES> {
   return {
     'GET /v1/catalogue': () => catalogue.views(),
@@ -25,15 +22,10 @@ export function networkHandlers(
       const reach = multicast?.viewOf(view.network);
       return reach === undefined ? view : { ...view, multicast: reach };
     },
-    'POST /v1/catalogue': ({ body, query }) => {
-      const options = optionsOf(query);
-      return addresses?.createNetwork(body, options) ?? catalogue.create(body, options);
-    },
+    'POST /v1/catalogue': ({ body, query }) => addresses.createNetwork(body, optionsOf(query)),
     'PUT /v1/catalogue': ({ body, query }) => catalogue.apply(body, optionsOf(query)),
-    'PATCH /v1/catalogue/{name}': ({ path: { name }, body, query }) => {
-      const options = optionsOf(query);
-      return addresses?.editNetwork(name, body, options) ?? catalogue.edit(name, body, options);
-    },
+    'PATCH /v1/catalogue/{name}': ({ path: { name }, body, query }) =>
+      addresses.editNetwork(name, body, optionsOf(query)),
     'POST /v1/catalogue/{name}/start': ({ path: { name }, query }) => catalogue.start(name, optionsOf(query)),
     'POST /v1/catalogue/{name}/stop': ({ path: { name }, query }) => catalogue.stop(name, optionsOf(query)),
     'DELETE /v1/catalogue/{name}': ({ path: { name }, query }) =>

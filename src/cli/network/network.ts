@@ -7,6 +7,7 @@ import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
+import type { ServiceView } from '../../protocol/documents/service/service-view.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { inOrder, membersText } from '../print/member-order.ts';
@@ -15,6 +16,7 @@ import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
 import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
+import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
 import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 
@@ -44,10 +46,14 @@ export function networkCommand(context: Context): Command {
       if (yaml) return answerInYaml(context, row.network);
       if ('members' in row) return context.answer(row, () => meshText(row, context));
       const whole = await withHolders(row, context);
-      context.answer(whole, () => givenText(whole, context));
+      const services = await servicesOf(row, context);
+      const answer = { ...whole, ...(services.length > 0 && { services }) };
+      context.answer(answer, () => givenText(whole, context) + servicesPart(services, context));
     });
 
   addNetworkChanges(network, context);
+  network.addCommand(networkServiceCommand(context));
+  addNetworkWait(network, context);
 
   network
     .command('check')
@@ -125,6 +131,17 @@ async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow>
     path: { name: row.network.id },
   });
   return { ...row, ...(holders !== undefined && { holders }), ...(multicast !== undefined && { multicast }) };
+}
+
+/** On host0: the services of a network. An older host0 knows none. */
+async function servicesOf({ activity, network }: GivenRow, { paths }: Context): Promise<readonly ServiceView[]> {
+  if (activity === undefined) return [];
+  const path = { name: network.id };
+  return await orNone(host0Client(paths).ask('GET /v1/catalogue/{name}/services', { path }));
+}
+
+function servicesPart(services: readonly ServiceView[], context: Context): string {
+  return services.length === 0 ? '' : `\n${servicesText(services, context)}`;
 }
 
 /** The list; an empty one from a process of an earlier version, which does not have such a list. */

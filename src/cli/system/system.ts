@@ -21,6 +21,8 @@ import { imageCommand } from './image.ts';
 import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
 import { isCommanded, OPTIONS_FILES } from './service.ts';
 import { lastJournalLines, linesOfUnit, newJournalLines } from './service-log.ts';
+import { addStoreBackup } from './store-backup.ts';
+import { chooseStore, storeOption } from './store-choice.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 
@@ -43,14 +45,18 @@ export function systemCommand(context: Context): Command {
     .command('start')
     .description('Start the processes of this machine in the background')
     .addOption(host0Option())
+    .addOption(storeOption())
     .addHelpText(
       'after',
       "\nA machine with a host0 directory runs host0's daemon and the agent; any other machine runs only the agent.\n" +
         'Where the package has made them services, systemd or OpenRC starts them, with the options of their files.\n' +
-        '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1',
+        'Another store begins empty: `mesh system backup` and `mesh system restore` carry over what the one before has.\n' +
+        '\nExamples:\n  $ mesh system start\n  $ mesh system start --host0 10.11.0.1\n' +
+        '  $ mesh system start --store etcd://10.0.0.1:2379,10.0.0.2:2379',
     )
-    .action(async ({ host0 }: { host0?: string }) => {
+    .action(async ({ host0, store }: { host0?: string; store?: string }) => {
       requireRoot('start the daemons', 'Networks are made in the kernel, which only root may do.');
+      if (store !== undefined) await chooseStore(context, store);
       await start(context, host0);
     });
 
@@ -96,6 +102,7 @@ export function systemCommand(context: Context): Command {
   system.addCommand(systemInitCommand(context));
   system.addCommand(systemConfigureCommand(context));
   system.addCommand(imageCommand(context));
+  addStoreBackup(system, context);
 
   return system;
 }

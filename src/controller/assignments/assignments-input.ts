@@ -26,6 +26,8 @@ export interface AssignmentsInput extends Pick<PeerListsInput, 'host0AddressFor'
   readonly workloads?: GivenWorkloads;
   /** The services that nodes run for networks. Absent: none. */
   readonly services?: GivenServices;
+  /** Who hears which nodes live. Absent: nobody. */
+  readonly routers?: { opened(machine: MachineWord): void; closed(machine: MachineWord, silentMs: number): void };
   /** The roles of nodes, for networks that span roles. */
   readonly roles: { of(machine: MachineWord): readonly string[]; readonly changes: Subscribable<MachineWord> };
 }

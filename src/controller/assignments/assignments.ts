@@ -65,7 +65,7 @@ export class Assignments implements HealthSource {
   readonly #index = new HolderIndex();
   readonly #leaving: LeaveOrder<NetworkId>;
   readonly #placed: MovingPorts;
-  readonly #reports = new NodeReports();
+  readonly reports = new NodeReports();
   readonly #peers: PeerLists;
   readonly #composed = new Map<MachineWord, { readonly parts: unknown; readonly assignment: NodeAssignment }>();
   /** In which order the assignments were composed. */
@@ -82,6 +82,7 @@ export class Assignments implements HealthSource {
       ...input,
       network: (id) => this.#index.network(id),
       holdersOf: (id) => this.#index.holdersOf(id),
+      serves: (id, machine) => this.#index.reasonsOf(machine, id).includes('service'),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
     });
@@ -137,7 +138,7 @@ export class Assignments implements HealthSource {
     const { current: epoch, term } = this.#input.epoch;
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
-    const heard = this.#reports.saidBy(machine);
+    const heard = this.reports.saidBy(machine);
     const ports = this.#placed.on(machine).map(assignedPort);
     const told = { ...(term !== undefined && { term }), ...(heard !== undefined && { heard }) };
     const parts = { ...told, attachments, ports, workloads: workloads?.on(machine) ?? [], released };
@@ -160,7 +161,7 @@ export class Assignments implements HealthSource {
       network: (id) => this.#index.network(id),
       holdings: () => this.#holdings?.values(),
       placed: this.#input.ports,
-      networksOf: (machine) => this.#reports.networksOf(machine),
+      networksOf: (machine) => this.reports.networksOf(machine),
       reached: (machine) => this.#reached.get(machine),
       isOrphan: (number) => this.orphanBook.hasNumber(number),
     });
@@ -175,17 +176,17 @@ export class Assignments implements HealthSource {
   opened(machine: MachineWord, node: ReachedNode): void {
     this.#reached.set(machine, node);
     this.#input.workloads?.opened(machine);
-    this.#leaving.opened(machine);
-    this.#placed.opened(machine);
+    this.#input.routers?.opened(machine);
+    for (const order of [this.#leaving, this.#placed]) order.opened(machine);
   }
 
-  closed(machine: MachineWord): void {
+  /** The channel has ended. Ports leave before networks. @param silentMs how long nothing had been heard of the node before */
+  closed(machine: MachineWord, silentMs = 0): void {
     this.#reached.delete(machine);
-    this.#reports.closed(machine);
+    this.reports.closed(machine);
     this.#input.workloads?.closed(machine);
-    // A port leaves its old node before the network does.
-    this.#placed.closed(machine);
-    this.#leaving.closed(machine);
+    this.#input.routers?.closed(machine, silentMs);
+    for (const order of [this.#placed, this.#leaving]) order.closed(machine);
   }
 
   /** The node has taken an assignment, or refused it. */
@@ -203,7 +204,7 @@ export class Assignments implements HealthSource {
   async reported(machine: MachineWord, status: ReportedStatus): Promise<void> {
     if (await this.#input.epoch.check(machine, status)) this.#epochChanged();
     this.orphanBook.take(machine, status.orphans, this.#input.epoch.current);
-    const hasSaid = this.#reports.take(machine, status);
+    const hasSaid = this.reports.take(machine, status);
     this.#input.workloads?.reported(machine, status);
     this.#uses.emit();
     await this.#change(machine, (before) => reportedHolding(before, status));
@@ -229,15 +230,10 @@ export class Assignments implements HealthSource {
     );
   }
 
-  /** How a service is on a node; undefined while the node has not told. @param id as the node was given the service */
-  serviceState(machine: MachineWord, id: string): ObjectStatus | undefined {
-    return this.#reports.stateOf(machine, 'service', id);
-  }
-
   /** All nodes that have had a channel, each with whether its channel stands. */
   get nodes(): readonly (SpannedNode & { readonly isReached: boolean })[] {
-    const known = [...(this.#holdings?.keys() ?? [])];
-    return known.map((machine) => ({ ...this.#spanned(machine), isReached: this.#reached.has(machine) }));
+    const known = this.#holdings?.keys() ?? [];
+    return Array.from(known, (machine) => ({ ...this.#spanned(machine), isReached: this.#reached.has(machine) }));
   }
 
   /** The name of a node, for people. */
@@ -253,12 +249,7 @@ export class Assignments implements HealthSource {
 
   /** How a port is on its node; undefined while the node's channel does not stand, or has not told. */
   portState({ machine, link }: Pick<PlacedPort, 'machine' | 'link'>): ObjectStatus | undefined {
-    return this.#reports.stateOf(machine, 'port', link);
-  }
-
-  /** Whom a node hears in the multicast group of a network; undefined while it has not told. */
-  hearingOf(...of: Parameters<NodeReports['hearingOf']>) {
-    return this.#reports.hearingOf(...of);
+    return this.reports.stateOf(machine, 'port', link);
   }
 
   health(): readonly Finding[] {
@@ -316,9 +307,7 @@ export class Assignments implements HealthSource {
   }
 
   #servicesChanged(): void {
-    if (this.#holdings === undefined) return;
-    const machines = this.#machines();
-    this.#refresh(new Set([...machines].flatMap((machine) => this.#derive(machine))), [], machines);
+    for (const machine of this.#machines()) this.#rolesChanged(machine);
   }
 
   #rolesChanged(machine: MachineWord): void {

@@ -86,6 +86,24 @@ test('a network that exists takes a block and loses it, and a document takes the
   expect(await orders.check()).toEqual([]);
 });
 
+test('a document that names pools can be applied again, and keeps the subnets of the network', async () => {
+  const { catalogue, orders, book, subnetsOf } = await host0({});
+  await orders.createPool(addressPool());
+  await orders.createPool(addressPool(FOUR));
+  const document = { name: 'blue', addressPools: ['six', { kind: 'ipv4-subnet' }] };
+  expect((await catalogue.apply(document)).change).toBe('created');
+  expect((await catalogue.apply(document)).change).toBe('unchanged');
+  expect((await catalogue.apply({ ...document, mtuBytes: 1400 })).differences).toEqual(['mtuBytes 1450 → 1400']);
+  expect((await catalogue.apply({ ...document, addressPools: ['four'] })).change).toBe('changed');
+  expect(subnetsOf('blue')).toEqual(['10.20.0.0/24']);
+  // More of the same is a part of the order, too.
+  await catalogue.apply({ ...document, addressPools: ['four', 'four'] });
+  expect(subnetsOf('blue')).toEqual(['10.20.0.0/24', '10.20.1.0/24']);
+  expect(book.list().map(({ state }) => state)).toEqual(['allocated', 'allocated', 'resting']);
+  // After a restored backup, nothing is given that may have been given since.
+  expect(catalogue.leap()).toHaveLength(4);
+});
+
 test('bad input gets its own error, and leaves nothing half made', async () => {
   const { book, catalogue, orders, store } = await host0({ ports: ['web'] });
   await orders.createPool(addressPool());

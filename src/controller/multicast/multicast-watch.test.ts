@@ -35,7 +35,7 @@ function watch(hearings: Readonly<Record<string, GroupHearing>>, places: Readonl
       holdersOf: () =>
         [A, B, C].filter((machine) => machine !== undefined && hearings[machine] !== undefined) as MachineWord[],
       nameOf: (machine) => NAMES[machine] ?? machine,
-      hearingOf: (machine) => hearings[machine],
+      reports: { hearingOf: (machine) => hearings[machine] },
     },
     places: {
       placeOf: (machine) => ({ name: NAMES[machine] ?? '', underlay: (places[machine] ?? '10.1.0.9') as Ipv4 }),

@@ -13,7 +13,9 @@ import { type GroupMember, multicastFindings, multicastView } from './multicast-
 /** Where the reach of networks is read from. */
 export interface MulticastWatchInput {
   readonly networks: () => readonly Network[];
-  readonly assignments: Pick<Assignments, 'holdersOf' | 'nameOf' | 'hearingOf'>;
+  readonly assignments: Pick<Assignments, 'holdersOf' | 'nameOf'> & {
+    readonly reports: Pick<Assignments['reports'], 'hearingOf'>;
+  };
   readonly places: Pick<NodePlaces, 'placeOf'>;
   /** host0's segments. */
   readonly segments: () => readonly { readonly subnet: Ipv4Cidr; readonly device: string }[];
@@ -58,7 +60,7 @@ export class MulticastWatch implements HealthSource {
   }
 
   #isHeard(network: NetworkId, holder: MachineWord, machine: MachineWord): boolean {
-    const hearing = this.#input.assignments.hearingOf(holder, network);
+    const hearing = this.#input.assignments.reports.hearingOf(holder, network);
     return hearing?.hears.some((heard) => heard.machine === machine) ?? false;
   }
 
@@ -67,7 +69,7 @@ export class MulticastWatch implements HealthSource {
     return assignments.holdersOf(network).map((machine) => ({
       machine,
       name: assignments.nameOf(machine),
-      hearing: assignments.hearingOf(machine, network),
+      hearing: assignments.reports.hearingOf(machine, network),
       segment: this.#segmentOf(machine),
     }));
   }

@@ -15,10 +15,12 @@
  *                                                   # by default, open until the first machine has a folder, then known
  *     shared_ids="4c4c4544-0000-2010-8020-80c04f202020" "EVAL 1"   # UUIDs and serials that several machines have
  *     metrics="manage"                              # the network that metrics are served in; by default, in none
+ *     store="etcd://10.0.0.1:2379,10.0.0.2:2379"    # where host0 keeps what it knows; by default sqlite, a file of its own
  */
 
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
+import type { EtcdEndpoint } from '../../model/etcd-endpoint.ts';
 import { NETWORK_NAME } from '../../model/network/words.ts';
 import { WANTED_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
 import { isSegment } from '../../protocol/shapes/parts.ts';
@@ -26,6 +28,7 @@ import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
 import { ConfKeys, quoted } from '../conf/conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
 import { nearest } from '../conf/nearest.ts';
+import { parseStoreWord, STORE_EXAMPLE, STORE_RULE } from './store-word.ts';
 
 /** The keys whose values name network devices. */
 const DEVICE_KEYS = ['segment_ports', 'boot_mode', 'manual_subnets', 'join_groups'] as const;
@@ -78,6 +81,8 @@ export interface Host0Settings {
   readonly metricsNetwork: string | undefined;
   /** Name of the mesh in which nodes have their channels to host0. Undefined: the only mesh, else `manage`. */
   readonly management: string | undefined;
+  /** The members of the etcd in which host0 keeps what it knows. Empty: a file of its own. */
+  readonly store: readonly EtcdEndpoint[];
 }
 
 /** The settings of a host0 without host0.conf. */
@@ -99,6 +104,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   sharedIds: [],
   metricsNetwork: undefined,
   management: undefined,
+  store: [],
 };
 
 /** The keys of host0.conf. */
@@ -117,6 +123,7 @@ export const HOST0_KEYS = [
   'shared_ids',
   'metrics',
   'management',
+  'store',
 ] as const;
 
 /** A parsed host0.conf. */
@@ -162,6 +169,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     sharedIds: keys.optional('shared_ids', listOf(parseSharedId)) ?? HOST0_DEFAULTS.sharedIds,
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
     management: keys.optional('management', oneOf(parseNetworkName)),
+    store: keys.optional('store', oneOf(parseStore))?.members ?? HOST0_DEFAULTS.store,
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
   const place = keys.placeOf('default_networks');
@@ -234,6 +242,12 @@ function parseNetworkName(word: string): string | Fault {
   return { fault: `${quoted(word)} is not the name of a network`, rule, example: 'manage' };
 }
 
+function parseStore(word: string): { readonly members: readonly EtcdEndpoint[] } | Fault {
+  const members = parseStoreWord(word);
+  if (members !== undefined) return { members };
+  return { fault: `${quoted(word)} is not a store`, rule: STORE_RULE, example: STORE_EXAMPLE };
+}
+
 function parseAdmission(word: string): Admission | Fault {
   const admission = ADMISSIONS.find((known) => known === word);
   if (admission !== undefined) return admission;
@@ -304,15 +318,15 @@ function listOf<T extends string | number | object>(parse: ParseWord<T>) {
   };
 }
 
-function oneOf<T extends string | number>(parse: ParseWord<T>) {
+function oneOf<T extends string | number | object>(parse: ParseWord<T>) {
   const parseList = listOf(parse);
   return (entry: ConfEntry): T | MeshError => {
     const values = parseList(entry);
     if (values instanceof MeshError) return values;
     const [value, ...others] = values;
     if (value !== undefined && others.length === 0) return value;
-    const column = wordsOf(entry.value)[1]?.column ?? 0;
-    return invalid(entry, column, 'has several values', 'This key has one value.', [`${value}`]);
+    const [first, second] = wordsOf(entry.value);
+    return invalid(entry, second?.column ?? 0, 'has several values', 'This key has one value.', [first?.word ?? '']);
   };
 }
 

@@ -26,6 +26,7 @@ const IFLA_PROTINFO = 12;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_AF_SPEC = 26;
+const IFLA_NET_NS_FD = 28;
 const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
@@ -203,6 +204,15 @@ export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.changesName();
   writeLinkHeader(writer);
   writer.attributeText(IFLA_IFNAME, link);
+  writer.end();
+}
+
+/** Writes one message that moves a link into another namespace. */
+export function writeLinkMove(writer: MessageWriter, link: string, netnsFd: number): void {
+  writer.begin(RTM_NEWLINK, NLM_F_REQUEST);
+  writer.changesName();
+  writeLinkHeader(writer, link);
+  writer.attributeU32(IFLA_NET_NS_FD, netnsFd);
   writer.end();
 }
 

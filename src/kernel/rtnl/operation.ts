@@ -59,6 +59,8 @@ export type KernelOperation =
     }
   | { readonly do: 'link-set'; readonly link: string; readonly change: LinkChange }
   | { readonly do: 'link-delete'; readonly link: string }
+  /** Moves a link into another network namespace, which an open file stands for. It loses its master and its addresses. */
+  | { readonly do: 'link-move'; readonly link: string; readonly netnsFd: number }
   /** Deletes every link of the group in one message. */
   | { readonly do: 'group-delete'; readonly group: number }
   | {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inside } from '../../../test/kit/namespaces.ts';
+import { parseMac } from '../../model/address/mac.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import { makeTap, openTap, removeTap } from './tap.ts';
 
@@ -29,6 +30,11 @@ test('a tap stays when its maker has closed it', () => {
   makeTap('v00001001', { netns: netns.path });
   expect(taps().map(({ ifname }) => ifname)).toEqual(['v00001001']);
   expect(taps()[0]?.linkinfo?.info_data).toMatchObject({ type: 'tap', pi: false, vnet_hdr: true, persist: true });
+});
+
+test('a tap has its Ethernet address from its first moment on', () => {
+  makeTap('v1', { netns: netns.path, mac: parseMac('fe:00:00:00:10:01') });
+  expect(inside(netns.path, 'ip', '-br', 'link', 'show', 'v1')).toContain('fe:00:00:00:10:01');
 });
 
 test('a tap is made once', () => {

@@ -4,6 +4,7 @@
  * guests keep their offloads.
  */
 import { closeSync, openSync } from 'node:fs';
+import { type Mac, macToBytes } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { capabilityRemedy } from '../capability.ts';
 import { failed, libc } from '../libc.ts';
@@ -13,6 +14,8 @@ const TUN = '/dev/net/tun';
 const TUNSETIFF = 0x400454ca;
 const TUNSETPERSIST = 0x400454cb;
 const TUNGETIFF = 0x800454d2;
+const SIOCSIFHWADDR = 0x8924;
+const ARPHRD_ETHER = 1;
 const IFF_TAP = 0x0002;
 const IFF_PERSIST = 0x0800;
 const IFF_NO_PI = 0x1000;
@@ -31,13 +34,16 @@ export interface TapPlace {
 }
 
 /**
- * Makes a tap that stays until it is deleted. It is down, and has an Ethernet address that the kernel made up.
+ * Makes a tap that stays until it is deleted. It is down.
+ * @param mac its Ethernet address, which it has from the moment on in which it stays: its maker, killed right then, finds it again.
+ * Absent: the kernel makes one up
  * @throws MESH_KERNEL_FOREIGN_DEVICE when a device of this name exists
  * @throws MESH_KERNEL_REFUSED
  */
-export function makeTap(name: string, place: TapPlace = {}): void {
+export function makeTap(name: string, { mac, ...place }: TapPlace & { readonly mac?: Mac } = {}): void {
   const fd = attach(name, FLAGS | IFF_TUN_EXCL, 'make the tap', place);
   try {
+    if (mac !== undefined) setMac(fd, name, mac);
     // The kernel takes the value of the argument itself, not what it points to.
     if (libc.ioctlValue(fd, TUNSETPERSIST, 1) < 0) throw failed('keep the tap', name);
   } finally {
@@ -104,6 +110,13 @@ function openTun(operation: string, name: string): number {
       remedy: 'Load the module: `modprobe tun`. In a container, let it have the device /dev/net/tun.',
     });
   }
+}
+
+function setMac(fd: number, name: string, mac: Mac): void {
+  const request = Buffer.alloc(IFREQ_BYTES);
+  request.writeUInt16LE(ARPHRD_ETHER, IFNAMSIZ);
+  request.set(macToBytes(mac), IFNAMSIZ + 2);
+  if (libc.ioctl(fd, SIOCSIFHWADDR, request) < 0) throw failed('set the Ethernet address of', name);
 }
 
 function flagsOf(fd: number, name: string): number {

@@ -11,7 +11,10 @@ import { NodeRoles } from '../../controller/machines/node-roles.ts';
 import { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
+import { ActiveRouters } from '../../controller/routers/active-routers.ts';
+import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
+import { ServiceOrders } from '../../controller/services/service-orders.ts';
 import { MoveFaults } from '../../controller/workloads/move-faults.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
@@ -26,7 +29,7 @@ import type { HealthSource } from '../../protocol/documents/finding.ts';
 
 /** What host0 has before its assignments. */
 export interface Host0AssignmentsInput
-  extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services' | 'host0AddressFor'> {
+  extends Omit<AssignmentsInput, 'ports' | 'epoch' | 'roles' | 'services' | 'routers' | 'host0AddressFor'> {
   readonly host0State: Pick<Host0State, 'addressFor' | 'segments'>;
   readonly catalogue: NetworkCatalogue;
   readonly registry: Registry;
@@ -44,6 +47,8 @@ export interface Host0Assignments {
   readonly ports: PortOrders;
   readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
   /** host0's own agent, as it is asked by the routes of a channel. */
@@ -69,9 +74,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   });
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
-  const services = await ServiceBook.open({ ...input, networks });
+  const serviceBook = await ServiceBook.open({ ...input, networks });
+  const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
+  const routers = await ActiveRouters.open({
+    ...input,
+    networks: () => routedNetworks(networks(), serviceBook.records, roles, nodeCalled),
+  });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services },
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services: serviceBook, routers },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
@@ -83,6 +93,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
+  for (const source of [serviceBook.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -98,6 +109,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const faults = new MoveFaults();
   const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
   addWorkloadMetrics(input.registry, () => orders.list());
   const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
@@ -106,9 +118,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     ports,
     portBook: book,
     workloads: orders,
+    services,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
@@ -116,6 +129,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       endMoves();
       ownNode.close();
       services.close();
+      serviceBook.close();
+      routers.close();
       assignments.close();
     },
   };

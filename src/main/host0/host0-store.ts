@@ -1,8 +1,14 @@
 /** Composes host0's store with what watches over it. */
 import type { Host0Watch } from '../../controller/host0-metrics.ts';
+import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { HealthSource } from '../../protocol/documents/finding.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
+import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
+import { EtcdStore } from '../../store/etcd/etcd-store.ts';
+import { EtcdWatch } from '../../store/etcd/etcd-watch.ts';
 import { openHost0Store } from '../../store/sqlite/host0-store.ts';
+import { mustBeWhole } from '../../store/store-backup.ts';
 import { StoreWatch } from '../../store/store-watch.ts';
 import { TimedStore } from '../../store/timed-store.ts';
 
@@ -16,13 +22,23 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-/** Opens the store, and looks after it until it is closed. @throws MESH_STORE_BROKEN, MESH_DISK_REFUSED */
-export async function openStore(
-  stateDirectory: string,
-  clock: Clock,
-  committed: Host0Watch['committed'],
-): Promise<OpenStore> {
-  const opened = await openHost0Store(stateDirectory, clock);
+/** What the store needs of host0. */
+export interface StoreInput {
+  readonly paths: Paths;
+  readonly settings: Pick<Host0Settings, 'store'>;
+  readonly clock: Clock;
+  readonly committed: Host0Watch['committed'];
+}
+
+/** Opens the store, and looks after it until it is closed. @throws MESH_STORE_*, MESH_DISK_REFUSED, MESH_KEY_REFUSED */
+export async function openStore(input: StoreInput): Promise<OpenStore> {
+  const opened = await (input.settings.store.length === 0 ? openSqlite(input) : openEtcd(input));
+  await mustBeWhole(opened.store);
+  return opened;
+}
+
+async function openSqlite({ paths, clock, committed }: StoreInput): Promise<OpenStore> {
+  const opened = await openHost0Store(paths.state, clock);
   const store = new TimedStore(opened.store, () => clock.nowMs(), committed);
   const watch = new StoreWatch({ path: opened.path, store, clock });
   await watch.start();
@@ -34,5 +50,16 @@ export async function openStore(
       watch.close();
       await store.close();
     },
+  };
+}
+
+async function openEtcd({ paths, settings, clock, committed }: StoreInput): Promise<OpenStore> {
+  const opened = await EtcdStore.open(await etcdPlace(settings.store, paths.etcdConf), { clock });
+  const store = new TimedStore(opened, () => clock.nowMs(), committed);
+  return {
+    store,
+    parts: [new EtcdWatch(opened, store)],
+    stuck: () => opened.replaced,
+    close: () => store.close(),
   };
 }

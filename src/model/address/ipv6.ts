@@ -1,18 +1,42 @@
 /** IPv6 addresses and subnets: branded canonical text (RFC 5952), and their arithmetic. */
-import { isIPv6 } from 'node:net';
 import { MeshError } from '../error.ts';
+import { isIpv4 } from './ipv4.ts';
 
 /** RFC 5952 text: lower case, no leading zeros, the longest run of zero groups as `::`. */
 export type Ipv6 = string & { readonly __brand: 'Ipv6' };
 /** `prefix/n` with no host bits set, in RFC 5952 text. */
 export type Ipv6Cidr = string & { readonly __brand: 'Ipv6Cidr' };
 
+const GROUP = /^[0-9a-f]{1,4}$/i;
+
+/**
+ * Whether a text is an IPv6 address in any of the forms of RFC 4291 §2.2, without a zone. Says the same as Node's `isIPv6`, whose
+ * regular expression takes ten milliseconds to compile: a tenth of a command's time.
+ */
+export function isIpv6(text: string): boolean {
+  const [head = '', tail, ...more] = text.split('::');
+  if (more.length > 0) return false;
+  const left = countOfGroups(head, tail === undefined);
+  if (tail === undefined) return left === 8;
+  return left + countOfGroups(tail, true) <= 7;
+}
+
+/** How many groups one side of `::` has; not a number where one is no group. @param isLast whether a dotted quad may end it */
+function countOfGroups(side: string, isLast: boolean): number {
+  if (side === '') return 0;
+  const groups = side.split(':');
+  const last = groups.at(-1) ?? '';
+  const isQuad = isLast && isIpv4(last);
+  if (isQuad) groups.pop();
+  return groups.every((group) => GROUP.test(group)) ? groups.length + (isQuad ? 2 : 0) : Number.NaN;
+}
+
 /**
  * An address in canonical form; a zone (`%eth0`) is refused.
  * @throws MESH_ADDRESS_INVALID
  */
 export function parseIpv6(text: string): Ipv6 {
-  if (!isIPv6(text) || text.includes('%')) {
+  if (!isIpv6(text)) {
     throw new MeshError('MESH_ADDRESS_INVALID', `${JSON.stringify(text)} is not an IPv6 address`, {
       remedy: 'Write up to eight groups of hex digits, as in fd42:2345:1234:9abc::1.',
     });

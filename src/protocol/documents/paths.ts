@@ -20,10 +20,14 @@ export interface Paths {
   readonly machineFile: string;
   /** The key of this machine (protocol/shapes/key-file.ts). */
   readonly keyFile: string;
+  /** What host0 shows to etcd: certificates, user and password. */
+  readonly etcdConf: string;
   /** Directory of files that must survive a reboot. */
   readonly state: string;
   /** Directory of files that must not survive a reboot. */
   readonly run: string;
+  /** The named network namespaces, as `ip netns` has them on a machine. */
+  readonly netns: string;
   /** The directories of emulators, by the ids of their workloads. */
   readonly machines: string;
   /** The cache of disk images. */
@@ -54,8 +58,10 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
     keyFile: join(root, 'etc/meshwork/key'),
+    etcdConf: join(root, 'etc/meshwork/etcd.conf'),
     state: join(root, 'var/lib/meshwork'),
     run,
+    netns: join(root, 'run/netns'),
     machines: join(run, 'vm'),
     images: join(root, 'var/lib/meshwork/disks/images'),
     volumes: join(root, 'var/lib/meshwork/disks/volumes'),

@@ -12,10 +12,12 @@ import { IPAM_ROUTES } from './ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
+import { ORDER_ROUTES } from './order-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { SERVICE_ROUTES } from './service-routes.ts';
 import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
@@ -34,10 +36,12 @@ export const CONTROL_ROUTES = {
   },
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
+  ...SERVICE_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,
   ...WORKLOAD_ROUTES,
+  ...ORDER_ROUTES,
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,

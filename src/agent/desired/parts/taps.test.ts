@@ -5,7 +5,7 @@ import { inside, ip, twoHosts } from '../../../../test/kit/namespaces.ts';
 import { board, networkOfType, vxlanType } from '../../../../test/kit/networks.ts';
 import { PlannedNode } from '../../../../test/kit/planned-node.ts';
 import { UNDERLAY_V4 } from '../../../../test/kit/planned-pair.ts';
-import { openTap } from '../../../kernel/tap/tap.ts';
+import { makeTap, openTap } from '../../../kernel/tap/tap.ts';
 import { parseIpv4 } from '../../../model/address/ipv4.ts';
 import { parseIpv6 } from '../../../model/address/ipv6.ts';
 import { parseMac } from '../../../model/address/mac.ts';
@@ -118,6 +118,16 @@ test('what another program does to a tap is put right', async () => {
   ip(hosts.here, 'link delete v1001');
   await node?.settled();
   expect(links(hosts.here).get('v1001')).toMatchObject({ master: 'brff01' });
+});
+
+test('a tap that an agent has made before it was killed, and not finished, is finished', async () => {
+  const [node] = nodes;
+  makeTap('v1001', { netns: hosts.here, mac: parseMac('fe:00:00:00:10:01') });
+  const before = links(hosts.here).get('v1001').ifindex;
+  await node?.take(beside(1), ['v1001'], guest(0));
+  const tap = links(hosts.here).get('v1001');
+  expect(tap).toMatchObject({ ifindex: before, master: 'brff01', flags: expect.arrayContaining(['UP']) });
+  expect(tap.linkinfo.info_slave_data).toMatchObject({ learning: false, locked: true });
 });
 
 test('a bridge that is made anew has its taps again, and their holders keep them', async () => {

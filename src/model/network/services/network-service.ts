@@ -11,6 +11,9 @@ export const SERVICE_KINDS = ['ra', 'dhcp4', 'dhcp6', 'dns', 'nat44', 'nat64', '
 /** The kind of a service. */
 export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
+/** What exists once in a network: it is on the active router alone. */
+export const SINGLE_KINDS: readonly ServiceKind[] = ['nat44', 'nat64'];
+
 /** One service of a network, as it is wanted. */
 export type NetworkService = RaService;
 

@@ -6,7 +6,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import type { Ip } from '../ip.ts';
 import { isIpv6 } from '../ip.ts';
 import { inNetns } from '../netns.ts';
-import { boundDatagrams } from './listener.ts';
+import { boundDatagrams } from '../sockets/listener.ts';
 
 /** Where a socket hears groups. */
 export interface GroupSocketPlace {

@@ -1,0 +1,58 @@
+/** `mesh system start --store`: writes into host0.conf where host0 keeps what it knows. */
+import { existsSync, readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { Option } from 'commander';
+import { writeDurable } from '../../disk/durable-file.ts';
+import { readHost0Conf } from '../../formats/host0/host0-conf.ts';
+import { parseStoreWord, STORE_EXAMPLE, STORE_RULE, storeWord } from '../../formats/host0/store-word.ts';
+import { MeshError } from '../../model/error.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
+import type { Context } from '../context.ts';
+import { isHost0Machine } from './agent.ts';
+
+/** The option `--store`. */
+export function storeOption(): Option {
+  return new Option(
+    '--store <store>',
+    'where host0 keeps what it knows: sqlite, or etcd://HOST:PORT,…; kept in host0.conf',
+  );
+}
+
+/**
+ * Keeps the choice, before host0's daemon starts.
+ * @throws MESH_USAGE, MESH_CONF_*, MESH_ALREADY_RUNNING beside a host0 that has another store
+ */
+export async function chooseStore(context: Context, word: string): Promise<void> {
+  const wanted = parseStoreWord(word);
+  if (wanted === undefined) {
+    throw new MeshError('MESH_USAGE', `${JSON.stringify(word)} is not a store`, {
+      operation: 'start host0',
+      rule: STORE_RULE,
+      remedy: `Write one such as --store ${STORE_EXAMPLE}`,
+    });
+  }
+  if (!isHost0Machine(context)) {
+    throw new MeshError('MESH_USAGE', 'this machine is a node, and only host0 has a store', {
+      operation: 'start the agent',
+      remedy: 'Leave --store out.',
+    });
+  }
+  const { settings, errors } = await readHost0Conf(context.paths.host0Conf);
+  if (settings === undefined) throw errors[0] ?? new MeshError('MESH_INTERNAL', 'host0.conf has no settings');
+  if (isDeepStrictEqual(settings.store, wanted)) return;
+  if (await host0Client(context.paths).answers()) {
+    throw new MeshError('MESH_ALREADY_RUNNING', `host0 runs already, with the store ${storeWord(settings.store)}`, {
+      operation: 'start host0',
+      remedy: 'Stop it first: `mesh system stop`.',
+    });
+  }
+  const [first = ''] = context.paths.host0Conf;
+  const file = context.paths.host0Conf.find((path) => existsSync(path)) ?? first;
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const line = `store="${storeWord(wanted)}"`;
+  const pattern = /^[ \t]*store[ \t]*=.*$/m;
+  const after = pattern.test(before)
+    ? before.replace(pattern, line)
+    : `${before.replace(/\n*$/, before === '' ? '' : '\n')}${line}\n`;
+  await writeDurable(file, after);
+}

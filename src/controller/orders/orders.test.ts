@@ -1,0 +1,157 @@
+/** Orders: done once or undone in reverse, whatever hooks do, and wherever host0 is killed. */
+import { describe, expect, test } from 'vitest';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { failedHook, type OrderHost0, orderHost0 } from '../../../test/kit/order-host0.ts';
+import { workloadNamed } from '../../../test/kit/workloads.ts';
+import type { HookReport } from '../../protocol/documents/order/hook.ts';
+import type { OrderRequest } from '../../protocol/documents/order/order.ts';
+
+async function host0(...given: Parameters<typeof orderHost0>): Promise<OrderHost0> {
+  const opened = await orderHost0(...given);
+  if (opened === undefined) throw new Error('host0 did not start');
+  return opened;
+}
+
+const network = (name: string, owner?: string): OrderRequest => ({
+  ...(owner !== undefined && { owner }),
+  wish: { kind: 'network', name },
+});
+
+describe('an order', () => {
+  test('makes a network of its owner, with hooks before and after', async () => {
+    const { owners, orders, catalogue, hooks, settle, journal } = await host0(new MemoryStore());
+    await owners.create({ name: 'acme' });
+    const { order, steps } = await orders.create(network('blue', 'acme'));
+    expect([order?.state, steps]).toEqual(['running', ['make network blue']]);
+    await settle();
+    const done = orders.show(1);
+    expect(done.state).toBe('done');
+    expect(done.steps).toEqual([
+      { kind: 'network', state: 'done', made: { network: 'blue', networkid: 'net-1000', number: '1000' } },
+    ]);
+    expect(catalogue.find('blue').network).toMatchObject({ owner: 'acme', uuid: done.mark, labels: { order: '1' } });
+    expect(hooks.words).toEqual(['owner-created after acme', 'order-network before blue', 'order-network after blue']);
+    expect(hooks.calls[2]?.env).toMatchObject({ MESH_ORDER: '1', MESH_OWNER: 'acme', MESH_NUMBER: '1000' });
+    expect(journal.recent().map(({ kind }) => kind)).toContain('order done');
+  });
+
+  test('that a hook refuses is undone, with the words of the hook', async () => {
+    const { orders, catalogue, hooks, settle } = await host0(new MemoryStore());
+    hooks.answer = ({ phase }) =>
+      phase === 'before' ? [failedHook('order-network', 'MESH_HOOK_REFUSED', 'order-network refused: no more')] : [];
+    await orders.create(network('blue'));
+    await settle();
+    const { state, error, steps } = orders.show(1);
+    expect([state, error?.code, error?.message]).toEqual([
+      'undone',
+      'MESH_HOOK_REFUSED',
+      'order-network refused: no more',
+    ]);
+    expect(steps[0]?.state).toBe('undone');
+    expect(hooks.words).toEqual(['order-network before blue', 'order-network undo blue']);
+    expect(catalogue.views()).toEqual([]);
+  });
+
+  test('goes on when a hook after a step fails, and shows it', async () => {
+    const { orders, hooks, settle } = await host0(new MemoryStore());
+    const answered: HookReport = { hook: 'order-network.d/10-ticket', output: '', tookMs: 1, answer: { ticket: 7 } };
+    hooks.answer = ({ phase }) =>
+      phase === 'after' ? [answered, failedHook('order-network.d/20-mail', 'MESH_HOOK_FAILED', 'no mail')] : [];
+    await orders.create(network('blue'));
+    await settle();
+    const { state, faults, hooks: answers } = orders.show(1);
+    expect([state, faults.map(({ hook }) => hook)]).toEqual(['done', ['order-network.d/20-mail']]);
+    expect(answers).toEqual({ 'order-network.d/10-ticket': { ticket: 7 } });
+  });
+
+  test('is refused before it is made where it cannot be carried out', async () => {
+    const { orders, owners, settle } = await host0(new MemoryStore());
+    await owners.create({ name: 'acme' });
+    await orders.create(network('blue', 'acme'));
+    await settle();
+    await expect(orders.create(network('blue', 'acme'))).rejects.toMatchObject({ code: 'MESH_NET_NAME_TWICE' });
+    await expect(orders.create(network('red', 'nobody'))).rejects.toMatchObject({ code: 'MESH_OWNER_UNKNOWN' });
+    await expect(orders.create({ wish: { kind: 'network', name: '7' } })).rejects.toMatchObject({
+      code: 'MESH_NET_NAME_INVALID',
+    });
+    expect(orders.list()).toHaveLength(1);
+    expect(() => orders.show(2)).toThrow(expect.objectContaining({ code: 'MESH_ORDER_UNKNOWN' }));
+    expect(await orders.create(network('red', 'acme'), { dryRun: true })).toEqual({
+      steps: ['make network red'],
+      dryRun: true,
+      earlier: false,
+    });
+    expect(orders.list()).toHaveLength(1);
+  });
+
+  test('with the word of an earlier order is that order', async () => {
+    const { orders, settle } = await host0(new MemoryStore());
+    const first = await orders.create({ ...network('blue'), once: 'ticket 7' });
+    const [second] = await Promise.all([orders.create({ ...network('blue'), once: 'ticket 7' }), settle()]);
+    expect([second.earlier, second.order?.id]).toEqual([true, first.order?.id]);
+    await expect(orders.create({ ...network('red'), once: 'ticket 7' })).rejects.toMatchObject({ code: 'MESH_USAGE' });
+    await orders.cancel(1);
+    await settle();
+    expect((await orders.create({ ...network('blue'), once: 'ticket 7' })).order?.id).toBe(2);
+  });
+
+  test('that is cancelled gives everything back, also while a hook runs', async () => {
+    const { orders, catalogue, hooks, settle, clock } = await host0(new MemoryStore());
+    await orders.create(network('blue'));
+    await settle();
+    await orders.cancel(1);
+    await settle();
+    expect([orders.show(1).state, orders.show(1).error?.code]).toEqual(['undone', 'MESH_ORDER_CANCELLED']);
+    hooks.answer = ({ phase, signal }) =>
+      phase !== 'before'
+        ? []
+        : new Promise((resolve) => {
+            const ended = {
+              ...failedHook('order-network', 'MESH_HOOK_FAILED', ''),
+              error: { code: 'MESH_HOOK_ENDED', message: '' },
+            } as const;
+            signal?.addEventListener('abort', () => resolve([ended]));
+          });
+    await orders.create(network('red'));
+    await orders.create(network('green'));
+    await clock.pass(60_000);
+    expect(orders.list().map(({ state }) => state)).toEqual(['undone', 'running', 'running']);
+    await orders.cancel(2);
+    await clock.pass(1_000);
+    expect(orders.list().map(({ state }) => state)).toEqual(['undone', 'undone', 'running']);
+    expect(catalogue.views()).toEqual([]);
+    await orders.close();
+    expect(orders.show(3).steps[0]?.state).toBe('asking');
+  });
+
+  test('waits with its undoing while its network has ports, and shows why', async () => {
+    const { orders, catalogue, settle, clock } = await host0(new MemoryStore());
+    await orders.create(network('blue'));
+    await settle();
+    const ports = [{ interface: 'eth7', node: 'node1', machine: 'a0000000' }];
+    let used = true;
+    catalogue.usedBy({ ports: () => (used ? ports : []), nodes: () => [], unplug: async () => {} } as never);
+    await orders.cancel(1);
+    await clock.pass(90_000);
+    expect(orders.show(1)).toMatchObject({
+      state: 'undoing',
+      waits: { why: 'network blue has a port: eth7 on node1' },
+    });
+    expect(orders.health().map(({ code }) => code)).toEqual(['MESH_ORDER_WAITS']);
+    used = false;
+    await settle();
+    expect(orders.show(1).state).toBe('undone');
+    expect(orders.health()).toEqual([]);
+  });
+
+  test('of a workload starts it once', async () => {
+    const { orders, workloads, settle } = await host0(new MemoryStore());
+    await orders.create({ wish: { kind: 'vm', workload: workloadNamed('web1') } });
+    await settle();
+    expect(orders.show(1)).toMatchObject({ state: 'done', steps: [{ made: { workload: 'web1', node: 'node1' } }] });
+    expect(workloads.orders.show('web1').generation).toBe(1);
+    await orders.cancel(1);
+    await settle();
+    expect([orders.show(1).state, workloads.orders.list()]).toEqual(['undone', []]);
+  });
+});

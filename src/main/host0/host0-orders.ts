@@ -1,0 +1,69 @@
+/** Composes owners, orders and their hooks. */
+import { join } from 'node:path';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { Controller } from '../../controller/controller.ts';
+import { KeptRecords } from '../../controller/orders/kept-records.ts';
+import { NetworkStep } from '../../controller/orders/network-step.ts';
+import { addOrderMetrics } from '../../controller/orders/order-metrics.ts';
+import { ORDER_RECORDS, OWNER_RECORDS } from '../../controller/orders/order-records.ts';
+import { Orders } from '../../controller/orders/orders.ts';
+import { WorkloadStep } from '../../controller/orders/workload-step.ts';
+import { Owners } from '../../controller/owners/owners.ts';
+import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { Hooks } from '../../services/hook/hooks.ts';
+import type { Store } from '../../store/store.ts';
+
+/** What host0 has before its orders. */
+export interface Host0OrdersInput {
+  readonly paths: Paths;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly registry: Registry;
+  readonly catalogue: NetworkCatalogue;
+  readonly workloads: WorkloadOrders;
+  readonly controller: Pick<Controller, 'addHealthOf'>;
+}
+
+/** Owners and orders while host0's daemon runs. */
+export interface Host0Orders {
+  readonly owners: Owners;
+  readonly orders: Orders;
+  /** Goes on with what an earlier process has left. Only when the control socket answers: hooks may call. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** Reads owners and orders, and ends the hooks that a host0 that was killed has left running. @throws MESH_STORE_BROKEN, MESH_PROCESS_NOT_ENDED */
+export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> {
+  const { paths, store, journal, registry, catalogue, workloads, controller } = input;
+  const env = { MESH_ROOT: paths.root, MESH_HOST0_DIR: paths.host0 };
+  const hooks = new Hooks({ directory: paths.hooks, recordDirectory: join(paths.run, 'hooks'), env });
+  const ended = await hooks.endLeftOver();
+  if (ended > 0) journal.record({ kind: 'hooks ended', level: 'warning', message: `${ended} hooks were left running` });
+  const records = {
+    owners: await KeptRecords.open(store, OWNER_RECORDS),
+    orders: await KeptRecords.open(store, ORDER_RECORDS),
+  };
+  const works = { network: new NetworkStep(catalogue), workload: new WorkloadStep(workloads) };
+  const orders = new Orders({ ...input, ...records, works, hooks });
+  const owners = new Owners({ ...input, owners: records.owners, orders, hooks });
+  controller.addHealthOf(orders);
+  addOrderMetrics(registry, () => orders.list());
+  return {
+    owners,
+    orders,
+    start: () => {
+      orders.start();
+      owners.start();
+    },
+    close: async () => {
+      await owners.close();
+      await orders.close();
+    },
+  };
+}

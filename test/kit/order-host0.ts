@@ -1,0 +1,146 @@
+/** What host0 decides of owners and orders, over a store in memory that may crash, with hooks that tests speak for. */
+import { setImmediate as runEventLoop } from 'node:timers/promises';
+import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
+import { KeptRecords } from '../../src/controller/orders/kept-records.ts';
+import { NetworkStep } from '../../src/controller/orders/network-step.ts';
+import { ORDER_RECORDS, OWNER_RECORDS } from '../../src/controller/orders/order-records.ts';
+import { Orders } from '../../src/controller/orders/orders.ts';
+import { WorkloadStep } from '../../src/controller/orders/workload-step.ts';
+import { Owners } from '../../src/controller/owners/owners.ts';
+import { MeshError } from '../../src/model/error.ts';
+import type { HookCall, HookReport } from '../../src/protocol/documents/order/hook.ts';
+import { isSettled } from '../../src/protocol/documents/order/order.ts';
+import { Journal } from '../../src/protocol/journal/journal.ts';
+import type { Change, Compare, Store, TxnResult, WatchBatch } from '../../src/store/store.ts';
+import { ManualClock } from './manual-clock.ts';
+import type { MemoryStore } from './memory-store.ts';
+import { A, GIB, workloadHost0 } from './workload-host0.ts';
+
+/** How an operation of a store goes. `lost`: it is carried out, and nobody hears of it. */
+export type Fate = 'done' | 'failed' | 'lost' | 'crash before' | 'crash after';
+
+/** A store of one process of host0. After a crash, no call ever ends, as for a process that was killed. */
+export class FatefulStore implements Store {
+  readonly #store: MemoryStore;
+  readonly #fate: (operation: number) => Fate;
+  /** The operations so far. */
+  operations = 0;
+  crashed = false;
+
+  constructor(store: MemoryStore, fate: (operation: number) => Fate) {
+    this.#store = store;
+    this.#fate = fate;
+  }
+
+  get epoch(): string {
+    return this.#store.epoch;
+  }
+
+  get(key: string) {
+    return this.#operation(() => this.#store.get(key));
+  }
+
+  range(prefix: string) {
+    return this.#operation(() => this.#store.range(prefix));
+  }
+
+  txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult> {
+    return this.#operation(() => this.#store.txn(compare, then, otherwise));
+  }
+
+  watch(prefix: string, from: number, onBatch: (batch: WatchBatch) => void, onError: (error: Error) => void) {
+    return this.#store.watch(prefix, from, (batch) => !this.crashed && onBatch(batch), onError);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #operation<T>(work: () => Promise<T>): Promise<T> {
+    if (this.crashed) return await never();
+    const fate = this.#fate(++this.operations);
+    this.crashed = fate.startsWith('crash');
+    if (fate === 'crash before') return await never();
+    if (fate === 'failed') throw new MeshError('MESH_STORE_BROKEN', 'the disk is away');
+    const result = await work();
+    if (fate === 'lost') throw new MeshError('MESH_STORE_BROKEN', 'the answer is away');
+    if (fate === 'crash after' || this.crashed) return await never();
+    return result;
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** Hooks that answer as a test says; every run is noted. */
+export class ToldHooks {
+  readonly calls: HookCall[] = [];
+  answer: (call: HookCall) => Promise<readonly HookReport[]> | readonly HookReport[] = () => [];
+
+  async run(call: HookCall): Promise<readonly HookReport[]> {
+    this.calls.push(call);
+    return await this.answer(call);
+  }
+
+  /** What has run, as `order-network before blue`. */
+  get words(): readonly string[] {
+    return this.calls.map(({ event, phase, object }) => `${event} ${phase} ${object}`);
+  }
+}
+
+/** The report of a hook that refuses, or that fails. */
+export function failedHook(hook: string, code: 'MESH_HOOK_REFUSED' | 'MESH_HOOK_FAILED', message: string): HookReport {
+  return { hook, output: '', tookMs: 1, error: new MeshError(code, message).toJSON() };
+}
+
+/** One process of host0. */
+export interface OrderHost0 {
+  readonly store: FatefulStore;
+  readonly clock: ManualClock;
+  readonly journal: Journal;
+  readonly catalogue: NetworkCatalogue;
+  readonly orders: Orders;
+  readonly owners: Owners;
+  readonly hooks: ToldHooks;
+  readonly workloads: Awaited<ReturnType<typeof workloadHost0>>;
+  /** Lets time pass until nothing moves any more, or the store has crashed, at most an hour. */
+  settle(): Promise<void>;
+}
+
+/** @param memory another process of host0 has the same */
+export async function orderHost0(
+  memory: MemoryStore,
+  { fate = () => 'done', hooks = new ToldHooks() }: { fate?: (operation: number) => Fate; hooks?: ToldHooks } = {},
+): Promise<OrderHost0 | undefined> {
+  const store = new FatefulStore(memory, fate);
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  // A store that crashes while host0 starts leaves no process.
+  const opened = (async () => {
+    const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+    const workloads = await workloadHost0(store);
+    const [owners, orders] = [
+      await KeptRecords.open(store, OWNER_RECORDS),
+      await KeptRecords.open(store, ORDER_RECORDS),
+    ];
+    return { catalogue, workloads, owners, orders };
+  })().catch(() => undefined);
+  for (let turn = 0; turn < 50 && !store.crashed; turn++) await runEventLoop();
+  const parts = await Promise.race([opened, runEventLoop(undefined)]);
+  if (parts === undefined) return undefined;
+  const { catalogue, workloads } = parts;
+  workloads.node(A, 8 * GIB);
+  const works = { network: new NetworkStep(catalogue), workload: new WorkloadStep(workloads.orders) };
+  const orders = new Orders({ ...parts, works, hooks, clock, journal });
+  const owners = new Owners({ owners: parts.owners, orders, hooks, clock, journal });
+  owners.start();
+  orders.start();
+  const isQuiet = () =>
+    orders.list().every((order) => isSettled(order)) && owners.list().every(({ state }) => state === 'ready');
+  const settle = async () => {
+    for (let second = 0; second < 3_600 && !store.crashed && !isQuiet(); second++) await clock.pass(1_000);
+    await clock.pass(1_000);
+  };
+  return { store, clock, journal, catalogue, orders, owners, hooks, workloads, settle };
+}
