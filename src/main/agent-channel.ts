@@ -13,7 +13,10 @@ import type { Registry } from '../metrics/registry.ts';
 
 /** What the agent has before its way to host0. */
 export interface Host0WayInput
-  extends Pick<NodeServerInput, 'captures' | 'paths' | 'instance' | 'conditions' | 'consoles' | 'images' | 'isos'> {
+  extends Pick<
+    NodeServerInput,
+    'captures' | 'paths' | 'instance' | 'conditions' | 'consoles' | 'images' | 'moves' | 'isos'
+  > {
   readonly assignments: NodeAssignments;
   readonly memberships: ChannelMemberships;
   readonly agent: Agent;

@@ -1,7 +1,9 @@
 /** Composes what virtual machines need of the agent: images and volumes, processes, and the virtual machines themselves. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Agent } from '../agent/agent.ts';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
+import { Arrivals } from '../agent/moves/arrivals.ts';
+import { LeavingVolumes } from '../agent/moves/leaving-volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
 import { wasKilledForMemory } from '../kernel/out-of-memory.ts';
@@ -20,10 +22,16 @@ export function openWorkloads(input: AgentWorkloadsInput) {
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
   const images = openImages(input);
   const services = openServices(paths, clock, journal);
+  const arrivals = new Arrivals({
+    ...{ clock, directory: join(dirname(volumeDirectory), 'arrivals') },
+    cache: images.images,
+    volumes: images.volumes,
+  });
   const workloads = new NodeWorkloads({
     ...{ clock, journal, assignments, run, volumeDirectory },
     launcher: services.launcher,
     volumes: images.volumes,
+    arrivals,
     directories: { machines, logs, pxen: join(root, 'run/pxen') },
     state: join(state, 'workloads'),
     user: vmUser(),
@@ -34,6 +42,14 @@ export function openWorkloads(input: AgentWorkloadsInput) {
     images,
     services,
     workloads,
+    moves: {
+      arrivals,
+      leaving: new LeavingVolumes({
+        stopped: (workload) => workloads.stopped(workload),
+        volumes: images.volumes,
+        settle: (assigned) => arrivals.settle(assigned),
+      }),
+    },
     /** What has findings. */
     parts: [services, workloads, images.images],
     /** Runs the workloads beside the agent. */
@@ -49,6 +65,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
     /** Leaves the processes running, for the next agent. */
     async release(): Promise<void> {
       images.close();
+      await arrivals.close();
       await workloads.release();
       await services.release();
     },

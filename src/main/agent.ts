@@ -109,6 +109,7 @@ async function main(): Promise<void> {
     assignments,
     instance,
     ...guests.images,
+    moves: guests.moves,
   };
   const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock });
   const server = await serveAgentSocket({

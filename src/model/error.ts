@@ -107,7 +107,7 @@ export const ERRORS = {
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
   MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
   MESH_UNDERLAY_DEVICE: conflict(
-    'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
+    'The device of the underlay that a network names has another name on this node, which is not supported.',
   ),
   MESH_ROUTER_SILENT: away(
     'No node that can be the router of a network is heard: what exists once there is not served.',

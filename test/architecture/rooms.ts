@@ -261,6 +261,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         items: 'an emulator starts after the ports of its guest',
         desired: 'an emulator is a service of the node',
         images: 'volumes of virtual machines',
+        moves: 'volumes that come with a virtual machine',
         assignment: 'what host0 has given',
       },
       services: {
@@ -270,6 +271,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'the states of what host0 has given',
       },
       images: {},
+      moves: { images: 'volumes, and the images that they are over' },
       console: {},
       probe: { '.': 'the networks of this agent', assignment: 'host0 is told what was heard' },
       '.': {
@@ -297,6 +299,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         capture: 'host0 asks for captures',
         console: 'host0 asks for consoles',
         images: 'host0 asks for disk images, and sends those of its own',
+        moves: 'host0 copies volumes from one node to another',
       },
       ping: { '.': 'the members that this agent knows', view: 'a member is found by what people call it' },
       trace: {

@@ -4,10 +4,10 @@ import { NodeOrphans } from '../../src/controller/assignments/node-orphans.ts';
 import { OrphanBook } from '../../src/controller/assignments/orphan-book.ts';
 import { PortOrders } from '../../src/controller/assignments/port-orders.ts';
 import { PortBook } from '../../src/controller/ports/port-book.ts';
-import { MoveFaults } from '../../src/controller/workloads/move-faults.ts';
+import { MoveNotes } from '../../src/controller/workloads/move-notes.ts';
 import { adoptWorkload } from '../../src/controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../src/controller/workloads/workload-book.ts';
-import { followMoves } from '../../src/controller/workloads/workload-moves.ts';
+import { type DiskCopies, followMoves } from '../../src/controller/workloads/workload-moves.ts';
 import { WorkloadOrders } from '../../src/controller/workloads/workload-orders.ts';
 import { WorkloadReports } from '../../src/controller/workloads/workload-reports.ts';
 import type { MachineId, MachineWord } from '../../src/model/machine.ts';
@@ -28,6 +28,8 @@ const red: Network = { ...meshNumber(1), name: 'red' };
 export const [A, B, C] = ['a0000000', 'b0000000', 'c0000000'] as [MachineId, MachineId, MachineId];
 const NAMES: Readonly<Record<string, string>> = { [A]: 'node1', [B]: 'node2', [C]: 'node3' };
 
+const AT_ONCE: DiskCopies = { copy: () => Promise.resolve(), drop: () => Promise.resolve() };
+
 /** @param store another process of host0 has the same */
 export async function workloadHost0(store: Store = new MemoryStore()) {
   const clock = new ManualClock();
@@ -47,15 +49,19 @@ export async function workloadHost0(store: Store = new MemoryStore()) {
     if (found === undefined) throw Object.assign(new Error('unknown'), { code: 'MESH_NET_UNKNOWN' });
     return found;
   };
-  const faults = new MoveFaults();
-  const orders = new WorkloadOrders({ book, reports, faults, nodes, network, ports, management: () => undefined });
+  const notes = new MoveNotes();
+  let words = 0;
+  const newWord = () => (++words).toString(16).padStart(16, '0');
+  const common = { book, reports, notes, newWord, nodes, network, ports };
+  const orders = new WorkloadOrders({ ...common, management: () => undefined });
   const node = (machine: MachineWord, freeGib: number, more = {}) => {
     reports.opened(machine);
     reports.reported(machine, { capacity: { ...capacity, availableBytes: freeGib * GIB, ...more } });
   };
-  const followed = () => {
+  /** @param copies of disks; without it, all are there at once */
+  const followed = (copies: DiskCopies = AT_ONCE) => {
     const journal = { failure: () => undefined };
-    onTestFinished(followMoves({ clock, book, reports, orders, faults, journal, epoch: () => store.epoch }));
+    onTestFinished(followMoves({ ...common, clock, orders, copies, journal, epoch: () => store.epoch }));
   };
   const nameOf = (machine: MachineWord) => nodes.nameOf(machine);
   const assignments = {

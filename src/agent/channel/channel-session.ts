@@ -27,6 +27,8 @@ export interface ChannelSessionInput {
 /** Answers host0's requests until either end closes the connection. @returns the session, whose `destroy` ends it */
 export function channelSession(input: ChannelSessionInput): ServerHttp2Session {
   const { socket, onHeard, onEnd } = input;
+  // The end of a stream's window is told in a small packet, for which the other end waits.
+  socket.setNoDelay();
   const session = performServerHandshake(socket, {
     settings: { enablePush: false, maxConcurrentStreams: STREAMS_MAX, enableConnectProtocol: false },
   });

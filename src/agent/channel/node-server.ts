@@ -13,6 +13,8 @@ import type { Consoles } from '../console/consoles.ts';
 import type { Host0Isos } from '../images/host0-isos.ts';
 import { answerImage } from '../images/image-answers.ts';
 import type { ImageCache } from '../images/image-cache.ts';
+import type { Arrivals } from '../moves/arrivals.ts';
+import type { LeavingVolumes } from '../moves/leaving-volumes.ts';
 import type { PathAnswers } from '../trace/path-answers.ts';
 
 /** The node's side of assignments, as far as the channel needs it. */
@@ -40,6 +42,8 @@ export interface NodeServerInput {
   readonly conditions: ReadConditions;
   readonly consoles: Consoles;
   readonly images: ImageCache;
+  /** The two ends of copies of volumes. */
+  readonly moves: { readonly leaving: LeavingVolumes; readonly arrivals: Arrivals };
   /** Absent on host0, which has the files itself. */
   readonly isos?: Host0Isos;
   /** Absent: host0 keeps no memberships by this connection. */
@@ -57,7 +61,7 @@ const STATUS_MS = 20;
 
 /** The server of a channel, or of host0's questions on a socket. */
 export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
-  const { agent, captures, paths, assignments, memberships, refused, who, consoles, images, isos } = input;
+  const { agent, captures, paths, assignments, memberships, refused, who, consoles, images, isos, moves } = input;
   return routeServer(
     CHANNEL_ROUTES,
     {
@@ -84,6 +88,18 @@ export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
       'GET /disk-images': () => images.view(),
       'POST /disk-images': ({ body }, open) => answerImage(images, open, body),
       'DELETE /disk-images': ({ query: { image } }) => images.remove(image),
+      'GET /volumes': ({ query: { workload } }) => moves.leaving.list(workload),
+      'GET /volume': ({ query }, open) => moves.leaving.send(query, open),
+      'POST /arrivals': ({ body: { files, ...name } }) => moves.arrivals.begin(name, files),
+      'PUT /arrivals': ({ body: { base64, ...piece } }) => moves.arrivals.put(piece, base64),
+      'POST /arrivals/end': async ({ body: { sums, ...name } }) => {
+        await moves.arrivals.end(name, sums);
+        return {};
+      },
+      'DELETE /arrivals': async ({ query }) => {
+        await moves.arrivals.drop(query);
+        return {};
+      },
       'PUT /isos': ({ lines }, open) => {
         if (isos !== undefined) return isos.serve(lines, open);
         throw new MeshError('MESH_OBJECT_UNKNOWN', 'this node has the files of host0 itself', { object: 'isos' });

@@ -181,6 +181,29 @@ export class ImageCache implements HealthSource {
     return this.#rooms.pass(() => this.shelf.use(sha256, volume, this.#wallMs()));
   }
 
+  /** Whether an image is there. It stays for ten minutes then. @throws MESH_DISK_REFUSED */
+  async has(sha256: string): Promise<boolean> {
+    await this.open();
+    const isThere = this.shelf.images.some((image) => image.sha256 === sha256);
+    if (isThere) this.#hold(sha256);
+    return isThere;
+  }
+
+  /**
+   * Takes a whole file that another node has had in its cache. The file is durable, and on the file system of the cache.
+   * @throws MESH_DISK_IMAGE_UNFIT, MESH_DISK_IMAGE_ROOM, MESH_DISK_REFUSED
+   */
+  async adopt(path: string, sha256: string, head: Buffer, sizeBytes: number): Promise<ReadyImage> {
+    const named = `moved:${sha256}`;
+    const kind = imageKind(head, sizeBytes, named);
+    this.#hold(sha256);
+    const image = await this.#rooms.pass(async () => {
+      await this.#makeRoom(sizeBytes, named);
+      return await this.shelf.put(path, sha256, named, kind, this.#wallMs());
+    });
+    return this.#ready(image);
+  }
+
   /** Forgets a volume that was removed. */
   async endUse(volume: string): Promise<void> {
     await this.open();

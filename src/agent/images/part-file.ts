@@ -97,6 +97,11 @@ export class PartFile {
     this.#count(chunk);
   }
 
+  /** Has the bytes written to the disk: so that the end of a long file does not wait for all of them. @throws MESH_DISK_REFUSED */
+  async sync(): Promise<void> {
+    await this.#writing(() => this.#file.sync());
+  }
+
   /** Makes the bytes durable. @returns their SHA-256, as hex */
   async finish(): Promise<string> {
     await this.#writing(async () => {

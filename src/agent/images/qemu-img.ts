@@ -47,6 +47,19 @@ export async function thinVolume({ base, path, sizeBytes }: ThinVolume): Promise
   await syncDirectory(dirname(path));
 }
 
+/**
+ * Writes the place of its image on this node into a disk that was made on another one. What is in the disk stays.
+ * @param path of a qcow2 file with all of its own data, as `imageKind` says
+ * @throws MESH_VOLUME_REFUSED, MESH_DISK_REFUSED
+ */
+export async function setBase(path: string, base: { path: string; format: 'qcow2' | 'raw' }): Promise<void> {
+  try {
+    await qemuImg('rebase', '-q', '-u', '-f', 'qcow2', '-F', base.format, '-b', base.path, '--', path);
+  } catch (cause) {
+    throw refused(path, cause);
+  }
+}
+
 async function qemuImg(...args: readonly string[]): Promise<void> {
   await promisify(execFile)('qemu-img', args, { timeout: TIMEOUT_MS, env: { ...process.env, LC_ALL: 'C' } });
 }

@@ -2,7 +2,7 @@
  * The volumes of virtual machines on this node: a thin file over an image of the cache, an empty disk, or an ISO for reading. A volume
  * that exists is kept as it is.
  */
-import { link, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { link, lstat, mkdir, open, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { syncDirectory } from '../../disk/durable-file.ts';
 import { type ImageKind, imageKind, isQcow2 } from '../../formats/binary/image-kind.ts';
@@ -11,7 +11,7 @@ import type { ImageProgress } from '../../protocol/documents/workload/disk-image
 import type { ImageCache, ReadyImage } from './image-cache.ts';
 import { roomAt } from './image-limit.ts';
 import { diskRefused } from './part-file.ts';
-import { QCOW2_HEADER_BYTES, qcow2Backing } from './qcow2-backing.ts';
+import { QCOW2_HEADER_BYTES, type Qcow2Backing, qcow2Backing } from './qcow2-backing.ts';
 import { thinVolume } from './qemu-img.ts';
 
 /** A volume, as its virtual machine wants it. */
@@ -97,6 +97,37 @@ export class Volumes {
     });
   }
 
+  /**
+   * A volume that was made, with the image that it is over; undefined if it was not.
+   * @throws MESH_VOLUME_REFUSED for a file that no emulator would be given
+   */
+  async found(wanted: WantedVolume): Promise<{ readonly path: string; readonly base?: ReadyImage } | undefined> {
+    const path = this.pathOf(wanted);
+    if (!(await isThere(path))) return undefined;
+    const { backing } = await this.#kindAt(path, wanted);
+    const base = backing && (await this.#cache.baseOf(path, backing.name));
+    return { path, ...(base !== undefined && { base }) };
+  }
+
+  /**
+   * Puts a file that another node has made into the place of a volume, whatever is there.
+   * @param file on the same file system. @param base the image that the file is over
+   * @throws MESH_DISK_REFUSED
+   */
+  async put(wanted: Pick<WantedVolume, 'path'>, file: string, base: string | undefined): Promise<void> {
+    const path = this.pathOf(wanted);
+    await this.#inTurn(path, async () => {
+      if (base !== undefined) await this.#cache.use(base, path);
+      try {
+        await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+        await rename(file, path);
+        await syncDirectory(dirname(path));
+      } catch (cause) {
+        throw diskRefused(path, cause);
+      }
+    });
+  }
+
   async #ensure(wanted: WantedVolume, path: string, settings: VolumeSettings): Promise<ReadyVolume> {
     if (!(await isThere(path))) await this.#make(wanted, path, settings);
     const kind = await this.#kindAt(path, wanted);
@@ -129,7 +160,7 @@ export class Volumes {
   }
 
   /** What a volume is. One that was there before may be any file: the emulator must not guess, so it is judged here. */
-  async #kindAt(path: string, { type }: WantedVolume): Promise<ImageKind> {
+  async #kindAt(path: string, { type }: Pick<WantedVolume, 'type'>): Promise<ImageKind & { backing?: Qcow2Backing }> {
     const file = await open(path, 'r').catch((cause: unknown) => {
       throw refused(
         path,
@@ -149,8 +180,10 @@ export class Volumes {
       if (isQcow2(own)) own.writeBigUInt64BE(0n, 8);
       const kind = imageKind(own, found.size, path);
       if (kind.format === 'qcow2') {
-        await this.#checkBacking(path, head);
-        return kind;
+        const backing = qcow2Backing(head);
+        if (backing === undefined) return kind;
+        await this.#checkBacking(path, backing);
+        return { ...kind, backing };
       }
       throw refused(path, 'is no qcow2 file', 'Convert it (qemu-img convert -O qcow2 OLD NEW), or name another path.');
     } finally {
@@ -162,9 +195,7 @@ export class Volumes {
    * The emulator opens the file below a volume as root, and the guest of an earlier emulator may have written the name of that file: only
    * the image of which the node has made the volume is taken, in the format of the image.
    */
-  async #checkBacking(path: string, head: Buffer): Promise<void> {
-    const backing = qcow2Backing(head);
-    if (backing === undefined) return;
+  async #checkBacking(path: string, backing: Qcow2Backing): Promise<void> {
     const base = await this.#cache.baseOf(path, backing.name);
     const { formats } = backing;
     if (base !== undefined && formats.length > 0 && formats.every((format) => format === base.format)) return;

@@ -16,6 +16,7 @@ import type { Volumes } from '../images/volumes.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { tapKey } from '../items/link.ts';
 import { portKey } from '../items/port.ts';
+import type { Arrivals } from '../moves/arrivals.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryOfFiles, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { seedDisk } from './seed.ts';
@@ -28,6 +29,7 @@ export interface NodePartsInput {
   readonly state: string;
   readonly user: VmUser;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf'>;
+  readonly arrivals: Pick<Arrivals, 'settle'>;
   readonly probe: () => Promise<AcceleratorProbe>;
   /** The ports that host0 has given this node, and what the node refuses of them. */
   readonly given: () => Pick<JudgedGiven, 'ports' | 'refusedPorts' | 'refusedNetworks'>;
@@ -74,6 +76,7 @@ export class NodeParts {
     const wanted = { memoryBytes: workload.memoryBytes, accelerator: probe.accelerator };
     const refusal = memoryRefusal(workload.name, wanted, memoryNow(), promised(id));
     if (refusal !== undefined) throw refusal;
+    await this.#input.arrivals.settle(assigned);
     const disks: QemuDisk[] = [];
     let volumeMemoryBytes = 0;
     const memoryVolumes: string[] = [];

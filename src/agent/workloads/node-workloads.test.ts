@@ -170,6 +170,7 @@ class Node {
       state: join(root, 'workloads'),
       volumeDirectory: root,
       volumes: new WatchedVolumes(images, () => this.onRemoval()),
+      arrivals: { settle: () => Promise.resolve(), dropAll: () => Promise.resolve() },
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,

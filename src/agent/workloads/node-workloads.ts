@@ -23,6 +23,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type RoomView, roomAt } from '../images/image-limit.ts';
 import type { Volumes } from '../images/volumes.ts';
+import type { Arrivals } from '../moves/arrivals.ts';
 import { disksMadeFor, processNameOf } from './emulator.ts';
 import { Guest } from './guest.ts';
 import type { GuestMeans } from './guest-means.ts';
@@ -56,6 +57,8 @@ export interface NodeWorkloadsInput {
   readonly state: string;
   readonly volumeDirectory: string;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf' | 'remove'>;
+  /** Volumes that come from other nodes. */
+  readonly arrivals: Pick<Arrivals, 'settle' | 'dropAll'>;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
   /** Whether the kernel has killed a process because memory ran out. */
@@ -155,6 +158,18 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     return { ...this.#capacity, memoryBytes: totalBytes, availableBytes };
   }
 
+  /** A workload that is stopped here, and whose emulator has ended. @throws MESH_WORKLOAD_RUNS */
+  stopped(id: string): AssignedWorkload {
+    const guest = this.#guests.get(id);
+    const isStopped = guest?.assigned.wanted === 'stopped' && guest.run.state === 'stopped';
+    if (isStopped && guest.service === undefined && guest.leaving === undefined) return guest.assigned;
+    throw new MeshError('MESH_WORKLOAD_RUNS', `${guest?.assigned.workload.name ?? id} is not stopped on this node`, {
+      object: guest?.assigned.workload.name ?? id,
+      rule: 'Volumes are copied while nobody writes to them.',
+      retryable: true,
+    });
+  }
+
   /** What the node has for its guests; undefined while it has none. Rejects never. */
   async means(): Promise<GuestMeans | undefined> {
     const guests = [...this.#guests.values()];
@@ -233,7 +248,10 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     await guest.remove();
     const { record } = guest;
     if (record !== undefined) this.#leaving.set(id, { record, isEnding: () => guest.leaving !== undefined });
-    else await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
+    else {
+      await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
+      await this.#input.arrivals.dropAll(id).catch(() => undefined);
+    }
     this.#taking.delete(id);
     this.#follow();
     this.#sweep();
@@ -255,7 +273,9 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#taking.add(record.id);
     // The record goes last: it tells the next agent what to remove.
     const { id, uuidWord, disks = [] } = record;
-    const files = [removeVm(this.#input.directories, id, uuidWord), this.#parts.forget(id), this.#removeDisks(disks)];
+    const { directories, arrivals } = this.#input;
+    const kept = [this.#parts.forget(id), this.#removeDisks(disks), arrivals.dropAll(id)];
+    const files = [removeVm(directories, id, uuidWord), ...kept];
     void Promise.all(files)
       .then(() => this.#records.remove(record.id))
       .catch((thrown: unknown) => {

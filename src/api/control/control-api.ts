@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
@@ -65,6 +66,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
+  /** The documents that people write into the store. */
+  readonly written?: Pick<WrittenNetworks, 'refused'>;
   /** Brings findings up to date that only a look at a disk gives. */
   readonly beforeStatus: () => Promise<void>;
 }
@@ -125,7 +128,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.addresses, input.multicast),
+    ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
     ...nodeHandlers(input),

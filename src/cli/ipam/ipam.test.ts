@@ -30,7 +30,7 @@ beforeEach(async () => {
   addresses = new AddressOrders({ store, journal, book, catalogue, portsIn: () => [] });
   const { controlSock } = pathsBelow(root);
   mkdirSync(dirname(controlSock), { recursive: true });
-  const handlers = { ...networkHandlers(catalogue, addresses), ...ipamHandlers(addresses) };
+  const handlers = { ...networkHandlers(catalogue, { addresses }), ...ipamHandlers(addresses) };
   stop = await listenAt(controlSock, { ...CATALOGUE_ROUTES, ...IPAM_ROUTES }, handlers);
 });
 

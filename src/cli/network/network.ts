@@ -6,6 +6,7 @@ import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
+import type { RefusedDocument } from '../../protocol/documents/catalogue.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import type { ServiceView } from '../../protocol/documents/service/service-view.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
@@ -19,6 +20,7 @@ import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
 import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
 import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
+import { refusedText } from './refused-text.ts';
 
 export function networkCommand(context: Context): Command {
   const network = new Command('network');
@@ -30,9 +32,10 @@ export function networkCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh network list')
     .action(async () => {
       const { paths } = context;
-      const rows = await fetchRows(context);
+      const [rows, refused] = await Promise.all([fetchRows(context), fetchRefused(context)]);
       const directory = existsSync(paths.host0) ? paths.host0Networks : paths.nodeNetworks;
-      context.answer(rows, () => table(rows, LIST_COLUMNS, context.page) || noNetworksText(directory));
+      const list = () => table(rows, LIST_COLUMNS, context.page) || noNetworksText(directory);
+      context.answer(rows, () => list() + refusedText(refused, context));
     });
 
   network
@@ -122,6 +125,12 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
   const known = new Set(views.map(({ network }) => network.id));
   const others = catalogue.filter(({ network }) => !known.has(network.id));
   return [...views, ...withStates(others, given)];
+}
+
+/** On host0, the documents in its store that are not taken up. */
+async function fetchRefused({ paths }: Context): Promise<readonly RefusedDocument[]> {
+  const host0 = host0Client(paths);
+  return (await host0.answers()) ? await orNone(host0.ask('GET /v1/refused-documents')) : [];
 }
 
 /** On host0, with the nodes that have ports in the network. */

@@ -140,7 +140,7 @@ export function addWorkloadChanges(workload: Command, context: Context): void {
 function addMove(workload: Command, context: Context): void {
   workload
     .command('move')
-    .description('Move a workload to another node: it stops, and starts there')
+    .description('Move a workload to another node: it stops, its disks are copied, and it starts there')
     .argument('[name]', 'the name of a workload, in place of -w')
     .argument('[node]', 'the name or the machine id of a node, in place of -n')
     .option(...NAMED)
@@ -153,10 +153,10 @@ function addMove(workload: Command, context: Context): void {
     .option(...NO_WAIT)
     .addHelpText(
       'after',
-      '\nThe command is for host0. Nothing starts elsewhere by itself. Disks are not copied: a workload that has some moves with\n' +
-        '--force alone, and gets new ones of their images. Two guests of one workload would write to one network, so --force asks\n' +
-        'whether a node that is away is off. When that node comes back, host0 takes the workload off it. ' +
-        'A move to its present node gives up the one that is under way.\n\n' +
+      '\nThe command is for host0. Nothing starts elsewhere by itself. The disks are copied by host0, over the channels of both nodes;\n' +
+        'the old ones go when all is on the new node and the hashes are right. With --force the workload gets new disks of their\n' +
+        'images. Two guests of one workload would write to one network, so --force asks whether a node that is away is off. When\n' +
+        'that node comes back, host0 takes the workload off it. A move to its present node gives up the one that is under way.\n\n' +
         'Examples:\n  $ mesh workload move web1 node2\n  $ mesh workload move -w web1 -n node2 --force --yes',
     )
     .action(async (givenName: string | undefined, givenNode: string | undefined, options: MoveOptions) => {

@@ -200,6 +200,10 @@ export class OrderRunner {
 
   async #turn(order: Order, error: MeshError): Promise<undefined> {
     await this.#write(order, (now) => turned(now, error.toJSON()));
+    if (error.code === 'MESH_ORDER_CANCELLED') {
+      this.#record(order, 'order cancelled', error.message);
+      return;
+    }
     const message = `order ${order.id} is undone: ${error.message}`;
     this.#input.journal.failure('order refused', error, { message, object: String(order.id) });
   }

@@ -19,13 +19,14 @@ export interface WorkloadAdoptionInput {
 export function adoptWorkload(
   { book, nodes }: WorkloadAdoptionInput,
   machine: MachineWord,
-  { workload, wanted, generation, ports }: AssignedWorkload,
+  { workload, wanted, generation, ports, arrived }: AssignedWorkload,
 ): Promise<void> {
   const { name, uuid } = workload;
   return book.change(() => {
     const twin = book.get(name) ?? book.get(workloadIdOf(uuid));
     if (twin !== undefined) throw workloadTwice(workload, `host0 has a workload ${twin.workload.name} by now`);
-    const record = { workload, wanted, generation, ports, at: { machine, node: nodes.nameOf(machine) } };
+    const at = { machine, node: nodes.nameOf(machine) };
+    const record = { workload, wanted, generation, ports, at, ...(arrived !== undefined && { arrived }) };
     return { name, order: { after: () => record }, result: undefined };
   });
 }

@@ -4,7 +4,9 @@ import { A, B, GIB, workloadHost0 as host0 } from '../../../test/kit/workload-ho
 import { capacity, runOf, workloadNamed } from '../../../test/kit/workloads.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
+import type { Store } from '../../store/store.ts';
 import { assignedPort } from '../ports/port-record.ts';
+import type { DiskCopies } from './workload-moves.ts';
 
 const web = workloadNamed('web', { memoryBytes: GIB });
 
@@ -15,8 +17,7 @@ test('a workload that moves stops first, and then is on its new node with its po
   await orders.start('web', { workload: web });
   const id = workloadIdOf(web.uuid);
   reports.reported(A, { runs: [runOf(id, { generation: 1 })], capacity });
-  await expect(orders.move('web', { node: 'node2' })).rejects.toMatchObject({ code: 'MESH_NOT_SUPPORTED' });
-  followed();
+  followed({ copy: () => Promise.reject(new Error('force copies nothing')), drop: () => Promise.resolve() });
   await orders.move('web', { node: 'node2', force: true });
   expect(orders.show('web')).toMatchObject({ state: 'moving', node: 'node1', movesTo: 'node2' });
   expect(book.on(A)).toMatchObject([{ wanted: 'stopped' }]);
@@ -26,6 +27,119 @@ test('a workload that moves stops first, and then is on its new node with its po
   await vi.waitFor(() => expect(book.on(A)).toEqual([]));
   expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running' }]);
   expect(ports.all).toMatchObject([{ id: '1', machine: B }]);
+});
+
+/** Copies that a test ends, and what was asked of them. */
+class HeldCopies implements DiskCopies {
+  readonly asked: Parameters<DiskCopies['copy']>[] = [];
+  readonly dropped: Parameters<DiskCopies['drop']>[] = [];
+  readonly #ends: PromiseWithResolvers<void>[] = [];
+
+  copy(...asked: Parameters<DiskCopies['copy']>): Promise<void> {
+    this.asked.push(asked);
+    const end = Promise.withResolvers<void>();
+    this.#ends.push(end);
+    const [, , { signal }] = asked;
+    signal.addEventListener('abort', () => end.reject(signal.reason));
+    return end.promise;
+  }
+
+  drop(...dropped: Parameters<DiskCopies['drop']>): Promise<void> {
+    this.dropped.push(dropped);
+    return Promise.resolve();
+  }
+
+  /** Ends the last copy. */
+  end(error?: Error): void {
+    const last = this.#ends.at(-1);
+    if (error === undefined) last?.resolve();
+    else last?.reject(error);
+  }
+}
+
+const WORD = '0000000000000001';
+const stoppedWeb = runOf(workloadIdOf(web.uuid), { generation: 1, state: 'stopped' });
+
+/** web runs on node1, is ordered to node2, and has stopped. */
+async function copying(copies: DiskCopies, store?: Store) {
+  const host = await host0(store);
+  host.node(A, 8);
+  host.node(B, 4);
+  host.followed(copies);
+  if (store !== undefined) return host;
+  await host.orders.start('web', { workload: web });
+  const { steps } = await host.orders.move('web', { node: 'node2' });
+  expect(steps.slice(0, 2)).toEqual(['tell node1 to stop web', 'copy the disks of web to node2']);
+  host.told(A, runOf(workloadIdOf(web.uuid), { generation: 1, state: 'stopping' }));
+  return host;
+}
+
+test('the disks of a workload that has stopped are copied, and only then is it on its new node', async () => {
+  const copies = new HeldCopies();
+  const { orders, book, told } = await copying(copies);
+  expect(copies.asked).toEqual([]);
+  told(A, stoppedWeb);
+  const [asked] = copies.asked;
+  expect(asked?.slice(0, 2)).toEqual([
+    { workload: workloadIdOf(web.uuid), word: WORD },
+    { from: A, to: B },
+  ]);
+  let views = 0;
+  orders.subscribe(() => views++);
+  asked?.[2].onProgress(40);
+  expect(orders.show('web')).toMatchObject({ state: 'moving', why: 'its disks are copied: 40 %' });
+  expect(views).toBe(1);
+  told(A, stoppedWeb);
+  expect([copies.asked.length, book.on(A), book.on(B)]).toMatchObject([1, [{ wanted: 'stopped' }], []]);
+  copies.end();
+  await vi.waitFor(() => expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running', arrived: WORD }]));
+  expect([book.on(A), copies.dropped]).toEqual([[], []]);
+  // The next order has a word of its own, and one without a copy has none.
+  await orders.move('web', { node: 'node1', force: true });
+  told(B, { ...stoppedWeb, generation: 2 });
+  await vi.waitFor(() => expect(book.on(A)).toHaveLength(1));
+  expect(book.on(A)[0]).not.toHaveProperty('arrived');
+});
+
+test('a copy that fails says why and is tried again; one that is given up leaves nothing, and the guest stays', async () => {
+  const copies = new HeldCopies();
+  const { orders, book, clock, told } = await copying(copies);
+  told(A, stoppedWeb);
+  copies.end(new Error('the disk of node2 is full'));
+  await vi.waitFor(() => expect(orders.show('web').why).toContain('the disk of node2 is full'));
+  await clock.pass(10_000);
+  expect(copies.asked.map(([{ word }]) => word)).toEqual([WORD, WORD]);
+  await orders.move('web', { node: 'node1' });
+  expect(copies.asked[1]?.[2].signal.aborted).toBe(true);
+  expect(copies.dropped).toEqual([[{ workload: workloadIdOf(web.uuid), word: WORD }, B]]);
+  // The copy of before may have been whole in this moment.
+  copies.end();
+  await clock.pass(60_000);
+  expect([book.on(A), book.on(B)]).toMatchObject([[{ generation: 1, wanted: 'running' }], []]);
+  expect(book.on(A)[0]).not.toHaveProperty('arrived');
+});
+
+test('another host0 goes on with a copy', async () => {
+  const { store, told } = await copying(new HeldCopies());
+  told(A, stoppedWeb);
+  const copies = new HeldCopies();
+  const second = await copying(copies, store);
+  second.told(A, stoppedWeb);
+  expect(copies.asked.map(([{ word }]) => word)).toEqual([WORD]);
+  copies.end();
+  await vi.waitFor(() => expect(second.book.on(B)).toMatchObject([{ arrived: WORD }]));
+});
+
+test('a disk of the administrator is not copied: the move is refused', async () => {
+  const { orders, node } = await host0();
+  node(A, 8);
+  node(B, 4);
+  const volumes = [{ id: 'data', type: 'qcow2' as const, path: '/srv/data.qcow2' }];
+  await orders.start('web', { workload: { ...web, volumes } });
+  await expect(orders.move('web', { node: 'node2' })).rejects.toMatchObject({
+    code: 'MESH_NOT_SUPPORTED',
+    message: expect.stringContaining('/srv/data.qcow2'),
+  });
 });
 
 test('a guest that failed, ended or was stopped before the move was ordered may start again: it does not move yet', async () => {

@@ -1,18 +1,19 @@
 /** The commands about workloads. Each decides on the state that it changes, one after another, and says what it does. */
+import { isAbsolute } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Workload, workloadIdOf } from '../../model/workload/workload.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 import type { WorkloadAnswer, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
-import type { MoveFaults } from './move-faults.ts';
+import type { MoveNotes } from './move-notes.ts';
 import { PlaceCandidates, type PlaceCandidatesInput } from './place-candidates.ts';
 import { demandBytes, mustFit } from './placement.ts';
 import type { WorkloadChangeOrder } from './workload-book.ts';
 import { overbooked, workloadFindings } from './workload-findings.ts';
 import { type CardNetworks, networkOfCard, planCards } from './workload-ports.ts';
-import type { WorkloadNode, WorkloadRecord } from './workload-record.ts';
+import type { WorkloadMove, WorkloadNode, WorkloadRecord } from './workload-record.ts';
 import {
-  disksStay,
+  diskStays,
   workloadDouble,
   workloadMoves,
   workloadOnNoNode,
@@ -26,7 +27,9 @@ import { lostCards, workloadView } from './workload-views.ts';
 
 /** What the commands work on. */
 export interface WorkloadOrdersInput extends CardNetworks, PlaceCandidatesInput {
-  readonly faults: Pick<MoveFaults, 'of'>;
+  readonly notes: Pick<MoveNotes, 'of' | 'changes'>;
+  /** Gives a word that nobody has had: 16 hex digits. */
+  readonly newWord: () => string;
 }
 
 /** `dryRun`: says what would be done, and does nothing. */
@@ -81,7 +84,8 @@ export class WorkloadOrders implements HealthSource {
 
   /** Calls `listener` whenever a view may be another one. @returns a function that ends the subscription */
   subscribe(listener: () => void): () => void {
-    const ends = [this.#input.book.changes.subscribe(listener), this.#input.reports.changes.subscribe(listener)];
+    const { book, reports, notes } = this.#input;
+    const ends = [book.changes, reports.changes, notes.changes].map((changes) => changes.subscribe(() => listener()));
     return () => {
       for (const end of ends) end();
     };
@@ -207,9 +211,9 @@ export class WorkloadOrders implements HealthSource {
   }
 
   /**
-   * Begins to move a workload to another node: it stops first. Its disks are not copied: with `force` it gets new ones. From a node
+   * Begins to move a workload to another node: it stops first, and then its disks are copied. With `force` it gets new ones; from a node
    * that is away it goes with `force` at once. A move to the present node gives up the one that is under way.
-   * @throws MESH_NOT_SUPPORTED for a workload with disks without `force`, and those of `start`
+   * @throws MESH_NOT_SUPPORTED for a workload with disks of the administrator without `force`, and those of `start`
    */
   move(
     wanted: string,
@@ -226,31 +230,39 @@ export class WorkloadOrders implements HealthSource {
       const isReached = this.#input.reports.isReached(at.machine);
       if (to.force === true && !isReached) return this.#placedAt(before, target);
       if (!isReached) throw workloadOutOfReach(before);
-      if (to.force !== true && workload.volumes.some(({ type }) => type === 'qcow2')) throw disksStay(before, target);
+      const isCopied = to.force !== true && workload.volumes.length > 0;
+      const foreign = workload.volumes.find(({ type, path }) => type === 'qcow2' && isAbsolute(path));
+      if (isCopied && foreign !== undefined) throw diskStays(before, target, foreign.path);
       this.#mustNotMove(before);
       const steps = [
         `tell ${at.node} to stop ${workload.name}`,
+        ...(isCopied ? [`copy the disks of ${workload.name} to ${target.node}`] : []),
         ...planCards(workload, target, before, this.#input).steps,
         `tell ${target.node} to ${before.wanted === 'stopped' ? 'take' : 'start'} ${workload.name}`,
       ];
-      return { before, after: { ...before, moving: target }, steps };
+      const moving = { ...target, ...(isCopied && { copy: this.#input.newWord() }) };
+      return { before, after: { ...before, moving }, steps };
     });
   }
 
-  /** Ends a move: the workload is on its new node. Nothing happens if the move was given up meanwhile. */
-  moved(name: string): Promise<WorkloadAnswer> {
+  /** Ends a move: the workload is on its new node. Nothing happens if the move was given up meanwhile, for another one too. */
+  moved(name: string, move: WorkloadMove): Promise<WorkloadAnswer> {
     return this.#carryOut({}, () => {
       const before = this.#input.book.find(name);
-      return before.moving === undefined ? { before, after: before, steps: [] } : this.#placedAt(before, before.moving);
+      if (!isDeepStrictEqual(before.moving, move)) return { before, after: before, steps: [] };
+      return this.#placedAt(before, { machine: move.machine, node: move.node }, move.copy);
     });
   }
 
-  /** @param before the workload where it is; it need not be there any more */
-  #placedAt(before: WorkloadRecord, target: WorkloadNode): Decision {
+  /**
+   * @param before the workload where it is; it need not be there any more
+   * @param arrived the word of the copy of its disks; undefined: it gets new ones
+   */
+  #placedAt(before: WorkloadRecord, target: WorkloadNode, arrived?: string): Decision {
     const { workload, wanted, generation } = before;
     const { changes, portsAfter, steps } = planCards(workload, target, before, this.#input);
-    const { moving: _, ...rest } = before;
-    const after = { ...rest, at: target, generation: generation + 1 };
+    const { moving: _, arrived: __, ...rest } = before;
+    const after = { ...rest, at: target, generation: generation + 1, ...(arrived !== undefined && { arrived }) };
     const verb = wanted === 'stopped' ? 'take' : 'start';
     return {
       before,
@@ -339,8 +351,8 @@ export class WorkloadOrders implements HealthSource {
   }
 
   #view(record: WorkloadRecord): WorkloadView {
-    const { reports, ports, nodes, faults } = this.#input;
-    return workloadView(record, { reports, ports, faults, nameOf: (machine) => nodes.nameOf(machine) });
+    const { reports, ports, nodes, notes } = this.#input;
+    return workloadView(record, { reports, ports, notes, nameOf: (machine) => nodes.nameOf(machine) });
   }
 
   #carryOut({ dryRun = false }: OrderOptions, decide: () => Decision): Promise<WorkloadAnswer> {

@@ -14,6 +14,7 @@ import { PortIdShape } from '../../protocol/shapes/assigned-workload-shape.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { MachineWordShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { NodeNameShape } from '../../protocol/shapes/parts.ts';
+import { CopyWordShape } from '../../protocol/shapes/workload/volume-copy-shape.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 
 /** The longest record: the user data of a seed is the most of it. */
@@ -36,10 +37,20 @@ export interface WorkloadRecord {
   /** The id of the port of each card, by the id of the card. */
   readonly ports: Readonly<Record<string, string>>;
   /** Where the workload goes as soon as it has stopped. */
-  readonly moving?: WorkloadNode;
+  readonly moving?: WorkloadMove;
+  /** The word of the copy in which its disks have come to its node. */
+  readonly arrived?: string;
 }
 
-const NodeShape: form.Shape<WorkloadNode> = form.object({ machine: MachineWordShape, node: NodeNameShape });
+/** Where a workload goes. */
+export interface WorkloadMove extends WorkloadNode {
+  /** The word of the copy of its disks. Absent: it goes without them. */
+  readonly copy?: string;
+}
+
+const NODE = { machine: MachineWordShape, node: NodeNameShape };
+const NodeShape: form.Shape<WorkloadNode> = form.object(NODE);
+const MoveShape: form.Shape<WorkloadMove> = form.object({ ...NODE, copy: form.exactOptional(CopyWordShape) });
 
 /** Records of workloads in the store. */
 export const WORKLOAD_RECORDS: RecordForm<WorkloadRecord> = jsonRecords(
@@ -51,13 +62,18 @@ export const WORKLOAD_RECORDS: RecordForm<WorkloadRecord> = jsonRecords(
     generation: form.int(0),
     at: form.exactOptional(NodeShape),
     ports: form.recordOf(PartIdShape, PortIdShape, WORKLOAD_PARTS_MAX),
-    moving: form.exactOptional(NodeShape),
+    moving: form.exactOptional(MoveShape),
+    arrived: form.exactOptional(CopyWordShape),
   }),
   RECORD_MAX_LENGTH,
 );
 
 /** The workload as its node is told of it. One that moves away stops there first. */
-export function assignedWorkload({ workload, wanted, generation, ports, moving }: WorkloadRecord): AssignedWorkload {
-  const id = workloadIdOf(workload.uuid);
-  return { kind: 'vm', id, generation, workload, ports, wanted: moving === undefined ? wanted : 'stopped' };
+export function assignedWorkload(record: WorkloadRecord): AssignedWorkload {
+  const { workload, wanted, generation, ports, moving, arrived } = record;
+  return {
+    ...{ kind: 'vm', id: workloadIdOf(workload.uuid), generation, workload, ports },
+    wanted: moving === undefined ? wanted : 'stopped',
+    ...(arrived !== undefined && { arrived }),
+  };
 }

@@ -77,15 +77,17 @@ export function workloadOutOfReach({ workload: { name }, at }: WorkloadRecord): 
   });
 }
 
-/** The disks of a workload are on its present node, and are not copied. */
-export function disksStay({ workload: { name }, at }: WorkloadRecord, target: { readonly node: string }): MeshError {
-  return new MeshError(
-    'MESH_NOT_SUPPORTED',
-    `the disks of ${name} are on ${at?.node}, and this version does not copy them`,
-    {
-      object: name,
-      rule: 'A workload with disks moves only with new ones, made of their images. What was written to the old ones is lost.',
-      remedy: `Save what is on them. Then: \`mesh workload move -w ${name} -n ${target.node} --force\`.`,
-    },
-  );
+/** A disk of a workload is a file of the administrator, which nobody copies. */
+export function diskStays(
+  { workload: { name }, at }: WorkloadRecord,
+  target: { readonly node: string },
+  path: string,
+): MeshError {
+  return new MeshError('MESH_NOT_SUPPORTED', `the disk ${path} of ${name} on ${at?.node} is not copied`, {
+    object: name,
+    rule: 'A disk with an absolute path is the administrator’s. Only disks below the directory of volumes are copied.',
+    remedy:
+      `Stop ${name}, copy ${path} to the same path on ${target.node}, and then: ` +
+      `\`mesh workload move -w ${name} -n ${target.node} --force\`. Its other disks are new ones then.`,
+  });
 }

@@ -4,7 +4,7 @@ import type { WorkloadNetwork } from '../../model/workload/network.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
 import type { WorkloadPortView, WorkloadState, WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { PortBook } from '../ports/port-book.ts';
-import type { MoveFaults } from './move-faults.ts';
+import type { MoveNotes } from './move-notes.ts';
 import type { WorkloadRecord } from './workload-record.ts';
 import { isAlive, type WorkloadReports } from './workload-reports.ts';
 
@@ -14,13 +14,13 @@ export interface WorkloadViewsInput {
   readonly ports: Pick<PortBook, 'all'>;
   /** The present name of a node. */
   readonly nameOf: (machine: MachineWord) => string;
-  readonly faults: Pick<MoveFaults, 'of'>;
+  readonly notes: Pick<MoveNotes, 'of'>;
 }
 
 /** The view of one workload. */
 export function workloadView(
   record: WorkloadRecord,
-  { reports, ports, nameOf, faults }: WorkloadViewsInput,
+  { reports, ports, nameOf, notes }: WorkloadViewsInput,
 ): WorkloadView {
   const { workload, wanted, generation, at, moving } = record;
   const id = workloadIdOf(workload.uuid);
@@ -32,7 +32,7 @@ export function workloadView(
     workload,
     wanted,
     generation,
-    ...withoutPort(record, ports, stateOf(record, reports, faults.of(workload.name))),
+    ...withoutPort(record, ports, stateOf(record, reports, notes.of(workload.name))),
     ...(at !== undefined && { node: nameOf(at.machine), machine: at.machine }),
     ...(moving !== undefined && { movesTo: nameOf(moving.machine) }),
     ports: cardViews(record, ports),
@@ -46,7 +46,7 @@ type Stated = Pick<WorkloadView, 'state' | 'ageSec' | 'why' | 'error'>;
 function stateOf(
   { workload, wanted, generation, at, moving }: WorkloadRecord,
   reports: WorkloadReports,
-  moveFault: string | undefined,
+  moveNote: string | undefined,
 ): Stated {
   if (at === undefined) return { state: 'new' };
   const id = workloadIdOf(workload.uuid);
@@ -64,7 +64,7 @@ function stateOf(
     };
   }
   if (moving !== undefined)
-    return { state: 'moving', ...age, ...why, ...(moveFault !== undefined && { why: moveFault }) };
+    return { state: 'moving', ...age, ...why, ...(moveNote !== undefined && { why: moveNote }) };
   const object = reports.stateOn(at.machine, id);
   if (run === undefined) {
     if (object?.state === 'failed') {

@@ -1,4 +1,5 @@
 /** Composes what host0 gives to nodes: the networks of the catalogue, for those who hold them. */
+import { randomBytes } from 'node:crypto';
 import { OwnNode } from '../../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.ts';
 import { Assignments } from '../../controller/assignments/assignments.ts';
@@ -15,11 +16,11 @@ import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
 import { ServiceOrders } from '../../controller/services/service-orders.ts';
-import { MoveFaults } from '../../controller/workloads/move-faults.ts';
+import { MoveNotes } from '../../controller/workloads/move-notes.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
 import { addWorkloadMetrics } from '../../controller/workloads/workload-metrics.ts';
-import { followMoves } from '../../controller/workloads/workload-moves.ts';
+import { type DiskCopies, followMoves } from '../../controller/workloads/workload-moves.ts';
 import { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import { WorkloadReports } from '../../controller/workloads/workload-reports.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -54,6 +55,8 @@ export interface Host0Assignments {
   /** host0's own agent, as it is asked by the routes of a channel. */
   readonly ownNode: Pick<OwnNode, 'node'>;
   readonly roles: NodeRoles;
+  /** Begins to end moves of workloads. @returns a function that stops that */
+  followMoves(copies: DiskCopies): () => void;
   /** What has findings. */
   readonly parts: readonly HealthSource[];
   close(): void;
@@ -106,12 +109,13 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
     has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
   };
-  const faults = new MoveFaults();
-  const workloadParts = { book: workloadBook, reports, faults, nodes: assignments, network, ports: book, admit };
+  const notes = new MoveNotes();
+  const newWord = () => randomBytes(8).toString('hex');
+  const parts = { book: workloadBook, reports, notes, newWord };
+  const workloadParts = { ...parts, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
   addWorkloadMetrics(input.registry, () => orders.list());
-  const endMoves = followMoves({ ...input, ...workloadParts, orders, epoch: () => epoch.current });
   return {
     assignments,
     multicast,
@@ -125,8 +129,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
+    followMoves: (copies) => followMoves({ ...input, ...workloadParts, copies, orders, epoch: () => epoch.current }),
     close: () => {
-      endMoves();
       ownNode.close();
       services.close();
       serviceBook.close();

@@ -1,11 +1,14 @@
 /** Composes host0's side of the channels of nodes. */
+import type { AskedNode } from '../../api/channel/assignment-push.ts';
 import type { ChannelEndpointsInput } from '../../api/channel/channel-endpoints.ts';
 import { ChannelEndpoints } from '../../api/channel/channel-endpoints.ts';
 import { addChannelMetrics, countChannelRefusals } from '../../api/channel/channel-metrics.ts';
 import { Channels } from '../../api/channel/channels.ts';
+import { NodeCopies } from '../../api/channel/node-copies.ts';
 import type { Assignments } from '../../controller/assignments/assignments.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { MachineKeys } from '../../controller/machines/machine-keys.ts';
+import type { DiskCopies } from '../../controller/workloads/workload-moves.ts';
 import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
 import type { Registry } from '../../metrics/registry.ts';
 
@@ -17,6 +20,10 @@ export interface Host0ChannelsInput
   readonly controller: Controller;
   readonly registry: Registry;
   readonly mirror: LiveMirror;
+  /** host0's own agent. */
+  readonly ownNode: Pick<AskedNode, 'node'>;
+  /** Begins to end moves of workloads. */
+  readonly followMoves: (copies: DiskCopies) => () => void;
   /** host0's folder of disk images. */
   readonly isos: string;
 }
@@ -37,6 +44,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
     onRefusal: countChannelRefusals(registry),
   });
   addChannelMetrics(registry, channels);
+  const endMoves = input.followMoves(new NodeCopies({ ...input, channels }));
   const endpoints = new ChannelEndpoints({ ...input, channels });
   keys.revocations.subscribe((machine) => {
     channels.drop(machine);
@@ -54,6 +62,7 @@ export function openChannels(input: Host0ChannelsInput): Host0Channels {
   return {
     channels,
     close: () => {
+      endMoves();
       endpoints.close();
       channels.close();
     },

@@ -8,11 +8,18 @@ import { StringDecoder } from 'node:string_decoder';
  */
 export async function* linesOf(body: AsyncIterable<Uint8Array>, maxLength: number): AsyncGenerator<readonly string[]> {
   const decoder = new StringDecoder('utf8');
-  let rest = '';
+  // A long line comes in many chunks: they are put together once.
+  let begun: string[] = [];
+  let length = 0;
   for await (const chunk of body) {
-    const lines = (rest + decoder.write(Buffer.from(chunk))).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > maxLength) throw new RangeError(`a line is longer than ${maxLength} characters`);
-    if (lines.length > 0) yield lines;
+    const [first = '', ...more] = decoder.write(Buffer.from(chunk)).split('\n');
+    begun.push(first);
+    length += first.length;
+    if (length > maxLength) throw new RangeError(`a line is longer than ${maxLength} characters`);
+    const rest = more.pop();
+    if (rest === undefined) continue;
+    yield [begun.join(''), ...more];
+    begun = [rest];
+    length = rest.length;
   }
 }

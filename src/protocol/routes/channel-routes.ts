@@ -10,6 +10,7 @@ import { NODE_IMAGE_ROUTES } from './disk-image-routes.ts';
 import { OWN_LOG_ROUTES } from './node-log-routes.ts';
 import { CaptureQueryFields, NetworkQuery, PathQueryFields } from './questions.ts';
 import { document, lines, PCAPNG, type RouteTable } from './route.ts';
+import { NODE_VOLUME_ROUTES } from './volume-routes.ts';
 
 /** The assignment of a node with two hundred networks has 200 kB. */
 const ASSIGNMENT_MAX_BYTES = 16 * 1024 * 1024;
@@ -19,6 +20,7 @@ export const CHANNEL_ROUTES = {
   ...NODE_CONSOLE_ROUTES,
   ...NODE_IMAGE_ROUTES,
   ...OWN_LOG_ROUTES,
+  ...NODE_VOLUME_ROUTES,
   'GET /status': {
     summary:
       'Streams what the node says of itself: a line now and after each change. The first says which formats it reads.',

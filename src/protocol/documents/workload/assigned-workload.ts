@@ -17,6 +17,8 @@ export interface AssignedWorkload {
   /** The id of the port (`AssignedPort.id`) of each network card, by the id of the card. */
   readonly ports: Readonly<Record<string, string>>;
   readonly wanted: WantedRun;
+  /** The word of the copy in which its volumes have come to this node (volume-copy.ts). */
+  readonly arrived?: string;
 }
 
 /** What a workload does on its node. */
