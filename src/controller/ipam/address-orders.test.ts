@@ -22,7 +22,7 @@ async function host0(input: {
   const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: new NetworkBlocks(book) });
   catalogue.setFiles([]);
   book.usedBy(() => catalogue.views().flatMap(({ network }) => network.subnets.map(({ cidr }) => cidr)));
-  const orders = new AddressOrders({ store, journal, book, catalogue, portsIn: () => ports });
+  const orders = new AddressOrders({ store, journal, book, catalogue, portsIn: () => ports, hasWorkload: () => false });
   const subnetsOf = (name: string) => catalogue.find(name).network.subnets.map(({ cidr }) => cidr);
   return { book, catalogue, orders, clock, store, subnetsOf };
 }
@@ -185,12 +185,15 @@ test('check names what does not fit: subnets without allocation, allocations wit
   await clock.pass(7_200_000);
   await book.look();
   await book.allocate({ value: '10.20.0.0/24', holder: { kind: 'network', id: 'net-77' } });
+  await orders.createPool(addressPool({ name: 'one', kind: 'ipv4-address', cidr: '203.0.113.0/30', length: 32 }));
+  await orders.allocate({ pool: 'one', holder: { kind: 'workload', id: 'web' } });
   const { key, value } = (await store.range('/v1/pools/addresses/four/10.20.1.')).entries[0] ?? { key: '', value: '' };
   await store.txn([], [{ put: key, value: value.replace('operator', 'workload') }]);
   await store.txn([], [{ put: '/v1/pools/addresses/gone/10.0.0.0/24', value: '{}' }]);
   expect(await messages()).toEqual([
     'network blue has the subnet 10.20.0.0/24, which is that of network net-77',
     '10.20.0.0/24 is that of the network net-77, which does not exist',
+    '203.0.113.0 is that of the workload web, which does not exist',
     `the record ${key} was changed, and host0 did not do that`,
     'the record /v1/pools/addresses/gone/10.0.0.0/24 belongs to no pool, and host0 did not do that',
   ]);
