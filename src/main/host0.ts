@@ -30,7 +30,7 @@ import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
-import { openOrders } from './host0/host0-orders.ts';
+import { openHooks, openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, hasStarted } from './process.ts';
 
@@ -60,6 +60,7 @@ async function main(): Promise<void> {
   ]);
   const { store } = storage;
   const verification = new KernelSourceVerification(mirror);
+  const hooks = await openHooks(paths, journal);
   const addresses = await openAddresses({ store, clock, journal, registry, paths });
   const { catalogue, written } = await openCatalogue({ store, clock, journal, blocks: addresses.blocks });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
@@ -113,7 +114,7 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
+  const ordering = await openOrders({ ...common, ...given, hooks, store, catalogue, addresses: addressOrders });
   for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));

@@ -67,6 +67,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ipam: { '.': 'the context of a command', print: 'tables and colours' },
       owner: { '.': 'the context of a command', print: 'tables and colours' },
       order: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      demo: { '.': 'the context of a command', print: 'what a terminal can show' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -86,6 +87,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         ipam: 'a branch of the tree',
         owner: 'a branch of the tree',
         order: 'a branch of the tree',
+        demo: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -210,7 +212,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
-      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      orders: {
+        catalogue: 'an order makes networks',
+        ipam: 'an order takes prefixes',
+        services: 'an order has routers announce a prefix',
+        workloads: 'an order starts workloads',
+      },
       owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
@@ -341,6 +348,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       process: {},
       dnsmasq: {},
       radvd: { process: 'a radvd is a supervised process' },
+      tayga: { process: 'a translator is a supervised process' },
+      unbound: { process: 'a resolver is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
       hook: { process: 'hooks that were left running are found by pid and start time' },
     },

@@ -1,24 +1,32 @@
 /** The way out of a network on a real kernel, with a real tayga and unbound: an IPv4 host outside reaches a guest that has IPv6 alone. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { runToEnd } from '../../../test/kit/command.ts';
 import { carriesPackets, inside, ip } from '../../../test/kit/namespaces.ts';
+import { storeNetwork } from '../../../test/kit/networks.ts';
 import { inNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
+import { systemClock } from '../../model/clock.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { plainBridge } from '../../model/network/bridge.ts';
+import { serviceAddresses } from '../../model/network/services/service-addresses.ts';
+import type { AssignedNat64 } from '../../protocol/documents/service/assigned-nat64.ts';
 import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import { taygaConf } from '../../services/tayga/tayga-conf.ts';
 import { taygaProcess } from '../../services/tayga/tayga-process.ts';
 import { unboundConf } from '../../services/unbound/unbound-conf.ts';
 import { unboundProcess } from '../../services/unbound/unbound-process.ts';
-import type { OuterPlace } from '../items/outer-place.ts';
+import type { OuterPlace } from '../items/space/outer-place.ts';
+import { NetworkServers } from './network-servers.ts';
 import { makeOuter, type OuterNamespaces, outerFlaws, removeOuter } from './outer-places.ts';
+import { ServiceSpaces } from './service-spaces.ts';
 
 const WAIT = { timeout: 25_000, interval: 50 };
 const closing: (() => unknown)[] = [];
@@ -43,13 +51,21 @@ const OUTER: OuterPlace = {
   },
 };
 
+function netnsOfTest(): string {
+  const netns = temporaryNetns();
+  closing.push(() => netns.close());
+  return netns.path;
+}
+
+function directoryOfTest(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'mw-outer-'));
+  closing.push(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
 /** A node `home` with the NIC `eth0` in a segment, in which `outside` is, too; a router's `space`, and a `guest` behind it. */
 async function site() {
-  const [home, outside, path, guest] = Array.from({ length: 4 }, () => {
-    const netns = temporaryNetns();
-    closing.push(() => netns.close());
-    return netns.path;
-  }) as [string, string, string, string];
+  const [home, outside, path, guest] = Array.from({ length: 4 }, netnsOfTest) as [string, string, string, string];
   ip(home, `link add eth0 type veth peer name eth0 netns ${outside}`, 'link set lo up', 'link set eth0 up');
   ip(outside, 'link set lo up', 'address add 198.51.100.1/24 dev eth0', 'link set eth0 up');
   ip(
@@ -72,8 +88,7 @@ async function site() {
   const [homeLinks, insideLinks] = await Promise.all([Rtnl.open({ netns: home }), Rtnl.open({ netns: path })]);
   closing.push(() => Promise.all([homeLinks.close(), insideLinks.close()]));
   const places: OuterNamespaces = { path, home: homeLinks, inside: insideLinks };
-  const directory = mkdtempSync(join(tmpdir(), 'mw-outer-'));
-  closing.push(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = directoryOfTest();
   return { home, outside, path, guest, places, directory };
 }
 
@@ -160,6 +175,113 @@ test('DNS64 makes up addresses of hosts that have IPv4 alone', async () => {
   const aaaa = (name: string) => inNetns(guest, () => resolver.resolve6(name));
   expect(await aaaa('old.example')).toEqual(['fd64:64::c633:6401']);
   expect(await aaaa('new.example')).toEqual(['2001:db8::9']);
+});
+
+test('the active router of two translates; the other one leads to it, and takes over with the addresses', async () => {
+  const [outside, guest, ...homes] = Array.from({ length: 4 }, netnsOfTest) as [string, string, string, string];
+  const directory = directoryOfTest();
+  ip(outside, 'link set lo up', 'link add br0 type bridge', 'address add 198.51.100.1/24 dev br0', 'link set br0 up');
+  const network = { ...storeNetwork('blue', 0x1001), bridge: plainBridge('br1001') };
+  const machines = ['aaaaaaaa', 'bbbbbbbb'] as MachineWord[];
+  for (const [number, home] of homes.entries()) {
+    ip(
+      home,
+      'link set lo up',
+      `link add eth0 type veth peer name port${number} netns ${outside}`,
+      'link set eth0 up',
+      'link add br1001 type bridge',
+      'link set br1001 up',
+    );
+    ip(outside, `link set port${number} master br0 up`);
+  }
+  // What a VXLAN is between nodes.
+  const [first = '', second = ''] = homes;
+  ip(
+    first,
+    `link add vx type veth peer name vx netns ${second}`,
+    'link set vx master br1001 up',
+    `link add port type veth peer name eth0 netns ${guest}`,
+    'link set port master br1001 up',
+  );
+  ip(second, 'link set vx master br1001 up');
+  // The guest knows the router that is not active at first.
+  const routers = machines.map((machine) => serviceAddresses(network, machine).linkLocal);
+  ip(
+    guest,
+    'link set lo up',
+    `address add ${GUEST}/64 dev eth0 nodad`,
+    'link set eth0 up',
+    `route add default via ${routers[1]} dev eth0`,
+  );
+  for (const home of homes) carriesPackets(home, 'br1001');
+  const { translation, blocks: _, device, address, length } = OUTER;
+  const content = {
+    guests: ['fd64::/64' as Ipv6Cidr],
+    prefix: translation.prefix,
+    device,
+    address,
+    length,
+    block: '198.51.100.0/26' as Ipv4Cidr,
+  };
+  const given = (active: MachineWord): AssignedNat64 => ({
+    kind: 'nat64',
+    id: active,
+    active,
+    ...content,
+    maps: translation.maps,
+  });
+  const nodes = machines.map((machine, number) => {
+    const run = join(directory, `run${number}`);
+    const netns = join(directory, `netns${number}`);
+    const launcher = { running: () => undefined, errorOf: () => undefined };
+    const openEar = () => ({ close: () => {} });
+    const servers = new NetworkServers({
+      machine,
+      clock: systemClock,
+      launcher,
+      openEar,
+      directories: { files: run, run, netns },
+    });
+    const spaces = new ServiceSpaces({ directory: netns, clock: systemClock, home: homes[number] ?? '' });
+    closing.push(async () => {
+      for (const name of readdirSync(netns)) await spaces.remove(name);
+      await spaces.close();
+    });
+    return { servers, spaces, run };
+  });
+  const running: ChildProcess[] = [];
+  const turnTo = async (active: MachineWord, on: readonly (typeof nodes)[number][]) => {
+    for (const { servers, spaces } of on) {
+      const plan = servers.plan([
+        { network, reasons: ['service'], peers: { kind: 'none' }, services: [given(active)] },
+      ]);
+      for (const space of plan.spaces) await spaces.make(space);
+      for (const { process, files } of plan.servers) {
+        for (const file of files) writeFileSync(file.path, file.content);
+        running.push(await serve(process));
+      }
+    }
+  };
+  const isReached = () => expect(answers(outside, '198.51.100.20')).toBe(true);
+  await turnTo(machines[0] as MachineWord, nodes);
+  expect(running).toHaveLength(1);
+  await vi.waitFor(isReached, WAIT);
+  expect(answers(guest, 'fd64:64::198.51.100.1')).toBe(true);
+  // The active router loses power: its ways are gone, and nothing of it says goodbye.
+  ip(first, 'link set eth0 down', 'link set vx down');
+  ip(guest, 'link set eth0 down');
+  running[0]?.kill('SIGKILL');
+  ip(second, `link add port type veth peer name eth1 netns ${guest}`, 'link set port master br1001 up');
+  ip(
+    guest,
+    `address add ${GUEST}/64 dev eth1 nodad`,
+    'link set eth1 up',
+    `route add default via ${routers[1]} dev eth1`,
+  );
+  expect(answers(outside, '198.51.100.20')).toBe(false);
+  await turnTo(machines[1] as MachineWord, nodes.slice(1));
+  await vi.waitFor(isReached, WAIT);
+  expect(answers(guest, 'fd64:64::198.51.100.1')).toBe(true);
 });
 
 test('what an outsider changes is seen and put right, and all goes with the way out', async () => {

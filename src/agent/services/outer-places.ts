@@ -10,7 +10,8 @@ import { makeTun } from '../../kernel/tap/tap.ts';
 import { MeshError } from '../../model/error.ts';
 import { TRANSLATOR_LINK } from '../../services/tayga/tayga-conf.ts';
 import { OUR_LINK_GROUP, OUR_PROTOCOL } from '../items/mark.ts';
-import { OUTER_LINK, type OuterPlace } from '../items/outer-place.ts';
+import { OUTER_LINK, type OuterPlace } from '../items/space/outer-place.ts';
+import { SPACE_LINK } from '../items/space/service-space.ts';
 
 /** Where a way out is made. */
 export interface OuterNamespaces {
@@ -100,9 +101,9 @@ export async function outerFlaws(outer: OuterPlace | undefined, { path, inside }
   const have = (await inside.addresses()).filter((one) => one.link === link.index && one.family === 4);
   if (have.map(({ address, length }) => `${address}/${length}`).join() !== `${outer.address}/${outer.length}`)
     flaws.push(`${OUTER_LINK} has not exactly the address ${outer.address}/${outer.length}`);
-  const routes = (await ownRoutes(inside)).map(({ destination }) => destination).sort();
-  const wanted = routesOf(outer).map(({ destination }) => destination);
-  if (routes.join() !== [...new Set(wanted)].sort().join()) flaws.push('the routes are others');
+  const text = (list: readonly { readonly destination: string; readonly gateway?: string }[]) =>
+    [...new Set(list.map(({ destination, gateway }) => `${destination} ${gateway ?? ''}`))].sort().join();
+  if (text(await ownRoutes(inside)) !== text(routesOf(outer))) flaws.push('the routes are others');
   inNetns(path, () => {
     for (const [name, value] of SETTINGS)
       if (readSysctl(name) !== value) flaws.push(`${name.join('.')} is not ${value}`);
@@ -124,9 +125,12 @@ function routesOf({ gateway, blocks, translation }: OuterPlace): RouteChange[] {
   ];
 }
 
-/** The routes that were made here. */
-function ownRoutes(inside: Rtnl) {
-  return inside.routes(({ protocol }) => protocol === OUR_PROTOCOL);
+/** The routes that were made here. Those to the guests are the space's (inner-routes.ts). */
+async function ownRoutes(inside: Rtnl) {
+  const inner = (await inside.link(SPACE_LINK))?.index;
+  return await inside.routes(
+    ({ protocol, link }) => protocol === OUR_PROTOCOL && (link === undefined || link !== inner),
+  );
 }
 
 /** Guests without an address of their own share that of the router. Nothing else passes between outside and the network. */

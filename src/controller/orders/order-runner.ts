@@ -218,7 +218,8 @@ export class OrderRunner {
     const { hooks, journal } = this.#input;
     const { kind, made } = stepOf(order, step);
     const event = `order-${kind}`;
-    const variables = Object.entries(made).map(([name, value]) => [`MESH_${name.toUpperCase()}`, value] as const);
+    const all = order.steps.flatMap((one) => Object.entries(one.made));
+    const variables = all.map(([name, value]) => [`MESH_${name.toUpperCase()}`, value] as const);
     const call = {
       event,
       phase,

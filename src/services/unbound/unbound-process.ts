@@ -15,7 +15,7 @@ export function unboundProcess({ name, network, netns, configFile }: UnboundPlac
   return {
     name,
     title: `unbound for ${network}`,
-    argv: ['unbound', '-d', '-p', '-c', configFile],
+    argv: ['unbound', '-d', '-p', `-c${configFile}`],
     netns,
     readiness: { kind: 'line', text: 'start of service' },
   };

@@ -70,6 +70,17 @@ test.each([
   }
 });
 
+test('the commands of docs/orders.md, from a pool to the demo, with the example hook', async () => {
+  const page = 'docs/orders.md';
+  const examples = new URL('../../../docs/examples/', import.meta.url).pathname;
+  for (const command of shownCommands(pageOf(page))) {
+    const there = command.text
+      .replace('/usr/share/doc/meshwork/docs/examples/', examples)
+      .replaceAll(/(?<= )\/host0\//g, '$MESH_ROOT/host0/');
+    await typed(page, { ...command, text: there }, 'host0');
+  }
+});
+
 test('the commands of docs/host0.md work, from an empty tree on', async () => {
   const page = 'docs/host0.md';
   for (const command of shownCommands(pageOf(page))) {

@@ -2,9 +2,9 @@
  * The way out of the namespace in which a network is served: a device of its own on a NIC of the node, with the addresses that exist
  * once. So the node itself forwards nothing, and nothing of the node is reached this way. Only the active router has one.
  */
-import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Mac } from '../../model/address/mac.ts';
-import type { Translation } from '../../services/tayga/tayga-conf.ts';
+import type { Ipv4, Ipv4Cidr } from '../../../model/address/ipv4.ts';
+import type { Mac } from '../../../model/address/mac.ts';
+import type { Translation } from '../../../services/tayga/tayga-conf.ts';
 
 /** The name of the device inside the namespace. */
 export const OUTER_LINK = 'outer';
