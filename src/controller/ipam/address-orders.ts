@@ -25,8 +25,8 @@ export interface AddressOrdersInput {
   readonly catalogue: Pick<NetworkCatalogue, 'create' | 'edit' | 'apply' | 'find' | 'views'>;
   /** The names of the ports of a network that have an address in a subnet. */
   readonly portsIn: (network: Network['id'], subnet: string) => readonly string[];
-  /** Whether there is a workload of this name. */
-  readonly hasWorkload: (name: string) => boolean;
+  /** Whether there is a workload of this name. Absent: what workloads hold is not compared. */
+  readonly hasWorkload?: (name: string) => boolean;
 }
 
 /** The holder of what nobody is named for. */
@@ -144,7 +144,7 @@ export class AddressOrders implements HealthSource {
         records.map(({ key, value }) => [key, readDocument(AllocationShape, value, RECORD_MAX_LENGTH).document]),
       ),
       expected: [before, now()],
-      hasWorkload: this.#input.hasWorkload,
+      hasWorkload: this.#input.hasWorkload ?? (() => true),
       underWay: this.#underWay,
       requests: book.requests.filter(({ id }) => !book.isAwaited(id)),
       spoilt: book.pools.spoilt,
