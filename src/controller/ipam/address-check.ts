@@ -24,7 +24,7 @@ export interface AddressFacts {
   readonly hasWorkload: (name: string) => boolean;
   /** Reserved blocks that come into a network right now. */
   readonly underWay: ReadonlySet<string>;
-  /** Requests that an outside allocator has not answered, and for which nobody waits. */
+  /** Requests for which nobody waits, and that an outside allocator which fails has not taken back. */
   readonly requests: readonly OutsideRequest[];
   /** The keys of pools that cannot be read. */
   readonly spoilt: readonly string[];

@@ -260,3 +260,27 @@ test('an outside allocator is asked before the network is written; a network tha
     code: 'MESH_IPAM_TAKEN',
   });
 });
+
+test('what an ended host0 has asked is taken back after a minute, unless the order asks again', async () => {
+  const outside = new OutsideBlocks(['172.16.9.0/24', '172.16.8.0/24']);
+  const first = await host0({
+    ask: async (_, question) => {
+      outside.answer(question);
+      return new Promise(() => {});
+    },
+  });
+  await first.orders.createPool(addressPool(OUT));
+  const holder = { kind: 'order', id: '7' } as const;
+  for (const id of ['mine', 'lost']) void first.orders.allocate({ id, pool: 'out', holder });
+  await expect.poll(() => outside.given.size).toBe(2);
+  const second = await host0({ store: first.store, ask: async (_, question) => outside.answer(question) });
+  expect(second.orders.list().map(({ id, state }) => `${id} ${state}`)).toEqual(['lost reserved', 'mine reserved']);
+  expect(await second.orders.check()).toEqual([]);
+  await second.clock.pass(30_000);
+  expect(await second.orders.allocate({ id: 'mine', pool: 'out', holder })).toMatchObject({ value: '172.16.9.0/24' });
+  expect(outside.given.size).toBe(2);
+  await second.clock.pass(30_000);
+  await second.book.look();
+  expect(second.orders.list().map(({ id, state }) => `${id} ${state}`)).toEqual(['mine allocated']);
+  expect([...outside.given]).toEqual([['mine', '172.16.9.0/24']]);
+});

@@ -146,7 +146,7 @@ export class AddressOrders implements HealthSource {
       expected: [before, now()],
       hasWorkload: this.#input.hasWorkload ?? (() => true),
       underWay: this.#underWay,
-      requests: book.requests.filter(({ id }) => !book.isAwaited(id)),
+      requests: book.requests.filter(({ id, pool }) => !book.isAwaited(id) && book.faults.has(pool)),
       spoilt: book.pools.spoilt,
     });
   }

@@ -54,10 +54,12 @@ export class RestWatch {
 
   /** Waits for what is due next. */
   wait(): void {
-    const { pools, restsMs } = this.#input;
+    const { pools, restsMs, outside, clock } = this.#input;
     const rests = pools.allocations.filter(({ state }) => state === 'resting').map(restsMs);
+    const patientMs = this.#patientUntilMs - clock.nowMs();
+    if (patientMs > 0 && outside.pending.some(({ id }) => this.#earlier.has(id))) rests.push(patientMs);
     const isDue = this.#abandoned.length > 0 || rests.some((ms) => ms === 0);
-    const isIdle = !isDue && rests.length === 0 && this.#earlier.size === 0;
+    const isIdle = !isDue && rests.length === 0;
     this.#alarm?.cancel();
     this.#dueMs = Number.POSITIVE_INFINITY;
     if (!isIdle) this.#ringIn(isDue ? 0 : rests.reduce((least, ms) => Math.min(least, ms), LOOK_MS));
