@@ -104,7 +104,7 @@ async function main(): Promise<void> {
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
-  const addressOrders = addresses.ordersFor(catalogue, given.portBook);
+  const addressOrders = addresses.ordersFor(catalogue, given);
   const nodeChannels = openChannels({
     ...common,
     keys,

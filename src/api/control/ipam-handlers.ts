@@ -1,7 +1,7 @@
 /** What host0 answers of address pools and allocations. */
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
-import type { IPAM_ROUTES } from '../../protocol/routes/ipam-routes.ts';
+import type { IPAM_ROUTES } from '../../protocol/routes/ipam/ipam-routes.ts';
 
 /** The handlers of address management. */
 export function ipamHandlers(addresses: AddressOrders): RouteHandlers<typeof IPAM_ROUTES> {

@@ -16,7 +16,7 @@ import { expose } from '../../metrics/exposition.ts';
 import { Registry } from '../../metrics/registry.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { CATALOGUE_ROUTES } from '../../protocol/routes/catalogue-routes.ts';
-import { IPAM_ROUTES } from '../../protocol/routes/ipam-routes.ts';
+import { IPAM_ROUTES } from '../../protocol/routes/ipam/ipam-routes.ts';
 
 let root: string;
 let stop: () => Promise<void>;
@@ -27,7 +27,7 @@ beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'mesh-cli-'));
   const { book, store, clock, journal } = await addressBook();
   catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: new NetworkBlocks(book) });
-  addresses = new AddressOrders({ store, journal, book, catalogue, portsIn: () => [] });
+  addresses = new AddressOrders({ store, journal, book, catalogue, portsIn: () => [], hasWorkload: () => false });
   const { controlSock } = pathsBelow(root);
   mkdirSync(dirname(controlSock), { recursive: true });
   const handlers = { ...networkHandlers(catalogue, { addresses }), ...ipamHandlers(addresses) };

@@ -108,9 +108,10 @@ export class NetworkCatalogue implements HealthSource {
     return this.#views;
   }
 
-  /** Moves the pools on, past numbers and prefixes that the store may have given out and lost. */
+  /** Moves the pools on, past numbers, prefixes and blocks that the store may have given out and lost. */
   leap(): readonly PoolMove[] {
-    return [this.#stored.numbers.leap(), this.#stored.prefixes.leap()];
+    const { numbers, prefixes, blocks } = this.#stored;
+    return [numbers.leap(), prefixes.leap(), ...blocks.leap()];
   }
 
   /** Whether the networks of the store have been read. Until then, none of them may be taken for gone. */

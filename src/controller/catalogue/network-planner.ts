@@ -70,7 +70,7 @@ export class NetworkPlanner {
     const network = undoing(moves, () => {
       const kept = isEdit ? before.subnets : [];
       const prefixed = this.#withPrefix(order, { number, name }, moves, before);
-      const { whole, picked } = this.#withBlocks(prefixed, { number, name }, moves, kept);
+      const { whole, picked } = this.#withBlocks(prefixed, { number, name }, moves, kept, isEdit ? [] : before.subnets);
       const made = orderedNetwork(whole, { number, name }, isEdit ? before : undefined);
       this.#moveBlocks(made, [...before.subnets, ...picked], moves);
       if (prefixOf(made) !== prefixOf(before)) moves.push(...this.#stored.givenPrefix(before));
@@ -122,19 +122,27 @@ export class NetworkPlanner {
     return { ...rest, hostAddress: derived(prefix) };
   }
 
-  /** The order with the subnets that its `addressPools` give. @param before the subnets of an order that names none */
+  /**
+   * The order with the subnets that its `addressPools` give.
+   * @param before the subnets of an order that names none
+   * @param reused subnets that the network keeps, if they are what the order wants
+   */
   #withBlocks(
     { addressPools, ...order }: NetworkOrder,
     { number, name }: { readonly number: NetworkNumber; readonly name: string },
     moves: PoolMove[],
     before: readonly Subnet[] = [],
+    reused: readonly Subnet[] = [],
   ): { readonly whole: NetworkOrder; readonly picked: readonly Subnet[] } {
     const wishes = wishesIn(addressPools);
     const { subnets = before } = order;
     // Something else than a list is refused with the rest of the order.
     if (wishes.length === 0 || !Array.isArray(subnets)) return { whole: order, picked: [] };
     const known: readonly unknown[] = subnets;
-    const picked = this.#stored.blocks.pick({ id: networkIdOf(number), name }, wishes, moves).map((cidr) => ({ cidr }));
+    const holder = { id: networkIdOf(number), name };
+    const cidrs = this.#stored.blocks.pick(holder, wishes, reused, moves);
+    // A subnet that is reused keeps what else is said of it.
+    const picked = cidrs.map((cidr) => reused.find((subnet) => subnet.cidr === cidr) ?? { cidr });
     const fresh = picked.filter(({ cidr }) => !known.some((subnet) => Reflect.get(part(subnet), 'cidr') === cidr));
     return { whole: { ...order, subnets: [...known, ...fresh] }, picked };
   }

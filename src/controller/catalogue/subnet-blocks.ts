@@ -49,14 +49,25 @@ export function wishesIn(addressPools: unknown = []): readonly BlockWish[] {
 
 /** Plans what happens to blocks. The moves are part of the transaction that writes the network. */
 export interface SubnetBlocks {
-  /** A block for each wish. @throws MESH_IPAM_*; what was taken by then is in `moves` */
-  pick(network: BlockHolder, wishes: readonly BlockWish[], moves: PoolMove[]): readonly Subnet['cidr'][];
+  /**
+   * A block for each wish.
+   * @param known subnets of the network that fulfil a wish without an id, so that a document can be applied again
+   * @throws MESH_IPAM_*; what was taken by then is in `moves`
+   */
+  pick(
+    network: BlockHolder,
+    wishes: readonly BlockWish[],
+    known: readonly Subnet[],
+    moves: PoolMove[],
+  ): readonly Subnet['cidr'][];
   /** Takes a subnet that the document of a network names, if a pool has it. @throws MESH_IPAM_* */
   claim(network: BlockHolder, cidr: Subnet['cidr']): readonly PoolMove[];
   /** Gives a subnet back that a network has no more, if a pool has it. */
   leave(network: NetworkId, cidr: Subnet['cidr']): readonly PoolMove[];
   /** Gives back all blocks of a network that goes. */
   leaveAll(network: NetworkId): readonly PoolMove[];
+  /** Moves the pools on, past blocks that the store may have given out and lost. */
+  leap(): readonly PoolMove[];
 }
 
 /** For a host0 without address pools. */
@@ -65,4 +76,5 @@ export const NO_BLOCKS: SubnetBlocks = {
   claim: () => [],
   leave: () => [],
   leaveAll: () => [],
+  leap: () => [],
 };

@@ -93,6 +93,10 @@ test('a pool is made once, fits itself and overlaps no other; it goes when nothi
   // Two at once that overlap: one is made.
   const both = await Promise.allSettled([make({ ...FOUR, name: 'x' }), make({ ...FOUR, name: 'y' })]);
   expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  const most = Array.from({ length: 48 }, (_, at) => make({ name: `p${at}`, cidr: `2001:db9:${at + 1}::/48` }));
+  const made = await Promise.allSettled(most);
+  expect(made.filter(({ status }) => status === 'rejected')).toHaveLength(2);
+  for (let at = 0; at < 46; at++) await book.deletePool(`p${at}`);
   await book.allocate({ pool: 'six', holder: me });
   await expect(book.deletePool('six')).rejects.toMatchObject({ code: 'MESH_IPAM_POOL_IN_USE' });
   await book.release('a1');

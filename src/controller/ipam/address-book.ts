@@ -180,7 +180,7 @@ export class AddressBook {
     const move = grants.rewrite(rested);
     const done = () => {
       move.done();
-      this.#rests.wait();
+      this.#rests.waitFor(restSec * MS_PER_SEC);
     };
     return { allocation: rested, move: { ...move, done } };
   }
@@ -305,7 +305,7 @@ export class AddressBook {
 
   #exhausted({ definition, allocations }: PoolGrants): MeshError {
     const resting = allocations.filter(({ state }) => state === 'resting');
-    const next = Math.min(...resting.map((one) => this.restsMs(one)));
+    const next = resting.reduce((least, one) => Math.min(least, this.restsMs(one)), Number.POSITIVE_INFINITY);
     return poolExhaustedOf(definition, resting.length, resting.length === 0 ? undefined : next);
   }
 }

@@ -21,9 +21,10 @@ export interface AddressFacts {
   readonly stored: ReadonlyMap<string, Allocation | undefined>;
   /** The same as the book had them before the store was read, and after: transactions may be under way. */
   readonly expected: readonly ReadonlyMap<string, Allocation>[];
+  readonly hasWorkload: (name: string) => boolean;
   /** Reserved blocks that come into a network right now. */
   readonly underWay: ReadonlySet<string>;
-  /** Requests that an outside allocator has not answered, and for which nobody waits. */
+  /** Requests for which nobody waits, and that an outside allocator which fails has not taken back. */
   readonly requests: readonly OutsideRequest[];
   /** The keys of pools that cannot be read. */
   readonly spoilt: readonly string[];
@@ -66,14 +67,17 @@ function* ofNetworks({ pools, networks }: AddressFacts): Generator<Finding> {
   }
 }
 
-/** Allocations of networks that do not exist or do not have the subnet. */
-function* ofAllocations({ pools, networks, underWay }: AddressFacts): Generator<Finding> {
+/** Allocations of workloads and networks that do not exist, and of networks that do not have the subnet. */
+function* ofAllocations({ pools, networks, hasWorkload, underWay }: AddressFacts): Generator<Finding> {
   for (const grants of pools) {
     for (const allocation of grants.allocations) {
       const { id, value, holder, state } = allocation;
       const release = `\`mesh ipam release ${id}\``;
       if (!isBlock(grants, value)) {
         yield drift(value, `${value} is no block of the pool ${grants.definition.name}`, release);
+      }
+      if (state !== 'resting' && holder.kind === 'workload' && !hasWorkload(holder.id)) {
+        yield drift(value, `${value} is that of the workload ${holder.id}, which does not exist`, release);
       }
       if (state === 'resting' || holder.kind !== 'network' || underWay.has(id)) continue;
       const network = networks.find((other) => other.id === holder.id || other.name === holder.id);

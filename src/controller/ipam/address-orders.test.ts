@@ -22,7 +22,7 @@ async function host0(input: {
   const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: new NetworkBlocks(book) });
   catalogue.setFiles([]);
   book.usedBy(() => catalogue.views().flatMap(({ network }) => network.subnets.map(({ cidr }) => cidr)));
-  const orders = new AddressOrders({ store, journal, book, catalogue, portsIn: () => ports });
+  const orders = new AddressOrders({ store, journal, book, catalogue, portsIn: () => ports, hasWorkload: () => false });
   const subnetsOf = (name: string) => catalogue.find(name).network.subnets.map(({ cidr }) => cidr);
   return { book, catalogue, orders, clock, store, subnetsOf };
 }
@@ -84,6 +84,24 @@ test('a network that exists takes a block and loses it, and a document takes the
   await expect(catalogue.create({ name: 'red', ...both })).rejects.toMatchObject({ retryable: true });
   expect(catalogue.views().map(({ network }) => network.name)).toEqual(['blue']);
   expect(await orders.check()).toEqual([]);
+});
+
+test('a document that names pools can be applied again, and keeps the subnets of the network', async () => {
+  const { catalogue, orders, book, subnetsOf } = await host0({});
+  await orders.createPool(addressPool());
+  await orders.createPool(addressPool(FOUR));
+  const document = { name: 'blue', addressPools: ['six', { kind: 'ipv4-subnet' }] };
+  expect((await catalogue.apply(document)).change).toBe('created');
+  expect((await catalogue.apply(document)).change).toBe('unchanged');
+  expect((await catalogue.apply({ ...document, mtuBytes: 1400 })).differences).toEqual(['mtuBytes 1450 → 1400']);
+  expect((await catalogue.apply({ ...document, addressPools: ['four'] })).change).toBe('changed');
+  expect(subnetsOf('blue')).toEqual(['10.20.0.0/24']);
+  // More of the same is a part of the order, too.
+  await catalogue.apply({ ...document, addressPools: ['four', 'four'] });
+  expect(subnetsOf('blue')).toEqual(['10.20.0.0/24', '10.20.1.0/24']);
+  expect(book.list().map(({ state }) => state)).toEqual(['allocated', 'allocated', 'resting']);
+  // After a restored backup, nothing is given that may have been given since.
+  expect(catalogue.leap()).toHaveLength(4);
 });
 
 test('bad input gets its own error, and leaves nothing half made', async () => {
@@ -167,12 +185,15 @@ test('check names what does not fit: subnets without allocation, allocations wit
   await clock.pass(7_200_000);
   await book.look();
   await book.allocate({ value: '10.20.0.0/24', holder: { kind: 'network', id: 'net-77' } });
+  await orders.createPool(addressPool({ name: 'one', kind: 'ipv4-address', cidr: '203.0.113.0/30', length: 32 }));
+  await orders.allocate({ pool: 'one', holder: { kind: 'workload', id: 'web' } });
   const { key, value } = (await store.range('/v1/pools/addresses/four/10.20.1.')).entries[0] ?? { key: '', value: '' };
   await store.txn([], [{ put: key, value: value.replace('operator', 'workload') }]);
   await store.txn([], [{ put: '/v1/pools/addresses/gone/10.0.0.0/24', value: '{}' }]);
   expect(await messages()).toEqual([
     'network blue has the subnet 10.20.0.0/24, which is that of network net-77',
     '10.20.0.0/24 is that of the network net-77, which does not exist',
+    '203.0.113.0 is that of the workload web, which does not exist',
     `the record ${key} was changed, and host0 did not do that`,
     'the record /v1/pools/addresses/gone/10.0.0.0/24 belongs to no pool, and host0 did not do that',
   ]);
@@ -238,4 +259,28 @@ test('an outside allocator is asked before the network is written; a network tha
   await expect(catalogue.create({ name: 'red', subnets: [{ cidr: '172.16.7.0/24' }] })).rejects.toMatchObject({
     code: 'MESH_IPAM_TAKEN',
   });
+});
+
+test('what an ended host0 has asked is taken back after a minute, unless the order asks again', async () => {
+  const outside = new OutsideBlocks(['172.16.9.0/24', '172.16.8.0/24']);
+  const first = await host0({
+    ask: async (_, question) => {
+      outside.answer(question);
+      return new Promise(() => {});
+    },
+  });
+  await first.orders.createPool(addressPool(OUT));
+  const holder = { kind: 'order', id: '7' } as const;
+  for (const id of ['mine', 'lost']) void first.orders.allocate({ id, pool: 'out', holder });
+  await expect.poll(() => outside.given.size).toBe(2);
+  const second = await host0({ store: first.store, ask: async (_, question) => outside.answer(question) });
+  expect(second.orders.list().map(({ id, state }) => `${id} ${state}`)).toEqual(['lost reserved', 'mine reserved']);
+  expect(await second.orders.check()).toEqual([]);
+  await second.clock.pass(30_000);
+  expect(await second.orders.allocate({ id: 'mine', pool: 'out', holder })).toMatchObject({ value: '172.16.9.0/24' });
+  expect(outside.given.size).toBe(2);
+  await second.clock.pass(30_000);
+  await second.book.look();
+  expect(second.orders.list().map(({ id, state }) => `${id} ${state}`)).toEqual(['mine allocated']);
+  expect([...outside.given]).toEqual([['mine', '172.16.9.0/24']]);
 });

@@ -25,6 +25,8 @@ export interface AddressOrdersInput {
   readonly catalogue: Pick<NetworkCatalogue, 'create' | 'edit' | 'apply' | 'find' | 'views'>;
   /** The names of the ports of a network that have an address in a subnet. */
   readonly portsIn: (network: Network['id'], subnet: string) => readonly string[];
+  /** Whether there is a workload of this name. Absent: what workloads hold is not compared. */
+  readonly hasWorkload?: (name: string) => boolean;
 }
 
 /** The holder of what nobody is named for. */
@@ -142,8 +144,9 @@ export class AddressOrders implements HealthSource {
         records.map(({ key, value }) => [key, readDocument(AllocationShape, value, RECORD_MAX_LENGTH).document]),
       ),
       expected: [before, now()],
+      hasWorkload: this.#input.hasWorkload ?? (() => true),
       underWay: this.#underWay,
-      requests: book.requests.filter(({ id }) => !book.isAwaited(id)),
+      requests: book.requests.filter(({ id, pool }) => !book.isAwaited(id) && book.faults.has(pool)),
       spoilt: book.pools.spoilt,
     });
   }

@@ -6,11 +6,21 @@ import { Collection } from '../../store/collection.ts';
 import { changedByAnother } from '../../store/record-table.ts';
 import type { Change, Compare, Store } from '../../store/store.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
-import { allocationUnknown, noPoolOf, poolInUse, poolsOverlap, poolThere, poolUnknown } from './ipam-error.ts';
+import {
+  allocationUnknown,
+  noPoolOf,
+  poolInUse,
+  poolsMany,
+  poolsOverlap,
+  poolThere,
+  poolUnknown,
+} from './ipam-error.ts';
 import { ADDRESS_POOL_RECORDS, type AddressPoolRecord } from './ipam-records.ts';
 import { PoolGrants } from './pool-grants.ts';
 import { soundPool } from './sound-pool.ts';
 
+/** The cursors of all pools move on in one transaction when the store has another epoch. */
+const POOLS_MAX = 48;
 /** host0 writes at most 60 objects in a transaction: etcd takes 128 operations. */
 const BATCH = 50;
 
@@ -165,6 +175,7 @@ export class AddressPools {
   /** @throws MESH_ALREADY_MADE, MESH_IPAM_POOLS_OVERLAP */
   #mustBeNew(pool: AddressPool): void {
     if (this.#grants.has(pool.name)) throw poolThere(pool.name);
+    if (this.#grants.size >= POOLS_MAX) throw poolsMany(pool.name, POOLS_MAX);
     const other = this.having(pool.cidr)?.definition;
     if (other !== undefined) throw poolsOverlap(pool, other);
     const spoilt = this.spoilt.includes(this.#collection.keyOf(pool.name));

@@ -35,6 +35,16 @@ export function poolThere(name: string): MeshError {
   });
 }
 
+/** MESH_IPAM_POOL_INVALID: there are as many pools as host0 keeps. */
+export function poolsMany(name: string, max: number): MeshError {
+  return poolInvalid(
+    name,
+    `there are ${max} pools already`,
+    `host0 keeps at most ${max} pools.`,
+    'Make one larger pool in place of several, or delete those that are empty: `mesh ipam pool list`',
+  );
+}
+
 /** MESH_IPAM_POOLS_OVERLAP: both pools would give the same addresses. */
 export function poolsOverlap(pool: AddressPool, other: AddressPool): MeshError {
   return new MeshError('MESH_IPAM_POOLS_OVERLAP', `${pool.cidr} overlaps ${other.cidr} of the pool ${other.name}`, {

@@ -18,21 +18,47 @@ export class NetworkBlocks implements SubnetBlocks {
     this.#book = book;
   }
 
-  pick(network: BlockHolder, wishes: readonly BlockWish[], moves: PoolMove[]): readonly Subnet['cidr'][] {
-    return wishes.map((wish) => {
-      const { id } = wish;
-      if (id !== undefined && this.#book.pools.has(id)) {
-        const { value } = this.#book.pools.find(id);
-        moves.push(...this.claim(network, cidrOf(value)));
-        return cidrOf(value);
-      }
-      const { definition } = this.#book.poolFor(wish);
-      if (definition.kind === 'ipv4-address') throw notForNetworks(definition);
-      if (definition.allocator !== undefined) throw outsideChooses(definition);
-      const { allocation, move } = this.#book.plan({ ...wish, holder: { kind: 'network', id: network.id } });
-      moves.push(move);
-      return cidrOf(allocation.value);
-    });
+  pick(
+    network: BlockHolder,
+    wishes: readonly BlockWish[],
+    known: readonly Subnet[],
+    moves: PoolMove[],
+  ): readonly Subnet['cidr'][] {
+    const picked: Subnet['cidr'][] = [];
+    for (const wish of wishes) {
+      const own = known.find(({ cidr }) => !picked.includes(cidr) && this.#fulfils(network.id, cidr, wish));
+      picked.push(own?.cidr ?? this.#pickOne(network, wish, moves));
+    }
+    return picked;
+  }
+
+  #pickOne(network: BlockHolder, wish: BlockWish, moves: PoolMove[]): Subnet['cidr'] {
+    const { id } = wish;
+    if (id !== undefined && this.#book.pools.has(id)) {
+      const { value } = this.#book.pools.find(id);
+      moves.push(...this.claim(network, cidrOf(value)));
+      return cidrOf(value);
+    }
+    const { definition } = this.#book.poolFor(wish);
+    if (definition.kind === 'ipv4-address') throw notForNetworks(definition);
+    if (definition.allocator !== undefined) throw outsideChooses(definition);
+    const { allocation, move } = this.#book.plan({ ...wish, holder: { kind: 'network', id: network.id } });
+    moves.push(move);
+    return cidrOf(allocation.value);
+  }
+
+  /** Whether a network has a subnet that is what a wish asks for. */
+  #fulfils(network: NetworkId, cidr: Subnet['cidr'], { pool, kind, value, id }: BlockWish): boolean {
+    const grants = this.#book.pools.having(cidr);
+    const allocation = grants?.of(cidr);
+    if (grants === undefined || allocation === undefined || !isHeldBy(allocation, network)) return false;
+    const { definition } = grants;
+    return (
+      (id ?? allocation.id) === allocation.id &&
+      (pool ?? definition.name) === definition.name &&
+      (kind ?? definition.kind) === definition.kind &&
+      (value ?? cidr) === cidr
+    );
   }
 
   claim({ id, name }: BlockHolder, cidr: Subnet['cidr']): readonly PoolMove[] {
@@ -65,8 +91,13 @@ export class NetworkBlocks implements SubnetBlocks {
       .filter((allocation) => isHeldBy(allocation, network))
       .map((allocation) => this.#book.rest(allocation).move);
   }
+
+  leap(): readonly PoolMove[] {
+    return this.#book.pools.all.map((grants) => grants.leap());
+  }
 }
 
+/** Allocated or reserved for the network. */
 function isHeldBy({ holder, state }: Allocation, network: NetworkId): boolean {
   return state !== 'resting' && holder.kind === 'network' && holder.id === network;
 }

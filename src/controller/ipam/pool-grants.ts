@@ -55,7 +55,9 @@ export class PoolGrants {
    * @returns undefined if there is none
    */
   next(used: readonly string[]): number | undefined {
-    const inUse = this.blocks.rangesIn([...this.definition.reserved, ...used]);
+    // Most networks have their subnets from here: only the others are looked at.
+    const others = used.filter((value) => this.of(value) === undefined);
+    const inUse = this.blocks.rangesIn([...this.definition.reserved, ...others]);
     return this.blocks.free(this.#pool.next, inUse, (value) => this.of(value) !== undefined);
   }
 
@@ -75,6 +77,11 @@ export class PoolGrants {
   /** Writes another allocation for a block that is taken. */
   rewrite(allocation: Allocation): PoolMove {
     return this.#pool.rewrite(allocation);
+  }
+
+  /** Moves on, past blocks that the store may have given out and lost. */
+  leap(): PoolMove {
+    return this.#pool.leap(this.#pool.next + LEAP);
   }
 
   /** The change that forgets where the search begins: for a pool that is deleted. */

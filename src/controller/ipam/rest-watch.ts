@@ -34,6 +34,8 @@ export class RestWatch {
   readonly #patientUntilMs: number;
   readonly #earlier: ReadonlySet<string>;
   #alarm: Alarm | undefined;
+  /** When the alarm rings. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #last: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -44,16 +46,34 @@ export class RestWatch {
     this.wait();
   }
 
+  /** Waits for one more block to have rested. */
+  waitFor(restMs: number): void {
+    const dueMs = this.#input.clock.nowMs() + Math.min(LOOK_MS, restMs);
+    if (dueMs < this.#dueMs) this.#ringIn(Math.min(LOOK_MS, restMs));
+  }
+
   /** Waits for what is due next. */
   wait(): void {
+    const { pools, restsMs, outside, clock } = this.#input;
+    const rests = pools.allocations.filter(({ state }) => state === 'resting').map(restsMs);
+    const patientMs = this.#patientUntilMs - clock.nowMs();
+    if (patientMs > 0 && outside.pending.some(({ id }) => this.#earlier.has(id))) rests.push(patientMs);
+    const isDue = this.#abandoned.length > 0 || rests.some((ms) => ms === 0);
+    const isIdle = !isDue && rests.length === 0;
+    this.#alarm?.cancel();
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    if (!isIdle) this.#ringIn(isDue ? 0 : rests.reduce((least, ms) => Math.min(least, ms), LOOK_MS));
+  }
+
+  #ringIn(ms: number): void {
+    const { clock } = this.#input;
     this.#alarm?.cancel();
     if (this.#closed) return;
-    const { clock, pools, restsMs } = this.#input;
-    const rests = pools.allocations.filter(({ state }) => state === 'resting').map(restsMs);
-    const isDue = this.#abandoned.length > 0 || rests.some((ms) => ms === 0);
-    if (!isDue && rests.length === 0 && this.#earlier.size === 0) return;
-    const waitMs = Math.min(LOOK_MS, ...rests);
-    this.#alarm = clock.after(isDue ? 0 : waitMs, () => void this.look());
+    this.#dueMs = clock.nowMs() + ms;
+    this.#alarm = clock.after(ms, () => {
+      this.#dueMs = Number.POSITIVE_INFINITY;
+      void this.look();
+    });
   }
 
   /** Does what is due. Never rejects. */
@@ -63,7 +83,7 @@ export class RestWatch {
       const isWell = await this.#look();
       // What failed is still due: not at once again.
       if (isWell) this.wait();
-      else this.#again();
+      else this.#ringIn(LOOK_MS);
     });
     return this.#last;
   }
@@ -72,11 +92,6 @@ export class RestWatch {
     this.#closed = true;
     this.#alarm?.cancel();
     await this.#last;
-  }
-
-  #again(): void {
-    this.#alarm?.cancel();
-    if (!this.#closed) this.#alarm = this.#input.clock.after(LOOK_MS, () => void this.look());
   }
 
   get #abandoned() {

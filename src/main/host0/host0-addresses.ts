@@ -6,6 +6,7 @@ import { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import { addIpamMetrics } from '../../controller/ipam/ipam-metrics.ts';
 import { NetworkBlocks } from '../../controller/ipam/network-blocks.ts';
 import type { PortBook } from '../../controller/ports/port-book.ts';
+import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import { ipRange, rangeHolds } from '../../model/address/ip-range.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -13,6 +14,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { askAllocatorIn } from '../../services/hook/allocators.ts';
+import { endLeftOverHooks } from '../../services/hook/hook-record.ts';
 import type { Store } from '../../store/store.ts';
 
 /** What host0 has before its address management. */
@@ -24,12 +26,18 @@ export interface Host0AddressesInput {
   readonly paths: Paths;
 }
 
+/** What can hold addresses beside networks. */
+export interface Holders {
+  readonly portBook: Pick<PortBook, 'in'>;
+  readonly workloads: Pick<WorkloadOrders, 'list'>;
+}
+
 /** Address management while host0's daemon runs. */
 export interface Host0Addresses {
   /** For the catalogue. */
   readonly blocks: NetworkBlocks;
   /** Joins the book with the networks and the ports. */
-  ordersFor(catalogue: NetworkCatalogue, ports: Pick<PortBook, 'in'>): AddressOrders;
+  ordersFor(catalogue: NetworkCatalogue, given: Holders): AddressOrders;
   close(): Promise<void>;
 }
 
@@ -37,23 +45,26 @@ export interface Host0Addresses {
 export async function openAddresses(input: Host0AddressesInput): Promise<Host0Addresses> {
   const { paths, registry } = input;
   const ending = new AbortController();
+  const recordDirectory = join(paths.run, 'allocators');
+  // What an earlier host0 asked is asked again, or taken back.
+  await endLeftOverHooks(recordDirectory);
   const ask = askAllocatorIn({
     directory: join(paths.hooks, 'allocators'),
-    // Those of an earlier life that still run are ended with its hooks.
-    recordDirectory: join(paths.run, 'hooks'),
+    recordDirectory,
     signal: ending.signal,
   });
   const book = await AddressBook.open({ ...input, ask });
   return {
     blocks: new NetworkBlocks(book),
-    ordersFor: (catalogue, ports) => {
+    ordersFor: (catalogue, { portBook, workloads }) => {
       book.usedBy(() => catalogue.views().flatMap(({ network }) => subnetsOf(network)));
       const portsIn = (network: Network['id'], subnet: string) =>
-        ports
+        portBook
           .in(network)
           .filter(({ addresses = [] }) => addresses.some((address) => isIn(address, subnet)))
           .map(({ id, name = id }) => name);
-      const orders = new AddressOrders({ ...input, book, catalogue, portsIn });
+      const hasWorkload = (name: string) => workloads.list().some((workload) => workload.name === name);
+      const orders = new AddressOrders({ ...input, book, catalogue, portsIn, hasWorkload });
       addIpamMetrics(registry, () => orders.pools());
       return orders;
     },

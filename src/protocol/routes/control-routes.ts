@@ -8,7 +8,7 @@ import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { CONSOLE_ROUTES } from './console-routes.ts';
 import { IMAGE_ROUTES } from './disk-image-routes.ts';
-import { IPAM_ROUTES } from './ipam-routes.ts';
+import { IPAM_ROUTES } from './ipam/ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
 import { SERVICE_ROUTES } from './network/service-routes.ts';

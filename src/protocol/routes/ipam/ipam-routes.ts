@@ -1,9 +1,9 @@
 /** Routes of host0's control socket: address pools and allocations. */
-import { AddressPoolShape } from '../../model/ipam/address-pool.ts';
-import * as form from '../shapes/form.ts';
-import { AddressPoolViewShape, AllocationOrderShape, AllocationViewShape } from '../shapes/ipam/ipam-shapes.ts';
-import { FindingsShape } from '../shapes/parts.ts';
-import { document, list, nameShape, type RouteTable, SwitchShape } from './route.ts';
+import { AddressPoolShape } from '../../../model/ipam/address-pool.ts';
+import * as form from '../../shapes/form.ts';
+import { AddressPoolViewShape, AllocationOrderShape, AllocationViewShape } from '../../shapes/ipam/ipam-shapes.ts';
+import { FindingsShape } from '../../shapes/parts.ts';
+import { document, list, nameShape, type RouteTable, SwitchShape } from '../route.ts';
 
 /** More pools than a site has. */
 const POOLS_MAX = 4_096;
