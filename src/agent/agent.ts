@@ -303,7 +303,7 @@ export class Agent implements SourceAgent {
       foreignLinks: this.#subnetsOf(cache).links,
       host0,
       document: { ...document, attachments },
-      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
+      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
       elsewhere,
       ...(input.workloads !== undefined && { services: input.workloads.services }),
       ...input.servers?.plan(attachments),

@@ -96,6 +96,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./node/node.ts')).nodeCommand(context),
   },
   {
+    name: 'address',
+    group: CLUSTER,
+    description: 'Give virtual machines IPv4 addresses, through NAT64',
+    load: async (context) => (await import('./network/address.ts')).addressCommand(context),
+  },
+  {
     name: 'port',
     group: CLUSTER,
     description: 'Plug interfaces into networks',

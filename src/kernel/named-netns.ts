@@ -25,6 +25,14 @@ export function makeNamedNetns(path: string, setUp: () => void): void {
   });
 }
 
+/** Gives the namespace of a process a name. @throws MESH_KERNEL_REFUSED, also when there is no such process any more */
+export function nameNetnsOf(pid: number, path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, '', { mode: 0o444, flag: 'w' });
+  if (libc.mount(`/proc/${pid}/ns/net`, path, 'none', MS_BIND, null) < 0)
+    throw failed('name', `the network namespace of process ${pid}`, capabilityRemedy('CAP_SYS_ADMIN'));
+}
+
 /** Takes the name from a namespace. The namespace itself goes when no process and no socket is in it. */
 export function removeNamedNetns(path: string): void {
   if (isNamedNetns(path) && libc.umount2(path, MNT_DETACH) < 0) throw failed('remove', `the network namespace ${path}`);

@@ -100,6 +100,12 @@ export const ERRORS = {
   MESH_CHANNEL_KEY_DIFFERS: denied('host0 and a machine that asks it for a channel have different keys.'),
   MESH_CHANNEL_IMPOSTOR: denied("A machine that is not host0 answers at host0's address."),
   MESH_OBJECT_UNKNOWN: missing('What was named does not exist: a device, an address, a file, a lab, a path of an API.'),
+  MESH_ADDRESS_UNMAPPABLE: conflict(
+    'A virtual machine cannot have an IPv4 address outside: its network has no NAT64, or no addresses.',
+  ),
+  MESH_ADDRESS_MAPPED: conflict(
+    'An IPv4 address, or each address of a block, leads to another virtual machine already.',
+  ),
   MESH_ADDRESS_INVALID: input('Something is not the IPv4, IPv6 or Ethernet address that it should be.'),
   MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),
   MESH_MACHINE_UNREADABLE: system('What identifies this machine, or this boot of it, cannot be read or made.'),
@@ -107,7 +113,7 @@ export const ERRORS = {
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
   MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
   MESH_UNDERLAY_DEVICE: conflict(
-    'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
+    'The device of the underlay that a network names has another name on this node, which is not supported.',
   ),
   MESH_ROUTER_SILENT: away(
     'No node that can be the router of a network is heard: what exists once there is not served.',

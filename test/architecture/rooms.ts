@@ -348,6 +348,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       process: {},
       dnsmasq: {},
       radvd: { process: 'a radvd is a supervised process' },
+      tayga: { process: 'a translator is a supervised process' },
+      unbound: { process: 'a resolver is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
       hook: { process: 'hooks that were left running are found by pid and start time' },
     },

@@ -23,6 +23,7 @@ import type { NodeService } from '../desired/parts/service.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
+import { nat64Server, spaceExtras } from './nat64-server.ts';
 
 /** What servers need of their node. */
 export interface NetworkServersInput {
@@ -56,7 +57,8 @@ export interface ServedNetworks {
 /** A network that this node serves. */
 interface Served {
   readonly space: ServiceSpace;
-  readonly services: ReadonlyMap<AssignedService, NodeService>;
+  /** A service without a server has nothing to do on this node. */
+  readonly services: ReadonlyMap<AssignedService, NodeService | undefined>;
 }
 
 /** A prefix of 64 bits, as every link-local address has. */
@@ -89,7 +91,7 @@ export class NetworkServers {
     const all = [...served.values()];
     return {
       spaces: all.map(({ space }) => space),
-      servers: all.flatMap(({ services }) => [...services.values()]),
+      servers: all.flatMap(({ services }) => [...services.values()].filter((server) => server !== undefined)),
     };
   }
 
@@ -121,14 +123,18 @@ export class NetworkServers {
 
   /** How a service is. */
   stateOf(network: Network, service: KnownService): StateNow {
-    const plan = this.#served.get(network.id)?.services.get(service);
-    if (plan === undefined) return pending('the server has not been planned yet');
+    const services = this.#served.get(network.id)?.services;
+    if (services?.has(service) !== true) return pending('the server has not been planned yet');
+    const plan = services.get(service);
+    // Another router has what exists once.
+    if (plan === undefined) return { state: 'ready' };
     const { launcher } = this.#input;
     const { name } = plan.process;
     const error = launcher.errorOf(name);
     if (error !== undefined) return refusedState(error);
     const running = launcher.running(name);
     if (running === undefined || !running.ready) return pending(`${plan.process.title} has not started yet`);
+    if (service.kind !== 'ra') return { state: 'ready' };
     const heard = this.#ears.get(network.id)?.heard;
     if (heard === undefined) return pending('no router advertisement of this node has been heard on its bridge yet');
     if (!isSameAdvertisement(heard, service.advertisement))
@@ -148,15 +154,15 @@ export class NetworkServers {
     const known = byServices.get(key);
     // The same content may come as another object, after a restart of host0.
     if (known?.given === given) return known.served;
-    const space = known?.served.space ?? spaceOf(network, this.#input);
+    const space = known?.served.space ?? spaceOf(network, given, this.#input);
     const services = new Map(
       given
         .filter(isKnown)
-        .map((service): [AssignedService, NodeService] => [
+        .map((service): [AssignedService, NodeService | undefined] => [
           service,
           known?.served.services
             .values()
-            .find(({ process }: NodeService) => process.name === nameOf(network, service)) ??
+            .find((server: NodeService | undefined) => server?.process.name === nameOf(network, service)) ??
             this.#server(network, service, space),
         ]),
     );
@@ -166,26 +172,35 @@ export class NetworkServers {
     return served;
   }
 
-  #server(network: BridgedNetwork, service: KnownService, space: ServiceSpace): NodeService {
-    const { files, run } = this.#input.directories;
+  #server(network: BridgedNetwork, service: KnownService, space: ServiceSpace): NodeService | undefined {
+    const { machine, directories } = this.#input;
+    const { files, run } = directories;
     const name = nameOf(network, service);
     const configFile = join(files, `${name}.conf`);
+    const needs = [spaceKey(space.name)];
+    if (service.kind !== 'ra')
+      return nat64Server(network, service, machine, { name, netns: space.path, configFile, run, needs });
     const pidFile = join(run, `${name}.pid`);
     return {
       network: network.id,
       process: radvdProcess({ name, network: network.name, netns: space.path, configFile, pidFile }),
       // radvd refuses a file that others may write.
       files: [{ path: configFile, content: radvdConf(SPACE_LINK, service.advertisement), mode: 0o644, read: 'signal' }],
-      needs: [spaceKey(space.name)],
+      needs,
     };
   }
 }
 
 function nameOf({ number }: Network, { kind }: KnownService): string {
-  return `${{ ra: 'radvd' }[kind]}-${hexNumber(number)}`;
+  return `${{ ra: 'radvd', nat64: 'tayga', dns64: 'unbound' }[kind]}-${hexNumber(number)}`;
 }
 
-function spaceOf(network: BridgedNetwork, { machine, directories }: NetworkServersInput): ServiceSpace {
+function spaceOf(
+  network: BridgedNetwork,
+  services: readonly AssignedService[],
+  { machine, directories }: NetworkServersInput,
+): ServiceSpace {
+  const { addresses, ...extras } = spaceExtras(network, services, machine);
   const hex = hexNumber(network.number);
   const { mac, linkLocal } = serviceAddresses(network, machine);
   const name = `meshwork-${hex}`;
@@ -197,7 +212,8 @@ function spaceOf(network: BridgedNetwork, { machine, directories }: NetworkServe
     bridge: network.bridge.name,
     mac,
     mtuBytes: network.mtuBytes,
-    addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }],
+    addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }, ...addresses],
+    ...extras,
   };
 }
 

@@ -35,6 +35,7 @@ export class NodeServices implements ServicePort, HealthSource {
     for (const item of desired.values()) {
       if (item.kind === 'process' && item.spec !== undefined) wanted.set(item.name, item.spec);
     }
+    this.#spaces?.nameAgain(desired, (name) => this.launcher.running(name)?.pid);
     this.launcher.follow(wanted);
     const processes = this.launcher.present().map(({ name, digest, reread, astray }): Item => {
       const want = desired.get(processKey(name));

@@ -3,8 +3,8 @@
  * agent's. The agent has no monitor inside of them: what is in a namespace is read again after half a minute.
  */
 import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
-import { isNamedNetns, makeNamedNetns, namesOfNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
+import { basename, dirname, join } from 'node:path';
+import { isNamedNetns, makeNamedNetns, nameNetnsOf, namesOfNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
 import { inNetns } from '../../kernel/netns.ts';
 import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -16,10 +16,12 @@ import type { Item, ItemMap } from '../items/item.ts';
 import { OUR_LINK_GROUP } from '../items/mark.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
+import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
+import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {
-  /** The directory of the namespaces: `/run/netns`, below the root of the host. */
+  /** The directory of the namespaces, in which all is the agent's. */
   readonly directory: string;
   readonly clock: Clock;
   /** Path of the namespace with the bridges; that of this process when absent. */
@@ -75,6 +77,21 @@ export class ServiceSpaces {
     return items;
   }
 
+  /**
+   * Gives spaces their names again in which servers still run. Names are mounts: where a service manager gives each run of the agent a
+   * mount namespace of its own, as systemd does, the names of an earlier run are gone.
+   * @param pidOf the process of this name, if it runs
+   */
+  nameAgain(desired: ItemMap, pidOf: (process: string) => number | undefined): void {
+    for (const item of desired.values()) {
+      if (item.kind !== 'process' || item.spec?.netns === undefined) continue;
+      const { netns, name } = item.spec;
+      const isSpace = dirname(netns) === this.#input.directory && NAME.test(basename(netns));
+      const pid = isSpace && !isNamedNetns(netns) ? pidOf(name) : undefined;
+      if (pid !== undefined) nameNetnsOf(pid, netns);
+    }
+  }
+
   /** Makes a space, or puts right what there is of it. @throws MESH_KERNEL_REFUSED */
   async make(space: ServiceSpace): Promise<void> {
     this.#looks.delete(space.name);
@@ -90,6 +107,11 @@ export class ServiceSpaces {
     try {
       await this.#join(space, home, inside);
       await this.#furnish(space, inside);
+      await furnishRoutes(space, inside);
+      const places = { path: space.path, inside, home };
+      if (space.outer !== undefined) await makeOuter(space.outer, places);
+      else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
+      await announce(space, inside);
     } finally {
       await inside.close();
     }
@@ -138,7 +160,11 @@ export class ServiceSpaces {
     if (known?.space === space && nowMs - known.atMs < LOOK_MS && known.flaws.length === 0) return known.flaws;
     const inside = await Rtnl.open({ netns: space.path });
     try {
-      const flaws = await flawsOf(space, inside);
+      const flaws = [
+        ...(await flawsOf(space, inside)),
+        ...(await routeFlaws(space, inside)),
+        ...(await outerFlaws(space.outer, { path: space.path, inside })),
+      ];
       this.#looks.set(space.name, { space, atMs: nowMs, flaws });
       return flaws;
     } finally {

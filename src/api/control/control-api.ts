@@ -6,6 +6,7 @@ import type { WrittenNetworks } from '../../controller/catalogue/written-network
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import type { AddressMaps } from '../../controller/services/address-maps.ts';
 import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
@@ -23,6 +24,7 @@ import { requestListener } from '../../protocol/http/request-handler.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
+import { addressHandlers } from './address-handlers.ts';
 import { AskedNodes } from './asked-nodes.ts';
 import { ipamHandlers } from './ipam-handlers.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
@@ -60,6 +62,7 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  readonly addressMaps: AddressMaps;
   /** The services of networks. */
   readonly services: ServiceOrders;
   /** host0's own agent. */
@@ -131,6 +134,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
+    ...addressHandlers(input.addressMaps),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

@@ -6,13 +6,13 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
+import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
 import type { CatalogueView } from '../../protocol/documents/catalogue.ts';
 import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
 import type { ServiceNodeView, ServiceView } from '../../protocol/documents/service/service-view.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Assignments } from '../assignments/assignments.ts';
-import { prefixesOf } from './assigned-services.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
@@ -78,8 +78,14 @@ export class ServiceOrders {
     const { network } = this.#input.catalogue.find(wanted);
     mustFit(network);
     const before = this.#input.services.find(network, service.kind);
+    mustHaveAddresses(network, service);
     const announced = union(before?.announced, prefixesOf(network));
-    const record: ServiceRecord = { format: 1, network: network.number, service, announced };
+    const record: ServiceRecord = {
+      format: 1,
+      network: network.number,
+      service: withMapsOf(before, service),
+      announced,
+    };
     await this.#input.services.put(record);
     return this.#view(network, record);
   }
@@ -206,6 +212,22 @@ function mustFit({ name, source, bridge, hostAddress }: Network): void {
     rule: 'A network is served from a namespace of its own, behind its bridge.',
     remedy,
   });
+}
+
+/** NAT64 leads to the addresses that guests give themselves. @throws MESH_NET_NOT_SUPPORTED */
+function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
+  if (kind === 'ra' || prefixesOf(network).length > 0) return;
+  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${network.name} has no /64: its guests have no addresses`, {
+    object: network.name,
+    rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',
+    remedy: 'Give the network a /64 in its subnets, and the service ra.',
+  });
+}
+
+/** The addresses of virtual machines are changed by their own commands. */
+function withMapsOf(before: ServiceRecord | undefined, service: NetworkService): NetworkService {
+  if (service.kind !== 'nat64' || before?.service.kind !== 'nat64') return service;
+  return { ...service, maps: before.service.maps };
 }
 
 function noService({ name }: Network, kind: ServiceKind): MeshError {

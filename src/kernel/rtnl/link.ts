@@ -63,6 +63,9 @@ const NO_LINK_LOCAL_LEARNING = 1 << 0;
 
 const IFLA_BRPORT_LEARNING = 8;
 const IFLA_BRPORT_FLUSH = 21;
+const IFLA_MACVLAN_MODE = 1;
+/** Packets between links on one lower link do not leave the machine (linux/if_link.h). */
+const MACVLAN_MODE_BRIDGE = 4;
 const NOTHING = new Uint8Array();
 const IFLA_BRPORT_LOCKED = 39;
 
@@ -81,9 +84,13 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
   if (link.mtuBytes !== undefined) writer.attributeU32(IFLA_MTU, link.mtuBytes);
   if (link.group !== undefined) writer.attributeU32(IFLA_GROUP, link.group);
   if (link.master !== undefined) writer.attributeLink(IFLA_MASTER, link.master);
+  if (link.lower !== undefined) writer.attributeLink(IFLA_LINK, link.lower);
+  if (link.netnsFd !== undefined) writer.attributeU32(IFLA_NET_NS_FD, link.netnsFd);
   writer.nested(IFLA_LINKINFO, () => {
     writer.attributeText(IFLA_INFO_KIND, link.kind);
-    const { peer, vxlan, bridge } = link;
+    const { peer, vxlan, bridge, lower } = link;
+    if (lower !== undefined)
+      writer.nested(IFLA_INFO_DATA, () => writer.attributeU32(IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE));
     if (vxlan !== undefined) writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
     if (bridge !== undefined) writer.nested(IFLA_INFO_DATA, () => writeBridge(writer, bridge));
     if (peer !== undefined) {

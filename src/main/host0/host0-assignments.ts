@@ -14,6 +14,7 @@ import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
 import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
+import { AddressMaps } from '../../controller/services/address-maps.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
 import { ServiceOrders } from '../../controller/services/service-orders.ts';
 import { MoveNotes } from '../../controller/workloads/move-notes.ts';
@@ -50,6 +51,8 @@ export interface Host0Assignments {
   readonly workloads: WorkloadOrders;
   /** The services of networks. */
   readonly services: ServiceOrders;
+  /** The IPv4 addresses of virtual machines. */
+  readonly addressMaps: AddressMaps;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
   /** host0's own agent, as it is asked by the routes of a channel. */
@@ -77,7 +80,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   });
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
-  const serviceBook = await ServiceBook.open({ ...input, networks });
+  const serviceBook = await ServiceBook.open({
+    ...{ ...input, networks },
+    activeOf: (number) => routers.activeOf(number),
+  });
   const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
   const routers = await ActiveRouters.open({
     ...input,
@@ -96,6 +102,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
+  routers.changes.subscribe(() => serviceBook.routersChanged());
   for (const source of [serviceBook.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
   await assignments.start();
   catalogue.usedBy(assignments.use);
@@ -123,6 +130,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     portBook: book,
     workloads: orders,
     services,
+    addressMaps: new AddressMaps({
+      ...{ services: serviceBook, networks, ports: book },
+      workload: (name) => workloadBook.find(name),
+    }),
     ownNode,
     roles,
     parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],

@@ -87,6 +87,10 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
   'hostAddress(derived).key': { file: 'src/model/network/member.test.ts' },
   'hostAddress(derived).prefix': { file: 'src/agent/loop/plan.test.ts' },
   'subnets[].cidr': addressing('another subnet changes in place'),
+  'subnets[].ra': {
+    file: 'src/controller/services/service-orders.test.ts',
+    title: 'routers advertise the /64 subnets, but for those that say no',
+  },
   'subnets[].hostAddress': {
     file: 'src/controller/pools/host-addresses.test.ts',
     title: 'another subnet brings other addresses, and given addresses are those of host0',
@@ -97,7 +101,6 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
 /** The fields that are refused when a network starts, with a network that has one. */
 const REFUSED: Readonly<Record<string, Network>> = {
   'subnets[].dhcp': dhcp,
-  'subnets[].ra': withSubnet({ ra: true }),
   'subnets[].localPtr': withSubnet({ localPtr: true }),
   'subnets[].tftp': withSubnet({ tftp: { root: '/srv' } }),
   routes: route,

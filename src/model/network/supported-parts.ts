@@ -13,7 +13,7 @@ interface UnsupportedPart {
   readonly remedy: string;
 }
 
-const SERVICES = ['dhcp', 'ra', 'localPtr', 'tftp'] as const;
+const SERVICES = ['dhcp', 'localPtr', 'tftp'] as const;
 const LIMITS = ['binding', 'isolation', 'bandwidth', 'vlan', 'trust'] as const;
 const LEAVE_OUT = 'Leave the part out';
 

@@ -26,7 +26,7 @@ export interface Paths {
   readonly state: string;
   /** Directory of files that must not survive a reboot. */
   readonly run: string;
-  /** The named network namespaces, as `ip netns` has them on a machine. */
+  /** The network namespaces of the networks that a node serves, by their names. */
   readonly netns: string;
   /** The directories of emulators, by the ids of their workloads. */
   readonly machines: string;
@@ -61,7 +61,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     etcdConf: join(root, 'etc/meshwork/etcd.conf'),
     state: join(root, 'var/lib/meshwork'),
     run,
-    netns: join(root, 'run/netns'),
+    netns: join(run, 'netns'),
     machines: join(run, 'vm'),
     images: join(root, 'var/lib/meshwork/disks/images'),
     volumes: join(root, 'var/lib/meshwork/disks/volumes'),

@@ -4,6 +4,7 @@ import * as form from '../shapes/form.ts';
 import { NETWORKS_MAX, NetworkIdShape } from '../shapes/parts.ts';
 import { NetworkStateShape } from '../shapes/state-shape.ts';
 import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
+import { ADDRESS_ROUTES } from './address-routes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { CONSOLE_ROUTES } from './console-routes.ts';
@@ -12,7 +13,7 @@ import { IPAM_ROUTES } from './ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
-import { ORDER_ROUTES } from './order-routes.ts';
+import { ORDER_ROUTES } from './order/order-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
@@ -37,6 +38,7 @@ export const CONTROL_ROUTES = {
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
   ...SERVICE_ROUTES,
+  ...ADDRESS_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,

@@ -5,6 +5,7 @@
 import type { Ip } from '../../../kernel/ip.ts';
 import type { Mac } from '../../../model/address/mac.ts';
 import type { NetworkId } from '../../../model/network/number.ts';
+import type { OuterPlace } from './outer-place.ts';
 
 /** The name of the veth inside the namespace. */
 export const SPACE_LINK = 'eth0';
@@ -24,4 +25,8 @@ export interface ServiceSpace {
   readonly mtuBytes: number;
   /** The addresses inside. */
   readonly addresses: readonly { readonly address: Ip; readonly length: number }[];
+  /** What is reached by `SPACE_LINK`: the guests, and what another router has. */
+  readonly routes?: readonly { readonly destination: string; readonly gateway?: Ip }[];
+  /** The way outside. Absent: there is none. */
+  readonly outer?: OuterPlace;
 }
