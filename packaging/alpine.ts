@@ -16,7 +16,7 @@ export async function alpineTree(directory: string, version: string): Promise<vo
   }
   const bytes = tree.files().reduce((sum, file) => sum + statSync(join(directory, file)).size, 0);
   tree.write('.PKGINFO', packageInfo(version, bytes));
-  for (const script of ['.post-upgrade', '.pre-deinstall']) {
+  for (const script of ['.post-install', '.post-upgrade', '.pre-deinstall']) {
     tree.copy(script, join(HERE, 'alpine', script.slice(1)), 0o755);
   }
 }

@@ -6,6 +6,7 @@ import { MeshError } from '../../src/model/error.ts';
 
 /**
  * The answer to each `METHOD PATH`: a document, a MeshError, or an array of events, which becomes a stream that ends after them.
+ * An array that answers a POST becomes lines.
  * A request without an entry gets the text «what?», which no client understands.
  */
 export type Answers = Readonly<Record<string, unknown>>;
@@ -33,9 +34,11 @@ export class FakeDaemon {
       if (answer instanceof MeshError) {
         response.statusCode = answer.httpStatus;
         response.end(JSON.stringify(answer));
-      } else if (/^\/v1\/(boots\/)?events/.test(path) && Array.isArray(answer)) {
+      } else if (/^\/v1\/(boots\/)?events|\/follow$/.test(path) && Array.isArray(answer)) {
         response.setHeader('content-type', 'text/event-stream');
         response.end(answer.map((event) => `: still here\n\ndata: ${JSON.stringify(event)}\n\n`).join(''));
+      } else if (method === 'POST' && Array.isArray(answer)) {
+        response.end(answer.map((line) => `${JSON.stringify(line)}\n`).join(''));
       } else if (answer === undefined) {
         response.end('what?');
       } else {

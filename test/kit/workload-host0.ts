@@ -44,8 +44,10 @@ export async function workloadHost0(store: Store = new MemoryStore()) {
     },
     nameOf: (machine: MachineWord) => NAMES[machine] ?? machine,
   };
+  /** A test may take one away. */
+  const networks = [blue, red];
   const network = (wanted: string) => {
-    const found = [blue, red].find(({ name }) => name === wanted);
+    const found = networks.find(({ name }) => name === wanted);
     if (found === undefined) throw Object.assign(new Error('unknown'), { code: 'MESH_NET_UNKNOWN' });
     return found;
   };
@@ -80,5 +82,5 @@ export async function workloadHost0(store: Store = new MemoryStore()) {
   /** A report of a node that has taken all that host0 has decided. */
   const told = (machine: MachineWord, ...runs: WorkloadRun[]) =>
     reports.reported(machine, { runs, capacity, assignment: { epoch: store.epoch, revision: book.revision } });
-  return { orphanBook, orphans, store, clock, ports, book, reports, orders, node, followed, told };
+  return { networks, orphanBook, orphans, store, clock, ports, book, reports, orders, node, followed, told };
 }

@@ -158,11 +158,12 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     return { ...this.#capacity, memoryBytes: totalBytes, availableBytes };
   }
 
-  /** A workload that is stopped here, and whose emulator has ended. @throws MESH_WORKLOAD_RUNS */
+  /** A workload that leaves this node, is stopped, and whose emulator has ended. @throws MESH_WORKLOAD_RUNS */
   stopped(id: string): AssignedWorkload {
     const guest = this.#guests.get(id);
     const isStopped = guest?.assigned.wanted === 'stopped' && guest.run.state === 'stopped';
-    if (isStopped && guest.service === undefined && guest.leaving === undefined) return guest.assigned;
+    if (isStopped && guest.assigned.leaving === true && guest.service === undefined && guest.leaving === undefined)
+      return guest.assigned;
     throw new MeshError('MESH_WORKLOAD_RUNS', `${guest?.assigned.workload.name ?? id} is not stopped on this node`, {
       object: guest?.assigned.workload.name ?? id,
       rule: 'Volumes are copied while nobody writes to them.',

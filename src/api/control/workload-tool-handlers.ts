@@ -1,29 +1,41 @@
 /** What host0 answers of consoles and disk images: it asks the nodes. */
 import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
+import { MeshError } from '../../model/error.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
 import type { WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
 import type { IMAGE_ROUTES } from '../../protocol/routes/disk-image-routes.ts';
-import type { AskedNodes } from './asked-nodes.ts';
+import type { AskedNodes, NamedNode } from './asked-nodes.ts';
 
 /** A node that does not answer a list at once is left out. */
 const LIST_MS = 5_000;
 
 /** The workloads, and the machine on which host0 has placed each. */
 export interface PlacedWorkloads {
-  list(): readonly Pick<WorkloadView, 'name' | 'machine'>[];
+  list(): readonly Pick<WorkloadView, 'name' | 'id' | 'machine'>[];
 }
 
 /** The handlers of consoles. */
 export function consoleHandlers(nodes: AskedNodes, workloads: PlacedWorkloads): RouteHandlers<typeof CONSOLE_ROUTES> {
+  // A node that was taken over could name any workload, and get what is typed for it.
+  const isHere = (workload: string, machine: string | undefined): boolean =>
+    workloads
+      .list()
+      .some((one) => [one.name, one.id].includes(workload) && machine !== undefined && one.machine === machine);
+  /** The node where host0 has placed a workload. host0 believes its own agent. @throws MESH_CONSOLE_NONE */
+  const nodeOf = ({ node, workload }: { readonly node: string; readonly workload: string }): NamedNode => {
+    const found = nodes.called(node);
+    if (found.isOwn || isHere(workload, found.machine)) return found;
+    throw new MeshError('MESH_CONSOLE_NONE', `host0 has no workload ${workload} on ${found.name}`, {
+      object: workload,
+      rule: 'A console is that of a workload on the node where host0 has placed it.',
+      remedy: 'See `mesh workload list`.',
+    });
+  };
   return {
     'GET /v1/consoles': async ({ query }) => {
       const answers = await nodes.answers(query.node, (node) => node.ask('GET /consoles', { timeoutMs: LIST_MS }));
-      const placed = workloads.list();
-      // A node that was taken over could name any workload, and get what is typed for it.
-      const isHere = (workload: string, machine: string | undefined): boolean =>
-        placed.some((one) => one.name === workload && one.machine !== undefined && one.machine === machine);
       return answers.flatMap((given) =>
         'answer' in given
           ? given.answer
@@ -33,16 +45,14 @@ export function consoleHandlers(nodes: AskedNodes, workloads: PlacedWorkloads): 
       );
     },
     'GET /v1/consoles/{node}/{workload}': async ({ path, query }, open) => {
-      const stream = await nodes
-        .called(path.node)
+      const stream = await nodeOf(path)
         .ask()
         .bytes('GET /console', { query: { ...query, workload: path.workload } });
       // Either end may close the stream, which is no error; `pipeline` then closes the other one.
       await pipeline(stream, open()).catch(() => undefined);
     },
     'PUT /v1/consoles/{node}/{workload}': ({ path, body }) =>
-      nodes
-        .called(path.node)
+      nodeOf(path)
         .ask()
         .ask('PUT /console', { query: { workload: path.workload }, body }),
   };

@@ -112,7 +112,9 @@ async function pair() {
     cache,
     host,
     common,
-    ...consoleHandlers(nodes, { list: () => [{ name: 'web', machine }] }),
+    ...consoleHandlers(nodes, {
+      list: () => ['web', 'no'].map((name, at) => ({ name, id: at === 0 ? '0badcafe' : '0badf00d', machine })),
+    }),
     ...imageHandlers(nodes),
     ...nodeLogHandlers(nodes),
     journal,
@@ -161,6 +163,10 @@ test('two look at a console of a node by host0, and one types', async () => {
     code: 'MESH_CONSOLE_NONE',
     remedy: expect.stringContaining('platform.console.serial=off'),
   });
+  // The node has a console of that name, and host0 has not placed the workload there.
+  const foreign = { ...common, path: { ...path, workload: 'bank' }, query: {}, body };
+  const refused = { code: 'MESH_CONSOLE_NONE', message: 'host0 has no workload bank on node1' };
+  await expect((async () => handlers['PUT /v1/consoles/{node}/{workload}'](foreign))()).rejects.toMatchObject(refused);
 });
 
 /** Fetches an image by host0's handler. @returns the last line */

@@ -1,6 +1,6 @@
 /** `mesh workload image`: the disk images in the caches of nodes. */
 import { Command } from 'commander';
-import { MeshError } from '../../model/error.ts';
+import { type ErrorDocument, MeshError } from '../../model/error.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { DiskImage, DiskImageCache, ImageProgress } from '../../protocol/documents/workload/disk-image.ts';
 import type { Context } from '../context.ts';
@@ -29,16 +29,25 @@ export function workloadImageCommand(context: Context): Command {
 
   image
     .command('add')
-    .description('Fetch a disk image into the cache of a node, before a virtual machine needs it')
+    .description('Fetch a disk image into the caches of all nodes, or of one, before a virtual machine needs it')
     .argument('<source>', 'a URL, a file of host0 (isos/NAME), or an absolute path on the node')
-    .requiredOption('-n, --node <node>', 'the name or the machine id of the node')
+    .option(
+      '-n, --node <node>',
+      'the name or the machine id of a node; all that answer by default, one after the other',
+    )
     .option('--sha256 <hash>', 'the SHA-256 of the image; without it, whatever comes is taken')
     .addHelpText(
       'after',
       '\nThe command is for host0. Ctrl-C ends the transfer, unless a virtual machine waits for the same image.\n\n' +
-        'Example:\n  $ mesh workload image add isos/debian-12.qcow2 -n node1',
+        'Examples:\n  $ mesh workload image add isos/debian-12.qcow2\n' +
+        '  $ mesh workload image add isos/debian-12.qcow2 -n node1',
     )
-    .action((source: string, options: NodeOption & { readonly sha256?: string }) => addImage(context, source, options));
+    .action(async (source: string, { node, sha256 }: Partial<NodeOption> & { readonly sha256?: string }) => {
+      const order = { source, ...(sha256 !== undefined && { sha256 }) };
+      if (node === undefined) return await addEverywhere(context, order);
+      const image = await fetchTo(context, node, order);
+      if (image !== undefined) context.answer(image, () => fetchedText(node, image));
+    });
 
   image
     .command('delete')
@@ -99,38 +108,59 @@ function cacheText(node: string, { usedBytes, limitBytes, isInMemory }: DiskImag
   return `The cache of ${node} has ${bytesText(usedBytes, 1000)} of ${bytesText(limitBytes, 1000)}${where}.`;
 }
 
-async function addImage(
-  context: Context,
-  source: string,
-  { node, sha256 }: NodeOption & { readonly sha256?: string },
-): Promise<void> {
+interface ImageOrder {
+  readonly source: string;
+  readonly sha256?: string;
+}
+
+/** Fetches an image to each node that answers. A node that cannot have it does not keep it from the others. */
+async function addEverywhere(context: Context, order: ImageOrder): Promise<void> {
+  const nodes = (await host0Client(context.paths).ask('GET /v1/disk-images')).flatMap(({ node, cache }) =>
+    cache === undefined ? [] : [node],
+  );
+  const results: ({ readonly node: string } & ({ readonly image: DiskImage } | { readonly error: ErrorDocument }))[] =
+    [];
+  for (const node of nodes) {
+    try {
+      const image = await fetchTo(context, node, order);
+      // Ctrl-C ends all of them.
+      if (image === undefined) break;
+      results.push({ node, image });
+    } catch (thrown) {
+      context.exitCode = 1;
+      results.push({ node, error: MeshError.from(thrown).toJSON() });
+    }
+  }
+  context.answer(results, () =>
+    results
+      .map((one) =>
+        'image' in one ? fetchedText(one.node, one.image) : printable(`${one.node}: ${one.error.message}`).concat('\n'),
+      )
+      .join(''),
+  );
+}
+
+function fetchedText(node: string, image: DiskImage): string {
+  const size = bytesText(image.sizeBytes, 1000);
+  return printable(`${nameOf(image)} is on ${node}: ${size}, SHA-256 ${image.sha256}.`).concat('\n');
+}
+
+/** @returns undefined after Ctrl-C */
+async function fetchTo(context: Context, node: string, order: ImageOrder): Promise<DiskImage | undefined> {
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
-  const body = { node, source, ...(sha256 !== undefined && { sha256 }) };
-  const stage = `${node} fetches ${printable(source)}`;
-  stages.show(stage);
+  stages.show(`${printable(node)} fetches ${printable(order.source)}`);
   try {
-    const lines = host0Client(context.paths).lines('POST /v1/disk-images', { body, signal: interrupt.signal });
-    for await (const { document } of lines) {
-      if (document === undefined) continue;
-      if (document.kind === 'failed') throw MeshError.fromJSON(document.error);
-      if (document.kind === 'progress') {
-        stages.detail(progressText(document.progress));
-        continue;
-      }
-      stages.end();
-      const { image } = document;
-      context.answer(image, () =>
-        printable(
-          `${nameOf(image)} is on ${node}: ${bytesText(image.sizeBytes, 1000)}, SHA-256 ${image.sha256}.`,
-        ).concat('\n'),
-      );
-      return;
+    const request = { body: { node, ...order }, signal: interrupt.signal };
+    for await (const { document } of host0Client(context.paths).lines('POST /v1/disk-images', request)) {
+      if (document?.kind === 'failed') throw MeshError.fromJSON(document.error);
+      if (document?.kind === 'progress') stages.detail(progressText(document.progress));
+      if (document?.kind === 'ready') return document.image;
     }
   } catch (thrown) {
     if (!interrupt.signal.aborted) throw thrown;
     context.exitCode = interrupt.exitCode;
-    return;
+    return undefined;
   }
   throw new MeshError('MESH_NODE_OFFLINE', `${node} went away before the image was there`, {
     object: node,

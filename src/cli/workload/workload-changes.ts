@@ -171,7 +171,7 @@ function addMove(workload: Command, context: Context): void {
       const request = { path: { name }, body: { node, force }, query: dryRun(plan) };
       const answer = await host0.ask('POST /v1/workloads/{name}/move', request);
       const isDone = (view: WorkloadView) =>
-        view.movesTo === undefined && (view.wanted === 'stopped' || runsAsWanted(view));
+        view.movesTo === undefined && (view.wanted === 'stopped' || view.state === view.wanted);
       const isThere = answer.steps.length === 0;
       await answerAndWait(context, answer, wait && !isThere ? { doing: 'Moving', isDone } : undefined);
     });

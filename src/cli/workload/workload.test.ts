@@ -190,3 +190,71 @@ test('a move that loses disks, or leaves a node that may run, asks first', async
   expect(stderr).toContain('is node1 off?');
   expect(stderr).toContain('mesh workload move -w web -n node2 --force --yes');
 });
+
+const follow = 'GET /v1/workloads/web/follow';
+
+test.each([
+  [
+    'ended',
+    'start',
+    { state: 'ended', why: 'the guest has switched itself off' },
+    'the guest of web has ended: the guest has switched',
+  ],
+  ['was stopped', 'start', { state: 'stopped', wanted: 'stopped' }, 'web was stopped by another command'],
+  ['ended', 'pause', { state: 'ended' }, 'the guest of web has ended'],
+] as const)('the wait ends when the guest %s meanwhile: %s', async (_what, verb, end, message) => {
+  const { root } = await host0({
+    [`POST /v1/workloads/web/${verb}?dry-run=0`]: {
+      ...answered([`tell node1 to ${verb} web`]),
+      workload: { ...web, state: 'starting' },
+    },
+    [follow]: [
+      { ...web, state: 'starting' },
+      { ...web, ...end },
+    ],
+  });
+  await expect(mesh(['--root', root, 'workload', verb, '-w', 'web'])).rejects.toMatchObject({
+    code: 'MESH_WORKLOAD_FAILED',
+    message: expect.stringContaining(message),
+    remedy: expect.stringContaining('mesh workload log -w web'),
+  });
+});
+
+test('a workload that moves waits while its disks are copied, and is done where it runs', async () => {
+  const moving = { ...web, state: 'moving', movesTo: 'node2' } as const;
+  const { root } = await host0({
+    'GET /v1/workloads/web': web,
+    'POST /v1/workloads/web/move?dry-run=0': { ...answered(['tell node1 to stop web']), workload: moving },
+    [follow]: [
+      { ...moving, why: 'its disks are copied: 40 %' },
+      { ...web, node: 'node2' },
+    ],
+  });
+  const { stdout } = await mesh(['--root', root, 'workload', 'move', 'web', 'node2']);
+  expect(stdout).toContain('web is running on node2.');
+});
+
+test('an image is fetched to all nodes that answer, unless one is named', async () => {
+  const cache = { images: [], usedBytes: 0, limitBytes: 1, isInMemory: false };
+  const sha256 = 'a'.repeat(64);
+  const image = {
+    sha256,
+    sources: ['isos/a.img'],
+    sizeBytes: 512,
+    format: 'raw',
+    diskBytes: 512,
+    volumes: [],
+    usedSecAgo: 0,
+  };
+  const away = { node: 'node2', error: { code: 'MESH_CHANNEL_DOWN', message: 'it is away' } };
+  const { run, daemon } = await host0({
+    'GET /v1/disk-images': [{ node: 'node1', cache }, away, { node: 'node3', cache }],
+    'POST /v1/disk-images': [{ kind: 'ready', image }],
+  });
+  const done = (node: string) => `isos/a.img is on ${node}: 512 B, SHA-256 ${sha256}.\n`;
+  expect(await run('workload', 'image', 'add', 'isos/a.img')).toBe(done('node1') + done('node3'));
+  const bodies = () => daemon.asked.filter(({ method }) => method === 'POST').map(({ body }) => JSON.parse(body));
+  expect(bodies()).toEqual(['node1', 'node3'].map((node) => ({ node, source: 'isos/a.img' })));
+  expect(await run('workload', 'image', 'add', 'isos/a.img', '-n', 'node3')).toBe(done('node3'));
+  expect(bodies()).toHaveLength(3);
+});

@@ -119,6 +119,19 @@ test('a copy that fails says why and is tried again; one that is given up leaves
   expect(book.on(A)[0]).not.toHaveProperty('arrived');
 });
 
+test('a workload that is stopped already is told to its node anew: only then does the node tell of a later assignment', async () => {
+  const { orders, book, node } = await host0();
+  node(A, 8);
+  node(B, 4);
+  await orders.start('web', { workload: web });
+  await orders.stop('web');
+  const [before] = book.on(A);
+  await orders.move('web', { node: 'node2' });
+  expect(book.on(A)).toEqual([{ ...before, leaving: true }]);
+  await orders.move('web', { node: 'node1' });
+  expect(book.on(A)).toEqual([before]);
+});
+
 test('another host0 goes on with a copy', async () => {
   const { store, told } = await copying(new HeldCopies());
   told(A, stoppedWeb);

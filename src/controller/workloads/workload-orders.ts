@@ -351,8 +351,9 @@ export class WorkloadOrders implements HealthSource {
   }
 
   #view(record: WorkloadRecord): WorkloadView {
-    const { reports, ports, nodes, notes } = this.#input;
-    return workloadView(record, { reports, ports, notes, nameOf: (machine) => nodes.nameOf(machine) });
+    const { reports, ports, nodes, notes, network } = this.#input;
+    const hasNetwork = (wanted: string) => isKnown(() => network(wanted));
+    return workloadView(record, { reports, ports, notes, hasNetwork, nameOf: (machine) => nodes.nameOf(machine) });
   }
 
   #carryOut({ dryRun = false }: OrderOptions, decide: () => Decision): Promise<WorkloadAnswer> {
@@ -385,4 +386,13 @@ function stays(before: WorkloadRecord): Decision {
   const { workload, wanted, at } = before;
   const start = wanted === 'stopped' ? [] : [`tell ${at?.node} to start ${workload.name}`];
   return { before, after, steps: [`give up the move of ${workload.name} to ${moving.node}`, ...start] };
+}
+
+function isKnown(find: () => unknown): boolean {
+  try {
+    find();
+    return true;
+  } catch {
+    return false;
+  }
 }

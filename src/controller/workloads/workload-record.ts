@@ -74,6 +74,7 @@ export function assignedWorkload(record: WorkloadRecord): AssignedWorkload {
   return {
     ...{ kind: 'vm', id: workloadIdOf(workload.uuid), generation, workload, ports },
     wanted: moving === undefined ? wanted : 'stopped',
+    ...(moving !== undefined && { leaving: true }),
     ...(arrived !== undefined && { arrived }),
   };
 }

@@ -15,12 +15,14 @@ export interface WorkloadViewsInput {
   /** The present name of a node. */
   readonly nameOf: (machine: MachineWord) => string;
   readonly notes: Pick<MoveNotes, 'of'>;
+  /** Whether host0 knows a network of this name or number. */
+  readonly hasNetwork: (wanted: string) => boolean;
 }
 
 /** The view of one workload. */
 export function workloadView(
   record: WorkloadRecord,
-  { reports, ports, nameOf, notes }: WorkloadViewsInput,
+  { reports, ports, nameOf, notes, hasNetwork }: WorkloadViewsInput,
 ): WorkloadView {
   const { workload, wanted, generation, at, moving } = record;
   const id = workloadIdOf(workload.uuid);
@@ -32,7 +34,11 @@ export function workloadView(
     workload,
     wanted,
     generation,
-    ...withoutPort(record, ports, stateOf(record, reports, notes.of(workload.name))),
+    ...withoutNetwork(
+      record,
+      hasNetwork,
+      withoutPort(record, ports, stateOf(record, reports, notes.of(workload.name))),
+    ),
     ...(at !== undefined && { node: nameOf(at.machine), machine: at.machine }),
     ...(moving !== undefined && { movesTo: nameOf(moving.machine) }),
     ports: cardViews(record, ports),
@@ -78,6 +84,15 @@ function stateOf(
     return { state: 'waiting', why: 'the node has not taken it up yet' };
   const state: WorkloadState = run.state;
   return { state, ...age, ...why, ...error };
+}
+
+/** A workload whose network was deleted cannot be started, and one that runs is cut off: either way the network is named. */
+function withoutNetwork({ workload }: WorkloadRecord, hasNetwork: (wanted: string) => boolean, stated: Stated): Stated {
+  const card = workload.networks.find(({ network }) => !hasNetwork(network));
+  if (card === undefined || ['lost', 'moving'].includes(stated.state)) return stated;
+  const { id, network } = card;
+  const why = `the network ${network} of its card ${id} is gone: make it again (\`mesh network create ${network}\`), or name another one in the file of the workload`;
+  return { ...stated, why };
 }
 
 /** A card without its port keeps its guest from starting, whatever its node says of it. */

@@ -287,3 +287,12 @@ test('ports of a start that the store refuses are not left', async () => {
   await expect(orders.start('web', { workload: web })).rejects.toMatchObject({ code: 'MESH_STORE_CONFLICT' });
   expect(ports.all).toEqual([]);
 });
+
+test('a network that was deleted is named in the view of its workload', async () => {
+  const { orders, node, networks } = await host0();
+  node(A, 8);
+  await orders.start('web', { workload: web });
+  expect(orders.show('web')).not.toHaveProperty('why', expect.stringContaining('is gone'));
+  networks.splice(0);
+  expect(orders.show('web').why).toContain('the network blue of its card lan is gone');
+});

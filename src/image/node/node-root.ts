@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { elfSection, strippedProgram } from '../../formats/binary/elf.ts';
+import { accountFiles } from './account-files.ts';
 import { aliasIndex, chosenModules, dependencyIndex, moduleInfo } from './kernel-modules.ts';
 import type { NodeProgram } from './known-node.ts';
 import { RootTree } from './root-tree.ts';
@@ -101,14 +102,9 @@ async function addMeshwork(root: RootTree, { meshwork, node, scripts, packages }
   root.link('init', `${HOME}/boot/init`);
 }
 
-/** Accounts and settings. No account can log in unless the overlay adds a key or a password. */
+/** Accounts and settings. */
 function addSettings(root: RootTree): void {
-  root.file(
-    'etc/passwd',
-    'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
-  );
-  root.file('etc/shadow', 'root:*:::::::\nnobody:*:::::::\n', 0o600);
-  root.file('etc/group', 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n');
+  for (const { path, text, mode } of accountFiles()) root.file(path, text, mode);
   root.file('etc/shells', '/bin/sh\n/bin/ash\n');
   root.file('etc/hosts', '127.0.0.1 localhost\n::1 localhost\n');
   root.file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n');

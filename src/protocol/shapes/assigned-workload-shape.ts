@@ -29,6 +29,7 @@ export const AssignedWorkloadShape: form.Shape<AssignedWorkload> = form.object({
   workload: WorkloadShape,
   ports: form.recordOf(PartIdShape, PortIdShape, WORKLOAD_PARTS_MAX),
   wanted: form.oneOf(WANTED_RUNS),
+  leaving: form.exactOptional(form.literal(true)),
   arrived: form.exactOptional(form.string({ pattern: /^[\da-f]{16}$/ })),
 });
 

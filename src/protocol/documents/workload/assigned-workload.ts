@@ -17,6 +17,8 @@ export interface AssignedWorkload {
   /** The id of the port (`AssignedPort.id`) of each network card, by the id of the card. */
   readonly ports: Readonly<Record<string, string>>;
   readonly wanted: WantedRun;
+  /** It goes to another node: its volumes may be read. Each move is a change, so that the node takes it up, also of a stopped workload. */
+  readonly leaving?: true;
   /** The word of the copy in which its volumes have come to this node (volume-copy.ts). */
   readonly arrived?: string;
 }
