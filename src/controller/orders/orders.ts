@@ -158,8 +158,14 @@ export class Orders implements HealthSource {
     };
     // An owner that is deleted in this moment has no order afterwards.
     const conditions = owner === undefined ? [] : [owners.unchanged(owner)];
-    await orders.change(String(id), () => order, conditions);
+    // The number is used up, also by a write without an answer: the store may have the order.
     this.#lastId = id;
+    try {
+      await orders.change(String(id), (before) => before ?? order, conditions);
+    } catch (error) {
+      const kept = await orders.change(String(id), (now) => now).catch(() => undefined);
+      if (kept?.mark !== order.mark) throw error;
+    }
     const whose = owner === undefined ? '' : ` for ${owner}`;
     journal.record({ kind: 'order made', message: `order ${id}${whose}: ${words.join(', ')}`, object: String(id) });
     this.#runner.look(id);
