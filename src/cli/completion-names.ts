@@ -6,6 +6,7 @@ import { LABS_DIRECTORY, labRecords, readRecord, stateOfLab } from '../lab/clust
 import { planTopology } from '../lab/hosts/topology.ts';
 import { claimedDevices } from '../model/network/network-conflicts.ts';
 import { agentClient, bestClient, host0Client } from '../protocol/calls/control-client.ts';
+import { subjectOfOrder } from '../protocol/documents/order/order.ts';
 import type { Context } from './context.ts';
 import { fetchNodes, type ListedNode, nameOf, nodeStateText } from './node/node-list.ts';
 
@@ -32,6 +33,18 @@ const networks: SuggestionSource = async ({ paths }) =>
 const cards: SuggestionSource = async ({ paths }) => {
   const boots = await host0Client(paths).ask('GET /v1/boots');
   return boots.map(({ mac, device, machine }) => ({ name: mac, about: `${machine ?? 'a machine'} on ${device}` }));
+};
+
+const owners: SuggestionSource = async ({ paths }) => {
+  const known = await host0Client(paths).ask('GET /v1/owners');
+  return known.map(({ name, description }) => ({ name, about: description ?? 'owner' }));
+};
+
+const orders: SuggestionSource = async ({ paths }) => {
+  const known = await host0Client(paths).ask('GET /v1/orders');
+  return known
+    .filter(({ state }) => state !== 'undone')
+    .map((order) => ({ name: String(order.id), about: `${order.wish.kind} ${subjectOfOrder(order)}` }));
 };
 
 /** What `mesh explain` knows by name: networks, their devices, and members. */
@@ -101,6 +114,9 @@ export const SOURCES: Readonly<Record<string, SuggestionSource>> = {
   from: nodes,
   to: nodes,
   machine: machines,
+  owner: owners,
+  order: orders,
+  '--owner': owners,
   object: objects,
   '--node': nodes,
   '--card': cards,

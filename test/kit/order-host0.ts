@@ -4,6 +4,7 @@ import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalog
 import { AddressBook } from '../../src/controller/ipam/address-book.ts';
 import { AddressOrders } from '../../src/controller/ipam/address-orders.ts';
 import { NetworkBlocks } from '../../src/controller/ipam/network-blocks.ts';
+import { AddressStep } from '../../src/controller/orders/address-step.ts';
 import { AdvertisementStep } from '../../src/controller/orders/advertisement-step.ts';
 import { KeptRecords } from '../../src/controller/orders/kept-records.ts';
 import { NetworkStep } from '../../src/controller/orders/network-step.ts';
@@ -12,10 +13,14 @@ import { Orders } from '../../src/controller/orders/orders.ts';
 import { PrefixStep } from '../../src/controller/orders/prefix-step.ts';
 import { WorkloadStep } from '../../src/controller/orders/workload-step.ts';
 import { Owners } from '../../src/controller/owners/owners.ts';
+import type { AddressMaps } from '../../src/controller/services/address-maps.ts';
 import type { ServiceOrders } from '../../src/controller/services/service-orders.ts';
+import { parseIpv4 } from '../../src/model/address/ipv4.ts';
+import { parseIpv6 } from '../../src/model/address/ipv6.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { HookCall, HookReport } from '../../src/protocol/documents/order/hook.ts';
 import { isSettled } from '../../src/protocol/documents/order/order.ts';
+import type { AddressMapView } from '../../src/protocol/documents/service/address-map-view.ts';
 import type { ServiceView } from '../../src/protocol/documents/service/service-view.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Change, Compare, Store, TxnResult, WatchBatch } from '../../src/store/store.ts';
@@ -134,6 +139,29 @@ export class ToldRouters implements Pick<ServiceOrders, 'list' | 'set' | 'remove
   }
 }
 
+/** IPv4 addresses as a test says. They are forgotten with the process. */
+export class ToldMaps implements Pick<AddressMaps, 'list' | 'map' | 'unmap'> {
+  #maps: AddressMapView[] = [];
+
+  list(): readonly AddressMapView[] {
+    return this.#maps;
+  }
+
+  async map(vm: string): Promise<AddressMapView> {
+    if (vm === 'poor') throw new MeshError('MESH_ADDRESS_UNMAPPABLE', 'no network of poor has NAT64');
+    const known = this.#maps.find((map) => map.vm === vm);
+    const map = known ?? { vm, ipv4: parseIpv4('203.0.113.5'), ipv6: parseIpv6('fd42::5'), network: 'blue' };
+    if (known === undefined) this.#maps.push(map);
+    return map;
+  }
+
+  async unmap(vm: string): Promise<AddressMapView> {
+    const map = await this.map(vm);
+    this.#maps = this.#maps.filter((other) => other !== map);
+    return map;
+  }
+}
+
 /** One process of host0. */
 export interface OrderHost0 {
   readonly store: FatefulStore;
@@ -142,6 +170,7 @@ export interface OrderHost0 {
   readonly catalogue: NetworkCatalogue;
   readonly addresses: AddressOrders;
   readonly routers: ToldRouters;
+  readonly maps: ToldMaps;
   readonly orders: Orders;
   readonly owners: Owners;
   readonly hooks: ToldHooks;
@@ -178,10 +207,12 @@ export async function orderHost0(
   const { catalogue, addresses, workloads } = parts;
   workloads.node(A, 8 * GIB);
   const routers = new ToldRouters();
+  const maps = new ToldMaps();
   const works = {
     network: new NetworkStep(catalogue),
     prefix: new PrefixStep(addresses, catalogue),
     advertisement: new AdvertisementStep(routers),
+    address: new AddressStep(maps),
     workload: new WorkloadStep(workloads.orders),
   };
   const orders = new Orders({ ...parts, works, hooks, clock, journal });
@@ -194,5 +225,5 @@ export async function orderHost0(
     for (let second = 0; second < 3_600 && !store.crashed && !isQuiet(); second++) await clock.pass(1_000);
     await clock.pass(1_000);
   };
-  return { store, clock, journal, catalogue, addresses, routers, orders, owners, hooks, workloads, settle };
+  return { store, clock, journal, catalogue, addresses, routers, maps, orders, owners, hooks, workloads, settle };
 }

@@ -3,7 +3,7 @@ import type { Orders } from '../../controller/orders/orders.ts';
 import type { Owners } from '../../controller/owners/owners.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
 import { isSettled } from '../../protocol/documents/order/order.ts';
-import type { ORDER_ROUTES } from '../../protocol/routes/order-routes.ts';
+import type { ORDER_ROUTES } from '../../protocol/routes/order/order-routes.ts';
 
 /** The parts of host0 that the handlers answer from. */
 export interface OrderHandlersInput {

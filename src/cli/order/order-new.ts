@@ -47,6 +47,13 @@ export function addNewOrders(order: Command, context: Context): void {
       await place(context, options, { kind: 'network', ...networkOf(options) });
     });
 
+  withCommon(order.command('ipv4-address').description('Order an IPv4 address for a virtual machine'))
+    .requiredOption('--vm <name>', 'the name of a workload in a network with NAT64')
+    .addHelpText('after', `${AFTERWARDS}\nExample:\n  $ mesh order ipv4-address --owner acme --vm web1`)
+    .action(async (options: NewOptions & { readonly vm: string }) => {
+      await place(context, options, { kind: 'ipv4-address', vm: options.vm });
+    });
+
   withCommon(order.command('vm').description('Order the virtual machine of a workload file'))
     .argument('<file>', 'a workload file')
     .option('-n, --node <node>', 'the name or the machine id of a node')

@@ -1,5 +1,5 @@
 /** Orders for people. */
-import type { Order, OrderAnswer, OrderView } from '../../protocol/documents/order/order.ts';
+import { type Order, type OrderAnswer, type OrderView, subjectOfOrder } from '../../protocol/documents/order/order.ts';
 import type { Context } from '../context.ts';
 import type { Tone } from '../print/color.ts';
 import { durationText } from '../print/duration.ts';
@@ -9,7 +9,7 @@ import { type Column, table } from '../print/table.ts';
 
 /** What an order is about: `network blue`. */
 export function subjectOf({ wish }: Pick<Order, 'wish'>): string {
-  return `${wish.kind} ${wish.kind === 'vm' ? wish.workload.name : wish.name}`;
+  return `${wish.kind} ${subjectOfOrder({ wish })}`;
 }
 
 /** The state of an order, and what it waits for. */

@@ -64,7 +64,8 @@ export function networkMadeBy({ steps, wish }: Pick<Order, 'steps' | 'wish'>): s
 }
 
 function wishOf(wish: Order['wish']): NetworkWish {
-  if (wish.kind === 'vm') throw new TypeError(`an order of the kind ${wish.kind} makes no network`);
+  if (wish.kind === 'vm' || wish.kind === 'ipv4-address')
+    throw new TypeError(`an order of the kind ${wish.kind} makes no network`);
   return wish;
 }
 

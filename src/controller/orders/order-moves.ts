@@ -20,6 +20,7 @@ export type OrderMove =
 const STEPS: Readonly<Record<OrderWish['kind'], readonly StepKind[]>> = {
   network: ['network'],
   'ipv6-network': ['network', 'prefix', 'advertisement'],
+  'ipv4-address': ['address'],
   vm: ['workload'],
 };
 

@@ -11,6 +11,7 @@ import {
   type OrderStep,
   type OrderWait,
   type StepKind,
+  subjectOfOrder,
 } from '../../protocol/documents/order/order.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { type HookRunner, runJournalled } from './journalled-hooks.ts';
@@ -253,9 +254,4 @@ function stepOf({ id, steps }: Order, index: number): OrderStep {
   const step = steps[index];
   if (step === undefined) throw new TypeError(`order ${id} has no step ${index}`);
   return step;
-}
-
-/** The name of the thing that an order is about. */
-export function subjectOfOrder({ wish }: Pick<Order, 'wish'>): string {
-  return wish.kind === 'vm' ? wish.workload.name : wish.name;
 }

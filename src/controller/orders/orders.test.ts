@@ -178,6 +178,20 @@ describe('an order', () => {
     ]);
   });
 
+  test('of an IPv4 address maps it, and takes it back', async () => {
+    const { orders, maps, settle } = await host0(new MemoryStore());
+    await orders.create({ wish: { kind: 'ipv4-address', vm: 'web1' } });
+    await settle();
+    expect(orders.show(1)).toMatchObject({ state: 'done', steps: [{ made: { vm: 'web1', ipv4: '203.0.113.5' } }] });
+    const again: OrderRequest = { wish: { kind: 'ipv4-address', vm: 'web1' } };
+    await expect(orders.create(again)).rejects.toMatchObject({ code: 'MESH_ADDRESS_MAPPED' });
+    await orders.create({ wish: { kind: 'ipv4-address', vm: 'poor' } });
+    await orders.cancel(1);
+    await settle();
+    expect(orders.list().map(({ error }) => error?.code)).toEqual(['MESH_ORDER_CANCELLED', 'MESH_ADDRESS_UNMAPPABLE']);
+    expect(maps.list()).toEqual([]);
+  });
+
   test('of a workload starts it once', async () => {
     const { orders, workloads, settle } = await host0(new MemoryStore());
     await orders.create({ wish: { kind: 'vm', workload: workloadNamed('web1') } });

@@ -4,7 +4,14 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import type { Order, OrderAnswer, OrderRequest, OrderView, StepKind } from '../../protocol/documents/order/order.ts';
+import {
+  type Order,
+  type OrderAnswer,
+  type OrderRequest,
+  type OrderView,
+  type StepKind,
+  subjectOfOrder,
+} from '../../protocol/documents/order/order.ts';
 import type { Owner } from '../../protocol/documents/order/owner.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { ORDERS_MAX } from '../../protocol/shapes/order/order-shapes.ts';
@@ -12,7 +19,7 @@ import type { HookRunner } from './journalled-hooks.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { stepsOf } from './order-moves.ts';
 import { orderKept, ownerLeaves, tooManyOrders, unknownOrder, unknownOwner } from './order-refusals.ts';
-import { OrderRunner, subjectOfOrder } from './order-runner.ts';
+import { OrderRunner } from './order-runner.ts';
 import type { StepWork } from './step-work.ts';
 
 /** What orders are made with. */
@@ -151,8 +158,14 @@ export class Orders implements HealthSource {
     };
     // An owner that is deleted in this moment has no order afterwards.
     const conditions = owner === undefined ? [] : [owners.unchanged(owner)];
-    await orders.change(String(id), () => order, conditions);
+    // The number is used up, also by a write without an answer: the store may have the order.
     this.#lastId = id;
+    try {
+      await orders.change(String(id), (before) => before ?? order, conditions);
+    } catch (error) {
+      const kept = await orders.change(String(id), (now) => now).catch(() => undefined);
+      if (kept?.mark !== order.mark) throw error;
+    }
     const whose = owner === undefined ? '' : ` for ${owner}`;
     journal.record({ kind: 'order made', message: `order ${id}${whose}: ${words.join(', ')}`, object: String(id) });
     this.#runner.look(id);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
+import { AddressStep } from '../../controller/orders/address-step.ts';
 import { AdvertisementStep } from '../../controller/orders/advertisement-step.ts';
 import { KeptRecords } from '../../controller/orders/kept-records.ts';
 import { NetworkStep } from '../../controller/orders/network-step.ts';
@@ -12,6 +13,7 @@ import { Orders } from '../../controller/orders/orders.ts';
 import { PrefixStep } from '../../controller/orders/prefix-step.ts';
 import { WorkloadStep } from '../../controller/orders/workload-step.ts';
 import { Owners } from '../../controller/owners/owners.ts';
+import type { AddressMaps } from '../../controller/services/address-maps.ts';
 import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { Registry } from '../../metrics/registry.ts';
@@ -30,6 +32,7 @@ export interface Host0OrdersInput {
   readonly catalogue: NetworkCatalogue;
   readonly hooks: Hooks;
   readonly addresses: AddressOrders;
+  readonly addressMaps: AddressMaps;
   readonly services: ServiceOrders;
   readonly workloads: WorkloadOrders;
   readonly controller: Pick<Controller, 'addHealthOf'>;
@@ -59,7 +62,7 @@ export async function openHooks({ root, host0, hooks: directory, run }: Paths, j
 
 /** Reads owners and orders. @throws MESH_STORE_BROKEN */
 export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> {
-  const { store, registry, catalogue, addresses, services, workloads, controller } = input;
+  const { store, registry, catalogue, addresses, services, addressMaps, workloads, controller } = input;
   const records = {
     owners: await KeptRecords.open(store, OWNER_RECORDS),
     orders: await KeptRecords.open(store, ORDER_RECORDS),
@@ -68,6 +71,7 @@ export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> 
     network: new NetworkStep(catalogue),
     prefix: new PrefixStep(addresses, catalogue),
     advertisement: new AdvertisementStep(services),
+    address: new AddressStep(addressMaps),
     workload: new WorkloadStep(workloads),
   };
   const orders = new Orders({ ...input, ...records, works });

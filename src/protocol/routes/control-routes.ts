@@ -14,7 +14,7 @@ import { ADDRESS_ROUTES } from './network/address-routes.ts';
 import { SERVICE_ROUTES } from './network/service-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
-import { ORDER_ROUTES } from './order-routes.ts';
+import { ORDER_ROUTES } from './order/order-routes.ts';
 import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';

@@ -212,8 +212,10 @@ test('a hook whose order is cancelled is ended, and one that is not wanted any m
 
 test('a hook is noted while it runs, and one that was left behind is ended', async () => {
   const records = join(directory, 'records');
-  const noted = await run(hook(sh(`ls ${records}`)), { recordDirectory: records });
-  expect(noted.output).toMatch(/^\d+\.json\n$/);
+  const noted = await run(hook(sh(`until ls ${records}/*.json 2>/dev/null; do sleep 0.01; done`)), {
+    recordDirectory: records,
+  });
+  expect(noted.output).toMatch(/\/\d+\.json\n$/);
   expect(readdirSync(records)).toEqual([]);
   const mark = launch({ argv: ['sh', '-c', 'sleep 300 & wait'] });
   if (mark === undefined) throw new Error('not started');

@@ -20,6 +20,8 @@ export type OrderWish =
   | ({ readonly kind: 'network' } & NetworkWish)
   /** A network with a /64 of an address pool, which the routers announce. Without a pool: of any. */
   | ({ readonly kind: 'ipv6-network'; readonly pool?: string } & NetworkWish)
+  /** An IPv4 address for a virtual machine, at which the NAT64 of its network takes users in. */
+  | { readonly kind: 'ipv4-address'; readonly vm: string }
   /** A virtual machine. */
   | { readonly kind: 'vm'; readonly workload: Workload; readonly node?: string };
 
@@ -36,7 +38,7 @@ export const ORDER_STATES = ['running', 'done', 'undoing', 'undone'] as const;
 export const STEP_STATES = ['waiting', 'asking', 'doing', 'made', 'done', 'undoing', 'undone'] as const;
 
 /** The kinds of steps. Each is the name of an event for hooks, too: `order-network`. */
-export const STEP_KINDS = ['network', 'prefix', 'advertisement', 'workload'] as const;
+export const STEP_KINDS = ['network', 'prefix', 'advertisement', 'address', 'workload'] as const;
 
 /** One of `STEP_KINDS`. */
 export type StepKind = (typeof STEP_KINDS)[number];
@@ -108,6 +110,18 @@ export interface OrderAnswer {
   readonly dryRun: boolean;
   /** Whether an earlier order with the same word `once` was answered. */
   readonly earlier: boolean;
+}
+
+/** The name of the thing that an order is about: of a network or a workload. */
+export function subjectOfOrder({ wish }: Pick<Order, 'wish'>): string {
+  switch (wish.kind) {
+    case 'vm':
+      return wish.workload.name;
+    case 'ipv4-address':
+      return wish.vm;
+    default:
+      return wish.name;
+  }
 }
 
 /** Whether nothing more happens to an order by itself. */

@@ -1,6 +1,6 @@
 /** The forms of owners and orders, in the store and in answers. */
 import { DeviceShape, LineShape, NameShape } from '../../../model/network/words.ts';
-import { WorkloadShape } from '../../../model/workload/workload.ts';
+import { WorkloadNameShape, WorkloadShape } from '../../../model/workload/workload.ts';
 import {
   ORDER_STATES,
   type Order,
@@ -64,6 +64,7 @@ const NETWORK_FIELDS = {
 /** What is ordered. */
 const WishShape: form.Shape<OrderWish> = form.variants('kind', [
   form.object({ kind: form.literal('network'), ...NETWORK_FIELDS }),
+  form.object({ kind: form.literal('ipv4-address'), vm: WorkloadNameShape }),
   form.object({ kind: form.literal('ipv6-network'), ...NETWORK_FIELDS, pool: form.exactOptional(NameShape) }),
   form.object({
     kind: form.literal('vm'),

@@ -1,6 +1,6 @@
 /** Routes of host0's control socket: owners and their orders. */
-import type { ErrorCode } from '../../model/error.ts';
-import * as form from '../shapes/form.ts';
+import type { ErrorCode } from '../../../model/error.ts';
+import * as form from '../../shapes/form.ts';
 import {
   ORDERS_MAX,
   OrderAnswerShape,
@@ -8,8 +8,8 @@ import {
   OrderViewShape,
   OwnerRequestShape,
   OwnerShape,
-} from '../shapes/order/order-shapes.ts';
-import { document, events, list, NOTHING, nameShape, numberInQuery, type RouteTable, SwitchShape } from './route.ts';
+} from '../../shapes/order/order-shapes.ts';
+import { document, events, list, NOTHING, nameShape, numberInQuery, type RouteTable, SwitchShape } from '../route.ts';
 
 /** The user data of a workload's seed is the most of an order. */
 const ORDER_MAX_BYTES = 512 * 1024;
