@@ -21,7 +21,7 @@ import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { vtepIn } from './desired/types/vxlan.ts';
 import { firstRule } from './desired/vxlan-way.ts';
-import { type Item, networkOf } from './items/item.ts';
+import { type Item, isRecorded, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { isNftName } from './items/nft-text.ts';
@@ -44,6 +44,7 @@ import { withGuests } from './ports/guest-ports.ts';
 import { PortCommands } from './ports/port-commands.ts';
 import { PortRefusals } from './ports/port-refusals.ts';
 import { UnfitPorts, withoutHeld } from './ports/unfit-ports.ts';
+import type { NetworkServers } from './services/network-servers.ts';
 import type { NodeWorkloads } from './workloads/node-workloads.ts';
 
 interface AgentInput {
@@ -62,6 +63,8 @@ interface AgentInput {
   readonly source: Source;
   /** What host0 gives this node beside its meshes. Absent: nothing, ever. */
   readonly assignments?: NodeAssignments;
+  /** What this node runs for the networks that it serves. Absent: nothing, ever. */
+  readonly servers?: NetworkServers;
   /** What runs on this node for host0. Absent: nothing, ever. */
   readonly workloads?: NodeWorkloads;
   /** Tests the kernel's features, which takes a third of a second. Absent for a simulated kernel. */
@@ -291,6 +294,7 @@ export class Agent implements SourceAgent {
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
     const priority = firstRule(cache.rules.values());
+    const attachments = document.attachments.filter(({ network }) => !refused.has(network.id));
     this.#desired.update({
       machine: this.input.machine,
       routes,
@@ -298,13 +302,11 @@ export class Agent implements SourceAgent {
       onLink: this.#subnetsOf(cache).shared,
       foreignLinks: this.#subnetsOf(cache).links,
       host0,
-      document: {
-        ...document,
-        attachments: document.attachments.filter(({ network }) => !refused.has(network.id)),
-      },
-      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document.ports),
+      document: { ...document, attachments },
+      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
       elsewhere,
       ...(input.workloads !== undefined && { services: input.workloads.services }),
+      ...input.servers?.plan(attachments),
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {
@@ -363,6 +365,7 @@ export class Agent implements SourceAgent {
         return isMeshId(item.network) || this.#hasAssignment;
       case 'file':
       case 'process':
+      case 'space':
         return this.#hasAssignment;
       case 'port':
       case 'sysctl':
@@ -387,12 +390,4 @@ export class Agent implements SourceAgent {
     }
     if (changed) this.#stateChanges.emit();
   }
-}
-
-/**
- * Whether the agent's record alone says that the item may go. An observed port that is not desired is one that an
- * administrator has unplugged. Its removal waits neither for the networks nor for a member list.
- */
-function isRecorded({ kind }: Item): boolean {
-  return kind === 'port';
 }

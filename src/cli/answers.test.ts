@@ -41,6 +41,7 @@ const HOST0: Answers = {
   'GET /v1/machines': [],
   'GET /v1/networks': documents.networks.slice(0, 1),
   'GET /v1/catalogue': [],
+  'GET /v1/refused-documents': [],
   'GET /v1/events?follow=0': documents.host0Events,
   'GET /metrics': documents.metrics.slice(0, 1),
 };
@@ -162,6 +163,16 @@ describe('networks and nodes', () => {
     await agent();
     await host0();
     expect(JSON.parse(await answer('network list --json'))).toHaveLength(1);
+  });
+
+  test('a document in the store that is no network is below the list, with its reason', async () => {
+    const place = { file: '/v1/network/200', line: 1, column: 3, text: '{ some_network }' };
+    const error = { code: 'MESH_CONF_SYNTAX', message: 'the document is no JSON', rule: 'It is JSON.', place };
+    await host0({ 'GET /v1/refused-documents': [{ key: '/v1/network/200', error }] });
+    const text = await answer('network list');
+    expect(text).toContain('\nrefused /v1/network/200\n');
+    expect(text).toContain('/v1/network/200:1:3');
+    expect(text).toContain('{ some_network }\n');
   });
 
   test('host0 lists the networks of its catalogue beside the meshes', async () => {

@@ -305,6 +305,8 @@ describe('completion', () => {
       'stop',
       'apply',
       'delete',
+      'service',
+      'wait',
       'check',
       'conf',
     ]);

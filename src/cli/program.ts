@@ -96,6 +96,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./node/node.ts')).nodeCommand(context),
   },
   {
+    name: 'address',
+    group: CLUSTER,
+    description: 'Give virtual machines IPv4 addresses, through NAT64',
+    load: async (context) => (await import('./network/address.ts')).addressCommand(context),
+  },
+  {
     name: 'port',
     group: CLUSTER,
     description: 'Plug interfaces into networks',
@@ -142,6 +148,12 @@ const NOUNS: readonly Noun[] = [
     group: TOOLS,
     description: 'Try Meshwork on this machine: a whole cluster of namespaces or emulated machines',
     load: async (context) => (await import('./lab/lab.ts')).labCommand(context),
+  },
+  {
+    name: 'demo',
+    group: TOOLS,
+    description: 'Make a set of owners with networks to look around in, and remove it again',
+    load: async (context) => (await import('./demo/demo.ts')).demoCommand(context),
   },
   {
     name: 'genid',

@@ -80,6 +80,10 @@ export const libc = {
   unshare: process_.func('int unshare(int flags)'),
   getsockopt: process_.func('int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)'),
   memfd_create: process_.func('int memfd_create(const char *name, unsigned int flags)'),
+  mount: process_.func(
+    'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+  ),
+  umount2: process_.func('int umount2(const char *target, int flags)'),
   flock: process_.func('int flock(int fd, int operation)'),
   ioctl: process_.func('int ioctl(int fd, unsigned long request, _Inout_ void *argument)'),
   /** The same function, for requests whose argument is a number. */

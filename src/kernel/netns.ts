@@ -75,14 +75,25 @@ export interface TemporaryNetns {
  * @throws MESH_KERNEL_REFUSED (EPERM: not root)
  */
 export function temporaryNetns(): TemporaryNetns {
+  return inNewNetns(() => {
+    const own = openSync('/proc/thread-self/ns/net', 'r');
+    return { path: `/proc/${process.pid}/fd/${own}`, close: () => closeSync(own) };
+  });
+}
+
+/**
+ * Runs `body` with this thread in a new namespace, then returns to the former one. The namespace goes unless `body` keeps it open.
+ * `body` must not await.
+ * @throws MESH_KERNEL_REFUSED (EPERM: not root)
+ */
+export function inNewNetns<T>(body: () => T): T {
   const home = openSync('/proc/thread-self/ns/net', 'r');
   try {
     if (libc.unshare(CLONE_NEWNET) < 0) throw failed('make', 'a network namespace', capabilityRemedy('CAP_SYS_ADMIN'));
     try {
-      const own = openSync('/proc/thread-self/ns/net', 'r');
-      return { path: `/proc/${process.pid}/fd/${own}`, close: () => closeSync(own) };
+      return body();
     } finally {
-      comeHome(home, 'a temporary namespace');
+      comeHome(home, 'a new namespace');
     }
   } finally {
     closeSync(home);

@@ -1,6 +1,6 @@
 /** Where a node reads host0's underlay addresses from. */
 import { type Ipv4, isIpv4 } from '../model/address/ipv4.ts';
-import { isIpv6 } from '../model/address/ipv6.ts';
+import { isIpv6Text } from '../model/address/ipv6.ts';
 import { MeshError } from '../model/error.ts';
 
 const EXAMPLE = '--host0 10.11.0.1';
@@ -41,7 +41,7 @@ function host0Address(word: string, source: string): Ipv4 {
 
 function kindOf(word: string): string {
   if (word === '') return 'no address';
-  if (isIpv6(word.replace(/^\[|\]$/g, ''))) return 'an IPv6 address';
+  if (isIpv6Text(word.replace(/^\[|\]$/g, ''))) return 'an IPv6 address';
   return isName(word) ? 'a name' : 'not an IPv4 address';
 }
 

@@ -1,15 +1,27 @@
-/** Composes the processes and files of the agent. */
+/** Composes the processes and files of the agent, and what it runs for networks. */
 import { join } from 'node:path';
+import { NetworkServers } from '../agent/services/network-servers.ts';
 import { NodeServices } from '../agent/services/node-services.ts';
+import { ServiceSpaces } from '../agent/services/service-spaces.ts';
 import { OwnedFiles } from '../disk/owned-files.ts';
 import { inNetns } from '../kernel/netns.ts';
+import { FrameSocket } from '../kernel/sockets/frame-socket.ts';
 import { openTap } from '../kernel/tap/tap.ts';
 import type { Clock } from '../model/clock.ts';
+import type { MachineWord } from '../model/machine.ts';
+import type { Paths } from '../protocol/documents/paths.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import { Launcher } from '../services/process/launcher.ts';
 
-/** Adopts the processes that an earlier agent has started. @param state the state directory */
-export function openServices(state: string, clock: Clock, journal: Journal): NodeServices {
+/** The directory of the files that services read, below that of the state. */
+const SERVICE_FILES = 'services/files';
+
+/** Adopts the processes that an earlier agent has started. @param netns the directory of the named namespaces */
+export function openServices(
+  { state, netns }: Pick<Paths, 'state' | 'netns'>,
+  clock: Clock,
+  journal: Journal,
+): NodeServices {
   const launcher = new Launcher({
     directory: join(state, 'services/processes'),
     clock,
@@ -17,5 +29,17 @@ export function openServices(state: string, clock: Clock, journal: Journal): Nod
     inNetns,
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
-  return new NodeServices(launcher, new OwnedFiles(join(state, 'services/files')));
+  const spaces = new ServiceSpaces({ directory: netns, clock });
+  return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces);
+}
+
+/** The servers of the networks that this node serves. */
+export function openServers(
+  { state, run, netns }: Pick<Paths, 'state' | 'run' | 'netns'>,
+  { launcher }: NodeServices,
+  clock: Clock,
+  machine: MachineWord,
+): NetworkServers {
+  const directories = { files: join(state, SERVICE_FILES), run, netns };
+  return new NetworkServers({ machine, clock, launcher, directories, openEar: (ear) => FrameSocket.open(ear) });
 }

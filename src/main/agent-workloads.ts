@@ -21,7 +21,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
   const { paths, clock, journal, assignments } = input;
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
   const images = openImages(input);
-  const services = openServices(state, clock, journal);
+  const services = openServices(paths, clock, journal);
   const arrivals = new Arrivals({
     ...{ clock, directory: join(dirname(volumeDirectory), 'arrivals') },
     cache: images.images,

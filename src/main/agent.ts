@@ -32,6 +32,7 @@ import { Conditions } from '../protocol/journal/conditions.ts';
 import { makeHost0Way } from './agent-channel.ts';
 import { makeEndpoints } from './agent-endpoints.ts';
 import { openAgentKernel } from './agent-kernel.ts';
+import { openServers } from './agent-services.ts';
 import { openAgentSource } from './agent-source.ts';
 import { openWorkloads } from './agent-workloads.ts';
 import { openDaemon } from './daemon.ts';
@@ -72,9 +73,11 @@ async function main(): Promise<void> {
   });
   const isHost0 = machine === 'host0';
   const guests = openWorkloads({ paths, clock, journal, assignments, isHost0, limit: options['disk-cache'] });
+  const servers = openServers(paths, guests.services, clock, machine);
   const agent = new Agent({
     ...common,
     services: guests.services,
+    servers,
     workloads: guests.workloads,
     machine,
     source,
@@ -84,6 +87,7 @@ async function main(): Promise<void> {
     probe: probeKernel,
   });
   guests.runBeside(agent);
+  servers.runBeside(agent, assignments);
   const probe = openProbe(agent, assignments);
   addAgentMetrics(registry, agent);
   new GuestAnnouncements({ ...agent, journal, announce: announceGuest });
@@ -134,6 +138,7 @@ async function main(): Promise<void> {
     endpoints.close();
     probe.close();
     await agent.stop();
+    servers.close();
     await guests.release();
     await kernel.close();
     log.close();

@@ -8,7 +8,6 @@ import { managementMesh } from '../api/channel/management-mesh.ts';
 import { openControlApi } from '../api/control/control-api.ts';
 import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { NodePlaces } from '../controller/assignments/node-places.ts';
-import { NetworkCatalogue } from '../controller/catalogue/network-catalogue.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
@@ -30,8 +29,8 @@ import { openEndpoints } from './host0/host0-endpoints.ts';
 import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
-import { followNetworks } from './host0/host0-networks.ts';
-import { openOrders } from './host0/host0-orders.ts';
+import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
+import { openHooks, openOrders } from './host0/host0-orders.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, hasStarted } from './process.ts';
 
@@ -61,8 +60,9 @@ async function main(): Promise<void> {
   ]);
   const { store } = storage;
   const verification = new KernelSourceVerification(mirror);
+  const hooks = await openHooks(paths, journal);
   const addresses = await openAddresses({ store, clock, journal, registry, paths });
-  const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: addresses.blocks });
+  const { catalogue, written } = await openCatalogue({ store, clock, journal, blocks: addresses.blocks });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
@@ -114,7 +114,7 @@ async function main(): Promise<void> {
     clock,
   });
   settingsWatch.start();
-  const ordering = await openOrders({ ...common, paths, store, catalogue, workloads: given.workloads });
+  const ordering = await openOrders({ ...common, ...given, hooks, store, catalogue, addresses: addressOrders });
   for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
@@ -122,6 +122,7 @@ async function main(): Promise<void> {
     ...common,
     path: paths.controlSock,
     catalogue,
+    written,
     conditions: () => host0Conditions(controller, health),
     boot: machines.service.segments,
     boots: machines.boots,
@@ -133,7 +134,7 @@ async function main(): Promise<void> {
     stuck: storage.stuck,
     beforeStatus: () => settingsWatch.look(),
   });
-  const directory = await followNetworks({ ...common, paths, catalogue });
+  const directory = await followNetworks({ ...common, paths, catalogue, written });
   ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });

@@ -85,6 +85,7 @@ export const ERRORS = {
   MESH_DISK_REFUSED: system('The disk did not take a file.'),
   MESH_STATE_DAMAGED: system('A file that Meshwork itself writes and keeps cannot be read, or is not what it wrote.'),
   MESH_STATE_LATER: system('A file that Meshwork keeps is of a later version of Meshwork; it is left as it is.'),
+  MESH_NET_NOT_SERVED: conflict('A service of a network is not ready in the time that was given.'),
   MESH_NET_UNKNOWN: missing('There is no such network on this machine.'),
   MESH_NODE_NAME: input('The name of a node cannot stand in a member list, has changed, or is that of another.'),
   MESH_NODE_UNKNOWN: missing('There is no such node or member.'),
@@ -99,6 +100,12 @@ export const ERRORS = {
   MESH_CHANNEL_KEY_DIFFERS: denied('host0 and a machine that asks it for a channel have different keys.'),
   MESH_CHANNEL_IMPOSTOR: denied("A machine that is not host0 answers at host0's address."),
   MESH_OBJECT_UNKNOWN: missing('What was named does not exist: a device, an address, a file, a lab, a path of an API.'),
+  MESH_ADDRESS_UNMAPPABLE: conflict(
+    'A virtual machine cannot have an IPv4 address outside: its network has no NAT64, or no addresses.',
+  ),
+  MESH_ADDRESS_MAPPED: conflict(
+    'An IPv4 address, or each address of a block, leads to another virtual machine already.',
+  ),
   MESH_ADDRESS_INVALID: input('Something is not the IPv4, IPv6 or Ethernet address that it should be.'),
   MESH_MACHINE_INVALID: input('A machine id is not 8 lower-case hex digits.'),
   MESH_MACHINE_UNREADABLE: system('What identifies this machine, or this boot of it, cannot be read or made.'),
@@ -106,7 +113,7 @@ export const ERRORS = {
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
   MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
   MESH_UNDERLAY_DEVICE: conflict(
-    'The underlay device of a network with multicast peers has another name on this node, which is not supported.',
+    'The device of the underlay that a network names has another name on this node, which is not supported.',
   ),
   MESH_ROUTER_SILENT: away(
     'No node that can be the router of a network is heard: what exists once there is not served.',

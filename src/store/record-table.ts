@@ -35,7 +35,7 @@ const RELOAD_MS = 1_000;
 export class RecordTable<T> {
   readonly #input: RecordTableInput<T>;
   #records = new Map<string, Stored<T>>();
-  #spoilt: ReadonlySet<string> = new Set();
+  #spoilt = new Set<string>();
   #revision = 0;
   #watch: Watch | undefined;
   #reload: Alarm | undefined;
@@ -161,7 +161,11 @@ export class RecordTable<T> {
     this.#revision = revision;
     for (const { name, stored, isRemoved } of changes) {
       // An entry that is damaged in the store does not remove the record: nothing goes by a fault.
-      if (stored === undefined && !isRemoved) continue;
+      if (stored === undefined && !isRemoved) {
+        this.#spoilt.add(name);
+        continue;
+      }
+      this.#spoilt.delete(name);
       const before = this.#records.get(name)?.record;
       if (stored === undefined) this.#records.delete(name);
       else this.#records.set(name, stored);

@@ -67,6 +67,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       ipam: { '.': 'the context of a command', print: 'tables and colours' },
       owner: { '.': 'the context of a command', print: 'tables and colours' },
       order: { '.': 'the context of a command', print: 'tables, colours and progress' },
+      demo: { '.': 'the context of a command', print: 'what a terminal can show' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -86,6 +87,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         ipam: 'a branch of the tree',
         owner: 'a branch of the tree',
         order: 'a branch of the tree',
+        demo: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -210,7 +212,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'a workload is given to its node',
         ports: 'a workload has ports',
       },
-      orders: { catalogue: 'an order makes networks', workloads: 'an order starts workloads' },
+      orders: {
+        catalogue: 'an order makes networks',
+        ipam: 'an order takes prefixes',
+        services: 'an order has routers announce a prefix',
+        workloads: 'an order starts workloads',
+      },
       owners: { orders: 'an owner has orders' },
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
@@ -264,7 +271,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         moves: 'volumes that come with a virtual machine',
         assignment: 'what host0 has given',
       },
-      services: { items: 'processes and files are items', loop: 'what the loop needs of the machine' },
+      services: {
+        items: 'processes, files and spaces are items',
+        loop: 'what the loop needs of the machine',
+        desired: 'a server of a network is a service of the node',
+        assignment: 'the states of what host0 has given',
+      },
       images: {},
       moves: { images: 'volumes, and the images that they are over' },
       console: {},
@@ -278,6 +290,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignment: 'what host0 has given',
         ports: 'plugged interfaces',
         workloads: 'virtual machines are services of the node',
+        services: 'servers of networks are services of the node',
       },
       view: {
         '.': 'views are built from the agent’s state',
@@ -334,6 +347,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       process: {},
       dnsmasq: {},
+      radvd: { process: 'a radvd is a supervised process' },
+      tayga: { process: 'a translator is a supervised process' },
+      unbound: { process: 'a resolver is a supervised process' },
       qemu: { process: 'an emulator is a supervised process' },
       hook: { process: 'hooks that were left running are found by pid and start time' },
     },

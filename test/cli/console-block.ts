@@ -40,7 +40,7 @@ function shapeOf(line: string): string {
   return line
     .replace(/^[A-Z][a-z]{2} +\d+ (?=\d\d:)/, 'date ')
     .replaceAll(/[\da-f]*(?::[\da-f]*){2,}/g, 'address')
-    .replaceAll(/\b[\da-f]{8}\b/g, 'id')
+    .replaceAll(/\b(?:[\da-f]{8}|[\da-f]{12})\b/g, 'id')
     .replaceAll(/\d+(?:\.\d+)*(?: (?:ms|s|min|h|d)\b)?/g, '#')
     .replaceAll(/ +/g, ' ')
     .trim();

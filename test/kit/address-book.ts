@@ -1,7 +1,5 @@
 /** An address book for tests, with pools and outside allocators in memory. */
-import type { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
 import { AddressBook } from '../../src/controller/ipam/address-book.ts';
-import type { AddressOrders } from '../../src/controller/ipam/address-orders.ts';
 import type { AllocatorQuestion } from '../../src/controller/ipam/outside-requests.ts';
 import { type AddressPool, AddressPoolShape } from '../../src/model/ipam/address-pool.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
@@ -65,12 +63,4 @@ export class OutsideBlocks {
     this.given.set(id, value);
     return { value };
   }
-}
-
-/** Changes networks without address pools. */
-export function withoutPools(catalogue: NetworkCatalogue): Pick<AddressOrders, 'createNetwork' | 'editNetwork'> {
-  return {
-    createNetwork: (order, options) => catalogue.create(order, options),
-    editNetwork: (wanted, order, options) => catalogue.edit(wanted, order, options),
-  };
 }

@@ -1,23 +1,36 @@
 /** What host0 decides of owners and orders, over a store in memory that may crash, with hooks that tests speak for. */
 import { setImmediate as runEventLoop } from 'node:timers/promises';
 import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
+import { AddressBook } from '../../src/controller/ipam/address-book.ts';
+import { AddressOrders } from '../../src/controller/ipam/address-orders.ts';
+import { NetworkBlocks } from '../../src/controller/ipam/network-blocks.ts';
+import { AdvertisementStep } from '../../src/controller/orders/advertisement-step.ts';
 import { KeptRecords } from '../../src/controller/orders/kept-records.ts';
 import { NetworkStep } from '../../src/controller/orders/network-step.ts';
 import { ORDER_RECORDS, OWNER_RECORDS } from '../../src/controller/orders/order-records.ts';
 import { Orders } from '../../src/controller/orders/orders.ts';
+import { PrefixStep } from '../../src/controller/orders/prefix-step.ts';
 import { WorkloadStep } from '../../src/controller/orders/workload-step.ts';
 import { Owners } from '../../src/controller/owners/owners.ts';
+import type { ServiceOrders } from '../../src/controller/services/service-orders.ts';
 import { MeshError } from '../../src/model/error.ts';
 import type { HookCall, HookReport } from '../../src/protocol/documents/order/hook.ts';
 import { isSettled } from '../../src/protocol/documents/order/order.ts';
+import type { ServiceView } from '../../src/protocol/documents/service/service-view.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import type { Change, Compare, Store, TxnResult, WatchBatch } from '../../src/store/store.ts';
 import { ManualClock } from './manual-clock.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { A, GIB, workloadHost0 } from './workload-host0.ts';
 
-/** How an operation of a store goes. `lost`: it is carried out, and nobody hears of it. */
+/**
+ * How an operation of a store goes. `lost`: it is carried out, and nobody hears of it. That is for the records of orders and owners alone:
+ * the books of networks, workloads and addresses take a write without an answer for one that was refused.
+ */
 export type Fate = 'done' | 'failed' | 'lost' | 'crash before' | 'crash after';
+
+/** The keys of records that are read again after a write without an answer. */
+const OF_ORDERS = /^\/v1\/(orders|owners)\//;
 
 /** A store of one process of host0. After a crash, no call ever ends, as for a process that was killed. */
 export class FatefulStore implements Store {
@@ -45,7 +58,8 @@ export class FatefulStore implements Store {
   }
 
   txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult> {
-    return this.#operation(() => this.#store.txn(compare, then, otherwise));
+    const isOfOrders = then.some((change) => OF_ORDERS.test('put' in change ? change.put : change.delete));
+    return this.#operation(() => this.#store.txn(compare, then, otherwise), isOfOrders);
   }
 
   watch(prefix: string, from: number, onBatch: (batch: WatchBatch) => void, onError: (error: Error) => void) {
@@ -56,9 +70,10 @@ export class FatefulStore implements Store {
     return Promise.resolve();
   }
 
-  async #operation<T>(work: () => Promise<T>): Promise<T> {
+  async #operation<T>(work: () => Promise<T>, mayBeLost = false): Promise<T> {
     if (this.crashed) return await never();
-    const fate = this.#fate(++this.operations);
+    const wanted = this.#fate(++this.operations);
+    const fate = wanted === 'lost' && !mayBeLost ? 'failed' : wanted;
     this.crashed = fate.startsWith('crash');
     if (fate === 'crash before') return await never();
     if (fate === 'failed') throw new MeshError('MESH_STORE_BROKEN', 'the disk is away');
@@ -94,12 +109,39 @@ export function failedHook(hook: string, code: 'MESH_HOOK_REFUSED' | 'MESH_HOOK_
   return { hook, output: '', tookMs: 1, error: new MeshError(code, message).toJSON() };
 }
 
+/** Router advertisements as a test says: ready, or waiting for a reason. They are forgotten with the process. */
+export class ToldRouters implements Pick<ServiceOrders, 'list' | 'set' | 'remove'> {
+  readonly announced = new Set<string>();
+  why: string | undefined;
+
+  list(network: string): readonly ServiceView[] {
+    return this.announced.has(network) ? [this.#view(network)] : [];
+  }
+
+  async set(network: string): Promise<ServiceView> {
+    this.announced.add(network);
+    return this.#view(network);
+  }
+
+  async remove(network: string): Promise<ServiceView> {
+    this.announced.delete(network);
+    return this.#view(network);
+  }
+
+  #view(network: string): ServiceView {
+    const state = this.why === undefined ? { state: 'ready' as const } : { state: 'pending' as const, why: this.why };
+    return { network, service: { kind: 'ra' }, nodes: [], ...state };
+  }
+}
+
 /** One process of host0. */
 export interface OrderHost0 {
   readonly store: FatefulStore;
   readonly clock: ManualClock;
   readonly journal: Journal;
   readonly catalogue: NetworkCatalogue;
+  readonly addresses: AddressOrders;
+  readonly routers: ToldRouters;
   readonly orders: Orders;
   readonly owners: Owners;
   readonly hooks: ToldHooks;
@@ -118,20 +160,30 @@ export async function orderHost0(
   const journal = new Journal(clock, 'host0', 'host0');
   // A store that crashes while host0 starts leaves no process.
   const opened = (async () => {
-    const catalogue = await NetworkCatalogue.open({ store, clock, journal });
+    const ask = () => Promise.reject(new Error('there is no allocator'));
+    const book = await AddressBook.open({ store, clock, journal, ask });
+    const catalogue = await NetworkCatalogue.open({ store, clock, journal, blocks: new NetworkBlocks(book) });
+    book.usedBy(() => catalogue.views().flatMap(({ network }) => network.subnets.map(({ cidr }) => cidr)));
+    const addresses = new AddressOrders({ store, journal, book, catalogue, portsIn: () => [] });
     const workloads = await workloadHost0(store);
     const [owners, orders] = [
       await KeptRecords.open(store, OWNER_RECORDS),
       await KeptRecords.open(store, ORDER_RECORDS),
     ];
-    return { catalogue, workloads, owners, orders };
+    return { catalogue, addresses, workloads, owners, orders };
   })().catch(() => undefined);
   for (let turn = 0; turn < 50 && !store.crashed; turn++) await runEventLoop();
   const parts = await Promise.race([opened, runEventLoop(undefined)]);
   if (parts === undefined) return undefined;
-  const { catalogue, workloads } = parts;
+  const { catalogue, addresses, workloads } = parts;
   workloads.node(A, 8 * GIB);
-  const works = { network: new NetworkStep(catalogue), workload: new WorkloadStep(workloads.orders) };
+  const routers = new ToldRouters();
+  const works = {
+    network: new NetworkStep(catalogue),
+    prefix: new PrefixStep(addresses, catalogue),
+    advertisement: new AdvertisementStep(routers),
+    workload: new WorkloadStep(workloads.orders),
+  };
   const orders = new Orders({ ...parts, works, hooks, clock, journal });
   const owners = new Owners({ owners: parts.owners, orders, hooks, clock, journal });
   owners.start();
@@ -142,5 +194,5 @@ export async function orderHost0(
     for (let second = 0; second < 3_600 && !store.crashed && !isQuiet(); second++) await clock.pass(1_000);
     await clock.pass(1_000);
   };
-  return { store, clock, journal, catalogue, orders, owners, hooks, workloads, settle };
+  return { store, clock, journal, catalogue, addresses, routers, orders, owners, hooks, workloads, settle };
 }

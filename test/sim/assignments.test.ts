@@ -5,18 +5,10 @@
 import { expect, test } from 'vitest';
 import { FORGOTTEN_PEERS_MS } from '../../src/agent/assignment/own-peers.ts';
 import { assignmentText } from '../../src/api/channel/assignment-text.ts';
-import { AssignmentEpoch } from '../../src/controller/assignments/assignment-epoch.ts';
-import { Assignments } from '../../src/controller/assignments/assignments.ts';
 import { NodeOrphans } from '../../src/controller/assignments/node-orphans.ts';
-import { PortOrders } from '../../src/controller/assignments/port-orders.ts';
-import { NetworkCatalogue } from '../../src/controller/catalogue/network-catalogue.ts';
-import { PortBook } from '../../src/controller/ports/port-book.ts';
-import type { Ipv4 } from '../../src/model/address/ipv4.ts';
 import { MeshError } from '../../src/model/error.ts';
-import type { MachineId } from '../../src/model/machine.ts';
 import type { Network } from '../../src/model/network/network.ts';
 import type { NetworkId } from '../../src/model/network/number.ts';
-import { Signal } from '../../src/model/signal.ts';
 import { NODE_ASSIGNMENT_FORMAT } from '../../src/protocol/documents/node-assignment.ts';
 import { Journal } from '../../src/protocol/journal/journal.ts';
 import { LONG } from '../kit/long.ts';
@@ -24,6 +16,7 @@ import { ManualClock } from '../kit/manual-clock.ts';
 import { MemoryStore } from '../kit/memory-store.ts';
 import { pick, randomFrom } from '../kit/random.ts';
 import { AssignedNode, idIn, memoryDisk } from './assigned-node.ts';
+import { type AssigningHost0, assigningHost0, restoredStore, type StoreContent } from './assigning-host0.ts';
 
 const NETWORKS = 100;
 const NODES = 20;
@@ -44,61 +37,14 @@ function seedsOf(wanted: string): number[] {
 const clock = new ManualClock();
 const journal = new Journal(clock, 'sim', 'sim');
 
-/** host0's daemon with its store. */
-async function host0(store: MemoryStore, nodes: readonly AssignedNode[]) {
-  const places = { placeOf: placeOf(nodes), changes: new Signal<undefined>() };
-  const host0AddressFor = () => '10.11.0.1' as Ipv4;
-  const ports = await PortBook.open(store);
-  const catalogue = await NetworkCatalogue.open({ store, clock, journal });
-  const epoch = await AssignmentEpoch.open({ store, journal, leap: () => [...catalogue.leap(), ports.leap()] });
-  const given = {
-    store,
-    places,
-    ports,
-    epoch,
-    roles: { of: () => [], changes: new Signal<MachineId>() },
-    host0AddressFor,
-  };
-  const assignments = new Assignments({ clock, journal, ...given });
-  await assignments.start();
-  catalogue.usedBy(assignments.use);
-  catalogue.setFiles([]);
-  const give = () => assignments.setNetworks(catalogue.given);
-  catalogue.changes.subscribe(give);
-  give();
-  const due = new Set<MachineId>();
-  assignments.subscribe((machine) => void (machine !== 'host0' && due.add(machine)));
-  const network = (wanted: string) => catalogue.find(wanted).network;
-  const orders = new PortOrders({ book: ports, assignments, network, management: () => undefined });
-  return { store, assignments, catalogue, orders, book: ports, due };
-}
-
-function placeOf(nodes: readonly AssignedNode[]) {
-  return (machine: string) => nodes.find((node) => node.machine === machine);
-}
-
-type Host0 = Awaited<ReturnType<typeof host0>>;
-
-/** A store as a backup has it, without what came later. @param epoch the one of before, which a copied disk keeps; else another */
-async function restored(
-  backup: readonly { readonly key: string; readonly value: string }[],
-  epoch?: string,
-): Promise<MemoryStore> {
-  const store = new MemoryStore(epoch === undefined ? {} : { epoch });
-  if (backup.length > 0)
-    await store.txn(
-      [],
-      backup.map(({ key, value }) => ({ put: key, value })),
-    );
-  return store;
-}
+const host0 = (store: MemoryStore, nodes: readonly AssignedNode[]) => assigningHost0(store, nodes, { clock, journal });
 
 async function run(seed: number, counts: Record<string, number>): Promise<void> {
   const random = randomFrom(seed);
   const nodes = Array.from({ length: NODES }, (_, number) => new AssignedNode(number, clock, journal));
   for (const node of nodes) await node.start();
-  let host: Host0 = await host0(new MemoryStore(), nodes);
-  let backup: readonly { readonly key: string; readonly value: string }[] = [];
+  let host: AssigningHost0 = await host0(new MemoryStore(), nodes);
+  let backup: StoreContent = [];
   const names: string[] = [];
   const count = (what: string): void => {
     counts[what] = (counts[what] ?? 0) + 1;
@@ -178,7 +124,7 @@ async function run(seed: number, counts: Record<string, number>): Promise<void> 
       count('host0 restarted');
     } else {
       const isRollback = random() < 0.5;
-      await restart(await restored(backup, isRollback ? host.store.epoch : undefined));
+      await restart(await restoredStore(backup, isRollback ? host.store.epoch : undefined));
       count(isRollback ? 'disk of host0 copied back' : 'store restored');
       // Nodes call again within seconds, before an administrator makes the next network.
       await settle();

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { commandDirectory } from '../../src/image/node/program-files.ts';
+import { Lab } from '../../src/lab/cluster/lab.ts';
+import { type CommandOutcome, exitCode } from '../../src/lab/hosts/host-shell.ts';
 import { missingLine, type ShownCommand } from '../cli/console-block.ts';
 import { until } from './until.ts';
 
@@ -21,9 +23,11 @@ export function pageOf(path: string): string {
 export class Typist {
   /** A directory in place of /tmp and /media in the commands. */
   readonly place = mkdtempSync(join(tmpdir(), 'mw-pages-'));
+  readonly #lab: string;
 
   /** @param lab the name of the lab to use; pages name none, since they assume only one lab */
   constructor(lab: string) {
+    this.#lab = lab;
     const program = `#!/bin/sh
 [ "$1" = lab ] || exec ${commandDirectory}/mesh "$@"
 verb=$2
@@ -34,19 +38,18 @@ exec ${commandDirectory}/mesh lab "$verb" --name ${lab} "$@"
     writeFileSync(join(this.place, 'mesh'), program, { mode: 0o755 });
   }
 
-  /** Repeats a command until it succeeds and prints all lines that the page shows. @returns its output @throws Error with the last output */
-  async type(page: string, command: ShownCommand | undefined): Promise<string> {
+  /**
+   * Repeats a command until it succeeds and prints all lines that the page shows. @returns its output @throws Error with the last output
+   * @param host the host of the lab on which it is typed; without it, on this machine
+   */
+  async type(page: string, command: ShownCommand | undefined, host?: string): Promise<string> {
     if (command === undefined) throw new RangeError(`${page} shows too few commands`);
     const { line, text, answer } = command;
-    const env = { ...process.env, PATH: `${this.place}${delimiter}${process.env.PATH}` };
     let last = '';
     try {
       return await until(`${page}:${line}: ${text}`, ANSWER_DEADLINE_MS, async () => {
         const there = text.replaceAll(/(?<= )\/(?:tmp|media)\//g, (path) => this.place + path);
-        const shell = spawn('sh', ['-c', there], { cwd: TOP, env });
-        shell.stdin.end();
-        const ended = new Promise<number | null>((resolve) => shell.on('close', resolve));
-        const [stdout, stderr, code] = await Promise.all([textOf(shell.stdout), textOf(shell.stderr), ended]);
+        const { code, stdout, stderr } = await (host === undefined ? this.#runHere(there) : this.#runOn(host, there));
         const printed = stdout.replaceAll(this.place, '');
         const missing = missingLine(printed, answer);
         last = `exit code ${code}${missing === undefined ? '' : `, without: ${missing}`}\n${printed}${stderr}`;
@@ -55,6 +58,20 @@ exec ${commandDirectory}/mesh lab "$verb" --name ${lab} "$@"
     } catch (cause) {
       throw new Error(last, { cause });
     }
+  }
+
+  async #runHere(text: string): Promise<CommandOutcome> {
+    const env = { ...process.env, PATH: `${this.place}${delimiter}${process.env.PATH}` };
+    const shell = spawn('sh', ['-c', text], { cwd: TOP, env });
+    shell.stdin.end();
+    const [stdout, stderr, code] = await Promise.all([textOf(shell.stdout), textOf(shell.stderr), exitCode(shell)]);
+    return { code, stdout, stderr };
+  }
+
+  /** As `mesh lab exec` does it, which the tutorial proves: here without a process for the command itself. */
+  #runOn(host: string, text: string): Promise<CommandOutcome> {
+    const lab = Lab.open(this.#lab);
+    return lab.exec(lab.host(host), ['sh', '-c', text]);
   }
 
   close(): void {

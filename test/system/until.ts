@@ -8,8 +8,8 @@ const PAUSE_MS = { shortest: 20, perLook: 2, longest: 1_000 };
 /** On a machine with more work than this, a deadline becomes no longer: a test must end. */
 const SHARERS_MAX = 6;
 
-/** How many processes share a processor of this machine, by the last minute; at least one. */
-function sharers(): number {
+/** How many processes share a processor of this machine, by the last minute: at least one, at most six. */
+export function sharers(): number {
   const [ofLastMinute = 0] = loadavg();
   return Math.min(SHARERS_MAX, Math.max(1, ofLastMinute / availableParallelism()));
 }

@@ -29,8 +29,10 @@ import type { AssignedAgent, AssignedRuns, GroupListener, LocalPort, PortState }
 import { type AssignedObjects, NOTHING_ASSIGNED, orphansOf, withAssignment } from './assigned-objects.ts';
 import type { LastAssignment } from './last-assignment.ts';
 import { type JudgedGiven, judgeGiven } from './node-document.ts';
-import { givenState, notSupported, refusedState, type StateNow, unknownKind, workloadState } from './object-state.ts';
+import type { NetworkServersView, StateNow } from './object-state.ts';
+import { givenState, notSupported, refusedState, serviceState, workloadState } from './object-state.ts';
 import { OwnPeers } from './own-peers.ts';
+import { vtepsOf } from './own-vteps.ts';
 
 /** A network that host0 has given, and how it is on this node. */
 export interface GivenNetwork {
@@ -64,6 +66,7 @@ export class NodeAssignments {
   readonly changes: Subscribable<void> = this.#changes;
   #agent: AssignedAgent | undefined;
   #runner: AssignedRuns | undefined;
+  #servers: NetworkServersView | undefined;
   #listener: GroupListener | undefined;
   #objects: AssignedObjects = NOTHING_ASSIGNED;
   /** The epoch of the assignment that was on the disk at the start. */
@@ -106,6 +109,11 @@ export class NodeAssignments {
   /** Has this part of the agent listen in the multicast groups of its networks. */
   listenWith(listener: GroupListener): void {
     this.#listener = listener;
+  }
+
+  /** Has services run by this part of the agent. Without it they have the state MESH_NOT_SUPPORTED. */
+  serveWith(servers: NetworkServersView): void {
+    this.#servers = servers;
   }
 
   /** @param management the mesh of a file over which host0 is heard; undefined when there is none */
@@ -193,7 +201,7 @@ export class NodeAssignments {
       ports: [...this.#ownPorts, ...given],
       orphans: orphansOf(this.#objects),
       ...this.#running(),
-      ...this.#vteps(),
+      ...vtepsOf(this.attachments, (network) => this.#agent?.vtepOf(network)),
     };
   }
 
@@ -302,19 +310,6 @@ export class NodeAssignments {
     return { ...(runs && { runs }), ...(capacity && { capacity }), ...(groups && { groups }) };
   }
 
-  /** Only those that host0 does not see: it knows the node's IPv4 address towards itself. */
-  #vteps(): Pick<NodeStatus, 'vteps'> {
-    const vteps: Record<NetworkId, Ipv4 | Ipv6> = {};
-    for (const { network, peers } of this.attachments) {
-      const { type } = network;
-      if (peers.kind !== 'assigned' || type.kind !== 'vxlan') continue;
-      const isSeen = type.underlay === 'ipv4' && type.dev === undefined && type.local === undefined;
-      const vtep = isSeen ? undefined : this.#agent?.vtepOf(network);
-      if (vtep !== undefined) vteps[network.id] = vtep;
-    }
-    return Object.keys(vteps).length === 0 ? {} : { vteps };
-  }
-
   #states(): ObjectStatus[] {
     const { refusedNetworks, refusedPorts } = this.given;
     const known = new Set<string>();
@@ -330,12 +325,10 @@ export class NodeAssignments {
     const unsupported = this.#objects.unsupported.map(({ kind, id, why }) =>
       aged(kind, id, notSupported(kind, id, why)),
     );
-    const services = Array.from(this.#objects.networks.values(), ({ attachment }) => attachment.services).flat();
-    unsupported.push(
-      ...services.map((service) => {
-        const kind = service.kind === 'other' ? service.of : service.kind;
-        return aged('service', service.id, notSupported('service', service.id, unknownKind(kind)));
-      }),
+    const services = Array.from(this.#objects.networks.values(), ({ attachment: { network, services: all } }) =>
+      all.map((service) =>
+        aged('service', service.id, serviceState(network, service, this.#stateOf(network), this.#servers)),
+      ),
     );
     const ports = (this.#agent?.localPorts() ?? []).map(({ link, network, state }) => {
       const isGiven = this.#hasNetwork(network);
@@ -362,6 +355,7 @@ export class NodeAssignments {
     return [
       ...networks.filter(({ id }) => unsupported.every((other) => other.id !== id)),
       ...unsupported,
+      ...services.flat(),
       ...ports,
       ...given,
       ...workloads.filter(({ id }) => unsupported.every((other) => other.id !== id)),

@@ -1,13 +1,20 @@
 /** The states of the objects of an assignment. */
 import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedService, KnownService } from '../../protocol/documents/service/assigned-service.ts';
 import type { WorkloadRun } from '../../protocol/documents/workload/assigned-workload.ts';
 
 /** A state without its age. */
 export type StateNow =
   | Exclude<ObjectState, { readonly state: 'pending' }>
   | { readonly state: 'pending'; readonly why: string };
+
+/** What runs the services of networks. */
+export interface NetworkServersView {
+  stateOf(network: Network, service: KnownService): StateNow;
+}
 
 /** The state of an object that cannot be beside another one. */
 export function refusedState({ code, message, remedy = '' }: MeshError): StateNow {
@@ -23,7 +30,7 @@ export function givenState(state: NetworkState): StateNow {
 }
 
 /** Why an object is not supported whose kind this version does not know. */
-export function unknownKind(kind: string): string {
+function unknownKind(kind: string): string {
   return `is of the kind ${JSON.stringify(kind)}, which this version of Meshwork does not know`;
 }
 
@@ -35,6 +42,25 @@ export function notSupported(kind: string, id: string, why: string): StateNow {
     message: `the ${kind} ${id} ${why}`,
     remedy: 'Install the version of host0 on this node. What the node had of the object stays as it is.',
   };
+}
+
+/**
+ * The state of a service.
+ * @param ofNetwork the state of its network on this node
+ * @param servers undefined where the agent starts none
+ */
+export function serviceState(
+  network: Network,
+  service: AssignedService,
+  ofNetwork: StateNow,
+  servers: NetworkServersView | undefined,
+): StateNow {
+  const { id } = service;
+  if (service.kind === 'other') return notSupported('service', id, unknownKind(service.of));
+  if (ofNetwork.state === 'pending') return { state: 'pending', why: `the network is not ready: ${ofNetwork.why}` };
+  if (ofNetwork.state === 'failed') return ofNetwork;
+  if (servers === undefined) return notSupported('service', id, 'cannot run here: this agent starts no servers');
+  return servers.stateOf(network, service);
 }
 
 /** The state of a workload. @param run how the workload runs; undefined before it was taken up */

@@ -8,6 +8,7 @@ import type { Mesh } from '../../model/network/mesh.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node-assignment.ts';
+import type { ServiceSpace } from '../items/space/service-space.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { NodeService } from './parts/service.ts';
@@ -98,6 +99,10 @@ export interface DesiredInput {
   }[];
   /** What the node runs for its networks and itself. Absent: nothing. */
   readonly services?: readonly NodeService[];
+  /** The servers of networks, each in the space of its network. Absent: none. */
+  readonly servers?: readonly NodeService[];
+  /** Where the networks are served that this node serves. Absent: it serves none. */
+  readonly spaces?: readonly ServiceSpace[];
   /** Interfaces that are ports of other programs' bridges. Absent: none. */
   readonly elsewhere?: readonly string[];
 }

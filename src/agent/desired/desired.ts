@@ -19,6 +19,7 @@ import { type NetworkContext, type NodeContext, nodeContext } from './node-conte
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
 import { servicePart } from './parts/service.ts';
+import { spacePart } from './parts/space.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
 import type { RuleContribution } from './rules/contribution.ts';
 import { elsewhereRules } from './rules/port-rules.ts';
@@ -98,14 +99,15 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function* partsOf(
-  { document: { attachments }, firstRule, routes, services = [] }: DesiredInput,
+  { document: { attachments }, firstRule, routes, services = [], spaces = [], servers = [] }: DesiredInput,
   { host0, segments, nics, node, portsByNetwork, links, elsewhere, onLink }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
     const { network } = attachment;
     const name = foreignLinkOf(network, node);
     const link = name === undefined ? undefined : links.get(name);
-    yield networkPart(attachment, { node, ports: portsByNetwork.get(network.id) ?? NO_PORTS, link });
+    const servicePort = spaces.find((space) => space.network === network.id)?.port;
+    yield networkPart(attachment, { node, ports: portsByNetwork.get(network.id) ?? NO_PORTS, link, servicePort });
   }
   yield {
     key: 'underlay rules',
@@ -113,7 +115,8 @@ function* partsOf(
     build: () => ({ rules: [underlayRules(host0, onLink, routes)] }),
   };
   yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
-  yield* services.map(servicePart);
+  yield* spaces.map(spacePart);
+  yield* [...services, ...servers].map(servicePart);
   if (host0.role === 'host0') {
     yield forwardingPart(segments);
     yield nicPart(nics);
@@ -126,10 +129,10 @@ function* partsOf(
 
 function networkPart(attachment: NodeAttachment, context: NetworkContext): Part {
   const { network, peers, hostAddresses } = attachment;
-  const { node, ports, link } = context;
+  const { node, ports, link, servicePort } = context;
   return {
     key: network.id,
-    inputs: [network, node, ports, link, hostAddresses, ...Object.values(peers)],
+    inputs: [network, node, ports, link, servicePort, hostAddresses, ...Object.values(peers)],
     build: () => ({ parts: typeParts(attachment, context) }),
   };
 }

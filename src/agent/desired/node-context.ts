@@ -42,6 +42,8 @@ export interface NetworkContext {
   readonly node: NodeContext;
   /** The network's ports on this node. */
   readonly ports: DesiredInput['ports'];
+  /** The device on the bridge behind which the network's servers on this node are; undefined where the node has none. */
+  readonly servicePort?: string | undefined;
   /** The link that the network stands on (`foreignLinkOf`); undefined while there is none of that name. */
   readonly link: ForeignLink | undefined;
 }

@@ -5,6 +5,7 @@ import type { KernelOperation } from '../../kernel/rtnl/operation.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import type { Rank } from './rank.ts';
+import type { ServiceSpace } from './space/service-space.ts';
 
 /** Identifies an item among all items of a node: `bridge:mesh-456`, `fdb:vxlan456 self 02:…`, `route:10.11.2.0/24`. */
 export type ItemKey = string;
@@ -21,12 +22,15 @@ export type Operation =
   /** A tap comes from an ioctl, not from rtnetlink. It has its Ethernet address at once: an agent that is killed before it has set an alias finds its tap again. */
   | { readonly do: 'tap-make'; readonly link: string; readonly mac: Mac };
 
-/** One order for the machine besides its kernel: about a process or a file. */
+/** One order for the machine besides its kernel: about a process, a file or the space of services. */
 export type ServiceOperation =
   | { readonly do: 'process-start' | 'process-reread'; readonly spec: ProcessSpec }
   | { readonly do: 'process-end'; readonly name: string }
   | { readonly do: 'file-write'; readonly path: string; readonly content: string; readonly mode: number }
-  | { readonly do: 'file-remove'; readonly path: string };
+  | { readonly do: 'file-remove'; readonly path: string }
+  /** Makes a space, or puts right what there is of it. */
+  | { readonly do: 'space-make'; readonly space: ServiceSpace }
+  | { readonly do: 'space-remove'; readonly name: string };
 
 /** One operation of a step. */
 export type ItemOperation = Operation | ServiceOperation;

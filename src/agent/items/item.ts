@@ -14,6 +14,7 @@ import { type ProcessItem, processKind } from './process.ts';
 import { type RouteItem, routeKind } from './route.ts';
 import { type RuleItem, ruleKind } from './rule.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
+import { type SpaceItem, spaceKind } from './space/space-item.ts';
 import { type SysctlItem, sysctlKind } from './sysctl.ts';
 import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
 import { type UnderlayLinkItem, underlayLinkKind } from './underlay-link.ts';
@@ -32,7 +33,8 @@ export type Item =
   | UnderlayLinkItem
   | UnderlayAddressItem
   | FileItem
-  | ProcessItem;
+  | ProcessItem
+  | SpaceItem;
 
 const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>, ItemOperation> } = {
   link: linkKind,
@@ -48,6 +50,7 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   'underlay-address': underlayAddressKind,
   file: fileKind,
   process: processKind,
+  space: spaceKind,
 };
 
 /** The names of all kinds, as the metrics label them. */
@@ -76,4 +79,12 @@ export function itemMap(items: Iterable<Item>): Map<ItemKey, Item> {
 /** The network that an item serves; undefined for an item that serves the whole node. */
 export function networkOf(item: Item | undefined): NetworkId | undefined {
   return item !== undefined && 'network' in item ? item.network : undefined;
+}
+
+/**
+ * Whether the agent's record alone says that the item may go. An observed port that is not desired is one that an
+ * administrator has unplugged. Its removal waits neither for the networks nor for a member list.
+ */
+export function isRecorded({ kind }: Item): boolean {
+  return kind === 'port';
 }

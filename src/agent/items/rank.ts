@@ -22,8 +22,9 @@ export const RANK = {
   /** A new member's entries must not wait for nft, and the rules may accept its packets a moment later. */
   memberElement: 11,
   /** Links and addresses are there before the services that use them, and go after these. */
-  file: 12,
-  process: 13,
+  space: 12,
+  file: 13,
+  process: 14,
 } as const;
 
 /** The rank of an item, one of `RANK`. */

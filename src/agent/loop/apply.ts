@@ -70,7 +70,7 @@ async function perform(
 }
 
 function isLocal(operation: ItemOperation): operation is ServiceOperation {
-  return operation.do.startsWith('process-') || operation.do.startsWith('file-');
+  return ['process-', 'file-', 'space-'].some((sort) => operation.do.startsWith(sort));
 }
 
 /** Groups consecutive steps of one rank, deletes apart: they do not depend on each other. */

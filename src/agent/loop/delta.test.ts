@@ -131,3 +131,19 @@ test('the open part gives the same steps as everything', () => {
   }
   expect(parts).toBeGreaterThan(STEPS / 4);
 });
+
+test('a link that is not wanted any more is known as the agent’s own until a fresh dump has shown that it is gone', () => {
+  const wanted = desiredItems(inputOf(POOL.slice(0, 1), true, '10.11.0.1' as Ipv4));
+  const [[key, link] = []] = [...wanted].filter(([, item]) => item.kind === 'link');
+  if (key === undefined || link === undefined) throw new TypeError('no link is wanted');
+  const delta = new Delta();
+  const pass = (cache: KernelTables, changed = new Map<ItemKey, Item | undefined>()) =>
+    delta.close(delta.sides(cache, new Map(), changed), []);
+  const cache = new KernelTables();
+  pass(cache);
+  // The event of its making was lost.
+  pass(cache, new Map([[key, link]]));
+  expect(delta.isDisowned(key)).toBe(true);
+  pass(new KernelTables());
+  expect(delta.isDisowned(key)).toBe(false);
+});

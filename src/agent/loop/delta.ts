@@ -39,6 +39,11 @@ export class Delta {
   readonly #always = new Set<ItemKey>();
   /** Keys of items that were desired, are not any more, and may still be in the kernel. */
   readonly #disowned = new Set<ItemKey>();
+  /** Those of links. The events of one that was just made may be lost: only a fresh dump says that it is not there. */
+  readonly #disownedLinks = new Set<ItemKey>();
+  /** The cache of the last pass: a fresh dump is another one. */
+  #cache: KernelTables | undefined;
+  #isFresh = false;
   #own: OwnLinks = new Map();
 
   /** Whether the agent has desired the item since its start, and does not desire it any more. */
@@ -57,6 +62,8 @@ export class Delta {
    */
   sides(cache: KernelTables, desired: ItemMap, changed: Changed): Sides {
     const { topology, entries } = cache.takeChanges();
+    this.#isFresh = cache !== this.#cache;
+    this.#cache = cache;
     if (topology) this.#open = 'everything';
     for (const [key, before] of changed) this.#desiredChanged(key, desired.get(key), before);
     const isWanted = (key: ItemKey) => desired.has(key) || this.#disowned.has(key);
@@ -86,7 +93,8 @@ export class Delta {
    */
   close({ observed, desired }: Sides, steps: readonly Step[]): void {
     for (const key of this.#disowned) {
-      if (!observed.has(key) && (this.#open === 'everything' || this.#open.has(key))) this.#disowned.delete(key);
+      if (observed.has(key) || (this.#disownedLinks.has(key) && !this.#isFresh)) continue;
+      if (this.#open === 'everything' || this.#open.has(key)) this.#forget(key);
     }
     const unequal = new Map(steps.map(({ key, item }) => [key, item]));
     for (const [key, item] of observed) if (!desired.has(key)) unequal.set(key, item);
@@ -106,10 +114,19 @@ export class Delta {
   }
 
   #desiredChanged(key: ItemKey, now: Item | undefined, before: Item | undefined): void {
-    if (now === undefined) this.#disowned.add(key);
-    else this.#disowned.delete(key);
     const item = now ?? before;
+    if (now !== undefined) this.#forget(key);
+    else {
+      this.#disowned.add(key);
+      if (item?.kind === 'link') this.#disownedLinks.add(key);
+    }
     if (item !== undefined) this.#touch(key, item);
+  }
+
+  /** The item is desired again, or gone. */
+  #forget(key: ItemKey): void {
+    this.#disowned.delete(key);
+    this.#disownedLinks.delete(key);
   }
 
   #touch(key: ItemKey, item: Item): void {

@@ -4,6 +4,7 @@ import { storeNetwork } from '../../../test/kit/networks.ts';
 import { portLink } from '../../../test/kit/trace-cluster.ts';
 import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { parseIpv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
@@ -12,12 +13,21 @@ import { GuestPorts, type TapPort, withGuests } from './guest-ports.ts';
 const blue = storeNetwork('blue', 0x1001);
 const mac = parseMac('02:00:00:00:00:1f');
 const tap: TapPort = { id: '1f', tap: true, network: blue.id, link: 'v1f', mac };
+const document = (...ports: readonly AssignedPort[]) => ({ ports, attachments: [] });
 const plugged = { link: 'vm0', network: blue.id, plugged: true, unplugging: false };
 
 test('a tap is a port without an interface of another program, and its guest has to keep to its addresses', () => {
-  const [port] = withGuests([], [tap]);
+  const [port] = withGuests([], document(tap));
   const guest = { portId: '1f', mac, tap: true, addresses: [], trusted: false };
   expect(port).toEqual({ ...plugged, link: 'v1f', guest });
+});
+
+test('a guest may send from the addresses that it forms in the prefixes which routers advertise', () => {
+  const subnets = ['fd00:b1::/64', 'fd00:b2::/48', '10.7.0.0/24'].map((cidr) => ({ cidr: cidr as Ipv6Cidr }));
+  const network = { ...blue, subnets: [...subnets, { cidr: 'fd00:b3::/64' as Ipv6Cidr, ra: false }] };
+  const attachments = [{ network, reasons: [], peers: { kind: 'none' }, services: [] } as const];
+  const [port] = withGuests([], { ports: [{ ...tap, addresses: [parseIpv4('10.7.0.5')] }], attachments });
+  expect(port?.guest?.addresses).toEqual(['10.7.0.5', 'fd00:b1::ff:fe00:1f']);
 });
 
 test.each<[what: string, port: AssignedPort, guest: object | undefined]>([
@@ -30,10 +40,10 @@ test.each<[what: string, port: AssignedPort, guest: object | undefined]>([
   ],
   ['a router', { id: '2', network: blue.id, link: 'vm0', mac, trusted: true }, { tap: false, trusted: true }],
 ])('an interface of another program: %s', (_, port, guest) => {
-  const [found] = withGuests([plugged], [port]);
+  const [found] = withGuests([plugged], document(port));
   if (guest === undefined) expect(found).toBe(plugged);
   else expect(found).toMatchObject({ ...plugged, guest });
-  expect(withGuests([{ ...plugged, unplugging: true }], [port])[0]).not.toHaveProperty('guest');
+  expect(withGuests([{ ...plugged, unplugging: true }], document(port))[0]).not.toHaveProperty('guest');
 });
 
 test('a tap is wanted with the reason, then plugged, then bound', () => {

@@ -1,7 +1,12 @@
 /** The ports of guests: those that host0 has placed on this node with a tap, which the agent makes. */
+
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import { linkLocalOf } from '../../kernel/sockets/neighbour-frame.ts';
+import { type Ipv6, ipv6ToBytes, ipv6WithSuffix } from '../../model/address/ipv6.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { AssignedPort } from '../../protocol/documents/node-assignment.ts';
+import { prefixesOf } from '../../model/network/services/ra.ts';
+import type { AssignedPort, NodeDocument } from '../../protocol/documents/node-assignment.ts';
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
 import type { DesiredInput, PortGuest } from '../desired/assignment.ts';
@@ -9,6 +14,9 @@ import { tapKey } from '../items/link.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 
 type Ports = DesiredInput['ports'];
+
+/** Where the interface identifier begins in an address. */
+const SUFFIX_BYTES = 8;
 
 /** A port whose interface the agent makes. */
 export interface TapPort extends AssignedPort {
@@ -24,10 +32,11 @@ export function isTapPort(port: AssignedPort): port is TapPort {
 /**
  * The ports of the node with what is known of their guests, and the taps.
  * @param foreign the interfaces that other programs have made
- * @param assigned what the document of the node has
+ * @param document what the node should have
  */
-export function withGuests(foreign: Ports, assigned: readonly AssignedPort[]): Ports {
-  const known = assigned.flatMap((port) => guestOf(port) ?? []);
+export function withGuests(foreign: Ports, document: Pick<NodeDocument, 'ports' | 'attachments'>): Ports {
+  const networks = new Map(document.attachments.map(({ network }) => [network.id, network]));
+  const known = document.ports.flatMap((port) => guestOf(port, networks.get(port.network)) ?? []);
   if (known.length === 0) return foreign;
   const guests = new Map(known.map(({ link, guest }) => [link, guest]));
   const taps = known.flatMap(({ link, network, guest }) =>
@@ -41,12 +50,26 @@ export function withGuests(foreign: Ports, assigned: readonly AssignedPort[]): P
 }
 
 /** The rules for plugged ports hold for an interface of which nothing is known: it may carry any guest. */
-function guestOf(port: AssignedPort): (Pick<AssignedPort, 'link' | 'network'> & { guest: PortGuest }) | undefined {
+function guestOf(
+  port: AssignedPort,
+  of: Network | undefined,
+): (Pick<AssignedPort, 'link' | 'network'> & { guest: PortGuest }) | undefined {
   const { id: portId, mac, link, network, addresses, trusted = false } = port;
   if (portId === undefined || mac === undefined) return undefined;
   const tap = isTapPort(port);
   if (!tap && addresses === undefined && !trusted) return undefined;
-  return { link, network, guest: { portId, mac, tap, addresses: addresses ?? [], trusted } };
+  return {
+    link,
+    network,
+    guest: { portId, mac, tap, addresses: [...(addresses ?? []), ...advertised(of, mac)], trusted },
+  };
+}
+
+/** The addresses that a guest forms by itself in the prefixes that routers advertise (RFC 4862, by EUI-64). */
+function advertised(network: Network | undefined, mac: Mac): readonly Ipv6[] {
+  const prefixes = network === undefined ? [] : prefixesOf(network);
+  const suffix = Buffer.from(ipv6ToBytes(linkLocalOf(mac))).toString('hex', SUFFIX_BYTES);
+  return prefixes.map((prefix) => ipv6WithSuffix(prefix, suffix));
 }
 
 /** What the states of guests' ports depend on. */

@@ -9,16 +9,20 @@ import type { Item, ItemMap } from '../items/item.ts';
 import type { ServiceOperation } from '../items/item-kind.ts';
 import { processKey } from '../items/process.ts';
 import type { ServicePort } from '../loop/service-port.ts';
+import type { ServiceSpaces } from './service-spaces.ts';
 
-/** Carries out the steps for processes and files. */
+/** Carries out the steps for processes, files and spaces. */
 export class NodeServices implements ServicePort, HealthSource {
   /** Tells how each process is. Only steps of the loop give it orders. */
   readonly launcher: Launcher;
   readonly #files: OwnedFiles;
+  readonly #spaces: ServiceSpaces | undefined;
 
-  constructor(launcher: Launcher, files: OwnedFiles) {
+  /** @param spaces the namespaces in which networks are served. Absent: there are none */
+  constructor(launcher: Launcher, files: OwnedFiles, spaces?: ServiceSpaces) {
     this.launcher = launcher;
     this.#files = files;
+    this.#spaces = spaces;
   }
 
   get changes(): Subscribable<void> {
@@ -31,13 +35,14 @@ export class NodeServices implements ServicePort, HealthSource {
     for (const item of desired.values()) {
       if (item.kind === 'process' && item.spec !== undefined) wanted.set(item.name, item.spec);
     }
+    this.#spaces?.nameAgain(desired, (name) => this.launcher.running(name)?.pid);
     this.launcher.follow(wanted);
     const processes = this.launcher.present().map(({ name, digest, reread, astray }): Item => {
       const want = desired.get(processKey(name));
       const title = want?.kind === 'process' ? want.title : name;
       return { kind: 'process', name, title, digest, astray, needs: [], ...(reread !== undefined && { reread }) };
     });
-    return [...files, ...processes];
+    return [...files, ...processes, ...((await this.#spaces?.observe(desired)) ?? [])];
   }
 
   async apply(operations: readonly ServiceOperation[]): Promise<readonly (MeshError | undefined)[]> {
@@ -58,8 +63,9 @@ export class NodeServices implements ServicePort, HealthSource {
   }
 
   /** Leaves the processes running, for the next agent. Resolves when the orders that were given are carried out. */
-  release(): Promise<void> {
-    return this.launcher.release();
+  async release(): Promise<void> {
+    await this.launcher.release();
+    await this.#spaces?.close();
   }
 
   async #perform(operation: ServiceOperation): Promise<MeshError | undefined> {
@@ -77,6 +83,12 @@ export class NodeServices implements ServicePort, HealthSource {
         return undefined;
       case 'file-remove':
         await this.#files.remove(operation.path);
+        return undefined;
+      case 'space-make':
+        await this.#spaces?.make(operation.space);
+        return undefined;
+      case 'space-remove':
+        await this.#spaces?.remove(operation.name);
         return undefined;
     }
   }

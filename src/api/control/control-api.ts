@@ -2,9 +2,12 @@
 import { once } from 'node:events';
 import type { PortOrders } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
 import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import type { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
+import type { AddressMaps } from '../../controller/services/address-maps.ts';
+import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import { expose } from '../../metrics/exposition.ts';
@@ -21,6 +24,7 @@ import { requestListener } from '../../protocol/http/request-handler.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
+import { addressHandlers } from './address-handlers.ts';
 import { AskedNodes } from './asked-nodes.ts';
 import { ipamHandlers } from './ipam-handlers.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
@@ -30,6 +34,7 @@ import { nodeLogHandlers } from './node-log-handlers.ts';
 import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
+import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
@@ -57,10 +62,15 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly keys: KeyGiver;
   readonly ports: PortOrders;
   readonly workloads: WorkloadOrders;
+  readonly addressMaps: AddressMaps;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
+  /** The documents that people write into the store. */
+  readonly written?: Pick<WrittenNetworks, 'refused'>;
   /** Brings findings up to date that only a look at a disk gives. */
   readonly beforeStatus: () => Promise<void>;
 }
@@ -121,8 +131,10 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       return controller.status();
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
-    ...networkHandlers(input.catalogue, input.addresses, input.multicast),
+    ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
+    ...serviceHandlers(input.services),
+    ...addressHandlers(input.addressMaps),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),

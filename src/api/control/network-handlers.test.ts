@@ -1,6 +1,5 @@
 /** The routes of the catalogue: each answer has its form, a dry run changes nothing, and wrong requests are refused. */
 import { expect, test } from 'vitest';
-import { withoutPools } from '../../../test/kit/address-book.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { mesh } from '../../../test/kit/networks.ts';
@@ -21,7 +20,7 @@ async function served() {
     journal: new Journal(clock, 'host0', 'host0'),
   });
   catalogue.setFiles([mesh('manage', 456)]);
-  const server = routeServer(CATALOGUE_ROUTES, networkHandlers(catalogue, withoutPools(catalogue)), {
+  const server = routeServer(CATALOGUE_ROUTES, networkHandlers(catalogue), {
     onFault: (thrown) => {
       throw thrown;
     },

@@ -73,6 +73,7 @@ test('on host0 an active network has the state of the agent, and one that is del
   const daemon = (view: CatalogueView) => ({
     'GET /v1/networks': networks,
     'GET /v1/catalogue': [view],
+    'GET /v1/refused-documents': [],
     [`GET /v1/catalogue/${view.network.id}`]: view,
   });
   expect(await answer('network list', daemon(catalogue))).toMatch(/^blue +waiting: its vxlan is being made .* 2$/m);

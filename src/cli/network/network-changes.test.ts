@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commandLine } from '../../../test/cli/mesh.ts';
-import { withoutPools } from '../../../test/kit/address-book.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { mesh as meshNetwork } from '../../../test/kit/networks.ts';
@@ -34,7 +33,7 @@ beforeEach(async () => {
   mkdirSync(dirname(controlSock), { recursive: true });
   const table = { ...CATALOGUE_ROUTES, 'GET /v1/networks': CONTROL_ROUTES['GET /v1/networks'] };
   stop = await listenAt(controlSock, table, {
-    ...networkHandlers(catalogue, withoutPools(catalogue)),
+    ...networkHandlers(catalogue),
     'GET /v1/networks': () => [],
   });
   // Texts that are kept go with the test.

@@ -6,7 +6,9 @@ import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
+import type { RefusedDocument } from '../../protocol/documents/catalogue.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
+import type { ServiceView } from '../../protocol/documents/service/service-view.ts';
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { inOrder, membersText } from '../print/member-order.ts';
@@ -15,8 +17,10 @@ import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
 import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
+import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
 import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
+import { refusedText } from './refused-text.ts';
 
 export function networkCommand(context: Context): Command {
   const network = new Command('network');
@@ -28,9 +32,10 @@ export function networkCommand(context: Context): Command {
     .addHelpText('after', '\nExample:\n  $ mesh network list')
     .action(async () => {
       const { paths } = context;
-      const rows = await fetchRows(context);
+      const [rows, refused] = await Promise.all([fetchRows(context), fetchRefused(context)]);
       const directory = existsSync(paths.host0) ? paths.host0Networks : paths.nodeNetworks;
-      context.answer(rows, () => table(rows, LIST_COLUMNS, context.page) || noNetworksText(directory));
+      const list = () => table(rows, LIST_COLUMNS, context.page) || noNetworksText(directory);
+      context.answer(rows, () => list() + refusedText(refused, context));
     });
 
   network
@@ -44,10 +49,14 @@ export function networkCommand(context: Context): Command {
       if (yaml) return answerInYaml(context, row.network);
       if ('members' in row) return context.answer(row, () => meshText(row, context));
       const whole = await withHolders(row, context);
-      context.answer(whole, () => givenText(whole, context));
+      const services = await servicesOf(row, context);
+      const answer = { ...whole, ...(services.length > 0 && { services }) };
+      context.answer(answer, () => givenText(whole, context) + servicesPart(services, context));
     });
 
   addNetworkChanges(network, context);
+  network.addCommand(networkServiceCommand(context));
+  addNetworkWait(network, context);
 
   network
     .command('check')
@@ -118,6 +127,12 @@ async function fetchRows({ paths }: Context): Promise<readonly NetworkRow[]> {
   return [...views, ...withStates(others, given)];
 }
 
+/** On host0, the documents in its store that are not taken up. */
+async function fetchRefused({ paths }: Context): Promise<readonly RefusedDocument[]> {
+  const host0 = host0Client(paths);
+  return (await host0.answers()) ? await orNone(host0.ask('GET /v1/refused-documents')) : [];
+}
+
 /** On host0, with the nodes that have ports in the network. */
 async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow> {
   if (row.activity === undefined) return row;
@@ -125,6 +140,17 @@ async function withHolders(row: GivenRow, { paths }: Context): Promise<GivenRow>
     path: { name: row.network.id },
   });
   return { ...row, ...(holders !== undefined && { holders }), ...(multicast !== undefined && { multicast }) };
+}
+
+/** On host0: the services of a network. An older host0 knows none. */
+async function servicesOf({ activity, network }: GivenRow, { paths }: Context): Promise<readonly ServiceView[]> {
+  if (activity === undefined) return [];
+  const path = { name: network.id };
+  return await orNone(host0Client(paths).ask('GET /v1/catalogue/{name}/services', { path }));
+}
+
+function servicesPart(services: readonly ServiceView[], context: Context): string {
+  return services.length === 0 ? '' : `\n${servicesText(services, context)}`;
 }
 
 /** The list; an empty one from a process of an earlier version, which does not have such a list. */

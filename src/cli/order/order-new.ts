@@ -1,9 +1,9 @@
-/** `mesh order network|vm`: new orders. */
+/** `mesh order ipv6-network|network|vm`: new orders. */
 import { type Command, Option } from 'commander';
 import { readWorkloadFile } from '../../formats/workload/workload-file.ts';
 import { MeshError } from '../../model/error.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
-import type { OrderWish } from '../../protocol/documents/order/order.ts';
+import type { NetworkWish, OrderWish } from '../../protocol/documents/order/order.ts';
 import type { Context } from '../context.ts';
 import { orderAnswerText, orderText } from './order-text.ts';
 import { followOrder } from './order-wait.ts';
@@ -15,20 +15,36 @@ interface NewOptions {
   readonly wait?: boolean;
 }
 
+interface NetworkOptions extends NewOptions {
+  readonly name: string;
+  readonly peers?: 'assigned' | 'multicast';
+  readonly device?: string;
+}
+
 const AFTERWARDS =
   '\nThe command is for host0. host0 carries the order out step by step, and undoes it when a step cannot be done.\n';
 
 /** Adds the commands to `mesh order`. */
 export function addNewOrders(order: Command, context: Context): void {
-  withCommon(order.command('network').description('Order a network of layer 2, in which guests choose their addresses'))
-    .requiredOption('--name <name>', 'the name of the network: one word')
-    .addOption(new Option('--peers <peers>', 'how its nodes know each other').choices(['assigned', 'multicast']))
-    .option('--device <device>', 'with multicast: the device of every node that is on the same physical network')
+  withNetwork(order.command('ipv6-network').description('Order a network with an IPv6 /64, which the routers announce'))
+    .option('--pool <pool>', 'the address pool that gives the /64; any pool without it')
+    .addHelpText(
+      'after',
+      `${AFTERWARDS}It needs an address pool (\`mesh ipam pool create\`), and waits until every router announces the /64.\n` +
+        '\nExample:\n  $ mesh order ipv6-network --owner acme --name blue',
+    )
+    .action(async (options: NetworkOptions & { readonly pool?: string }) => {
+      const { pool } = options;
+      const wish = { kind: 'ipv6-network' as const, ...networkOf(options), ...(pool !== undefined && { pool }) };
+      await place(context, options, wish);
+    });
+
+  withNetwork(
+    order.command('network').description('Order a network of layer 2, in which guests choose their addresses'),
+  )
     .addHelpText('after', `${AFTERWARDS}\nExample:\n  $ mesh order network --owner acme --name blue`)
-    .action(async (options: NewOptions & { name: string; peers?: 'assigned' | 'multicast'; device?: string }) => {
-      const { name, peers, device } = options;
-      const how = { ...(peers !== undefined && { peers }), ...(device !== undefined && { dev: device }) };
-      await place(context, options, { kind: 'network', name, ...how });
+    .action(async (options: NetworkOptions) => {
+      await place(context, options, { kind: 'network', ...networkOf(options) });
     });
 
   withCommon(order.command('vm').description('Order the virtual machine of a workload file'))
@@ -41,6 +57,17 @@ export function addNewOrders(order: Command, context: Context): void {
       const { node } = options;
       await place(context, options, { kind: 'vm', workload, ...(node !== undefined && { node }) });
     });
+}
+
+function withNetwork(command: Command): Command {
+  return withCommon(command)
+    .requiredOption('--name <name>', 'the name of the network: one word')
+    .addOption(new Option('--peers <peers>', 'how its nodes know each other').choices(['assigned', 'multicast']))
+    .option('--device <device>', 'with multicast: the device of every node that is on the same physical network');
+}
+
+function networkOf({ name, peers, device }: NetworkOptions): NetworkWish {
+  return { name, ...(peers !== undefined && { peers }), ...(device !== undefined && { dev: device }) };
 }
 
 function withCommon(command: Command): Command {

@@ -4,6 +4,7 @@ import { type Ipv6, isLinkLocal } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import { serviceAddresses } from '../../model/network/services/service-addresses.ts';
 import type { AssignedPeer, AttachmentPeers } from '../../protocol/documents/node-assignment.ts';
 import type { PlacedPort } from '../ports/port-record.ts';
 import type { HoldingRecord } from './holding-record.ts';
@@ -21,15 +22,20 @@ export interface NetworkHolder extends NodePlace {
   readonly machine: MachineWord;
   /** Where the node says that its VTEPs are, by network. */
   readonly vteps: HoldingRecord['vteps'];
+  /** The network is served there. */
+  readonly serves: boolean;
   /** The ports that host0 has placed there. */
   readonly ports: readonly Pick<PlacedPort, 'mac' | 'tap' | 'addresses'>[];
 }
 
 /** The peers of a network. A node whose VTEP the others cannot reach is none: it has not told where that VTEP is, for example. */
 export function assignedPeers(network: Network | undefined, holders: readonly NetworkHolder[]): AttachmentPeers {
-  const peers = holders.flatMap(({ machine, name, underlay: seen, vteps, ports }) => {
+  const peers = holders.flatMap(({ machine, name, underlay: seen, vteps, ports, serves }) => {
     const underlay = network && vtepOf(network, vteps?.[network.id] ?? seen);
-    return underlay === undefined ? [] : [{ machine, name, underlay, ...guestsOf(ports) }];
+    if (network === undefined || underlay === undefined) return [];
+    const { macs, ...guests } = guestsOf(ports);
+    const servers = serves ? [serviceAddresses(network, machine).mac] : [];
+    return [{ machine, name, underlay, macs: [...servers, ...macs], ...guests }];
   });
   return { kind: 'assigned', peers };
 }

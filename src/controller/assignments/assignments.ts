@@ -82,6 +82,7 @@ export class Assignments implements HealthSource {
       ...input,
       network: (id) => this.#index.network(id),
       holdersOf: (id) => this.#index.holdersOf(id),
+      serves: (id, machine) => this.#index.reasonsOf(machine, id).includes('service'),
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
     });
@@ -229,15 +230,10 @@ export class Assignments implements HealthSource {
     );
   }
 
-  /** How a service is on a node; undefined while the node has not told. @param id as the node was given the service */
-  serviceState(machine: MachineWord, id: string): ObjectStatus | undefined {
-    return this.reports.stateOf(machine, 'service', id);
-  }
-
   /** All nodes that have had a channel, each with whether its channel stands. */
   get nodes(): readonly (SpannedNode & { readonly isReached: boolean })[] {
-    const known = [...(this.#holdings?.keys() ?? [])];
-    return known.map((machine) => ({ ...this.#spanned(machine), isReached: this.#reached.has(machine) }));
+    const known = this.#holdings?.keys() ?? [];
+    return Array.from(known, (machine) => ({ ...this.#spanned(machine), isReached: this.#reached.has(machine) }));
   }
 
   /** The name of a node, for people. */
@@ -311,9 +307,7 @@ export class Assignments implements HealthSource {
   }
 
   #servicesChanged(): void {
-    if (this.#holdings === undefined) return;
-    const machines = this.#machines();
-    this.#refresh(new Set([...machines].flatMap((machine) => this.#derive(machine))), [], machines);
+    for (const machine of this.#machines()) this.#rolesChanged(machine);
   }
 
   #rolesChanged(machine: MachineWord): void {

@@ -17,6 +17,8 @@ export interface PeerListsInput {
   readonly placeOf: (machine: MachineWord) => NodePlace | undefined;
   /** Where a node says that its VTEPs are, by network. */
   readonly vtepsOf: (machine: MachineWord) => HoldingRecord['vteps'];
+  /** Whether a node serves a network. */
+  readonly serves: (network: NetworkId, machine: MachineWord) => boolean;
   /** The ports that host0 has placed. */
   readonly ports: Pick<PortBook, 'in'>;
   /** host0's underlay address as a node at `viewer` reaches it. */
@@ -64,12 +66,18 @@ export class PeerLists {
   }
 
   #compose(id: NetworkId, host0: Ipv4): AttachmentPeers {
-    const { network, holdersOf, placeOf, vtepsOf } = this.#input;
+    const { network, holdersOf, placeOf, vtepsOf, serves } = this.#input;
     const ports = Map.groupBy(this.#input.ports.in(id), ({ machine }) => machine);
     const holders = [...holdersOf(id)].sort().flatMap((machine) => {
       const place = placeOf(machine);
       if (place === undefined) return [];
-      const here = { ...place, machine, vteps: vtepsOf(machine), ports: ports.get(machine) ?? [] };
+      const here = {
+        ...place,
+        machine,
+        vteps: vtepsOf(machine),
+        ports: ports.get(machine) ?? [],
+        serves: serves(id, machine),
+      };
       return [{ ...here, ...(machine === 'host0' && { underlay: host0 }) }];
     });
     return assignedPeers(network(id), holders);

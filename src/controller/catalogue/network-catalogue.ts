@@ -7,10 +7,8 @@
  */
 
 import { networkDifferences } from '../../formats/network/network-differences.ts';
-import { MeshError } from '../../model/error.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
-import { claimedDevices } from '../../model/network/network-conflicts.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
 import { hexNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
@@ -22,10 +20,11 @@ import type {
 } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { PoolMove } from '../pools/pool.ts';
-import { beingDeleted, groupWarning, inUse, notOfStore, notRead, unknownNetwork } from './catalogue-error.ts';
+import { beingDeleted, groupWarning, inUse, notOfStore, notRead, numberTaken } from './catalogue-error.ts';
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
+import { activityOf, calledNetwork, freeActiveId } from './catalogue-views.ts';
 import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
-import type { NetworkRecord } from './network-record.ts';
+import { type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
 import { StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 
@@ -42,6 +41,8 @@ export interface NetworkCatalogueInput extends Omit<StoredNetworksInput, 'onChan
 export interface ChangeOptions {
   /** Says what would be done, and does nothing. */
   readonly dryRun?: boolean;
+  /** The document in the store that the order is. */
+  readonly written?: WrittenDocument;
 }
 
 /** Knows all networks, and changes those of the store. */
@@ -68,7 +69,7 @@ export class NetworkCatalogue implements HealthSource {
     this.#planner = new NetworkPlanner(
       this.#stored,
       () => this.#all,
-      (number) => this.#use.isOrphan?.(number) ?? false,
+      (number) => this.#stored.isSpoilt(number) || (this.#use.isOrphan?.(number) ?? false),
     );
   }
 
@@ -149,24 +150,10 @@ export class NetworkCatalogue implements HealthSource {
    * @throws MESH_NET_UNKNOWN
    */
   find(wanted: string): CatalogueView {
-    const view = this.#called(wanted);
+    const view = calledNetwork(this.#views, wanted);
     const byNode = Map.groupBy(this.#use.ports(view.network.id), ({ node }) => node);
     const holders = Array.from(byNode, ([node, ports]) => ({ node, ports: ports.map((port) => port.interface) }));
     return { ...view, holders };
-  }
-
-  #called(wanted: string): CatalogueView {
-    const views = this.#views;
-    const found =
-      views.find(({ network }) => network.name === wanted) ??
-      views.find(({ network }) =>
-        [network.id, `0x${hexNumber(network.number)}`, ...claimedDevices(network)].includes(wanted),
-      );
-    if (found !== undefined) return found;
-    throw unknownNetwork(
-      wanted,
-      views.map(({ network }) => network),
-    );
   }
 
   /** Makes a network and starts it. @throws MESH_NET_* */
@@ -199,7 +186,7 @@ export class NetworkCatalogue implements HealthSource {
       const { network } = record;
       if (record.activeId !== undefined) return this.#answer('unchanged', network, options);
       mustBeSupported(network);
-      if (!options.dryRun) await this.#stored.put({ ...record, activeId: this.#freeId() });
+      if (!options.dryRun) await this.#stored.put({ ...record, activeId: freeActiveId(this.#stored.records) });
       return this.#answer('started', network, options);
     });
   }
@@ -245,19 +232,36 @@ export class NetworkCatalogue implements HealthSource {
     });
   }
 
+  /** Takes up a document that a person wrote into the store. @throws MESH_NET_*, MESH_USAGE */
+  takeWritten(order: NetworkOrder, written: WrittenDocument): Promise<CatalogueChange> {
+    return this.#inOrder(async () => {
+      const record = this.#stored.records.find(({ network }) => network.number === order.number);
+      if (record === undefined) return await this.#create(order, { written });
+      const { network, from, deleting } = record;
+      if (deleting) throw beingDeleted(network);
+      const isItsOwn = written.key === recordKey(network.number) || written.key === from?.key;
+      if (!isItsOwn) throw numberTaken(String(order.name), network);
+      if (written.modRevision === from?.modRevision) return this.#answer('unchanged', network, {});
+      return await this.#replace(record, order, false, { written });
+    });
+  }
+
+  /** Deletes the networks that were made from documents which are not there any more. */
+  dropWritten(present: ReadonlySet<string>): Promise<void> {
+    return this.#inOrder(async () => {
+      for (const { activeId: _, ...record } of this.#stored.records) {
+        const { from, deleting } = record;
+        if (from !== undefined && !present.has(from.key) && !deleting) {
+          await this.#stored.put({ ...record, deleting: true });
+        }
+      }
+    });
+  }
+
   health(): readonly Finding[] {
-    const refused = [...this.#judgement.refused.values()].map(({ network, error }) =>
+    return [...this.#judgement.refused.values()].map(({ network, error }) =>
       findingOf(error, { object: network.name, severity: 'error' }),
     );
-    const unreadable = this.#stored.unreadable.map((key) =>
-      findingOf(
-        new MeshError('MESH_STATE_DAMAGED', `the document of a network cannot be read: ${key}`, {
-          remedy: 'It is damaged, or of a later version of Meshwork: install that version, or delete the document',
-        }),
-        { object: key, severity: 'error' },
-      ),
-    );
-    return [...refused, ...unreadable];
   }
 
   async close(): Promise<void> {
@@ -272,7 +276,7 @@ export class NetworkCatalogue implements HealthSource {
   get #views(): readonly CatalogueView[] {
     const { refused, inForce } = this.#judgement;
     const activities = new Map<NetworkId, NetworkActivity>();
-    for (const record of this.#stored.records) activities.set(record.network.id, this.#activityOf(record));
+    for (const record of this.#stored.records) activities.set(record.network.id, activityOf(record, this.#use));
     const views = this.#all.map((network): CatalogueView => {
       const refusal = refused.get(network.id);
       if (refusal !== undefined) return { network, activity: { phase: 'refused', error: refusal.error.toJSON() } };
@@ -280,11 +284,6 @@ export class NetworkCatalogue implements HealthSource {
       return { network: inForce.get(network.id) ?? network, activity };
     });
     return views.sort((a, b) => a.network.number - b.network.number);
-  }
-
-  #activityOf({ network, activeId, deleting }: NetworkRecord): NetworkActivity {
-    if (deleting) return { phase: 'deleting', nodes: this.#use.nodes(network.id) ?? [] };
-    return activeId === undefined ? { phase: 'stopped' } : { phase: 'active', id: activeId };
   }
 
   #judge(): void {
@@ -309,7 +308,7 @@ export class NetworkCatalogue implements HealthSource {
     const { network, moves } = this.#planner.create(order);
     mustBeSupported(network, moves);
     if (options.dryRun) undoMoves(moves);
-    else await this.#stored.add({ format: 1, network, activeId: this.#freeId() }, moves);
+    else await this.#put({ format: 1, network, activeId: freeActiveId(this.#stored.records) }, moves, options);
     return this.#answer('created', network, options);
   }
 
@@ -324,20 +323,21 @@ export class NetworkCatalogue implements HealthSource {
     const { network, moves } = this.#planner.change(order, before, isEdit);
     const differences = networkDifferences(before, network);
     if (record.activeId !== undefined && differences.length > 0) mustBeSupported(network, moves);
-    if (options.dryRun || (differences.length === 0 && moves.length === 0)) undoMoves(moves);
-    else await this.#stored.put({ ...record, network }, moves);
+    if (options.dryRun || (differences.length === 0 && moves.length === 0 && options.written === undefined)) {
+      undoMoves(moves);
+    } else await this.#put({ ...record, network }, moves, options);
     return this.#answer(differences.length === 0 ? 'unchanged' : 'changed', network, options, differences);
   }
 
-  /** The lowest number that no active network has. */
-  #freeId(): number {
-    const taken = new Set(this.#stored.records.map(({ activeId }) => activeId));
-    for (let id = 1; ; id++) if (!taken.has(id)) return id;
+  async #put(record: NetworkRecord, moves: readonly PoolMove[], { written }: ChangeOptions): Promise<void> {
+    if (written === undefined) await this.#stored.put(record, moves);
+    else if (written.key === recordKey(record.network.number)) await this.#stored.put(record, moves, written);
+    else await this.#stored.put({ ...record, from: written }, moves);
   }
 
   /** The record of a network that can be changed. @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE */
   #storedOf(wanted: string): NetworkRecord {
-    const { network } = this.#called(wanted);
+    const { network } = calledNetwork(this.#views, wanted);
     const record = this.#stored.records.find(({ network: { id } }) => id === network.id);
     if (record === undefined) throw notOfStore(network);
     if (record.deleting) throw beingDeleted(network);

@@ -1,6 +1,6 @@
 /** A network as the store keeps it, under `/v1/networks/<number in hex>`. */
 import type { Network } from '../../model/network/network.ts';
-import { hexNumber } from '../../model/network/number.ts';
+import { hexNumber, type NetworkNumber } from '../../model/network/number.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { NetworkShape } from '../../protocol/shapes/network-shape.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
@@ -14,9 +14,24 @@ export interface NetworkRecord {
   readonly activeId?: number;
   /** The network was deleted. The record stays until no node has the network, so that the number is not given to another. */
   readonly deleting?: true;
+  /** The document in another place that the network was made from: the network changes and goes with it. */
+  readonly from?: WrittenDocument;
+}
+
+/** A document in the store that a person wrote. */
+export interface WrittenDocument {
+  readonly key: string;
+  /** The revision that last changed the document. */
+  readonly modRevision: number;
 }
 
 const PREFIX = '/v1/networks/';
+
+/** The key of the record of a network. */
+export function recordKey(number: NetworkNumber): string {
+  return PREFIX + hexNumber(number);
+}
+
 /** A network with thousands of reservations has some 500 kB. */
 const RECORD_MAX_LENGTH = 4 * 1024 * 1024;
 
@@ -25,11 +40,14 @@ const NetworkRecordShape: form.Shape<NetworkRecord> = form.object({
   network: NetworkShape,
   activeId: form.exactOptional(form.int(1)),
   deleting: form.exactOptional(form.literal(true)),
+  from: form.exactOptional(form.object({ key: form.string({ max: 256 }), modRevision: form.int(1) })),
 });
 
 /** The form of networks in the store. A record of a later version is none, and is left alone. */
 export const NETWORK_RECORDS: RecordForm<NetworkRecord> = {
   ...jsonRecords(PREFIX, ({ network }) => hexNumber(network.number), NetworkRecordShape, RECORD_MAX_LENGTH),
+  // The number is shown as in the key, for people. What counts is that of the network.
+  print: ({ format, ...rest }) => JSON.stringify({ format, number: `0x${hexNumber(rest.network.number)}`, ...rest }),
   // The services of a network are below its key.
   isName: (name) => !name.includes('/'),
 };

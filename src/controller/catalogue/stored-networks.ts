@@ -11,7 +11,7 @@ import type { Change, Store } from '../../store/store.ts';
 import { NumberPool } from '../pools/number-pool.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
 import { PrefixPool } from '../pools/prefix-pool.ts';
-import { NETWORK_RECORDS, type NetworkRecord } from './network-record.ts';
+import { NETWORK_RECORDS, type NetworkRecord, type WrittenDocument } from './network-record.ts';
 import { NO_BLOCKS, type SubnetBlocks } from './subnet-blocks.ts';
 
 /** Where the networks are, and what is called when they change. */
@@ -79,20 +79,20 @@ export class StoredNetworks {
     return [...this.#table.records];
   }
 
-  /** The keys of records that cannot be read: damaged, or of a later version. Their numbers stay taken. */
-  get unreadable(): readonly string[] {
-    return [...this.#table.spoilt].map((name) => this.#collection.keyOf(name));
+  /** Whether the place of a number has a document that is not a record: the number is given to no other network. */
+  isSpoilt(number: number): boolean {
+    return this.#table.spoilt.has(number.toString(16));
   }
 
-  /** Writes a new record. @throws MESH_STORE_* */
-  async add(record: NetworkRecord, moves: readonly PoolMove[]): Promise<void> {
-    await this.#commit(record.network, 0, this.#collection.put(record), moves);
-  }
-
-  /** Writes a record over the one of the same number. @throws MESH_STORE_* */
-  async put(record: NetworkRecord, moves: readonly PoolMove[] = []): Promise<void> {
+  /**
+   * Writes a record, over the one of the same number if there is one.
+   * @param over the document in its place that is not a record
+   * @throws MESH_STORE_*
+   */
+  async put(record: NetworkRecord, moves: readonly PoolMove[] = [], over?: WrittenDocument): Promise<void> {
     const name = hexNumber(record.network.number);
-    await this.#commit(record.network, this.#table.modRevisionOf(name), this.#collection.put(record), moves);
+    const modRevision = over?.modRevision ?? this.#table.modRevisionOf(name);
+    await this.#commit(record.network, modRevision, this.#collection.put(record), moves);
   }
 
   /** Removes a record, and gives its number, its prefix and its blocks of address pools back. @throws MESH_STORE_* */

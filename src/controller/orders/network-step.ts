@@ -3,7 +3,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import type { Order, StepMade } from '../../protocol/documents/order/order.ts';
+import type { NetworkWish, Order, StepMade } from '../../protocol/documents/order/order.ts';
 import type { NetworkCatalogue } from '../catalogue/network-catalogue.ts';
 import type { StepWork, WorkOutcome } from './step-work.ts';
 
@@ -19,11 +19,11 @@ export class NetworkStep implements StepWork {
   }
 
   words({ wish }: Pick<Order, 'wish'>): string {
-    return `make network ${nameOf(wish)}`;
+    return `make network ${wishOf(wish).name}`;
   }
 
   async check(order: Pick<Order, 'wish' | 'owner'>): Promise<void> {
-    await this.#catalogue.create(networkOf(order), { dryRun: true });
+    await this.#catalogue.create(orderedNetworkOf(order), { dryRun: true });
   }
 
   async do(order: Order): Promise<WorkOutcome> {
@@ -31,7 +31,7 @@ export class NetworkStep implements StepWork {
     const known = this.#madeBy(order);
     if (known !== undefined) return { made: madeOf(known) };
     const { network } = await this.#catalogue.create({
-      ...networkOf(order),
+      ...orderedNetworkOf(order),
       uuid: order.mark,
       labels: { [ORDER_LABEL]: String(order.id) },
     });
@@ -58,14 +58,19 @@ export class NetworkStep implements StepWork {
   }
 }
 
-function nameOf(wish: Order['wish']): string {
-  if (wish.kind !== 'network') throw new TypeError(`an order of the kind ${wish.kind} makes no network`);
-  return wish.name;
+/** The identifier of the network that an order has made; its name where the order has not come so far. */
+export function networkMadeBy({ steps, wish }: Pick<Order, 'steps' | 'wish'>): string {
+  return steps.find(({ kind }) => kind === 'network')?.made.networkid ?? wishOf(wish).name;
 }
 
-function networkOf({ wish, owner }: Pick<Order, 'wish' | 'owner'>): NetworkOrder {
-  const name = nameOf(wish);
-  const { peers, dev } = wish.kind === 'network' ? wish : {};
+function wishOf(wish: Order['wish']): NetworkWish {
+  if (wish.kind === 'vm') throw new TypeError(`an order of the kind ${wish.kind} makes no network`);
+  return wish;
+}
+
+/** The network that an order asks for, without addresses. */
+export function orderedNetworkOf({ wish, owner }: Pick<Order, 'wish' | 'owner'>): NetworkOrder {
+  const { name, peers, dev } = wishOf(wish);
   return {
     name,
     ...(owner !== undefined && { owner }),

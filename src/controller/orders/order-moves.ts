@@ -19,6 +19,7 @@ export type OrderMove =
 /** The steps of each kind of order, in their order. */
 const STEPS: Readonly<Record<OrderWish['kind'], readonly StepKind[]>> = {
   network: ['network'],
+  'ipv6-network': ['network', 'prefix', 'advertisement'],
   vm: ['workload'],
 };
 

@@ -200,6 +200,10 @@ export class OrderRunner {
 
   async #turn(order: Order, error: MeshError): Promise<undefined> {
     await this.#write(order, (now) => turned(now, error.toJSON()));
+    if (error.code === 'MESH_ORDER_CANCELLED') {
+      this.#record(order, 'order cancelled', error.message);
+      return;
+    }
     const message = `order ${order.id} is undone: ${error.message}`;
     this.#input.journal.failure('order refused', error, { message, object: String(order.id) });
   }
@@ -214,7 +218,8 @@ export class OrderRunner {
     const { hooks, journal } = this.#input;
     const { kind, made } = stepOf(order, step);
     const event = `order-${kind}`;
-    const variables = Object.entries(made).map(([name, value]) => [`MESH_${name.toUpperCase()}`, value] as const);
+    const all = order.steps.flatMap((one) => Object.entries(one.made));
+    const variables = all.map(([name, value]) => [`MESH_${name.toUpperCase()}`, value] as const);
     const call = {
       event,
       phase,

@@ -1,5 +1,6 @@
 /** Orders: done once or undone in reverse, whatever hooks do, and wherever host0 is killed. */
 import { describe, expect, test } from 'vitest';
+import { addressPool } from '../../../test/kit/address-book.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { failedHook, type OrderHost0, orderHost0 } from '../../../test/kit/order-host0.ts';
 import { workloadNamed } from '../../../test/kit/workloads.ts';
@@ -142,6 +143,39 @@ describe('an order', () => {
     await settle();
     expect(orders.show(1).state).toBe('undone');
     expect(orders.health()).toEqual([]);
+  });
+
+  test('of an IPv6 network takes a prefix, and waits until the routers announce it', async () => {
+    const { orders, addresses, catalogue, routers, hooks, settle, clock } = await host0(new MemoryStore());
+    const order: OrderRequest = { wish: { kind: 'ipv6-network', name: 'blue' } };
+    await expect(orders.create(order)).rejects.toMatchObject({ code: expect.stringContaining('MESH_IPAM_') });
+    await addresses.createPool(addressPool());
+    routers.why = 'node1: radvd has not been heard';
+    await orders.create(order);
+    await clock.pass(20_000);
+    expect(orders.show(1)).toMatchObject({
+      state: 'running',
+      waits: { step: 2, why: 'node1: radvd has not been heard' },
+    });
+    expect(catalogue.find('blue').network.subnets.map(({ cidr }) => cidr)).toEqual(['2001:db8::/64']);
+    routers.why = undefined;
+    await settle();
+    expect(orders.show(1).steps.map(({ kind, made }) => [kind, made.prefix ?? made.service ?? made.network])).toEqual([
+      ['network', 'blue'],
+      ['prefix', '2001:db8::/64'],
+      ['advertisement', 'ra'],
+    ]);
+    expect(hooks.calls.at(-1)?.env).toMatchObject({ MESH_NETWORK: 'blue', MESH_PREFIX: '2001:db8::/64' });
+    await orders.cancel(1);
+    await settle();
+    expect([orders.show(1).state, catalogue.views(), [...routers.announced]]).toEqual(['undone', [], []]);
+    expect(addresses.list().map(({ state }) => state)).toEqual(['resting']);
+    expect(await addresses.check()).toEqual([]);
+    expect(hooks.words.slice(-3)).toEqual([
+      'order-advertisement undo blue',
+      'order-prefix undo blue',
+      'order-network undo blue',
+    ]);
   });
 
   test('of a workload starts it once', async () => {

@@ -1,10 +1,11 @@
 /** What a node is told of a service: the record, with the parts of the network that the service needs. Pure. */
 import { createHash } from 'node:crypto';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { ipv6WithSuffix } from '../../model/address/ipv6.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { RaService } from '../../model/network/services/ra.ts';
-import type { AdvertisedPrefix } from '../../protocol/documents/service/assigned-ra.ts';
-import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
+import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
+import type { AdvertisedPrefix, AssignedRa } from '../../protocol/documents/service/assigned-ra.ts';
+import type { KnownService } from '../../protocol/documents/service/assigned-service.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /**
@@ -17,25 +18,37 @@ const PREFERRED_SEC = 3_600;
 const VALID_SEC = 7_200;
 const DIGEST_HEX = 16;
 
-/** The prefixes that routers of the network advertise: guests form addresses in a /64 alone (RFC 4862 §5.5.3). */
-export function prefixesOf({ subnets }: Pick<Network, 'subnets'>): readonly Ipv6Cidr[] {
-  return subnets.flatMap(({ cidr, ra }) => (isPrefix(cidr) && ra !== false ? [cidr] : []));
-}
+/** Where DNS64 listens, in the first /64 of its network. */
+const DNS64_SUFFIX = '0000000000006464';
 
-function isPrefix(cidr: string): cidr is Ipv6Cidr {
-  return cidr.includes(':') && cidr.endsWith('/64');
-}
-
-/** What each node that serves is given of a service. */
-export function assignedService(network: Network, record: ServiceRecord): AssignedService {
-  return assignedRa(network, record.service, record);
-}
-
-function assignedRa(
+/**
+ * What each node that serves is given of a service.
+ * @param active the router that has what exists once in the network
+ */
+export function assignedService(
   network: Network,
-  service: RaService,
-  { announced = [], removing }: ServiceRecord,
-): AssignedService {
+  record: ServiceRecord,
+  active: MachineWord | undefined,
+): KnownService {
+  const { service, removing } = record;
+  if (service.kind === 'ra') return assignedRa(network, service, record);
+  const guests = prefixesOf(network);
+  const router = active === undefined || removing === true ? {} : { active };
+  if (service.kind === 'nat64') {
+    const { prefix, device, address, length, gateway, block } = service;
+    const maps = service.maps.map(({ ipv4, ipv6 }) => ({ ipv4, ipv6 }));
+    const outside = { device, address, length, ...(gateway !== undefined && { gateway }), block, maps };
+    const content = { ...router, guests, prefix, ...outside };
+    return { kind: 'nat64', id: idOf(network, 'nat64', content), ...content };
+  }
+  const [first] = guests;
+  const { prefix, forwarders } = service;
+  const at = first === undefined ? {} : { address: ipv6WithSuffix(first, DNS64_SUFFIX) };
+  const content = { ...router, ...at, guests, prefix, forwarders };
+  return { kind: 'dns64', id: idOf(network, 'dns64', content), ...content };
+}
+
+function assignedRa(network: Network, service: RaService, { announced = [], removing }: ServiceRecord): AssignedRa {
   const now = new Set(removing === true ? [] : prefixesOf(network));
   const prefixes = announced.map((prefix): AdvertisedPrefix => {
     if (!now.has(prefix)) return { prefix, validSec: 0, preferredSec: 0 };

@@ -1,13 +1,14 @@
 /** The services of networks as the store has them, in memory, and what each node is given of them. */
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { ServiceKind } from '../../model/network/services/network-service.ts';
 import { ROUTER_ROLE } from '../../model/network/services/service-nodes.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
+import type { AssignedService, KnownService } from '../../protocol/documents/service/assigned-service.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
 import { RecordTable } from '../../store/record-table.ts';
@@ -24,21 +25,30 @@ export interface ServiceBookInput {
   readonly journal: Journal;
   /** The networks that nodes can be given. An unchanged network is the same object as before. */
   readonly networks: () => readonly Network[];
+  /** The router of a network that has what exists once. Absent: there is none. */
+  readonly activeOf?: (network: Network['number']) => MachineWord | undefined;
+}
+
+interface Composed {
+  readonly network: Network;
+  readonly active: MachineWord | undefined;
+  readonly service: KnownService;
 }
 
 /** Keeps the records. */
 export class ServiceBook implements GivenServices, HealthSource {
   readonly #collection: Collection<ServiceRecord>;
   readonly #table: RecordTable<ServiceRecord>;
-  readonly #networks: ServiceBookInput['networks'];
+  readonly #input: ServiceBookInput;
   readonly #changes = new Signal<void>();
   /** Emits when a record has changed, and when all were read. */
   readonly changes: Subscribable<void> = this.#changes;
   /** What was composed of a record and its network, until one of them is another. */
-  readonly #composed = new WeakMap<ServiceRecord, { readonly network: Network; readonly service: AssignedService }>();
+  readonly #composed = new WeakMap<ServiceRecord, Composed>();
 
-  private constructor({ store, clock, journal, networks }: ServiceBookInput) {
-    this.#networks = networks;
+  private constructor(input: ServiceBookInput) {
+    const { store, clock, journal } = input;
+    this.#input = input;
     this.#collection = new Collection(store, SERVICE_RECORDS);
     this.#table = new RecordTable({
       collection: this.#collection,
@@ -54,6 +64,11 @@ export class ServiceBook implements GivenServices, HealthSource {
     const book = new ServiceBook(input);
     await book.#table.start();
     return book;
+  }
+
+  /** Has nodes told again: another router is the active one of a network. */
+  routersChanged(): void {
+    this.#changes.emit();
   }
 
   get revision(): number {
@@ -87,7 +102,7 @@ export class ServiceBook implements GivenServices, HealthSource {
 
   servedBy(node: SpannedNode): readonly NetworkId[] {
     const served = new Set(this.records.filter((record) => serves(record, node)).map(({ network }) => network));
-    return this.#networks().flatMap(({ id, number }) => (served.has(number) ? [id] : []));
+    return this.#input.networks().flatMap(({ id, number }) => (served.has(number) ? [id] : []));
   }
 
   on(network: Network, node: SpannedNode): readonly AssignedService[] {
@@ -97,11 +112,12 @@ export class ServiceBook implements GivenServices, HealthSource {
   }
 
   /** What the nodes that serve are given of a service. The same object until the service or its network is another. */
-  assigned(network: Network, record: ServiceRecord): AssignedService {
+  assigned(network: Network, record: ServiceRecord): KnownService {
     const known = this.#composed.get(record);
-    if (known?.network === network) return known.service;
-    const service = assignedService(network, record);
-    this.#composed.set(record, { network, service });
+    const active = this.#input.activeOf?.(network.number);
+    if (known?.network === network && known.active === active) return known.service;
+    const service = assignedService(network, record, active);
+    this.#composed.set(record, { network, active, service });
     return service;
   }
 

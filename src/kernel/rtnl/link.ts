@@ -26,6 +26,7 @@ const IFLA_PROTINFO = 12;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_AF_SPEC = 26;
+const IFLA_NET_NS_FD = 28;
 const IFLA_GROUP = 27;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
@@ -62,6 +63,9 @@ const NO_LINK_LOCAL_LEARNING = 1 << 0;
 
 const IFLA_BRPORT_LEARNING = 8;
 const IFLA_BRPORT_FLUSH = 21;
+const IFLA_MACVLAN_MODE = 1;
+/** Packets between links on one lower link do not leave the machine (linux/if_link.h). */
+const MACVLAN_MODE_BRIDGE = 4;
 const NOTHING = new Uint8Array();
 const IFLA_BRPORT_LOCKED = 39;
 
@@ -80,9 +84,13 @@ export function writeLinkAdd(writer: MessageWriter, link: LinkAdd): void {
   if (link.mtuBytes !== undefined) writer.attributeU32(IFLA_MTU, link.mtuBytes);
   if (link.group !== undefined) writer.attributeU32(IFLA_GROUP, link.group);
   if (link.master !== undefined) writer.attributeLink(IFLA_MASTER, link.master);
+  if (link.lower !== undefined) writer.attributeLink(IFLA_LINK, link.lower);
+  if (link.netnsFd !== undefined) writer.attributeU32(IFLA_NET_NS_FD, link.netnsFd);
   writer.nested(IFLA_LINKINFO, () => {
     writer.attributeText(IFLA_INFO_KIND, link.kind);
-    const { peer, vxlan, bridge } = link;
+    const { peer, vxlan, bridge, lower } = link;
+    if (lower !== undefined)
+      writer.nested(IFLA_INFO_DATA, () => writer.attributeU32(IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE));
     if (vxlan !== undefined) writer.nested(IFLA_INFO_DATA, () => writeVxlan(writer, vxlan));
     if (bridge !== undefined) writer.nested(IFLA_INFO_DATA, () => writeBridge(writer, bridge));
     if (peer !== undefined) {
@@ -203,6 +211,15 @@ export function writeLinkDelete(writer: MessageWriter, link: string): void {
   writer.changesName();
   writeLinkHeader(writer);
   writer.attributeText(IFLA_IFNAME, link);
+  writer.end();
+}
+
+/** Writes one message that moves a link into another namespace. */
+export function writeLinkMove(writer: MessageWriter, link: string, netnsFd: number): void {
+  writer.begin(RTM_NEWLINK, NLM_F_REQUEST);
+  writer.changesName();
+  writeLinkHeader(writer, link);
+  writer.attributeU32(IFLA_NET_NS_FD, netnsFd);
   writer.end();
 }
 

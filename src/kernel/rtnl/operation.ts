@@ -45,7 +45,7 @@ export interface LinkChange {
 export type KernelOperation =
   | {
       readonly do: 'link-add';
-      readonly kind: 'bridge' | 'vxlan' | 'veth';
+      readonly kind: 'bridge' | 'vxlan' | 'veth' | 'macvlan';
       readonly name: string;
       readonly mac?: Mac;
       readonly mtuBytes?: number;
@@ -56,9 +56,15 @@ export type KernelOperation =
       readonly bridge?: BridgeAttributes;
       /** veth: name of the other end. */
       readonly peer?: string;
+      /** macvlan: name of the link that it is on. Links on one lower link reach each other. */
+      readonly lower?: string;
+      /** The namespace that the link is made in, which an open file stands for. Absent: that of the socket. */
+      readonly netnsFd?: number;
     }
   | { readonly do: 'link-set'; readonly link: string; readonly change: LinkChange }
   | { readonly do: 'link-delete'; readonly link: string }
+  /** Moves a link into another network namespace, which an open file stands for. It loses its master and its addresses. */
+  | { readonly do: 'link-move'; readonly link: string; readonly netnsFd: number }
   /** Deletes every link of the group in one message. */
   | { readonly do: 'group-delete'; readonly group: number }
   | {
@@ -78,6 +84,8 @@ export type KernelOperation =
       readonly table?: number;
       readonly gateway?: Ipv4 | Ipv6;
       readonly link?: string;
+      /** Packets there are refused, and go nowhere. */
+      readonly blackhole?: true;
       readonly protocol: number;
     }
   /** Adds or deletes an IPv4 rule for UDP packets. */

@@ -3,7 +3,7 @@ import { MeshError } from '../../model/error.ts';
 import { MessageWriter } from '../netlink/message-writer.ts';
 import { writeAddress } from './address.ts';
 import { writeFdb } from './fdb.ts';
-import { writeGroupDelete, writeLinkAdd, writeLinkDelete, writeLinkSet } from './link.ts';
+import { writeGroupDelete, writeLinkAdd, writeLinkDelete, writeLinkMove, writeLinkSet } from './link.ts';
 import { writeNeighbour } from './neighbour.ts';
 import type { KernelOperation } from './operation.ts';
 import { writeRoute } from './route.ts';
@@ -59,6 +59,9 @@ function write(writer: MessageWriter, operation: KernelOperation): void {
     case 'link-delete':
       writeLinkDelete(writer, operation.link);
       break;
+    case 'link-move':
+      writeLinkMove(writer, operation.link, operation.netnsFd);
+      break;
     case 'group-delete':
       writeGroupDelete(writer, operation.group);
       break;
@@ -93,6 +96,7 @@ export function operationObject(operation: KernelOperation): string {
       return `${operation.kind} ${operation.name}`;
     case 'link-set':
     case 'link-delete':
+    case 'link-move':
       return operation.link;
     case 'group-delete':
       return String(operation.group);

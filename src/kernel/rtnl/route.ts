@@ -28,6 +28,7 @@ const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RT_SCOPE_NOWHERE = 255;
 const RTN_UNICAST = 1;
+const RTN_BLACKHOLE = 6;
 const RTM_F_LOOKUP_TABLE = 0x1000;
 /** A route that the kernel cached for one destination; not a configured one. */
 const RTM_F_CLONED = 0x200;
@@ -62,9 +63,10 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   writer.u8(headerTable(table));
   writer.u8(route.protocol);
   // IPv4 needs the scope LINK for a destination without gateway. A delete with scope NOWHERE matches any scope.
-  const scope = family === AF_INET && route.gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  const isLocal = family === AF_INET && route.gateway === undefined && !route.blackhole;
+  const scope = isLocal ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   writer.u8(replace ? scope : RT_SCOPE_NOWHERE);
-  writer.u8(replace ? RTN_UNICAST : 0);
+  writer.u8(!replace ? 0 : route.blackhole ? RTN_BLACKHOLE : RTN_UNICAST);
   writer.u32(0);
   if (length > 0) writer.attributeIp(RTA_DST, address);
   if (route.gateway !== undefined) writer.attributeIp(RTA_GATEWAY, route.gateway);

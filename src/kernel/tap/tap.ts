@@ -16,6 +16,7 @@ const TUNSETPERSIST = 0x400454cb;
 const TUNGETIFF = 0x800454d2;
 const SIOCSIFHWADDR = 0x8924;
 const ARPHRD_ETHER = 1;
+const IFF_TUN = 0x0001;
 const IFF_TAP = 0x0002;
 const IFF_PERSIST = 0x0800;
 const IFF_NO_PI = 0x1000;
@@ -46,6 +47,20 @@ export function makeTap(name: string, { mac, ...place }: TapPlace & { readonly m
     if (mac !== undefined) setMac(fd, name, mac);
     // The kernel takes the value of the argument itself, not what it points to.
     if (libc.ioctlValue(fd, TUNSETPERSIST, 1) < 0) throw failed('keep the tap', name);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Makes a tun device that stays until it is deleted: a process reads and writes its packets, without Ethernet headers.
+ * @throws MESH_KERNEL_FOREIGN_DEVICE when a device of this name exists
+ * @throws MESH_KERNEL_REFUSED
+ */
+export function makeTun(name: string, place: TapPlace = {}): void {
+  const fd = attach(name, IFF_TUN | IFF_TUN_EXCL, 'make the tun', place);
+  try {
+    if (libc.ioctlValue(fd, TUNSETPERSIST, 1) < 0) throw failed('keep the tun', name);
   } finally {
     closeSync(fd);
   }

@@ -5,7 +5,6 @@ import { AddressBook } from '../../controller/ipam/address-book.ts';
 import { AddressOrders } from '../../controller/ipam/address-orders.ts';
 import { addIpamMetrics } from '../../controller/ipam/ipam-metrics.ts';
 import { NetworkBlocks } from '../../controller/ipam/network-blocks.ts';
-import type { AllocatorQuestion } from '../../controller/ipam/outside-requests.ts';
 import type { PortBook } from '../../controller/ports/port-book.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import { ipRange, rangeHolds } from '../../model/address/ip-range.ts';
@@ -13,7 +12,7 @@ import type { Clock } from '../../model/clock.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { runHook } from '../../services/hook/run-hook.ts';
+import { askAllocatorIn } from '../../services/hook/allocators.ts';
 import type { Store } from '../../store/store.ts';
 
 /** What host0 has before its address management. */
@@ -38,22 +37,12 @@ export interface Host0Addresses {
 export async function openAddresses(input: Host0AddressesInput): Promise<Host0Addresses> {
   const { paths, registry } = input;
   const ending = new AbortController();
-  // Those of an earlier life that still run are ended with its hooks.
-  const recordDirectory = join(paths.run, 'hooks');
-  const ask = async (allocator: string, question: AllocatorQuestion) => {
-    const { answer } = await runHook({
-      path: join(paths.hooks, 'allocators', allocator),
-      event: `ipam-${question.operation}`,
-      object: question.pool.name,
-      phase: question.operation === 'allocate' ? 'before' : 'after',
-      document: question,
-      // The executable need not have a Node of its own.
-      env: { MESH_NODE: process.execPath },
-      recordDirectory,
-      signal: ending.signal,
-    });
-    return answer;
-  };
+  const ask = askAllocatorIn({
+    directory: join(paths.hooks, 'allocators'),
+    // Those of an earlier life that still run are ended with its hooks.
+    recordDirectory: join(paths.run, 'hooks'),
+    signal: ending.signal,
+  });
   const book = await AddressBook.open({ ...input, ask });
   return {
     blocks: new NetworkBlocks(book),

@@ -14,7 +14,9 @@ import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
 import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
+import { AddressMaps } from '../../controller/services/address-maps.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
+import { ServiceOrders } from '../../controller/services/service-orders.ts';
 import { MoveNotes } from '../../controller/workloads/move-notes.ts';
 import { adoptWorkload } from '../../controller/workloads/workload-adoption.ts';
 import { WorkloadBook } from '../../controller/workloads/workload-book.ts';
@@ -47,6 +49,10 @@ export interface Host0Assignments {
   readonly ports: PortOrders;
   readonly portBook: PortBook;
   readonly workloads: WorkloadOrders;
+  /** The services of networks. */
+  readonly services: ServiceOrders;
+  /** The IPv4 addresses of virtual machines. */
+  readonly addressMaps: AddressMaps;
   /** Between which nodes multicast passes. */
   readonly multicast: MulticastWatch;
   /** host0's own agent, as it is asked by the routes of a channel. */
@@ -74,14 +80,17 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   });
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
-  const services = await ServiceBook.open({ ...input, networks });
+  const serviceBook = await ServiceBook.open({
+    ...{ ...input, networks },
+    activeOf: (number) => routers.activeOf(number),
+  });
   const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
   const routers = await ActiveRouters.open({
     ...input,
-    networks: () => routedNetworks(networks(), services.records, roles, nodeCalled),
+    networks: () => routedNetworks(networks(), serviceBook.records, roles, nodeCalled),
   });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services, routers },
+    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services: serviceBook, routers },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
@@ -93,7 +102,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
-  for (const source of [services.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
+  routers.changes.subscribe(() => serviceBook.routersChanged());
+  for (const source of [serviceBook.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
@@ -111,6 +121,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const parts = { book: workloadBook, reports, notes, newWord };
   const workloadParts = { ...parts, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
   addWorkloadMetrics(input.registry, () => orders.list());
   return {
     assignments,
@@ -118,9 +129,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     ports,
     portBook: book,
     workloads: orders,
+    services,
+    addressMaps: new AddressMaps({
+      ...{ services: serviceBook, networks, ports: book },
+      workload: (name) => workloadBook.find(name),
+    }),
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, services, routers, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
@@ -128,6 +144,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     close: () => {
       ownNode.close();
       services.close();
+      serviceBook.close();
       routers.close();
       assignments.close();
     },

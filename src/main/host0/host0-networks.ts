@@ -1,6 +1,7 @@
 /** Composes where host0's networks come from: the catalogue in the store, and the files of a directory. */
 import { join } from 'node:path';
-import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import { NetworkCatalogue, type NetworkCatalogueInput } from '../../controller/catalogue/network-catalogue.ts';
+import { WrittenNetworks } from '../../controller/catalogue/written-networks.ts';
 import type { Controller } from '../../controller/controller.ts';
 import { NetworkDirectory } from '../../disk/network-directory.ts';
 import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
@@ -16,12 +17,19 @@ export interface Host0NetworksInput {
   readonly journal: Journal;
   readonly mirror: LiveMirror;
   readonly catalogue: NetworkCatalogue;
+  readonly written: WrittenNetworks;
   readonly controller: Controller;
 }
 
+/** Opens the catalogue, and what takes up the documents that people write into the store. @throws MESH_STORE_BROKEN */
+export async function openCatalogue(input: NetworkCatalogueInput) {
+  const catalogue = await NetworkCatalogue.open(input);
+  return { catalogue, written: new WrittenNetworks({ ...input, catalogue }) };
+}
+
 /** Reads the network files, and follows them: files go into the catalogue, and meshes from there into the controller. */
-export async function followNetworks(input: Host0NetworksInput): Promise<NetworkDirectory> {
-  const { paths, clock, journal, mirror, catalogue, controller } = input;
+export async function followNetworks(input: Host0NetworksInput): Promise<{ close(): Promise<void> }> {
+  const { paths, clock, journal, mirror, catalogue, written, controller } = input;
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
     stateFile: join(paths.state, 'networks.accepted.json'),
@@ -37,5 +45,12 @@ export async function followNetworks(input: Host0NetworksInput): Promise<Network
   });
   await directory.start(() => underlayPrefixes(mirror, directory.current.networks));
   await catalogue.makeMain();
-  return directory;
+  controller.addHealthOf(written);
+  await written.start();
+  return {
+    close: async () => {
+      written.close();
+      await directory.close();
+    },
+  };
 }

@@ -2,13 +2,17 @@
 import { join } from 'node:path';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Controller } from '../../controller/controller.ts';
+import type { AddressOrders } from '../../controller/ipam/address-orders.ts';
+import { AdvertisementStep } from '../../controller/orders/advertisement-step.ts';
 import { KeptRecords } from '../../controller/orders/kept-records.ts';
 import { NetworkStep } from '../../controller/orders/network-step.ts';
 import { addOrderMetrics } from '../../controller/orders/order-metrics.ts';
 import { ORDER_RECORDS, OWNER_RECORDS } from '../../controller/orders/order-records.ts';
 import { Orders } from '../../controller/orders/orders.ts';
+import { PrefixStep } from '../../controller/orders/prefix-step.ts';
 import { WorkloadStep } from '../../controller/orders/workload-step.ts';
 import { Owners } from '../../controller/owners/owners.ts';
+import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -19,12 +23,14 @@ import type { Store } from '../../store/store.ts';
 
 /** What host0 has before its orders. */
 export interface Host0OrdersInput {
-  readonly paths: Paths;
   readonly store: Store;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly registry: Registry;
   readonly catalogue: NetworkCatalogue;
+  readonly hooks: Hooks;
+  readonly addresses: AddressOrders;
+  readonly services: ServiceOrders;
   readonly workloads: WorkloadOrders;
   readonly controller: Pick<Controller, 'addHealthOf'>;
 }
@@ -38,20 +44,34 @@ export interface Host0Orders {
   close(): Promise<void>;
 }
 
-/** Reads owners and orders, and ends the hooks that a host0 that was killed has left running. @throws MESH_STORE_BROKEN, MESH_PROCESS_NOT_ENDED */
-export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> {
-  const { paths, store, journal, registry, catalogue, workloads, controller } = input;
-  const env = { MESH_ROOT: paths.root, MESH_HOST0_DIR: paths.host0 };
-  const hooks = new Hooks({ directory: paths.hooks, recordDirectory: join(paths.run, 'hooks'), env });
+/**
+ * Opens the hooks, and ends those that a host0 that was killed has left running, with its outside allocators. Before anything of this
+ * process runs one.
+ * @throws MESH_PROCESS_NOT_ENDED
+ */
+export async function openHooks({ root, host0, hooks: directory, run }: Paths, journal: Journal): Promise<Hooks> {
+  const env = { MESH_ROOT: root, MESH_HOST0_DIR: host0 };
+  const hooks = new Hooks({ directory, recordDirectory: join(run, 'hooks'), env });
   const ended = await hooks.endLeftOver();
   if (ended > 0) journal.record({ kind: 'hooks ended', level: 'warning', message: `${ended} hooks were left running` });
+  return hooks;
+}
+
+/** Reads owners and orders. @throws MESH_STORE_BROKEN */
+export async function openOrders(input: Host0OrdersInput): Promise<Host0Orders> {
+  const { store, registry, catalogue, addresses, services, workloads, controller } = input;
   const records = {
     owners: await KeptRecords.open(store, OWNER_RECORDS),
     orders: await KeptRecords.open(store, ORDER_RECORDS),
   };
-  const works = { network: new NetworkStep(catalogue), workload: new WorkloadStep(workloads) };
-  const orders = new Orders({ ...input, ...records, works, hooks });
-  const owners = new Owners({ ...input, owners: records.owners, orders, hooks });
+  const works = {
+    network: new NetworkStep(catalogue),
+    prefix: new PrefixStep(addresses, catalogue),
+    advertisement: new AdvertisementStep(services),
+    workload: new WorkloadStep(workloads),
+  };
+  const orders = new Orders({ ...input, ...records, works });
+  const owners = new Owners({ ...input, owners: records.owners, orders });
   controller.addHealthOf(orders);
   addOrderMetrics(registry, () => orders.list());
   return {

@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { expect, test } from 'vitest';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
-import { isIpv6 } from './ipv6.ts';
+import { isIpv6Text } from './ipv6.ts';
 
 test.each([
   '::',
@@ -16,7 +16,7 @@ test.each([
   '::ffff:192.0.2.1',
   '1:2:3:4:5:6:192.0.2.1',
 ])('%s is an address', (text) => {
-  expect([isIpv6(text), isIPv6(text)]).toEqual([true, true]);
+  expect([isIpv6Text(text), isIPv6(text)]).toEqual([true, true]);
 });
 
 test.each([
@@ -40,11 +40,11 @@ test.each([
   ' ::1',
   '[::1]',
 ])('%j is none', (text) => {
-  expect([isIpv6(text), isIPv6(text)]).toEqual([false, false]);
+  expect([isIpv6Text(text), isIPv6(text)]).toEqual([false, false]);
 });
 
 test('an address with a zone is none, which Node takes', () => {
-  expect([isIpv6('fe80::1%eth0'), isIPv6('fe80::1%eth0')]).toEqual([false, true]);
+  expect([isIpv6Text('fe80::1%eth0'), isIPv6('fe80::1%eth0')]).toEqual([false, true]);
 });
 
 test('texts of the same pieces are addresses as for Node', () => {
@@ -61,8 +61,8 @@ test('texts of the same pieces are addresses as for Node', () => {
       pick(random, ['1', 'f00d', '', '0']),
     ).join(':');
     for (const each of [text, grouped]) {
-      if (isIpv6(each) !== (isIPv6(each) && !each.includes('%'))) wrong.push(each);
-      if (isIpv6(each)) addresses++;
+      if (isIpv6Text(each) !== (isIPv6(each) && !each.includes('%'))) wrong.push(each);
+      if (isIpv6Text(each)) addresses++;
     }
   }
   expect(wrong).toEqual([]);

@@ -2,10 +2,12 @@
  * Each field of the model has an effect that a test proves, or is refused when a network starts. A new field fails here until one
  * of the two is so.
  */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { networkOfType, vxlanType } from '../../../test/kit/networks.ts';
 import { parseIpv4, parseIpv4Cidr } from '../address/ipv4.ts';
+import type { Ipv6Cidr } from '../address/ipv6.ts';
 import { ipv6Subnet, parseIpv6 } from '../address/ipv6.ts';
 import type { Shape } from '../form.ts';
 import type { Network } from './network.ts';
@@ -85,6 +87,10 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
   'hostAddress(derived).key': { file: 'src/model/network/member.test.ts' },
   'hostAddress(derived).prefix': { file: 'src/agent/loop/plan.test.ts' },
   'subnets[].cidr': addressing('another subnet changes in place'),
+  'subnets[].ra': {
+    file: 'src/controller/services/service-orders.test.ts',
+    title: 'routers advertise the /64 subnets, but for those that say no',
+  },
   'subnets[].hostAddress': {
     file: 'src/controller/pools/host-addresses.test.ts',
     title: 'another subnet brings other addresses, and given addresses are those of host0',
@@ -95,7 +101,6 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
 /** The fields that are refused when a network starts, with a network that has one. */
 const REFUSED: Readonly<Record<string, Network>> = {
   'subnets[].dhcp': dhcp,
-  'subnets[].ra': withSubnet({ ra: true }),
   'subnets[].localPtr': withSubnet({ localPtr: true }),
   'subnets[].tftp': withSubnet({ tftp: { root: '/srv' } }),
   routes: route,
@@ -172,7 +177,10 @@ test.each(Object.entries(REFUSED))('%s is refused', (name, network) => {
 
 test('a network with addresses is not refused, nor one whose subnets are for its guests alone', () => {
   expect(unsupportedError(blue)).toBeUndefined();
+  // Its services announce the subnets.
   expect(unsupportedParts({ ...blue, hostAddress: { kind: 'none' } })).toEqual([]);
+  const derived = { kind: 'derived', key: '1', prefix: 'fd42::/64' as Ipv6Cidr } as const;
+  expect(unsupportedParts({ ...blue, hostAddress: derived })).toMatchObject([{ path: 'subnets' }]);
   const { bridge: _, ...foreign } = { ...blue, type: { kind: 'foreign-bridge', name: 'virbr0' } as const };
   expect(unsupportedParts(foreign)).toMatchObject([{ path: 'hostAddress' }]);
 });

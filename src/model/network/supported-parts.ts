@@ -13,7 +13,7 @@ interface UnsupportedPart {
   readonly remedy: string;
 }
 
-const SERVICES = ['dhcp', 'ra', 'localPtr', 'tftp'] as const;
+const SERVICES = ['dhcp', 'localPtr', 'tftp'] as const;
 const LIMITS = ['binding', 'isolation', 'bandwidth', 'vlan', 'trust'] as const;
 const LEAVE_OUT = 'Leave the part out';
 
@@ -38,12 +38,23 @@ export function unsupportedError(network: Network): MeshError | undefined {
   );
 }
 
-function ofSubnets({ subnets, routes }: Network): UnsupportedPart[] {
+function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[] {
+  // Without host addresses, the subnets are those that services of the network announce and serve.
+  const isUsed = hostAddress.kind !== 'derived';
   return [
     ...subnets.flatMap((subnet, index) => {
       const services = SERVICES.filter((service) => subnet[service] !== undefined && subnet[service] !== false);
       return services.map((service) => ({ path: `subnets.${index}.${service}`, remedy: LEAVE_OUT }));
     }),
+    ...(subnets.length > 0 && !isUsed
+      ? [
+          {
+            path: 'subnets',
+            remedy:
+              'Choose the hostAddress none, for services, or given or per-node: nodes then have addresses in the subnets',
+          },
+        ]
+      : []),
     ...(routes.length > 0 ? [{ path: 'routes', remedy: LEAVE_OUT }] : []),
   ];
 }

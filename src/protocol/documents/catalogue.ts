@@ -41,6 +41,13 @@ export interface CatalogueView {
   readonly multicast?: MulticastView;
 }
 
+/** A document of a network that a person wrote into the store, and that host0 does not take up. */
+export interface RefusedDocument {
+  /** Where it is in the store. */
+  readonly key: string;
+  readonly error: ErrorDocument;
+}
+
 /**
  * What is wanted of a network: the parts of its document that are named, as JSON. host0 fills in the others. A document of
  * `mesh network show --json` is such an order, too. Beside the parts of a network an order may have `prefix`: a /64 for the nodes

@@ -26,6 +26,8 @@ export interface Paths {
   readonly state: string;
   /** Directory of files that must not survive a reboot. */
   readonly run: string;
+  /** The network namespaces of the networks that a node serves, by their names. */
+  readonly netns: string;
   /** The directories of emulators, by the ids of their workloads. */
   readonly machines: string;
   /** The cache of disk images. */
@@ -59,6 +61,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     etcdConf: join(root, 'etc/meshwork/etcd.conf'),
     state: join(root, 'var/lib/meshwork'),
     run,
+    netns: join(run, 'netns'),
     machines: join(run, 'vm'),
     images: join(root, 'var/lib/meshwork/disks/images'),
     volumes: join(root, 'var/lib/meshwork/disks/volumes'),

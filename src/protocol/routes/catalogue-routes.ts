@@ -1,6 +1,6 @@
 /** Routes of host0's control socket: the catalogue of networks. */
 import type { ErrorCode } from '../../model/error.ts';
-import { CatalogueChangeShape, CatalogueViewShape } from '../shapes/catalogue-shapes.ts';
+import { CatalogueChangeShape, CatalogueViewShape, RefusedDocumentShape } from '../shapes/catalogue-shapes.ts';
 import * as form from '../shapes/form.ts';
 import { NETWORKS_MAX } from '../shapes/parts.ts';
 import { document, list, nameShape, type RouteTable, SwitchShape } from './route.ts';
@@ -35,6 +35,10 @@ export const CATALOGUE_ROUTES = {
   'GET /v1/catalogue': {
     summary: 'Lists the networks of the catalogue, each with its definition and whether it is active.',
     answer: list(CatalogueViewShape, NETWORKS_MAX),
+  },
+  'GET /v1/refused-documents': {
+    summary: 'Lists the documents of networks in the store that are not taken up, each with the reason.',
+    answer: list(RefusedDocumentShape, NETWORKS_MAX),
   },
   'GET /v1/catalogue/{name}': {
     summary: 'Gives one network of the catalogue, by its name, number or identifier.',

@@ -4,6 +4,7 @@ import * as form from '../shapes/form.ts';
 import { NETWORKS_MAX, NetworkIdShape } from '../shapes/parts.ts';
 import { NetworkStateShape } from '../shapes/state-shape.ts';
 import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
+import { ADDRESS_ROUTES } from './address-routes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { CONSOLE_ROUTES } from './console-routes.ts';
@@ -17,6 +18,7 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { SERVICE_ROUTES } from './service-routes.ts';
 import { WORKLOAD_ROUTES } from './workload-routes.ts';
 
 /** The states of all networks of one machine. */
@@ -35,6 +37,8 @@ export const CONTROL_ROUTES = {
   },
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
+  ...SERVICE_ROUTES,
+  ...ADDRESS_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,
   ...PORT_ROUTES,

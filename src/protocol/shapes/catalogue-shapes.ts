@@ -1,5 +1,11 @@
 /** The forms of what host0 tells of its catalogue of networks. */
-import type { CatalogueChange, CatalogueView, MulticastView, NetworkActivity } from '../documents/catalogue.ts';
+import type {
+  CatalogueChange,
+  CatalogueView,
+  MulticastView,
+  NetworkActivity,
+  RefusedDocument,
+} from '../documents/catalogue.ts';
 import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
 import { ErrorShape, NodeNameShape, TextShape } from './parts.ts';
@@ -36,6 +42,9 @@ export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   ),
   multicast: form.droppable(MulticastViewShape),
 });
+
+/** The form of a document that is not taken up. */
+export const RefusedDocumentShape: form.Shape<RefusedDocument> = form.object({ key: TextShape, error: ErrorShape });
 
 /** The form of the answer to a change. */
 export const CatalogueChangeShape: form.Shape<CatalogueChange> = form.object({

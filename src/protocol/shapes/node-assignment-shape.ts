@@ -24,6 +24,7 @@ import {
   type NodeOrphan,
   type NodeStatus,
   type ObjectKind,
+  type ObjectState,
   type ObjectStatus,
   type RefusedFrames,
   type UnchangedAttachment,
@@ -235,6 +236,18 @@ function unsupportedObject(kind: ObjectKind, value: unknown): UnsupportedObject 
   const why = type === undefined ? 'has a form' : `is of the kind ${JSON.stringify(type)}`;
   return { kind, id: document.id, why: `${why}, which this version of Meshwork does not know` };
 }
+
+/** How an object is, without the object. */
+export const StateShape: form.Shape<ObjectState> = form.variants('state', [
+  form.object({ state: form.literal('ready') }),
+  form.object({ state: form.literal('pending'), why: TextShape, ageSec: form.int(0) }),
+  form.object({
+    state: form.literal('failed'),
+    code: form.mapped(form.string(), errorCodeOf),
+    message: TextShape,
+    remedy: TextShape,
+  }),
+]);
 
 const ObjectFields = {
   kind: ObjectKindShape,

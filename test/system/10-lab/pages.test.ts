@@ -27,8 +27,8 @@ afterAll(async () => {
   typist.close();
 });
 
-function typed(page: string, command: ShownCommand | undefined): Promise<string> {
-  return typist.type(page, command);
+function typed(page: string, command: ShownCommand | undefined, host?: string): Promise<string> {
+  return typist.type(page, command, host);
 }
 
 test('the tutorial, from its lab to the last network', async () => {
@@ -59,17 +59,25 @@ test.each([
   ['mesh network', 'docs/networks.md', 'host0'],
   ['mesh port', 'docs/assignments.md', 'host0'],
   ['mesh node role', 'docs/assignments.md', 'host0'],
+  ['mesh', 'docs/addresses.md', 'host0'],
   ['mesh node orphans', 'docs/assignments.md', 'host0'],
 ])('%s … prints what %s shows, on %s', async (begin, page, host) => {
   const shown = shownCommands(pageOf(page)).filter(({ text }) => text.startsWith(begin));
   expect(shown).not.toEqual([]);
   for (const { line, text, answer } of shown) {
     const there = text.replace('/run/meshwork', '$MESH_ROOT/run/meshwork');
-    await typed(page, {
-      line,
-      text: `mesh lab exec ${host} -- sh -c '${there}'`,
-      answer: ELSEWHERE.includes(page) ? [] : answer,
-    });
+    await typed(page, { line, text: there, answer: ELSEWHERE.includes(page) ? [] : answer }, host);
+  }
+});
+
+test('the commands of docs/orders.md, from a pool to the demo, with the example hook', async () => {
+  const page = 'docs/orders.md';
+  const examples = new URL('../../../docs/examples/', import.meta.url).pathname;
+  for (const command of shownCommands(pageOf(page))) {
+    const there = command.text
+      .replace('/usr/share/doc/meshwork/docs/examples/', examples)
+      .replaceAll(/(?<= )\/host0\//g, '$MESH_ROOT/host0/');
+    await typed(page, { ...command, text: there }, 'host0');
   }
 });
 

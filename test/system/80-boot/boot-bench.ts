@@ -13,9 +13,15 @@ import type { Host0Status, NodeView } from '../../../src/protocol/documents/view
 import { request } from '../../../src/protocol/http/http.ts';
 import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { nodeOptionsOf } from '../../../src/services/process/node-options.ts';
-import { isRunning, type ProcessMark, signalProcess } from '../../../src/services/process/process-mark.ts';
+import {
+  isRunning,
+  type ProcessMark,
+  processMarkOf,
+  signalProcess,
+} from '../../../src/services/process/process-mark.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { readUnit } from '../60-package/unit-file.ts';
+import { retainedKbOf } from '../retained-memory.ts';
 import { until } from '../until.ts';
 
 /** host0 runs with the capabilities of its packaged service. */
@@ -229,10 +235,10 @@ export class BootHost {
     return this.#ask('GET', '/v1/nodes') as Promise<NodeView[]>;
   }
 
-  /** The resident memory of a process. */
-  memoryKb(program: 'host0' | 'agent'): number {
-    const status = readFileSync(`/proc/${this.#running.get(program)?.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+  /** What a process holds on to. */
+  retainedKb(program: 'host0' | 'agent'): Promise<number> {
+    const pid = this.#running.get(program)?.pid;
+    return retainedKbOf(pid === undefined ? undefined : processMarkOf(pid), this.netns);
   }
 
   /** Waits until the segment of a NIC is as wanted. @param what for the error */

@@ -73,16 +73,25 @@ function tapMac(guest: Mac): Mac {
   return `${guest.startsWith('fe') ? 'fa' : 'fe'}${rest}` as Mac;
 }
 
-/** The rules for the frames that enter a network (`portRules`). @param device name of the network's VXLAN device */
+/**
+ * The rules for the frames that enter a network (`portRules`).
+ * @param device name of the network's VXLAN device
+ * @param servicePort the device behind which the network's servers are: routers, which may send what no guest may
+ */
 export function portRulesPart(
   network: BridgedNetwork,
   own: NodeAddresses,
   device: string | undefined,
   ports: DesiredInput['ports'],
+  servicePort: string | undefined,
 ): Part {
+  const server = { network: network.id, plugged: false, unplugging: false } as const;
   return {
     key: 'port rules',
-    inputs: [network, ports],
-    build: () => ({ rules: [portRules(network, own, device, ports)] }),
+    inputs: [network, ports, servicePort],
+    build: () => {
+      const all = servicePort === undefined ? ports : [...ports, { ...server, link: servicePort }];
+      return { rules: [portRules(network, own, device, all)] };
+    },
   };
 }

@@ -27,7 +27,7 @@ export const LEARNED_MAX = 3 * MEMBERS_MAX;
 export function bridgeParts(
   { network, hostAddresses }: NetworkAttachment,
   _: unknown,
-  { node, ports }: NetworkContext,
+  { node, ports, servicePort }: NetworkContext,
 ): Part[] {
   if (!hasBridge(network)) return [];
   const own = nodeAddresses(network, node.machine);
@@ -35,7 +35,7 @@ export function bridgeParts(
     ...ownBridgeParts(network, own, hostAddresses, ports.length > 0),
     portPart(network.id, network.bridge, ports),
     ...tapParts(network, network.bridge.name, ports),
-    portRulesPart(network, own, undefined, ports),
+    portRulesPart(network, own, undefined, ports, servicePort),
   ];
 }
 

@@ -26,7 +26,7 @@ const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
 export function vxlanParts(
   attachment: NetworkAttachment,
   type: VxlanType,
-  { node, ports, link }: NetworkContext,
+  { node, ports, link, servicePort }: NetworkContext,
 ): Part[] {
   const context = vxlanContext(attachment.network, type, node, { link, ports });
   const answers = knowsNeighbours(attachment.peers);
@@ -45,7 +45,7 @@ export function vxlanParts(
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge, ports),
     ...tapParts(network, network.bridge.name, ports),
-    portRulesPart(network, own, type.device, ports),
+    portRulesPart(network, own, type.device, ports, servicePort),
   ];
 }
 

@@ -3,6 +3,8 @@
  * `/v1/networks/<number in hex>/services/<kind>`. A kind is a file beside this one, and a row here.
  */
 import * as form from '../../form.ts';
+import { type Dns64Service, Dns64ServiceShape } from './dns64.ts';
+import { type Nat64Service, Nat64ServiceShape } from './nat64.ts';
 import { type RaService, RaServiceShape } from './ra.ts';
 
 /** All kinds of services that a network can have. A version that does not carry one out refuses the kind. */
@@ -12,13 +14,17 @@ export const SERVICE_KINDS = ['ra', 'dhcp4', 'dhcp6', 'dns', 'nat44', 'nat64', '
 export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
 /** What exists once in a network: it is on the active router alone. */
-export const SINGLE_KINDS: readonly ServiceKind[] = ['nat44', 'nat64'];
+export const SINGLE_KINDS: readonly ServiceKind[] = ['nat44', 'nat64', 'dns64'];
 
 /** One service of a network, as it is wanted. */
-export type NetworkService = RaService;
+export type NetworkService = RaService | Nat64Service | Dns64Service;
 
 /** The kinds that this version carries out. */
-export const SERVED_KINDS: readonly NetworkService['kind'][] = ['ra'];
+export const SERVED_KINDS: readonly NetworkService['kind'][] = ['ra', 'nat64', 'dns64'];
 
 /** The form of a service in documents. */
-export const NetworkServiceShape: form.Shape<NetworkService> = form.variants('kind', [RaServiceShape]);
+export const NetworkServiceShape: form.Shape<NetworkService> = form.variants('kind', [
+  RaServiceShape,
+  Nat64ServiceShape,
+  Dns64ServiceShape,
+]);

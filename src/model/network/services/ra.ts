@@ -1,7 +1,8 @@
 /** Router advertisements (RFC 4861): each node that serves announces itself and the network's IPv6 /64 subnets. */
 import { Ipv6Shape } from '../../address/address-shapes.ts';
-import type { Ipv6 } from '../../address/ipv6.ts';
+import type { Ipv6, Ipv6Cidr } from '../../address/ipv6.ts';
 import * as form from '../../form.ts';
+import type { Network } from '../network.ts';
 import { NameShape } from '../words.ts';
 import { SERVICE_NODES, type ServiceNodes } from './service-nodes.ts';
 
@@ -24,3 +25,12 @@ export const RaServiceShape = form.object({
   resolvers: form.exactOptional(form.listOf(Ipv6Shape, RESOLVERS_MAX)),
   searchDomains: form.exactOptional(form.listOf(NameShape, RESOLVERS_MAX)),
 });
+
+/** The prefixes that routers of the network advertise: guests form addresses in a /64 alone (RFC 4862 §5.5.3). */
+export function prefixesOf({ subnets }: Pick<Network, 'subnets'>): readonly Ipv6Cidr[] {
+  return subnets.flatMap(({ cidr, ra }) => (isPrefix(cidr) && ra !== false ? [cidr] : []));
+}
+
+function isPrefix(cidr: string): cidr is Ipv6Cidr {
+  return cidr.includes(':') && cidr.endsWith('/64');
+}

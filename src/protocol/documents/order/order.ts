@@ -6,15 +6,20 @@ import type { ErrorDocument } from '../../../model/error.ts';
 import type { Workload } from '../../../model/workload/workload.ts';
 import type { HookFault } from './owner.ts';
 
+/** How a network that is ordered is carried. */
+export interface NetworkWish {
+  readonly name: string;
+  readonly peers?: 'assigned' | 'multicast';
+  /** With multicast: the device of every node that is on the same physical network. */
+  readonly dev?: string;
+}
+
 /** What can be ordered. */
 export type OrderWish =
   /** A network of layer 2: addresses are the affair of those who use it. */
-  | {
-      readonly kind: 'network';
-      readonly name: string;
-      readonly peers?: 'assigned' | 'multicast';
-      readonly dev?: string;
-    }
+  | ({ readonly kind: 'network' } & NetworkWish)
+  /** A network with a /64 of an address pool, which the routers announce. Without a pool: of any. */
+  | ({ readonly kind: 'ipv6-network'; readonly pool?: string } & NetworkWish)
   /** A virtual machine. */
   | { readonly kind: 'vm'; readonly workload: Workload; readonly node?: string };
 
@@ -31,7 +36,7 @@ export const ORDER_STATES = ['running', 'done', 'undoing', 'undone'] as const;
 export const STEP_STATES = ['waiting', 'asking', 'doing', 'made', 'done', 'undoing', 'undone'] as const;
 
 /** The kinds of steps. Each is the name of an event for hooks, too: `order-network`. */
-export const STEP_KINDS = ['network', 'workload'] as const;
+export const STEP_KINDS = ['network', 'prefix', 'advertisement', 'workload'] as const;
 
 /** One of `STEP_KINDS`. */
 export type StepKind = (typeof STEP_KINDS)[number];

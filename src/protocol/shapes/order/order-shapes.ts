@@ -55,14 +55,16 @@ export const OwnerRequestShape: form.Shape<OwnerRequest> = form.object({
   description: form.exactOptional(LineShape),
 });
 
+const NETWORK_FIELDS = {
+  name: NameShape,
+  peers: form.exactOptional(form.oneOf(['assigned', 'multicast'])),
+  dev: form.exactOptional(DeviceShape),
+} as const;
+
 /** What is ordered. */
 const WishShape: form.Shape<OrderWish> = form.variants('kind', [
-  form.object({
-    kind: form.literal('network'),
-    name: NameShape,
-    peers: form.exactOptional(form.oneOf(['assigned', 'multicast'])),
-    dev: form.exactOptional(DeviceShape),
-  }),
+  form.object({ kind: form.literal('network'), ...NETWORK_FIELDS }),
+  form.object({ kind: form.literal('ipv6-network'), ...NETWORK_FIELDS, pool: form.exactOptional(NameShape) }),
   form.object({
     kind: form.literal('vm'),
     workload: WorkloadShape,

@@ -1,0 +1,226 @@
+/**
+ * What a node runs for the networks that it serves: for each a space, and in it a server for each service. A server counts as ready
+ * when it has been heard doing its work: a packet socket on the network's bridge hears what guests hear.
+ */
+import { join } from 'node:path';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import type { Clock } from '../../model/clock.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber, type NetworkId } from '../../model/network/number.ts';
+import { serviceAddresses, servicePort } from '../../model/network/services/service-addresses.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
+import type { AssignedService, KnownService } from '../../protocol/documents/service/assigned-service.ts';
+import type { Launcher } from '../../services/process/launcher.ts';
+import { isSameAdvertisement } from '../../services/radvd/advertisement-frame.ts';
+import { radvdConf } from '../../services/radvd/radvd-conf.ts';
+import { radvdProcess } from '../../services/radvd/radvd-process.ts';
+import type { NodeAssignments } from '../assignment/node-assignments.ts';
+import { refusedState, type StateNow } from '../assignment/object-state.ts';
+import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
+import type { NodeService } from '../desired/parts/service.ts';
+import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { spaceKey } from '../items/space/space-item.ts';
+import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
+import { nat64Server, spaceExtras } from './nat64-server.ts';
+
+/** What servers need of their node. */
+export interface NetworkServersInput {
+  readonly machine: MachineWord;
+  readonly clock: Clock;
+  readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
+  readonly directories: {
+    /** The files that servers read. All files below are the agent's. */
+    readonly files: string;
+    /** Files of this boot, such as pid files. */
+    readonly run: string;
+    /** The named namespaces. */
+    readonly netns: string;
+  };
+  readonly openEar: OpenEar;
+}
+
+/** The agent, as far as it tells of bridges. */
+export interface BridgesOfAgent {
+  readonly cache: Pick<KernelTables, 'linkNamed'>;
+  readonly linkChanges: Subscribable<void>;
+  readonly reconciler: { readonly passes: Subscribable<unknown> };
+}
+
+/** What the planner makes items of. */
+export interface ServedNetworks {
+  readonly spaces: readonly ServiceSpace[];
+  readonly servers: readonly NodeService[];
+}
+
+/** A network that this node serves. */
+interface Served {
+  readonly space: ServiceSpace;
+  /** A service without a server has nothing to do on this node. */
+  readonly services: ReadonlyMap<AssignedService, NodeService | undefined>;
+}
+
+/** A prefix of 64 bits, as every link-local address has. */
+const LINK_LOCAL_LENGTH = 64;
+
+/** Plans the servers of a node, and tells how they are. */
+export class NetworkServers {
+  readonly #input: NetworkServersInput;
+  /** Emits when a server may be otherwise. */
+  readonly #changes = new Signal<void>();
+  #served: ReadonlyMap<NetworkId, Served> = new Map();
+  readonly #ears = new Map<NetworkId, AdvertisementEar>();
+  readonly #known = new WeakMap<
+    Network,
+    Map<string, { readonly given: readonly AssignedService[]; readonly served: Served }>
+  >();
+
+  constructor(input: NetworkServersInput) {
+    this.#input = input;
+  }
+
+  /** The spaces and servers for these attachments. Unchanged ones are the same objects as before. */
+  plan(attachments: readonly NodeAttachment[]): ServedNetworks {
+    const served = new Map<NetworkId, Served>();
+    for (const { network, services } of attachments) {
+      if (!hasBridge(network) || !services.some(isKnown)) continue;
+      served.set(network.id, this.#serve(network, services));
+    }
+    this.#served = served;
+    const all = [...served.values()];
+    return {
+      spaces: all.map(({ space }) => space),
+      servers: all.flatMap(({ services }) => [...services.values()].filter((server) => server !== undefined)),
+    };
+  }
+
+  /** Listens on the bridges of an agent, from before a server sends its first advertisement there, and tells how servers are. */
+  runBeside(agent: BridgesOfAgent, assignments: Pick<NodeAssignments, 'serveWith' | 'changed'>): void {
+    assignments.serveWith(this);
+    this.#changes.subscribe(() => assignments.changed());
+    agent.linkChanges.subscribe(() => this.#look(agent.cache));
+    agent.reconciler.passes.subscribe(() => this.#look(agent.cache));
+  }
+
+  #look(cache: BridgesOfAgent['cache']): void {
+    const linkNamed = (name: string) => cache.linkNamed(name);
+    for (const [id, ear] of this.#ears) {
+      const space = this.#served.get(id)?.space;
+      const link = space === undefined ? undefined : linkNamed(space.bridge);
+      if (space !== undefined && link?.index === ear.link && ear.mac === space.mac && !ear.isDeaf) continue;
+      ear.close();
+      this.#ears.delete(id);
+    }
+    for (const [id, { space }] of this.#served) {
+      const link = linkNamed(space.bridge);
+      if (this.#ears.has(id) || link === undefined) continue;
+      const { clock, openEar } = this.#input;
+      const onChange = () => this.#changes.emit();
+      this.#ears.set(id, new AdvertisementEar({ link: link.index, mac: space.mac, clock, openEar, onChange }));
+    }
+  }
+
+  /** How a service is. */
+  stateOf(network: Network, service: KnownService): StateNow {
+    const services = this.#served.get(network.id)?.services;
+    if (services?.has(service) !== true) return pending('the server has not been planned yet');
+    const plan = services.get(service);
+    // Another router has what exists once.
+    if (plan === undefined) return { state: 'ready' };
+    const { launcher } = this.#input;
+    const { name } = plan.process;
+    const error = launcher.errorOf(name);
+    if (error !== undefined) return refusedState(error);
+    const running = launcher.running(name);
+    if (running === undefined || !running.ready) return pending(`${plan.process.title} has not started yet`);
+    if (service.kind !== 'ra') return { state: 'ready' };
+    const heard = this.#ears.get(network.id)?.heard;
+    if (heard === undefined) return pending('no router advertisement of this node has been heard on its bridge yet');
+    if (!isSameAdvertisement(heard, service.advertisement))
+      return pending('the last router advertisement of this node was not of this revision');
+    return { state: 'ready' };
+  }
+
+  close(): void {
+    for (const ear of this.#ears.values()) ear.close();
+    this.#ears.clear();
+  }
+
+  #serve(network: BridgedNetwork, given: readonly AssignedService[]): Served {
+    const byServices = this.#known.get(network) ?? new Map();
+    this.#known.set(network, byServices);
+    const key = given.map(({ id }) => id).join(' ');
+    const known = byServices.get(key);
+    // The same content may come as another object, after a restart of host0.
+    if (known?.given === given) return known.served;
+    const space = known?.served.space ?? spaceOf(network, given, this.#input);
+    const services = new Map(
+      given
+        .filter(isKnown)
+        .map((service): [AssignedService, NodeService | undefined] => [
+          service,
+          known?.served.services
+            .values()
+            .find((server: NodeService | undefined) => server?.process.name === nameOf(network, service)) ??
+            this.#server(network, service, space),
+        ]),
+    );
+    const served = { space, services };
+    byServices.clear();
+    byServices.set(key, { given, served });
+    return served;
+  }
+
+  #server(network: BridgedNetwork, service: KnownService, space: ServiceSpace): NodeService | undefined {
+    const { machine, directories } = this.#input;
+    const { files, run } = directories;
+    const name = nameOf(network, service);
+    const configFile = join(files, `${name}.conf`);
+    const needs = [spaceKey(space.name)];
+    if (service.kind !== 'ra')
+      return nat64Server(network, service, machine, { name, netns: space.path, configFile, run, needs });
+    const pidFile = join(run, `${name}.pid`);
+    return {
+      network: network.id,
+      process: radvdProcess({ name, network: network.name, netns: space.path, configFile, pidFile }),
+      // radvd refuses a file that others may write.
+      files: [{ path: configFile, content: radvdConf(SPACE_LINK, service.advertisement), mode: 0o644, read: 'signal' }],
+      needs,
+    };
+  }
+}
+
+function nameOf({ number }: Network, { kind }: KnownService): string {
+  return `${{ ra: 'radvd', nat64: 'tayga', dns64: 'unbound' }[kind]}-${hexNumber(number)}`;
+}
+
+function spaceOf(
+  network: BridgedNetwork,
+  services: readonly AssignedService[],
+  { machine, directories }: NetworkServersInput,
+): ServiceSpace {
+  const { addresses, ...extras } = spaceExtras(network, services, machine);
+  const hex = hexNumber(network.number);
+  const { mac, linkLocal } = serviceAddresses(network, machine);
+  const name = `meshwork-${hex}`;
+  return {
+    network: network.id,
+    name,
+    path: join(directories.netns, name),
+    port: servicePort(network),
+    bridge: network.bridge.name,
+    mac,
+    mtuBytes: network.mtuBytes,
+    addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }, ...addresses],
+    ...extras,
+  };
+}
+
+function isKnown(service: AssignedService): service is KnownService {
+  return service.kind !== 'other';
+}
+
+function pending(why: string): StateNow {
+  return { state: 'pending', why };
+}

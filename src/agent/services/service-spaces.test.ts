@@ -1,0 +1,142 @@
+/** Spaces of services in a real kernel: made, put right, and removed without a rest. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { kernelOfEachTest } from '../../../test/kit/kernel-of-each-test.ts';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { inside, ip } from '../../../test/kit/namespaces.ts';
+import { isNamedNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
+import { inNetns } from '../../kernel/netns.ts';
+import { parseIpv6 } from '../../model/address/ipv6.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import type { NetworkId } from '../../model/network/number.ts';
+import { itemMap } from '../items/item.ts';
+import { processItem } from '../items/process.ts';
+import type { ServiceSpace } from '../items/space/service-space.ts';
+import { spaceItem } from '../items/space/space-item.ts';
+import { ServiceSpaces } from './service-spaces.ts';
+
+const present = kernelOfEachTest();
+let directory: string;
+let clock: ManualClock;
+let spaces: ServiceSpaces;
+let space: ServiceSpace;
+
+beforeEach(() => {
+  directory = join(mkdtempSync(join(tmpdir(), 'mw-spaces-')), 'netns');
+  clock = new ManualClock();
+  const { path } = present().netns;
+  spaces = new ServiceSpaces({ directory, clock, home: path });
+  ip(path, 'link add brff01 type bridge', 'link set brff01 up');
+  space = {
+    network: 'net-ff01' as NetworkId,
+    name: 'meshwork-ff01',
+    path: join(directory, 'meshwork-ff01'),
+    port: 'sff01',
+    bridge: 'brff01',
+    mac: parseMac('02:11:22:33:44:55'),
+    mtuBytes: 1_430,
+    addresses: [{ address: parseIpv6('fe80::ff01'), length: 64 }],
+  };
+});
+
+afterEach(async () => {
+  await spaces.close();
+  if (existsSync(directory)) for (const name of readdirSync(directory)) removeNamedNetns(join(directory, name));
+  rmSync(join(directory, '..'), { recursive: true });
+});
+
+const home = () => present().netns.path;
+const within = (...words: readonly string[]) => inside(space.path, ...words);
+
+/** How the space differs from what is wanted; undefined where it is not there. */
+async function flaws(): Promise<readonly string[] | undefined> {
+  const [item] = await spaces.observe(itemMap([spaceItem(space)]));
+  return item?.kind === 'space' ? item.flaws : undefined;
+}
+
+test('a space is a namespace that routes, with one link to the bridge', async () => {
+  expect(await flaws()).toBeUndefined();
+  await spaces.make(space);
+  expect(await flaws()).toEqual([]);
+  const [link] = JSON.parse(within('ip', '-j', '-d', 'address', 'show', 'eth0'));
+  expect(link).toMatchObject({ address: space.mac, mtu: 1_430, operstate: 'UP', linkinfo: { info_kind: 'veth' } });
+  expect(link.addr_info).toMatchObject([{ local: 'fe80::ff01', prefixlen: 64 }]);
+  const [port] = JSON.parse(inside(home(), 'ip', '-j', 'link', 'show', 'sff01'));
+  expect(port).toMatchObject({ master: 'brff01', mtu: 1_430, ifalias: 'meshwork:service:net-ff01' });
+  expect(inside(home(), 'ip', '-o', 'address', 'show', 'sff01')).toBe('');
+  expect(within('sysctl', '-n', 'net.ipv6.conf.all.forwarding', 'net.ipv4.ip_forward')).toBe('1\n1\n');
+  // Made again, all stays as it is.
+  await spaces.make(space);
+  expect(JSON.parse(within('ip', '-j', 'link', 'show', 'eth0'))[0].ifindex).toBe(link.ifindex);
+});
+
+test('what others change is seen and put right', async () => {
+  await spaces.make(space);
+  const damages = [
+    () => ip(home(), 'link set sff01 nomaster'),
+    () => ip(home(), 'link set sff01 down'),
+    () => ip(home(), 'link delete sff01'),
+    () => ip(home(), 'link delete brff01', 'link add brff01 type bridge', 'link set brff01 up'),
+    () => within('ip', 'address', 'add', 'fd00::1/64', 'dev', 'eth0'),
+    () => within('ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:01'),
+    () => within('sysctl', '-qw', 'net.ipv6.conf.all.forwarding=0'),
+  ];
+  for (const damage of damages) {
+    damage();
+    // What is inside is looked at again after a while.
+    await clock.pass(31_000);
+    expect(await flaws(), String(damage)).not.toEqual([]);
+    await spaces.make(space);
+    expect(await flaws(), String(damage)).toEqual([]);
+  }
+});
+
+test('a namespace that has lost its name is made again, with a link of its own', async () => {
+  await spaces.make(space);
+  removeNamedNetns(space.path);
+  expect(await flaws()).toBeUndefined();
+  await spaces.make(space);
+  expect(await flaws()).toEqual([]);
+});
+
+test('a space in which a server runs gets its name again, and is the same one', async () => {
+  await spaces.make(space);
+  const index = () => JSON.parse(within('ip', '-j', 'link', 'show', 'eth0'))[0].ifindex;
+  const before = index();
+  const server = inNetns(space.path, () => spawn('sleep', ['600'], { stdio: 'ignore' }));
+  const ended = new Promise((resolve) => server.on('exit', resolve));
+  onTestFinished(async () => {
+    server.kill();
+    await ended;
+  });
+  const spec = { name: 'radvd-ff01', title: 'radvd', argv: ['radvd'], netns: space.path } as const;
+  const desired = itemMap([spaceItem(space), processItem(spec, [])]);
+  // So it is for an agent that a service manager starts in a mount namespace of its own.
+  removeNamedNetns(space.path);
+  spaces.nameAgain(desired, () => undefined);
+  expect(await flaws()).toBeUndefined();
+  spaces.nameAgain(desired, (name) => (name === 'radvd-ff01' ? server.pid : undefined));
+  expect(await flaws()).toEqual([]);
+  expect(index()).toBe(before);
+});
+
+test('a device of another program with the name of the port stays, and is named', async () => {
+  ip(home(), 'link add sff01 type bridge');
+  await expect(spaces.make(space)).rejects.toMatchObject({ code: 'MESH_KERNEL_FOREIGN_DEVICE', object: 'sff01' });
+  expect(inside(home(), 'ip', '-d', 'link', 'show', 'sff01')).toContain('bridge');
+});
+
+test('a space that is not wanted is an item too, and is removed with its link', async () => {
+  await spaces.make(space);
+  expect(await spaces.observe(new Map())).toEqual([
+    { kind: 'space', network: 'net-ff01', name: 'meshwork-ff01', flaws: [] },
+  ]);
+  await spaces.remove(space.name);
+  expect(isNamedNetns(space.path)).toBe(false);
+  expect(readdirSync(directory)).toEqual([]);
+  expect(inside(home(), 'ip', '-o', 'link')).not.toContain('sff01');
+  await spaces.remove(space.name);
+});

@@ -1,0 +1,108 @@
+/** IPv4 addresses of virtual machines: given, refused and taken back. */
+import { expect, test } from 'vitest';
+import { storeNetwork } from '../../../test/kit/networks.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import { MeshError } from '../../model/error.ts';
+import { eui64Address, type Nat64Service } from '../../model/network/services/nat64.ts';
+import type { Subnet } from '../../model/network/subnet.ts';
+import type { PlacedPort } from '../ports/port-record.ts';
+import { AddressMaps } from './address-maps.ts';
+import type { ServiceRecord } from './service-record.ts';
+
+const NAT64: Nat64Service = {
+  kind: 'nat64',
+  prefix: 'fd64:64::/96' as Ipv6Cidr,
+  device: 'eth1',
+  address: '203.0.113.1' as Ipv4,
+  length: 29,
+  block: '203.0.113.0/29' as Ipv4Cidr,
+  maps: [],
+};
+
+const withPrefix = (name: string, number: number) => ({
+  ...storeNetwork(name, number),
+  subnets: [{ cidr: `fd00:${number.toString(16)}::/64` } as Subnet],
+});
+
+/** host0 with `blue`, which has NAT64; `red`, which has addresses alone; and `pure`, which has neither. Each has VMs. */
+function host0() {
+  const [blue, red, pure] = [withPrefix('blue', 0x1001), withPrefix('red', 0x1002), storeNetwork('pure', 0x1003)];
+  const vms: Readonly<Record<string, typeof pure | undefined>> = {
+    ...{ web: blue, db: blue, mail: red, wire: pure, new: undefined },
+    ...Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, blue])),
+  };
+  const names = Object.keys(vms);
+  const ports = names.flatMap((name, number) => {
+    const network = vms[name]?.id;
+    return network === undefined
+      ? []
+      : [{ id: `${number}`, network, mac: parseMac(`02:00:00:00:00:0${number.toString(16)}`) } as PlacedPort];
+  });
+  const records = new Map<number, ServiceRecord>([
+    [blue.number, { format: 1, network: blue.number, service: NAT64 }],
+    [red.number, { format: 1, network: red.number, service: { kind: 'ra' } }],
+  ]);
+  const maps = new AddressMaps({
+    services: {
+      get records() {
+        return [...records.values()];
+      },
+      find: ({ number }) => records.get(number),
+      put: async (record) => void records.set(record.network, record),
+    },
+    networks: () => [blue, red, pure],
+    ports: { all: ports },
+    workload: (name) => {
+      if (!names.includes(name)) throw new MeshError('MESH_WORKLOAD_UNKNOWN', `there is no workload ${name}`);
+      return { workload: { name }, ports: vms[name] === undefined ? {} : { lan: `${names.indexOf(name)}` } };
+    },
+  });
+  return { maps };
+}
+
+test('the EUI-64 address is the one of RFC 4291, appendix A', () => {
+  expect(eui64Address('2001:db8:1::/64' as Ipv6Cidr, parseMac('02:00:00:00:10:01'))).toBe(
+    '2001:db8:1::ff:fe00:1001',
+  );
+  expect(eui64Address('fe80::/64' as Ipv6Cidr, parseMac('34:56:78:9a:bc:de'))).toBe('fe80::3656:78ff:fe9a:bcde');
+});
+
+test('a machine gets the next free address, or the wanted one, and keeps it', async () => {
+  const { maps } = host0();
+  const web = { vm: 'web', network: 'blue', ipv4: '203.0.113.2', ipv6: 'fd00:1001::ff:fe00:0' };
+  expect(await maps.map('web', undefined)).toEqual(web);
+  expect(await maps.map('web', undefined)).toEqual(web);
+  expect(await maps.map('db', '203.0.113.4' as Ipv4)).toMatchObject({ ipv4: '203.0.113.4' });
+  expect(maps.list().map(({ vm, ipv4 }) => `${vm} ${ipv4}`)).toEqual(['web 203.0.113.2', 'db 203.0.113.4']);
+  expect(await maps.map('web', '203.0.113.3' as Ipv4)).toMatchObject({ ipv4: '203.0.113.3' });
+  expect(await maps.unmap('203.0.113.4')).toMatchObject({ vm: 'db' });
+  expect(maps.list()).toHaveLength(1);
+});
+
+test('all at once, machines get distinct addresses until none is left', async () => {
+  const { maps } = host0();
+  const got = await Promise.allSettled(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => maps.map(name, undefined)));
+  const given = got.flatMap((one) => (one.status === 'fulfilled' ? [one.value.ipv4] : []));
+  expect(given).toEqual(['203.0.113.2', '203.0.113.3', '203.0.113.4', '203.0.113.5', '203.0.113.6']);
+  expect(got.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'MESH_ADDRESS_MAPPED' } });
+});
+
+test('what cannot be is refused with the reason', async () => {
+  const { maps } = host0();
+  await maps.map('db', '203.0.113.4' as Ipv4);
+  for (const [vm, ipv4, code, says] of [
+    ['nobody', undefined, 'MESH_WORKLOAD_UNKNOWN', 'nobody'],
+    ['new', undefined, 'MESH_ADDRESS_UNMAPPABLE', 'no port yet'],
+    ['wire', undefined, 'MESH_ADDRESS_UNMAPPABLE', 'networks without addresses: pure'],
+    ['mail', undefined, 'MESH_ADDRESS_UNMAPPABLE', 'has NAT64: red'],
+    ['web', '198.51.100.1', 'MESH_ADDRESS_UNMAPPABLE', 'not for the guests'],
+    ['web', '203.0.113.1', 'MESH_ADDRESS_UNMAPPABLE', 'not for the guests'],
+    ['web', '203.0.113.4', 'MESH_ADDRESS_MAPPED', 'taken by db'],
+  ] as const) {
+    const refused = expect.objectContaining({ code, message: expect.stringContaining(says) });
+    await expect(maps.map(vm, ipv4 as Ipv4 | undefined), says).rejects.toEqual(refused);
+  }
+  await expect(maps.unmap('web')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+});

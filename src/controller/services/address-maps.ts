@@ -1,0 +1,182 @@
+/**
+ * IPv4 addresses of virtual machines: each is in the document of the NAT64 of the machine's network. Two machines never have one
+ * address, and a change that another has overtaken is refused, since the document is compared when it is written.
+ */
+import { type Ipv4, ipv4FromNumber, ipv4Length, ipv4ToNumber, parseIpv4 } from '../../model/address/ipv4.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import { type AddressMap, eui64Address, isForGuests, type Nat64Service } from '../../model/network/services/nat64.ts';
+import { prefixesOf } from '../../model/network/services/ra.ts';
+import type { AddressMapView } from '../../protocol/documents/service/address-map-view.ts';
+import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import type { PortBook } from '../ports/port-book.ts';
+import type { ServiceBook } from './service-book.ts';
+import type { ServiceRecord } from './service-record.ts';
+
+/** Where maps are found and kept. */
+export interface AddressMapsInput {
+  readonly services: Pick<ServiceBook, 'records' | 'find' | 'put'>;
+  readonly networks: () => readonly Network[];
+  readonly ports: Pick<PortBook, 'all'>;
+  /** @throws MESH_WORKLOAD_UNKNOWN */
+  readonly workload: (name: string) => {
+    readonly workload: { readonly name: string };
+    readonly ports: Readonly<Record<string, string>>;
+  };
+}
+
+/** The NAT64 of a network, with its record. */
+interface Translated {
+  readonly network: Network;
+  readonly record: ServiceRecord;
+  readonly service: Nat64Service;
+}
+
+/** Changes maps, one after the other. */
+export class AddressMaps {
+  readonly #input: AddressMapsInput;
+  readonly #mutex = new KeyedMutex<'maps'>();
+
+  constructor(input: AddressMapsInput) {
+    this.#input = input;
+  }
+
+  /** All maps, in the order of their addresses. */
+  list(): readonly AddressMapView[] {
+    const views = this.#translated().flatMap(({ network, service }) => service.maps.map((map) => view(network, map)));
+    return views.toSorted((a, b) => (a.ipv4 < b.ipv4 ? -1 : 1));
+  }
+
+  /**
+   * Gives a virtual machine an address, the wanted one or the next free one. Asked again, it has the one that it has.
+   * @throws MESH_WORKLOAD_UNKNOWN, MESH_ADDRESS_UNMAPPABLE, MESH_ADDRESS_MAPPED, MESH_STORE_CONFLICT
+   */
+  map(vm: string, wanted: Ipv4 | undefined): Promise<AddressMapView> {
+    return this.#mutex.take('maps', async () => {
+      const { name, translated, ipv6 } = this.#place(vm);
+      const { network, record, service } = translated;
+      const before = service.maps.find((map) => map.vm === name);
+      if (before !== undefined && before.ipv6 === ipv6 && (wanted === undefined || wanted === before.ipv4))
+        return view(network, before);
+      const map = { vm: name, ipv4: this.#free(translated, name, wanted), ipv6 };
+      const maps = [...service.maps.filter((other) => other !== before), map];
+      await this.#input.services.put({ ...record, service: { ...service, maps } });
+      return view(network, map);
+    });
+  }
+
+  /** Takes the address of a virtual machine back. @param wanted the machine, or the address @throws MESH_OBJECT_UNKNOWN */
+  unmap(wanted: string): Promise<AddressMapView> {
+    return this.#mutex.take('maps', async () => {
+      const isWanted = ({ vm, ipv4 }: AddressMap) => vm === wanted || ipv4 === wanted;
+      for (const { network, record, service } of this.#translated()) {
+        const map = service.maps.find(isWanted);
+        if (map === undefined) continue;
+        const maps = service.maps.filter((other) => other !== map);
+        await this.#input.services.put({ ...record, service: { ...service, maps } });
+        return view(network, map);
+      }
+      throw new MeshError('MESH_OBJECT_UNKNOWN', `${wanted} has no IPv4 address`, {
+        object: wanted,
+        remedy: 'See `mesh address list`.',
+      });
+    });
+  }
+
+  #translated(): Translated[] {
+    const networks = new Map(this.#input.networks().map((network) => [network.number, network]));
+    return this.#input.services.records.flatMap((record) => {
+      const { service, removing } = record;
+      const network = networks.get(record.network);
+      if (service.kind !== 'nat64' || removing === true || network === undefined) return [];
+      return [{ network, record, service }];
+    });
+  }
+
+  /** The network in which the machine can have an address, and the machine's address there. */
+  #place(vm: string): { readonly name: string; readonly translated: Translated; readonly ipv6: AddressMap['ipv6'] } {
+    const { workload, ports: byCard } = this.#input.workload(vm);
+    const { name } = workload;
+    const own = new Set(Object.values(byCard));
+    const ports = this.#input.ports.all.filter(({ id }) => own.has(id));
+    if (ports.length === 0)
+      throw unmappable(
+        name,
+        `${name} has no port yet`,
+        'Start it once: `mesh workload start NAME`. Its Ethernet address is known then.',
+      );
+    const translated = this.#translated();
+    for (const { network: id, mac } of ports) {
+      const found = translated.find(({ network }) => network.id === id);
+      const [prefix] = found === undefined ? [] : prefixesOf(found.network);
+      if (found !== undefined && prefix !== undefined)
+        return { name, translated: found, ipv6: eui64Address(prefix, mac) };
+    }
+    const networks = this.#input.networks().filter(({ id }) => ports.some((port) => port.network === id));
+    const names = networks.map((network) => network.name).join(', ');
+    const pure = networks.every((network) => prefixesOf(network).length === 0);
+    throw pure
+      ? unmappable(
+          name,
+          `${name} is in networks without addresses: ${names}`,
+          'Give the network a /64 in its subnets, and the service ra: guests give themselves addresses then.',
+        )
+      : unmappable(
+          name,
+          `no network of ${name} has NAT64: ${names}`,
+          'Give it: `mesh network service set NETWORK nat64 …`.',
+        );
+  }
+
+  /** @throws MESH_ADDRESS_MAPPED, MESH_ADDRESS_UNMAPPABLE */
+  #free({ network, service }: Translated, name: string, wanted: Ipv4 | undefined): Ipv4 {
+    const taken = new Map(
+      this.#translated().flatMap((one) => one.service.maps.map((map) => [map.ipv4, map.vm] as const)),
+    );
+    for (const one of this.#translated()) taken.set(one.service.address, `the router of ${one.network.name}`);
+    if (wanted !== undefined) {
+      if (!isForGuests(service, wanted))
+        throw unmappable(
+          name,
+          `${wanted} is not for the guests of ${network.name}`,
+          `Choose one of ${service.block}, or leave --ipv4 out.`,
+        );
+      const holder = taken.get(wanted);
+      if (holder === undefined || holder === name) return wanted;
+      throw new MeshError('MESH_ADDRESS_MAPPED', `${wanted} is taken by ${holder}`, {
+        object: wanted,
+        remedy: 'Leave --ipv4 out, or take the address back first: `mesh address unmap`.',
+      });
+    }
+    const { first, last } = usable(service);
+    for (let number = first; number <= last; number++) {
+      const ipv4 = ipv4FromNumber(number);
+      if (!taken.has(ipv4) && isForGuests(service, ipv4)) return ipv4;
+    }
+    throw new MeshError('MESH_ADDRESS_MAPPED', `all addresses of ${service.block} are taken`, {
+      object: service.block,
+      remedy: `Give ${network.name} a larger block, or take addresses back: \`mesh address list\`.`,
+    });
+  }
+}
+
+/** A block that is a whole subnet has two addresses that no host has. */
+function usable({ block, length }: Nat64Service): { readonly first: number; readonly last: number } {
+  const [base = ''] = block.split('/');
+  const first = ipv4ToNumber(parseIpv4(base));
+  const last = first + 2 ** (32 - ipv4Length(block)) - 1;
+  const isWhole = ipv4Length(block) <= length && last - first > 2;
+  return isWhole ? { first: first + 1, last: last - 1 } : { first, last };
+}
+
+function view({ name }: Network, { vm, ipv4, ipv6 }: AddressMap): AddressMapView {
+  return { vm, network: name, ipv4, ipv6 };
+}
+
+function unmappable(object: string, message: string, remedy: string): MeshError {
+  return new MeshError('MESH_ADDRESS_UNMAPPABLE', message, {
+    object,
+    rule: 'An IPv4 address leads to a virtual machine in a network with NAT64, at the IPv6 address that follows from its Ethernet address.',
+    remedy,
+  });
+}

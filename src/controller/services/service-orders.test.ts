@@ -1,0 +1,168 @@
+/** Services as host0 orders them: what nodes are given, when a service is ready, and how a prefix and a service go. */
+import { expect, test, vi } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { storeNetwork } from '../../../test/kit/networks.ts';
+import { parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import type { Network } from '../../model/network/network.ts';
+import { Signal } from '../../model/signal.ts';
+import type { ObjectState, ObjectStatus } from '../../protocol/documents/node-assignment.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import { NodeReports } from '../assignments/node-reports.ts';
+import { ServiceBook } from './service-book.ts';
+import { ServiceOrders } from './service-orders.ts';
+
+const [A, B] = ['a0000000', 'b0000000'] as [MachineWord, MachineWord];
+const [P1, P2, LONG] = ['fd00:b1::/64', 'fd00:b2::/64', 'fd00:b0::/48'] as [Ipv6Cidr, Ipv6Cidr, Ipv6Cidr];
+const withPrefixes = (...subnets: Network['subnets']): Network => ({ ...storeNetwork('blue', 0x1001), subnets });
+
+/** host0 with the network blue and two routers. */
+async function host0(store = new MemoryStore()) {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'host0', 'host0');
+  const changes = new Signal<void>();
+  const reports = new NodeReports();
+  const world = {
+    networks: [withPrefixes({ cidr: P1 })] as Network[],
+    nodes: [A, B].map((machine) => ({ machine, name: `node-${machine[0]}`, roles: ['router'], isReached: true })),
+  };
+  const services = await ServiceBook.open({ store, clock, journal, networks: () => world.networks });
+  const orders = new ServiceOrders({
+    clock,
+    journal,
+    services,
+    assignments: {
+      ...{
+        reports,
+        subscribe: (listener: (machine: MachineWord) => void) => changes.subscribe(() => listener(A)),
+        uses: changes,
+      },
+      get nodes() {
+        return world.nodes;
+      },
+    },
+    catalogue: {
+      loaded: true,
+      changes,
+      views: () => world.networks.map((network) => ({ network, activity: { phase: 'active', id: 1 } })),
+      find: () => ({ network: world.networks[0] ?? withPrefixes(), activity: { phase: 'active', id: 1 } }),
+    },
+  });
+  const [blue] = world.networks;
+  const given = (machine = A) => {
+    const node = world.nodes.find((one) => one.machine === machine);
+    const network = world.networks[0];
+    const [service] = node === undefined || network === undefined ? [] : services.on(network, node);
+    return service?.kind === 'ra' ? service : undefined;
+  };
+  return {
+    clock,
+    orders,
+    services,
+    world,
+    blue,
+    changed: () => changes.emit(),
+    given,
+    /** A router tells how the service is that it has now. */
+    says(machine: MachineWord, state: ObjectState): void {
+      const objects: ObjectStatus[] = [{ kind: 'service', id: given(machine)?.id ?? '', ...state }];
+      reports.take(machine, { ports: [], orphans: [], digests: {}, objects });
+      changes.emit();
+    },
+  };
+}
+
+const READY = { state: 'ready' } as const;
+const advertised = (world: Awaited<ReturnType<typeof host0>>) =>
+  world.given()?.advertisement.prefixes.map(({ prefix, preferredSec }) => `${prefix} ${preferredSec}`);
+
+test('routers advertise the /64 subnets, but for those that say no', async () => {
+  const world = await host0();
+  world.world.networks = [
+    withPrefixes({ cidr: P1 }, { cidr: P2, ra: false }, { cidr: LONG }, { cidr: parseIpv4Cidr('10.7.0.0/24') }),
+  ];
+  await world.orders.set('blue', { kind: 'ra', searchDomains: ['blue.example'] });
+  expect(advertised(world)).toEqual([`${P1} 3600`]);
+  expect(world.given()?.advertisement).toMatchObject({ lifetimeSec: 12, searchDomains: ['blue.example'] });
+  expect(world.services.servedBy({ machine: A, name: 'node-a', roles: ['router'] })).toEqual(['net-1001']);
+  expect(world.services.servedBy({ machine: A, name: 'node-a', roles: ['edge'] })).toEqual([]);
+});
+
+test('a service is ready when all routers whose channel stands confirm this revision', async () => {
+  const world = await host0();
+  expect(await world.orders.set('blue', { kind: 'ra' })).toMatchObject({ state: 'pending', ageSec: 0 });
+  world.says(A, READY);
+  await world.clock.pass(3_000);
+  expect(world.orders.list('blue')).toMatchObject([
+    {
+      state: 'pending',
+      why: 'node-b: the node has not told yet',
+      ageSec: 3,
+      nodes: [{ state: READY }, { node: 'node-b' }],
+    },
+  ]);
+  world.says(B, READY);
+  expect(world.orders.list('blue')).toMatchObject([{ state: 'ready', prefixes: [P1] }]);
+  // What was said of the revision before does not count.
+  await world.orders.set('blue', { kind: 'ra', searchDomains: ['example'] });
+  expect(world.orders.list('blue')).toMatchObject([{ state: 'pending' }]);
+  world.says(A, { state: 'failed', code: 'MESH_PROCESS_FAILED', message: 'radvd ended', remedy: '' });
+  expect(world.orders.list('blue')).toMatchObject([{ state: 'failed', why: 'node-a: radvd ended' }]);
+  world.says(A, READY);
+  world.world.nodes = world.world.nodes.map((node) => ({ ...node, isReached: node.machine === A }));
+  expect(world.orders.list('blue')).toMatchObject([
+    { state: 'ready', nodes: [{}, { node: 'node-b', isReached: false }] },
+  ]);
+  await world.orders.set('blue', { kind: 'ra', nodes: ['node-c'] });
+  expect(world.orders.list('blue')).toMatchObject([{ state: 'pending', nodes: [] }]);
+});
+
+test('a prefix that leaves the network is advertised with the lifetime 0, until all routers were heard doing so', async () => {
+  const world = await host0();
+  await world.orders.set('blue', { kind: 'ra' });
+  world.world.networks = [withPrefixes({ cidr: P2 })];
+  world.changed();
+  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P1} 0`, `${P2} 3600`]));
+  world.says(A, READY);
+  expect(world.orders.list('blue')).toMatchObject([{ prefixes: [P2], withdrawn: [P1], state: 'pending' }]);
+  world.says(B, READY);
+  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P2} 3600`]));
+});
+
+test('a service that is removed says goodbye, and its document goes when all routers were heard', async () => {
+  const store = new MemoryStore();
+  const world = await host0(store);
+  await world.orders.set('blue', { kind: 'ra' });
+  expect((await store.get('/v1/networks/1001/services/ra'))?.value).toContain(P1);
+  await world.orders.remove('blue', 'ra');
+  expect(world.given()?.advertisement).toMatchObject({ lifetimeSec: 0, prefixes: [{ prefix: P1, validSec: 0 }] });
+  world.says(A, READY);
+  world.says(B, READY);
+  await vi.waitFor(() => expect(world.orders.list('blue')).toEqual([]));
+  expect(await store.get('/v1/networks/1001/services/ra')).toBeUndefined();
+  await expect(world.orders.remove('blue', 'ra')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+});
+
+test('a service goes with its network', async () => {
+  const store = new MemoryStore();
+  const world = await host0(store);
+  await world.orders.set('blue', { kind: 'ra' });
+  world.world.networks = [];
+  world.changed();
+  await vi.waitFor(async () => expect(await store.get('/v1/networks/1001/services/ra')).toBeUndefined());
+});
+
+test('a network that cannot be served is refused, and a document that cannot be read is told', async () => {
+  const store = new MemoryStore();
+  await store.txn([], [{ put: '/v1/networks/1001/services/ra', value: '{ some_service }' }]);
+  const world = await host0(store);
+  expect(world.services.health()).toMatchObject([
+    { code: 'MESH_STATE_DAMAGED', object: '/v1/networks/1001/services/ra' },
+  ]);
+  world.world.networks = [{ ...withPrefixes(), hostAddress: { kind: 'per-node' } }];
+  await expect(world.orders.set('blue', { kind: 'ra' })).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED' });
+  world.world.networks = [{ ...withPrefixes(), source: 'file' }];
+  await expect(world.orders.set('blue', { kind: 'ra' })).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
+});

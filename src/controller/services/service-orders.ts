@@ -1,0 +1,254 @@
+/**
+ * The commands about services of networks, and how each service is: on which nodes, since when, and why it waits. A prefix leaves a
+ * service in two steps: its routers advertise it with the lifetime 0 first, and leave it out when all have been heard doing so.
+ */
+import type { Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import type { Network } from '../../model/network/network.ts';
+import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
+import { prefixesOf } from '../../model/network/services/ra.ts';
+import { Signal } from '../../model/signal.ts';
+import type { CatalogueView } from '../../protocol/documents/catalogue.ts';
+import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
+import type { ServiceNodeView, ServiceView } from '../../protocol/documents/service/service-view.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import type { Assignments } from '../assignments/assignments.ts';
+import { type ServiceBook, serves } from './service-book.ts';
+import type { ServiceRecord } from './service-record.ts';
+
+/** What the commands work on. */
+export interface ServiceOrdersInput {
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly services: ServiceBook;
+  readonly assignments: Pick<Assignments, 'nodes' | 'reports' | 'subscribe' | 'uses'>;
+  readonly catalogue: {
+    /** @throws MESH_NET_UNKNOWN */
+    find(wanted: string): CatalogueView;
+    readonly loaded: boolean;
+    views(): readonly CatalogueView[];
+    readonly changes: { subscribe(listener: () => void): () => void };
+  };
+}
+
+const UNHEARD = 'the node has not told yet';
+const AWAY = 'the node is away';
+const NOBODY = 'no node serves: give one the role with `mesh node role add NODE router`';
+
+/** Sets, removes and watches services. */
+export class ServiceOrders {
+  readonly #input: ServiceOrdersInput;
+  readonly #changes = new Signal<void>();
+  /** Since when a node owes an answer, by the node and the identifier of the service. */
+  readonly #owedSinceMs = new Map<string, number>();
+  #settling: Promise<void> = Promise.resolve();
+  readonly #ends: readonly (() => void)[];
+
+  constructor(input: ServiceOrdersInput) {
+    this.#input = input;
+    const changed = () => {
+      this.#changes.emit();
+      this.#settle();
+    };
+    this.#ends = [
+      input.services.changes.subscribe(changed),
+      input.catalogue.changes.subscribe(changed),
+      input.assignments.uses.subscribe(changed),
+      input.assignments.subscribe(changed),
+    ];
+    this.#settle();
+  }
+
+  /** Calls `listener` when a service may be otherwise. @returns a function that ends the subscription */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.subscribe(listener);
+  }
+
+  /** The services of a network. @throws MESH_NET_UNKNOWN */
+  list(wanted: string): readonly ServiceView[] {
+    const { network } = this.#input.catalogue.find(wanted);
+    return this.#input.services.of(network).map((record) => this.#view(network, record));
+  }
+
+  /**
+   * Gives a network a service, or another form of the one that it has.
+   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_STORE_CONFLICT
+   */
+  async set(wanted: string, service: NetworkService): Promise<ServiceView> {
+    const { network } = this.#input.catalogue.find(wanted);
+    mustFit(network);
+    const before = this.#input.services.find(network, service.kind);
+    mustHaveAddresses(network, service);
+    const announced = union(before?.announced, prefixesOf(network));
+    const record: ServiceRecord = {
+      format: 1,
+      network: network.number,
+      service: withMapsOf(before, service),
+      announced,
+    };
+    await this.#input.services.put(record);
+    return this.#view(network, record);
+  }
+
+  /**
+   * Takes a service from a network. The answer comes at once; the service is in the list until its nodes have said goodbye.
+   * @throws MESH_NET_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_STORE_CONFLICT
+   */
+  async remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
+    const { network } = this.#input.catalogue.find(wanted);
+    const before = this.#input.services.find(network, kind);
+    if (before === undefined) throw noService(network, kind);
+    const record: ServiceRecord = { ...before, removing: true };
+    await this.#input.services.put(record);
+    return this.#view(network, record);
+  }
+
+  close(): void {
+    for (const end of this.#ends) end();
+  }
+
+  #view(network: Network, record: ServiceRecord): ServiceView {
+    const { service, removing, announced = [] } = record;
+    const { id } = this.#input.services.assigned(network, record);
+    const nodes = this.#input.assignments.nodes
+      .filter((node) => serves(record, node))
+      .map(({ machine, name, isReached }): ServiceNodeView => {
+        const state = isReached
+          ? (this.#input.assignments.reports.stateOf(machine, 'service', id) ?? this.#owed(`${machine} ${id}`))
+          : ({ state: 'pending', why: AWAY, ageSec: 0 } as const);
+        return { machine, node: name, isReached, state: stateOnly(state) };
+      });
+    const wanted = new Set(removing === true ? [] : prefixesOf(network));
+    const prefixes = announced.filter((prefix) => wanted.has(prefix));
+    const withdrawn = announced.filter((prefix) => !wanted.has(prefix));
+    return {
+      network: network.name,
+      service,
+      ...(removing !== undefined && { removing }),
+      ...(prefixes.length > 0 && { prefixes }),
+      ...(withdrawn.length > 0 && { withdrawn }),
+      ...availability(nodes),
+      nodes,
+    };
+  }
+
+  #owed(key: string): ObjectState {
+    const nowMs = this.#input.clock.nowMs();
+    const sinceMs = this.#owedSinceMs.get(key) ?? nowMs;
+    this.#owedSinceMs.set(key, sinceMs);
+    return { state: 'pending', why: UNHEARD, ageSec: Math.floor((nowMs - sinceMs) / 1000) };
+  }
+
+  /** Brings the records up to what networks and routers have become. One look after the other. */
+  #settle(): void {
+    this.#settling = this.#settling
+      .then(() => this.#settleNow())
+      .catch((thrown: unknown) => this.#input.journal.failure('services not kept', thrown));
+  }
+
+  async #settleNow(): Promise<void> {
+    const { catalogue, services } = this.#input;
+    if (!catalogue.loaded) return;
+    const networks = new Map(catalogue.views().map(({ network }) => [network.number, network]));
+    for (const record of services.records) {
+      const network = networks.get(record.network);
+      if (network === undefined) await services.forget(record);
+      else await this.#settleOne(network, record);
+    }
+    const owed = new Set(
+      services.records.flatMap((record) => {
+        const network = networks.get(record.network);
+        return network === undefined ? [] : [services.assigned(network, record).id];
+      }),
+    );
+    for (const key of this.#owedSinceMs.keys())
+      if (!owed.has(key.slice(key.indexOf(' ') + 1))) this.#owedSinceMs.delete(key);
+  }
+
+  async #settleOne(network: Network, record: ServiceRecord): Promise<void> {
+    const { services } = this.#input;
+    const { announced = [], removing } = record;
+    const wanted = removing === true ? [] : prefixesOf(network);
+    const all = union(announced, wanted);
+    if (all.length > announced.length) return await services.put({ ...record, announced: all });
+    const isHeard = this.#view(network, record).nodes.every(
+      ({ isReached, state }) => !isReached || state.state === 'ready',
+    );
+    if (!isHeard) return;
+    if (removing === true) await services.forget(record);
+    else if (announced.length > wanted.length) await services.put({ ...record, announced: wanted });
+  }
+}
+
+/** The worst state of the nodes whose channel stands. */
+function availability(nodes: readonly ServiceNodeView[]): Pick<ServiceView, 'state' | 'why' | 'ageSec'> {
+  const reached = nodes.filter(({ isReached }) => isReached);
+  if (reached.length === 0)
+    return { state: 'pending', why: nodes.length === 0 ? NOBODY : 'all nodes that serve are away' };
+  for (const { node, state } of reached) {
+    if (state.state === 'failed') return { state: 'failed', why: `${node}: ${state.message}` };
+  }
+  const waiting = reached.flatMap(({ node, state }) => (state.state === 'pending' ? [{ node, ...state }] : []));
+  const [oldest] = waiting.sort((a, b) => b.ageSec - a.ageSec);
+  if (oldest === undefined) return { state: 'ready' };
+  return { state: 'pending', why: `${oldest.node}: ${oldest.why}`, ageSec: oldest.ageSec };
+}
+
+/** @throws MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED */
+function mustFit({ name, source, bridge, hostAddress }: Network): void {
+  if (source === 'file')
+    throw new MeshError('MESH_NET_SOURCE', `network ${name} is defined by its network file`, {
+      object: name,
+      rule: 'host0 gives services to the networks that it keeps.',
+      remedy: 'Make a network of the store: `mesh network create NAME`',
+    });
+  if (bridge !== undefined && hostAddress.kind === 'none') return;
+  const [what, remedy] =
+    bridge === undefined
+      ? ['has no bridge of Meshwork', 'Make a network of the type vxlan or bridge']
+      : [`has host addresses of the kind ${hostAddress.kind}`, 'Choose the hostAddress none'];
+  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} ${what}: this version does not serve it`, {
+    object: name,
+    rule: 'A network is served from a namespace of its own, behind its bridge.',
+    remedy,
+  });
+}
+
+/** NAT64 leads to the addresses that guests give themselves. @throws MESH_NET_NOT_SUPPORTED */
+function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
+  if (kind === 'ra' || prefixesOf(network).length > 0) return;
+  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${network.name} has no /64: its guests have no addresses`, {
+    object: network.name,
+    rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',
+    remedy: 'Give the network a /64 in its subnets, and the service ra.',
+  });
+}
+
+/** The addresses of virtual machines are changed by their own commands. */
+function withMapsOf(before: ServiceRecord | undefined, service: NetworkService): NetworkService {
+  if (service.kind !== 'nat64' || before?.service.kind !== 'nat64') return service;
+  return { ...service, maps: before.service.maps };
+}
+
+function noService({ name }: Network, kind: ServiceKind): MeshError {
+  return new MeshError('MESH_OBJECT_UNKNOWN', `network ${name} has no service ${kind}`, {
+    object: name,
+    remedy: `See \`mesh network service list ${name}\`.`,
+  });
+}
+
+function union<T>(some: readonly T[] = [], others: readonly T[]): readonly T[] {
+  return [...new Set([...some, ...others])];
+}
+
+/** A state of an object without the object. */
+function stateOnly(state: ObjectState): ObjectState {
+  switch (state.state) {
+    case 'ready':
+      return { state: 'ready' };
+    case 'pending':
+      return { state: 'pending', why: state.why, ageSec: state.ageSec };
+    case 'failed':
+      return { state: 'failed', code: state.code, message: state.message, remedy: state.remedy };
+  }
+}
