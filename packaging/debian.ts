@@ -67,7 +67,7 @@ Maintainer: ${MAINTAINER}
 Installed-Size: ${kilobytes}
 Depends: libc6 (>= 2.28), libgcc-s1, libnftables1, libstdc++6, passwd
 Recommends: dnsmasq-base, ipxe, iproute2, nftables, openssh-client, qemu-utils, radvd, xz-utils
-Suggests: bash-completion, curl, iperf3
+Suggests: bash-completion, curl, iperf3, tayga, unbound
 Section: net
 Priority: optional
 Description: private cloud network on bare machines

@@ -7,29 +7,35 @@ const ROOT = join(import.meta.dirname, '..');
 
 /**
  * Files that take more than 25 s, the longest first. Vitest knows only the times of former runs, of which a fresh clone
- * has none. Files with emulated machines, which need a processor each, stand apart from each other: beside others of their
- * kind, a machine boots in more than its deadline.
+ * has none. Files with emulated machines take turns: the second one begins after the first has ended, since it would keep a
+ * worker while it waits. A file that waits for a minute begins beside the machines that boot.
  */
 const LISTED: readonly string[] = [
   'test/system/80-boot/machines.test.ts',
+  'test/system/45-attacks/false-host0.test.ts',
   'test/system/60-doctor/faults.test.ts',
   'test/system/10-lab/pages.test.ts',
-  'test/system/20-restarts/processes.test.ts',
-  'test/system/60-doctor/identities.test.ts',
   'test/system/60-package/systemd.test.ts',
-  'test/sim/sim.test.ts',
-  'test/system/80-boot/node-image.test.ts',
-  'test/system/81-boot-scale/configure.test.ts',
-  'test/system/55-field/surroundings.test.ts',
   'test/system/70-storm/storm.test.ts',
+  'test/system/80-boot/control.test.ts',
   'test/system/20-membership/membership.test.ts',
-  'test/system/30-faults/coming-and-going.test.ts',
-  'test/system/60-package/debian.test.ts',
+  'test/system/60-doctor/identities.test.ts',
+  'test/system/80-boot/node-image.test.ts',
   'test/system/81-boot-scale/scale.test.ts',
+  'test/system/45-attacks/boot.test.ts',
+  'test/system/25-networks/blue.test.ts',
+  'test/system/30-faults/coming-and-going.test.ts',
+  'test/system/70-trace/trace.test.ts',
+  'test/system/20-restarts/processes.test.ts',
+  'test/system/55-field/state.test.ts',
   'test/system/80-boot/faults.test.ts',
-  'test/system/20-restarts/outsiders.test.ts',
-  'test/system/30-faults/identity.test.ts',
   'test/system/30-faults/outages.test.ts',
+  'test/system/20-restarts/outsiders.test.ts',
+  'test/system/30-faults/power-cut.test.ts',
+  'test/system/55-field/surroundings.test.ts',
+  'test/system/60-package/debian.test.ts',
+  'test/system/70-observability/observed.test.ts',
+  'test/system/26-guests/workloads.test.ts',
 ];
 const LONGEST = LISTED.map((file) => join(ROOT, file));
 

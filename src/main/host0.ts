@@ -55,14 +55,20 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore({ paths, settings, clock, committed: watch.committed }),
+    openStore({ paths, name, settings, clock, committed: watch.committed, onLost: (error) => fail([error]) }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
   const verification = new KernelSourceVerification(mirror);
   const hooks = await openHooks(paths, journal);
   const addresses = await openAddresses({ store, clock, journal, registry, paths });
-  const { catalogue, written } = await openCatalogue({ store, clock, journal, blocks: addresses.blocks });
+  const { catalogue, written } = await openCatalogue({
+    store,
+    clock,
+    journal,
+    blocks: addresses.blocks,
+    numbers: settings.networkNumbers,
+  });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));

@@ -147,6 +147,7 @@ export const ERRORS = {
   MESH_STORE_REFUSED: denied(
     'etcd refuses host0, or host0 refuses etcd: a certificate, the user, the password or a right.',
   ),
+  MESH_STORE_LED: conflict('Another host0 works with the same etcd.'),
   MESH_STORE_TOO_LARGE: conflict('A change is larger than etcd takes in one transaction.'),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_MALFORMED: away('host0, or another machine in its place, sent a document that is not in its form.'),

@@ -15,6 +15,12 @@ export function plainFrame(from: Mac, to: Mac, number = 0x01010101): Buffer {
   return encodeEthernet({ from, to, type: EXPERIMENT }, body);
 }
 
+/** A limit of nft: so many frames a second, and so many at once. */
+interface FrameLimit {
+  readonly perSec: number;
+  readonly burst: number;
+}
+
 /** A bridge with two ports: a guest's, and in the place of the VXLAN one to a far guest. */
 export class GuardedBridge implements Disposable {
   readonly netns: TemporaryNetns = temporaryNetns();
@@ -66,9 +72,21 @@ export class GuardedBridge implements Disposable {
     return this.#heard.length - 1;
   }
 
+  /**
+   * Sends many frames, as `arrived`, through a limit.
+   * @returns how many arrive, and how many may: the burst, and what the limit lets through in the time that this machine needs
+   */
+  async flood(frames: readonly Buffer[], limit: FrameLimit): Promise<{ arrived: number; allowed: number }> {
+    const startMs = performance.now();
+    const arrived = await this.arrived(...frames);
+    const sec = (performance.now() - startMs) / 1000;
+    return { arrived, allowed: Math.ceil(limit.burst + limit.perSec * sec) };
+  }
+
   /** Resolves when the far end has this frame. */
   async hears(frame: Buffer): Promise<void> {
-    while (!this.#heard.some((bytes) => bytes.equals(frame))) {
+    for (let seen = 0; !this.#heard.slice(seen).some((bytes) => bytes.equals(frame)); ) {
+      seen = this.#heard.length;
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error('the last frame does not arrive')), 5_000);
         this.#wake = () => {

@@ -332,7 +332,7 @@ const KINDS = [
 test(
   `${SIZE.ports} ports on ${SIZE.nodes} nodes with faults: no id, Ethernet address or tap is given twice or lost; seed ${SEED}`,
   {
-    timeout: 600_000,
+    timeout: LONG ? 3_600_000 : 120_000,
   },
   async () => {
     const cluster = new PortCluster(SEED);

@@ -7,6 +7,7 @@ import { unreadable } from '../../formats/conf/conf-reader.ts';
 import { readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { storeWord } from '../../formats/host0/store-word.ts';
 import { requireRoot } from '../../kernel/root.ts';
+import { host0Owner } from '../../machine/host0-owner.ts';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { EtcdEndpoint } from '../../model/etcd-endpoint.ts';
@@ -24,6 +25,8 @@ import { chooseStore, storeOption } from './store-choice.ts';
 const ROOT_RULE = 'The store has all that host0 knows of its machines.';
 /** Keys of machines are not in the file, but who they are is. */
 const PERMISSIONS = 0o600;
+/** Who leads meanwhile, for a host0 that would start elsewhere. */
+const RESTORE = '`mesh system restore`';
 
 /** Adds both commands. */
 export function addStoreBackup(system: Command, context: Context): void {
@@ -90,6 +93,8 @@ async function restore(context: Context, file: string, { store: word, force = fa
     // A file that is made anew has another epoch, and host0 shall not take it for one that was emptied.
     if (members.length === 0) await removeSqlite(paths);
     return await withStore(paths, members, async (store) => {
+      if (store instanceof EtcdStore)
+        await store.lead({ owner: host0Owner(paths.root), name: RESTORE, onLost: () => undefined });
       await restoreBackup(store, document);
       return store instanceof EtcdStore ? await store.renew() : store.epoch;
     });

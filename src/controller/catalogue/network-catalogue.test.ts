@@ -187,7 +187,10 @@ test('a network with ports is not deleted, unless they may be unplugged', async 
   });
   await catalogue.remove('blue', { force: true });
   expect([ports, catalogue.views()]).toEqual([[], []]);
-  expect((await store.range('/v1/')).entries.map(({ key }) => key)).toEqual(['/v1/pools/numbers']);
+  expect((await store.range('/v1/')).entries.map(({ key }) => key)).toEqual([
+    '/v1/pools/numbers',
+    '/v1/pools/numbers/1000',
+  ]);
 });
 
 test('the number of a deleted network is free when no node has the network any more', async () => {

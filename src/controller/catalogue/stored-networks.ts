@@ -3,7 +3,7 @@ import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { hexNumber, type NetworkNumber, networkIdOf } from '../../model/network/number.ts';
+import { hexNumber, type NetworkNumber, type NumberRules, networkIdOf } from '../../model/network/number.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
 import { changedByAnother, RecordTable, type TableChange } from '../../store/record-table.ts';
@@ -21,6 +21,8 @@ export interface StoredNetworksInput {
   readonly journal: Journal;
   /** Absent: no address pool has the subnets of networks. */
   readonly blocks?: SubnetBlocks;
+  /** Which numbers are given to networks. Absent: those of DEFAULT_NUMBER_RULES. */
+  readonly numbers?: NumberRules;
   /** Called after the first look at the store, and after each change. */
   readonly onChange: () => void;
 }
@@ -56,7 +58,10 @@ export class StoredNetworks {
 
   /** Reads the pools. @throws MESH_STORE_BROKEN */
   static async open(input: StoredNetworksInput): Promise<StoredNetworks> {
-    const [numbers, prefixes] = await Promise.all([NumberPool.open(input.store), PrefixPool.open(input.store)]);
+    const [numbers, prefixes] = await Promise.all([
+      NumberPool.open(input.store, { clock: input.clock, ...(input.numbers && { rules: input.numbers }) }),
+      PrefixPool.open(input.store),
+    ]);
     return new StoredNetworks(input, numbers, prefixes);
   }
 

@@ -166,6 +166,21 @@ export class Pool<G> {
     };
   }
 
+  /** Takes a value that has a record although nothing uses the value, as `take` does. */
+  retake(grant: G, next: number = this.#next): PoolMove {
+    const value = this.#collection.nameOf(grant);
+    const known = this.#grants.get(value);
+    const move = this.take(grant, next);
+    return {
+      ...move,
+      compare: [],
+      undo: () => {
+        move.undo();
+        if (known !== undefined) this.#grants.set(value, known);
+      },
+    };
+  }
+
   /** Gives a value back. It is free when that is durable. */
   give(value: string): PoolMove {
     return {

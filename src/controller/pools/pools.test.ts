@@ -38,6 +38,63 @@ test('a number that is given by hand is taken, and refused for another', async (
   expect((await NumberPool.open(store)).ownerOf(0x1000)).toBe('network a');
 });
 
+/** A clock on the wall, and a pool of four numbers of which one is reserved. */
+async function resting(store: MemoryStore, restSec = 3_600) {
+  const wall = { ms: Date.parse('2026-01-01T00:00:00Z') };
+  const clock = { wallTime: () => new Date(wall.ms) };
+  const rules = { ranges: [{ first: 0x10, last: 0x13 }], reserved: [{ first: 0x11, last: 0x11 }], restSec };
+  const pool = await NumberPool.open(store, { rules, clock });
+  const next = async (name: string) => {
+    const { number, move } = pool.allocate(name, anything);
+    await takeAndGive(store, [move], [], []);
+    return hex(number);
+  };
+  const back = (number: number) => takeAndGive(store, [pool.give(number)], [], []);
+  return { wall, pool, next, back };
+}
+
+test('a number that was given back rests, also over a restart, and is then given again; what is reserved never is', async () => {
+  const store = new MemoryStore();
+  const { next, back } = await resting(store);
+  expect([await next('a'), await next('b'), await next('c')]).toEqual(['10', '12', '13']);
+  await back(0x12);
+  const { wall, pool, next: nextAfter } = await resting(store);
+  expect(() => pool.allocate('d', anything)).toThrow(/all numbers of networks are taken, or rest/);
+  expect(pool.taken.map(hex)).toEqual(['10', '13']);
+  wall.ms += 3_599_000;
+  expect(() => pool.allocate('d', anything)).toThrow();
+  wall.ms += 1_000;
+  expect(await nextAfter('d')).toBe('12');
+  expect(pool.ownerOf(0x12)).toBe('d');
+});
+
+test('a number that rests is taken when it is given by hand, and rests on when that fails', async () => {
+  const store = new MemoryStore();
+  const { pool, next, back } = await resting(store);
+  await next('a');
+  await back(0x10);
+  const failed = pool.take(0x10, 'b');
+  expect(pool.ownerOf(0x10)).toBe('b');
+  failed.undo();
+  expect(pool.ownerOf(0x10)).toBeUndefined();
+  expect(hex(pool.allocate('c', anything).number)).toBe('12');
+  await takeAndGive(store, [pool.take(0x10, 'b')], [], []);
+  expect((await resting(store)).pool.ownerOf(0x10)).toBe('b');
+});
+
+test('records of numbers that have rested are removed, and a clock that was set back makes none rest longer', async () => {
+  const store = new MemoryStore();
+  const { wall, next, back } = await resting(store);
+  const records = async () => (await store.range('/v1/pools/numbers/')).entries.map(({ key }) => key.split('/').at(-1));
+  for (const name of ['a', 'b', 'c']) await next(name);
+  await back(0x10);
+  wall.ms += 4_000_000;
+  await back(0x12);
+  expect(await records()).toEqual(['12', '13']);
+  wall.ms -= 86_400_000;
+  expect([await next('d'), await next('e')]).toEqual(['10', '12']);
+});
+
 test('prefixes are /64s of one /48, and overlap nothing', async () => {
   const store = new MemoryStore({ epoch: '0123456789abcdef' });
   const pool = await PrefixPool.open(store);

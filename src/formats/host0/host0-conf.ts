@@ -15,12 +15,16 @@
  *                                                   # by default, open until the first machine has a folder, then known
  *     shared_ids="4c4c4544-0000-2010-8020-80c04f202020" "EVAL 1"   # UUIDs and serials that several machines have
  *     metrics="manage"                              # the network that metrics are served in; by default, in none
+ *     network_numbers="0x1000-0xffff" "0x20000-0xffffff"   # numbers that host0 gives to networks which name none
+ *     reserved_numbers="0x2000-0x20ff"              # numbers among them that host0 leaves out
+ *     number_rest_sec="3600"                        # how long the number of a deleted network is given to no other
  *     store="etcd://10.0.0.1:2379,10.0.0.2:2379"    # where host0 keeps what it knows; by default sqlite, a file of its own
  */
 
 import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { EtcdEndpoint } from '../../model/etcd-endpoint.ts';
+import { DEFAULT_NUMBER_RULES, type NumberRange, type NumberRules } from '../../model/network/number.ts';
 import { NETWORK_NAME } from '../../model/network/words.ts';
 import { WANTED_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
 import { isSegment } from '../../protocol/shapes/parts.ts';
@@ -28,6 +32,7 @@ import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
 import { ConfKeys, quoted } from '../conf/conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
 import { nearest } from '../conf/nearest.ts';
+import { NUMBER_RANGE_EXAMPLE, NUMBER_RANGE_RULE, parseNumberRange } from './number-words.ts';
 import { parseStoreWord, STORE_EXAMPLE, STORE_RULE } from './store-word.ts';
 
 /** The keys whose values name network devices. */
@@ -83,6 +88,8 @@ export interface Host0Settings {
   readonly management: string | undefined;
   /** The members of the etcd in which host0 keeps what it knows. Empty: a file of its own. */
   readonly store: readonly EtcdEndpoint[];
+  /** Which numbers host0 gives to networks. */
+  readonly networkNumbers: NumberRules;
 }
 
 /** The settings of a host0 without host0.conf. */
@@ -105,6 +112,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   metricsNetwork: undefined,
   management: undefined,
   store: [],
+  networkNumbers: DEFAULT_NUMBER_RULES,
 };
 
 /** The keys of host0.conf. */
@@ -124,6 +132,9 @@ export const HOST0_KEYS = [
   'metrics',
   'management',
   'store',
+  'network_numbers',
+  'reserved_numbers',
+  'number_rest_sec',
 ] as const;
 
 /** A parsed host0.conf. */
@@ -170,6 +181,11 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
     management: keys.optional('management', oneOf(parseNetworkName)),
     store: keys.optional('store', oneOf(parseStore))?.members ?? HOST0_DEFAULTS.store,
+    networkNumbers: {
+      ranges: keys.optional('network_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.ranges,
+      reserved: keys.optional('reserved_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.reserved,
+      restSec: keys.optional('number_rest_sec', oneOf(parseRestSec)) ?? DEFAULT_NUMBER_RULES.restSec,
+    },
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
   const place = keys.placeOf('default_networks');
@@ -246,6 +262,21 @@ function parseStore(word: string): { readonly members: readonly EtcdEndpoint[] }
   const members = parseStoreWord(word);
   if (members !== undefined) return { members };
   return { fault: `${quoted(word)} is not a store`, rule: STORE_RULE, example: STORE_EXAMPLE };
+}
+
+function parseRange(word: string): NumberRange | Fault {
+  const range = parseNumberRange(word);
+  if (range !== undefined) return range;
+  return { fault: `${quoted(word)} is not a range of numbers`, rule: NUMBER_RANGE_RULE, example: NUMBER_RANGE_EXAMPLE };
+}
+
+/** A month: who wants longer reserves the number. */
+const REST_MAX_SEC = 2_592_000;
+
+function parseRestSec(word: string): number | Fault {
+  if (/^\d{1,7}$/.test(word) && Number(word) <= REST_MAX_SEC) return Number(word);
+  const rule = `A time is a number of seconds, from 0 (numbers do not rest) to ${REST_MAX_SEC}.`;
+  return { fault: `${quoted(word)} is not a time`, rule, example: String(DEFAULT_NUMBER_RULES.restSec) };
 }
 
 function parseAdmission(word: string): Admission | Fault {

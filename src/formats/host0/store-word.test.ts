@@ -1,6 +1,7 @@
-/** Where host0 keeps what it knows, as people write it, and what it shows to etcd. */
+/** Words of host0.conf: where host0 keeps what it knows, what it shows to etcd, and which numbers it gives. */
 import { expect, test } from 'vitest';
 import { parseEtcdConf } from './etcd-conf.ts';
+import { parseNumberRange } from './number-words.ts';
 import { parseStoreWord, storeWord } from './store-word.ts';
 
 test.each([
@@ -57,4 +58,27 @@ test('an error in etcd.conf does not show the password', () => {
     return 'nothing';
   };
   expect(shown('user="a"\npassword="hush" "hush"\n')).not.toContain('hush');
+});
+
+test.each([
+  ['0x1000-0xFFFF', { first: 0x1000, last: 0xffff }],
+  ['4096', { first: 4096, last: 4096 }],
+  ['1-0xffffff', { first: 1, last: 0xffffff }],
+])('%s is a range of numbers', (word, range) => {
+  expect(parseNumberRange(word)).toEqual(range);
+});
+
+test.each([
+  '',
+  '0',
+  '0x0-1',
+  '2-1',
+  '1-',
+  '-1',
+  '0x1000000',
+  'ff',
+  '1-2-3',
+  '99999999',
+])('%s is no range of numbers', (word) => {
+  expect(parseNumberRange(word)).toBeUndefined();
 });

@@ -1,20 +1,22 @@
 /** An emulated machine of a lab: QEMU without acceleration, with one network card and no disk. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
+import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { findProgram } from '../../services/process/program-path.ts';
+import { qemuArgv } from '../../services/qemu/qemu-argv.ts';
+import { QEMU, QEMU_FILES, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
+import { QmpClient } from '../../services/qemu/qmp-client.ts';
 import { startInside } from './host-process.ts';
 import { forgetConnection } from './host-shell.ts';
 import type { LabHost } from './lab-host.ts';
 
-const EMULATOR = 'qemu-system-x86_64';
 const OVMF = { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' };
-const MEMORY_MB = 1024;
+const MEMORY_BYTES = 1024 * 1024 * 1024;
 
 /** Programs that a lab with emulated machines needs, and the Debian packages that have them. */
 const PROGRAMS = {
-  [EMULATOR]: 'qemu-system-x86',
+  [QEMU]: 'qemu-system-x86',
   dnsmasq: 'dnsmasq-base',
   ssh: 'openssh-client',
 };
@@ -61,18 +63,25 @@ export function switchOn(host: LabHost): void {
   } = host;
   if (emulated === undefined || port === undefined) throw new RangeError(`${host.name} is not emulated`);
   mkdirSync(root, { recursive: true });
-  const argv: [string, ...string[]] = [
-    EMULATOR,
-    ...['-name', host.name, '-accel', 'tcg', '-cpu', 'max', '-m', String(MEMORY_MB), '-nodefaults', '-display', 'none'],
-    // The firmware writes to the serial console, as Linux does.
-    ...['-machine', 'graphics=off', '-serial', 'stdio'],
-    ...['-chardev', `socket,id=monitor,path=${monitorSocket(root)},server=on,wait=off`, '-mon', 'monitor'],
-    ...['-smbios', `type=1,manufacturer=Meshwork,product=Lab machine,uuid=${emulated.uuid}`],
-    ...['-netdev', `tap,id=net0,ifname=${port.underlayEnd},script=no,downscript=no`],
-    ...firmwareOptions(host, port.mac),
-  ];
+  const argv = qemuArgv({
+    ...{
+      name: host.name,
+      uuid: emulated.uuid,
+      accelerator: 'tcg',
+      cpuModel: 'max',
+      threads: 1,
+      memoryBytes: MEMORY_BYTES,
+    },
+    cards: [{ id: 'net0', mac: port.mac, model: 'virtio', tap: port.underlayEnd, boots: true }],
+    disks: [],
+    firmware: firmwareOf(host),
+    product: { manufacturer: 'Meshwork', product: 'Lab machine' },
+    screen: false,
+    paused: false,
+    pidFile: join(root, 'qemu.pid'),
+  });
   startInside(host.netns, root, {
-    name: EMULATOR,
+    name: QEMU,
     title: `the emulator of ${host.name}`,
     argv,
     directory: root,
@@ -80,43 +89,21 @@ export function switchOn(host: LabHost): void {
   });
 }
 
-/** BIOS boots iPXE from the card's ROM. UEFI gets a card without a ROM: it boots with its own driver, and loads iPXE by TFTP. */
-function firmwareOptions({ root, emulated }: LabHost, mac: string): string[] {
-  const card = `virtio-net-pci,netdev=net0,mac=${mac}`;
-  if (emulated?.firmware !== 'uefi') return ['-device', card, '-boot', 'n'];
+function firmwareOf({ root, emulated }: LabHost): QemuSpec['firmware'] {
+  if (emulated?.firmware !== 'uefi') return { kind: 'bios' };
   const variables = join(root, 'variables.fd');
   if (!existsSync(variables)) copyFileSync(OVMF.variables, variables);
-  return [
-    ...['-drive', `if=pflash,format=raw,readonly=on,file=${OVMF.code}`],
-    ...['-drive', `if=pflash,format=raw,file=${variables}`],
-    ...['-device', `${card},romfile=`],
-  ];
+  return { kind: 'uefi', code: OVMF.code, variables };
 }
 
-/** Switches a machine off, like pulling its power cable. Returns when it is off. */
+/** Switches a machine off, like pulling its power cable. Returns when it is off. @throws MESH_QEMU_SILENT */
 export async function switchOff(host: LabHost): Promise<void> {
   forgetConnection(host);
-  await command(host, 'quit');
-}
-
-/** Sends a command to QEMU's monitor. Resolves when the command is done, or has ended QEMU. */
-function command({ root, name }: LabHost, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(monitorSocket(root));
-    let prompts = 0;
-    socket.once('error', (cause) => {
-      // The command has ended QEMU.
-      if (prompts > 0) return resolve();
-      reject(new MeshError('MESH_LAB_FAILED', `the emulator of ${name} does not answer`, { object: name, cause }));
-    });
-    socket.once('close', () => resolve());
-    // The prompt is printed again when the command is done.
-    socket.on('data', (bytes) => {
-      prompts += bytes.toString('latin1').split('(qemu) ').length - 1;
-      if (prompts === 1) socket.write(`${text}\n`);
-      if (prompts >= 2) socket.end();
-    });
-  });
+  const monitor = await QmpClient.connect(join(host.root, QEMU_FILES.monitor), systemClock);
+  const end = new Promise<void>((resolve) => monitor.ends.subscribe(resolve));
+  // The emulator may end before it answers.
+  await monitor.execute('quit').catch(() => undefined);
+  await end;
 }
 
 /** The last `lines` lines of a machine's serial console, without control sequences. */
@@ -126,8 +113,4 @@ export function consoleTail(root: string, lines: number): string[] {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: firmware paints its screens with them
   const text = readFileSync(file, 'latin1').replaceAll(/\x1b\[[0-9;?=]*[A-Za-z]|[^\n\x20-\x7e]/g, '');
   return text.trimEnd().split('\n').slice(-lines);
-}
-
-function monitorSocket(root: string): string {
-  return join(root, 'monitor.sock');
 }

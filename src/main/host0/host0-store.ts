@@ -1,7 +1,9 @@
 /** Composes host0's store with what watches over it. */
 import type { Host0Watch } from '../../controller/host0-metrics.ts';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import { host0Owner } from '../../machine/host0-owner.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { MeshError } from '../../model/error.ts';
 import type { HealthSource } from '../../protocol/documents/finding.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
@@ -25,9 +27,13 @@ export interface OpenStore {
 /** What the store needs of host0. */
 export interface StoreInput {
   readonly paths: Paths;
+  /** The name of this machine. */
+  readonly name: string;
   readonly settings: Pick<Host0Settings, 'store'>;
   readonly clock: Clock;
   readonly committed: Host0Watch['committed'];
+  /** Called when another host0 works with the store: the process must end. */
+  readonly onLost: (error: MeshError) => void;
 }
 
 /** Opens the store, and looks after it until it is closed. @throws MESH_STORE_*, MESH_DISK_REFUSED, MESH_KEY_REFUSED */
@@ -53,8 +59,9 @@ async function openSqlite({ paths, clock, committed }: StoreInput): Promise<Open
   };
 }
 
-async function openEtcd({ paths, settings, clock, committed }: StoreInput): Promise<OpenStore> {
+async function openEtcd({ paths, settings, clock, committed, name, onLost }: StoreInput): Promise<OpenStore> {
   const opened = await EtcdStore.open(await etcdPlace(settings.store, paths.etcdConf), { clock });
+  await opened.lead({ owner: host0Owner(paths.root), name, onLost });
   const store = new TimedStore(opened, () => clock.nowMs(), committed);
   return {
     store,

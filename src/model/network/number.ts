@@ -16,6 +16,32 @@ export type NetworkId = string & { readonly __brand: 'NetworkId' };
 /** Numbers have 24 bits, as VNIs have. */
 export const NETWORK_NUMBER_MAX = 0xffffff;
 
+/** Numbers from `first` to `last`. */
+export interface NumberRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Which numbers are given to networks that name none, and when a number that was given back is given again. */
+export interface NumberRules {
+  readonly ranges: readonly NumberRange[];
+  readonly reserved: readonly NumberRange[];
+  readonly restSec: number;
+}
+
+/**
+ * The rules where host0.conf has none. The groups below `ff05::1000` and from `ff05::1:0` to `ff05::1:ffff` are those of well-known
+ * services. An hour is longer than a node that was cut off needs to tell that it still had a network.
+ */
+export const DEFAULT_NUMBER_RULES: NumberRules = {
+  ranges: [
+    { first: 0x1000, last: 0xffff },
+    { first: 0x20000, last: NETWORK_NUMBER_MAX },
+  ],
+  reserved: [],
+  restSec: 3_600,
+};
+
 /** Whether a value is the number of a network. */
 export function isNetworkNumber(value: unknown): value is NetworkNumber {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= NETWORK_NUMBER_MAX;

@@ -111,3 +111,22 @@ test('only KVM has the CPU model host', () => {
   expect(cpuModelFor('tcg', 'Nehalem')).toEqual({ model: 'Nehalem' });
   expect(cpuModelFor('tcg', 'host')).toMatchObject({ model: 'max', instead: expect.stringContaining('KVM') });
 });
+
+test('a machine without a disk boots from the network: with the ROM of its card by BIOS, and without by UEFI', () => {
+  const cards = [{ id: 'n0', mac: '52:54:00:00:00:01', model: 'virtio', tap: 'tap0', boots: true }] as const;
+  const { consoleLog: _, ...quiet } = SPEC;
+  const product = { manufacturer: 'Meshwork', product: 'Lab machine, small' };
+  const argv = qemuArgv({ ...quiet, cards, product, reboots: false });
+  expect(argv).toEqual(
+    expect.arrayContaining([
+      ...['-machine', 'pc,accel=tcg,graphics=off', '-serial', 'stdio', '-no-reboot', '-boot', 'n'],
+      ...['-smbios', 'type=1,manufacturer=Meshwork,product=Lab machine,, small'],
+      ...['-netdev', 'tap,id=net-n0,ifname=tap0,script=no,downscript=no'],
+      'virtio-net-pci,netdev=net-n0,id=card-n0,mac=52:54:00:00:00:01',
+    ]),
+  );
+  expect(argv.join(' ')).not.toContain('console.sock');
+  const uefi = qemuArgv({ ...quiet, cards, firmware: { kind: 'uefi', code: '/code.fd', variables: '/vars.fd' } });
+  expect(uefi).toContain('virtio-net-pci,netdev=net-n0,id=card-n0,mac=52:54:00:00:00:01,romfile=');
+  expect(uefi).not.toContain('-boot');
+});

@@ -14,20 +14,21 @@ const CARDS: Readonly<Record<QemuCard['model'], string>> = {
 
 /** The command line. The working directory must be the emulator's own, and the taps its descriptors from 3 on. */
 export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
-  const { name, uuid, accelerator, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused } = spec;
+  const { name, uuid, accelerator, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused, product } = spec;
   return [
     QEMU,
     ...['-name', `guest=${escaped(name)},debug-threads=on`, '-uuid', uuid],
     // `accel=kvm:tcg` would change over without a word.
-    ...['-machine', `pc,accel=${accelerator}`, '-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
+    // Without graphics, the firmware writes to the serial console.
+    ...['-machine', `pc,accel=${accelerator}${spec.consoleLog === undefined ? ',graphics=off' : ''}`],
+    ...['-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
     ...['-m', `size=${Math.ceil(memoryBytes / MIB)}M`, '-smp', String(threads)],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...monitor('monitor', QEMU_FILES.monitor),
     ...monitor('operator', QEMU_FILES.operatorMonitor),
-    '-chardev',
-    `socket,id=console,path=${QEMU_FILES.console},server=on,wait=off,logfile=${escaped(spec.consoleLog)},logappend=on`,
-    ...['-serial', 'chardev:console'],
-    ...cards.flatMap(cardOptions),
+    ...consoleOptions(spec),
+    ...(product === undefined ? [] : ['-smbios', productOption(product)]),
+    ...cards.flatMap((card, index) => cardOptions(card, index, spec)),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
@@ -36,6 +37,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...['-device', 'virtio-rng-pci'],
     // A guest that panics says so: else only its console does.
     ...['-device', 'pvpanic-pci'],
+    ...(spec.reboots === false ? ['-no-reboot'] : []),
     ...(paused ? ['-S'] : []),
     ...['-pidfile', spec.pidFile],
     ...(user === undefined ? [] : ['-runas', `${user.uid}:${user.gid}`]),
@@ -60,12 +62,31 @@ function monitor(id: string, path: string): string[] {
   return ['-chardev', `socket,id=${id},path=${path},server=on,wait=off`, '-mon', `chardev=${id},mode=control`];
 }
 
-function cardOptions({ id, mac, mtuBytes, model }: QemuCard, index: number): string[] {
+function consoleOptions({ consoleLog: log }: QemuSpec): string[] {
+  if (log === undefined) return ['-serial', 'stdio'];
+  const socket = `socket,id=console,path=${QEMU_FILES.console},server=on,wait=off,logfile=${escaped(log)},logappend=on`;
+  return ['-chardev', socket, '-serial', 'chardev:console'];
+}
+
+function productOption({ manufacturer, product }: NonNullable<QemuSpec['product']>): string {
+  return `type=1,manufacturer=${escaped(manufacturer)},product=${escaped(product)}`;
+}
+
+function cardOptions(
+  { id, mac, mtuBytes, model, tap, boots }: QemuCard,
+  index: number,
+  { firmware }: QemuSpec,
+): string[] {
   const device = [CARDS[model], `netdev=net-${id}`, `id=card-${id}`, `mac=${mac}`];
   // No other model can tell its guest of an MTU.
   if (model === 'virtio' && mtuBytes !== undefined) device.push(`host_mtu=${mtuBytes}`);
-  // Without a ROM there is no boot from the network, and no package with the ROMs is needed.
-  return ['-netdev', `tap,id=net-${id},fd=${FIRST_DESCRIPTOR + index}`, '-device', [...device, 'romfile='].join(',')];
+  // The BIOS boots from the network by the card's ROM, and UEFI by a driver of its own. Else no package with the ROMs is needed.
+  const hasRom = boots === true && firmware.kind === 'bios';
+  if (!hasRom) device.push('romfile=');
+  // QEMU would run a script of this machine for a tap that it opens.
+  const opened = tap === undefined ? `fd=${FIRST_DESCRIPTOR + index}` : `ifname=${tap},script=no,downscript=no`;
+  const order = hasRom ? ['-boot', 'n'] : [];
+  return ['-netdev', `tap,id=net-${id},${opened}`, '-device', device.join(','), ...order];
 }
 
 function diskOptions({ id, path, format, kind }: QemuDisk, index: number): string[] {

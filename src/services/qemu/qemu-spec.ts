@@ -3,7 +3,7 @@
 /** What executes the guest's instructions: the processor itself (KVM), or an interpreter (TCG). */
 export type Accelerator = 'kvm' | 'tcg';
 
-/** A network card of a guest. Its tap is handed to QEMU as a descriptor. */
+/** A network card of a guest. */
 export interface QemuCard {
   /** One word, which names the card in QEMU. */
   readonly id: string;
@@ -11,6 +11,10 @@ export interface QemuCard {
   /** The guest is told of it, where the card is one of virtio. */
   readonly mtuBytes?: number;
   readonly model: 'virtio' | 'e1000' | 'e1000e' | 'rtl8139';
+  /** The name of the tap, which QEMU opens itself. Absent: the tap is handed to QEMU as a descriptor. */
+  readonly tap?: string;
+  /** The firmware boots from the network by this card. */
+  readonly boots?: true;
 }
 
 /** A disk or a CD of a guest. */
@@ -34,7 +38,7 @@ export interface QemuSpec {
   readonly cpuModel: string;
   readonly threads: number;
   readonly memoryBytes: number;
-  /** The first card has the descriptor 3, the next one 4. */
+  /** The first card has the descriptor 3, the next one 4, as far as QEMU does not open their taps itself. */
   readonly cards: readonly QemuCard[];
   /** In the order in which the firmware tries them. */
   readonly disks: readonly QemuDisk[];
@@ -50,13 +54,18 @@ export interface QemuSpec {
    * these need no owner or mode of their own. Absent: it stays who it is.
    */
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** What the firmware tells of the machine. Absent: what QEMU tells. */
+  readonly product?: { readonly manufacturer: string; readonly product: string };
+  /** A guest that reboots ends QEMU. Absent: it starts anew. */
+  readonly reboots?: false;
   /** QEMU starts with its guest paused. */
   readonly paused: boolean;
   /**
    * The file to which QEMU appends everything that the guest writes to the serial console. QEMU opens this file and the next one as
-   * root, and follows links: both must be in directories to which only root may write.
+   * root, and follows links: both must be in directories to which only root may write. Absent: QEMU's own output has the console, and
+   * the firmware writes there, too.
    */
-  readonly consoleLog: string;
+  readonly consoleLog?: string;
   /** A lock: a second QEMU with this file ends at once, in place of taking the sockets of the first one. QEMU leaves the file behind. */
   readonly pidFile: string;
 }

@@ -35,6 +35,8 @@ export const StreamErrorShape = RefusalShape;
 
 /** Codes of gRPC (grpc.io/docs/guides/status-codes). */
 const INVALID_ARGUMENT = 3;
+/** A lease that has ended. */
+const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const OUT_OF_RANGE = 11;
@@ -58,6 +60,8 @@ export function judgedFailure(refusal: form.TypeOf<typeof RefusalShape>): EtcdFa
       return new EtcdFailure('final', refused(text, 'Give the user a role that may read and write keys below /v1/'));
     case INVALID_ARGUMENT:
       return invalid(message, text);
+    case NOT_FOUND:
+      return new EtcdFailure('final', broken(text));
     case OUT_OF_RANGE:
       return new EtcdFailure('final', new MeshError('MESH_STORE_COMPACTED', text, { object: 'etcd' }));
     case RESOURCE_EXHAUSTED:

@@ -62,6 +62,12 @@ export const TxnAnswerShape = form.object({
 /** What a branch of a transaction did. */
 export type Branch = form.TypeOf<typeof BranchShape>;
 
+/** The answer to a request for a lease. */
+export const LeaseAnswerShape = form.object({ ID: form.string({ pattern: /^\d{1,20}$/ }) });
+
+/** The answer to a renewal. The time is absent when the lease has ended. */
+export const RenewalShape = form.object({ result: form.object({ TTL: NumberShape }) });
+
 const EventShape = form.object({ type: form.defaulted(form.oneOf(['PUT', 'DELETE']), 'PUT'), kv: KeyValueShape });
 /** One line of a watch. */
 export const WatchLineShape = form.object({
@@ -121,11 +127,11 @@ export function readAllRequest(keys: readonly string[]): object {
 }
 
 /**
- * A transaction that is carried out only while the fence is as it was; otherwise, the answer is the fence. etcd judges the
+ * A transaction that is carried out only while all fences are as they were; otherwise, the answer has the fences. etcd judges the
  * comparisons of the inner transaction before any change.
  */
 export function fencedRequest(
-  fence: Compare,
+  fences: readonly Compare[],
   compare: readonly Compare[],
   then: readonly Change[],
   otherwise: readonly Change[],
@@ -136,9 +142,9 @@ export function fencedRequest(
     failure: otherwise.map(changeRequest),
   };
   return {
-    compare: [compareRequest(fence)],
+    compare: fences.map(compareRequest),
     success: [{ request_txn: inner }],
-    failure: [{ request_range: keyRequest(fence.key) }],
+    failure: fences.map(({ key }) => ({ request_range: keyRequest(key) })),
   };
 }
 
@@ -154,4 +160,27 @@ function changeRequest(change: Change): object {
 /** Drops the history up to a revision. */
 export function compactRequest(revision: number): object {
   return { revision: String(revision) };
+}
+
+/** Asks for a lease. */
+export function leaseRequest(ttlSec: number): object {
+  return { TTL: String(ttlSec) };
+}
+
+/** Asks to go on with a lease, or to end it. */
+export function renewalRequest(lease: string): object {
+  return { ID: lease };
+}
+
+/** Writes a key that goes with a lease, and perhaps another one that stays. */
+export function leadRequest(
+  compare: readonly Compare[],
+  { key, value, lease }: { readonly key: string; readonly value: string; readonly lease: string },
+  stays?: Change,
+): object {
+  const leased = { request_put: { ...putRequest(key, value), lease } };
+  return {
+    compare: compare.map(compareRequest),
+    success: [leased, ...(stays === undefined ? [] : [changeRequest(stays)])],
+  };
 }

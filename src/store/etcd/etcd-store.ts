@@ -13,6 +13,7 @@ import { HISTORY_REVISIONS, makeTxn, type Txn } from '../ledger.ts';
 import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { broken } from './etcd-failure.ts';
+import { EtcdLeadership, type LeaderInput } from './etcd-leadership.ts';
 import {
   compactRequest,
   fencedRequest,
@@ -61,6 +62,7 @@ export class EtcdStore implements Store {
   /** The revision of the fence, as this process knows it. */
   #fence: number;
   #compacted = 0;
+  #leadership: EtcdLeadership | undefined;
   #presentEpoch: string | undefined;
   #closing = false;
   #closed = false;
@@ -144,6 +146,13 @@ export class EtcdStore implements Store {
     return this.#opened().ledger.watch(prefix, fromRevision, onBatch, onError);
   }
 
+  /** Lets this process alone change the store from now on. @throws MESH_STORE_LED when another host0 does; MESH_STORE_* */
+  async lead(who: Pick<LeaderInput, 'owner' | 'name' | 'onLost'>): Promise<void> {
+    this.#leadership = await EtcdLeadership.take({ ...who, client: this.#client, clock: this.#clock });
+    // What the host0 before has written must be seen before anything is decided.
+    await this.#mirror.shows(this.#leadership.guard.modRevision);
+  }
+
   /** Writes another epoch, and returns it: what is in the store is not what it was. Each process that has it open says so. */
   async renew(): Promise<string> {
     const epoch = randomBytes(8).toString('hex');
@@ -159,6 +168,7 @@ export class EtcdStore implements Store {
     const alarm = this.#clock.after(LAST_PATIENCE_MS, () => patience.resolve());
     await Promise.race([this.#order.idle(), patience.promise]);
     alarm.cancel();
+    await this.#leadership?.release();
     this.#closed = true;
     this.#mirror.close();
     this.#client.close();
@@ -171,18 +181,25 @@ export class EtcdStore implements Store {
       if (otherwise.length === 0 && compare.some((one) => isOver(one, ledger.get(one.key)))) {
         return { succeeded: false, revision: ledger.revision };
       }
-      const fence = { key: FENCE_KEY, modRevision: this.#fence };
+      const fences = [
+        { key: FENCE_KEY, modRevision: this.#fence },
+        ...(this.#leadership ? [this.#leadership.guard] : []),
+      ];
       const sinceRevision = ledger.revision;
-      const request = fencedRequest(fence, compare, then, otherwise);
+      const request = fencedRequest(fences, compare, then, otherwise);
       const answer = await this.#client.askOnce('/v3/kv/txn', request, TxnAnswerShape);
       if (answer === undefined) {
         const done = await this.#settle(txn, sinceRevision);
         if (done !== undefined) return this.#shown(done);
         continue;
       }
-      const [first] = answer.responses;
+      const [first, second] = answer.responses;
       if (!answer.succeeded) {
-        this.#fence = first?.response_range?.kvs[0]?.modRevision ?? 0;
+        this.#fence = modRevisionIn(first?.response_range);
+        const { guard } = this.#leadership ?? {};
+        if (guard !== undefined && modRevisionIn(second?.response_range) !== guard.modRevision) {
+          throw this.#leadership?.deposed();
+        }
         continue;
       }
       const branch = first?.response_txn;
@@ -256,6 +273,9 @@ export class EtcdStore implements Store {
     return this.#mirror;
   }
 }
+
+const modRevisionIn = (range: { readonly kvs: readonly Entry[] } | undefined): number =>
+  range?.kvs[0]?.modRevision ?? 0;
 
 /** Whether a comparison can never hold again: the key was changed since, as the mirror knows already. */
 function isOver({ modRevision }: Compare, present: Entry | undefined): boolean {
@@ -347,7 +367,7 @@ async function epochOf(client: EtcdClient): Promise<string> {
       });
     }
     const epoch = randomBytes(8).toString('hex');
-    const request = fencedRequest({ key: EPOCH_KEY, modRevision: 0 }, [], [{ put: EPOCH_KEY, value: epoch }], []);
+    const request = fencedRequest([{ key: EPOCH_KEY, modRevision: 0 }], [], [{ put: EPOCH_KEY, value: epoch }], []);
     await client.askOnce('/v3/kv/txn', request, TxnAnswerShape);
   }
 }

@@ -1,7 +1,12 @@
 /** A machine without a disk, emulated by QEMU in a network namespace. Its one network card is in a bridge there. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inNetns } from '../../../src/kernel/netns.ts';
+import { qemuArgv } from '../../../src/services/qemu/qemu-argv.ts';
 import { ip } from '../../kit/namespaces.ts';
 import { until } from '../until.ts';
 
@@ -13,11 +18,11 @@ export interface QemuMachineOptions {
   /** The name of the machine's tap, which is made in the namespace. */
   readonly tap: string;
   readonly mac: string;
-  /** Loaded by QEMU itself; without it the firmware boots from the network. */
-  readonly kernel?: { readonly vmlinuz: string; readonly initrd: string; readonly commandLine: string };
+  /** Loaded by QEMU itself. */
+  readonly kernel: { readonly vmlinuz: string; readonly initrd: string; readonly commandLine: string };
   readonly memoryMb?: number;
-  /** Further options of QEMU. */
-  readonly options?: readonly string[];
+  /** By default the best that the emulator can do. */
+  readonly cpuModel?: string;
 }
 
 /** A running machine; disposing of it kills the emulator. */
@@ -25,8 +30,9 @@ export class QemuMachine implements AsyncDisposable {
   readonly #process: ChildProcess;
   #console = '';
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, directory: string) {
     this.#process = child;
+    child.once('close', () => rmSync(directory, { recursive: true, force: true }));
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#console += text;
@@ -35,27 +41,20 @@ export class QemuMachine implements AsyncDisposable {
   }
 
   static start(machine: QemuMachineOptions): QemuMachine {
-    const { netns, bridge, tap, mac, kernel, memoryMb = 768, options = [] } = machine;
+    const { netns, bridge, tap, mac, kernel, memoryMb = 768, cpuModel = 'max' } = machine;
     ip(netns, `tuntap add ${tap} mode tap`, `link set ${tap} master ${bridge} up`);
-    const boot =
-      kernel === undefined
-        ? []
-        : [
-            '-kernel',
-            kernel.vmlinuz,
-            '-initrd',
-            kernel.initrd,
-            '-append',
-            `${kernel.commandLine} console=ttyS0,115200`,
-          ];
-    const words = [
-      ...['-accel', 'tcg', '-cpu', 'max', '-m', String(memoryMb), '-nodefaults', '-display', 'none', '-no-reboot'],
-      ...['-serial', 'stdio', '-netdev', `tap,id=net0,ifname=${tap},script=no,downscript=no`],
-      ...['-device', `virtio-net-pci,netdev=net0,mac=${mac}`, ...boot, ...options],
-    ];
-    return new QemuMachine(
-      inNetns(netns, () => spawn('qemu-system-x86_64', words, { stdio: ['ignore', 'pipe', 'pipe'] })),
-    );
+    const directory = mkdtempSync(join(tmpdir(), 'mw-machine-'));
+    const { vmlinuz, initrd, commandLine } = kernel;
+    const [program, ...words] = qemuArgv({
+      ...{ name: tap, uuid: randomUUID(), accelerator: 'tcg', cpuModel, threads: 1, memoryBytes: memoryMb * 1024 ** 2 },
+      cards: [{ id: 'net0', mac, model: 'virtio', tap }],
+      disks: [],
+      firmware: { kind: 'bios' },
+      boot: { kernel: vmlinuz, initrd, append: `${commandLine} console=ttyS0,115200` },
+      ...{ reboots: false, screen: false, paused: false, pidFile: join(directory, 'pid') },
+    });
+    const child = inNetns(netns, () => spawn(program, words, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] }));
+    return new QemuMachine(child, directory);
   }
 
   /** The machine was switched off or has rebooted: with -no-reboot, both end the emulator. */
@@ -91,8 +90,8 @@ export class QemuMachine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, 'exit');
+    const closed = once(this.#process, 'close');
     this.#process.kill('SIGKILL');
-    await exited;
+    await closed;
   }
 }

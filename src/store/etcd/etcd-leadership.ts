@@ -1,0 +1,149 @@
+/**
+ * One host0 at a time works with a store. Who leads has a lease of a few seconds on the key `/v1/store/leader`, and has written the key
+ * `/v1/store/term`. Every transaction demands that the term is still that: a host0 whose clock stood still, and which another has
+ * followed meanwhile, changes nothing any more.
+ */
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { readDocument } from '../../protocol/shapes/document.ts';
+import * as form from '../../protocol/shapes/form.ts';
+import type { Compare } from '../store.ts';
+import type { EtcdClient } from './etcd-client.ts';
+import {
+  keyRequest,
+  LeaseAnswerShape,
+  leadRequest,
+  leaseRequest,
+  RangeAnswerShape,
+  RenewalShape,
+  renewalRequest,
+  TxnAnswerShape,
+} from './etcd-messages.ts';
+import { OWN_KEYS } from './etcd-mirror.ts';
+
+const LEADER_KEY = `${OWN_KEYS}leader`;
+const TERM_KEY = `${OWN_KEYS}term`;
+/** etcd takes no shorter lease than 2 s, and notices its end 0.2 s late. */
+const LEASE_SEC = 4;
+const RENEW_MS = 1_000;
+/** A leader that was killed is gone after its lease; more would be a leader that lives. */
+const PATIENCE_MS = 6_000;
+const POLL_MS = 250;
+
+/** Who wants to lead. */
+export interface LeaderInput {
+  readonly client: EtcdClient;
+  readonly clock: Clock;
+  /** The same at each start of this host0: it need not wait for the lease of its own earlier life. */
+  readonly owner: string;
+  /** For people. */
+  readonly name: string;
+  /** Called once, when another host0 leads: this process must change nothing any more, and end. */
+  readonly onLost: (error: MeshError) => void;
+}
+
+const LeaderShape = form.object({ owner: form.string({ max: 64 }), name: form.string({ max: 256 }) });
+
+/** The leadership of this process, until it is released or lost. */
+export class EtcdLeadership {
+  readonly #input: LeaderInput;
+  readonly #value: string;
+  readonly #term: number;
+  #lease: string;
+  #renewal: Alarm | undefined;
+  #lost: MeshError | undefined;
+  #closed = false;
+
+  private constructor(input: LeaderInput, value: string, lease: string, term: number) {
+    this.#input = input;
+    this.#value = value;
+    this.#lease = lease;
+    this.#term = term;
+  }
+
+  /** Leads from now on, if nobody else does. @throws MESH_STORE_LED when another host0 leads; MESH_STORE_* */
+  static async take(input: LeaderInput): Promise<EtcdLeadership> {
+    const { client, clock, owner, name } = input;
+    const value = JSON.stringify({ owner, name });
+    const deadlineMs = clock.nowMs() + PATIENCE_MS;
+    for (;;) {
+      const { kvs } = await client.ask('/v3/kv/range', keyRequest(LEADER_KEY), RangeAnswerShape);
+      const [present] = kvs;
+      const other = present && readDocument(LeaderShape, present.value).document;
+      if (present === undefined || other?.owner === owner) {
+        const compare = [{ key: LEADER_KEY, modRevision: present?.modRevision ?? 0 }];
+        const lease = await grant(client);
+        const request = leadRequest(compare, { key: LEADER_KEY, value, lease }, { put: TERM_KEY, value });
+        const answer = await client.askOnce('/v3/kv/txn', request, TxnAnswerShape);
+        if (answer?.succeeded) {
+          const leadership = new EtcdLeadership(input, value, lease, answer.header.revision);
+          leadership.#later();
+          return leadership;
+        }
+      }
+      if (clock.nowMs() >= deadlineMs) throw led(other?.name);
+      await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
+    }
+  }
+
+  /** What each transaction demands. */
+  get guard(): Compare {
+    return { key: TERM_KEY, modRevision: this.#term };
+  }
+
+  /** A transaction was refused, because the term is another one. */
+  deposed(): MeshError {
+    if (this.#lost !== undefined) return this.#lost;
+    this.#lost = led(undefined);
+    this.#input.onLost(this.#lost);
+    return this.#lost;
+  }
+
+  /** Lets another lead at once. Never rejects. */
+  async release(): Promise<void> {
+    this.#closed = true;
+    this.#renewal?.cancel();
+    await this.#input.client
+      .ask('/v3/lease/revoke', renewalRequest(this.#lease), form.object({}), { totalMs: RENEW_MS })
+      .catch(() => undefined);
+  }
+
+  #later(): void {
+    if (this.#closed || this.#lost !== undefined) return;
+    this.#renewal = this.#input.clock.after(RENEW_MS, () => {
+      // An etcd that is away is told by other parts; nobody else leads meanwhile.
+      void this.#renew()
+        .catch(() => undefined)
+        .finally(() => this.#later());
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { client } = this.#input;
+    const patience = { attemptMs: RENEW_MS, totalMs: RENEW_MS };
+    const answer = await client.ask('/v3/lease/keepalive', renewalRequest(this.#lease), RenewalShape, patience);
+    if (answer.result.TTL > 0 || this.#closed) return;
+    // The lease has ended while etcd or this process stood still. Without another leader, the term goes on.
+    this.#lease = await grant(client);
+    const request = leadRequest([this.guard], { key: LEADER_KEY, value: this.#value, lease: this.#lease });
+    const again = await client.ask('/v3/kv/txn', request, TxnAnswerShape);
+    if (!again.succeeded) this.deposed();
+  }
+}
+
+async function grant(client: EtcdClient): Promise<string> {
+  const { ID } = await client.ask('/v3/lease/grant', leaseRequest(LEASE_SEC), LeaseAnswerShape);
+  return ID;
+}
+
+function led(name: string | undefined): MeshError {
+  return new MeshError(
+    'MESH_STORE_LED',
+    `another host0 works with this store${name === undefined ? '' : `: ${name}`}`,
+    {
+      object: 'etcd',
+      rule: 'One host0 at a time works with a store.',
+      remedy: "Stop the other host0's daemon, or give this one a store of its own",
+    },
+  );
+}
