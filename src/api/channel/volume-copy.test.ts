@@ -20,7 +20,7 @@ import { type MachineId, parseMachineId } from '../../model/machine.ts';
 import { routeServer } from '../../protocol/calls/route-server.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
-import { NODE_VOLUME_ROUTES } from '../../protocol/routes/volume-routes.ts';
+import { NODE_VOLUME_ROUTES } from '../../protocol/routes/workload/volume-routes.ts';
 import type { AskedNode } from './assignment-push.ts';
 import { type CopyProgress, copyVolumes, dropCopy } from './volume-copy.ts';
 

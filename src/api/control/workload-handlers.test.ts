@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { listenAt } from '../../../test/kit/route-answer.ts';
 import { workloadHost0 } from '../../../test/kit/workload-host0.ts';
 import { workload } from '../../../test/kit/workloads.ts';
-import { WORKLOAD_ROUTES } from '../../protocol/routes/workload-routes.ts';
+import { WORKLOAD_ROUTES } from '../../protocol/routes/workload/workload-routes.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 
 test('the stream of a workload, by its name or its uuid, ends when the workload is deleted', async () => {

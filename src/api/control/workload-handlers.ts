@@ -1,7 +1,7 @@
 /** What host0 answers of workloads. */
 import type { WorkloadOrders } from '../../controller/workloads/workload-orders.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
-import type { WORKLOAD_ROUTES } from '../../protocol/routes/workload-routes.ts';
+import type { WORKLOAD_ROUTES } from '../../protocol/routes/workload/workload-routes.ts';
 
 /** The handlers of workloads. */
 export function workloadHandlers(workloads: WorkloadOrders): RouteHandlers<typeof WORKLOAD_ROUTES> {

@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { MeshError } from '../../model/error.ts';
 import type { RouteHandlers } from '../../protocol/calls/route-server.ts';
 import type { WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
-import type { CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
-import type { IMAGE_ROUTES } from '../../protocol/routes/disk-image-routes.ts';
+import type { CONSOLE_ROUTES } from '../../protocol/routes/workload/console-routes.ts';
+import type { IMAGE_ROUTES } from '../../protocol/routes/workload/disk-image-routes.ts';
 import type { AskedNodes, NamedNode } from './asked-nodes.ts';
 
 /** A node that does not answer a list at once is left out. */

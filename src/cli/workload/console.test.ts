@@ -12,7 +12,7 @@ import { listenAt } from '../../../test/kit/route-answer.ts';
 import { Consoles } from '../../agent/console/consoles.ts';
 import { systemClock } from '../../model/clock.ts';
 import { CONSOLE_TAIL_BYTES } from '../../protocol/documents/workload/console.ts';
-import { CONSOLE_ROUTES } from '../../protocol/routes/console-routes.ts';
+import { CONSOLE_ROUTES } from '../../protocol/routes/workload/console-routes.ts';
 
 /** A command starts in a second, or later on a machine with other things to do. */
 const WITHIN = { timeout: 30_000 };

@@ -5,12 +5,12 @@ import { ClaimLineShape, KeptLineShape } from '../shapes/kept-membership-shape.t
 import { AssignmentAnswerShape, NodeStatusShape } from '../shapes/node-assignment-shape.ts';
 import { ErrorShape } from '../shapes/parts.ts';
 import { PathDocumentShape } from '../shapes/path-view-shape.ts';
-import { NODE_CONSOLE_ROUTES } from './console-routes.ts';
-import { NODE_IMAGE_ROUTES } from './disk-image-routes.ts';
 import { OWN_LOG_ROUTES } from './node-log-routes.ts';
 import { CaptureQueryFields, NetworkQuery, PathQueryFields } from './questions.ts';
 import { document, lines, PCAPNG, type RouteTable } from './route.ts';
-import { NODE_VOLUME_ROUTES } from './volume-routes.ts';
+import { NODE_CONSOLE_ROUTES } from './workload/console-routes.ts';
+import { NODE_IMAGE_ROUTES } from './workload/disk-image-routes.ts';
+import { NODE_VOLUME_ROUTES } from './workload/volume-routes.ts';
 
 /** The assignment of a node with two hundred networks has 200 kB. */
 const ASSIGNMENT_MAX_BYTES = 16 * 1024 * 1024;

@@ -6,8 +6,6 @@ import { NetworkStateShape } from '../shapes/state-shape.ts';
 import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
-import { CONSOLE_ROUTES } from './console-routes.ts';
-import { IMAGE_ROUTES } from './disk-image-routes.ts';
 import { IPAM_ROUTES } from './ipam/ipam-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
@@ -19,7 +17,9 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
-import { WORKLOAD_ROUTES } from './workload-routes.ts';
+import { CONSOLE_ROUTES } from './workload/console-routes.ts';
+import { IMAGE_ROUTES } from './workload/disk-image-routes.ts';
+import { WORKLOAD_ROUTES } from './workload/workload-routes.ts';
 
 /** The states of all networks of one machine. */
 const SELF_MAX_BYTES = 1024 * 1024;

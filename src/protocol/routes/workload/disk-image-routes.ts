@@ -5,11 +5,11 @@ import {
   FileAskShape,
   FileHeadShape,
   ImageLineShape,
-} from '../shapes/disk-image-shape.ts';
-import * as form from '../shapes/form.ts';
-import { ErrorShape } from '../shapes/parts.ts';
-import { ENTRIES_MAX } from '../shapes/view-shapes.ts';
-import { document, lines, list, nameShape, type RouteTable } from './route.ts';
+} from '../../shapes/disk-image-shape.ts';
+import * as form from '../../shapes/form.ts';
+import { ErrorShape } from '../../shapes/parts.ts';
+import { ENTRIES_MAX } from '../../shapes/view-shapes.ts';
+import { document, lines, list, nameShape, type RouteTable } from '../route.ts';
 
 const wanted = {
   source: nameShape(2_000),

@@ -1,6 +1,6 @@
 /** Routes of a node's channel by which host0 copies the volumes of a workload that moves: from its node, and to the next one. */
-import { WorkloadIdShape } from '../shapes/assigned-workload-shape.ts';
-import * as form from '../shapes/form.ts';
+import { WorkloadIdShape } from '../../shapes/assigned-workload-shape.ts';
+import * as form from '../../shapes/form.ts';
 import {
   ArrivalEndShape,
   ArrivalOrderShape,
@@ -11,8 +11,8 @@ import {
   CopiedFileShape,
   CopyLineShape,
   CopyWordShape,
-} from '../shapes/workload/volume-copy-shape.ts';
-import { document, lines, list, numberInQuery, type RouteTable } from './route.ts';
+} from '../../shapes/workload/volume-copy-shape.ts';
+import { document, lines, list, numberInQuery, type RouteTable } from '../route.ts';
 
 /** A piece as Base64 has 350 kB. */
 const PIECE_MAX_BYTES = 512 * 1024;

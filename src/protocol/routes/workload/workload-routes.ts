@@ -1,10 +1,10 @@
 /** Routes of host0's control socket: workloads. */
-import type { ErrorCode } from '../../model/error.ts';
-import { WorkloadShape } from '../../model/workload/workload.ts';
-import * as form from '../shapes/form.ts';
-import { WORKLOADS_MAX } from '../shapes/node-assignment-shape.ts';
-import { WorkloadAnswerShape, WorkloadViewShape } from '../shapes/workload-view-shapes.ts';
-import { document, events, list, nameShape, type RouteTable, SwitchShape } from './route.ts';
+import type { ErrorCode } from '../../../model/error.ts';
+import { WorkloadShape } from '../../../model/workload/workload.ts';
+import * as form from '../../shapes/form.ts';
+import { WORKLOADS_MAX } from '../../shapes/node-assignment-shape.ts';
+import { WorkloadAnswerShape, WorkloadViewShape } from '../../shapes/workload-view-shapes.ts';
+import { document, events, list, nameShape, type RouteTable, SwitchShape } from '../route.ts';
 
 /** The user data of a seed is the most of a workload. */
 const ORDER_MAX_BYTES = 512 * 1024;

@@ -2,10 +2,10 @@
  * Routes of consoles: of a node's channel, and of host0's control socket, which asks the nodes. Output is a stream that many may have
  * at once; input goes in requests of its own, so that any transport carries both.
  */
-import { CONSOLE_INPUT_MAX_BYTES, CONSOLE_TAIL_BYTES } from '../documents/workload/console.ts';
-import { CONSOLES_MAX, ConsoleViewShape, NodeConsoleShape } from '../shapes/disk-image-shape.ts';
-import * as form from '../shapes/form.ts';
-import { type BytesAnswer, document, list, nameShape, numberInQuery, type RouteTable, switchShape } from './route.ts';
+import { CONSOLE_INPUT_MAX_BYTES, CONSOLE_TAIL_BYTES } from '../../documents/workload/console.ts';
+import { CONSOLES_MAX, ConsoleViewShape, NodeConsoleShape } from '../../shapes/disk-image-shape.ts';
+import * as form from '../../shapes/form.ts';
+import { type BytesAnswer, document, list, nameShape, numberInQuery, type RouteTable, switchShape } from '../route.ts';
 
 const OUTPUT: BytesAnswer = { kind: 'bytes', mediaType: 'application/octet-stream' };
 const workload = nameShape(64);
