@@ -304,7 +304,7 @@ class PortCluster {
       const vxlan = node.kernel.linkNamed(`vxlan${numbers.get(network)}`);
       const others = this.host.book.all.filter((port) => port.network === network && port.machine !== node.machine);
       const entries = [...node.kernel.fdb.values()].filter(
-        ({ link, table, mac }) => link === vxlan?.index && table === 'self' && mac.startsWith('02:00:'),
+        ({ link, table, mac }) => link === vxlan?.index && table === 'self' && mac.startsWith('02:00:00:'),
       );
       expect(
         Object.fromEntries(entries.map(({ mac, remoteVtep }) => [mac, remoteVtep])),

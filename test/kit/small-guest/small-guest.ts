@@ -29,6 +29,8 @@ export interface GuestWishes {
   readonly addresses?: readonly (readonly [device: string, address: string])[];
   /** The guest says on its console when one of these begins to answer, and when it ends. */
   readonly pings?: readonly string[];
+  /** The guest pings these each 20 ms, and says so on its console at each 25th answer. */
+  readonly steady?: readonly string[];
   /** What the guest does as soon as it is ready; `fill` writes 64 MiB to its first disk, and runs on; `seed` prints its seed. Absent: it runs on. */
   readonly end?: 'poweroff' | 'reboot' | 'panic' | 'fill' | 'seed';
 }
@@ -63,12 +65,13 @@ export function smallGuest(): Promise<SmallGuest> {
 
 /** The kernel command line of a guest. */
 export function guestCommandLine({ append }: SmallGuest, wishes: GuestWishes): string {
-  const { name, addresses = [], pings = [], end } = wishes;
+  const { name, addresses = [], pings = [], steady = [], end } = wishes;
   return [
     append,
     `guest.name=${name}`,
     ...addresses.map(([device, address]) => `guest.address=${device},${address}`),
     ...pings.map((address) => `guest.ping=${address}`),
+    ...steady.map((address) => `guest.steady=${address}`),
     ...(end === undefined ? [] : [`guest.end=${end}`]),
   ].join(' ');
 }

@@ -9,16 +9,22 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { type Ipv6, parseIpv6 } from '../../../src/model/address/ipv6.ts';
 import { type Mac, parseMac } from '../../../src/model/address/mac.ts';
-import { agentClient } from '../../../src/protocol/calls/control-client.ts';
+import { agentClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { ipv6Frame, udp } from '../../kit/frames.ts';
+import { LONG } from '../../kit/long.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { until } from '../until.ts';
+import { Crowd } from './crowd.ts';
 
 const DEADLINE_MS = 20_000;
 const FORGED = 30;
+/** Broadcasts of a guest in a second that others hear (refusal-chains.ts). As many may come at once. */
+const FLOOD_LIMIT = 1_000;
+/** Of each pair of guests in each family: for two seconds. */
+const PINGS = LONG ? 1_000 : 100;
 /** `struct virtio_net_hdr` before each frame of the tap: no offload. */
 const VNET_HEADER = Buffer.alloc(10);
 const ONE = { mac: parseMac('02:00:00:00:00:01'), ipv6: parseIpv6('fd77::1') };
@@ -194,4 +200,24 @@ test('a port that moves takes its guest along, and the last port that goes leave
   for (const port of ['one', 'two']) expect(await mesh('port', 'delete', port)).toMatchObject({ state: 'gone' });
   await until('no node has anything of blue', DEADLINE_MS, () => [node1, node2, node3].flatMap(devicesOf).length === 0);
   await noDrift([node1, node2, node3]);
+});
+
+test('thirty guests lose at most one of a hundred pings while another guest sends ten thousand broadcasts a second', async () => {
+  using crowd = await Crowd.place(lab.host('host0'), [node1, node2, node3], 'blue');
+  const client = host0Client(pathsBelow(lab.host('host0').root));
+  await until('all ports are plugged', DEADLINE_MS, async () =>
+    (await client.ask('GET /v1/ports')).every(({ state }) => state === 'plugged' || state === 'bound'),
+  );
+  const { result, frames, sec } = await crowd.storm(() => crowd.talk(PINGS));
+  const { link, node } = crowd.stormer;
+  const ports = await agentClient(pathsBelow(node.root)).ask('GET /v1/ports');
+  const refused = ports.find((port) => port.interface === link)?.refused ?? [];
+  // A busy machine sends fewer than ten thousand a second.
+  console.log(
+    `${Math.round(frames / sec)} broadcasts a second for ${sec.toFixed(1)} s; pings: ${JSON.stringify(result)}`,
+  );
+  expect(refused).toMatchObject([{ kind: 'broadcast' }]);
+  expect(frames - (refused[0]?.frames ?? 0)).toBeLessThan(FLOOD_LIMIT * (sec + 2));
+  expect(result.sent).toBe(30 * PINGS);
+  expect(1 - result.answered / result.sent).toBeLessThanOrEqual(0.01);
 });
