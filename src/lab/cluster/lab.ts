@@ -333,9 +333,11 @@ export class Lab implements AsyncDisposable {
 
   /** Switches a host off and on: its processes, network devices and run directory are gone; its state directory survives. */
   async rebootHost(host: LabHost): Promise<void> {
-    await killAll(residentsOf([host.netns]));
+    await killAll(residentsOf([host.netns], host.root));
     await replugHost(this.#topology, this.#plan(host));
-    rmSync(pathsBelow(host.root).run, { recursive: true, force: true });
+    const { run } = pathsBelow(host.root);
+    unmountBelow(run);
+    rmSync(run, { recursive: true, force: true });
     for (const program of programsOf(host)) this.start(host, program);
   }
 
@@ -356,7 +358,7 @@ export class Lab implements AsyncDisposable {
     const started = this.hosts.flatMap((host) =>
       programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
     );
-    await killAll([...started, ...residentsOf(namespaces)]);
+    await killAll([...started, ...residentsOf(namespaces, this.directory)]);
     await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
     unmountBelow(this.directory);
     // The record is removed last: while it exists, a later run knows that something of the lab may be left.

@@ -42,12 +42,12 @@ function namespaces(): string[] {
   return list.split('\n').filter((line) => line.startsWith(`mw-${size.name}-`));
 }
 
-const ALL_RUN = () => topology.hosts.every((host) => residentsOf([host.netns]).length > 0);
+const ALL_RUN = () => topology.hosts.every((host) => residentsOf([host.netns], directory).length > 0);
 const MOMENTS: readonly (readonly [string, () => boolean])[] = [['all processes run', ALL_RUN]];
 const MORE_MOMENTS: typeof MOMENTS = [
   ['some namespaces exist', () => existsSync(`/run/netns/${topology.hosts[1]?.netns}`)],
   ['its record is written', () => existsSync(join(directory, 'lab.json'))],
-  ['the first process runs', () => residentsOf([topology.hosts[0]?.netns ?? '']).length > 0],
+  ['the first process runs', () => residentsOf([topology.hosts[0]?.netns ?? ''], directory).length > 0],
 ];
 
 describe.each([...MOMENTS, ...(LONG ? MORE_MOMENTS : [])])('killed once %s', (what, holds) => {
@@ -63,7 +63,7 @@ describe.each([...MOMENTS, ...(LONG ? MORE_MOMENTS : [])])('killed once %s', (wh
     expect(report.ok).toBe(true);
     expect(report.pairs).toHaveLength(12);
     expect(namespaces()).toEqual([]);
-    expect(residentsOf(namespacesOf(topology))).toEqual([]);
+    expect(residentsOf(namespacesOf(topology), directory)).toEqual([]);
     expect(existsSync(directory)).toBe(false);
   });
 });

@@ -317,7 +317,7 @@ function unless(...codes: readonly string[]): (error: unknown) => undefined {
 
 /** The emulators that run on a host. */
 export function emulatorsOn(host: LabHost): readonly number[] {
-  const residents = residentsOf([host.netns]);
+  const residents = residentsOf([host.netns], host.root);
   return residents.map(({ pid }) => pid).filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('qemu'));
 }
 

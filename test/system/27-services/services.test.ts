@@ -145,3 +145,11 @@ test('a prefix is withdrawn, and when the service goes nothing is left of it', a
   }
   await noDrift([router1, router2]);
 });
+
+test('a lab that is taken down takes the servers of networks along', async () => {
+  await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'set', 'blue', 'ra']);
+  await lab.exec(lab.host('host0'), ['mesh', 'network', 'wait', 'blue']);
+  const pids = [router1, router2].map(radvdOf);
+  await lab.down();
+  expect(pids.map((pid) => existsSync(`/proc/${pid}/ns/net`))).toEqual([false, false]);
+});
