@@ -44,6 +44,15 @@ test('a network that only has a name is a VXLAN with assigned peers, named by it
   expect((await store.get('/v1/networks/1000'))?.value).toContain('"format":1');
 });
 
+test('a network whose document cannot be read is not listed, and is told from one that is gone', async () => {
+  const store = new MemoryStore();
+  await (await opened(store)).catalogue.create({ name: 'blue' });
+  await store.txn([], [{ put: '/v1/networks/1000', value: '{ "format": 99 }' }]);
+  const { catalogue } = await opened(store);
+  expect(catalogue.views()).toEqual([]);
+  expect([0x1000, 0x1001].map((number) => catalogue.isSpoilt(number))).toEqual([true, false]);
+});
+
 test('a type, peers by multicast, a prefix, an MTU and a number are taken from the order', async () => {
   const { catalogue } = await opened(new MemoryStore());
   const bridge = await catalogue.create({ name: 'lan', type: 'bridge', mtuBytes: 9000 });

@@ -119,6 +119,11 @@ export class NetworkCatalogue implements HealthSource {
     return this.#stored.loaded;
   }
 
+  /** Whether the document of a network cannot be read: the network is not listed, and must not be taken for gone. */
+  isSpoilt(number: number): boolean {
+    return this.#stored.isSpoilt(number);
+  }
+
   /** Takes the meshes of host0's files. A mesh that collides with an older network is not in force. */
   setFiles(files: readonly Mesh[]): void {
     this.#files = files;

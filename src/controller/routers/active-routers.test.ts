@@ -35,10 +35,15 @@ test('a router that has lost the role is replaced at once, by the one with the f
   expect(chooseRouter(undefined, [], 0)).toEqual({ active: undefined });
 });
 
-async function cluster(clock: ManualClock, store: MemoryStore, networks: () => readonly RoutedNetwork[]) {
+async function cluster(
+  clock: ManualClock,
+  store: MemoryStore,
+  networks: () => readonly RoutedNetwork[],
+  isUnread: (number: NetworkNumber) => boolean = () => false,
+) {
   const journal = new Journal(clock, 'host0', 'host0');
   const moves: { readonly atMs: number; readonly to: MachineWord | undefined }[] = [];
-  const routers = await ActiveRouters.open({ store, clock, journal, networks });
+  const routers = await ActiveRouters.open({ store, clock, journal, networks, isUnread });
   routers.changes.subscribe((number) => moves.push({ atMs: clock.nowMs(), to: routers.activeOf(number) }));
   return { routers, moves };
 }
@@ -107,6 +112,31 @@ test('a network that needs no router any more leaves nothing in the store', asyn
   routers.look();
   await clock.pass(100);
   expect((await store.range('/v1/routers/')).entries).toEqual([]);
+});
+
+test('a network whose documents cannot be read keeps its router', async () => {
+  const [clock, store] = [new ManualClock(), new MemoryStore()];
+  const blue = { number: BLUE, name: 'blue', routers: [A, B] };
+  const before = await cluster(clock, store, () => [blue]);
+  before.routers.opened(B);
+  await clock.pass(100);
+  before.routers.close();
+  let networks: RoutedNetwork[] = [];
+  const { routers, moves } = await cluster(
+    clock,
+    store,
+    () => networks,
+    () => networks.length === 0,
+  );
+  routers.look();
+  await clock.pass(100);
+  expect((await store.range('/v1/routers/')).entries).toHaveLength(1);
+  networks = [blue];
+  routers.opened(A);
+  routers.opened(B);
+  await clock.pass(60_000);
+  expect(routers.activeOf(BLUE)).toBe(B);
+  expect(moves).toEqual([]);
 });
 
 test('a store that fails delays a move and loses none', async () => {

@@ -28,6 +28,8 @@ export interface ActiveRoutersInput {
   readonly journal: Journal;
   /** All networks that need one now. */
   readonly networks: () => readonly RoutedNetwork[];
+  /** Whether a document about a network cannot be read: a network that is missing among `networks` keeps its router then. */
+  readonly isUnread: (network: NetworkNumber) => boolean;
 }
 
 /** After a start of host0, nodes have so long to call before a router counts as silent: theirs may have to find out first. */
@@ -135,7 +137,8 @@ export class ActiveRouters implements HealthSource {
     const networks = this.#input.networks();
     this.#alarm?.cancel();
     const wanted = new Set(networks.map(({ number }) => number));
-    for (const number of [...this.#active.keys()]) if (!wanted.has(number)) await this.#forget(number);
+    const gone = [...this.#active.keys()].filter((number) => !wanted.has(number) && !this.#input.isUnread(number));
+    for (const number of gone) await this.#forget(number);
     let lookAtMs = Number.POSITIVE_INFINITY;
     for (const { number, name, routers } of networks) {
       const loads = Map.groupBy(this.#active.values(), (machine) => machine);

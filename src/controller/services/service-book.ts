@@ -85,6 +85,12 @@ export class ServiceBook implements GivenServices, HealthSource {
     return this.records.filter(({ network }) => network === number);
   }
 
+  /** Whether services of a network may be missing here: the store was not read, or has a document that is not a record. */
+  isUnread({ number }: Pick<Network, 'number'>): boolean {
+    const place = serviceRecordName(number, '');
+    return !this.#table.loaded || [...this.#table.spoilt].some((name) => name.startsWith(place));
+  }
+
   /** A service of a network; undefined if there is none. */
   find({ number }: Pick<Network, 'number'>, kind: ServiceKind): ServiceRecord | undefined {
     return this.#table.get(serviceRecordName(number, kind));

@@ -26,6 +26,8 @@ async function host0(store = new MemoryStore()) {
   const reports = new NodeReports();
   const world = {
     networks: [withPrefixes({ cidr: P1 })] as Network[],
+    /** The numbers of networks whose documents cannot be read. */
+    spoilt: new Set<number>(),
     nodes: [A, B].map((machine) => ({ machine, name: `node-${machine[0]}`, roles: ['router'], isReached: true })),
   };
   const services = await ServiceBook.open({ store, clock, journal, networks: () => world.networks });
@@ -45,6 +47,7 @@ async function host0(store = new MemoryStore()) {
     },
     catalogue: {
       loaded: true,
+      isSpoilt: (number) => world.spoilt.has(number),
       changes,
       views: () => world.networks.map((network) => ({ network, activity: { phase: 'active', id: 1 } })),
       find: () => ({ network: world.networks[0] ?? withPrefixes(), activity: { phase: 'active', id: 1 } }),
@@ -152,6 +155,28 @@ test('a service goes with its network', async () => {
   world.world.networks = [];
   world.changed();
   await vi.waitFor(async () => expect(await store.get('/v1/networks/1001/services/ra')).toBeUndefined());
+});
+
+test('a service stays while the document of its network cannot be read', async () => {
+  const store = new MemoryStore();
+  const world = await host0(store);
+  await world.orders.set('blue', { kind: 'ra', searchDomains: ['blue.example'] });
+  const red = storeNetwork('red', 0x1002);
+  world.world.networks = [...world.world.networks, red];
+  await world.services.put({ format: 1, network: red.number, service: { kind: 'ra' } });
+  world.world.networks = [];
+  world.world.spoilt.add(0x1001);
+  world.changed();
+  await vi.waitFor(async () => expect(await store.get('/v1/networks/1002/services/ra')).toBeUndefined());
+  expect((await store.get('/v1/networks/1001/services/ra'))?.value).toContain('blue.example');
+});
+
+test('a document of a service that cannot be read makes its network unread', async () => {
+  const store = new MemoryStore();
+  await store.txn([], [{ put: '/v1/networks/1001/services/nat64', value: '{ some_service }' }]);
+  const { services } = await host0(store);
+  const unread = [0x1001, 0x100, 0x1002].map((number) => services.isUnread({ number: number as Network['number'] }));
+  expect(unread).toEqual([true, false, false]);
 });
 
 test('a network that cannot be served is refused, and a document that cannot be read is told', async () => {

@@ -26,6 +26,8 @@ export interface ServiceOrdersInput {
     /** @throws MESH_NET_UNKNOWN */
     find(wanted: string): CatalogueView;
     readonly loaded: boolean;
+    /** Whether the document of a network cannot be read: the network is in no view, and is not gone. */
+    isSpoilt(number: number): boolean;
     views(): readonly CatalogueView[];
     readonly changes: { subscribe(listener: () => void): () => void };
   };
@@ -152,8 +154,8 @@ export class ServiceOrders {
     const networks = new Map(catalogue.views().map(({ network }) => [network.number, network]));
     for (const record of services.records) {
       const network = networks.get(record.network);
-      if (network === undefined) await services.forget(record);
-      else await this.#settleOne(network, record);
+      if (network === undefined && !catalogue.isSpoilt(record.network)) await services.forget(record);
+      else if (network !== undefined) await this.#settleOne(network, record);
     }
     const owed = new Set(
       services.records.flatMap((record) => {

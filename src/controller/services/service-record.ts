@@ -37,8 +37,11 @@ const ServiceRecordShape: form.Shape<ServiceRecord> = form.object({
   removing: form.exactOptional(form.literal(true)),
 });
 
-/** The name of a service among the records below `/v1/networks/`. */
-export function serviceRecordName(network: NetworkNumber, kind: ServiceKind): string {
+/**
+ * The name of a service among the records below `/v1/networks/`.
+ * @param kind empty for the beginning of the names of all services of the network
+ */
+export function serviceRecordName(network: NetworkNumber, kind: ServiceKind | ''): string {
   return `${hexNumber(network)}/services/${kind}`;
 }
 

@@ -88,6 +88,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const routers = await ActiveRouters.open({
     ...input,
     networks: () => routedNetworks(networks(), serviceBook.records, roles, nodeCalled),
+    isUnread: (number) => !catalogue.loaded || catalogue.isSpoilt(number) || serviceBook.isUnread({ number }),
   });
   const assignments = new Assignments({
     ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services: serviceBook, routers },
