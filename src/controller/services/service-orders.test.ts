@@ -134,6 +134,33 @@ test('a prefix that leaves the network is advertised with the lifetime 0, until 
   await vi.waitFor(() => expect(advertised(world)).toEqual([`${P2} 3600`]));
 });
 
+test('a command that comes while another record is written is not overwritten', async () => {
+  const store = new MemoryStore();
+  const world = await host0(store);
+  const [blue, red] = [withPrefixes({ cidr: P1 }), { ...storeNetwork('red', 0x1002), subnets: [{ cidr: P1 }] }];
+  world.world.networks = [blue, red];
+  await world.services.put({ format: 1, network: blue.number, service: { kind: 'ra' }, announced: [P1] });
+  await world.services.put({ format: 1, network: red.number, service: { kind: 'ra' }, announced: [P1] });
+  const { txn } = store;
+  const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  store.txn = async (...args) => {
+    if (JSON.stringify(args).includes('/v1/networks/1001/')) {
+      held.resolve();
+      await free.promise;
+    }
+    return await txn.apply(store, args);
+  };
+  world.world.networks = [blue, red].map((network) => ({ ...network, subnets: [{ cidr: P1 }, { cidr: P2 }] }));
+  world.changed();
+  await held.promise;
+  const before = world.services.find(red, 'ra');
+  const service = { kind: 'ra', searchDomains: ['red.example'] } as const;
+  await world.services.put({ format: 1, network: red.number, ...before, service });
+  free.resolve();
+  const settled = { service, announced: [P1, P2] };
+  await vi.waitFor(() => expect(world.services.find(red, 'ra')).toMatchObject(settled));
+});
+
 test('a service that is removed says goodbye, and its document goes when all routers were heard', async () => {
   const store = new MemoryStore();
   const world = await host0(store);

@@ -151,11 +151,14 @@ export class ServiceOrders {
   async #settleNow(): Promise<void> {
     const { catalogue, services } = this.#input;
     if (!catalogue.loaded) return;
-    const networks = new Map(catalogue.views().map(({ network }) => [network.number, network]));
-    for (const record of services.records) {
-      const network = networks.get(record.network);
-      if (network === undefined && !catalogue.isSpoilt(record.network)) await services.forget(record);
-      else if (network !== undefined) await this.#settleOne(network, record);
+    let networks = this.#networks();
+    for (const { network: number, service } of services.records) {
+      // A command may have changed the record while the one before was written. Nothing waits between this look and the write.
+      const record = services.find({ number }, service.kind);
+      const next = record && this.#next(networks.get(number), record);
+      if (record === undefined || next === record) continue;
+      await (next === undefined ? services.forget(record) : services.put(next));
+      networks = this.#networks();
     }
     const owed = new Set(
       services.records.flatMap((record) => {
@@ -167,18 +170,23 @@ export class ServiceOrders {
       if (!owed.has(key.slice(key.indexOf(' ') + 1))) this.#owedSinceMs.delete(key);
   }
 
-  async #settleOne(network: Network, record: ServiceRecord): Promise<void> {
-    const { services } = this.#input;
+  #networks(): ReadonlyMap<number, Network> {
+    return new Map(this.#input.catalogue.views().map(({ network }) => [network.number, network]));
+  }
+
+  /** The record that follows from the network and from the words of its routers: the same, another one, or undefined when it goes. */
+  #next(network: Network | undefined, record: ServiceRecord): ServiceRecord | undefined {
+    if (network === undefined) return this.#input.catalogue.isSpoilt(record.network) ? record : undefined;
     const { announced = [], removing } = record;
     const wanted = removing === true ? [] : prefixesOf(network);
     const all = union(announced, wanted);
-    if (all.length > announced.length) return await services.put({ ...record, announced: all });
+    if (all.length > announced.length) return { ...record, announced: all };
+    if (removing !== true && announced.length === wanted.length) return record;
     const isHeard = this.#view(network, record).nodes.every(
       ({ isReached, state }) => !isReached || state.state === 'ready',
     );
-    if (!isHeard) return;
-    if (removing === true) await services.forget(record);
-    else if (announced.length > wanted.length) await services.put({ ...record, announced: wanted });
+    if (!isHeard) return record;
+    return removing === true ? undefined : { ...record, announced: wanted };
   }
 }
 
