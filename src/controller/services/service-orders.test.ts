@@ -26,6 +26,8 @@ async function host0(store = new MemoryStore()) {
   const reports = new NodeReports();
   const world = {
     networks: [withPrefixes({ cidr: P1 })] as Network[],
+    /** How many times the catalogue was listed. */
+    looks: 0,
     /** The numbers of networks whose documents cannot be read. */
     spoilt: new Set<number>(),
     nodes: [A, B].map((machine) => ({ machine, name: `node-${machine[0]}`, roles: ['router'], isReached: true })),
@@ -49,7 +51,10 @@ async function host0(store = new MemoryStore()) {
       loaded: true,
       isSpoilt: (number) => world.spoilt.has(number),
       changes,
-      views: () => world.networks.map((network) => ({ network, activity: { phase: 'active', id: 1 } })),
+      views: () => {
+        world.looks += 1;
+        return world.networks.map((network) => ({ network, activity: { phase: 'active', id: 1 } }));
+      },
       find: () => ({ network: world.networks[0] ?? withPrefixes(), activity: { phase: 'active', id: 1 } }),
     },
   });
@@ -159,6 +164,24 @@ test('a command that comes while another record is written is not overwritten', 
   free.resolve();
   const settled = { service, announced: [P1, P2] };
   await vi.waitFor(() => expect(world.services.find(red, 'ra')).toMatchObject(settled));
+});
+
+test('many statuses at once are one look, and none where no network has services', async () => {
+  const world = await host0();
+  const burst = async () => {
+    await world.clock.pass(0);
+    world.world.looks = 0;
+    for (let status = 0; status < 100; status++) world.changed();
+    await world.clock.pass(0);
+    return world.world.looks;
+  };
+  expect(await burst()).toBe(0);
+  await world.orders.set('blue', { kind: 'ra' });
+  expect(await burst()).toBe(1);
+  // The last change of a burst is never missed.
+  world.world.networks = [withPrefixes({ cidr: P1 }, { cidr: P2 })];
+  world.changed();
+  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P1} 3600`, `${P2} 3600`]));
 });
 
 test('a service that is removed says goodbye, and its document goes when all routers were heard', async () => {

@@ -44,6 +44,8 @@ export class ServiceOrders {
   /** Since when a node owes an answer, by the node and the identifier of the service. */
   readonly #owedSinceMs = new Map<string, number>();
   #settling: Promise<void> = Promise.resolve();
+  /** Whether a look waits for its turn. */
+  #isDue = false;
   readonly #ends: readonly (() => void)[];
 
   constructor(input: ServiceOrdersInput) {
@@ -141,16 +143,25 @@ export class ServiceOrders {
     return { state: 'pending', why: UNHEARD, ageSec: Math.floor((nowMs - sinceMs) / 1000) };
   }
 
-  /** Brings the records up to what networks and routers have become. One look after the other. */
+  /**
+   * Brings the records up to what networks and routers have become. One look after the other, and at most one waits: each status of
+   * each node comes here.
+   */
   #settle(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
     this.#settling = this.#settling
-      .then(() => this.#settleNow())
+      .then(() => {
+        this.#isDue = false;
+        return this.#settleNow();
+      })
       .catch((thrown: unknown) => this.#input.journal.failure('services not kept', thrown));
   }
 
   async #settleNow(): Promise<void> {
     const { catalogue, services } = this.#input;
-    if (!catalogue.loaded) return;
+    const hasNothing = services.records.length === 0 && this.#owedSinceMs.size === 0;
+    if (!catalogue.loaded || hasNothing) return;
     let networks = this.#networks();
     for (const { network: number, service } of services.records) {
       // A command may have changed the record while the one before was written. Nothing waits between this look and the write.
