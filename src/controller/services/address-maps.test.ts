@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { storeNetwork } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { eui64Address, type Nat64Service } from '../../model/network/services/nat64.ts';
@@ -59,7 +59,7 @@ function host0() {
       return vms[name] === undefined ? [] : [`${names.indexOf(name)}`];
     },
   });
-  return { maps };
+  return { maps, records };
 }
 
 test('the EUI-64 address is the one of RFC 4291, appendix A', () => {
@@ -103,4 +103,21 @@ test('what cannot be is refused with the reason', async () => {
     await expect(maps.map(vm, ipv4 as Ipv4 | undefined), says).rejects.toEqual(refused);
   }
   await expect(maps.unmap('web')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
+});
+
+test('an address of a network that is stopped, or that loses its NAT64, is given to no other', async () => {
+  const { maps, records } = host0();
+  const gone = 0x1009 as ServiceRecord['network'];
+  const web = { vm: 'web', ipv4: '203.0.113.2' as Ipv4, ipv6: 'fd00::2' as Ipv6 };
+  const service = { ...NAT64, address: '203.0.113.3' as Ipv4, maps: [web] };
+  for (const removing of [undefined, true] as const) {
+    records.set(gone, { format: 1, network: gone, service, ...(removing && { removing }) });
+    const mapped = expect.objectContaining({ code: 'MESH_ADDRESS_MAPPED' });
+    // Not even the machine itself has it twice: the two networks have different routers.
+    await expect(maps.map('web', web.ipv4)).rejects.toEqual(mapped);
+    await expect(maps.map('db', web.ipv4)).rejects.toMatchObject({ message: '203.0.113.2 is taken by web' });
+    const router = '203.0.113.3 is taken by the router of network 0x1009';
+    await expect(maps.map('db', service.address)).rejects.toMatchObject({ message: router });
+    expect(await maps.map('db', undefined)).toMatchObject({ ipv4: '203.0.113.4' });
+  }
 });

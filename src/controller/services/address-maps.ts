@@ -10,16 +10,20 @@ import { prefixesOf } from '../../model/network/services/ra.ts';
 import type { AddressMapView } from '../../protocol/documents/service/address-map-view.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { PortBook } from '../ports/port-book.ts';
+import { holderOf, outerAddresses } from './outer-addresses.ts';
 import type { ServiceBook } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /** Where maps are found and kept. */
 export interface AddressMapsInput {
   readonly services: Pick<ServiceBook, 'records' | 'find' | 'put'>;
+  /** All networks, also those that are stopped. */
   readonly networks: () => readonly Network[];
   readonly ports: Pick<PortBook, 'all'>;
   /** The ids of the ports of a virtual machine, or of the port of this name. @throws MESH_WORKLOAD_UNKNOWN */
   readonly portsOf: (name: string) => readonly string[];
+  /** Where changes of addresses outside wait for each other. Absent: no other part changes them. */
+  readonly turns?: KeyedMutex<'maps'>;
 }
 
 /** The NAT64 of a network, with its record. */
@@ -32,10 +36,11 @@ interface Translated {
 /** Changes maps, one after the other. */
 export class AddressMaps {
   readonly #input: AddressMapsInput;
-  readonly #mutex = new KeyedMutex<'maps'>();
+  readonly #mutex: KeyedMutex<'maps'>;
 
   constructor(input: AddressMapsInput) {
     this.#input = input;
+    this.#mutex = input.turns ?? new KeyedMutex();
   }
 
   /** All maps, in the order of their addresses. */
@@ -126,10 +131,10 @@ export class AddressMaps {
 
   /** @throws MESH_ADDRESS_MAPPED, MESH_ADDRESS_UNMAPPABLE */
   #free({ network, service }: Translated, name: string, wanted: Ipv4 | undefined): Ipv4 {
-    const taken = new Map(
-      this.#translated().flatMap((one) => one.service.maps.map((map) => [map.ipv4, map.vm] as const)),
+    const others = outerAddresses(this.#input.services.records).filter(
+      (outer) => outer.network !== network.number || outer.vm !== name,
     );
-    for (const one of this.#translated()) taken.set(one.service.address, `the router of ${one.network.name}`);
+    const taken = new Map(others.map((outer) => [outer.ipv4, outer]));
     if (wanted !== undefined) {
       if (!isForGuests(service, wanted))
         throw unmappable(
@@ -138,8 +143,9 @@ export class AddressMaps {
           `Choose one of ${service.block}, or leave --ipv4 out.`,
         );
       const holder = taken.get(wanted);
-      if (holder === undefined || holder === name) return wanted;
-      throw new MeshError('MESH_ADDRESS_MAPPED', `${wanted} is taken by ${holder}`, {
+      if (holder === undefined) return wanted;
+      const words = `${wanted} is taken by ${holderOf(holder, this.#input.networks())}`;
+      throw new MeshError('MESH_ADDRESS_MAPPED', words, {
         object: wanted,
         remedy: 'Leave --ipv4 out, or take the address back first: `mesh address unmap`.',
       });

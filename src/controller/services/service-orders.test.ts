@@ -3,10 +3,11 @@ import { expect, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
-import { parseIpv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { Nat64Service } from '../../model/network/services/nat64.ts';
 import { Signal } from '../../model/signal.ts';
 import type { ObjectState, ObjectStatus } from '../../protocol/documents/node-assignment.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
@@ -16,6 +17,15 @@ import { ServiceOrders } from './service-orders.ts';
 
 const [A, B] = ['a0000000', 'b0000000'] as [MachineWord, MachineWord];
 const [P1, P2, LONG] = ['fd00:b1::/64', 'fd00:b2::/64', 'fd00:b0::/48'] as [Ipv6Cidr, Ipv6Cidr, Ipv6Cidr];
+const NAT64: Nat64Service = {
+  kind: 'nat64',
+  prefix: 'fd64:64::/96' as Ipv6Cidr,
+  device: 'eth1',
+  address: '203.0.113.1' as Ipv4,
+  length: 24,
+  block: '203.0.113.8/29' as Ipv4Cidr,
+  maps: [],
+};
 const withPrefixes = (...subnets: Network['subnets']): Network => ({ ...storeNetwork('blue', 0x1001), subnets });
 
 /** host0 with the network blue and two routers. */
@@ -55,7 +65,10 @@ async function host0(store = new MemoryStore()) {
         world.looks += 1;
         return world.networks.map((network) => ({ network, activity: { phase: 'active', id: 1 } }));
       },
-      find: () => ({ network: world.networks[0] ?? withPrefixes(), activity: { phase: 'active', id: 1 } }),
+      find: (wanted) => ({
+        network: world.networks.find(({ name }) => name === wanted) ?? world.networks[0] ?? withPrefixes(),
+        activity: { phase: 'active', id: 1 },
+      }),
     },
   });
   const [blue] = world.networks;
@@ -240,4 +253,27 @@ test('a network that cannot be served is refused, and a document that cannot be 
   await expect(world.orders.set('blue', { kind: 'ra' })).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED' });
   world.world.networks = [{ ...withPrefixes(), source: 'file' }];
   await expect(world.orders.set('blue', { kind: 'ra' })).rejects.toMatchObject({ code: 'MESH_NET_SOURCE' });
+});
+
+test('a NAT64 takes no address that is given away, and none from a machine', async () => {
+  const { orders, services, world } = await host0();
+  const red = { ...storeNetwork('red', 0x1002), subnets: [{ cidr: P2 }] };
+  const maps = [{ vm: 'web', ipv4: '203.0.113.9' as Ipv4, ipv6: 'fd00:b2::9' as Ipv6 }];
+  world.networks = [...world.networks, red];
+  await services.put({ format: 1, network: red.number, service: { ...NAT64, maps }, removing: true });
+  const set = (name: string, more: Partial<Nat64Service>) => orders.set(name, { ...NAT64, ...more });
+  const mapped = (by: string) => ({ code: 'MESH_ADDRESS_MAPPED', message: expect.stringContaining(`taken by ${by}`) });
+  await expect(set('blue', {})).rejects.toMatchObject(mapped('the router of red'));
+  await expect(set('blue', { address: '203.0.113.9' as Ipv4 })).rejects.toMatchObject(mapped('web'));
+  await expect(set('red', { address: '203.0.113.9' as Ipv4 })).rejects.toMatchObject(mapped('web'));
+  for (const more of [{ block: '203.0.113.16/29' as Ipv4Cidr }, { gateway: '203.0.113.9' as Ipv4 }])
+    await expect(set('red', more)).rejects.toMatchObject({
+      code: 'MESH_USAGE',
+      message: expect.stringContaining('web'),
+    });
+  expect(await set('red', { block: '203.0.113.0/28' as Ipv4Cidr })).toMatchObject({ service: { maps } });
+  // Both at once: one of them has the address.
+  world.networks = [...world.networks, { ...red, name: 'green', number: 0x1003 as Network['number'] }];
+  const both = await Promise.allSettled(['blue', 'green'].map((name) => set(name, { address: '203.0.113.2' as Ipv4 })));
+  expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
 });

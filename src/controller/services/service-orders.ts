@@ -13,6 +13,8 @@ import type { ObjectState } from '../../protocol/documents/node-assignment.ts';
 import type { ServiceNodeView, ServiceView } from '../../protocol/documents/service/service-view.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Assignments } from '../assignments/assignments.ts';
+import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import { mustLeaveAddresses } from './outer-addresses.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
@@ -31,6 +33,8 @@ export interface ServiceOrdersInput {
     views(): readonly CatalogueView[];
     readonly changes: { subscribe(listener: () => void): () => void };
   };
+  /** Where changes of addresses outside wait for each other. Absent: no other part changes them. */
+  readonly turns?: KeyedMutex<'maps'>;
 }
 
 const UNHEARD = 'the node has not told yet';
@@ -40,6 +44,7 @@ const NOBODY = 'no node serves: give one the role with `mesh node role add NODE 
 /** Sets, removes and watches services. */
 export class ServiceOrders {
   readonly #input: ServiceOrdersInput;
+  readonly #turns: KeyedMutex<'maps'>;
   readonly #changes = new Signal<void>();
   /** Since when a node owes an answer, by the node and the identifier of the service. */
   readonly #owedSinceMs = new Map<string, number>();
@@ -50,6 +55,7 @@ export class ServiceOrders {
 
   constructor(input: ServiceOrdersInput) {
     this.#input = input;
+    this.#turns = input.turns ?? new KeyedMutex();
     const changed = () => {
       this.#changes.emit();
       this.#settle();
@@ -76,22 +82,24 @@ export class ServiceOrders {
 
   /**
    * Gives a network a service, or another form of the one that it has.
-   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_STORE_CONFLICT
+   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_ADDRESS_MAPPED, MESH_USAGE, MESH_STORE_CONFLICT
    */
-  async set(wanted: string, service: NetworkService): Promise<ServiceView> {
-    const { network } = this.#input.catalogue.find(wanted);
-    mustFit(network);
-    const before = this.#input.services.find(network, service.kind);
-    mustHaveAddresses(network, service);
-    const announced = union(before?.announced, prefixesOf(network));
-    const record: ServiceRecord = {
-      format: 1,
-      network: network.number,
-      service: withMapsOf(before, service),
-      announced,
-    };
-    await this.#input.services.put(record);
-    return this.#view(network, record);
+  set(wanted: string, given: NetworkService): Promise<ServiceView> {
+    // Two networks that are given one address outside at the same time would both find it free.
+    return this.#turns.take('maps', async () => {
+      const { catalogue, services } = this.#input;
+      const { network } = catalogue.find(wanted);
+      mustFit(network);
+      const before = services.find(network, given.kind);
+      mustHaveAddresses(network, given);
+      const service = withMapsOf(before, given);
+      if (service.kind === 'nat64')
+        mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
+      const announced = union(before?.announced, prefixesOf(network));
+      const record: ServiceRecord = { format: 1, network: network.number, service, announced };
+      await services.put(record);
+      return this.#view(network, record);
+    });
   }
 
   /**

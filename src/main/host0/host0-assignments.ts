@@ -9,6 +9,7 @@ import { PortOrders, type PortOrdersInput } from '../../controller/assignments/p
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Host0State } from '../../controller/host0-state.ts';
 import { NodeRoles } from '../../controller/machines/node-roles.ts';
+import { KeyedMutex } from '../../controller/membership/keyed-mutex.ts';
 import { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
 import { HostAddresses } from '../../controller/pools/host-addresses.ts';
 import { PortBook } from '../../controller/ports/port-book.ts';
@@ -122,7 +123,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const parts = { book: workloadBook, reports, notes, newWord };
   const workloadParts = { ...parts, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
-  const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
+  const turns = new KeyedMutex<'maps'>();
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments, turns });
   addWorkloadMetrics(input.registry, () => orders.list());
   return {
     assignments,
@@ -132,7 +134,8 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     workloads: orders,
     services,
     addressMaps: new AddressMaps({
-      ...{ services: serviceBook, networks, ports: book },
+      ...{ services: serviceBook, ports: book, turns },
+      networks: () => catalogue.views().map((view) => view.network),
       portsOf: (name) => {
         const port = book.all.find((placed) => placed.name === name);
         if (port !== undefined && workloadBook.get(name) === undefined) return [port.id];
