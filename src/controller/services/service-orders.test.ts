@@ -277,3 +277,17 @@ test('a NAT64 takes no address that is given away, and none from a machine', asy
   const both = await Promise.allSettled(['blue', 'green'].map((name) => set(name, { address: '203.0.113.2' as Ipv4 })));
   expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
 });
+
+test('DNS64 is refused where no NAT64 leads out by its prefix', async () => {
+  const { orders } = await host0();
+  const dns64 = { kind: 'dns64', prefix: NAT64.prefix, forwarders: [] } as const;
+  const remedy = expect.stringContaining('set blue nat64');
+  await expect(orders.set('blue', dns64)).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED', remedy });
+  await orders.set('blue', NAT64);
+  await expect(orders.set('blue', { ...dns64, prefix: 'fd64:65::/96' as Ipv6Cidr })).rejects.toMatchObject({
+    ...{ code: 'MESH_USAGE', remedy: 'Use --prefix fd64:64::/96.' },
+  });
+  expect(await orders.set('blue', dns64)).toMatchObject({ service: dns64 });
+  await orders.remove('blue', 'nat64');
+  await expect(orders.set('blue', dns64)).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED' });
+});

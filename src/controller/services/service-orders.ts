@@ -5,6 +5,7 @@
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { Dns64Service } from '../../model/network/services/dns64.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
@@ -92,6 +93,7 @@ export class ServiceOrders {
       mustFit(network);
       const before = services.find(network, given.kind);
       mustHaveAddresses(network, given);
+      if (given.kind === 'dns64') mustLeadOut(network, given, services.find(network, 'nat64'));
       const service = withMapsOf(before, given);
       if (service.kind === 'nat64')
         mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
@@ -250,6 +252,26 @@ function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
     object: network.name,
     rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',
     remedy: 'Give the network a /64 in its subnets, and the service ra.',
+  });
+}
+
+/**
+ * The addresses that DNS64 tells guests lead to the NAT64 of their network, and nowhere else.
+ * @throws MESH_NET_NOT_SUPPORTED, MESH_USAGE
+ */
+function mustLeadOut({ name }: Network, { prefix }: Dns64Service, record: ServiceRecord | undefined): void {
+  const rule = 'DNS64 tells guests addresses in the /96 of the NAT64 of their network.';
+  if (record?.service.kind !== 'nat64' || record.removing === true)
+    throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} has no NAT64: DNS64 would lead nowhere`, {
+      object: name,
+      rule,
+      remedy: `Give it first: \`mesh network service set ${name} nat64 …\`.`,
+    });
+  if (record.service.prefix === prefix) return;
+  throw new MeshError('MESH_USAGE', `${prefix} is not the prefix of the NAT64 of ${name}`, {
+    object: prefix,
+    rule,
+    remedy: `Use --prefix ${record.service.prefix}.`,
   });
 }
 
