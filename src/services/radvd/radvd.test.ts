@@ -9,6 +9,8 @@ import { inNetns } from '../../kernel/netns.ts';
 import { FrameSocket } from '../../kernel/sockets/frame-socket.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseIpv6 } from '../../model/address/ipv6.ts';
+import { Misfit } from '../../model/form.ts';
+import { RaServiceShape } from '../../model/network/services/ra.ts';
 import type { RouterAdvertisement } from '../../protocol/documents/service/assigned-ra.ts';
 import { isSameAdvertisement, readAdvertisement } from './advertisement-frame.ts';
 import { radvdConf } from './radvd-conf.ts';
@@ -79,6 +81,32 @@ test('the configuration of a router that says goodbye', () => {
   // The judge is no yes-man.
   writeFileSync(file, radvdConf('eth0', goodbye).replace('};', '}'));
   expect(spawnSync('radvd', ['-c', '-C', file]).status).not.toBe(0);
+});
+
+test('each search domain that the form of the service takes is one for radvd, and its words are refused', () => {
+  const file = join(directory(), 'conf');
+  const judged = (domain: string) => {
+    writeFileSync(file, radvdConf('eth0', { ...ADVERTISEMENT, searchDomains: [domain] }));
+    return spawnSync('radvd', ['-c', '-C', file]).status === 0;
+  };
+  const read = (domain: string): string | undefined => {
+    try {
+      return RaServiceShape.read({ kind: 'ra', searchDomains: [domain] }).searchDomains?.[0];
+    } catch (error) {
+      expect(error).toBeInstanceOf(Misfit);
+      return undefined;
+    }
+  };
+  const words = ['on', 'off', 'low', 'medium', 'high', 'prefix', 'interface', 'route', 'clients', 'abro', 'infinity'];
+  const breaking = [...words, '42', '1.5', 'a_b', 'a;b', '}', '#', ''];
+  // radvd takes more than is a domain.
+  const strange = ['a b', 'a..b', '.', '.a', 'blue.', '-a', 'a-.b', '10.0.0.1', 'blue.42', 'x'.repeat(64)];
+  const plain = ['lan', 'Blue.Example', 'on.example', 'example.on', '1.5.example', 'a1', '5g', 'xn--bcher-kva.example'];
+  plain.push('AdvOnLink', 'DNSSL', 'dead.beef', 'x'.repeat(63));
+  for (const domain of breaking) expect(judged(domain), `radvd with ${domain}`).toBe(false);
+  for (const domain of [...breaking, ...strange, 'ON']) expect(read(domain), domain).toBeUndefined();
+  for (const domain of plain) expect(read(domain)).toBe(domain.toLowerCase());
+  for (const domain of plain) expect(judged(domain.toLowerCase()), `radvd with ${domain}`).toBe(true);
 });
 
 test('what radvd sends is what was rendered, and after a signal the next revision', async () => {

@@ -3,7 +3,7 @@ import { Ipv6Shape } from '../../address/address-shapes.ts';
 import type { Ipv6, Ipv6Cidr } from '../../address/ipv6.ts';
 import * as form from '../../form.ts';
 import type { Network } from '../network.ts';
-import { NameShape } from '../words.ts';
+import { SearchDomainShape } from './search-domain.ts';
 import { SERVICE_NODES, type ServiceNodes } from './service-nodes.ts';
 
 /** More resolvers or search domains than hosts take (RFC 8106 §5.3.1 asks hosts to keep three). */
@@ -23,7 +23,7 @@ export const RaServiceShape = form.object({
   kind: form.literal('ra'),
   ...SERVICE_NODES,
   resolvers: form.exactOptional(form.listOf(Ipv6Shape, RESOLVERS_MAX)),
-  searchDomains: form.exactOptional(form.listOf(NameShape, RESOLVERS_MAX)),
+  searchDomains: form.exactOptional(form.listOf(SearchDomainShape, RESOLVERS_MAX)),
 });
 
 /** The prefixes that routers of the network advertise: guests form addresses in a /64 alone (RFC 4862 §5.5.3). */
