@@ -38,7 +38,12 @@ const TRANSLATOR_SUFFIX = '0000000000006400';
 const ADDRESS_LENGTH = 64;
 
 /** What the space of a network has: on the active router the way outside, on others the way to that router. */
-export function spaceExtras(network: Network, services: readonly AssignedService[], machine: MachineWord): SpaceExtras {
+export function spaceExtras(
+  network: Network,
+  services: readonly AssignedService[],
+  machine: MachineWord,
+  vxlanPorts: readonly number[],
+): SpaceExtras {
   const routes: NonNullable<ServiceSpace['routes']>[number][] = [];
   const addresses: ServiceSpace['addresses'][number][] = [];
   let outer: OuterPlace | undefined;
@@ -47,7 +52,7 @@ export function spaceExtras(network: Network, services: readonly AssignedService
       addresses.push({ address: service.address, length: ADDRESS_LENGTH });
     if (service.kind !== 'nat64') continue;
     routes.push(...service.guests.map((destination) => ({ destination })));
-    if (service.active === machine) outer = outerPlace(network, service, machine);
+    if (service.active === machine) outer = outerPlace(network, service, machine, vxlanPorts);
     else if (service.active !== undefined)
       routes.push({ destination: service.prefix, gateway: serviceAddresses(network, service.active).linkLocal });
   }
@@ -79,14 +84,19 @@ export function nat64Server(
   return { ...common, process: taygaProcess(process), files: file(taygaConf(translation, directory)) };
 }
 
-function outerPlace(network: Network, service: AssignedNat64, machine: MachineWord): OuterPlace | undefined {
+function outerPlace(
+  network: Network,
+  service: AssignedNat64,
+  machine: MachineWord,
+  vxlanPorts: readonly number[],
+): OuterPlace | undefined {
   const translation = translationOf(service);
   if (translation === undefined) return undefined;
   const { device, address, length, gateway, block } = service;
   const mac = derivedMac('outer', String(network.number), machine);
   const way = { device, mac, address, length, ...(gateway !== undefined && { gateway }) };
   // In a block that is the subnet itself, neighbours ask for each address, and none answers for a free one.
-  return { ...way, blocks: isOnLink(service) ? [] : [block], translation };
+  return { ...way, blocks: isOnLink(service) ? [] : [block], vxlanPorts, translation };
 }
 
 function isOnLink({ block, address, length }: AssignedNat64): boolean {

@@ -83,9 +83,10 @@ export class NetworkServers {
   /** The spaces and servers for these attachments. Unchanged ones are the same objects as before. */
   plan(attachments: readonly NodeAttachment[]): ServedNetworks {
     const served = new Map<NetworkId, Served>();
+    const vxlanPorts = vxlanPortsOf(attachments);
     for (const { network, services } of attachments) {
       if (!hasBridge(network) || !services.some(isKnown)) continue;
-      served.set(network.id, this.#serve(network, services));
+      served.set(network.id, this.#serve(network, services, vxlanPorts));
     }
     this.#served = served;
     const all = [...served.values()];
@@ -147,14 +148,14 @@ export class NetworkServers {
     this.#ears.clear();
   }
 
-  #serve(network: BridgedNetwork, given: readonly AssignedService[]): Served {
+  #serve(network: BridgedNetwork, given: readonly AssignedService[], vxlanPorts: readonly number[]): Served {
     const byServices = this.#known.get(network) ?? new Map();
     this.#known.set(network, byServices);
-    const key = given.map(({ id }) => id).join(' ');
+    const key = [...given.map(({ id }) => id), ...vxlanPorts].join(' ');
     const known = byServices.get(key);
     // The same content may come as another object, after a restart of host0.
     if (known?.given === given) return known.served;
-    const space = known?.served.space ?? spaceOf(network, given, this.#input);
+    const space = known?.served.space ?? spaceOf(network, given, vxlanPorts, this.#input);
     const services = new Map(
       given
         .filter(isKnown)
@@ -198,9 +199,10 @@ function nameOf({ number }: Network, { kind }: KnownService): string {
 function spaceOf(
   network: BridgedNetwork,
   services: readonly AssignedService[],
+  vxlanPorts: readonly number[],
   { machine, directories }: NetworkServersInput,
 ): ServiceSpace {
-  const { addresses, ...extras } = spaceExtras(network, services, machine);
+  const { addresses, ...extras } = spaceExtras(network, services, machine, vxlanPorts);
   const hex = hexNumber(network.number);
   const { mac, linkLocal } = serviceAddresses(network, machine);
   const name = `meshwork-${hex}`;
@@ -215,6 +217,12 @@ function spaceOf(
     addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }, ...addresses],
     ...extras,
   };
+}
+
+/** In order, so that the same ports are the same space. */
+function vxlanPortsOf(attachments: readonly NodeAttachment[]): readonly number[] {
+  const ports = attachments.flatMap(({ network: { type } }) => (type.kind === 'vxlan' ? [type.udpPort] : []));
+  return [...new Set(ports)].sort((a, b) => a - b);
 }
 
 function isKnown(service: AssignedService): service is KnownService {
