@@ -36,10 +36,14 @@ export function openServices(
 /** The servers of the networks that this node serves. */
 export function openServers(
   { state, run, netns }: Pick<Paths, 'state' | 'run' | 'netns'>,
-  { launcher }: NodeServices,
+  services: NodeServices,
   clock: Clock,
   machine: MachineWord,
 ): NetworkServers {
   const directories = { files: join(state, SERVICE_FILES), run, netns };
-  return new NetworkServers({ machine, clock, launcher, directories, openEar: (ear) => FrameSocket.open(ear) });
+  return new NetworkServers({
+    ...{ machine, clock, launcher: services.launcher, directories },
+    openEar: (ear) => FrameSocket.open(ear),
+    outerFaultOf: (space) => services.outerFaultOf(space),
+  });
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
@@ -39,6 +40,8 @@ export interface NetworkServersInput {
     readonly netns: string;
   };
   readonly openEar: OpenEar;
+  /** Why the space of this name has no way out. */
+  readonly outerFaultOf: (space: string) => MeshError | undefined;
 }
 
 /** The agent, as far as it tells of bridges. */
@@ -124,12 +127,14 @@ export class NetworkServers {
 
   /** How a service is. */
   stateOf(network: Network, service: KnownService): StateNow {
-    const services = this.#served.get(network.id)?.services;
-    if (services?.has(service) !== true) return pending('the server has not been planned yet');
-    const plan = services.get(service);
+    const served = this.#served.get(network.id);
+    if (served?.services.has(service) !== true) return pending('the server has not been planned yet');
+    const plan = served.services.get(service);
     // Another router has what exists once.
     if (plan === undefined) return { state: 'ready' };
-    const { launcher } = this.#input;
+    const { launcher, outerFaultOf } = this.#input;
+    const fault = service.kind === 'ra' ? undefined : outerFaultOf(served.space.name);
+    if (fault !== undefined) return refusedState(fault);
     const { name } = plan.process;
     const error = launcher.errorOf(name);
     if (error !== undefined) return refusedState(error);

@@ -281,6 +281,7 @@ test('the active router of two translates; the other one leads to it, and takes 
       clock: systemClock,
       launcher,
       openEar,
+      outerFaultOf: () => undefined,
       directories: { files: run, run, netns },
     });
     const spaces = new ServiceSpaces({ directory: netns, clock: systemClock, home: homes[number] ?? '' });

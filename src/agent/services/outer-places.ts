@@ -37,6 +37,8 @@ const SETTINGS = [
 export async function makeOuter(outer: OuterPlace, { path, inside, home }: OuterNamespaces): Promise<void> {
   // The rules are there before the first packet.
   await withNft(path, (nft) => nft.run(outerScript(outer)));
+  // A translator that starts before the device is there makes one that ends with it.
+  if ((await inside.link(TRANSLATOR_LINK)) === undefined) makeTun(TRANSLATOR_LINK, { netns: path });
   const before = await inside.link(OUTER_LINK);
   if (before !== undefined && before.mac !== outer.mac) await done(inside, { do: 'link-delete', link: OUTER_LINK });
   if (before?.mac !== outer.mac) {
@@ -55,7 +57,6 @@ export async function makeOuter(outer: OuterPlace, { path, inside, home }: Outer
       closeSync(netnsFd);
     }
   }
-  if ((await inside.link(TRANSLATOR_LINK)) === undefined) makeTun(TRANSLATOR_LINK, { netns: path });
   inNetns(path, () => {
     for (const [name, value] of SETTINGS) writeSysctl(name, value);
   });

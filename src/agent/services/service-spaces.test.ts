@@ -9,11 +9,13 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { isNamedNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
 import { inNetns } from '../../kernel/netns.ts';
-import { parseIpv6 } from '../../model/address/ipv6.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import { type Ipv6Cidr, parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { itemMap } from '../items/item.ts';
 import { processItem } from '../items/process.ts';
+import type { OuterPlace } from '../items/space/outer-place.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
 import { spaceItem } from '../items/space/space-item.ts';
 import { ServiceSpaces } from './service-spaces.ts';
@@ -100,6 +102,42 @@ test('a namespace that has lost its name is made again, with a link of its own',
   expect(await flaws()).toBeUndefined();
   await spaces.make(space);
   expect(await flaws()).toEqual([]);
+});
+
+test('a space whose way out cannot be made is there all the same, tells why, and gets the way out later', async () => {
+  const outer: OuterPlace = {
+    device: 'eth7',
+    mac: parseMac('02:6d:00:00:00:01'),
+    address: '198.51.100.10' as Ipv4,
+    length: 24,
+    blocks: [],
+    vxlanPorts: [],
+    translation: {
+      prefix: 'fd64:64::/96' as Ipv6Cidr,
+      ipv4: '192.0.0.2' as Ipv4,
+      ipv6: parseIpv6('fd64::6464'),
+      pool: '100.126.0.0/16' as Ipv4Cidr,
+      maps: [],
+    },
+  };
+  space = { ...space, outer };
+  await spaces.make(space);
+  expect(spaces.outerFaultOf(space.name)).toMatchObject({ code: 'MESH_UNDERLAY_DEVICE', object: 'eth7' });
+  // A server in the space, such as radvd, does not wait.
+  expect(await flaws()).toEqual([]);
+  ip(home(), 'link add eth7 type veth peer name eth8', 'link set eth7 up', 'link set eth8 up');
+  await clock.pass(31_000);
+  expect(await flaws()).not.toEqual([]);
+  await spaces.make(space);
+  expect(spaces.outerFaultOf(space.name)).toBeUndefined();
+  expect(await flaws()).toEqual([]);
+  // A gateway that is not in the subnet: the rules for the rest are there.
+  space = { ...space, outer: { ...outer, gateway: '10.9.9.9' as Ipv4 } };
+  await spaces.make(space);
+  expect(spaces.outerFaultOf(space.name)).toMatchObject({ code: 'MESH_KERNEL_REFUSED' });
+  expect(within('nft', 'list', 'ruleset')).toContain('drop');
+  await spaces.remove(space.name);
+  expect(spaces.outerFaultOf(space.name)).toBeUndefined();
 });
 
 test('a space in which a server runs gets its name again, and is the same one', async () => {

@@ -17,7 +17,7 @@ import { OUR_LINK_GROUP } from '../items/mark.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
-import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
+import { makeOuter, type OuterNamespaces, outerFlaws, removeOuter } from './outer-places.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {
@@ -42,6 +42,13 @@ const ROUTER_SETTINGS = [
   [['net', 'ipv4', 'conf', 'default', 'accept_redirects'], '0'],
 ] as const;
 
+/** A way out that could not be made. */
+interface OuterFault {
+  readonly space: ServiceSpace;
+  readonly atMs: number;
+  readonly error: MeshError;
+}
+
 interface Look {
   readonly space: ServiceSpace;
   readonly atMs: number;
@@ -53,6 +60,8 @@ export class ServiceSpaces {
   readonly #input: ServiceSpacesInput;
   readonly #homePath: string;
   readonly #looks = new Map<string, Look>();
+  /** By the names of spaces. */
+  readonly #outerFaults = new Map<string, OuterFault>();
   #rtnl: Promise<Rtnl> | undefined;
 
   constructor(input: ServiceSpacesInput) {
@@ -109,17 +118,22 @@ export class ServiceSpaces {
       await this.#furnish(space, inside);
       await furnishRoutes(space, inside);
       const places = { path: space.path, inside, home };
-      if (space.outer !== undefined) await makeOuter(space.outer, places);
-      else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
+      await this.#furnishOuter(space, places);
       await announce(space, inside);
     } finally {
       await inside.close();
     }
   }
 
+  /** Why a space has no way out, or not the whole of one; undefined where nothing is wrong. */
+  outerFaultOf(name: string): MeshError | undefined {
+    return this.#outerFaults.get(name)?.error;
+  }
+
   /** Removes a space with its link. @throws MESH_KERNEL_REFUSED */
   async remove(name: string): Promise<void> {
     this.#looks.delete(name);
+    this.#outerFaults.delete(name);
     const path = join(this.#input.directory, name);
     if (isNamedNetns(path)) {
       const inside = await Rtnl.open({ netns: path });
@@ -163,13 +177,30 @@ export class ServiceSpaces {
       const flaws = [
         ...(await flawsOf(space, inside)),
         ...(await routeFlaws(space, inside)),
-        ...(await outerFlaws(space.outer, { path: space.path, inside })),
+        ...(this.#waitsForOuter(space) ? [] : await outerFlaws(space.outer, { path: space.path, inside })),
       ];
       this.#looks.set(space.name, { space, atMs: nowMs, flaws });
       return flaws;
     } finally {
       await inside.close();
     }
+  }
+
+  /** What else is served in the space does without a way out. So its fault is kept, and the way is made again after a while. */
+  async #furnishOuter(space: ServiceSpace, places: OuterNamespaces): Promise<void> {
+    const { name, outer } = space;
+    try {
+      if (outer !== undefined) await makeOuter(outer, places);
+      else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
+      this.#outerFaults.delete(name);
+    } catch (thrown) {
+      this.#outerFaults.set(name, { space, atMs: this.#input.clock.nowMs(), error: MeshError.from(thrown) });
+    }
+  }
+
+  #waitsForOuter(space: ServiceSpace): boolean {
+    const fault = this.#outerFaults.get(space.name);
+    return fault?.space === space && this.#input.clock.nowMs() - fault.atMs < LOOK_MS;
   }
 
   async #deletePort(home: Rtnl, { port }: ServiceSpace): Promise<void> {
