@@ -93,7 +93,8 @@ function outerPlace(
   const translation = translationOf(service);
   if (translation === undefined) return undefined;
   const { device, address, length, gateway, block } = service;
-  const mac = derivedMac('outer', String(network.number), machine);
+  // On another device, the way out is made again: its Ethernet address tells the two apart.
+  const mac = derivedMac('outer', String(network.number), machine, device);
   const way = { device, mac, address, length, ...(gateway !== undefined && { gateway }) };
   // In a block that is the subnet itself, neighbours ask for each address, and none answers for a free one.
   return { ...way, blocks: isOnLink(service) ? [] : [block], vxlanPorts, translation };

@@ -57,3 +57,12 @@ test('NAT64 without a way out tells why', () => {
     remedy: 'Name another.',
   });
 });
+
+test('a way out on another device is another one', () => {
+  const { plan } = servers();
+  const outerOf = (service: AssignedNat64) => plan(service).spaces[0]?.outer;
+  const [first, second] = [outerOf(NAT64), outerOf({ ...NAT64, id: 'two', device: 'eth2' })];
+  expect([first?.device, second?.device]).toEqual(['eth0', 'eth2']);
+  expect(second?.mac).not.toBe(first?.mac);
+  expect(outerOf({ ...NAT64, id: 'three' })?.mac).toBe(first?.mac);
+});
