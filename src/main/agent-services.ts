@@ -18,7 +18,7 @@ const SERVICE_FILES = 'services/files';
 
 /** Adopts the processes that an earlier agent has started. @param netns the directory of the named namespaces */
 export function openServices(
-  { state, netns }: Pick<Paths, 'state' | 'netns'>,
+  { state, run, netns }: Pick<Paths, 'state' | 'run' | 'netns'>,
   clock: Clock,
   journal: Journal,
 ): NodeServices {
@@ -29,7 +29,7 @@ export function openServices(
     inNetns,
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
-  const spaces = new ServiceSpaces({ directory: netns, clock });
+  const spaces = new ServiceSpaces({ directory: netns, run, clock });
   return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces);
 }
 

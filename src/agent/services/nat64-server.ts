@@ -1,6 +1,4 @@
 /** NAT64 and DNS64 of a network on one router: what its namespace has for them, and the servers in it. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { type Ipv6Cidr, ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -25,8 +23,8 @@ export interface ServerPlace {
   readonly name: string;
   readonly netns: string;
   readonly configFile: string;
-  /** The directory for its own files of this boot. */
-  readonly run: string;
+  /** The directory for its own files of this boot. The space makes it. */
+  readonly directory: string;
   readonly needs: NonNullable<NodeService['needs']>;
 }
 
@@ -78,10 +76,8 @@ export function nat64Server(
   }
   const translation = translationOf(service);
   if (translation === undefined) return undefined;
-  const directory = join(place.run, place.name);
-  // tayga keeps its dynamic maps there, and does not make the directory.
-  mkdirSync(directory, { recursive: true });
-  return { ...common, process: taygaProcess(process), files: file(taygaConf(translation, directory)) };
+  // tayga keeps its dynamic maps in the directory.
+  return { ...common, process: taygaProcess(process), files: file(taygaConf(translation, place.directory)) };
 }
 
 function outerPlace(

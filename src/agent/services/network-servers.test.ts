@@ -1,8 +1,6 @@
 /** What a node serves in networks, and how it tells of it. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { existsSync } from 'node:fs';
+import { expect, test } from 'vitest';
 import { storeNetwork } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
@@ -29,13 +27,11 @@ const NAT64: AssignedNat64 = {
 };
 
 function servers(outerFaultOf: (space: string) => MeshError | undefined = () => undefined) {
-  const run = mkdtempSync(join(tmpdir(), 'mw-servers-'));
-  onTestFinished(() => rmSync(run, { recursive: true }));
   const running = new NetworkServers({
     machine: MACHINE,
     clock: systemClock,
     launcher: { running: () => undefined, errorOf: () => undefined },
-    directories: { files: '/nowhere/files', run, netns: '/nowhere/netns' },
+    directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns' },
     openEar: () => ({ close: () => {} }),
     outerFaultOf,
   });
@@ -50,6 +46,8 @@ test('NAT64 without a way out tells why', () => {
   });
   const { running, plan } = servers((space) => (space === 'meshwork-1001' ? error : undefined));
   plan(NAT64);
+  // A plan touches nothing.
+  expect(existsSync('/nowhere')).toBe(false);
   expect(running.stateOf(NETWORK, NAT64)).toEqual({
     state: 'failed',
     code: 'MESH_UNDERLAY_DEVICE',

@@ -21,7 +21,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
 import { nat64Server, spaceExtras } from './nat64-server.ts';
@@ -185,7 +185,10 @@ export class NetworkServers {
     const configFile = join(files, `${name}.conf`);
     const needs = [spaceKey(space.name)];
     if (service.kind !== 'ra')
-      return nat64Server(network, service, machine, { name, netns: space.path, configFile, run, needs });
+      return nat64Server(network, service, machine, {
+        ...{ name, netns: space.path, configFile, needs },
+        directory: spaceDirectory(run, space.name),
+      });
     const pidFile = join(run, `${name}.pid`);
     return {
       network: network.id,

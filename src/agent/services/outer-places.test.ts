@@ -284,7 +284,7 @@ test('the active router of two translates; the other one leads to it, and takes 
       outerFaultOf: () => undefined,
       directories: { files: run, run, netns },
     });
-    const spaces = new ServiceSpaces({ directory: netns, clock: systemClock, home: homes[number] ?? '' });
+    const spaces = new ServiceSpaces({ directory: netns, run, clock: systemClock, home: homes[number] ?? '' });
     closing.push(async () => {
       for (const name of readdirSync(netns)) await spaces.remove(name);
       await spaces.close();

@@ -22,6 +22,7 @@ import { ServiceSpaces } from './service-spaces.ts';
 
 const present = kernelOfEachTest();
 let directory: string;
+let run: string;
 let clock: ManualClock;
 let spaces: ServiceSpaces;
 let space: ServiceSpace;
@@ -30,7 +31,8 @@ beforeEach(() => {
   directory = join(mkdtempSync(join(tmpdir(), 'mw-spaces-')), 'netns');
   clock = new ManualClock();
   const { path } = present().netns;
-  spaces = new ServiceSpaces({ directory, clock, home: path });
+  run = join(directory, '../run');
+  spaces = new ServiceSpaces({ directory, run, clock, home: path });
   ip(path, 'link add brff01 type bridge', 'link set brff01 up');
   space = {
     network: 'net-ff01' as NetworkId,
@@ -136,8 +138,10 @@ test('a space whose way out cannot be made is there all the same, tells why, and
   await spaces.make(space);
   expect(spaces.outerFaultOf(space.name)).toMatchObject({ code: 'MESH_KERNEL_REFUSED' });
   expect(within('nft', 'list', 'ruleset')).toContain('drop');
+  expect(readdirSync(run)).toEqual([space.name]);
   await spaces.remove(space.name);
   expect(spaces.outerFaultOf(space.name)).toBeUndefined();
+  expect(readdirSync(run)).toEqual([]);
 });
 
 test('a space in which a server runs gets its name again, and is the same one', async () => {
@@ -159,6 +163,22 @@ test('a space in which a server runs gets its name again, and is the same one', 
   spaces.nameAgain(desired, (name) => (name === 'radvd-ff01' ? server.pid : undefined));
   expect(await flaws()).toEqual([]);
   expect(index()).toBe(before);
+});
+
+test('a space that cannot be looked at, or named again, is a flaw of that space alone', async () => {
+  const red = { ...space, name: 'meshwork-ff02', path: join(directory, 'meshwork-ff02'), port: 'sff02' };
+  await spaces.make(space);
+  await spaces.make(red);
+  // The kernel refuses this name of a port.
+  const broken = { ...space, port: 'a name that is too long for a device' };
+  expect(await spaces.observe(itemMap([spaceItem(broken), spaceItem(red)]))).toMatchObject([
+    { name: 'meshwork-ff01', flaws: [expect.stringContaining('cannot be looked at')] },
+    { name: 'meshwork-ff02', flaws: [] },
+  ]);
+  removeNamedNetns(space.path);
+  const spec = { name: 'radvd-ff01', title: 'radvd', argv: ['radvd'], netns: space.path } as const;
+  // A process that has ended has no namespace.
+  spaces.nameAgain(itemMap([processItem(spec, [])]), () => 4_194_305);
 });
 
 test('a device of another program with the name of the port stays, and is named', async () => {
