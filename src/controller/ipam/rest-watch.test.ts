@@ -1,9 +1,10 @@
-/** Blocks that have rested become free, except those that their network takes back at that moment. */
+/** What rests or is being made while host0 looks for blocks to free: nothing is freed that a network takes at that moment. */
 import { expect, test } from 'vitest';
 import { addressBook, addressPool, OutsideBlocks } from '../../../test/kit/address-book.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import type { Change, Compare, TxnResult } from '../../store/store.ts';
 import { NetworkCatalogue } from '../catalogue/network-catalogue.ts';
+import { NumberPool } from '../pools/number-pool.ts';
 import { NetworkBlocks } from './network-blocks.ts';
 import type { AllocatorQuestion } from './outside-requests.ts';
 
@@ -62,7 +63,7 @@ async function host0(pool: typeof FOUR, count: number) {
   const atRelease = (work: typeof onRelease) => {
     onRelease = work;
   };
-  return { book, store, outside, take, states, rested, atRelease };
+  return { book, catalogue, store, outside, take, states, rested, atRelease };
 }
 
 const putsNetwork = (changes: readonly Change[]) =>
@@ -106,6 +107,20 @@ test('a block that is being made free is not taken back', async () => {
   store.release();
   await book.look();
   expect([states(), [...outside.given]]).toEqual([[], []]);
+});
+
+test('a network that is being made while the use of networks changes keeps its number and its blocks', async () => {
+  const { book, catalogue, store } = await host0(FOUR, 0);
+  store.holds = putsNetwork;
+  const making = catalogue.create({ name: 'red', addressPools: ['four'] });
+  await store.held;
+  catalogue.usesChanged();
+  store.release();
+  const { network } = await making;
+  // What the look has found to do is done before this.
+  await catalogue.edit('red', { description: 'new' });
+  expect(book.list()).toMatchObject([{ state: 'allocated', holder: { id: network.id } }]);
+  expect((await NumberPool.open(store)).taken).toContain(network.number);
 });
 
 test('of many blocks that are made free, a network takes one back before its turn', async () => {
