@@ -11,6 +11,8 @@ export type OrderMove =
   | { readonly kind: 'begin' | 'turn'; readonly step: number }
   /** Runs the hooks that may refuse the step, the step itself, the hooks that follow it, or its undoing. */
   | { readonly kind: 'ask' | 'do' | 'tell' | 'undo'; readonly step: number }
+  /** Runs the hooks that undo for a step that was never begun: hooks alone have done something for it. */
+  | { readonly kind: 'retract'; readonly step: number }
   /** Notes that the order is to be undone, since an administrator has asked for it. */
   | { readonly kind: 'cancel' }
   /** Notes that the order is at its end. */
@@ -62,8 +64,17 @@ function forward(steps: readonly OrderStep[]): OrderMove {
 function backward(steps: readonly OrderStep[]): OrderMove {
   const step = steps.findLastIndex(({ state }) => state !== 'waiting' && state !== 'undone');
   const state = steps[step]?.state;
-  if (state === undefined) return { kind: 'end', state: 'undone' };
-  return { kind: state === 'undoing' ? 'undo' : 'turn', step };
+  switch (state) {
+    case undefined:
+      return { kind: 'end', state: 'undone' };
+    case 'asking':
+      // The step has made nothing yet: what looks like it belongs to another.
+      return { kind: 'retract', step };
+    case 'undoing':
+      return { kind: 'undo', step };
+    default:
+      return { kind: 'turn', step };
+  }
 }
 
 /** The order with one step in another state. */

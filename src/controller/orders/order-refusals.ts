@@ -1,6 +1,6 @@
 /** Why orders and owners are refused. */
 import { MeshError } from '../../model/error.ts';
-import type { Order } from '../../protocol/documents/order/order.ts';
+import { type Order, subjectOfOrder } from '../../protocol/documents/order/order.ts';
 
 /** MESH_ORDER_UNKNOWN */
 export function unknownOrder(id: number): MeshError {
@@ -24,6 +24,16 @@ export function orderCancelled(id: number): MeshError {
   return new MeshError('MESH_ORDER_CANCELLED', `order ${id} was cancelled`, {
     object: String(id),
     remedy: 'Order again if that was not meant.',
+  });
+}
+
+/** MESH_ALREADY_MADE: another order has what was ordered. */
+export function orderedTwice({ id, wish }: Pick<Order, 'id' | 'wish'>): MeshError {
+  const subject = subjectOfOrder({ wish });
+  return new MeshError('MESH_ALREADY_MADE', `order ${id} is for ${wish.kind} ${subject} already`, {
+    object: subject,
+    rule: 'A virtual machine, and its IPv4 address, belongs to one order.',
+    remedy: `See \`mesh order show ${id}\`. To order anew, cancel that one first: \`mesh order cancel ${id}\``,
   });
 }
 

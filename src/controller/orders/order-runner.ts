@@ -143,6 +143,8 @@ export class OrderRunner {
         return undefined;
       case 'undo':
         return await this.#undo(order, move.step, running);
+      case 'retract':
+        return await this.#retract(order, move.step, running);
       case 'cancel':
         return await this.#turn(order, orderCancelled(order.id));
       case 'end':
@@ -185,18 +187,27 @@ export class OrderRunner {
   }
 
   async #undo(order: Order, step: number, running: Running): Promise<string | undefined> {
-    if (running.undid !== step) {
-      const reports = await this.#hooks(order, step, 'undo', running.abort.signal);
-      if (reports.some(({ error }) => error?.code === 'MESH_HOOK_ENDED')) return undefined;
-      await this.#write(order, (now) => withReports(now, reports));
-      running.undid = step;
-    }
+    if (!(await this.#tellUndone(order, step, running))) return undefined;
     const work = this.#workOf(order, step);
     const waits = await work.undo(order, order.steps[step]?.made ?? {});
     if (waits !== undefined) return waits;
     await this.#write(order, (now) => withStep(now, step, 'undone'));
     this.#record(order, 'order step undone', `order ${order.id}: undid: ${work.words(order)}`);
     return undefined;
+  }
+
+  async #retract(order: Order, step: number, running: Running): Promise<undefined> {
+    if (await this.#tellUndone(order, step, running)) await this.#write(order, (now) => withStep(now, step, 'undone'));
+  }
+
+  /** Runs the hooks that undo, once. @returns whether they have run to their end */
+  async #tellUndone(order: Order, step: number, running: Running): Promise<boolean> {
+    if (running.undid === step) return true;
+    const reports = await this.#hooks(order, step, 'undo', running.abort.signal);
+    if (reports.some(({ error }) => error?.code === 'MESH_HOOK_ENDED')) return false;
+    await this.#write(order, (now) => withReports(now, reports));
+    running.undid = step;
+    return true;
   }
 
   async #turn(order: Order, error: MeshError): Promise<undefined> {

@@ -184,7 +184,7 @@ describe('an order', () => {
     await settle();
     expect(orders.show(1)).toMatchObject({ state: 'done', steps: [{ made: { vm: 'web1', ipv4: '203.0.113.5' } }] });
     const again: OrderRequest = { wish: { kind: 'ipv4-address', vm: 'web1' } };
-    await expect(orders.create(again)).rejects.toMatchObject({ code: 'MESH_ADDRESS_MAPPED' });
+    await expect(orders.create(again)).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
     await orders.create({ wish: { kind: 'ipv4-address', vm: 'poor' } });
     await orders.cancel(1);
     await settle();
@@ -201,5 +201,55 @@ describe('an order', () => {
     await orders.cancel(1);
     await settle();
     expect([orders.show(1).state, workloads.orders.list()]).toEqual(['undone', []]);
+  });
+
+  test('whose step was never begun takes nothing away that is not its own', async () => {
+    const { orders, maps, workloads, hooks, settle } = await host0(new MemoryStore());
+    hooks.answer = async ({ phase, object }) => {
+      if (phase !== 'before') return [];
+      // An operator makes the same while the hook is asked.
+      if (object === 'web1') await maps.map('web1');
+      else await workloads.orders.start('web2', { workload: workloadNamed('web2') });
+      return [failedHook('order', 'MESH_HOOK_REFUSED', 'no')];
+    };
+    await orders.create({ wish: { kind: 'ipv4-address', vm: 'web1' } });
+    await orders.create({ wish: { kind: 'vm', workload: workloadNamed('web2') } });
+    await settle();
+    expect(orders.list().map(({ state, error }) => [state, error?.code])).toEqual([
+      ['undone', 'MESH_HOOK_REFUSED'],
+      ['undone', 'MESH_HOOK_REFUSED'],
+    ]);
+    expect(hooks.words.filter((words) => words.includes(' undo '))).toHaveLength(2);
+    expect(maps.list().map(({ vm }) => vm)).toEqual(['web1']);
+    expect(workloads.orders.list().map(({ name, wanted }) => [name, wanted])).toEqual([['web2', 'running']]);
+  });
+
+  test('of a machine that is known, or that another order has, is refused', async () => {
+    const { orders, workloads, hooks, settle, clock } = await host0(new MemoryStore());
+    await workloads.orders.start('web1', { workload: workloadNamed('web1') });
+    await expect(orders.create({ wish: { kind: 'vm', workload: workloadNamed('web1') } })).rejects.toMatchObject({
+      code: 'MESH_WORKLOAD_TWICE',
+    });
+    const answers: (() => void)[] = [];
+    hooks.answer = ({ phase }) => (phase === 'before' ? new Promise((resolve) => answers.push(() => resolve([]))) : []);
+    const wishes: OrderRequest[] = [
+      { wish: { kind: 'vm', workload: workloadNamed('web2', { networks: [] }) } },
+      { wish: { kind: 'ipv4-address', vm: 'web2' } },
+    ];
+    for (const [index, wish] of wishes.entries()) {
+      await orders.create(wish);
+      // The first one has made nothing yet: its hook is asked.
+      await expect(orders.create(wish)).rejects.toMatchObject({
+        code: 'MESH_ALREADY_MADE',
+        remedy: expect.stringContaining(`mesh order cancel ${index + 1}`),
+      });
+    }
+    await clock.pass(1_000);
+    for (const answer of answers) answer();
+    await settle();
+    expect(orders.list().map(({ wish, state }) => [wish.kind, state])).toEqual([
+      ['vm', 'done'],
+      ['ipv4-address', 'done'],
+    ]);
   });
 });
