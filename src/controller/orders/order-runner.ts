@@ -38,7 +38,7 @@ const PAUSE_MAX_MS = 8_000;
 
 /** One order that is under way. */
 interface Running {
-  /** Ends a hook or a wait, because the order was cancelled or because host0 ends. Another one follows when the order turns back. */
+  /** Ends a hook or a wait, because the order was cancelled or because host0 ends. Another one follows with the next move. */
   abort: AbortController;
   wait: { readonly step: number; readonly why: string; readonly sinceMs: number } | undefined;
   pauseMs: number;
@@ -98,13 +98,14 @@ export class OrderRunner {
       const order = this.#input.records.get(String(id));
       const move = order && nextMove(order);
       if (this.#closed || order === undefined || move === undefined) break;
-      // The abort that ended a step must not end its undoing.
-      if (order.state !== 'running' && running.abort.signal.aborted) running.abort = new AbortController();
+      // The abort that ended a step must not end its undoing, nor the pauses while the store refuses to note the cancellation.
+      if (running.abort.signal.aborted) running.abort = new AbortController();
       const why = await this.#carryOut(order, move, running).catch((thrown: unknown) => thrown);
       if (why === undefined) {
         running.wait = undefined;
         running.pauseMs = PAUSE_MS;
       } else {
+        if (this.#closed) break;
         this.#waits(order, move, running, why);
         await pause(this.#input.clock, running.pauseMs, running.abort.signal);
         running.pauseMs = Math.min(running.pauseMs * 2, PAUSE_MAX_MS);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { addressPool } from '../../../test/kit/address-book.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
-import { failedHook, type OrderHost0, orderHost0 } from '../../../test/kit/order-host0.ts';
+import { type Fate, failedHook, type OrderHost0, orderHost0 } from '../../../test/kit/order-host0.ts';
 import { workloadNamed } from '../../../test/kit/workloads.ts';
 import type { HookReport } from '../../protocol/documents/order/hook.ts';
 import type { OrderRequest } from '../../protocol/documents/order/order.ts';
@@ -123,6 +123,36 @@ describe('an order', () => {
     expect(catalogue.views()).toEqual([]);
     await orders.close();
     expect(orders.show(3).steps[0]?.state).toBe('asking');
+  });
+
+  test('that is cancelled while the store refuses asks the store again after a pause, and not at once', async () => {
+    let isAway = false;
+    let refusals = 0;
+    // A loop without a pause would never let this test go on: it ends at the crash.
+    const fate = (): Fate => (!isAway ? 'done' : ++refusals > 1_000 ? 'crash before' : 'failed');
+    const { orders, hooks, settle, clock } = await host0(new MemoryStore(), { fate });
+    let answer = () => {};
+    const waiting = new Promise<readonly HookReport[]>((resolve) => {
+      answer = () => resolve([]);
+    });
+    hooks.answer = ({ phase, signal }) => {
+      // The store goes away as soon as it has noted that the order is cancelled.
+      signal?.addEventListener('abort', () => {
+        isAway = true;
+        answer();
+      });
+      return phase === 'before' ? waiting : [];
+    };
+    await orders.create(network('blue'));
+    await clock.pass(1_000);
+    await orders.cancel(1);
+    await clock.pass(60_000);
+    expect(refusals).toBeGreaterThan(3);
+    expect(refusals).toBeLessThan(40);
+    expect(orders.show(1)).toMatchObject({ state: 'running', waits: { why: 'the disk is away' } });
+    isAway = false;
+    await settle();
+    expect(orders.show(1).state).toBe('undone');
   });
 
   test('waits with its undoing while its network has ports, and shows why', async () => {
