@@ -45,6 +45,15 @@ export function tooManyOrders(max: number): MeshError {
   });
 }
 
+/** MESH_HOOK_OUTPUT: the hooks of one order, or one owner, have answered too much. */
+export function answersFull(hook: string, maxBytes: number): MeshError {
+  return new MeshError('MESH_HOOK_OUTPUT', `the answer of ${hook} is not kept: there is no room beside the others`, {
+    object: hook,
+    rule: `The answers of all hooks of one order have at most ${maxBytes / 1_024} KiB.`,
+    remedy: 'Have the hooks answer less, and keep the rest in files of their own.',
+  });
+}
+
 /** MESH_OWNER_UNKNOWN */
 export function unknownOwner(name: string): MeshError {
   return new MeshError('MESH_OWNER_UNKNOWN', `there is no owner ${JSON.stringify(name)}`, {

@@ -100,7 +100,9 @@ export class OrderRunner {
       if (this.#closed || order === undefined || move === undefined) break;
       // The abort that ended a step must not end its undoing, nor the pauses while the store refuses to note the cancellation.
       if (running.abort.signal.aborted) running.abort = new AbortController();
-      const why = await this.#carryOut(order, move, running).catch((thrown: unknown) => thrown);
+      const why = await this.#carryOut(order, move, running).catch((thrown: unknown) =>
+        this.#failed(order, move, thrown),
+      );
       if (why === undefined) {
         running.wait = undefined;
         running.pauseMs = PAUSE_MS;
@@ -154,6 +156,13 @@ export class OrderRunner {
     }
   }
 
+  /** A move has failed: the order turns back where another attempt would end alike. @returns why the order waits, if it does */
+  async #failed(order: Order, move: OrderMove, thrown: unknown): Promise<unknown> {
+    const error = MeshError.from(thrown);
+    if (order.state !== 'running' || move.kind === 'cancel' || mayEndOtherwise(error)) return error;
+    return await this.#turn(order, error).catch((again: unknown) => again);
+  }
+
   async #ask(order: Order, step: number, signal: AbortSignal): Promise<undefined> {
     const reports = await this.#hooks(order, step, 'before', signal);
     const refusal = reports.find(({ error }) => error !== undefined)?.error;
@@ -167,18 +176,11 @@ export class OrderRunner {
 
   async #do(order: Order, step: number, signal: AbortSignal): Promise<string | undefined> {
     const work = this.#workOf(order, step);
-    try {
-      const outcome = await work.do(order, signal);
-      if ('waits' in outcome) return outcome.waits;
-      await this.#write(order, (now) => withStep(now, step, 'made', outcome.made));
-      this.#record(order, 'order step done', `order ${order.id}: ${work.words(order)}`);
-      return undefined;
-    } catch (thrown) {
-      const error = MeshError.from(thrown);
-      // The store may have carried the step out, or may be away: the step finds out when it is done again.
-      if (error.retryable || error.code.startsWith('MESH_STORE_')) throw error;
-      return await this.#turn(order, error);
-    }
+    const outcome = await work.do(order, signal);
+    if ('waits' in outcome) return outcome.waits;
+    await this.#write(order, (now) => withStep(now, step, 'made', outcome.made));
+    this.#record(order, 'order step done', `order ${order.id}: ${work.words(order)}`);
+    return undefined;
   }
 
   async #tell(order: Order, step: number, signal: AbortSignal): Promise<undefined> {
@@ -266,4 +268,9 @@ function stepOf({ id, steps }: Order, index: number): OrderStep {
   const step = steps[index];
   if (step === undefined) throw new TypeError(`order ${id} has no step ${index}`);
   return step;
+}
+
+/** The store may have carried a move out, or may be away: the move finds out when it is made again. */
+function mayEndOtherwise({ retryable, code }: MeshError): boolean {
+  return retryable || (code.startsWith('MESH_STORE_') && code !== 'MESH_STORE_TOO_LARGE');
 }

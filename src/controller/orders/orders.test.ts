@@ -65,6 +65,47 @@ describe('an order', () => {
     expect(answers).toEqual({ 'order-network.d/10-ticket': { ticket: 7 } });
   });
 
+  test('keeps 256 KiB of answers, and can be read again by the next process', async () => {
+    const memory = new MemoryStore();
+    const { orders, owners, hooks, settle } = await host0(memory);
+    const answer = { text: 'x'.repeat(60_000) };
+    hooks.answer = ({ event }) =>
+      Array.from({ length: 6 }, (_, index) => ({ hook: `${event}.d/${index}`, output: '', tookMs: 1, answer }));
+    await owners.create({ name: 'acme' });
+    await settle();
+    await orders.create(network('blue', 'acme'));
+    await settle();
+    for (const { hooks: kept, faults } of [owners.show('acme'), orders.show(1)]) {
+      expect(Object.keys(kept)).toHaveLength(4);
+      expect(faults.map(({ hook, error }) => [hook.at(-1), error.code])).toEqual([
+        ['4', 'MESH_HOOK_OUTPUT'],
+        ['5', 'MESH_HOOK_OUTPUT'],
+      ]);
+    }
+    const next = await host0(memory);
+    expect([next.orders.show(1).state, next.owners.show('acme').state]).toEqual(['done', 'ready']);
+    expect(next.orders.health()).toEqual([]);
+  });
+
+  const deep = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) as Readonly<Record<string, unknown>>;
+  test.each([
+    ['larger than the store takes', 'before', { text: 'x'.repeat(50_000) }, 'MESH_STORE_TOO_LARGE'],
+    ['larger than the store takes', 'after', { text: 'x'.repeat(50_000) }, 'MESH_STORE_TOO_LARGE'],
+    ['so deep that it could not be read again', 'before', { deep, text: 'x'.repeat(20_000) }, 'MESH_INTERNAL'],
+  ] as const)('whose document is %s (%s) is undone', async (_, when, answer, code) => {
+    const memory = new MemoryStore();
+    const fate = (_operation: number, written = ''): Fate => (written.length > 40_000 ? 'too large' : 'done');
+    const { orders, catalogue, hooks, settle } = await host0(memory, { fate });
+    hooks.answer = ({ phase }) => (phase === when ? [{ hook: 'order-network', output: '', tookMs: 1, answer }] : []);
+    await orders.create(network('blue'));
+    await settle();
+    expect([orders.show(1).state, orders.show(1).error?.code]).toEqual(['undone', code]);
+    expect(hooks.words.filter((words) => words === `order-network ${when} blue`)).toHaveLength(1);
+    expect(catalogue.views().filter(({ activity }) => activity.phase !== 'deleting')).toEqual([]);
+    const next = await host0(memory);
+    expect(next.orders.show(1).state).toBe('undone');
+  });
+
   test('is refused before it is made where it cannot be carried out', async () => {
     const { orders, owners, settle } = await host0(new MemoryStore());
     await owners.create({ name: 'acme' });

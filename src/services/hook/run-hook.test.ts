@@ -80,6 +80,13 @@ test('an object on standard output is the answer, everything else is words', asy
   expect(deep.code).toBe('MESH_HOOK_OUTPUT');
 });
 
+test('an answer is nested up to 16 deep, so that what it is kept in can be read', async () => {
+  const nested = (levels: number) => '{"a":'.repeat(levels) + 1 + '}'.repeat(levels);
+  expect(await run(hook(sh(`echo '${nested(16)}'`)))).toMatchObject({ output: '', answer: { a: { a: {} } } });
+  const { code, message } = await errorOf(hook(sh(`echo '${nested(17)}'`)));
+  expect([code, message]).toEqual(['MESH_HOOK_OUTPUT', expect.stringContaining('is nested deeper than 16')]);
+});
+
 test.each<[HookPhase, string, string, string]>([
   ['before', 'echo no >&2; echo more than 3 networks >&2; exit 1', 'MESH_HOOK_REFUSED', 'no; more than 3 networks'],
   [
