@@ -109,6 +109,17 @@ export function hookAnswerWrong(path: string, fault: string): MeshError {
   });
 }
 
+/** A hook that an earlier host0 has left running cannot be ended, or its note cannot be read. */
+export function hookLeftOver(note: string, cause: unknown): MeshError {
+  const { code, message } = MeshError.from(cause);
+  return new MeshError(code, `a hook of the host0 before is left over: ${message}`, {
+    operation: 'end left-over hooks',
+    object: note,
+    remedy: `host0 goes on without it. Look at the process that ${note} names, or restart the machine.`,
+    cause,
+  });
+}
+
 /** The hook was ended because its order was cancelled, or because host0 ends. */
 export function hookEnded(path: string): MeshError {
   return new MeshError('MESH_HOOK_ENDED', `${path} was ended before it was done`, {

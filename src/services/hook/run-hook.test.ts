@@ -228,7 +228,25 @@ test('a hook is noted while it runs, and one that was left behind is ended', asy
   if (mark === undefined) throw new Error('not started');
   recordHook(records, mark);
   writeFileSync(join(records, 'damaged.json'), '{');
-  expect(await endLeftOverHooks(records)).toBe(1);
+  expect(await endLeftOverHooks(records)).toEqual({ ended: 1, faults: [] });
   expect(isRunning(mark)).toBe(false);
   expect(readdirSync(records)).toEqual([]);
+});
+
+test('a left-over hook that cannot be ended keeps its note, and the others are ended', async () => {
+  const records = join(directory, 'records');
+  const [hung, other] = [launch({ argv: ['sleep', '300'] }), launch({ argv: ['sleep', '300'] })];
+  if (hung === undefined || other === undefined) throw new Error('not started');
+  for (const mark of [hung, other]) recordHook(records, mark);
+  mkdirSync(join(records, '7.json'));
+  // As for a process that hangs in the kernel: signals have no effect.
+  const kill = process.kill.bind(process);
+  const spy = vi.spyOn(process, 'kill').mockImplementation((pid, signal) => pid === hung.pid || kill(pid, signal));
+  const { ended, faults } = await endLeftOverHooks(records, 200).finally(() => spy.mockRestore());
+  expect([ended, isRunning(hung), isRunning(other)]).toEqual([1, true, false]);
+  expect(faults.map(({ code }) => code).sort()).toEqual(['MESH_INTERNAL', 'MESH_PROCESS_NOT_ENDED']);
+  expect(readdirSync(records).sort()).toEqual(['7.json', `${hung.pid}.json`].sort());
+  rmSync(join(records, '7.json'), { recursive: true });
+  expect(await endLeftOverHooks(records)).toEqual({ ended: 1, faults: [] });
+  expect([isRunning(hung), readdirSync(records)]).toEqual([false, []]);
 });
