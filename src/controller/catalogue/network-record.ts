@@ -1,6 +1,7 @@
 /** A network as the store keeps it, under `/v1/networks/<number in hex>`. */
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { readJson } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { NetworkShape } from '../../protocol/shapes/network-shape.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
@@ -23,6 +24,13 @@ export interface WrittenDocument {
   readonly key: string;
   /** The revision that last changed the document. */
   readonly modRevision: number;
+}
+
+/** Whether a document says that it is of a later version, which knows it. */
+export function isOfLaterVersion(value: string): boolean {
+  const { document } = readJson(value);
+  const format: unknown = typeof document === 'object' && document !== null ? Reflect.get(document, 'format') : 1;
+  return typeof format === 'number' && format > 1;
 }
 
 const PREFIX = '/v1/networks/';

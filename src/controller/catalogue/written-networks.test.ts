@@ -33,7 +33,7 @@ async function followed(store = new MemoryStore(), use?: Partial<NetworkUse>) {
   };
   const named = (name: string) => catalogue.views().find(({ network }) => network.name === name);
   const events = () => journal.recent().map(({ kind, object }) => `${kind} ${object}`);
-  return { store, catalogue, written, put, del, named, events };
+  return { store, catalogue, written, put, del, named, events, quiet };
 }
 
 test('the line of the seed succeeds in the store, and is refused with place and rule', async () => {
@@ -90,6 +90,66 @@ test('a record that is damaged by hand is refused, and its network stays', async
   await put('/v1/networks/ff01', '{"name": "blue", "mtuBytes": 1300}');
   expect(written.refused()).toEqual([]);
   expect(named('blue')).toMatchObject({ network: { mtuBytes: 1300 } });
+});
+
+test.each([
+  '{bad',
+  '{"name":"blue","nmae":1}',
+  '{"name":"first"}',
+])('a record under which %s is put is there again at the next start, and the refusal stays until the next change', async (document) => {
+  const { put, written, events, store, catalogue } = await followed();
+  await catalogue.create({ name: 'first', number: 0xff00 });
+  await put('/v1/networks/ff01', '{"name": "blue", "mtuBytes": 1400}');
+  const sound = await store.get('/v1/networks/ff01');
+  await put('/v1/networks/ff01', document);
+  expect(written.refused()).toMatchObject([{ key: '/v1/networks/ff01' }]);
+  expect(events()).toContain('document refused /v1/networks/ff01');
+  expect((await store.get('/v1/networks/ff01'))?.value).toBe(sound?.value);
+  written.close();
+  const next = await followed(store);
+  expect(next.named('blue')).toMatchObject({ network: { mtuBytes: 1400 }, activity: { phase: 'active' } });
+  expect(next.written.refused()).toEqual([]);
+});
+
+test('the refusal of a document over a record goes with the next change of the network', async () => {
+  const { put, written, catalogue, quiet } = await followed();
+  await put('/v1/networks/ff01', '{"name": "blue"}');
+  await put('/v1/networks/ff01', '{bad');
+  expect(written.refused()).toHaveLength(1);
+  await catalogue.edit('blue', { mtuBytes: 1300 });
+  await quiet();
+  expect(written.refused()).toEqual([]);
+});
+
+test('a record of a later version is left alone', async () => {
+  const { put, written, named, store } = await followed();
+  await put('/v1/networks/ff01', '{"name": "blue"}');
+  await put('/v1/networks/ff01', '{"format":2}');
+  expect(written.refused()).toMatchObject([{ error: { code: 'MESH_STATE_LATER' } }]);
+  expect(named('blue')).toBeDefined();
+  expect((await store.get('/v1/networks/ff01'))?.value).toBe('{"format":2}');
+});
+
+test('a record that was overwritten while host0 was away keeps its number, until a document or an order of its name brings it back', async () => {
+  const store = new MemoryStore();
+  const first = await followed(store);
+  await first.catalogue.create({ name: 'blue', number: 0x1000 });
+  await first.catalogue.create({ name: 'red', number: 0x1001 });
+  first.written.close();
+  for (const key of ['/v1/networks/1000', '/v1/networks/1001', '/v1/networks/1002'])
+    await store.txn([], [{ put: key, value: '{bad' }]);
+  const { catalogue, put, named, written, quiet } = await followed(store);
+  expect(catalogue.unreadable).toEqual([0x1000, 0x1001]);
+  await expect(catalogue.create({ name: 'other', number: 0x1000 })).rejects.toMatchObject({
+    code: 'MESH_NET_NUMBER_TWICE',
+  });
+  await put('/v1/networks/1000', '{"name":"blue"}');
+  expect(named('blue')).toMatchObject({ network: { number: 0x1000 }, activity: { phase: 'active' } });
+  await catalogue.apply({ name: 'red', number: 0x1001 });
+  expect(named('red')).toMatchObject({ network: { number: 0x1001 } });
+  await quiet();
+  expect(catalogue.unreadable).toEqual([]);
+  expect(written.refused()).toMatchObject([{ key: '/v1/networks/1002' }]);
 });
 
 test.each([
