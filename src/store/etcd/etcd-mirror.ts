@@ -119,20 +119,24 @@ export class EtcdMirror {
   #apply(events: readonly WatchEvent[]): void {
     this.#trouble = undefined;
     const batches: WatchBatch[] = [];
-    let present: { revision: number; changes: ({ put: Entry } | { delete: string })[] } | undefined;
+    let present: { readonly revision: number; readonly changes: ({ put: Entry } | { delete: string })[] } | undefined;
     let { revision } = this.ledger;
     for (const event of events) {
       const { kv } = event;
       if (kv.modRevision <= this.ledger.revision) continue;
-      // Other programs write, too, and the store itself: revisions in which no entry was changed are empty.
-      while (revision < kv.modRevision) {
-        present = { revision: ++revision, changes: [] };
+      revision = kv.modRevision;
+      // Other programs write, too, and the store itself: in most revisions of a shared etcd no entry is changed.
+      if (kv.key.startsWith(OWN_KEYS)) {
+        this.#input.onOwn(event);
+        continue;
+      }
+      if (present?.revision !== revision) {
+        present = { revision, changes: [] };
         batches.push(present);
       }
-      if (kv.key.startsWith(OWN_KEYS)) this.#input.onOwn(event);
-      else present?.changes.push(event.type === 'DELETE' ? { delete: kv.key } : { put: kv });
+      present.changes.push(event.type === 'DELETE' ? { delete: kv.key } : { put: kv });
     }
-    this.ledger.publish({ results: [], batches, compacted: this.ledger.compactedAt(revision) });
+    this.ledger.follow(batches, revision);
     this.#tell(revision);
   }
 
