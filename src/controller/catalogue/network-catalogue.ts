@@ -19,7 +19,7 @@ import { beingDeleted, groupWarning, inUse, notOfStore, notRead, numberTaken } f
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
 import { calledNetwork, freeActiveId, viewsOf } from './catalogue-views.ts';
 import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
-import { type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
+import { isTakenUp, type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
 import { StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 
@@ -242,7 +242,10 @@ export class NetworkCatalogue implements HealthSource {
       if (deleting) throw beingDeleted(network);
       const isItsOwn = written.key === recordKey(network.number) || written.key === from?.key;
       if (!isItsOwn) throw numberTaken(String(order.name), network);
-      if (written.modRevision === from?.modRevision) return this.#answer('unchanged', network, {});
+      if (isTakenUp(written, from)) {
+        if (from?.digest === undefined) await this.#stored.put({ ...record, from: written });
+        return this.#answer('unchanged', network, {});
+      }
       return await this.#replace(record, order, false, { written });
     });
   }

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
+import { restoreBackup, takeBackup } from '../../store/store-backup.ts';
 import { NetworkCatalogue } from './network-catalogue.ts';
 import type { NetworkUse } from './network-use.ts';
 import { WrittenNetworks } from './written-networks.ts';
@@ -196,4 +197,28 @@ test('what was put and deleted while host0 was away is taken up at its start; wh
   await store.txn([], [{ delete: '/v1/network/201' }]);
   const third = await followed(store, { nodes: () => ['node1'] });
   expect(third.named('a')?.activity).toMatchObject({ phase: 'deleting' });
+});
+
+test.each([
+  'of this version',
+  'of an earlier version, which host0 has started with once',
+])('after a restore, when each key has another revision, what commands changed stays: a record %s', async (version) => {
+  const store = new MemoryStore();
+  for (let at = 0; at < 7; at++) await store.txn([], [{ put: '/v1/other', value: `${at}` }]);
+  const first = await followed(store);
+  await first.put('/v1/network/201', '{"name":"a"}');
+  await first.catalogue.edit('a', { mtuBytes: 1400 });
+  first.written.close();
+  if (version !== 'of this version') {
+    const value = (await store.get('/v1/networks/201'))?.value.replace(/,"digest":"[0-9a-f]+"/, '') ?? '';
+    expect(value).not.toContain('digest');
+    await store.txn([], [{ put: '/v1/networks/201', value }]);
+    (await followed(store)).written.close();
+  }
+  const restored = new MemoryStore();
+  await restoreBackup(restored, await takeBackup(store, new Date(0)));
+  const { named, put } = await followed(restored);
+  expect(named('a')).toMatchObject({ network: { mtuBytes: 1400 } });
+  await put('/v1/network/201', '{"name":"a","mtuBytes":1300}');
+  expect(named('a')).toMatchObject({ network: { mtuBytes: 1300 } });
 });

@@ -13,7 +13,7 @@ import type { CatalogueChange, NetworkOrder, RefusedDocument } from '../../proto
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Store, Watch } from '../../store/store.ts';
-import { isOfLaterVersion, NETWORK_RECORDS, type WrittenDocument } from './network-record.ts';
+import { isOfLaterVersion, NETWORK_RECORDS, type WrittenDocument, writtenDocument } from './network-record.ts';
 
 /** What the documents are taken up by. */
 export interface WrittenNetworksInput {
@@ -63,7 +63,7 @@ export class WrittenNetworks implements HealthSource {
       const { entries, revision } = await store.range(PREFIX);
       if (this.#closed) return;
       this.#others.clear();
-      for (const { key, value, modRevision } of entries) this.#seen({ key, modRevision }, value);
+      for (const entry of entries) this.#seen(writtenDocument(entry), entry.value);
       for (const key of this.#refused.keys())
         if (!entries.some((entry) => entry.key === key)) this.#refused.delete(key);
       this.#drop();
@@ -72,7 +72,7 @@ export class WrittenNetworks implements HealthSource {
         revision + 1,
         ({ changes }) => {
           for (const change of changes) {
-            if ('put' in change) this.#seen(change.put, change.put.value);
+            if ('put' in change) this.#seen(writtenDocument(change.put), change.put.value);
             else this.#gone(change.delete);
           }
         },
