@@ -46,3 +46,26 @@ test('a million revisions of other programs are passed over, and no watch ends',
     [1_000_000, 1],
   ]);
 });
+
+test('a line is as long as the changes in it', async () => {
+  const etcd = await FakeEtcd.start();
+  const { mirror, heard } = await mirrored(etcd);
+  // More than the 64 Mi characters that a document may have elsewhere.
+  const value = 'x'.repeat(51 * 1024 * 1024);
+  etcd.tell('/v1/a', value, 2);
+  await reached(mirror, 2);
+  expect(mirror.ledger.get('/v1/a')?.value.length).toBe(value.length);
+  expect([heard, etcd.begun]).toEqual([[[2, 1]], [2]]);
+});
+
+test('after a line that cannot be read, all is read again, and the watch goes on from there', async () => {
+  const etcd = await FakeEtcd.start();
+  const { mirror, heard } = await mirrored(etcd);
+  etcd.state = { revision: 9, entries: { '/v1/b': 'two' } };
+  etcd.say('{"result":{"events":5}}');
+  await reached(mirror, 9);
+  expect(mirror.ledger.get('/v1/b')).toMatchObject({ value: 'two' });
+  await expect.poll(() => etcd.begun.at(-1), { timeout: 10_000 }).toBe(10);
+  expect(mirror.trouble).toBeUndefined();
+  expect(heard).toMatchObject([{ code: 'MESH_STORE_COMPACTED' }]);
+});
