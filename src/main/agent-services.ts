@@ -18,7 +18,7 @@ const SERVICE_FILES = 'services/files';
 
 /** Adopts the processes that an earlier agent has started. @param netns the directory of the named namespaces */
 export function openServices(
-  { state, netns }: Pick<Paths, 'state' | 'netns'>,
+  { state, run, netns }: Pick<Paths, 'state' | 'run' | 'netns'>,
   clock: Clock,
   journal: Journal,
 ): NodeServices {
@@ -29,17 +29,21 @@ export function openServices(
     inNetns,
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
-  const spaces = new ServiceSpaces({ directory: netns, clock });
+  const spaces = new ServiceSpaces({ directory: netns, run, clock });
   return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces);
 }
 
 /** The servers of the networks that this node serves. */
 export function openServers(
   { state, run, netns }: Pick<Paths, 'state' | 'run' | 'netns'>,
-  { launcher }: NodeServices,
+  services: NodeServices,
   clock: Clock,
   machine: MachineWord,
 ): NetworkServers {
   const directories = { files: join(state, SERVICE_FILES), run, netns };
-  return new NetworkServers({ machine, clock, launcher, directories, openEar: (ear) => FrameSocket.open(ear) });
+  return new NetworkServers({
+    ...{ machine, clock, launcher: services.launcher, directories },
+    openEar: (ear) => FrameSocket.open(ear),
+    outerFaultOf: (space) => services.outerFaultOf(space),
+  });
 }

@@ -85,6 +85,7 @@ test('in quiet times a node says one hello each half minute, and strangers do no
 test('a hello says what was put into it, and nothing else is a hello', () => {
   const hello = { number: 'ff01', machine: A as MachineWord, hops: 8, hears: [B, 'host0'] as MachineWord[] };
   expect(readHello(helloText(hello))).toEqual(hello);
+  expect(readHello('meshwork hello 1 ff01 aaaaaaaa 255')).toMatchObject({ hops: 255 });
   const many = { ...hello, hears: Array.from({ length: 500 }, () => B as MachineWord) };
   expect(helloText(many).length).toBeLessThan(1_200);
   expect(readHello(helloText(many))?.hears).toHaveLength(100);
@@ -93,6 +94,8 @@ test('a hello says what was put into it, and nothing else is a hello', () => {
     'hello',
     'meshwork hello 2 ff01 aaaaaaaa 1',
     'meshwork hello 1 ff01 nobody01 1',
+    'meshwork hello 1 ff01 aaaaaaaa 0',
+    'meshwork hello 1 ff01 aaaaaaaa 256',
     `${helloText(hello)}\n`,
   ])
     expect(readHello(text), text).toBeUndefined();

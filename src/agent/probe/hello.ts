@@ -8,6 +8,8 @@ import { isMachineWord, type MachineWord } from '../../model/machine.ts';
 export const HELLO_PORT = 8005;
 /** Names of nodes in one hello: it stays below 1,280 bytes, which every link carries. */
 const NAMED_MAX = 100;
+/** The hop limit of a packet is one byte. */
+const HOPS_MAX = 255;
 
 /** What one datagram tells. */
 export interface Hello {
@@ -30,6 +32,8 @@ export function helloText({ number, machine, hops, hears }: Hello): string {
 /** Reads a datagram; undefined for one that is no hello. */
 export function readHello(text: string): Hello | undefined {
   const [, number = '', machine = '', hops = '', hears = ''] = HELLO.exec(text) ?? [];
-  if (!isMachineWord(machine)) return undefined;
-  return { number, machine, hops: Number(hops), hears: hears.split(' ').filter(isMachineWord) };
+  const limit = Number(hops);
+  // host0 takes no other hop limit, and refuses all that a node has heard because of one.
+  if (!isMachineWord(machine) || limit < 1 || limit > HOPS_MAX) return undefined;
+  return { number, machine, hops: limit, hears: hears.split(' ').filter(isMachineWord) };
 }

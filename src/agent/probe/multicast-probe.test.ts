@@ -95,6 +95,29 @@ test('behind a port that gets no multicast a host hears nobody, and the others h
   expect(heardBy(all[2] as MulticastProbe)).toEqual([]);
 });
 
+test('a group is joined again, and by a second network on the device, and left by the last one', () => {
+  const [host] = lan();
+  if (host === undefined) throw new Error('a host');
+  const { probe } = probeOn(host);
+  const group = 'ff05::ff01' as Ipv6;
+  const common = { group, family: 'ipv6' as const, device: 'eth0', index: 2, hops: [1] };
+  const blue = { ...common, network: NETWORK, name: 'blue', number: 'ff01' };
+  const red = { ...common, network: 'net-ff02' as NetworkId, name: 'red', number: 'ff02' };
+  const other = { ...red, group: 'ff05::ff02' as Ipv6 };
+  const isIn = () => inside(host.netns, 'ip', '-6', 'maddress', 'show', 'dev', 'eth0').includes(group);
+  for (const places of [[blue, red], [red], [{ ...red, hops: [2] }], [blue, { ...red, hops: [2] }]]) {
+    probe.follow(places);
+    expect(probe.health()).toEqual([]);
+    expect(isIn()).toBe(true);
+  }
+  // The socket stays, for another group, and the switch need not send this one any more.
+  probe.follow([other]);
+  expect(isIn()).toBe(false);
+  probe.follow([other, blue]);
+  expect(probe.health()).toEqual([]);
+  expect(isIn()).toBe(true);
+});
+
 test('a group that cannot be joined is a finding, which goes with the network', () => {
   const [host] = lan();
   if (host === undefined) throw new Error('a host');

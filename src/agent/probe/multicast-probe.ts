@@ -21,7 +21,7 @@ export interface MulticastProbeInput {
   readonly clock: Clock;
   readonly random: () => number;
   /** @throws MESH_KERNEL_REFUSED */
-  readonly open: (place: GroupSocketPlace) => Pick<GroupSocket, 'join' | 'say' | 'close'>;
+  readonly open: (place: GroupSocketPlace) => Pick<GroupSocket, 'join' | 'leave' | 'say' | 'close'>;
   /** The node's IPv4 address on a device, by which an IPv4 group is joined. */
   readonly ipv4On: (device: string) => Ip | undefined;
 }
@@ -107,7 +107,11 @@ export class MulticastProbe implements HealthSource {
     watched?.watch.close();
     this.#watched.delete(network);
     this.#faults.delete(network);
-    if (watched !== undefined) this.#ears.get(earKey(watched.place))?.byNumber.delete(watched.place.number);
+    if (watched !== undefined) {
+      const ear = this.#ears.get(earKey(watched.place));
+      ear?.byNumber.delete(watched.place.number);
+      ear?.socket.leave(watched.place.group);
+    }
     this.#changes.emit();
   }
 
@@ -126,7 +130,6 @@ export class MulticastProbe implements HealthSource {
     return ear;
   }
 
-  /** A socket leaves its groups when it is closed. Until then a group without network costs the switch one port. */
   #closeUnused(): void {
     for (const [key, { socket, byNumber }] of this.#ears) {
       if (byNumber.size > 0) continue;

@@ -1,6 +1,4 @@
 /** NAT64 and DNS64 of a network on one router: what its namespace has for them, and the servers in it. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Ipv4, type Ipv4Cidr, ipv4Length, ipv4Overlap, ipv4Subnet } from '../../model/address/ipv4.ts';
 import { type Ipv6Cidr, ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -25,8 +23,8 @@ export interface ServerPlace {
   readonly name: string;
   readonly netns: string;
   readonly configFile: string;
-  /** The directory for its own files of this boot. */
-  readonly run: string;
+  /** The directory for its own files of this boot. The space makes it. */
+  readonly directory: string;
   readonly needs: NonNullable<NodeService['needs']>;
 }
 
@@ -38,7 +36,12 @@ const TRANSLATOR_SUFFIX = '0000000000006400';
 const ADDRESS_LENGTH = 64;
 
 /** What the space of a network has: on the active router the way outside, on others the way to that router. */
-export function spaceExtras(network: Network, services: readonly AssignedService[], machine: MachineWord): SpaceExtras {
+export function spaceExtras(
+  network: Network,
+  services: readonly AssignedService[],
+  machine: MachineWord,
+  vxlanPorts: readonly number[],
+): SpaceExtras {
   const routes: NonNullable<ServiceSpace['routes']>[number][] = [];
   const addresses: ServiceSpace['addresses'][number][] = [];
   let outer: OuterPlace | undefined;
@@ -47,7 +50,7 @@ export function spaceExtras(network: Network, services: readonly AssignedService
       addresses.push({ address: service.address, length: ADDRESS_LENGTH });
     if (service.kind !== 'nat64') continue;
     routes.push(...service.guests.map((destination) => ({ destination })));
-    if (service.active === machine) outer = outerPlace(network, service, machine);
+    if (service.active === machine) outer = outerPlace(network, service, machine, vxlanPorts);
     else if (service.active !== undefined)
       routes.push({ destination: service.prefix, gateway: serviceAddresses(network, service.active).linkLocal });
   }
@@ -73,20 +76,24 @@ export function nat64Server(
   }
   const translation = translationOf(service);
   if (translation === undefined) return undefined;
-  const directory = join(place.run, place.name);
-  // tayga keeps its dynamic maps there, and does not make the directory.
-  mkdirSync(directory, { recursive: true });
-  return { ...common, process: taygaProcess(process), files: file(taygaConf(translation, directory)) };
+  // tayga keeps its dynamic maps in the directory.
+  return { ...common, process: taygaProcess(process), files: file(taygaConf(translation, place.directory)) };
 }
 
-function outerPlace(network: Network, service: AssignedNat64, machine: MachineWord): OuterPlace | undefined {
+function outerPlace(
+  network: Network,
+  service: AssignedNat64,
+  machine: MachineWord,
+  vxlanPorts: readonly number[],
+): OuterPlace | undefined {
   const translation = translationOf(service);
   if (translation === undefined) return undefined;
   const { device, address, length, gateway, block } = service;
-  const mac = derivedMac('outer', String(network.number), machine);
+  // On another device, the way out is made again: its Ethernet address tells the two apart.
+  const mac = derivedMac('outer', String(network.number), machine, device);
   const way = { device, mac, address, length, ...(gateway !== undefined && { gateway }) };
   // In a block that is the subnet itself, neighbours ask for each address, and none answers for a free one.
-  return { ...way, blocks: isOnLink(service) ? [] : [block], translation };
+  return { ...way, blocks: isOnLink(service) ? [] : [block], vxlanPorts, translation };
 }
 
 function isOnLink({ block, address, length }: AssignedNat64): boolean {

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
@@ -20,7 +21,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
 import { nat64Server, spaceExtras } from './nat64-server.ts';
@@ -39,6 +40,8 @@ export interface NetworkServersInput {
     readonly netns: string;
   };
   readonly openEar: OpenEar;
+  /** Why the space of this name has no way out. */
+  readonly outerFaultOf: (space: string) => MeshError | undefined;
 }
 
 /** The agent, as far as it tells of bridges. */
@@ -83,9 +86,10 @@ export class NetworkServers {
   /** The spaces and servers for these attachments. Unchanged ones are the same objects as before. */
   plan(attachments: readonly NodeAttachment[]): ServedNetworks {
     const served = new Map<NetworkId, Served>();
+    const vxlanPorts = vxlanPortsOf(attachments);
     for (const { network, services } of attachments) {
       if (!hasBridge(network) || !services.some(isKnown)) continue;
-      served.set(network.id, this.#serve(network, services));
+      served.set(network.id, this.#serve(network, services, vxlanPorts));
     }
     this.#served = served;
     const all = [...served.values()];
@@ -123,12 +127,14 @@ export class NetworkServers {
 
   /** How a service is. */
   stateOf(network: Network, service: KnownService): StateNow {
-    const services = this.#served.get(network.id)?.services;
-    if (services?.has(service) !== true) return pending('the server has not been planned yet');
-    const plan = services.get(service);
+    const served = this.#served.get(network.id);
+    if (served?.services.has(service) !== true) return pending('the server has not been planned yet');
+    const plan = served.services.get(service);
     // Another router has what exists once.
     if (plan === undefined) return { state: 'ready' };
-    const { launcher } = this.#input;
+    const { launcher, outerFaultOf } = this.#input;
+    const fault = service.kind === 'ra' ? undefined : outerFaultOf(served.space.name);
+    if (fault !== undefined) return refusedState(fault);
     const { name } = plan.process;
     const error = launcher.errorOf(name);
     if (error !== undefined) return refusedState(error);
@@ -147,14 +153,14 @@ export class NetworkServers {
     this.#ears.clear();
   }
 
-  #serve(network: BridgedNetwork, given: readonly AssignedService[]): Served {
+  #serve(network: BridgedNetwork, given: readonly AssignedService[], vxlanPorts: readonly number[]): Served {
     const byServices = this.#known.get(network) ?? new Map();
     this.#known.set(network, byServices);
-    const key = given.map(({ id }) => id).join(' ');
+    const key = [...given.map(({ id }) => id), ...vxlanPorts].join(' ');
     const known = byServices.get(key);
     // The same content may come as another object, after a restart of host0.
     if (known?.given === given) return known.served;
-    const space = known?.served.space ?? spaceOf(network, given, this.#input);
+    const space = known?.served.space ?? spaceOf(network, given, vxlanPorts, this.#input);
     const services = new Map(
       given
         .filter(isKnown)
@@ -179,7 +185,10 @@ export class NetworkServers {
     const configFile = join(files, `${name}.conf`);
     const needs = [spaceKey(space.name)];
     if (service.kind !== 'ra')
-      return nat64Server(network, service, machine, { name, netns: space.path, configFile, run, needs });
+      return nat64Server(network, service, machine, {
+        ...{ name, netns: space.path, configFile, needs },
+        directory: spaceDirectory(run, space.name),
+      });
     const pidFile = join(run, `${name}.pid`);
     return {
       network: network.id,
@@ -198,9 +207,10 @@ function nameOf({ number }: Network, { kind }: KnownService): string {
 function spaceOf(
   network: BridgedNetwork,
   services: readonly AssignedService[],
+  vxlanPorts: readonly number[],
   { machine, directories }: NetworkServersInput,
 ): ServiceSpace {
-  const { addresses, ...extras } = spaceExtras(network, services, machine);
+  const { addresses, ...extras } = spaceExtras(network, services, machine, vxlanPorts);
   const hex = hexNumber(network.number);
   const { mac, linkLocal } = serviceAddresses(network, machine);
   const name = `meshwork-${hex}`;
@@ -215,6 +225,12 @@ function spaceOf(
     addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }, ...addresses],
     ...extras,
   };
+}
+
+/** In order, so that the same ports are the same space. */
+function vxlanPortsOf(attachments: readonly NodeAttachment[]): readonly number[] {
+  const ports = attachments.flatMap(({ network: { type } }) => (type.kind === 'vxlan' ? [type.udpPort] : []));
+  return [...new Set(ports)].sort((a, b) => a - b);
 }
 
 function isKnown(service: AssignedService): service is KnownService {

@@ -50,7 +50,7 @@ class Loop {
 
   private constructor(kernel: SystemKernel) {
     this.#kernel = kernel;
-    this.services = openServices({ state, netns: join(state, 'netns') }, systemClock, journal);
+    this.services = openServices({ state, run: join(state, 'run'), netns: join(state, 'netns') }, systemClock, journal);
     this.reconciler = new Reconciler({
       kernel,
       services: this.services,

@@ -29,6 +29,11 @@ export class NodeServices implements ServicePort, HealthSource {
     return this.launcher.changes;
   }
 
+  /** Why the space of this name has no way out. */
+  outerFaultOf(space: string): MeshError | undefined {
+    return this.#spaces?.outerFaultOf(space);
+  }
+
   async observe(desired: ItemMap): Promise<readonly Item[]> {
     const files = (await this.#files.observe()).map((file): Item => ({ kind: 'file', ...file }));
     const wanted = new Map<string, ProcessSpec>();

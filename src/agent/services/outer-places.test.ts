@@ -1,5 +1,6 @@
 /** The way out of a network on a real kernel, with a real tayga and unbound: an IPv4 host outside reaches a guest that has IPv6 alone. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,8 +9,10 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { runToEnd } from '../../../test/kit/command.ts';
 import { carriesPackets, inside, ip } from '../../../test/kit/namespaces.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
+import type { Ip } from '../../kernel/ip.ts';
 import { inNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import { boundDatagrams } from '../../kernel/sockets/listener.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -42,6 +45,7 @@ const OUTER: OuterPlace = {
   address: '198.51.100.10' as Ipv4,
   length: 24,
   blocks: ['203.0.113.0/24' as Ipv4Cidr],
+  vxlanPorts: [8472],
   translation: {
     prefix: 'fd64:64::/96' as Ipv6Cidr,
     ipv4: '192.0.0.2' as Ipv4,
@@ -149,6 +153,43 @@ test('an IPv4 host outside reaches a guest at its address, the guest reaches IPv
   await vi.waitFor(() => expect(answers(outside, '198.51.100.20')).toBe(true), WAIT);
 });
 
+function socketIn(netns: string, address: '0.0.0.0' | '::', port: number): Socket {
+  const socket = createSocket(address === '::' ? 'udp6' : 'udp4');
+  socket.bind({ fd: boundDatagrams({ address: address as Ip, port, device: 'eth0', netns }) });
+  closing.push(() => socket.close());
+  return socket;
+}
+
+/** The ports of `listeners` that hear what is sent to each of them, in order. The last one must be one that hears it. */
+async function hearing(sender: Socket, address: string, listeners: ReadonlyMap<number, Socket>) {
+  const heard = new Set<number>();
+  for (const [port, socket] of listeners) socket.on('message', () => heard.add(port));
+  const last = [...listeners.keys()].at(-1);
+  await vi.waitFor(() => {
+    for (const port of listeners.keys()) sender.send('hello', port, address);
+    expect(heard).toContain(last);
+  }, WAIT);
+  return [...heard];
+}
+
+test('a guest reaches neither VXLAN nor another port of Meshwork outside', async () => {
+  const { outside, guest, path, places, directory } = await site();
+  await makeOuter(OUTER, places);
+  const configFile = confFile(directory, 'tayga.conf', taygaConf(OUTER.translation, directory));
+  await serve(taygaProcess({ name: 'tayga-1001', network: 'blue', netns: path, configFile }));
+  await vi.waitFor(() => expect(answers(guest, 'fd64:64::198.51.100.1')).toBe(true), WAIT);
+  const ports = [4_789, 8_005, 8_472, 9_000];
+  const listeners = (netns: string, address: '0.0.0.0' | '::') =>
+    new Map(ports.map((port) => [port, socketIn(netns, address, port)]));
+  expect(await hearing(socketIn(guest, '::', 0), 'fd64:64::c633:6401', listeners(outside, '0.0.0.0'))).toEqual([9_000]);
+  expect(await hearing(socketIn(outside, '0.0.0.0', 0), '198.51.100.20', listeners(guest, '::'))).toEqual([9_000]);
+  // Nothing listens: a packet that arrives is answered with a refusal.
+  const refusal = (port: number) =>
+    runToEnd(['busybox', 'nc', '-w', '1', 'fd64:64::c633:6401', String(port)], { netns: guest }).stderr;
+  expect(refusal(9_000)).toContain('refused');
+  for (const port of [8_000, 8_001, 8_004]) expect(refusal(port)).not.toContain('refused');
+});
+
 test('DNS64 makes up addresses of hosts that have IPv4 alone', async () => {
   const { guest, path, places, directory } = await site();
   await makeOuter(OUTER, places);
@@ -240,9 +281,10 @@ test('the active router of two translates; the other one leads to it, and takes 
       clock: systemClock,
       launcher,
       openEar,
+      outerFaultOf: () => undefined,
       directories: { files: run, run, netns },
     });
-    const spaces = new ServiceSpaces({ directory: netns, clock: systemClock, home: homes[number] ?? '' });
+    const spaces = new ServiceSpaces({ directory: netns, run, clock: systemClock, home: homes[number] ?? '' });
     closing.push(async () => {
       for (const name of readdirSync(netns)) await spaces.remove(name);
       await spaces.close();
@@ -301,6 +343,16 @@ test('what an outsider changes is seen and put right, and all goes with the way 
     await makeOuter(OUTER, places);
     expect(await outerFlaws(OUTER, places), damage).toEqual([]);
   }
+  // As an agent of an earlier version made it, and as an outsider empties it.
+  const older =
+    'table inet meshwork-outer { chain through { type filter hook forward priority filter; policy accept; }; }';
+  for (const rules of [`flush ruleset; ${older}`, 'flush chain inet meshwork-outer through']) {
+    inside(path, 'nft', rules);
+    expect(await outerFlaws(OUTER, places), rules).not.toEqual([]);
+    await makeOuter(OUTER, places);
+    expect(await outerFlaws(OUTER, places), rules).toEqual([]);
+  }
+  expect(await outerFlaws({ ...OUTER, vxlanPorts: [9_999] }, places)).not.toEqual([]);
   const fewer = { ...OUTER, translation: { ...OUTER.translation, maps: [] } };
   await makeOuter(fewer, places);
   expect(inside(path, 'ip', 'route')).not.toContain('198.51.100.20');

@@ -12,6 +12,7 @@ import { TRANSLATOR_LINK } from '../../services/tayga/tayga-conf.ts';
 import { OUR_LINK_GROUP, OUR_PROTOCOL } from '../items/mark.ts';
 import { OUTER_LINK, type OuterPlace } from '../items/space/outer-place.ts';
 import { SPACE_LINK } from '../items/space/service-space.ts';
+import { isOuterTable, OUTER_TABLE, outerScript } from './outer-rules.ts';
 
 /** Where a way out is made. */
 export interface OuterNamespaces {
@@ -24,7 +25,6 @@ export interface OuterNamespaces {
 
 type RouteChange = Extract<KernelOperation, { readonly destination: string }>;
 
-const TABLE = 'meshwork-outer';
 /** What a packet becomes on its way: IPv6 headers are 20 bytes longer, and a VXLAN-carried guest has less than 1,500 anyway. */
 const TRANSLATOR_MTU_BYTES = 1_500;
 /** The device answers ARP for addresses with a route elsewhere: exactly those that are mapped. */
@@ -35,6 +35,10 @@ const SETTINGS = [
 
 /** Makes what is missing, and announces the addresses: neighbours take the new way at once. @throws MESH_KERNEL_* */
 export async function makeOuter(outer: OuterPlace, { path, inside, home }: OuterNamespaces): Promise<void> {
+  // The rules are there before the first packet.
+  await withNft(path, (nft) => nft.run(outerScript(outer)));
+  // A translator that starts before the device is there makes one that ends with it.
+  if ((await inside.link(TRANSLATOR_LINK)) === undefined) makeTun(TRANSLATOR_LINK, { netns: path });
   const before = await inside.link(OUTER_LINK);
   if (before !== undefined && before.mac !== outer.mac) await done(inside, { do: 'link-delete', link: OUTER_LINK });
   if (before?.mac !== outer.mac) {
@@ -53,7 +57,6 @@ export async function makeOuter(outer: OuterPlace, { path, inside, home }: Outer
       closeSync(netnsFd);
     }
   }
-  if ((await inside.link(TRANSLATOR_LINK)) === undefined) makeTun(TRANSLATOR_LINK, { netns: path });
   inNetns(path, () => {
     for (const [name, value] of SETTINGS) writeSysctl(name, value);
   });
@@ -76,7 +79,6 @@ export async function makeOuter(outer: OuterPlace, { path, inside, home }: Outer
   for (const { destination } of (await ownRoutes(inside)).filter((route) => !wantedNames.has(route.destination)))
     await done(inside, { do: 'route-delete', destination, protocol: OUR_PROTOCOL });
   for (const route of wanted) await done(inside, route);
-  await withNft(path, (nft) => nft.run(natRules(outer)));
   if (index === undefined) return;
   const own = [address, ...outer.translation.maps.map(({ ipv4 }) => ipv4)];
   inNetns(path, () => announceGuest({ index, name: OUTER_LINK }, outer.mac, own));
@@ -88,7 +90,7 @@ export async function removeOuter({ path, inside }: Omit<OuterNamespaces, 'home'
     if ((await inside.link(link)) !== undefined) await done(inside, { do: 'link-delete', link });
   for (const { destination } of await ownRoutes(inside))
     await done(inside, { do: 'route-delete', destination, protocol: OUR_PROTOCOL });
-  await withNft(path, (nft) => nft.run(`table inet ${TABLE}\ndelete table inet ${TABLE}\n`));
+  await withNft(path, (nft) => nft.run(`table inet ${OUTER_TABLE}\ndelete table inet ${OUTER_TABLE}\n`));
 }
 
 /** What is not as wanted, each in some words. @param outer undefined: nothing shall be there */
@@ -108,8 +110,8 @@ export async function outerFlaws(outer: OuterPlace | undefined, { path, inside }
     for (const [name, value] of SETTINGS)
       if (readSysctl(name) !== value) flaws.push(`${name.join('.')} is not ${value}`);
   });
-  if ((await withNft(path, (nft) => nft.list('inet', TABLE))) === undefined)
-    flaws.push(`the table ${TABLE} is not there`);
+  const table = await withNft(path, (nft) => nft.list('inet', OUTER_TABLE));
+  if (!isOuterTable(outer, table)) flaws.push(`the table ${OUTER_TABLE} is another`);
   return flaws;
 }
 
@@ -131,26 +133,6 @@ async function ownRoutes(inside: Rtnl) {
   return await inside.routes(
     ({ protocol, link }) => protocol === OUR_PROTOCOL && (link === undefined || link !== inner),
   );
-}
-
-/** Guests without an address of their own share that of the router. Nothing else passes between outside and the network. */
-function natRules({ address, translation: { pool, ipv4 } }: OuterPlace): string {
-  return [
-    `table inet ${TABLE}`,
-    `delete table inet ${TABLE}`,
-    `table inet ${TABLE} {`,
-    '  chain source {',
-    '    type nat hook postrouting priority srcnat; policy accept;',
-    `    oifname "${OUTER_LINK}" ip saddr { ${pool}, ${ipv4} } snat to ${address}`,
-    '  }',
-    '  chain through {',
-    '    type filter hook forward priority filter; policy accept;',
-    `    iifname "${OUTER_LINK}" oifname != "${TRANSLATOR_LINK}" drop`,
-    `    oifname "${OUTER_LINK}" iifname != "${TRANSLATOR_LINK}" drop`,
-    '  }',
-    '}',
-    '',
-  ].join('\n');
 }
 
 async function withNft<T>(netns: string, use: (nft: Nft) => Promise<T>): Promise<T> {

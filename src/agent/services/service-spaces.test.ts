@@ -9,17 +9,20 @@ import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { isNamedNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
 import { inNetns } from '../../kernel/netns.ts';
-import { parseIpv6 } from '../../model/address/ipv6.ts';
+import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
+import { type Ipv6Cidr, parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { itemMap } from '../items/item.ts';
 import { processItem } from '../items/process.ts';
+import type { OuterPlace } from '../items/space/outer-place.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
 import { spaceItem } from '../items/space/space-item.ts';
 import { ServiceSpaces } from './service-spaces.ts';
 
 const present = kernelOfEachTest();
 let directory: string;
+let run: string;
 let clock: ManualClock;
 let spaces: ServiceSpaces;
 let space: ServiceSpace;
@@ -28,7 +31,8 @@ beforeEach(() => {
   directory = join(mkdtempSync(join(tmpdir(), 'mw-spaces-')), 'netns');
   clock = new ManualClock();
   const { path } = present().netns;
-  spaces = new ServiceSpaces({ directory, clock, home: path });
+  run = join(directory, '../run');
+  spaces = new ServiceSpaces({ directory, run, clock, home: path });
   ip(path, 'link add brff01 type bridge', 'link set brff01 up');
   space = {
     network: 'net-ff01' as NetworkId,
@@ -102,6 +106,44 @@ test('a namespace that has lost its name is made again, with a link of its own',
   expect(await flaws()).toEqual([]);
 });
 
+test('a space whose way out cannot be made is there all the same, tells why, and gets the way out later', async () => {
+  const outer: OuterPlace = {
+    device: 'eth7',
+    mac: parseMac('02:6d:00:00:00:01'),
+    address: '198.51.100.10' as Ipv4,
+    length: 24,
+    blocks: [],
+    vxlanPorts: [],
+    translation: {
+      prefix: 'fd64:64::/96' as Ipv6Cidr,
+      ipv4: '192.0.0.2' as Ipv4,
+      ipv6: parseIpv6('fd64::6464'),
+      pool: '100.126.0.0/16' as Ipv4Cidr,
+      maps: [],
+    },
+  };
+  space = { ...space, outer };
+  await spaces.make(space);
+  expect(spaces.outerFaultOf(space.name)).toMatchObject({ code: 'MESH_UNDERLAY_DEVICE', object: 'eth7' });
+  // A server in the space, such as radvd, does not wait.
+  expect(await flaws()).toEqual([]);
+  ip(home(), 'link add eth7 type veth peer name eth8', 'link set eth7 up', 'link set eth8 up');
+  await clock.pass(31_000);
+  expect(await flaws()).not.toEqual([]);
+  await spaces.make(space);
+  expect(spaces.outerFaultOf(space.name)).toBeUndefined();
+  expect(await flaws()).toEqual([]);
+  // A gateway that is not in the subnet: the rules for the rest are there.
+  space = { ...space, outer: { ...outer, gateway: '10.9.9.9' as Ipv4 } };
+  await spaces.make(space);
+  expect(spaces.outerFaultOf(space.name)).toMatchObject({ code: 'MESH_KERNEL_REFUSED' });
+  expect(within('nft', 'list', 'ruleset')).toContain('drop');
+  expect(readdirSync(run)).toEqual([space.name]);
+  await spaces.remove(space.name);
+  expect(spaces.outerFaultOf(space.name)).toBeUndefined();
+  expect(readdirSync(run)).toEqual([]);
+});
+
 test('a space in which a server runs gets its name again, and is the same one', async () => {
   await spaces.make(space);
   const index = () => JSON.parse(within('ip', '-j', 'link', 'show', 'eth0'))[0].ifindex;
@@ -121,6 +163,22 @@ test('a space in which a server runs gets its name again, and is the same one', 
   spaces.nameAgain(desired, (name) => (name === 'radvd-ff01' ? server.pid : undefined));
   expect(await flaws()).toEqual([]);
   expect(index()).toBe(before);
+});
+
+test('a space that cannot be looked at, or named again, is a flaw of that space alone', async () => {
+  const red = { ...space, name: 'meshwork-ff02', path: join(directory, 'meshwork-ff02'), port: 'sff02' };
+  await spaces.make(space);
+  await spaces.make(red);
+  // The kernel refuses this name of a port.
+  const broken = { ...space, port: 'a name that is too long for a device' };
+  expect(await spaces.observe(itemMap([spaceItem(broken), spaceItem(red)]))).toMatchObject([
+    { name: 'meshwork-ff01', flaws: [expect.stringContaining('cannot be looked at')] },
+    { name: 'meshwork-ff02', flaws: [] },
+  ]);
+  removeNamedNetns(space.path);
+  const spec = { name: 'radvd-ff01', title: 'radvd', argv: ['radvd'], netns: space.path } as const;
+  // A process that has ended has no namespace.
+  spaces.nameAgain(itemMap([processItem(spec, [])]), () => 4_194_305);
 });
 
 test('a device of another program with the name of the port stays, and is named', async () => {

@@ -2,7 +2,7 @@
  * The spaces of services in the kernel: network namespaces below one directory, in which all that begin with `meshwork-` are the
  * agent's. The agent has no monitor inside of them: what is in a namespace is read again after half a minute.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isNamedNetns, makeNamedNetns, nameNetnsOf, namesOfNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
 import { inNetns } from '../../kernel/netns.ts';
@@ -14,15 +14,17 @@ import { MeshError } from '../../model/error.ts';
 import { isNetworkNumber, networkIdOf } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import { OUR_LINK_GROUP } from '../items/mark.ts';
-import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
-import { makeOuter, outerFlaws, removeOuter } from './outer-places.ts';
+import { makeOuter, type OuterNamespaces, outerFlaws, removeOuter } from './outer-places.ts';
 
 /** Where the spaces are. */
 export interface ServiceSpacesInput {
   /** The directory of the namespaces, in which all is the agent's. */
   readonly directory: string;
+  /** For the directories of spaces (`spaceDirectory`). A reboot empties it. */
+  readonly run: string;
   readonly clock: Clock;
   /** Path of the namespace with the bridges; that of this process when absent. */
   readonly home?: string;
@@ -42,6 +44,13 @@ const ROUTER_SETTINGS = [
   [['net', 'ipv4', 'conf', 'default', 'accept_redirects'], '0'],
 ] as const;
 
+/** A way out that could not be made. */
+interface OuterFault {
+  readonly space: ServiceSpace;
+  readonly atMs: number;
+  readonly error: MeshError;
+}
+
 interface Look {
   readonly space: ServiceSpace;
   readonly atMs: number;
@@ -53,6 +62,8 @@ export class ServiceSpaces {
   readonly #input: ServiceSpacesInput;
   readonly #homePath: string;
   readonly #looks = new Map<string, Look>();
+  /** By the names of spaces. */
+  readonly #outerFaults = new Map<string, OuterFault>();
   #rtnl: Promise<Rtnl> | undefined;
 
   constructor(input: ServiceSpacesInput) {
@@ -60,7 +71,7 @@ export class ServiceSpaces {
     this.#homePath = input.home ?? `/proc/${process.pid}/ns/net`;
   }
 
-  /** The spaces that are there, each with how it differs from the desired one. @throws MESH_KERNEL_REFUSED */
+  /** The spaces that are there, each with how it differs from the desired one. Rejects never. */
   async observe(desired: ItemMap): Promise<Item[]> {
     const { directory } = this.#input;
     const items: Item[] = [];
@@ -70,8 +81,8 @@ export class ServiceSpaces {
       const want = desired.get(spaceKey(name));
       const space = want?.kind === 'space' ? want.space : undefined;
       if (space !== undefined && !isNamedNetns(space.path)) continue;
-      const flaws =
-        space === undefined ? [] : [...(await this.#flawsOutside(space)), ...(await this.#flawsInside(space))];
+      // One space that cannot be looked at must not keep the node from all else: it is made again, and that names the fault.
+      const flaws = space === undefined ? [] : await this.#flawsOf(space).catch(unseen);
       items.push({ kind: 'space', network: networkIdOf(number), name, flaws });
     }
     return items;
@@ -88,7 +99,12 @@ export class ServiceSpaces {
       const { netns, name } = item.spec;
       const isSpace = dirname(netns) === this.#input.directory && NAME.test(basename(netns));
       const pid = isSpace && !isNamedNetns(netns) ? pidOf(name) : undefined;
-      if (pid !== undefined) nameNetnsOf(pid, netns);
+      if (pid === undefined) continue;
+      try {
+        nameNetnsOf(pid, netns);
+      } catch {
+        // The process may just have ended. The space is made again, and that names the fault.
+      }
     }
   }
 
@@ -109,17 +125,23 @@ export class ServiceSpaces {
       await this.#furnish(space, inside);
       await furnishRoutes(space, inside);
       const places = { path: space.path, inside, home };
-      if (space.outer !== undefined) await makeOuter(space.outer, places);
-      else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
+      await this.#furnishOuter(space, places);
       await announce(space, inside);
     } finally {
       await inside.close();
     }
   }
 
+  /** Why a space has no way out, or not the whole of one; undefined where nothing is wrong. */
+  outerFaultOf(name: string): MeshError | undefined {
+    return this.#outerFaults.get(name)?.error;
+  }
+
   /** Removes a space with its link. @throws MESH_KERNEL_REFUSED */
   async remove(name: string): Promise<void> {
     this.#looks.delete(name);
+    this.#outerFaults.delete(name);
+    rmSync(spaceDirectory(this.#input.run, name), { recursive: true, force: true });
     const path = join(this.#input.directory, name);
     if (isNamedNetns(path)) {
       const inside = await Rtnl.open({ netns: path });
@@ -140,6 +162,10 @@ export class ServiceSpaces {
     const { home } = this.#input;
     this.#rtnl ??= Rtnl.open(home === undefined ? {} : { netns: home });
     return this.#rtnl;
+  }
+
+  async #flawsOf(space: ServiceSpace): Promise<readonly string[]> {
+    return [...(await this.#flawsOutside(space)), ...(await this.#flawsInside(space))];
   }
 
   async #flawsOutside({ port, bridge, mtuBytes }: ServiceSpace): Promise<string[]> {
@@ -163,13 +189,41 @@ export class ServiceSpaces {
       const flaws = [
         ...(await flawsOf(space, inside)),
         ...(await routeFlaws(space, inside)),
-        ...(await outerFlaws(space.outer, { path: space.path, inside })),
+        ...(this.#waitsForOuter(space) ? [] : await outerFlaws(space.outer, { path: space.path, inside })),
+        ...this.#directoryFlaws(space),
       ];
       this.#looks.set(space.name, { space, atMs: nowMs, flaws });
       return flaws;
     } finally {
       await inside.close();
     }
+  }
+
+  /** What else is served in the space does without a way out. So its fault is kept, and the way is made again after a while. */
+  async #furnishOuter(space: ServiceSpace, places: OuterNamespaces): Promise<void> {
+    const { name, outer } = space;
+    const directory = spaceDirectory(this.#input.run, name);
+    try {
+      if (outer === undefined) rmSync(directory, { recursive: true, force: true });
+      else mkdirSync(directory, { recursive: true });
+      if (outer !== undefined) await makeOuter(outer, places);
+      else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
+      this.#outerFaults.delete(name);
+    } catch (thrown) {
+      this.#outerFaults.set(name, { space, atMs: this.#input.clock.nowMs(), error: MeshError.from(thrown) });
+    }
+  }
+
+  #directoryFlaws(space: ServiceSpace): string[] {
+    const { outer, name } = space;
+    const directory = spaceDirectory(this.#input.run, name);
+    if (existsSync(directory) === (outer !== undefined) || this.#waitsForOuter(space)) return [];
+    return [outer === undefined ? `${directory} is there` : `${directory} is not there`];
+  }
+
+  #waitsForOuter(space: ServiceSpace): boolean {
+    const fault = this.#outerFaults.get(space.name);
+    return fault?.space === space && this.#input.clock.nowMs() - fault.atMs < LOOK_MS;
   }
 
   async #deletePort(home: Rtnl, { port }: ServiceSpace): Promise<void> {
@@ -220,6 +274,10 @@ export class ServiceSpaces {
         if (readSysctl(setting) !== value) writeSysctl(setting, value);
     });
   }
+}
+
+function unseen(thrown: unknown): string[] {
+  return [`it cannot be looked at: ${MeshError.from(thrown).message}`];
 }
 
 /** What is not as wanted inside the namespace. */

@@ -25,6 +25,8 @@ const ANY = { ipv4: '0.0.0.0' as Ip, ipv6: '::' as Ip } as const;
 export class GroupSocket {
   readonly #socket: Socket;
   readonly #place: GroupSocketPlace;
+  /** The joined groups. The kernel refuses to join a group a second time, and several users may share one. */
+  readonly #joined = new Map<Ip, { readonly via: string | undefined; readonly users: number }>();
 
   private constructor(socket: Socket, place: GroupSocketPlace) {
     this.#socket = socket;
@@ -45,14 +47,32 @@ export class GroupSocket {
     return new GroupSocket(socket, place);
   }
 
-  /** Hears the group from now on. @throws Error (ENODEV, EADDRNOTAVAIL; ENOBUFS for too many groups) */
+  /** Hears the group from now on, until it was left as often as it was joined. @throws Error (ENODEV, EADDRNOTAVAIL; ENOBUFS for too many groups) */
   join(group: Ip, own: Ip | undefined): void {
     this.#inside(() => {
       const via = isIpv6(group) ? `::%${this.#place.device}` : own;
-      this.#socket.addMembership(group, via);
+      const joined = this.#joined.get(group);
+      if (joined === undefined) this.#socket.addMembership(group, via);
+      this.#joined.set(group, { via: joined?.via ?? via, users: (joined?.users ?? 0) + 1 });
       this.#socket.setMulticastInterface(via ?? '0.0.0.0');
       this.#socket.setMulticastLoopback(false);
     });
+  }
+
+  /** Ends one use of a group: the last one leaves the group. */
+  leave(group: Ip): void {
+    const joined = this.#joined.get(group);
+    if (joined === undefined) return;
+    if (joined.users > 1) {
+      this.#joined.set(group, { ...joined, users: joined.users - 1 });
+      return;
+    }
+    this.#joined.delete(group);
+    try {
+      this.#inside(() => this.#socket.dropMembership(group, joined.via));
+    } catch {
+      // The kernel leaves the group with the device or its address.
+    }
   }
 
   /** Sends to the group. A packet that cannot be sent is lost, as on any network. */

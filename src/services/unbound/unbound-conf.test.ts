@@ -31,7 +31,7 @@ test('a resolver behind another', () => {
       use-syslog: no
       logfile: ""
       verbosity: 1
-      username: ""
+      username: "nobody"
       chroot: ""
       directory: "/"
       pidfile: ""

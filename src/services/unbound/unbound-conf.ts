@@ -36,7 +36,8 @@ export function unboundConf({ address, guests, prefix, forwarders }: Resolution)
     '  use-syslog: no',
     '  logfile: ""',
     '  verbosity: 1',
-    '  username: ""',
+    // unbound binds to its port first, and then is root no more.
+    '  username: "nobody"',
     '  chroot: ""',
     '  directory: "/"',
     '  pidfile: ""',

@@ -21,5 +21,7 @@ export interface OuterPlace {
   readonly gateway?: Ipv4;
   /** Blocks of outer addresses of which those that nobody has must go nowhere: else they loop between this router and the next. */
   readonly blocks: readonly Ipv4Cidr[];
+  /** The UDP ports of the VXLANs of the node's networks, each once: what guests send there goes nowhere. */
+  readonly vxlanPorts: readonly number[];
   readonly translation: Translation;
 }

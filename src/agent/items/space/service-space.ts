@@ -2,6 +2,7 @@
  * The place in which a network is served on a node: a network namespace of its own, joined to the network's bridge by a veth. So
  * customers may use the same subnets, and the servers of one network neither see nor hear those of another.
  */
+import { join } from 'node:path';
 import type { Ip } from '../../../kernel/ip.ts';
 import type { Mac } from '../../../model/address/mac.ts';
 import type { NetworkId } from '../../../model/network/number.ts';
@@ -29,4 +30,13 @@ export interface ServiceSpace {
   readonly routes?: readonly { readonly destination: string; readonly gateway?: Ip }[];
   /** The way outside. Absent: there is none. */
   readonly outer?: OuterPlace;
+}
+
+/**
+ * The directory for what servers of a space keep of this boot. It is there while the space has a way out.
+ * @param run the directory of this boot
+ * @param name the name of the space
+ */
+export function spaceDirectory(run: string, name: string): string {
+  return join(run, name);
 }
