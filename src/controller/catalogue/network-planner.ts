@@ -118,7 +118,8 @@ export class NetworkPlanner {
       return { ...rest, hostAddress: derived(prefix) };
     }
     const prefix = prefixOfText(wanted);
-    if (prefix !== known) moves.push(prefixes.take(prefix, ownerOf(name), used));
+    const isItsOwn = this.#stored.wasOverwritten({ number, name }) && prefixes.ownerOf(prefix) === ownerOf(name);
+    if (prefix !== known && !isItsOwn) moves.push(prefixes.take(prefix, ownerOf(name), used));
     return { ...rest, hostAddress: derived(prefix) };
   }
 

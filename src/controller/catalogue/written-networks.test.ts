@@ -135,7 +135,7 @@ test('a record that was overwritten while host0 was away keeps its number, until
   const store = new MemoryStore();
   const first = await followed(store);
   await first.catalogue.create({ name: 'blue', number: 0x1000 });
-  await first.catalogue.create({ name: 'red', number: 0x1001 });
+  const { network } = await first.catalogue.create({ name: 'red', number: 0x1001, prefix: 'auto' });
   first.written.close();
   for (const key of ['/v1/networks/1000', '/v1/networks/1001', '/v1/networks/1002'])
     await store.txn([], [{ put: key, value: '{bad' }]);
@@ -146,8 +146,9 @@ test('a record that was overwritten while host0 was away keeps its number, until
   });
   await put('/v1/networks/1000', '{"name":"blue"}');
   expect(named('blue')).toMatchObject({ network: { number: 0x1000 }, activity: { phase: 'active' } });
-  await catalogue.apply({ name: 'red', number: 0x1001 });
-  expect(named('red')).toMatchObject({ network: { number: 0x1001 } });
+  // As an orphan of a node is adopted.
+  await catalogue.apply({ ...network });
+  expect(named('red')).toMatchObject({ network: { number: 0x1001, hostAddress: network.hostAddress } });
   await quiet();
   expect(catalogue.unreadable).toEqual([]);
   expect(written.refused()).toMatchObject([{ key: '/v1/networks/1002' }]);
