@@ -94,6 +94,17 @@ test('a table that lost its place in the history reads everything again', async 
   expect(table.get('rex')).toEqual({ name: 'rex', legs: 19 });
 });
 
+test('a record that is damaged stays in the table when everything is read again', async () => {
+  const store = new MemoryStore({ historyRevisions: 10 });
+  const { table, clock, collection } = await followed(store);
+  await table.put(REX);
+  await store.txn([], [{ put: '/v1/pets/rex', value: 'damage' }]);
+  for (let legs = 0; legs < 20; legs++) void store.txn([], [collection.put({ name: 'ada', legs })]);
+  await clock.pass(1_000);
+  expect([table.get('rex'), table.get('ada')]).toEqual([REX, { name: 'ada', legs: 19 }]);
+  expect([...table.spoilt]).toEqual(['rex']);
+});
+
 test('forgetting removes all entries of the collection, and no others', async () => {
   const store = new MemoryStore();
   const { table, collection } = await followed(store);

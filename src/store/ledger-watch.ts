@@ -2,11 +2,11 @@
 import { MeshError } from '../model/error.ts';
 import type { Watch, WatchBatch } from './store.ts';
 
-/** The history that a watch reads: batches by revision, from `compacted` + 1 to `revision`. */
+/** The history that a watch reads: batches in order, from `compacted` + 1 to `revision`. */
 interface History {
   readonly revision: number;
   readonly compacted: number;
-  batchOf(revision: number): WatchBatch | undefined;
+  batchFrom(revision: number): WatchBatch | undefined;
 }
 
 /** Delivers batches below a prefix, in order, each once. */
@@ -53,13 +53,14 @@ export class LedgerWatch implements Watch {
 
   #deliver(): void {
     while (!this.#closed && this.#next <= this.#history.revision) {
-      const batch = this.#history.batchOf(this.#next);
-      if (this.#next <= this.#history.compacted || batch === undefined) {
+      if (this.#next <= this.#history.compacted) {
         this.close();
         this.#onError(this.#compactedError());
         return;
       }
-      this.#next++;
+      const batch = this.#history.batchFrom(this.#next);
+      this.#next = (batch?.revision ?? this.#history.revision) + 1;
+      if (batch === undefined) return;
       const changes = batch.changes.filter((change) =>
         ('put' in change ? change.put.key : change.delete).startsWith(this.#prefix),
       );

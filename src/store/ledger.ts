@@ -6,7 +6,7 @@ import { MeshError } from '../model/error.ts';
 import { LedgerWatch } from './ledger-watch.ts';
 import type { Change, Compare, Entry, TxnResult, Watch, WatchBatch } from './store.ts';
 
-/** How many revisions a watch can go back. */
+/** How many revisions a watch can go back; those that changed no entry are not counted. */
 export const HISTORY_REVISIONS = 10_000;
 
 /** A transaction: `then` applies when all comparisons hold, else `otherwise`. */
@@ -22,7 +22,7 @@ export interface LedgerImage {
   /** History up to this revision is gone. */
   readonly compacted: number;
   readonly entries: readonly Entry[];
-  /** One batch for each revision after `compacted`. */
+  /** The batches after `compacted`, in order. A revision without one has changed no entry. */
   readonly history: readonly WatchBatch[];
 }
 
@@ -101,7 +101,7 @@ export class Ledger {
       }
       return { succeeded, revision };
     });
-    return { results, batches, compacted: this.compactedAt(revision) };
+    return { results, batches, compacted: this.#compactedAfter(batches) };
   }
 
   /** Applies a judgement, and wakes the watches. Nothing else may have been published since the judgement was made. */
@@ -114,9 +114,18 @@ export class Ledger {
       this.#history.push(batch);
       this.#revision = batch.revision;
     }
-    this.#history.splice(0, compacted - this.#compacted);
+    this.#history.splice(0, this.#historyFrom(compacted + 1));
     this.#compacted = compacted;
     for (const watch of this.#watches) watch.wake();
+  }
+
+  /**
+   * Takes what another place has made durable, up to `revision`. Most revisions of a place that others use, too, have no batch, and
+   * cost nothing here.
+   */
+  follow(batches: readonly WatchBatch[], revision: number): void {
+    this.publish({ results: [], batches, compacted: this.#compactedAfter(batches) });
+    this.#revision = Math.max(this.#revision, revision);
   }
 
   /** Begins anew with other contents: watches hear nothing of what was between, and end with MESH_STORE_COMPACTED. */
@@ -131,9 +140,9 @@ export class Ledger {
     for (const watch of this.#watches) watch.wake();
   }
 
-  /** The batch of `revision`, which must be after `compacted` and not after the present one. */
-  batchOf(revision: number): WatchBatch | undefined {
-    return this.#history[revision - this.#compacted - 1];
+  /** The first batch at `revision` or later, which must be after `compacted`; undefined when no entry was changed since. */
+  batchFrom(revision: number): WatchBatch | undefined {
+    return this.#history[this.#historyFrom(revision)];
   }
 
   /** As `Store.watch`. */
@@ -165,21 +174,35 @@ export class Ledger {
 
   /** The index of the first key that is not before `key`. */
   #indexOf(key: string): number {
-    let low = 0;
-    let high = this.#keys.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#keys[middle] ?? '') < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.#keys, (other) => other >= key);
   }
 
-  /** Where history shall begin. History is cut only when it is a tenth too long, since cutting is expensive. */
-  compactedAt(revision: number): number {
-    const kept = revision - this.#compacted;
-    return kept > this.#historyRevisions * 1.1 ? revision - this.#historyRevisions : this.#compacted;
+  /** The index of the first batch that is not before `revision`. */
+  #historyFrom(revision: number): number {
+    return firstIndex(this.#history, (batch) => batch.revision >= revision);
   }
+
+  /** Where history shall begin with more batches. History is cut only when it is a tenth too long, since cutting is expensive. */
+  #compactedAfter(batches: readonly WatchBatch[]): number {
+    const count = this.#history.length + batches.length;
+    if (count <= this.#historyRevisions * 1.1) return this.#compacted;
+    const last = count - this.#historyRevisions - 1;
+    const { length } = this.#history;
+    return (last < length ? this.#history[last] : batches[last - length])?.revision ?? this.#compacted;
+  }
+}
+
+/** The index of the first item for which `isReached` holds, as it does for all that follow. */
+function firstIndex<T>(items: readonly T[], isReached: (item: T) => boolean): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const item = items[middle];
+    if (item !== undefined && !isReached(item)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The change as watches see it; none when an absent key is deleted. */

@@ -134,7 +134,13 @@ export class RecordTable<T> {
     const { collection, onLoad } = this.#input;
     const { records, spoilt, revision } = await collection.list();
     if (this.#closed) return;
+    const before = this.#records;
     this.#records = new Map(records.map((stored) => [collection.nameOf(stored.record), stored]));
+    // As for a change that the watch brings: nothing goes by a fault.
+    for (const name of spoilt) {
+      const known = before.get(name);
+      if (known !== undefined) this.#records.set(name, known);
+    }
     this.#spoilt = new Set(spoilt);
     this.#revision = revision;
     this.#loaded = true;

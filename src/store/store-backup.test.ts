@@ -50,6 +50,7 @@ test('a store whose restore was cut short is refused, until it was restored agai
   await expect(restoreBackup(other, document)).rejects.toThrow('the power is cut');
   other.txn = txn;
   await expect(mustBeWhole(other)).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
+  await expect(takeBackup(other, new Date())).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
   await restoreBackup(other, document);
   await mustBeWhole(other);
 });

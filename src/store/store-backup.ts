@@ -43,8 +43,9 @@ const BackupShape: form.Shape<StoreBackup> = form.object({
   ),
 });
 
-/** Reads all entries, at one revision. @throws MESH_STORE_BROKEN */
+/** Reads all entries, at one revision. @throws MESH_STORE_BROKEN, also for a store whose restore was cut short */
 export async function takeBackup(store: Store, takenAt: Date): Promise<StoreBackup> {
+  await mustBeWhole(store);
   const { entries, revision } = await store.range('/v1/');
   return {
     format: 1,
@@ -99,7 +100,7 @@ export async function restoreBackup(store: Store, { entries, takenAt }: StoreBac
   await store.txn([], [{ delete: RESTORING_KEY }]);
 }
 
-/** Lets host0 begin with a store. @throws MESH_STORE_BROKEN when a restore was cut short */
+/** Lets host0 begin with a store, and a copy be taken. @throws MESH_STORE_BROKEN when a restore was cut short */
 export async function mustBeWhole(store: Store): Promise<void> {
   if ((await store.get(RESTORING_KEY)) === undefined) return;
   throw new MeshError('MESH_STORE_BROKEN', 'the store was being restored, and that was cut short', {

@@ -1,5 +1,5 @@
 /** `mesh system backup` and `mesh system restore`: from a file of host0's own to a real etcd, and back. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -73,6 +73,39 @@ test('an etcd that another host0 works with is not filled', async () => {
   await other.lead({ owner: 'another', name: 'rack7', onLost: () => undefined });
   const refused = run('restore', file, '--store', storeWords(), '--force');
   await expect(refused).rejects.toMatchObject({ code: 'MESH_STORE_LED', message: expect.stringContaining('rack7') });
+});
+
+test('a copy with an entry that etcd does not take changes nothing there', async () => {
+  const { file, run } = await stoppedHost0();
+  await run('backup', file);
+  const document = JSON.parse(readFileSync(file, 'utf8'));
+  document.entries.push({ key: '/v1/things/z', value: 'x'.repeat(1_500_000) });
+  writeFileSync(file, JSON.stringify(document));
+  const etcd = await EtcdStore.open(cluster.place, { clock: systemClock });
+  await etcd.txn([], [{ put: '/v1/things/of-before', value: '' }]);
+  const before = await etcd.range('');
+  await etcd.close();
+  await expect(run('restore', file, '--store', storeWords(), '--force')).rejects.toMatchObject({
+    code: 'MESH_STORE_TOO_LARGE',
+    object: '/v1/things/z',
+  });
+  const after = await EtcdStore.open(cluster.place, { clock: systemClock });
+  onTestFinished(() => after.close());
+  expect((await after.range('')).entries).toEqual(before.entries);
+});
+
+test('a restore into a file that is cut short leaves the file as it was, and nothing beside it', async () => {
+  const { root, path, file, epoch, before, run } = await stoppedHost0();
+  await run('backup', file);
+  const document = JSON.parse(readFileSync(file, 'utf8'));
+  // A key that stands twice is refused when its transaction is made, after others are in the file.
+  document.entries.push({ key: '/v1/zz', value: '' }, { key: '/v1/zz', value: '' });
+  writeFileSync(file, JSON.stringify(document));
+  await expect(run('restore', file, '--force')).rejects.toMatchObject({ code: 'MESH_INTERNAL' });
+  const store = await SqliteStore.open(path);
+  expect([store.epoch, await contents(store)]).toEqual([epoch, before]);
+  await store.close();
+  expect(readdirSync(pathsBelow(root).state).filter((name) => name.startsWith('store.db'))).toEqual(['store.db']);
 });
 
 test('a word that is no store, and a file that is no copy, change nothing', async () => {

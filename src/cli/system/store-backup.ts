@@ -1,7 +1,7 @@
 /** `mesh system backup` and `mesh system restore`: what host0 knows, as one file. */
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDurable } from '../../disk/durable-file.ts';
+import { syncDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { unreadable } from '../../formats/conf/conf-reader.ts';
 import { readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { storeWord } from '../../formats/host0/store-word.ts';
@@ -16,7 +16,7 @@ import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
 import { SqliteStore } from '../../store/sqlite/sqlite-store.ts';
 import type { Store } from '../../store/store.ts';
-import { readBackup, restoreBackup, takeBackup } from '../../store/store-backup.ts';
+import { readBackup, restoreBackup, type StoreBackup, takeBackup } from '../../store/store-backup.ts';
 import type { Context } from '../context.ts';
 import { withProgress } from '../print/progress.ts';
 import { chooseStore } from './store-choice.ts';
@@ -67,14 +67,7 @@ export async function restore(
   const members = await chosenStore(paths);
   const work = async (): Promise<string> => {
     await withStore(paths, members, (store) => mustBeEmpty(store, members, force));
-    // A file that is made anew has another epoch, and host0 shall not take it for one that was emptied.
-    if (members.length === 0) await removeSqlite(paths);
-    return await withStore(paths, members, async (store) => {
-      if (store instanceof EtcdStore)
-        await store.lead({ owner: host0Owner(paths.root), name: RESTORE, onLost: () => undefined });
-      await restoreBackup(store, document);
-      return store instanceof EtcdStore ? await store.renew() : store.epoch;
-    });
+    return members.length === 0 ? await fillSqlite(paths, document) : await fillEtcd(paths, members, document);
   };
   const epoch = await withProgress(context.stderr, 'Filling the store', work());
   const count = document.entries.length;
@@ -113,10 +106,7 @@ async function withStore<T>(
   members: readonly EtcdEndpoint[],
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const store =
-    members.length === 0
-      ? await SqliteStore.open(sqlitePath(paths))
-      : await EtcdStore.open(await etcdPlace(members, paths.etcdConf), { clock: systemClock });
+  const store = members.length === 0 ? await SqliteStore.open(storeFile(paths)) : await openEtcd(paths, members);
   try {
     return await work(store);
   } finally {
@@ -124,11 +114,48 @@ async function withStore<T>(
   }
 }
 
-const sqlitePath = ({ state }: Paths): string => join(state, 'store.db');
+async function openEtcd(paths: Paths, members: readonly EtcdEndpoint[]): Promise<EtcdStore> {
+  return await EtcdStore.open(await etcdPlace(members, paths.etcdConf), { clock: systemClock });
+}
 
-async function removeSqlite(paths: Paths): Promise<void> {
-  const path = sqlitePath(paths);
-  for (const file of [`${path}-wal`, `${path}-shm`, path, join(paths.state, 'epoch.json')]) {
-    await rm(file, { force: true });
+const storeFile = ({ state }: Paths): string => join(state, 'store.db');
+
+async function fillEtcd(paths: Paths, members: readonly EtcdEndpoint[], document: StoreBackup): Promise<string> {
+  EtcdStore.mustTake(document.entries);
+  const store = await openEtcd(paths, members);
+  try {
+    await store.lead({ owner: host0Owner(paths.root), name: RESTORE, onLost: () => undefined });
+    await restoreBackup(store, document);
+    return await store.renew();
+  } finally {
+    await store.close();
   }
+}
+
+/** Fills a file beside the present one, which stays as it is until the new one is whole. */
+async function fillSqlite(paths: Paths, document: StoreBackup): Promise<string> {
+  const path = storeFile(paths);
+  const beside = `${path}.restoring`;
+  await removeSqlite(beside);
+  try {
+    const store = await SqliteStore.open(beside);
+    try {
+      await restoreBackup(store, document);
+    } finally {
+      await store.close();
+    }
+    // A file that is made anew has another epoch, and host0 shall not take it for one that was emptied.
+    await rm(join(paths.state, 'epoch.json'), { force: true });
+    // sqlite would apply the log of changes of the old file to the new one.
+    for (const file of [`${path}-wal`, `${path}-shm`]) await rm(file, { force: true });
+    await rename(beside, path);
+    await syncDirectory(paths.state);
+    return store.epoch;
+  } finally {
+    await removeSqlite(beside);
+  }
+}
+
+async function removeSqlite(path: string): Promise<void> {
+  for (const file of [`${path}-wal`, `${path}-shm`, path]) await rm(file, { force: true });
 }

@@ -35,3 +35,19 @@ test('on a full disk a run of host0 begins without a term, tells it once, and ha
   const known = { assignment: { epoch: current, revision: 0 }, term };
   expect(await epoch.check(NODE, known)).toBe(true);
 });
+
+test('a network that has become unreadable begins one other epoch, so that nodes lose nothing by an assignment without it', async () => {
+  const store = new MemoryStore();
+  const journal = new Journal(new ManualClock(), 'host0', 'host0');
+  const begin = async (...unreadable: readonly number[]) =>
+    (await AssignmentEpoch.open({ store, journal, leap: () => [], unreadable })).current;
+  expect(await begin()).toBe(store.epoch);
+  const second = await begin(0x1000);
+  expect(second).not.toBe(store.epoch);
+  expect(await begin(0x1000)).toBe(second);
+  const third = await begin(0x1000, 0x1001);
+  expect(third).not.toBe(second);
+  // Once the networks have been given again, they can become unreadable again.
+  expect(await begin()).toBe(third);
+  expect(await begin(0x1000)).not.toBe(third);
+});

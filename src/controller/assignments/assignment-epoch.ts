@@ -25,6 +25,8 @@ interface EpochRecord {
   readonly of: string;
   /** The latest runs of host0 under this epoch, each with the revision that it began after. */
   readonly terms: readonly { readonly word: string; readonly after: number }[];
+  /** The networks that were unreadable at the last start, by their numbers. Absent: none. */
+  readonly unreadable?: readonly number[];
 }
 
 /** What the epoch needs. */
@@ -33,6 +35,11 @@ export interface AssignmentEpochInput {
   readonly journal: Journal;
   /** Moves the pools of numbers and ids on, past all that the store may have given out and lost. */
   readonly leap: () => readonly PoolMove[];
+  /**
+   * The numbers of networks whose records are unreadable: host0 can give them to no node. A network that has become unreadable
+   * begins another epoch, so that nodes keep what they have of it. Absent: none.
+   */
+  readonly unreadable?: readonly number[];
 }
 
 /** What a node knows of assignments. */
@@ -40,6 +47,8 @@ type KnownByNode = Pick<NodeStatus, 'assignment' | 'term' | 'epochsBefore'>;
 
 /** More runs than there are between two calls of a node that is switched on at times. */
 const TERMS_MAX = 256;
+/** More overwritten records are no work of a person. */
+const UNREADABLE_MAX = 1_000;
 const PREFIX = '/v1/';
 const NAME = 'assignment-epoch';
 const RECORDS = jsonRecords<EpochRecord>(
@@ -49,6 +58,7 @@ const RECORDS = jsonRecords<EpochRecord>(
     epoch: form.string({ max: 32 }),
     of: form.string({ max: 32 }),
     terms: form.listOf(form.object({ word: form.string({ max: 32 }), after: form.int(0) }), TERMS_MAX),
+    unreadable: form.exactOptional(form.listOf(form.int(0), UNREADABLE_MAX)),
   }),
   64 * 1024,
 );
@@ -79,11 +89,11 @@ export class AssignmentEpoch implements HealthSource {
    * @throws MESH_STORE_BROKEN if the store cannot be read
    */
   static async open(input: AssignmentEpochInput): Promise<AssignmentEpoch> {
-    const { store } = input;
+    const { store, unreadable = [] } = input;
     const records = new Collection(store, RECORDS);
     const known = (await records.get(NAME))?.record;
     const record = known?.of === store.epoch ? known : { epoch: store.epoch, of: store.epoch, terms: [] };
-    const epoch = new AssignmentEpoch(input, records, record);
+    const epoch = new AssignmentEpoch(input, records, withUnreadable(record, unreadable.slice(0, UNREADABLE_MAX)));
     await epoch.#begin();
     return epoch;
   }
@@ -161,6 +171,15 @@ export class AssignmentEpoch implements HealthSource {
     await takeAndGive(this.#input.store, moves, [], [this.#records.put(record)]);
     this.#record = record;
   }
+}
+
+function withUnreadable(
+  { unreadable: before = [], ...record }: EpochRecord,
+  unreadable: readonly number[],
+): EpochRecord {
+  if (unreadable.length === 0) return record;
+  if (unreadable.every((number) => before.includes(number))) return { ...record, unreadable };
+  return { ...record, epoch: newWord(), terms: [], unreadable };
 }
 
 function goneBack(machine: MachineWord, version: string, revision: number): MeshError {

@@ -12,19 +12,14 @@ import type { Network } from '../../model/network/network.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
 import { hexNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type {
-  CatalogueChange,
-  CatalogueView,
-  NetworkActivity,
-  NetworkOrder,
-} from '../../protocol/documents/catalogue.ts';
+import type { CatalogueChange, CatalogueView, NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { PoolMove } from '../pools/pool.ts';
 import { beingDeleted, groupWarning, inUse, notOfStore, notRead, numberTaken } from './catalogue-error.ts';
 import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
-import { activityOf, calledNetwork, freeActiveId } from './catalogue-views.ts';
+import { calledNetwork, freeActiveId, viewsOf } from './catalogue-views.ts';
 import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
-import { type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
+import { isTakenUp, type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
 import { StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 
@@ -112,6 +107,11 @@ export class NetworkCatalogue implements HealthSource {
   leap(): readonly PoolMove[] {
     const { numbers, prefixes, blocks } = this.#stored;
     return [numbers.leap(), prefixes.leap(), ...blocks.leap()];
+  }
+
+  /** The numbers of networks whose records became unreadable while host0 was away. */
+  get unreadable(): readonly NetworkNumber[] {
+    return this.#stored.unreadable;
   }
 
   /** Whether the networks of the store have been read. Until then, none of them may be taken for gone. */
@@ -247,9 +247,17 @@ export class NetworkCatalogue implements HealthSource {
       if (deleting) throw beingDeleted(network);
       const isItsOwn = written.key === recordKey(network.number) || written.key === from?.key;
       if (!isItsOwn) throw numberTaken(String(order.name), network);
-      if (written.modRevision === from?.modRevision) return this.#answer('unchanged', network, {});
+      if (isTakenUp(written, from)) {
+        if (from?.digest === undefined) await this.#stored.put({ ...record, from: written });
+        return this.#answer('unchanged', network, {});
+      }
       return await this.#replace(record, order, false, { written });
     });
+  }
+
+  /** Writes a record again over a document that is none. @returns its revision @throws MESH_STORE_* */
+  keepRecord(number: NetworkNumber, written: WrittenDocument): Promise<number | undefined> {
+    return this.#inOrder(() => this.#stored.keep(number, written));
   }
 
   /** Deletes the networks that were made from documents which are not there any more. */
@@ -280,16 +288,7 @@ export class NetworkCatalogue implements HealthSource {
   }
 
   get #views(): readonly CatalogueView[] {
-    const { refused, inForce } = this.#judgement;
-    const activities = new Map<NetworkId, NetworkActivity>();
-    for (const record of this.#stored.records) activities.set(record.network.id, activityOf(record, this.#use));
-    const views = this.#all.map((network): CatalogueView => {
-      const refusal = refused.get(network.id);
-      if (refusal !== undefined) return { network, activity: { phase: 'refused', error: refusal.error.toJSON() } };
-      const activity = activities.get(network.id) ?? { phase: 'active' };
-      return { network: inForce.get(network.id) ?? network, activity };
-    });
-    return views.sort((a, b) => a.network.number - b.network.number);
+    return viewsOf(this.#all, this.#stored.records, this.#judgement, this.#use);
   }
 
   #judge(): void {

@@ -23,18 +23,16 @@ export interface NetworkPlan {
   readonly moves: readonly PoolMove[];
 }
 
+type PlannedStore = Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks' | 'wasOverwritten'>;
+
 /** Makes plans. */
 export class NetworkPlanner {
-  readonly #stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks'>;
+  readonly #stored: PlannedStore;
   readonly #networks: () => readonly Network[];
   readonly #isOrphan: (number: number) => boolean;
 
   /** @param networks all networks of all sources */
-  constructor(
-    stored: Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks'>,
-    networks: () => readonly Network[],
-    isOrphan: (number: number) => boolean,
-  ) {
+  constructor(stored: PlannedStore, networks: () => readonly Network[], isOrphan: (number: number) => boolean) {
     this.#stored = stored;
     this.#networks = networks;
     this.#isOrphan = isOrphan;
@@ -91,7 +89,9 @@ export class NetworkPlanner {
     if (!isNetworkNumber(wanted)) throw notANumber(wanted);
     const other = this.#networks().find(({ number }) => number === wanted);
     if (other !== undefined) throw numberTaken(name, other);
-    moves.push(this.#stored.numbers.take(wanted, ownerOf(name)));
+    // A network whose record was overwritten has its number still.
+    if (!this.#stored.wasOverwritten({ number: wanted, name }))
+      moves.push(this.#stored.numbers.take(wanted, ownerOf(name)));
     return wanted;
   }
 
@@ -118,7 +118,8 @@ export class NetworkPlanner {
       return { ...rest, hostAddress: derived(prefix) };
     }
     const prefix = prefixOfText(wanted);
-    if (prefix !== known) moves.push(prefixes.take(prefix, ownerOf(name), used));
+    const isItsOwn = this.#stored.wasOverwritten({ number, name }) && prefixes.ownerOf(prefix) === ownerOf(name);
+    if (prefix !== known && !isItsOwn) moves.push(prefixes.take(prefix, ownerOf(name), used));
     return { ...rest, hostAddress: derived(prefix) };
   }
 

@@ -1,9 +1,12 @@
 /** A network as the store keeps it, under `/v1/networks/<number in hex>`. */
+import { genid } from '../../model/genid.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkNumber } from '../../model/network/number.ts';
+import { readJson } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
 import { NetworkShape } from '../../protocol/shapes/network-shape.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
+import type { Entry } from '../../store/store.ts';
 
 /** The definition of a network, and whether it is active. How the network is on its nodes is never written here. */
 export interface NetworkRecord {
@@ -23,8 +26,33 @@ export interface WrittenDocument {
   readonly key: string;
   /** The revision that last changed the document. */
   readonly modRevision: number;
+  /** Of the text: a store that was restored has the same document at another revision. A record of an earlier version has none. */
+  readonly digest?: string;
 }
 
+/** The document of an entry of the store. */
+export function writtenDocument({
+  key,
+  value,
+  modRevision,
+}: Pick<Entry, 'key' | 'value' | 'modRevision'>): WrittenDocument {
+  return { key, modRevision, digest: genid(['document', value], DIGEST_HEX) };
+}
+
+/** Whether a network was made from the document as it is now: what commands have changed since stays. */
+export function isTakenUp(written: WrittenDocument, from: WrittenDocument | undefined): boolean {
+  return from?.digest === undefined ? written.modRevision === from?.modRevision : written.digest === from.digest;
+}
+
+/** Whether a document says that it is of a later version, which knows it. */
+export function isOfLaterVersion(value: string): boolean {
+  const { document } = readJson(value);
+  const format: unknown = typeof document === 'object' && document !== null ? Reflect.get(document, 'format') : 1;
+  return typeof format === 'number' && format > 1;
+}
+
+/** Two documents of one network never have the same by chance. */
+const DIGEST_HEX = 32;
 const PREFIX = '/v1/networks/';
 
 /** The key of the record of a network. */
@@ -40,7 +68,13 @@ const NetworkRecordShape: form.Shape<NetworkRecord> = form.object({
   network: NetworkShape,
   activeId: form.exactOptional(form.int(1)),
   deleting: form.exactOptional(form.literal(true)),
-  from: form.exactOptional(form.object({ key: form.string({ max: 256 }), modRevision: form.int(1) })),
+  from: form.exactOptional(
+    form.object({
+      key: form.string({ max: 256 }),
+      modRevision: form.int(1),
+      digest: form.exactOptional(form.string({ max: 64 })),
+    }),
+  ),
 });
 
 /** The form of networks in the store. A record of a later version is none, and is left alone. */

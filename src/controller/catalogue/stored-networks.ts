@@ -11,7 +11,7 @@ import type { Change, Store } from '../../store/store.ts';
 import { NumberPool } from '../pools/number-pool.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
 import { PrefixPool } from '../pools/prefix-pool.ts';
-import { NETWORK_RECORDS, type NetworkRecord, type WrittenDocument } from './network-record.ts';
+import { isOfLaterVersion, NETWORK_RECORDS, type NetworkRecord, type WrittenDocument } from './network-record.ts';
 import { NO_BLOCKS, type SubnetBlocks } from './subnet-blocks.ts';
 
 /** Where the networks are, and what is called when they change. */
@@ -95,9 +95,39 @@ export class StoredNetworks {
    * @throws MESH_STORE_*
    */
   async put(record: NetworkRecord, moves: readonly PoolMove[] = [], over?: WrittenDocument): Promise<void> {
-    const name = hexNumber(record.network.number);
-    const modRevision = over?.modRevision ?? this.#table.modRevisionOf(name);
-    await this.#commit(record.network, modRevision, this.#collection.put(record), moves);
+    const { network } = record;
+    const wasOverwritten = over === undefined && this.wasOverwritten(network);
+    const known = over?.modRevision ?? this.#table.modRevisionOf(hexNumber(network.number));
+    const modRevision = wasOverwritten ? await this.#revisionUnder(network) : known;
+    await this.#commit(network, modRevision, this.#collection.put(record), moves);
+  }
+
+  /**
+   * Writes the record of a number again, over a document in its place that is none: it would be lost when host0 ends.
+   * @returns the revision of the record; undefined when there is none
+   * @throws MESH_STORE_*
+   */
+  async keep(number: NetworkNumber, over: WrittenDocument): Promise<number | undefined> {
+    const name = hexNumber(number);
+    const record = this.#table.get(name);
+    if (record === undefined) return undefined;
+    await this.put(record, [], over);
+    return this.#table.modRevisionOf(name);
+  }
+
+  /**
+   * The numbers of networks whose record became a document that is none while host0 was away. Nodes may have these networks. The
+   * documents of other numbers never were networks.
+   */
+  get unreadable(): readonly NetworkNumber[] {
+    return Array.from(this.#table.spoilt, (name) => Number.parseInt(name, 16) as NetworkNumber).filter(
+      (number) => this.#table.get(number.toString(16)) === undefined && this.numbers.ownerOf(number) !== undefined,
+    );
+  }
+
+  /** Whether the record of a network of this number and name was overwritten while host0 was away. */
+  wasOverwritten({ number, name }: Pick<Network, 'number' | 'name'>): boolean {
+    return this.unreadable.includes(number) && this.numbers.ownerOf(number) === ownerOf(name);
   }
 
   /** Removes a record, and gives its number, its prefix and its blocks of address pools back. @throws MESH_STORE_* */
@@ -142,6 +172,12 @@ export class StoredNetworks {
 
   close(): void {
     this.#table.close();
+  }
+
+  /** The revision of what a record became while host0 was away; 0 for one of a later version: nothing is written over that. */
+  async #revisionUnder({ number }: Network): Promise<number> {
+    const entry = await this.#input.store.get(this.#collection.keyOf(hexNumber(number)));
+    return entry === undefined || isOfLaterVersion(entry.value) ? 0 : entry.modRevision;
   }
 
   async #commit(network: Network, modRevision: number, change: Change, moves: readonly PoolMove[]): Promise<void> {

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
+import { restoreBackup, takeBackup } from '../../store/store-backup.ts';
 import { NetworkCatalogue } from './network-catalogue.ts';
 import type { NetworkUse } from './network-use.ts';
 import { WrittenNetworks } from './written-networks.ts';
@@ -33,7 +34,7 @@ async function followed(store = new MemoryStore(), use?: Partial<NetworkUse>) {
   };
   const named = (name: string) => catalogue.views().find(({ network }) => network.name === name);
   const events = () => journal.recent().map(({ kind, object }) => `${kind} ${object}`);
-  return { store, catalogue, written, put, del, named, events };
+  return { store, catalogue, written, put, del, named, events, quiet };
 }
 
 test('the line of the seed succeeds in the store, and is refused with place and rule', async () => {
@@ -93,6 +94,67 @@ test('a record that is damaged by hand is refused, and its network stays', async
 });
 
 test.each([
+  '{bad',
+  '{"name":"blue","nmae":1}',
+  '{"name":"first"}',
+])('a record under which %s is put is there again at the next start, and the refusal stays until the next change', async (document) => {
+  const { put, written, events, store, catalogue } = await followed();
+  await catalogue.create({ name: 'first', number: 0xff00 });
+  await put('/v1/networks/ff01', '{"name": "blue", "mtuBytes": 1400}');
+  const sound = await store.get('/v1/networks/ff01');
+  await put('/v1/networks/ff01', document);
+  expect(written.refused()).toMatchObject([{ key: '/v1/networks/ff01' }]);
+  expect(events()).toContain('document refused /v1/networks/ff01');
+  expect((await store.get('/v1/networks/ff01'))?.value).toBe(sound?.value);
+  written.close();
+  const next = await followed(store);
+  expect(next.named('blue')).toMatchObject({ network: { mtuBytes: 1400 }, activity: { phase: 'active' } });
+  expect(next.written.refused()).toEqual([]);
+});
+
+test('the refusal of a document over a record goes with the next change of the network', async () => {
+  const { put, written, catalogue, quiet } = await followed();
+  await put('/v1/networks/ff01', '{"name": "blue"}');
+  await put('/v1/networks/ff01', '{bad');
+  expect(written.refused()).toHaveLength(1);
+  await catalogue.edit('blue', { mtuBytes: 1300 });
+  await quiet();
+  expect(written.refused()).toEqual([]);
+});
+
+test('a record of a later version is left alone', async () => {
+  const { put, written, named, store } = await followed();
+  await put('/v1/networks/ff01', '{"name": "blue"}');
+  await put('/v1/networks/ff01', '{"format":2}');
+  expect(written.refused()).toMatchObject([{ error: { code: 'MESH_STATE_LATER' } }]);
+  expect(named('blue')).toBeDefined();
+  expect((await store.get('/v1/networks/ff01'))?.value).toBe('{"format":2}');
+});
+
+test('a record that was overwritten while host0 was away keeps its number, until a document or an order of its name brings it back', async () => {
+  const store = new MemoryStore();
+  const first = await followed(store);
+  await first.catalogue.create({ name: 'blue', number: 0x1000 });
+  const { network } = await first.catalogue.create({ name: 'red', number: 0x1001, prefix: 'auto' });
+  first.written.close();
+  for (const key of ['/v1/networks/1000', '/v1/networks/1001', '/v1/networks/1002'])
+    await store.txn([], [{ put: key, value: '{bad' }]);
+  const { catalogue, put, named, written, quiet } = await followed(store);
+  expect(catalogue.unreadable).toEqual([0x1000, 0x1001]);
+  await expect(catalogue.create({ name: 'other', number: 0x1000 })).rejects.toMatchObject({
+    code: 'MESH_NET_NUMBER_TWICE',
+  });
+  await put('/v1/networks/1000', '{"name":"blue"}');
+  expect(named('blue')).toMatchObject({ network: { number: 0x1000 }, activity: { phase: 'active' } });
+  // As an orphan of a node is adopted.
+  await catalogue.apply({ ...network });
+  expect(named('red')).toMatchObject({ network: { number: 0x1001, hostAddress: network.hostAddress } });
+  await quiet();
+  expect(catalogue.unreadable).toEqual([]);
+  expect(written.refused()).toMatchObject([{ key: '/v1/networks/1002' }]);
+});
+
+test.each([
   ['/v1/network/200', '{"name":"a","number":200}', 'MESH_NET_INVALID', /key of network 512, and .* number 200/],
   ['/v1/network/0200', '{"name":"a"}', 'MESH_NET_INVALID', /no key of a network/],
   ['/v1/network/FF', '{"name":"a"}', 'MESH_NET_INVALID', /no key of a network/],
@@ -136,4 +198,28 @@ test('what was put and deleted while host0 was away is taken up at its start; wh
   await store.txn([], [{ delete: '/v1/network/201' }]);
   const third = await followed(store, { nodes: () => ['node1'] });
   expect(third.named('a')?.activity).toMatchObject({ phase: 'deleting' });
+});
+
+test.each([
+  'of this version',
+  'of an earlier version, which host0 has started with once',
+])('after a restore, when each key has another revision, what commands changed stays: a record %s', async (version) => {
+  const store = new MemoryStore();
+  for (let at = 0; at < 7; at++) await store.txn([], [{ put: '/v1/other', value: `${at}` }]);
+  const first = await followed(store);
+  await first.put('/v1/network/201', '{"name":"a"}');
+  await first.catalogue.edit('a', { mtuBytes: 1400 });
+  first.written.close();
+  if (version !== 'of this version') {
+    const value = (await store.get('/v1/networks/201'))?.value.replace(/,"digest":"[0-9a-f]+"/, '') ?? '';
+    expect(value).not.toContain('digest');
+    await store.txn([], [{ put: '/v1/networks/201', value }]);
+    (await followed(store)).written.close();
+  }
+  const restored = new MemoryStore();
+  await restoreBackup(restored, await takeBackup(store, new Date(0)));
+  const { named, put } = await followed(restored);
+  expect(named('a')).toMatchObject({ network: { mtuBytes: 1400 } });
+  await put('/v1/network/201', '{"name":"a","mtuBytes":1300}');
+  expect(named('a')).toMatchObject({ network: { mtuBytes: 1300 } });
 });

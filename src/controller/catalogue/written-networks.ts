@@ -12,9 +12,8 @@ import { hexNumber, isNetworkNumber, type NetworkNumber } from '../../model/netw
 import type { CatalogueChange, NetworkOrder, RefusedDocument } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { readJson } from '../../protocol/shapes/document.ts';
 import type { Store, Watch } from '../../store/store.ts';
-import { NETWORK_RECORDS, type WrittenDocument } from './network-record.ts';
+import { isOfLaterVersion, NETWORK_RECORDS, type WrittenDocument, writtenDocument } from './network-record.ts';
 
 /** What the documents are taken up by. */
 export interface WrittenNetworksInput {
@@ -24,6 +23,8 @@ export interface WrittenNetworksInput {
   readonly catalogue: {
     /** @throws MESH_NET_* */
     takeWritten(order: NetworkOrder, written: WrittenDocument): Promise<CatalogueChange>;
+    /** Writes the record of a network again over a document that is refused. @returns the revision of the record */
+    keepRecord(number: NetworkNumber, written: WrittenDocument): Promise<number | undefined>;
     /** Deletes the networks whose documents are gone. @param present the keys of those that are there */
     dropWritten(present: ReadonlySet<string>): Promise<void>;
   };
@@ -42,6 +43,8 @@ const REFUSED_MAX = 1_000;
 export class WrittenNetworks implements HealthSource {
   readonly #input: WrittenNetworksInput;
   readonly #refused = new Map<string, MeshError>();
+  /** The revisions at which records were written again over refused documents. */
+  readonly #kept = new Map<string, number>();
   /** The keys of documents of the other spelling. */
   readonly #others = new Set<string>();
   #watch: Watch | undefined;
@@ -60,7 +63,7 @@ export class WrittenNetworks implements HealthSource {
       const { entries, revision } = await store.range(PREFIX);
       if (this.#closed) return;
       this.#others.clear();
-      for (const { key, value, modRevision } of entries) this.#seen({ key, modRevision }, value);
+      for (const entry of entries) this.#seen(writtenDocument(entry), entry.value);
       for (const key of this.#refused.keys())
         if (!entries.some((entry) => entry.key === key)) this.#refused.delete(key);
       this.#drop();
@@ -69,7 +72,7 @@ export class WrittenNetworks implements HealthSource {
         revision + 1,
         ({ changes }) => {
           for (const change of changes) {
-            if ('put' in change) this.#seen(change.put, change.put.value);
+            if ('put' in change) this.#seen(writtenDocument(change.put), change.put.value);
             else this.#gone(change.delete);
           }
         },
@@ -103,7 +106,7 @@ export class WrittenNetworks implements HealthSource {
   }
 
   #gone(key: string): void {
-    this.#refused.delete(key);
+    this.#forget(key);
     if (this.#others.delete(key)) this.#drop();
   }
 
@@ -120,7 +123,10 @@ export class WrittenNetworks implements HealthSource {
     if (isOther) this.#others.add(key);
     const record = isOther ? undefined : NETWORK_RECORDS.parse(value);
     if (record !== undefined && hexNumber(record.network.number) === name) {
-      this.#refused.delete(key);
+      // The refusal stays where the record is host0's own answer to the document.
+      this.#inOrder(async () => {
+        if (this.#kept.get(key) !== written.modRevision) this.#forget(key);
+      });
       return;
     }
     this.#inOrder(async () => {
@@ -128,11 +134,29 @@ export class WrittenNetworks implements HealthSource {
         const number = numberIn(key, name);
         const order = orderIn(key, value, number);
         await this.#input.catalogue.takeWritten({ ...order, number }, written);
-        this.#refused.delete(key);
+        this.#forget(key);
       } catch (thrown) {
-        this.#refuse(key, MeshError.from(thrown));
+        const error = MeshError.from(thrown);
+        this.#refuse(key, error);
+        if (!isOther && isFaultOfDocument(error)) await this.#keepRecord(Number.parseInt(name, 16), written);
       }
     });
+  }
+
+  /** A start of host0 would find no record, as if the network had been deleted. */
+  async #keepRecord(number: number, written: WrittenDocument): Promise<void> {
+    if (!isNetworkNumber(number) || this.#closed) return;
+    const revision = await this.#input.catalogue.keepRecord(number, written).catch((thrown: unknown) => {
+      const error = MeshError.from(thrown);
+      // The document was changed meanwhile, and the watch brings the new one.
+      if (error.code !== 'MESH_STORE_CONFLICT') this.#input.journal.failure('network not written', error);
+    });
+    if (revision !== undefined) this.#kept.set(written.key, revision);
+  }
+
+  #forget(key: string): void {
+    this.#refused.delete(key);
+    this.#kept.delete(key);
   }
 
   #refuse(key: string, error: MeshError): void {
@@ -148,6 +172,11 @@ export class WrittenNetworks implements HealthSource {
       this.#input.journal.failure('documents of networks not taken up', thrown);
     });
   }
+}
+
+/** Whether another attempt with the same document would be refused, too. A record of a later version is left for that version. */
+function isFaultOfDocument({ code }: MeshError): boolean {
+  return !code.startsWith('MESH_STORE_') && code !== 'MESH_STATE_LATER';
 }
 
 /** What follows the prefix; undefined for a key of something else, such as a service of a network. */
@@ -168,10 +197,8 @@ function numberIn(key: string, name: string): NetworkNumber {
 
 /** @throws MESH_NET_INVALID, MESH_CONF_SYNTAX, MESH_STATE_LATER */
 function orderIn(key: string, value: string, number: NetworkNumber): NetworkOrder {
-  const { document } = readJson(value);
-  const format: unknown = typeof document === 'object' && document !== null ? Reflect.get(document, 'format') : 1;
-  if (typeof format === 'number' && format > 1) {
-    throw new MeshError('MESH_STATE_LATER', `${key} has the format ${format}, which is of a later version`, {
+  if (isOfLaterVersion(value)) {
+    throw new MeshError('MESH_STATE_LATER', `${key} has a format of a later version`, {
       object: key,
       remedy: 'Install that version of Meshwork, or delete the document',
     });

@@ -80,6 +80,11 @@ export class PrefixPool {
     return this.#pool.give(prefix);
   }
 
+  /** Who has a prefix; undefined if it was not taken from the pool. */
+  ownerOf(prefix: Ipv6Cidr): string | undefined {
+    return this.#pool.of(prefix)?.owner;
+  }
+
   /** Whether a prefix was taken from the pool. */
   has(prefix: Ipv6Cidr): boolean {
     return this.#pool.of(prefix) !== undefined;

@@ -71,7 +71,7 @@ export interface Host0Assignments {
 export async function openAssignments(input: Host0AssignmentsInput): Promise<Host0Assignments> {
   const { catalogue, agentSock, host0State } = input;
   const leap = () => [...catalogue.leap(), book.leap()];
-  const epoch = await AssignmentEpoch.open({ ...input, leap });
+  const epoch = await AssignmentEpoch.open({ ...input, leap, unreadable: catalogue.unreadable });
   const book = await PortBook.open(input.store);
   const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);

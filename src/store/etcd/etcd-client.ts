@@ -29,6 +29,8 @@ export interface EtcdWatchListener {
   readonly onEvents: (events: readonly WatchEvent[]) => void;
   /** The history that was asked for is gone. */
   readonly onCompacted: () => void;
+  /** What the member has sent cannot be read, and it would send the same again. */
+  readonly onUnreadable: (error: MeshError) => void;
   readonly onEnd: (error: MeshError) => void;
 }
 
@@ -85,17 +87,26 @@ export class EtcdClient {
       stream?.close();
     };
     const at = this.#present;
+    const unreadable = (error: MeshError): void => {
+      if (isOver) return;
+      close();
+      listener.onUnreadable(error);
+    };
     const failed = (failure: EtcdFailure): void => {
+      if (failure.kind === 'unreadable') {
+        unreadable(failure.error);
+        return;
+      }
       if (failure.kind === 'expired') this.#token = undefined;
       else this.#leave(at);
       end(failure.error);
     };
     const onLine = (line: string): void => {
-      const { document } = readDocument(WatchLineShape, line);
+      const { document } = readDocument(WatchLineShape, line, Number.POSITIVE_INFINITY);
       if (isOver) return;
       const { error, result } = document ?? {};
       if (error !== undefined) failed(judgedFailure(error));
-      else if (result === undefined) end(broken('etcd sends a line that is not in its form'));
+      else if (result === undefined) unreadable(broken('etcd sends a line that is not in its form'));
       else if (result.compact_revision > 0) {
         close();
         listener.onCompacted();

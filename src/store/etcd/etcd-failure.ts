@@ -5,10 +5,10 @@ import * as form from '../../protocol/shapes/form.ts';
 
 /**
  * `away`: this member has not carried the request out, and another may. `unsure`: nobody knows whether it was carried out, or will
- * be. `untrusted`: the certificate of one end is not taken. `expired`: the token must be renewed. `final`: no member will carry the
+ * be. `unreadable`: an answer came that cannot be read. `untrusted`: the certificate of one end is not taken. `expired`: the token must be renewed. `final`: no member will carry the
  * request out.
  */
-export type FailureKind = 'away' | 'unsure' | 'untrusted' | 'expired' | 'final';
+export type FailureKind = 'away' | 'unsure' | 'unreadable' | 'untrusted' | 'expired' | 'final';
 
 /** A request that failed at one member. */
 export class EtcdFailure extends Error {

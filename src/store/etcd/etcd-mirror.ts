@@ -3,7 +3,7 @@
  * here, also while etcd is away, and all watches of this process share one stream.
  */
 import type { Alarm, Clock } from '../../model/clock.ts';
-import type { MeshError } from '../../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 import { Ledger } from '../ledger.ts';
 import type { Entry, WatchBatch } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
@@ -78,18 +78,20 @@ export class EtcdMirror {
   }
 
   #follow(): void {
+    this.#stream?.close();
     const { client, scope } = this.#input;
     this.#stream = client.watch(scope, this.ledger.revision + 1, {
       onEvents: (events) => this.#apply(events),
       onCompacted: () => void this.#readAgain(),
-      onEnd: (error) => this.#later(error),
+      onUnreadable: (error) => this.#later(error, () => void this.#readAgain()),
+      onEnd: (error) => this.#later(error, () => this.#follow()),
     });
   }
 
-  #later(error: MeshError): void {
+  #later(error: MeshError, work: () => void): void {
     if (this.#closed) return;
     this.#trouble = error;
-    this.#pause = this.#input.clock.after(PAUSE_MS, () => this.#follow());
+    this.#pause = this.#input.clock.after(PAUSE_MS, work);
   }
 
   /** The stream is silent although there was a change: the member may be cut off. */
@@ -108,31 +110,36 @@ export class EtcdMirror {
     try {
       const image = await readAll(this.#input);
       if (this.#closed) return;
+      this.#trouble = undefined;
       this.ledger.reset(image);
       this.#tell(image.revision);
       this.#follow();
     } catch (thrown) {
-      this.#later(thrown as MeshError);
+      this.#later(MeshError.from(thrown), () => void this.#readAgain());
     }
   }
 
   #apply(events: readonly WatchEvent[]): void {
     this.#trouble = undefined;
     const batches: WatchBatch[] = [];
-    let present: { revision: number; changes: ({ put: Entry } | { delete: string })[] } | undefined;
+    let present: { readonly revision: number; readonly changes: ({ put: Entry } | { delete: string })[] } | undefined;
     let { revision } = this.ledger;
     for (const event of events) {
       const { kv } = event;
       if (kv.modRevision <= this.ledger.revision) continue;
-      // Other programs write, too, and the store itself: revisions in which no entry was changed are empty.
-      while (revision < kv.modRevision) {
-        present = { revision: ++revision, changes: [] };
+      revision = kv.modRevision;
+      // Other programs write, too, and the store itself: in most revisions of a shared etcd no entry is changed.
+      if (kv.key.startsWith(OWN_KEYS)) {
+        this.#input.onOwn(event);
+        continue;
+      }
+      if (present?.revision !== revision) {
+        present = { revision, changes: [] };
         batches.push(present);
       }
-      if (kv.key.startsWith(OWN_KEYS)) this.#input.onOwn(event);
-      else present?.changes.push(event.type === 'DELETE' ? { delete: kv.key } : { put: kv });
+      present.changes.push(event.type === 'DELETE' ? { delete: kv.key } : { put: kv });
     }
-    this.ledger.publish({ results: [], batches, compacted: this.ledger.compactedAt(revision) });
+    this.ledger.follow(batches, revision);
     this.#tell(revision);
   }
 

@@ -146,6 +146,14 @@ export class EtcdStore implements Store {
     return this.#opened().ledger.watch(prefix, fromRevision, onBatch, onError);
   }
 
+  /** Finds out whether the store can have all of these entries. @throws MESH_STORE_TOO_LARGE, and nothing was written */
+  static mustTake(entries: readonly Pick<Entry, 'key' | 'value'>[]): void {
+    for (const { key, value } of entries) {
+      const txn = makeTxn([], [{ put: key, value }], []);
+      if (partsOf(txn).length === 0) throw tooLarge(txn, key);
+    }
+  }
+
   /** Lets this process alone change the store from now on. @throws MESH_STORE_LED when another host0 does; MESH_STORE_* */
   async lead(who: Pick<LeaderInput, 'owner' | 'name' | 'onLost'>): Promise<void> {
     this.#leadership = await EtcdLeadership.take({ ...who, client: this.#client, clock: this.#clock });
@@ -339,10 +347,11 @@ function bytesOf(changes: readonly Change[]): number {
   return changes.reduce((sum, change) => sum + ('put' in change ? Buffer.byteLength(change.value) : 0), 0);
 }
 
-function tooLarge({ then, otherwise }: Txn): MeshError {
+function tooLarge({ then, otherwise }: Txn, object = 'etcd'): MeshError {
   const [largest] = [then, otherwise].toSorted((a, b) => bytesOf(b) - bytesOf(a));
   const text = `a transaction of ${then.length} changes and ${bytesOf(largest ?? [])} bytes is too large for etcd`;
   return new MeshError('MESH_STORE_TOO_LARGE', text, {
+    object,
     operation: 'store transaction',
     rule: `A transaction has at most ${CHANGES_MAX} changes, and ${BYTES_MAX} bytes.`,
   });

@@ -91,13 +91,20 @@ export class EtcdWire {
     const read = async (): Promise<void> => {
       const { status, body } = await exchange.reply;
       if (status !== 200) throw failureOfAnswer(status, await textOf(body));
-      let rest = '';
+      // In parts: a long line that grows by each of them would be copied as often.
+      let parts: string[] = [];
+      let length = 0;
       body.setEncoding('utf8');
       for await (const chunk of body) {
-        const lines = (rest + String(chunk)).split('\n');
-        rest = lines.pop() ?? '';
-        if (rest.length > ANSWER_MAX_LENGTH) throw new Error('a line is too long');
-        for (const line of lines) if (!isOver) onLine(line);
+        const [first = '', ...others] = String(chunk).split('\n');
+        parts.push(first);
+        length += first.length;
+        if (length > ANSWER_MAX_LENGTH) throw tooLong(this.name);
+        for (const other of others) {
+          if (!isOver) onLine(parts.join(''));
+          parts = [other];
+          length = other.length;
+        }
       }
       throw new Error('the stream has ended');
     };
@@ -181,6 +188,13 @@ export class EtcdWire {
     if (isAboutTls(String(code), message)) return new EtcdFailure('untrusted', refused(text, TLS_REMEDY));
     return new EtcdFailure(wasConnected ? 'unsure' : 'away', broken(text, thrown));
   }
+}
+
+function tooLong(name: string): EtcdFailure {
+  return new EtcdFailure(
+    'unreadable',
+    broken(`etcd at ${name} sends a line of more than ${ANSWER_MAX_LENGTH} characters`),
+  );
 }
 
 const NO_REASON = { code: '', message: 'no answer' };
