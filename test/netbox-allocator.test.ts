@@ -30,6 +30,8 @@ class SmallNetbox {
   losesAnswers = 0;
   /** Answers a filter that it does not know with all objects, as NetBox does. */
   knowsDescriptions = true;
+  /** Sends changes elsewhere, as a server in front of NetBox does that knows it by another name. */
+  redirects = false;
   #next = 1;
 
   add(list: string, value: string, description = '', status = 'active'): NetboxObject {
@@ -42,6 +44,8 @@ class SmallNetbox {
   answer(method: string, url: URL, body: Record<string, unknown>): readonly [status: number, document?: unknown] {
     this.asked.push(`${method} ${url.pathname}`);
     const [, list = '', id, action] = /^\/api\/ipam\/([\w-]+)\/(?:(\d+)\/)?(?:([\w-]+)\/)?$/.exec(url.pathname) ?? [];
+    // The addresses of a prefix that are free.
+    if (method === 'GET' && action !== undefined) return [200, [{ prefix: '2001:db8:7::/64' }]];
     if (method === 'GET') {
       const known = ['prefix', 'address', ...(this.knowsDescriptions ? ['description'] : [])];
       const filters = [...url.searchParams].filter(([key]) => known.includes(key));
@@ -92,6 +96,7 @@ beforeEach(async () => {
     let text = '';
     for await (const chunk of request) text += String(chunk);
     const url = new URL(request.url ?? '', 'http://netbox');
+    if (netbox.redirects && request.method === 'POST') return response.writeHead(302, { location: url.pathname }).end();
     const [status, document] = netbox.answer(request.method ?? '', url, text === '' ? {} : JSON.parse(text));
     if (request.method !== 'GET' && netbox.losesAnswers-- > 0) return response.destroy();
     return response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document));
@@ -162,6 +167,20 @@ test('single addresses, a wanted block, and what NetBox does not have', async ()
   const message = await refused('a3');
   expect(message).toContain('does not answer');
   expect(message).not.toContain('secret');
+});
+
+test('an answer from elsewhere is not taken, and the token does not travel in the clear unless that is allowed', async () => {
+  netbox.add('prefixes', '2001:db8:7::/48', '', 'container');
+  netbox.redirects = true;
+  const refused = () => ask({ operation: 'allocate', id: 'a1' }).catch((thrown: unknown) => String(thrown));
+  expect(await refused()).toContain('unexpected redirect');
+  expect(netbox.asked).toEqual(['GET /api/ipam/prefixes/', 'GET /api/ipam/prefixes/']);
+  const settings = (...lines: string[]) =>
+    writeFileSync(join(directory, 'netbox.conf'), ['token=secret', ...lines].join('\n'));
+  settings('url=http://netbox.invalid');
+  expect(await refused()).toContain('url=http://netbox.invalid in the settings would carry the token in the clear');
+  settings('url=http://netbox.invalid', 'plain-http=yes');
+  expect(await refused()).toContain('NetBox at http://netbox.invalid does not answer');
 });
 
 test('host0 gives what NetBox chooses, and NetBox has it back when it has rested', async () => {

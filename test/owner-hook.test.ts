@@ -25,12 +25,16 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** Puts a `mesh` into PATH that notes its words, and that lists these pools. */
-function meshWith(pools: string): void {
-  const script = `#!/bin/sh\necho "$*" >> ${directory}/asked\ncase "$*" in *'pool list') echo '${pools}' ;; esac\n`;
+/** Puts a `mesh` into PATH that notes its words, and that lists these pools and orders. Without pools, it fails to list them. */
+function meshWith(pools: string | undefined, orders = 'There are no orders.'): void {
+  const list = pools === undefined ? 'exit 1' : `echo '${pools}'`;
+  const cases = `*'pool list') ${list} ;; 'order list'*) echo '${orders}' ;;`;
+  const script = `#!/bin/sh\necho "$*" >> ${directory}/asked\ncase "$*" in ${cases} esac\n`;
   writeFileSync(join(directory, 'mesh'), script);
   chmodSync(join(directory, 'mesh'), 0o755);
 }
+
+const MADE = { event: 'owner-created', phase: 'after', object: 'acme', document: { owner: { name: 'acme' } } } as const;
 
 const asked = () => readFileSync(join(directory, 'asked'), 'utf8').trim().split('\n');
 
@@ -40,19 +44,28 @@ test.each([
   ['[ { "pool": { "kind": "ipv6-prefix" } } ]', 'ipv6-network'],
 ])('with the pools %s it orders one of the kind %s, however often it runs', async (pools, kind) => {
   meshWith(pools);
-  const call = {
-    event: 'owner-created',
-    phase: 'after',
-    object: 'acme',
-    document: { owner: { name: 'acme' } },
-  } as const;
-  const [report] = await hooks.run(call);
+  const [report] = await hooks.run(MADE);
   expect(report).toMatchObject({ hook: 'owner-created.d/10-network', answer: { network: 'acme' } });
   expect(report?.error).toBeUndefined();
   expect(asked()).toEqual([
+    'order list --owner acme',
     '--json ipam pool list',
     `order ${kind} --owner acme --name acme --once owner-created --no-wait`,
   ]);
+});
+
+test('when it cannot ask for the pools it fails, and orders nothing', async () => {
+  meshWith(undefined);
+  const [report] = await hooks.run(MADE);
+  expect(report?.error?.code).toBe('MESH_HOOK_FAILED');
+  expect(asked()).toEqual(['order list --owner acme', '--json ipam pool list']);
+});
+
+test.each(['network', 'ipv6-network'])('with an earlier order of the kind %s it orders nothing more', async (kind) => {
+  meshWith('[ { "pool": { "kind": "ipv6-prefix" } } ]', `ORDER  OWNER  FOR  STATE\n    1  acme   ${kind} acme  done`);
+  const [report] = await hooks.run(MADE);
+  expect(report).toMatchObject({ answer: { network: 'acme' } });
+  expect(asked()).toEqual(['order list --owner acme']);
 });
 
 test('when the owner is deleted it does nothing: host0 gives the orders back', async () => {

@@ -177,7 +177,11 @@ describe('networks and nodes', () => {
 
   test('host0 lists the networks of its catalogue beside the meshes', async () => {
     const holders = [{ node: 'node1', ports: ['vm1', 'vm2'] }];
-    await host0({ 'GET /v1/catalogue': CATALOGUE, 'GET /v1/catalogue/net-1000': { ...CATALOGUE[1], holders } });
+    await host0({
+      'GET /v1/catalogue': CATALOGUE,
+      'GET /v1/catalogue/net-1000': { ...CATALOGUE[1], holders },
+      'GET /v1/catalogue/net-1000/services': [],
+    });
     expect(await answer('network list')).toMatchInlineSnapshot(`
       "NAME    STATE                     TYPE             NUMBER  BRIDGE  PREFIX                    MEMBERS
       manage  ready                     mesh                456  br456   fd42:2345:1234:9abc::/64        3

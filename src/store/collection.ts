@@ -130,6 +130,12 @@ export class Collection<T> {
     );
   }
 
+  /** Whether a record could be read again after it was written: it is not too long, and fits its form. */
+  canRead(record: T): boolean {
+    const again = this.#form.parse(this.#form.print(record));
+    return again !== undefined && this.nameOf(again) === this.nameOf(record);
+  }
+
   /** The change that writes a record. */
   put(record: T): Change {
     return { put: this.keyOf(this.nameOf(record)), value: this.#form.print(record) };

@@ -1,16 +1,22 @@
 /** A store of a process that dies at any moment. */
 import type { Change, Compare, Entry, Store, TxnResult, Watch } from '../../src/store/store.ts';
 
-/** A store whose process may be killed: transactions that were not carried out by then are lost, or carried out unheard. */
+/**
+ * A store whose process may be killed: transactions that were not carried out by then are lost, or carried out unheard. An answer
+ * may be lost, too, while the process lives on.
+ */
 export class MortalStore implements Store {
   readonly #disk: Store;
   readonly #random: () => number;
+  readonly #losesAnswer: () => boolean;
   #dead = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(disk: Store, random: () => number) {
+  /** @param losesAnswer whether the answer to the transaction that was just carried out is lost; absent: none is */
+  constructor(disk: Store, random: () => number, losesAnswer: () => boolean = () => false) {
     this.#disk = disk;
     this.#random = random;
+    this.#losesAnswer = losesAnswer;
   }
 
   get epoch(): string {
@@ -34,7 +40,11 @@ export class MortalStore implements Store {
         if (this.#random() < 0.1) throw new Error('the disk is full');
         return this.#disk.txn(compare, then, otherwise);
       })
-      .then((answer) => (this.#dead ? new Promise<TxnResult>(() => {}) : answer));
+      .then((answer) => {
+        if (this.#dead) return new Promise<TxnResult>(() => {});
+        if (this.#losesAnswer()) throw new Error('the answer was lost');
+        return answer;
+      });
     this.#last = result.catch(() => undefined);
     return result;
   }

@@ -32,7 +32,10 @@ import { A, GIB, workloadHost0 } from './workload-host0.ts';
  * How an operation of a store goes. `lost`: it is carried out, and nobody hears of it. That is for the records of orders and owners alone:
  * the books of networks, workloads and addresses take a write without an answer for one that was refused.
  */
-export type Fate = 'done' | 'failed' | 'lost' | 'crash before' | 'crash after';
+export type Fate = 'done' | 'failed' | 'too large' | 'lost' | 'crash before' | 'crash after';
+
+/** Decides how an operation goes, by its number and by what it writes. */
+type FateOf = (operation: number, written: string) => Fate;
 
 /** The keys of records that are read again after a write without an answer. */
 const OF_ORDERS = /^\/v1\/(orders|owners)\//;
@@ -40,12 +43,12 @@ const OF_ORDERS = /^\/v1\/(orders|owners)\//;
 /** A store of one process of host0. After a crash, no call ever ends, as for a process that was killed. */
 export class FatefulStore implements Store {
   readonly #store: MemoryStore;
-  readonly #fate: (operation: number) => Fate;
+  readonly #fate: FateOf;
   /** The operations so far. */
   operations = 0;
   crashed = false;
 
-  constructor(store: MemoryStore, fate: (operation: number) => Fate) {
+  constructor(store: MemoryStore, fate: FateOf) {
     this.#store = store;
     this.#fate = fate;
   }
@@ -64,7 +67,8 @@ export class FatefulStore implements Store {
 
   txn(compare: readonly Compare[], then: readonly Change[], otherwise?: readonly Change[]): Promise<TxnResult> {
     const isOfOrders = then.some((change) => OF_ORDERS.test('put' in change ? change.put : change.delete));
-    return this.#operation(() => this.#store.txn(compare, then, otherwise), isOfOrders);
+    const written = then.map((change) => ('put' in change ? change.value : '')).join('');
+    return this.#operation(() => this.#store.txn(compare, then, otherwise), isOfOrders, written);
   }
 
   watch(prefix: string, from: number, onBatch: (batch: WatchBatch) => void, onError: (error: Error) => void) {
@@ -75,13 +79,14 @@ export class FatefulStore implements Store {
     return Promise.resolve();
   }
 
-  async #operation<T>(work: () => Promise<T>, mayBeLost = false): Promise<T> {
+  async #operation<T>(work: () => Promise<T>, mayBeLost = false, written = ''): Promise<T> {
     if (this.crashed) return await never();
-    const wanted = this.#fate(++this.operations);
+    const wanted = this.#fate(++this.operations, written);
     const fate = wanted === 'lost' && !mayBeLost ? 'failed' : wanted;
     this.crashed = fate.startsWith('crash');
     if (fate === 'crash before') return await never();
     if (fate === 'failed') throw new MeshError('MESH_STORE_BROKEN', 'the disk is away');
+    if (fate === 'too large') throw new MeshError('MESH_STORE_TOO_LARGE', 'the change is too large');
     const result = await work();
     if (fate === 'lost') throw new MeshError('MESH_STORE_BROKEN', 'the answer is away');
     if (fate === 'crash after' || this.crashed) return await never();
@@ -182,7 +187,7 @@ export interface OrderHost0 {
 /** @param memory another process of host0 has the same */
 export async function orderHost0(
   memory: MemoryStore,
-  { fate = () => 'done', hooks = new ToldHooks() }: { fate?: (operation: number) => Fate; hooks?: ToldHooks } = {},
+  { fate = () => 'done', hooks = new ToldHooks() }: { fate?: FateOf; hooks?: ToldHooks } = {},
 ): Promise<OrderHost0 | undefined> {
   const store = new FatefulStore(memory, fate);
   const clock = new ManualClock();

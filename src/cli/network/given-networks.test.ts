@@ -75,6 +75,7 @@ test('on host0 an active network has the state of the agent, and one that is del
     'GET /v1/catalogue': [view],
     'GET /v1/refused-documents': [],
     [`GET /v1/catalogue/${view.network.id}`]: view,
+    [`GET /v1/catalogue/${view.network.id}/services`]: [],
   });
   expect(await answer('network list', daemon(catalogue))).toMatch(/^blue +waiting: its vxlan is being made .* 2$/m);
   expect(JSON.parse(await answer('network show blue --json', daemon(catalogue)))).toEqual({ ...given, ...catalogue });

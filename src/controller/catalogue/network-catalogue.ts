@@ -353,7 +353,11 @@ export class NetworkCatalogue implements HealthSource {
       if (record.deleting && unused(network.id)) this.#free(network.number, () => this.#stored.remove(record));
     }
     for (const number of this.#stored.lost) {
-      if (unused(`net-${hexNumber(number)}` as NetworkId)) this.#free(number, () => this.#stored.free(number));
+      if (!unused(`net-${hexNumber(number)}` as NetworkId)) continue;
+      this.#free(number, async () => {
+        // The number may have been that of a network whose making was under way.
+        if (this.#stored.lost.includes(number)) await this.#stored.free(number);
+      });
     }
   }
 

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { addressBook, addressPool } from '../../../test/kit/address-book.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
-import type { AddressHolder } from '../../model/ipam/allocation.ts';
+import { MortalStore } from '../../../test/kit/mortal-store.ts';
+import type { AddressHolder, Allocation } from '../../model/ipam/allocation.ts';
 
 const blue: AddressHolder = { kind: 'network', id: 'net-1000' };
 const me: AddressHolder = { kind: 'operator', id: 'me' };
@@ -54,6 +55,30 @@ test('who asks again with one id gets the same block, also after a restart, and 
   expect(await again.allocate(request)).toEqual(first);
   expect(again.list()).toHaveLength(1);
   await expect(again.allocate({ ...request, holder: me })).rejects.toMatchObject({ code: 'MESH_IPAM_TAKEN' });
+});
+
+test('who asks again with one id gets the same block, also when the answer of the store was lost', async () => {
+  const disk = new MemoryStore();
+  let lost = 0;
+  const { book } = await addressBook({
+    store: new MortalStore(
+      disk,
+      () => 0.5,
+      () => lost-- > 0,
+    ),
+  });
+  await book.createPool(addressPool());
+  const request = { id: 'order-7', pool: 'six', holder: { kind: 'order', id: '7' } } as const;
+  lost = 1;
+  // The other one moves the cursor on, so that another attempt would find another block.
+  await Promise.allSettled([book.allocate(request), book.allocate({ pool: 'six', holder: me })]);
+  const given = await book.allocate(request);
+  lost = 1;
+  await book.release('a1');
+  const { book: later } = await addressBook({ store: disk });
+  const texts = (list: readonly Allocation[]) => list.map(({ id, value, state }) => `${id} ${value} ${state}`).sort();
+  expect(texts(later.list())).toEqual(['a1 2001:db8:0:1::/64 resting', `order-7 ${given.value} allocated`]);
+  expect(texts(book.list())).toEqual(texts(later.list()));
 });
 
 test('what is given back rests, also over a restart, and is the last to be given again', async () => {

@@ -158,13 +158,17 @@ export class AddressBook {
     return { allocation, move: this.pools.take(allocation, request.value === undefined ? index : undefined) };
   }
 
-  /** Plans that a block that is reserved or rests becomes an allocated one. @param holder who has it from now on */
-  confirm(
-    { restsUntilMs: _, ...allocation }: Allocation,
-    holder: AddressHolder = allocation.holder,
-  ): PlannedAllocation {
+  /**
+   * Plans that a block that is reserved or rests becomes an allocated one. The block counts as allocated at once.
+   * @param holder who has it from now on
+   * @throws MESH_IPAM_TAKEN while the block is being made free
+   */
+  confirm(known: Allocation, holder: AddressHolder = known.holder): PlannedAllocation {
+    const grants = this.pools.get(known.pool);
+    if (grants.isLeaving(known.value)) throw blockTaken(known, this.restsMs(known));
+    const { restsUntilMs: _, ...allocation } = known;
     const confirmed: Allocation = { ...allocation, holder, state: 'allocated' };
-    return { allocation: confirmed, move: this.pools.get(allocation.pool).rewrite(confirmed) };
+    return { allocation: confirmed, move: grants.retake(confirmed) };
   }
 
   /** Plans that a block is given back. */

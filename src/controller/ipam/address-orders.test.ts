@@ -261,6 +261,45 @@ test('an outside allocator is asked before the network is written; a network tha
   });
 });
 
+test('a block that was reserved when host0 was killed comes into its network with the next attempt', async () => {
+  const outside = new OutsideBlocks(['172.16.9.0/24', '172.16.8.0/24']);
+  const ask = async (_: string, question: AllocatorQuestion) => outside.answer(question);
+  const first = await host0({ ask });
+  await first.orders.createPool(addressPool(OUT));
+  const { network } = await first.catalogue.create({ name: 'blue' });
+  // What is in the store when host0 is killed before it writes the network.
+  const wish = { id: 'mine', pool: 'out' };
+  await first.book.allocate({ ...wish, holder: { kind: 'network', id: network.id }, reserve: true });
+  const second = await host0({ store: first.store, ask });
+  for (const attempt of [1, 2]) {
+    const given = await second.orders.allocate({ ...wish, network: 'blue' });
+    expect(given, `attempt ${attempt}`).toMatchObject({ id: 'mine', value: '172.16.9.0/24', state: 'allocated' });
+    expect(second.subnetsOf('blue')).toEqual(['172.16.9.0/24']);
+  }
+  expect(await second.orders.check()).toEqual([]);
+});
+
+test('a block that an allocator refused once is looked at by a check like any other', async () => {
+  const outside = new OutsideBlocks(['172.16.9.0/24']);
+  let isAway = true;
+  const ask = async (_: string, question: AllocatorQuestion) => {
+    if (isAway) throw new Error('the server is away');
+    return outside.answer(question);
+  };
+  const { book, catalogue, orders } = await host0({ ask });
+  await orders.createPool(addressPool(OUT));
+  const { network } = await catalogue.create({ name: 'blue' });
+  const wish = { id: 'mine', pool: 'out' };
+  await expect(orders.allocate({ ...wish, network: 'blue' })).rejects.toMatchObject({
+    code: 'MESH_IPAM_ALLOCATOR_FAILED',
+  });
+  isAway = false;
+  await book.allocate({ ...wish, holder: { kind: 'network', id: network.id }, reserve: true });
+  expect((await orders.check()).map(({ message }) => message)).toEqual([
+    '172.16.9.0/24 is that of the network blue, which does not have it as a subnet',
+  ]);
+});
+
 test('what an ended host0 has asked is taken back after a minute, unless the order asks again', async () => {
   const outside = new OutsideBlocks(['172.16.9.0/24', '172.16.8.0/24']);
   const first = await host0({

@@ -163,7 +163,9 @@ export class AddressOrders implements HealthSource {
   async #allocateFor(network: Network, wish: BlockWish): Promise<Allocation> {
     const { book } = this.#input;
     const id = wish.id ?? book.newId();
-    if (book.pools.has(id)) return book.allocate({ ...wish, id, holder: { kind: 'network', id: network.id } });
+    // A block that is only reserved is that of an attempt which ended before the network had it: the network takes it now.
+    if (book.pools.has(id) && book.pools.find(id).state !== 'reserved')
+      return book.allocate({ ...wish, id, holder: { kind: 'network', id: network.id } });
     await this.editNetwork(network.id, { addressPools: [{ ...wish, id }] }, {});
     return book.pools.find(id);
   }
@@ -185,6 +187,7 @@ export class AddressOrders implements HealthSource {
     // A plan asks nobody: what an allocator would choose is not known.
     if (dryRun) return change({ ...order, addressPools: wishes.filter((wish) => !isOutside(wish)) });
     const reserved: Allocation[] = [];
+    const underWay: string[] = [];
     try {
       const whole: BlockWish[] = [];
       for (const wish of wishes) {
@@ -193,6 +196,7 @@ export class AddressOrders implements HealthSource {
           continue;
         }
         const id = wish.id ?? book.newId();
+        underWay.push(id);
         this.#underWay.add(id);
         reserved.push(await book.allocate({ ...wish, id, holder: { kind: 'network', id: holder }, reserve: true }));
         whole.push({ id });
@@ -204,7 +208,7 @@ export class AddressOrders implements HealthSource {
       }
       throw error;
     } finally {
-      for (const { id } of reserved) this.#underWay.delete(id);
+      for (const id of underWay) this.#underWay.delete(id);
     }
   }
 

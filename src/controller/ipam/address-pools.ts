@@ -154,11 +154,14 @@ export class AddressPools {
     return { ...move, done };
   }
 
-  /** Makes blocks free. @throws MESH_STORE_* */
+  /** Makes blocks free, except those that were taken back or released anew by then. @throws MESH_STORE_* */
   async free(grants: PoolGrants, allocations: readonly Allocation[]): Promise<void> {
     for (let at = 0; at < allocations.length; at += BATCH) {
-      const moves = allocations.slice(at, at + BATCH).map((allocation) => this.give(allocation, grants));
-      await this.write(moves, []);
+      const present = allocations
+        .slice(at, at + BATCH)
+        .filter((allocation) => grants.of(allocation.value) === allocation);
+      const moves = present.map((allocation) => this.give(allocation, grants));
+      if (moves.length > 0) await this.write(moves, []);
     }
   }
 

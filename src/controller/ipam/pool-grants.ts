@@ -25,6 +25,8 @@ export class PoolGrants {
   readonly blocks: PoolBlocks;
   readonly #pool: Pool<Allocation>;
   readonly #reserved: readonly BlockRange[];
+  /** Blocks whose records are being removed. */
+  readonly #leaving = new Set<string>();
 
   private constructor(definition: AddressPool, pool: Pool<Allocation>) {
     this.definition = definition;
@@ -79,6 +81,11 @@ export class PoolGrants {
     return this.#pool.rewrite(allocation);
   }
 
+  /** Takes a block that is reserved or rests, at once: nobody makes the block free meanwhile. */
+  retake(allocation: Allocation): PoolMove {
+    return this.#pool.retake(allocation);
+  }
+
   /** Moves on, past blocks that the store may have given out and lost. */
   leap(): PoolMove {
     return this.#pool.leap(this.#pool.next + LEAP);
@@ -91,7 +98,22 @@ export class PoolGrants {
 
   /** Makes a block free. */
   give(value: string): PoolMove {
-    return this.#pool.give(value);
+    const move = this.#pool.give(value);
+    this.#leaving.add(value);
+    const done = () => {
+      move.done();
+      this.#leaving.delete(value);
+    };
+    const undo = () => {
+      move.undo();
+      this.#leaving.delete(value);
+    };
+    return { ...move, done, undo };
+  }
+
+  /** Whether a block is being made free: nobody takes it back from then on. */
+  isLeaving(value: string): boolean {
+    return this.#leaving.has(value);
   }
 
   counts(): PoolCounts {

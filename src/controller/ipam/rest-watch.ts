@@ -108,7 +108,7 @@ export class RestWatch {
       const rested = grants.allocations.filter((one) => one.state === 'resting' && restsMs(one) === 0);
       const isOutside = grants.definition.allocator !== undefined;
       for (const work of isOutside
-        ? rested.map((one) => () => this.#tell(grants, one))
+        ? rested.map((allocation) => () => this.#tell(grants, allocation))
         : [() => pools.free(grants, rested)])
         isWell = (await this.#tried(work, grants)) && isWell;
     }
@@ -127,14 +127,15 @@ export class RestWatch {
 
   /**
    * Tells an outside allocator that a block is free. The allocation becomes a request to take back first: as soon as the allocator
-   * knows, the block may come back with another id.
+   * knows, the block may come back with another id. A block that was taken back or released anew, while the allocator was told of
+   * others, stays.
    */
-  async #tell(grants: PoolGrants, { id, holder, value, pool }: Allocation): Promise<void> {
+  async #tell(grants: PoolGrants, allocation: Allocation): Promise<void> {
     const { pools, outside } = this.#input;
+    const { id, holder, value, pool } = allocation;
     const request: OutsideRequest = { format: 1, id, pool, holder, value };
     await this.#input.byId.take(id, async () => {
-      const allocation = grants.of(value);
-      if (allocation?.id !== id) return;
+      if (grants.of(value) !== allocation) return;
       await pools.write([pools.give(allocation, grants)], [outside.put(request)]);
       outside.opened(request);
       await outside.takeBack(request, grants.definition);

@@ -3,6 +3,7 @@
  * one after another, each to the record as the change before left it.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { Collection, type RecordForm, type Stored } from '../../store/collection.ts';
 import { changedByAnother } from '../../store/record-table.ts';
@@ -57,7 +58,7 @@ export class KeptRecords<T> {
    * @param change is given the record as it is, and gives the one that shall be; the same object changes nothing. It may be called again
    * @param conditions further conditions of the transaction
    * @returns the record after the change
-   * @throws MESH_STORE_*, and what `change` throws
+   * @throws MESH_STORE_*, MESH_INTERNAL for a record that could not be read again, and what `change` throws
    */
   change(
     name: string,
@@ -82,6 +83,7 @@ export class KeptRecords<T> {
     const before = this.#records.get(name);
     const after = change(before?.record);
     if (after === before?.record) return after;
+    if (after !== undefined && !this.#collection.canRead(after)) throw unreadable(this.#collection.keyOf(name));
     const write = after === undefined ? this.#collection.remove(name) : this.#collection.put(after);
     this.#doubtful.add(name);
     const compare = [this.#collection.at(name, before?.modRevision ?? 0), ...conditions];
@@ -103,4 +105,9 @@ export class KeptRecords<T> {
     else this.#records.set(name, stored);
     if (isNew) this.#changes.emit(name);
   }
+}
+
+/** A record in the store that cannot be read would be lost at the next start. */
+function unreadable(key: string): MeshError {
+  return new MeshError('MESH_INTERNAL', `${key} is not written: host0 could not read it again`, { object: key });
 }

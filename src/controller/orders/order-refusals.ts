@@ -1,6 +1,6 @@
 /** Why orders and owners are refused. */
 import { MeshError } from '../../model/error.ts';
-import type { Order } from '../../protocol/documents/order/order.ts';
+import { type Order, subjectOfOrder } from '../../protocol/documents/order/order.ts';
 
 /** MESH_ORDER_UNKNOWN */
 export function unknownOrder(id: number): MeshError {
@@ -27,11 +27,30 @@ export function orderCancelled(id: number): MeshError {
   });
 }
 
+/** MESH_ALREADY_MADE: another order has what was ordered. */
+export function orderedTwice({ id, wish }: Pick<Order, 'id' | 'wish'>): MeshError {
+  const subject = subjectOfOrder({ wish });
+  return new MeshError('MESH_ALREADY_MADE', `order ${id} is for ${wish.kind} ${subject} already`, {
+    object: subject,
+    rule: 'A virtual machine, and its IPv4 address, belongs to one order.',
+    remedy: `See \`mesh order show ${id}\`. To order anew, cancel that one first: \`mesh order cancel ${id}\``,
+  });
+}
+
 /** MESH_ORDER_MANY */
 export function tooManyOrders(max: number): MeshError {
   return new MeshError('MESH_ORDER_MANY', `host0 has ${max} orders`, {
     rule: `host0 keeps at most ${max} orders that are not undone.`,
     remedy: 'Cancel those that are not needed any more: `mesh order list`, `mesh order cancel ID`.',
+  });
+}
+
+/** MESH_HOOK_OUTPUT: the hooks of one order, or one owner, have answered too much. */
+export function answersFull(hook: string, maxBytes: number): MeshError {
+  return new MeshError('MESH_HOOK_OUTPUT', `the answer of ${hook} is not kept: there is no room beside the others`, {
+    object: hook,
+    rule: `The answers of all hooks of one order have at most ${maxBytes / 1_024} KiB.`,
+    remedy: 'Have the hooks answer less, and keep the rest in files of their own.',
   });
 }
 

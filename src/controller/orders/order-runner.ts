@@ -38,7 +38,7 @@ const PAUSE_MAX_MS = 8_000;
 
 /** One order that is under way. */
 interface Running {
-  /** Ends a hook or a wait, because the order was cancelled or because host0 ends. Another one follows when the order turns back. */
+  /** Ends a hook or a wait, because the order was cancelled or because host0 ends. Another one follows with the next move. */
   abort: AbortController;
   wait: { readonly step: number; readonly why: string; readonly sinceMs: number } | undefined;
   pauseMs: number;
@@ -98,13 +98,16 @@ export class OrderRunner {
       const order = this.#input.records.get(String(id));
       const move = order && nextMove(order);
       if (this.#closed || order === undefined || move === undefined) break;
-      // The abort that ended a step must not end its undoing.
-      if (order.state !== 'running' && running.abort.signal.aborted) running.abort = new AbortController();
-      const why = await this.#carryOut(order, move, running).catch((thrown: unknown) => thrown);
+      // The abort that ended a step must not end its undoing, nor the pauses while the store refuses to note the cancellation.
+      if (running.abort.signal.aborted) running.abort = new AbortController();
+      const why = await this.#carryOut(order, move, running).catch((thrown: unknown) =>
+        this.#failed(order, move, thrown),
+      );
       if (why === undefined) {
         running.wait = undefined;
         running.pauseMs = PAUSE_MS;
       } else {
+        if (this.#closed) break;
         this.#waits(order, move, running, why);
         await pause(this.#input.clock, running.pauseMs, running.abort.signal);
         running.pauseMs = Math.min(running.pauseMs * 2, PAUSE_MAX_MS);
@@ -143,12 +146,21 @@ export class OrderRunner {
         return undefined;
       case 'undo':
         return await this.#undo(order, move.step, running);
+      case 'retract':
+        return await this.#retract(order, move.step, running);
       case 'cancel':
         return await this.#turn(order, orderCancelled(order.id));
       case 'end':
         await this.#end(order, move.state);
         return undefined;
     }
+  }
+
+  /** A move has failed: the order turns back where another attempt would end alike. @returns why the order waits, if it does */
+  async #failed(order: Order, move: OrderMove, thrown: unknown): Promise<unknown> {
+    const error = MeshError.from(thrown);
+    if (order.state !== 'running' || move.kind === 'cancel' || mayEndOtherwise(error)) return error;
+    return await this.#turn(order, error).catch((again: unknown) => again);
   }
 
   async #ask(order: Order, step: number, signal: AbortSignal): Promise<undefined> {
@@ -164,18 +176,11 @@ export class OrderRunner {
 
   async #do(order: Order, step: number, signal: AbortSignal): Promise<string | undefined> {
     const work = this.#workOf(order, step);
-    try {
-      const outcome = await work.do(order, signal);
-      if ('waits' in outcome) return outcome.waits;
-      await this.#write(order, (now) => withStep(now, step, 'made', outcome.made));
-      this.#record(order, 'order step done', `order ${order.id}: ${work.words(order)}`);
-      return undefined;
-    } catch (thrown) {
-      const error = MeshError.from(thrown);
-      // The store may have carried the step out, or may be away: the step finds out when it is done again.
-      if (error.retryable || error.code.startsWith('MESH_STORE_')) throw error;
-      return await this.#turn(order, error);
-    }
+    const outcome = await work.do(order, signal);
+    if ('waits' in outcome) return outcome.waits;
+    await this.#write(order, (now) => withStep(now, step, 'made', outcome.made));
+    this.#record(order, 'order step done', `order ${order.id}: ${work.words(order)}`);
+    return undefined;
   }
 
   async #tell(order: Order, step: number, signal: AbortSignal): Promise<undefined> {
@@ -185,18 +190,27 @@ export class OrderRunner {
   }
 
   async #undo(order: Order, step: number, running: Running): Promise<string | undefined> {
-    if (running.undid !== step) {
-      const reports = await this.#hooks(order, step, 'undo', running.abort.signal);
-      if (reports.some(({ error }) => error?.code === 'MESH_HOOK_ENDED')) return undefined;
-      await this.#write(order, (now) => withReports(now, reports));
-      running.undid = step;
-    }
+    if (!(await this.#tellUndone(order, step, running))) return undefined;
     const work = this.#workOf(order, step);
     const waits = await work.undo(order, order.steps[step]?.made ?? {});
     if (waits !== undefined) return waits;
     await this.#write(order, (now) => withStep(now, step, 'undone'));
     this.#record(order, 'order step undone', `order ${order.id}: undid: ${work.words(order)}`);
     return undefined;
+  }
+
+  async #retract(order: Order, step: number, running: Running): Promise<undefined> {
+    if (await this.#tellUndone(order, step, running)) await this.#write(order, (now) => withStep(now, step, 'undone'));
+  }
+
+  /** Runs the hooks that undo, once. @returns whether they have run to their end */
+  async #tellUndone(order: Order, step: number, running: Running): Promise<boolean> {
+    if (running.undid === step) return true;
+    const reports = await this.#hooks(order, step, 'undo', running.abort.signal);
+    if (reports.some(({ error }) => error?.code === 'MESH_HOOK_ENDED')) return false;
+    await this.#write(order, (now) => withReports(now, reports));
+    running.undid = step;
+    return true;
   }
 
   async #turn(order: Order, error: MeshError): Promise<undefined> {
@@ -254,4 +268,9 @@ function stepOf({ id, steps }: Order, index: number): OrderStep {
   const step = steps[index];
   if (step === undefined) throw new TypeError(`order ${id} has no step ${index}`);
   return step;
+}
+
+/** The store may have carried a move out, or may be away: the move finds out when it is made again. */
+function mayEndOtherwise({ retryable, code }: MeshError): boolean {
+  return retryable || (code.startsWith('MESH_STORE_') && code !== 'MESH_STORE_TOO_LARGE');
 }

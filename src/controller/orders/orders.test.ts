@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { addressPool } from '../../../test/kit/address-book.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
-import { failedHook, type OrderHost0, orderHost0 } from '../../../test/kit/order-host0.ts';
+import { type Fate, failedHook, type OrderHost0, orderHost0 } from '../../../test/kit/order-host0.ts';
 import { workloadNamed } from '../../../test/kit/workloads.ts';
 import type { HookReport } from '../../protocol/documents/order/hook.ts';
 import type { OrderRequest } from '../../protocol/documents/order/order.ts';
@@ -65,6 +65,47 @@ describe('an order', () => {
     expect(answers).toEqual({ 'order-network.d/10-ticket': { ticket: 7 } });
   });
 
+  test('keeps 256 KiB of answers, and can be read again by the next process', async () => {
+    const memory = new MemoryStore();
+    const { orders, owners, hooks, settle } = await host0(memory);
+    const answer = { text: 'x'.repeat(60_000) };
+    hooks.answer = ({ event }) =>
+      Array.from({ length: 6 }, (_, index) => ({ hook: `${event}.d/${index}`, output: '', tookMs: 1, answer }));
+    await owners.create({ name: 'acme' });
+    await settle();
+    await orders.create(network('blue', 'acme'));
+    await settle();
+    for (const { hooks: kept, faults } of [owners.show('acme'), orders.show(1)]) {
+      expect(Object.keys(kept)).toHaveLength(4);
+      expect(faults.map(({ hook, error }) => [hook.at(-1), error.code])).toEqual([
+        ['4', 'MESH_HOOK_OUTPUT'],
+        ['5', 'MESH_HOOK_OUTPUT'],
+      ]);
+    }
+    const next = await host0(memory);
+    expect([next.orders.show(1).state, next.owners.show('acme').state]).toEqual(['done', 'ready']);
+    expect(next.orders.health()).toEqual([]);
+  });
+
+  const deep = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`) as Readonly<Record<string, unknown>>;
+  test.each([
+    ['larger than the store takes', 'before', { text: 'x'.repeat(50_000) }, 'MESH_STORE_TOO_LARGE'],
+    ['larger than the store takes', 'after', { text: 'x'.repeat(50_000) }, 'MESH_STORE_TOO_LARGE'],
+    ['so deep that it could not be read again', 'before', { deep, text: 'x'.repeat(20_000) }, 'MESH_INTERNAL'],
+  ] as const)('whose document is %s (%s) is undone', async (_, when, answer, code) => {
+    const memory = new MemoryStore();
+    const fate = (_operation: number, written = ''): Fate => (written.length > 40_000 ? 'too large' : 'done');
+    const { orders, catalogue, hooks, settle } = await host0(memory, { fate });
+    hooks.answer = ({ phase }) => (phase === when ? [{ hook: 'order-network', output: '', tookMs: 1, answer }] : []);
+    await orders.create(network('blue'));
+    await settle();
+    expect([orders.show(1).state, orders.show(1).error?.code]).toEqual(['undone', code]);
+    expect(hooks.words.filter((words) => words === `order-network ${when} blue`)).toHaveLength(1);
+    expect(catalogue.views().filter(({ activity }) => activity.phase !== 'deleting')).toEqual([]);
+    const next = await host0(memory);
+    expect(next.orders.show(1).state).toBe('undone');
+  });
+
   test('is refused before it is made where it cannot be carried out', async () => {
     const { orders, owners, settle } = await host0(new MemoryStore());
     await owners.create({ name: 'acme' });
@@ -123,6 +164,36 @@ describe('an order', () => {
     expect(catalogue.views()).toEqual([]);
     await orders.close();
     expect(orders.show(3).steps[0]?.state).toBe('asking');
+  });
+
+  test('that is cancelled while the store refuses asks the store again after a pause, and not at once', async () => {
+    let isAway = false;
+    let refusals = 0;
+    // A loop without a pause would never let this test go on: it ends at the crash.
+    const fate = (): Fate => (!isAway ? 'done' : ++refusals > 1_000 ? 'crash before' : 'failed');
+    const { orders, hooks, settle, clock } = await host0(new MemoryStore(), { fate });
+    let answer = () => {};
+    const waiting = new Promise<readonly HookReport[]>((resolve) => {
+      answer = () => resolve([]);
+    });
+    hooks.answer = ({ phase, signal }) => {
+      // The store goes away as soon as it has noted that the order is cancelled.
+      signal?.addEventListener('abort', () => {
+        isAway = true;
+        answer();
+      });
+      return phase === 'before' ? waiting : [];
+    };
+    await orders.create(network('blue'));
+    await clock.pass(1_000);
+    await orders.cancel(1);
+    await clock.pass(60_000);
+    expect(refusals).toBeGreaterThan(3);
+    expect(refusals).toBeLessThan(40);
+    expect(orders.show(1)).toMatchObject({ state: 'running', waits: { why: 'the disk is away' } });
+    isAway = false;
+    await settle();
+    expect(orders.show(1).state).toBe('undone');
   });
 
   test('waits with its undoing while its network has ports, and shows why', async () => {
@@ -184,7 +255,7 @@ describe('an order', () => {
     await settle();
     expect(orders.show(1)).toMatchObject({ state: 'done', steps: [{ made: { vm: 'web1', ipv4: '203.0.113.5' } }] });
     const again: OrderRequest = { wish: { kind: 'ipv4-address', vm: 'web1' } };
-    await expect(orders.create(again)).rejects.toMatchObject({ code: 'MESH_ADDRESS_MAPPED' });
+    await expect(orders.create(again)).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
     await orders.create({ wish: { kind: 'ipv4-address', vm: 'poor' } });
     await orders.cancel(1);
     await settle();
@@ -201,5 +272,55 @@ describe('an order', () => {
     await orders.cancel(1);
     await settle();
     expect([orders.show(1).state, workloads.orders.list()]).toEqual(['undone', []]);
+  });
+
+  test('whose step was never begun takes nothing away that is not its own', async () => {
+    const { orders, maps, workloads, hooks, settle } = await host0(new MemoryStore());
+    hooks.answer = async ({ phase, object }) => {
+      if (phase !== 'before') return [];
+      // An operator makes the same while the hook is asked.
+      if (object === 'web1') await maps.map('web1');
+      else await workloads.orders.start('web2', { workload: workloadNamed('web2') });
+      return [failedHook('order', 'MESH_HOOK_REFUSED', 'no')];
+    };
+    await orders.create({ wish: { kind: 'ipv4-address', vm: 'web1' } });
+    await orders.create({ wish: { kind: 'vm', workload: workloadNamed('web2') } });
+    await settle();
+    expect(orders.list().map(({ state, error }) => [state, error?.code])).toEqual([
+      ['undone', 'MESH_HOOK_REFUSED'],
+      ['undone', 'MESH_HOOK_REFUSED'],
+    ]);
+    expect(hooks.words.filter((words) => words.includes(' undo '))).toHaveLength(2);
+    expect(maps.list().map(({ vm }) => vm)).toEqual(['web1']);
+    expect(workloads.orders.list().map(({ name, wanted }) => [name, wanted])).toEqual([['web2', 'running']]);
+  });
+
+  test('of a machine that is known, or that another order has, is refused', async () => {
+    const { orders, workloads, hooks, settle, clock } = await host0(new MemoryStore());
+    await workloads.orders.start('web1', { workload: workloadNamed('web1') });
+    await expect(orders.create({ wish: { kind: 'vm', workload: workloadNamed('web1') } })).rejects.toMatchObject({
+      code: 'MESH_WORKLOAD_TWICE',
+    });
+    const answers: (() => void)[] = [];
+    hooks.answer = ({ phase }) => (phase === 'before' ? new Promise((resolve) => answers.push(() => resolve([]))) : []);
+    const wishes: OrderRequest[] = [
+      { wish: { kind: 'vm', workload: workloadNamed('web2', { networks: [] }) } },
+      { wish: { kind: 'ipv4-address', vm: 'web2' } },
+    ];
+    for (const [index, wish] of wishes.entries()) {
+      await orders.create(wish);
+      // The first one has made nothing yet: its hook is asked.
+      await expect(orders.create(wish)).rejects.toMatchObject({
+        code: 'MESH_ALREADY_MADE',
+        remedy: expect.stringContaining(`mesh order cancel ${index + 1}`),
+      });
+    }
+    await clock.pass(1_000);
+    for (const answer of answers) answer();
+    await settle();
+    expect(orders.list().map(({ wish, state }) => [wish.kind, state])).toEqual([
+      ['vm', 'done'],
+      ['ipv4-address', 'done'],
+    ]);
   });
 });

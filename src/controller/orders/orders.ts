@@ -9,6 +9,7 @@ import {
   type OrderAnswer,
   type OrderRequest,
   type OrderView,
+  type OrderWish,
   type StepKind,
   subjectOfOrder,
 } from '../../protocol/documents/order/order.ts';
@@ -18,7 +19,7 @@ import { ORDERS_MAX } from '../../protocol/shapes/order/order-shapes.ts';
 import type { HookRunner } from './journalled-hooks.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { stepsOf } from './order-moves.ts';
-import { orderKept, ownerLeaves, tooManyOrders, unknownOrder, unknownOwner } from './order-refusals.ts';
+import { orderedTwice, orderKept, ownerLeaves, tooManyOrders, unknownOrder, unknownOwner } from './order-refusals.ts';
 import { OrderRunner } from './order-runner.ts';
 import type { StepWork } from './step-work.ts';
 
@@ -78,7 +79,7 @@ export class Orders implements HealthSource {
 
   /**
    * Makes an order, and begins to carry it out.
-   * @throws MESH_OWNER_UNKNOWN, MESH_ORDER_MANY, MESH_STORE_*, and what the steps refuse
+   * @throws MESH_OWNER_UNKNOWN, MESH_ORDER_MANY, MESH_ALREADY_MADE, MESH_STORE_*, and what the steps refuse
    */
   create(request: OrderRequest, { dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<OrderAnswer> {
     const result = this.#last.then(() => this.#create(request, dryRun));
@@ -140,6 +141,8 @@ export class Orders implements HealthSource {
     const earlier = this.#earlier(request);
     if (earlier !== undefined) return { order: this.#view(earlier), steps: words, dryRun, earlier: true };
     if (orders.all.filter(({ state }) => state !== 'undone').length >= ORDERS_MAX) throw tooManyOrders(ORDERS_MAX);
+    const rival = orders.all.find((order) => order.state !== 'undone' && isSameMachine(order.wish, wish));
+    if (rival !== undefined) throw orderedTwice(rival);
     for (const { kind } of steps) await works[kind].check(request);
     if (dryRun) return { steps: words, dryRun, earlier: false };
     const id = this.#lastId + 1;
@@ -206,4 +209,14 @@ export class Orders implements HealthSource {
     for (const { id } of undone.slice(0, Math.max(0, undone.length - UNDONE_MAX)))
       void this.forget(id).catch((thrown: unknown) => this.#input.journal.failure('order not forgotten', thrown));
   }
+}
+
+/**
+ * Whether two orders are about one virtual machine, or about the address of one. Such an order knows what it has made by the machine: it
+ * would take what the other has made for its own, and give it back.
+ */
+function isSameMachine(one: OrderWish, other: OrderWish): boolean {
+  if (one.kind === 'vm' && other.kind === 'vm')
+    return one.workload.name === other.workload.name || one.workload.uuid === other.workload.uuid;
+  return one.kind === 'ipv4-address' && other.kind === 'ipv4-address' && one.vm === other.vm;
 }

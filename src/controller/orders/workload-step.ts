@@ -3,6 +3,7 @@ import type { Workload } from '../../model/workload/workload.ts';
 import type { Order } from '../../protocol/documents/order/order.ts';
 import type { WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { WorkloadOrders } from '../workloads/workload-orders.ts';
+import { workloadTwice } from '../workloads/workload-refusals.ts';
 import type { StepWork, WorkOutcome } from './step-work.ts';
 
 /** Starts workloads. */
@@ -19,6 +20,8 @@ export class WorkloadStep implements StepWork {
 
   async check({ wish }: Pick<Order, 'wish'>): Promise<void> {
     const { workload, node } = workloadOf(wish);
+    // The order would delete the workload when it is undone, with the disks, and has not made it.
+    if (this.#known(workload) !== undefined) throw workloadTwice(workload, `there is a workload ${workload.name}`);
     await this.#workloads.start(workload.name, { workload, ...(node !== undefined && { node }), dryRun: true });
   }
 

@@ -193,7 +193,8 @@ export class Pool<G> {
 }
 
 /**
- * Carries out moves of pools in one transaction with the changes of the objects that use the values.
+ * Carries out moves of pools in one transaction with the changes of the objects that use the values. One whose answer was lost is
+ * looked for in the store: a value that is taken there must not be free here, or one who asks again would get a second value.
  * @returns whether every comparison held, and the store's revision
  * @throws MESH_STORE_BROKEN; the moves are undone then
  */
@@ -203,11 +204,12 @@ export async function takeAndGive(
   compare: readonly Compare[],
   changes: readonly Change[],
 ): Promise<TxnResult> {
+  const written = [...changes, ...moves.flatMap((move) => move.changes)];
   const cursors = new Map(moves.flatMap(({ cursor }) => (cursor && 'put' in cursor ? [[cursor.put, cursor]] : [])));
   try {
     const result = await store.txn(
       [...compare, ...moves.flatMap((move) => move.compare)],
-      [...changes, ...moves.flatMap((move) => move.changes), ...cursors.values()],
+      [...written, ...cursors.values()],
     );
     for (const move of moves) {
       if (result.succeeded) move.done();
@@ -215,7 +217,33 @@ export async function takeAndGive(
     }
     return result;
   } catch (error) {
-    for (const move of moves) move.undo();
-    throw error;
+    const revision = await revisionWith(store, written);
+    for (const move of moves) {
+      if (revision === undefined) move.undo();
+      else move.done();
+    }
+    if (revision === undefined) throw error;
+    return { succeeded: true, revision };
+  }
+}
+
+/**
+ * The revision in which all these changes were made. Cursors are no part of them: later transactions move a cursor on. Removals
+ * alone are not looked for, since they can be repeated.
+ * @returns undefined if the store does not show the changes, or cannot be read
+ */
+async function revisionWith(store: Store, changes: readonly Change[]): Promise<number | undefined> {
+  if (!changes.some((change) => 'put' in change)) return undefined;
+  try {
+    const revisions = new Set<number>();
+    for (const change of changes) {
+      const entry = await store.get('put' in change ? change.put : change.delete);
+      if (entry?.value !== ('put' in change ? change.value : undefined)) return undefined;
+      if (entry !== undefined) revisions.add(entry.modRevision);
+    }
+    const [revision, other] = revisions;
+    return other === undefined ? revision : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 /** IPv4 addresses of virtual machines: given, refused and taken back. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
@@ -7,8 +8,13 @@ import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
 import { eui64Address, type Nat64Service } from '../../model/network/services/nat64.ts';
 import type { Subnet } from '../../model/network/subnet.ts';
+import { Signal } from '../../model/signal.ts';
+import { type Finding, findingOf } from '../../protocol/documents/finding.ts';
+import { Journal } from '../../protocol/journal/journal.ts';
+import type { PortChange } from '../ports/port-book.ts';
 import type { PlacedPort } from '../ports/port-record.ts';
 import { AddressMaps } from './address-maps.ts';
+import { dropLostMaps } from './lost-address-maps.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 const NAT64: Nat64Service = {
@@ -28,12 +34,15 @@ const withPrefix = (name: string, number: number) => ({
 
 /** host0 with `blue`, which has NAT64; `red`, which has addresses alone; and `pure`, which has neither. Each has VMs. */
 function host0() {
+  const removals = new Signal<PortChange>();
+  const journal = new Journal(new ManualClock(), 'host0', 'host0');
   const [blue, red, pure] = [withPrefix('blue', 0x1001), withPrefix('red', 0x1002), storeNetwork('pure', 0x1003)];
   const vms: Readonly<Record<string, typeof pure | undefined>> = {
     ...{ web: blue, db: blue, mail: red, wire: pure, new: undefined },
     ...Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, blue])),
   };
   const names = Object.keys(vms);
+  const gone = new Set<string>();
   const ports = names.flatMap((name, number) => {
     const network = vms[name]?.id;
     return network === undefined
@@ -55,11 +64,22 @@ function host0() {
     networks: () => [blue, red, pure],
     ports: { all: ports },
     portsOf: (name) => {
-      if (!names.includes(name)) throw new MeshError('MESH_WORKLOAD_UNKNOWN', `there is no workload ${name}`);
+      if (!names.includes(name) || gone.has(name))
+        throw new MeshError('MESH_WORKLOAD_UNKNOWN', `there is no workload ${name}`);
       return vms[name] === undefined ? [] : [`${names.indexOf(name)}`];
     },
   });
-  return { maps };
+  /** Removes the port of a machine, alone or with the machine. */
+  const remove = (name: string, isWhole: boolean) => {
+    if (isWhole) gone.add(name);
+    const at = ports.findIndex(({ id }) => id === `${names.indexOf(name)}`);
+    const [before] = ports.splice(at, 1);
+    if (before !== undefined) removals.emit({ before });
+  };
+  const follow = (findings: readonly Finding[] = []) =>
+    onTestFinished(dropLostMaps({ maps, ports: { changes: removals }, books: [{ health: () => findings }], journal }));
+  const mapped = () => maps.list().map(({ vm }) => vm);
+  return { maps, remove, follow, mapped, journal };
 }
 
 test('the EUI-64 address is the one of RFC 4291, appendix A', () => {
@@ -85,6 +105,35 @@ test('all at once, machines get distinct addresses until none is left', async ()
   const given = got.flatMap((one) => (one.status === 'fulfilled' ? [one.value.ipv4] : []));
   expect(given).toEqual(['203.0.113.2', '203.0.113.3', '203.0.113.4', '203.0.113.5', '203.0.113.6']);
   expect(got.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'MESH_ADDRESS_MAPPED' } });
+});
+
+test('the address of a machine that is gone, or whose port is gone, is taken back', async () => {
+  const { maps, remove, follow, mapped, journal } = host0();
+  for (const vm of ['web', 'db', 'a', 'b']) await maps.map(vm, undefined);
+  // While host0 was away.
+  remove('web', true);
+  follow();
+  await expect.poll(mapped).toEqual(['db', 'a', 'b']);
+  remove('db', true);
+  await expect.poll(mapped).toEqual(['a', 'b']);
+  remove('a', false);
+  await expect.poll(mapped).toEqual(['b']);
+  expect(journal.recent().map(({ message }) => message)).toEqual([
+    '203.0.113.2 of web, which is gone from its network',
+    '203.0.113.3 of db, which is gone from its network',
+    '203.0.113.4 of a, which is gone from its network',
+  ]);
+  expect(await maps.map('c', undefined)).toMatchObject({ ipv4: '203.0.113.2' });
+});
+
+test('while the document of a port or a machine cannot be read, every address stays', async () => {
+  const { maps, remove, follow, mapped } = host0();
+  for (const vm of ['web', 'db']) await maps.map(vm, undefined);
+  const error = new MeshError('MESH_STATE_DAMAGED', 'the document of a port cannot be read');
+  follow([findingOf(error.toJSON(), { object: '/v1/ports/1' })]);
+  remove('web', true);
+  await maps.map('a', undefined);
+  expect(mapped()).toEqual(['web', 'db', 'a']);
 });
 
 test('what cannot be is refused with the reason', async () => {

@@ -10,6 +10,7 @@ import { prefixesOf } from '../../model/network/services/ra.ts';
 import type { AddressMapView } from '../../protocol/documents/service/address-map-view.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { PortBook } from '../ports/port-book.ts';
+import type { PlacedPort } from '../ports/port-record.ts';
 import type { ServiceBook } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
@@ -78,6 +79,41 @@ export class AddressMaps {
         remedy: 'See `mesh address list`.',
       });
     });
+  }
+
+  /**
+   * Takes addresses back whose virtual machine is gone, or has no port in the network any more. The address would lead into nothing,
+   * or to another guest that has the Ethernet address later.
+   * @returns the maps that are gone
+   * @throws MESH_STORE_*
+   */
+  dropLost(): Promise<readonly AddressMapView[]> {
+    return this.#mutex.take('maps', async () => {
+      const dropped: AddressMapView[] = [];
+      for (const { network, record, service } of this.#translated()) {
+        const lost = service.maps.filter(({ vm }) => !this.#portsOf(vm).some((port) => port.network === network.id));
+        if (lost.length === 0) continue;
+        const maps = service.maps.filter((map) => !lost.includes(map));
+        await this.#input.services.put({ ...record, service: { ...service, maps } });
+        dropped.push(...lost.map((map) => view(network, map)));
+      }
+      return dropped;
+    });
+  }
+
+  /** The ports of a machine, also those that its record does not name yet. None for a machine that is gone. */
+  #portsOf(name: string): readonly PlacedPort[] {
+    const own = new Set(this.#idsOf(name));
+    return this.#input.ports.all.filter(({ id, vm }) => own.has(id) || vm === name);
+  }
+
+  #idsOf(name: string): readonly string[] {
+    try {
+      return this.#input.portsOf(name);
+    } catch (thrown) {
+      if (MeshError.from(thrown).code === 'MESH_WORKLOAD_UNKNOWN') return [];
+      throw thrown;
+    }
   }
 
   #translated(): Translated[] {

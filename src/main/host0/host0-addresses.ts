@@ -43,11 +43,12 @@ export interface Host0Addresses {
 
 /** Reads pools and allocations. Outside allocators are executables in the folder `allocators` of the hooks. */
 export async function openAddresses(input: Host0AddressesInput): Promise<Host0Addresses> {
-  const { paths, registry } = input;
+  const { paths, registry, journal } = input;
   const ending = new AbortController();
   const recordDirectory = join(paths.run, 'allocators');
   // What an earlier host0 asked is asked again, or taken back.
-  await endLeftOverHooks(recordDirectory);
+  const { faults } = await endLeftOverHooks(recordDirectory);
+  for (const fault of faults) journal.failure('allocator left over', fault);
   const ask = askAllocatorIn({
     directory: join(paths.hooks, 'allocators'),
     recordDirectory,

@@ -15,6 +15,7 @@ import { PortBook } from '../../controller/ports/port-book.ts';
 import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { AddressMaps } from '../../controller/services/address-maps.ts';
+import { dropLostMaps } from '../../controller/services/lost-address-maps.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
 import { ServiceOrders } from '../../controller/services/service-orders.ts';
 import { MoveNotes } from '../../controller/workloads/move-notes.ts';
@@ -122,6 +123,15 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const workloadParts = { ...parts, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   const services = new ServiceOrders({ ...input, services: serviceBook, assignments });
+  const addressMaps = new AddressMaps({
+    ...{ services: serviceBook, networks, ports: book },
+    portsOf: (name) => {
+      const port = book.all.find((placed) => placed.name === name);
+      if (port !== undefined && workloadBook.get(name) === undefined) return [port.id];
+      return Object.values(workloadBook.find(name).ports);
+    },
+  });
+  const endDropping = dropLostMaps({ ...input, maps: addressMaps, ports: book, books: [book, workloadBook] });
   addWorkloadMetrics(input.registry, () => orders.list());
   return {
     assignments,
@@ -130,14 +140,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     portBook: book,
     workloads: orders,
     services,
-    addressMaps: new AddressMaps({
-      ...{ services: serviceBook, networks, ports: book },
-      portsOf: (name) => {
-        const port = book.all.find((placed) => placed.name === name);
-        if (port !== undefined && workloadBook.get(name) === undefined) return [port.id];
-        return Object.values(workloadBook.find(name).ports);
-      },
-    }),
+    addressMaps,
     ownNode,
     roles,
     parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],
@@ -147,6 +150,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     followMoves: (copies) => followMoves({ ...input, ...workloadParts, copies, orders, epoch: () => epoch.current }),
     close: () => {
       ownNode.close();
+      endDropping();
       services.close();
       serviceBook.close();
       routers.close();

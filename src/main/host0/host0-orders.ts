@@ -50,12 +50,12 @@ export interface Host0Orders {
 /**
  * Opens the hooks, and ends those that a host0 that was killed has left running, with its outside allocators. Before anything of this
  * process runs one.
- * @throws MESH_PROCESS_NOT_ENDED
  */
 export async function openHooks({ root, host0, hooks: directory, run }: Paths, journal: Journal): Promise<Hooks> {
   const env = { MESH_ROOT: root, MESH_HOST0_DIR: host0 };
   const hooks = new Hooks({ directory, recordDirectory: join(run, 'hooks'), env });
-  const ended = await hooks.endLeftOver();
+  const { ended, faults } = await hooks.endLeftOver();
+  for (const fault of faults) journal.failure('hook left over', fault);
   if (ended > 0) journal.record({ kind: 'hooks ended', level: 'warning', message: `${ended} hooks were left running` });
   return hooks;
 }

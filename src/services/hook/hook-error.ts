@@ -52,6 +52,22 @@ function startFault(errno: string): string {
   }
 }
 
+/** It cannot be noted that a hook runs, so that the hook was ended at once. */
+export function hookNotNoted(path: string, directory: string, cause: unknown): MeshError {
+  const { message } = MeshError.from(cause);
+  return new MeshError(
+    'MESH_HOOK_NOT_STARTED',
+    `${path} was ended at once: host0 cannot note that it runs: ${message}`,
+    {
+      operation: 'run a hook',
+      object: path,
+      rule: 'host0 notes each hook that runs, so that the next host0 can end those that a killed one has left.',
+      remedy: `See that the file system of ${directory} has room: \`df ${directory}\``,
+      cause,
+    },
+  );
+}
+
 /** There is no such file. */
 export function hookMissing(path: string): MeshError {
   return new MeshError('MESH_HOOK_NOT_STARTED', `${path} cannot be started: there is no such file`, {
@@ -106,6 +122,17 @@ export function hookAnswerWrong(path: string, fault: string): MeshError {
     object: path,
     rule: 'What a hook writes to its standard output and what begins with `{` is one JSON object.',
     remedy: 'Have the hook write one object, and everything else to its standard error.',
+  });
+}
+
+/** A hook that an earlier host0 has left running cannot be ended, or its note cannot be read. */
+export function hookLeftOver(note: string, cause: unknown): MeshError {
+  const { code, message } = MeshError.from(cause);
+  return new MeshError(code, `a hook of the host0 before is left over: ${message}`, {
+    operation: 'end left-over hooks',
+    object: note,
+    remedy: `host0 goes on without it. Look at the process that ${note} names, or restart the machine.`,
+    cause,
   });
 }
 

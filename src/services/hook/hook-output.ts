@@ -35,6 +35,9 @@ export class HookOutput {
   }
 }
 
+/** An answer goes into documents that are nested themselves, and these are read up to a depth of 32 (shapes/document.ts). */
+const ANSWER_DEPTH_MAX = 16;
+
 const AnswerShape: form.Shape<HookAnswer> = form.looseObject({});
 const RefusalShape = form.object({ code: form.exactOptional(form.string()), message: form.string() });
 
@@ -46,7 +49,14 @@ export function answerIn(
   | { readonly answer?: never; readonly words: string; readonly fault?: string } {
   if (!text.trimStart().startsWith('{')) return { words: text };
   const { document, fault } = readDocument(AnswerShape, text, HOOK_OUTPUT_MAX_BYTES);
-  return fault === undefined ? { answer: document, words: '' } : { words: text, fault };
+  if (fault !== undefined) return { words: text, fault };
+  if (isDeeper(document, ANSWER_DEPTH_MAX)) return { words: text, fault: `is nested deeper than ${ANSWER_DEPTH_MAX}` };
+  return { answer: document, words: '' };
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 /** The words of `{"code","message"}`, by which a hook says why it refuses. */

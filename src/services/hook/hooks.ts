@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { HookCall, HookReport } from '../../protocol/documents/order/hook.ts';
 import { hooksOf } from './hook-file.ts';
-import { endLeftOverHooks } from './hook-record.ts';
+import { endLeftOverHooks, type LeftOverHooks } from './hook-record.ts';
 import { tryHook } from './run-hook.ts';
 
 /** Where the hooks are, and what each gets. */
@@ -55,8 +55,8 @@ export class Hooks {
     return reports;
   }
 
-  /** Ends the hooks that an ended host0 has left running. @returns how many ran @throws MESH_PROCESS_NOT_ENDED */
-  async endLeftOver(): Promise<number> {
+  /** Ends the hooks that an ended host0 has left running. */
+  async endLeftOver(): Promise<LeftOverHooks> {
     return await endLeftOverHooks(this.#input.recordDirectory);
   }
 }

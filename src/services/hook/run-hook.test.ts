@@ -1,4 +1,5 @@
 /** Real scripts as hooks, one for each trap: what host0 gives a hook, and what host0 makes of each end. */
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -78,6 +79,13 @@ test('an object on standard output is the answer, everything else is words', asy
   expect([half.code, half.message]).toEqual(['MESH_HOOK_OUTPUT', expect.stringContaining('is no JSON')]);
   const deep = await errorOf(hook(sh(`head -c 30000 /dev/zero | tr '\\0' '[' | sed 's/^/{"a":/'`)));
   expect(deep.code).toBe('MESH_HOOK_OUTPUT');
+});
+
+test('an answer is nested up to 16 deep, so that what it is kept in can be read', async () => {
+  const nested = (levels: number) => '{"a":'.repeat(levels) + 1 + '}'.repeat(levels);
+  expect(await run(hook(sh(`echo '${nested(16)}'`)))).toMatchObject({ output: '', answer: { a: { a: {} } } });
+  const { code, message } = await errorOf(hook(sh(`echo '${nested(17)}'`)));
+  expect([code, message]).toEqual(['MESH_HOOK_OUTPUT', expect.stringContaining('is nested deeper than 16')]);
 });
 
 test.each<[HookPhase, string, string, string]>([
@@ -221,7 +229,70 @@ test('a hook is noted while it runs, and one that was left behind is ended', asy
   if (mark === undefined) throw new Error('not started');
   recordHook(records, mark);
   writeFileSync(join(records, 'damaged.json'), '{');
-  expect(await endLeftOverHooks(records)).toBe(1);
+  expect(await endLeftOverHooks(records)).toEqual({ ended: 1, faults: [] });
   expect(isRunning(mark)).toBe(false);
   expect(readdirSync(records)).toEqual([]);
+});
+
+test('a hook whose run cannot be noted is ended at once, and reported', async () => {
+  const file = join(directory, 'file');
+  writeFileSync(file, '');
+  const path = hook(sh('while :; do sleep 1; done'));
+  try {
+    const error = await errorOf(path, { recordDirectory: join(file, 'records'), timeLimitMs: 60_000 });
+    expect([error.code, error.message]).toEqual([
+      'MESH_HOOK_NOT_STARTED',
+      expect.stringMatching(/was ended at once: .*ENOTDIR/),
+    ]);
+    await vi.waitFor(() => expect(pidsOf(path)).toEqual([]), 5_000);
+  } finally {
+    for (const pid of pidsOf(path)) process.kill(Number(pid), 'SIGKILL');
+  }
+});
+
+/** The processes that run a script. */
+function pidsOf(path: string): string[] {
+  return readdirSync('/proc').filter((entry) => {
+    try {
+      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').includes(path);
+    } catch {
+      return false;
+    }
+  });
+}
+
+test('a host0 without a free descriptor reports a hook that it cannot start, and goes on', async () => {
+  const module = new URL('run-hook.ts', import.meta.url).pathname;
+  const script = `
+    import { openSync } from 'node:fs';
+    import { tryHook } from ${JSON.stringify(module)};
+    try { for (;;) openSync('/dev/null'); } catch {}
+    const run = { path: process.argv[1], event: 'e', phase: 'after', object: 'o', document: {} };
+    const { error } = await tryHook(run);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.exitCode = error.code === 'MESH_HOOK_NOT_STARTED' && error.message.includes('EMFILE') ? 0 : 3;`;
+  const limited = 'ulimit -n 64; exec "$@"';
+  const argv = ['-c', limited, 'sh', process.execPath, '--input-type=module', '-e', script, hook(sh('exit 0'))];
+  const status = await new Promise<number | null>((resolve) =>
+    spawn('sh', argv, { stdio: 'ignore' }).on('exit', resolve),
+  );
+  expect(status).toBe(0);
+});
+
+test('a left-over hook that cannot be ended keeps its note, and the others are ended', async () => {
+  const records = join(directory, 'records');
+  const [hung, other] = [launch({ argv: ['sleep', '300'] }), launch({ argv: ['sleep', '300'] })];
+  if (hung === undefined || other === undefined) throw new Error('not started');
+  for (const mark of [hung, other]) recordHook(records, mark);
+  mkdirSync(join(records, '7.json'));
+  // As for a process that hangs in the kernel: signals have no effect.
+  const kill = process.kill.bind(process);
+  const spy = vi.spyOn(process, 'kill').mockImplementation((pid, signal) => pid === hung.pid || kill(pid, signal));
+  const { ended, faults } = await endLeftOverHooks(records, 1_000).finally(() => spy.mockRestore());
+  expect([ended, isRunning(hung), isRunning(other)]).toEqual([1, true, false]);
+  expect(faults.map(({ code }) => code).sort()).toEqual(['MESH_INTERNAL', 'MESH_PROCESS_NOT_ENDED']);
+  expect(readdirSync(records).sort()).toEqual(['7.json', `${hung.pid}.json`].sort());
+  rmSync(join(records, '7.json'), { recursive: true });
+  expect(await endLeftOverHooks(records)).toEqual({ ended: 1, faults: [] });
+  expect([isRunning(hung), readdirSync(records)]).toEqual([false, []]);
 });

@@ -9,6 +9,7 @@ import {
   hookEnded,
   hookFailed,
   hookLate,
+  hookNotNoted,
   hookNotStarted,
   hookRefused,
   hookTalks,
@@ -99,12 +100,17 @@ type Cause = 'late' | 'talks' | 'cancelled';
 
 function ended(run: HookRun, child: HookProcess): Promise<HookResult | HookFailure> {
   const { path, phase, document, signal, timeLimitMs = HOOK_TIME_LIMIT_MS } = run;
+  const { pid } = child;
+  // Without a listener, the error would end this process. A process without descriptors (EMFILE) gets a child without streams.
+  const failed = new Promise<HookFailure>((resolve) => {
+    child.on('error', (error) => resolve({ error: hookNotStarted(path, error, errnoOf(error)), output: '' }));
+  });
+  if (pid === undefined) return failed;
   const limitMs = timeLimitOf(path, timeLimitMs);
   const timers: NodeJS.Timeout[] = [];
   let cause: Cause | undefined;
-  const { pid } = child;
   const end = (why: Cause) => {
-    if (cause !== undefined || pid === undefined) return;
+    if (cause !== undefined) return;
     cause = why;
     killGroup(pid, 'SIGTERM');
     timers.push(setTimeout(() => killGroup(pid, 'SIGKILL'), TERM_MS));
@@ -115,8 +121,9 @@ function ended(run: HookRun, child: HookProcess): Promise<HookResult | HookFailu
   // A hook that does not read its input closes the pipe: an error here, and none of the hook.
   child.stdin.on('error', () => {});
   child.stdin.end(`${JSON.stringify(document)}\n`);
-  const mark = pid === undefined || run.recordDirectory === undefined ? undefined : findMark(pid);
-  const forget = mark === undefined ? () => {} : recordHook(run.recordDirectory ?? '', mark);
+  const { forget, fault } = noted(run, pid);
+  // Nobody would end it when this process is killed.
+  if (fault !== undefined) killGroup(pid, 'SIGKILL');
   timers.push(setTimeout(() => end('late'), limitMs));
   signal?.addEventListener('abort', onAbort);
 
@@ -127,12 +134,12 @@ function ended(run: HookRun, child: HookProcess): Promise<HookResult | HookFailu
       forget();
       resolve(result);
     };
-    child.on('error', (error) => finish({ error: hookNotStarted(path, error, errnoOf(error)), output: '' }));
     child.on('exit', (status, killedBy) => {
       const settle = () => {
         for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-        if (pid !== undefined) killGroup(pid, 'SIGKILL');
-        finish(judged({ path, phase, cause, limitMs, status, killedBy, stdout: stdout.text, stderr: stderr.text }));
+        killGroup(pid, 'SIGKILL');
+        const hookEnd = { path, phase, cause, limitMs, status, killedBy, stdout: stdout.text, stderr: stderr.text };
+        finish(fault === undefined ? judged(hookEnd) : { error: fault, output: '' });
       };
       const grace = setTimeout(settle, OUTPUT_GRACE_MS);
       child.on('close', () => {
@@ -141,6 +148,20 @@ function ended(run: HookRun, child: HookProcess): Promise<HookResult | HookFailu
       });
     });
   });
+}
+
+/** Notes that the hook runs. @returns how to remove the note; or why there is none: the disk of /run may be full */
+function noted(
+  { path, recordDirectory }: HookRun,
+  pid: number,
+): { readonly forget: () => void; readonly fault?: MeshError } {
+  const mark = recordDirectory === undefined ? undefined : findMark(pid);
+  if (recordDirectory === undefined || mark === undefined) return { forget: () => {} };
+  try {
+    return { forget: recordHook(recordDirectory, mark) };
+  } catch (error) {
+    return { forget: () => {}, fault: hookNotNoted(path, recordDirectory, error) };
+  }
 }
 
 /** How a hook ended, and what it wrote. */

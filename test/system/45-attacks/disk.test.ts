@@ -2,6 +2,7 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SORT_LINES_MAX } from '../../../src/protocol/journal/log.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
@@ -64,7 +65,9 @@ const TABLE: readonly (readonly [path: RegExp, mode: number])[] = [
   [/^run\/meshwork\/[\w.-]+$/, 0o640],
 ];
 
-test('each file of the daemons has the mode and the owner of its row, under a umask of 0', () => {
+test('each file of the daemons has the mode and the owner of its row, under a umask of 0', async () => {
+  // The cache of disk images is opened by the first question for it.
+  await host0Client(pathsBelow(host.root)).ask('GET /v1/disk-images');
   const { root } = host;
   const { state, run } = pathsBelow(root);
   const tops = [state, run].flatMap((top) => [

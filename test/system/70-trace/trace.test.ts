@@ -13,6 +13,7 @@ import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { allReachable } from '../reach.ts';
+import { areListed } from '../talk.ts';
 import { until } from '../until.ts';
 import { askedWhilePaused } from './paused-agent.ts';
 
@@ -178,6 +179,8 @@ test('a stopped agent is reported as silent, and the other agents answer', async
 });
 
 test('a narrow underlay, which no agent repairs', async () => {
+  // host0 has dropped node2, if its agent was stopped for nine seconds.
+  await areListed(lab, node1, [node1, node2]);
   await lab.exec(node2, ['ip', 'link', 'set', 'eth0', 'mtu', '1400']);
   try {
     expect(faultsOf(await trace(host0, 'node1', 'node2'))).toEqual([

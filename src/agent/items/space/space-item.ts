@@ -32,7 +32,11 @@ export const spaceKind: ItemKind<SpaceItem, ServiceOperation> = {
   dependsOn: () => [],
   after: ({ network }) => [linkKey('bridge', network)],
   rank: () => RANK.space,
-  differences: ({ flaws }) => flaws,
+  // Of two desired items, the newer one is kept only where they differ. An observed item has no space, and tells its flaws.
+  differences: (have, want) =>
+    have.space !== undefined && want.space !== undefined && have.space !== want.space
+      ? ['what the space shall be']
+      : have.flaws,
   mustRecreate: () => false,
   print: ({ name, space }) =>
     space === undefined
