@@ -26,6 +26,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
     ...{ clock, directory: join(dirname(volumeDirectory), 'arrivals') },
     cache: images.images,
     volumes: images.volumes,
+    given: () => (assignments.isComplete ? assignments.workloads : undefined),
   });
   const workloads = new NodeWorkloads({
     ...{ clock, journal, assignments, run, volumeDirectory },
@@ -55,6 +56,8 @@ export function openWorkloads(input: AgentWorkloadsInput) {
     /** Runs the workloads beside the agent. */
     runBeside(agent: Agent): void {
       assignments.runWith(workloads);
+      // A fault of the disk is met again, and told, by the next copy.
+      void arrivals.sweep().catch(() => undefined);
       workloads.serve({
         portState: (port) => agent.ports.stateOf(port),
         mtuOf: (link) => agent.cache.linkNamed(link)?.mtuBytes,

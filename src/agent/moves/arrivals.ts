@@ -12,7 +12,7 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { imageKind, isQcow2 } from '../../formats/binary/image-kind.ts';
-import type { Clock } from '../../model/clock.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { PartIdShape, Sha256Shape } from '../../model/workload/volume.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
@@ -36,6 +36,8 @@ export interface ArrivalsInput {
     readonly shelf: Pick<ImageCache['shelf'], 'images' | 'pathOf'>;
   };
   readonly volumes: Pick<Volumes, 'put'>;
+  /** The workloads of this node; undefined before an assignment is known. */
+  readonly given: () => readonly Pick<AssignedWorkload, 'id' | 'arrived'>[] | undefined;
 }
 
 /** QEMU opens its disks as root. */
@@ -44,6 +46,8 @@ const VOLUME_MODE = 0o600;
 const WHOLE = 'whole.json';
 /** What nobody has gone on with for so long goes. */
 const KEPT_MS = 24 * 3_600_000;
+/** How often the directory is looked at while something is there. */
+const SWEEP_EVERY_MS = 3_600_000;
 
 const WholeShape = form.object({
   /** The image that each disk is over; empty for none. */
@@ -55,6 +59,8 @@ export class Arrivals {
   readonly #input: ArrivalsInput;
   /** The copies under way, by their directories. */
   readonly #open = new Map<string, Arrival>();
+  #sweepAlarm: Alarm | undefined;
+  #isClosed = false;
 
   constructor(input: ArrivalsInput) {
     this.#input = input;
@@ -64,7 +70,9 @@ export class Arrivals {
   async begin(name: CopyName, files: readonly CopiedFile[]): Promise<readonly ArrivedFile[]> {
     const { cache, directory } = this.#input;
     const place = this.#placeOf(name);
-    await this.#sweep(name);
+    await this.#dropHalves(name);
+    await this.sweep(place);
+    this.#sweepLater();
     await makeDirectory(directory, DIRECTORY_MODE);
     await makeDirectory(place, DIRECTORY_MODE);
     let arrival = this.#open.get(place);
@@ -138,7 +146,7 @@ export class Arrivals {
       await this.#input.cache.endUse(file);
     }
     // With what an earlier order has left.
-    await this.dropAll(id);
+    await this.#dropAll(id);
   }
 
   /** Removes what has arrived by one copy. Nothing happens where nothing has. */
@@ -146,13 +154,27 @@ export class Arrivals {
     await this.#remove(this.#placeOf(name));
   }
 
-  /** Removes all that has arrived for a workload that this node has no more. */
-  async dropAll(workload: string): Promise<void> {
+  /** Removes what nobody has gone on with for a day, and whole copies of so long ago that no workload of this node names. @param except a copy that goes on */
+  async sweep(except?: string): Promise<void> {
+    const nowMs = this.#input.clock.wallTime().getTime();
+    for (const { place } of await this.#places()) {
+      const found = await stat(place).catch(() => undefined);
+      if (found === undefined || place === except || this.#open.has(place) || nowMs - found.mtimeMs <= KEPT_MS)
+        continue;
+      // What is whole may belong to a workload that has not been started here yet.
+      if (!this.#mayBeNamed(place) || (await this.#wholeIn(place)) === undefined) await this.#remove(place);
+    }
+    if ((await this.#places()).length > 0) this.#sweepLater();
+  }
+
+  async #dropAll(workload: string): Promise<void> {
     for (const { place, of } of await this.#places()) if (of === workload) await this.#remove(place);
   }
 
   /** Leaves what has arrived where it is: the next agent goes on with it. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#sweepAlarm?.cancel();
     for (const arrival of this.#open.values()) await arrival.close();
     this.#open.clear();
   }
@@ -170,16 +192,29 @@ export class Arrivals {
     await rm(place, { recursive: true, force: true });
   }
 
-  /** Removes what earlier orders have left half of this workload, and what nobody has gone on with for a day. */
-  async #sweep(name: CopyName): Promise<void> {
-    const nowMs = this.#input.clock.wallTime().getTime();
+  /** Removes what earlier orders have left half of this workload. */
+  async #dropHalves(name: CopyName): Promise<void> {
     for (const { place, of } of await this.#places()) {
-      // What is whole may belong to a workload that has not been started here yet.
-      if (place === this.#placeOf(name) || (await this.#wholeIn(place)) !== undefined) continue;
-      const found = await stat(place).catch(() => undefined);
-      const isOld = found !== undefined && !this.#open.has(place) && nowMs - found.mtimeMs > KEPT_MS;
-      if (of === name.workload || isOld) await this.#remove(place);
+      if (of !== name.workload || place === this.#placeOf(name)) continue;
+      if ((await this.#wholeIn(place)) === undefined) await this.#remove(place);
     }
+  }
+
+  #sweepLater(): void {
+    if (this.#isClosed) return;
+    this.#sweepAlarm ??= this.#input.clock.after(SWEEP_EVERY_MS, () => {
+      this.#sweepAlarm = undefined;
+      // A directory that cannot be read now is looked at again.
+      void this.sweep().catch(() => this.#sweepLater());
+    });
+  }
+
+  #mayBeNamed(place: string): boolean {
+    const given = this.#input.given();
+    if (given === undefined) return true;
+    return given.some(
+      ({ id, arrived }) => arrived !== undefined && place === this.#placeOf({ workload: id, word: arrived }),
+    );
   }
 
   async #places(): Promise<readonly { readonly place: string; readonly of: string }[]> {

@@ -53,6 +53,7 @@ import { Volumes } from '../images/volumes.ts';
 import { SystemKernel } from '../kernel/system-kernel.ts';
 import { printStep } from '../loop/plan.ts';
 import { Reconciler } from '../loop/reconciler.ts';
+import { Arrivals } from '../moves/arrivals.ts';
 import { NodeServices } from '../services/node-services.ts';
 import { NodeWorkloads } from './node-workloads.ts';
 
@@ -147,6 +148,11 @@ class Node {
       journal,
       origin: () => () => Promise.reject(new Error('nothing comes from there')),
     });
+    const volumes = new WatchedVolumes(images, () => this.onRemoval());
+    const arrivals = new Arrivals({
+      ...{ clock: systemClock, directory: join(root, 'arrivals'), cache: images, volumes },
+      given: () => this.given,
+    });
     this.workloads = new NodeWorkloads({
       clock,
       journal,
@@ -169,8 +175,8 @@ class Node {
       directories: { machines: join(root, 'run/vm'), pxen: join(root, 'pxen'), logs: join(root, 'logs') },
       state: join(root, 'workloads'),
       volumeDirectory: root,
-      volumes: new WatchedVolumes(images, () => this.onRemoval()),
-      arrivals: { settle: () => Promise.resolve(), dropAll: () => Promise.resolve() },
+      volumes,
+      arrivals,
       user: { uid: 65534, gid: 65534 },
       listenerOf: unixListener,
       wasKilledForMemory,
@@ -364,14 +370,17 @@ test('what keeps a later generation from starting is told of that generation', a
 }, 120_000);
 
 test('a workload that is given again while its files are being removed starts anew, and keeps what is new', async () => {
-  const wanted = assigned({ volumes: [{ id: 'data', type: 'qcow2', path: 'web.qcow2', sizeBytes: 4 * MIB }] });
+  const volumes = [{ id: 'data', type: 'qcow2', path: 'web.qcow2', sizeBytes: 4 * MIB }] as const;
+  const wanted = assigned({ volumes }, { arrived: 'first' });
   const node = await Node.start(wanted);
   const pid = pidOf(await node.until('running'));
   const before = findMark(pid);
+  // It moves away and back again: the copy by which it comes is there before host0 gives it.
+  for (const word of ['first', 'second']) mkdirSync(join(root, 'arrivals', `${ID}.${word}`), { recursive: true });
   let seen: { readonly runs: readonly WorkloadRun[]; readonly wasAlive: boolean } | undefined;
   node.onRemoval = () => {
     node.onRemoval = () => undefined;
-    node.give(wanted);
+    node.give({ ...wanted, arrived: 'second' });
     seen = { runs: node.workloads.runs(), wasAlive: before !== undefined && isRunning(before) };
   };
   node.give();
@@ -381,6 +390,7 @@ test('a workload that is given again while its files are being removed starts an
   expect(pidOf(again)).not.toBe(pid);
   expect(readdirSync(join(root, 'workloads'))).toEqual([`${ID}.run.json`]);
   expect(existsSync(join(root, 'run/vm', ID, 'monitor.sock'))).toBe(true);
+  expect(readdirSync(join(root, 'arrivals'))).toEqual([`${ID}.second`]);
 }, 120_000);
 
 test('a killed emulator starts again by its policy, also when the agent was away', async () => {

@@ -58,7 +58,7 @@ export interface NodeWorkloadsInput {
   readonly volumeDirectory: string;
   readonly volumes: Pick<Volumes, 'ensure' | 'pathOf' | 'remove'>;
   /** Volumes that come from other nodes. */
-  readonly arrivals: Pick<Arrivals, 'settle' | 'dropAll'>;
+  readonly arrivals: Pick<Arrivals, 'settle' | 'drop'>;
   readonly user: VmUser;
   readonly listenerOf: (path: string) => number | undefined;
   /** Whether the kernel has killed a process because memory ran out. */
@@ -70,6 +70,8 @@ export interface NodeWorkloadsInput {
 /** A workload that the node has no more. */
 interface Leaving {
   readonly record: RunRecord;
+  /** The copy by which the workload had come; undefined where none is known. */
+  readonly arrived?: string | undefined;
   /** Whether its emulator still ends: the launcher counts one as absent from the order on. */
   readonly isEnding: () => boolean;
 }
@@ -247,11 +249,12 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
     this.#guests.delete(id);
     this.#taking.add(id);
     await guest.remove();
-    const { record } = guest;
-    if (record !== undefined) this.#leaving.set(id, { record, isEnding: () => guest.leaving !== undefined });
+    const { record, assigned } = guest;
+    const { arrived } = assigned;
+    if (record !== undefined) this.#leaving.set(id, { record, arrived, isEnding: () => guest.leaving !== undefined });
     else {
-      await this.#removeDisks(disksMadeFor(guest.assigned.workload)).catch(() => undefined);
-      await this.#input.arrivals.dropAll(id).catch(() => undefined);
+      await this.#removeDisks(disksMadeFor(assigned.workload)).catch(() => undefined);
+      await this.#dropArrived(id, arrived).catch(() => undefined);
     }
     this.#taking.delete(id);
     this.#follow();
@@ -260,22 +263,21 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
 
   /** Forgets the workloads that were taken from the node, and whose emulators have ended. */
   #sweep(): void {
-    for (const [id, { record, isEnding }] of this.#leaving)
-      if (!this.#isRunning(id) && !isEnding()) this.#forget(record);
+    for (const [id, leaving] of this.#leaving) if (!this.#isRunning(id) && !leaving.isEnding()) this.#forget(leaving);
   }
 
   #isRunning(id: string): boolean {
     return this.#input.launcher.present().some(({ name }) => name === processNameOf(id));
   }
 
-  #forget(record: RunRecord): void {
+  #forget({ record, arrived }: Leaving): void {
     this.#leaving.delete(record.id);
     // One that is given again meanwhile is taken up afterwards: it would lose its sockets and its record.
     this.#taking.add(record.id);
     // The record goes last: it tells the next agent what to remove.
     const { id, uuidWord, disks = [] } = record;
-    const { directories, arrivals } = this.#input;
-    const kept = [this.#parts.forget(id), this.#removeDisks(disks), arrivals.dropAll(id)];
+    const { directories } = this.#input;
+    const kept = [this.#parts.forget(id), this.#removeDisks(disks), this.#dropArrived(id, arrived)];
     const files = [removeVm(directories, id, uuidWord), ...kept];
     void Promise.all(files)
       .then(() => this.#records.remove(record.id))
@@ -287,6 +289,13 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
         this.#taking.delete(record.id);
         this.#follow();
       });
+  }
+
+  /** Removes the copy by which a workload had come. Another one may just be arriving: the workload moves back to this node. */
+  async #dropArrived(workload: string, word: string | undefined): Promise<void> {
+    const { workloads } = this.#input.assignments;
+    if (word === undefined || workloads.some(({ id, arrived }) => id === workload && arrived === word)) return;
+    await this.#input.arrivals.drop({ workload, word });
   }
 
   /** Removes disks, apart from those that another workload of the node names, too. @throws MESH_DISK_REFUSED */

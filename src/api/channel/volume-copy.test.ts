@@ -59,7 +59,10 @@ class Node {
     });
     this.volumes = new Volumes(this.cache, join(disks, 'volumes'), '/');
     const { cache, volumes } = this;
-    this.arrivals = new Arrivals({ clock: systemClock, directory: join(disks, 'arrivals'), cache, volumes });
+    this.arrivals = new Arrivals({
+      ...{ clock: systemClock, directory: join(disks, 'arrivals'), cache, volumes },
+      given: () => undefined,
+    });
     this.leaving = new LeavingVolumes({
       volumes,
       settle: (assigned) => this.arrivals.settle(assigned),
@@ -197,6 +200,7 @@ test('a copy that is cut goes on where it stopped, also when the agent of the no
     directory: join(to.root, 'disks/arrivals'),
     cache: to.cache,
     volumes: to.volumes,
+    given: () => undefined,
   });
   const files = await from.leaving.list(ID);
   const have = await restarted.begin(NAME, files);
