@@ -1,8 +1,7 @@
 /** The ports of guests: those that host0 has placed on this node with a tap, which the agent makes. */
-
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
-import { linkLocalOf } from '../../kernel/sockets/neighbour-frame.ts';
-import { type Ipv6, ipv6ToBytes, ipv6WithSuffix } from '../../model/address/ipv6.ts';
+import { eui64Address } from '../../model/address/eui64.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Network } from '../../model/network/network.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
@@ -14,9 +13,6 @@ import { tapKey } from '../items/link.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 
 type Ports = DesiredInput['ports'];
-
-/** Where the interface identifier begins in an address. */
-const SUFFIX_BYTES = 8;
 
 /** A port whose interface the agent makes. */
 export interface TapPort extends AssignedPort {
@@ -68,8 +64,7 @@ function guestOf(
 /** The addresses that a guest forms by itself in the prefixes that routers advertise (RFC 4862, by EUI-64). */
 function advertised(network: Network | undefined, mac: Mac): readonly Ipv6[] {
   const prefixes = network === undefined ? [] : prefixesOf(network);
-  const suffix = Buffer.from(ipv6ToBytes(linkLocalOf(mac))).toString('hex', SUFFIX_BYTES);
-  return prefixes.map((prefix) => ipv6WithSuffix(prefix, suffix));
+  return prefixes.map((prefix) => eui64Address(prefix, mac));
 }
 
 /** What the states of guests' ports depend on. */

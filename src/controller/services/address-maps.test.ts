@@ -2,11 +2,12 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
+import { eui64Address } from '../../model/address/eui64.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { MeshError } from '../../model/error.ts';
-import { eui64Address, type Nat64Service } from '../../model/network/services/nat64.ts';
+import type { Nat64Service } from '../../model/network/services/nat64.ts';
 import type { Subnet } from '../../model/network/subnet.ts';
 import { Signal } from '../../model/signal.ts';
 import { type Finding, findingOf } from '../../protocol/documents/finding.ts';

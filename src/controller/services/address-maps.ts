@@ -2,10 +2,11 @@
  * IPv4 addresses of virtual machines: each is in the document of the NAT64 of the machine's network. Two machines never have one
  * address, and a change that another has overtaken is refused, since the document is compared when it is written.
  */
+import { eui64Address } from '../../model/address/eui64.ts';
 import { type Ipv4, ipv4FromNumber, ipv4Length, ipv4ToNumber, parseIpv4 } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { type AddressMap, eui64Address, isForGuests, type Nat64Service } from '../../model/network/services/nat64.ts';
+import { type AddressMap, isForGuests, type Nat64Service } from '../../model/network/services/nat64.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import type { AddressMapView } from '../../protocol/documents/service/address-map-view.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';

@@ -4,8 +4,7 @@
  */
 import { Ipv4CidrShape, Ipv4Shape, Ipv6CidrShape, Ipv6Shape } from '../../address/address-shapes.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4InSubnet } from '../../address/ipv4.ts';
-import { type Ipv6, type Ipv6Cidr, ipv6FromBytes, ipv6ToBytes } from '../../address/ipv6.ts';
-import { type Mac, macToBytes } from '../../address/mac.ts';
+import type { Ipv6, Ipv6Cidr } from '../../address/ipv6.ts';
 import * as form from '../../form.ts';
 import { DeviceShape, NameShape } from '../words.ts';
 import { SERVICE_NODES, type ServiceNodes } from './service-nodes.ts';
@@ -60,14 +59,4 @@ export const Nat64ServiceShape = form.object({
 /** Whether guests can get an address: it is in the block, and neither the router's nor that of the next router. */
 export function isForGuests({ block, address, gateway }: Nat64Service, ipv4: Ipv4): boolean {
   return ipv4InSubnet(ipv4, block) && ipv4 !== address && ipv4 !== gateway;
-}
-
-/** The address that a guest gives itself in a /64 by its Ethernet address (RFC 4291, appendix A). */
-export function eui64Address(prefix: Ipv6Cidr, mac: Mac): Ipv6 {
-  const [network = ''] = prefix.split('/');
-  const bytes = Buffer.from(ipv6ToBytes(network as Ipv6));
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = macToBytes(mac);
-  // The bit for "locally administered" is inverted.
-  bytes.set([a ^ 0x02, b, c, 0xff, 0xfe, d, e, f], 8);
-  return ipv6FromBytes(bytes);
 }
