@@ -59,16 +59,13 @@ beforeAll(async () => {
   await lab.ready({ deadlineMs: READY_DEADLINE_MS });
 });
 
-const isLeader = ({ ctl }: { readonly ctl: EtcdMember['ctl'] }): boolean => {
-  const { stdout } = ctl('endpoint', 'status', '-w=json', '--dial-timeout=1s');
+const isLeader = (member: EtcdMember): boolean => {
+  const { stdout } = member.ctl('endpoint', 'status', '-w=json', '--dial-timeout=1s');
   const leader = /"leader":(\d+)/.exec(stdout)?.[1];
   return leader !== undefined && leader === /"member_id":(\d+)/.exec(stdout)?.[1];
 };
-const leaderOf = (): EtcdMember => {
-  const leader = cluster.members.find((member) => isLeader({ ctl: (...args) => member.ctl(...args) }));
-  if (leader === undefined) throw new Error('no member leads');
-  return leader;
-};
+const leaderOf = (): Promise<EtcdMember> =>
+  until('a member leads', FAIL_OVER_DEADLINE_MS, async () => cluster.members.find(isLeader));
 const nameOf = (): Promise<readonly string[]> =>
   host0.ask('GET /v1/catalogue').then((views) => views.map(({ network }) => network.name));
 
@@ -96,9 +93,13 @@ function namesIn(member: EtcdMember): readonly string[] {
   return Array.from(stdout.matchAll(/"name":"([^"]+)"/g), ([, name = '']) => name);
 }
 
-/** host0 takes up what is written by hand, so its watch goes on. */
+/**
+ * host0 takes up what is written by hand, so its watch goes on. A member that was killed or cut off takes a write only after it
+ * has found the leader.
+ */
 async function watchGoesOn(member: EtcdMember, number: string, name: string): Promise<void> {
-  expect(member.ctl('put', `/v1/networks/${number}`, JSON.stringify({ name })).stdout).toBe('OK\n');
+  const written = () => member.ctl('put', `/v1/networks/${number}`, JSON.stringify({ name })).stdout === 'OK\n';
+  await until('the member takes the write', FAIL_OVER_DEADLINE_MS, async () => written());
   await until(`${name} is a network`, FAIL_OVER_DEADLINE_MS, async () => (await nameOf()).includes(name));
 }
 
@@ -120,7 +121,7 @@ test('the line of the seed is listed as refused, and becomes a network with a so
 });
 
 test('the leader of etcd is killed: no acknowledged network is lost, and the watch goes on', async () => {
-  const leader = leaderOf();
+  const leader = await leaderOf();
   const made = await createDuring('a', () => leader.kill());
   const [other] = cluster.members.filter((member) => member !== leader) as [EtcdMember];
   expect(namesIn(other)).toEqual(expect.arrayContaining(made));
@@ -131,7 +132,7 @@ test('the leader of etcd is killed: no acknowledged network is lost, and the wat
 });
 
 test('a member that is cut off, and heals: no acknowledged network is lost, and none is made twice', async () => {
-  const leader = leaderOf();
+  const leader = await leaderOf();
   const port = `p${cluster.members.indexOf(leader)}`;
   const made = await createDuring('b', () => ip(wire, `link set ${port} down`));
   const [other] = cluster.members.filter((member) => member !== leader) as [EtcdMember];
