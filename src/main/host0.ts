@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore({ paths, name, settings, clock, committed: watch.committed, onLost: (error) => fail([error]) }),
+    openStore({ paths, name, settings, clock, journal, committed: watch.committed, onLost: (error) => fail([error]) }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
@@ -138,6 +138,7 @@ async function main(): Promise<void> {
     addresses: addressOrders,
     ...ordering,
     stuck: storage.stuck,
+    leadership: storage.leadership,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue, written });
