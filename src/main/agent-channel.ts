@@ -15,7 +15,7 @@ import type { Registry } from '../metrics/registry.ts';
 export interface Host0WayInput
   extends Pick<
     NodeServerInput,
-    'captures' | 'paths' | 'instance' | 'conditions' | 'consoles' | 'images' | 'moves' | 'isos'
+    'captures' | 'paths' | 'instance' | 'conditions' | 'consoles' | 'screens' | 'images' | 'moves' | 'isos'
   > {
   readonly assignments: NodeAssignments;
   readonly memberships: ChannelMemberships;

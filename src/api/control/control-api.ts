@@ -37,7 +37,7 @@ import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
-import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
+import { consoleHandlers, imageHandlers, screenHandlers } from './workload-tool-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -144,6 +144,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
+    ...screenHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
     ...orderHandlers(input),
     ...roleHandlers(input),
