@@ -73,11 +73,12 @@ async function main(): Promise<void> {
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   await enrollOwn(place, keys, paths);
   const host0State = new Host0State(journal);
-  const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
+  const places = new NodePlaces(() => ({ name: place.title(name), underlay: host0State.addressFor(undefined) }));
   const controller = new Controller({
     host0State,
     places,
-    name,
+    name: place.title(name),
+    own: place.own?.machine,
     version: VERSION,
     admission: settings.admission,
     tokens,

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type { Segment } from '../../protocol/documents/assignment.ts';
+import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { LeadershipShape } from '../../protocol/shapes/leadership-shape.ts';
 import type { Target, Transport } from './transport.ts';
@@ -31,6 +31,8 @@ const ANSWER_MS = 1_500;
 export interface Seat {
   /** The subnets that nodes can be on. */
   readonly segments: readonly Segment[];
+  /** The NICs that the agent sets up for booting machines. */
+  readonly nics: readonly UnderlayNic[];
 }
 
 /** Asks host0's daemon again and again. */
@@ -98,6 +100,6 @@ export class Host0Seat {
     );
     const { document } = readDocument(LeadershipShape, body);
     if (status !== 200 || document?.state !== 'leads') return undefined;
-    return { segments: document.segments ?? [] };
+    return { segments: document.segments ?? [], nics: document.nics ?? [] };
   }
 }

@@ -9,7 +9,7 @@ import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
 import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
 import { permanentMacs } from '../../kernel/rtnl/permanent-macs.ts';
 import { machineId } from '../../machine/machine-id.ts';
-import { host0DeviceOf } from '../../model/network/host0-device.ts';
+import { host0DeviceOf, host0NameOn } from '../../model/network/host0-device.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import { keyFileText } from '../../protocol/shapes/key-file.ts';
@@ -18,6 +18,8 @@ import { keyFileText } from '../../protocol/shapes/key-file.ts';
 export interface Host0Place {
   readonly verification: SourceVerification;
   readonly deviceOf: (network: Mesh) => string;
+  /** What host0 is called in lists of members. @param name of this machine */
+  readonly title: (name: string) => string;
   /** The node on this machine; undefined where host0's own agent is no node. */
   readonly own: OwnMember | undefined;
 }
@@ -29,6 +31,7 @@ export function openPlace(settings: Pick<Host0Settings, 'host0s'>, paths: Paths,
     return {
       verification: new KernelSourceVerification(mirror),
       deviceOf: ({ bridge }) => bridge.name,
+      title: (name) => name,
       own: undefined,
     };
   }
@@ -45,7 +48,8 @@ export function openPlace(settings: Pick<Host0Settings, 'host0s'>, paths: Paths,
   };
   claimSockets(paths.host0Sockets);
   const verification = new OwnMemberVerification(own, new KernelSourceVerification(mirror, host0DeviceOf));
-  return { verification, deviceOf: host0DeviceOf, own };
+  // The machine has its name as a node, too.
+  return { verification, deviceOf: host0DeviceOf, title: host0NameOn, own };
 }
 
 /** Gives the node on this machine its first key, as `mesh node enroll` does for others. */
