@@ -133,7 +133,10 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       await input.beforeStatus();
       return { ...controller.status(), leadership: input.leadership() };
     },
-    'GET /v1/leadership': () => ({ ...input.leadership(), segments: controller.host0State.segments }),
+    'GET /v1/leadership': () => {
+      const { segments, nics } = controller.host0State;
+      return { ...input.leadership(), segments, nics };
+    },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
