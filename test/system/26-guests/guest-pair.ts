@@ -20,6 +20,7 @@ import { SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { guestCommandLine, type SmallGuest, smallGuest } from '../../kit/small-guest/small-guest.ts';
 import { isReady } from '../drift.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** A guest is ready after two seconds, and its neighbour answers a second later. */
@@ -125,8 +126,10 @@ export class GuestPair implements AsyncDisposable {
     return stdout;
   }
 
-  mesh(...words: readonly string[]): Promise<string> {
-    return this.run('mesh', ...words);
+  async mesh(...words: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await meshOn(this.lab.host('host0'), ...words);
+    if (code !== 0) throw new Error(`${words.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
   }
 
   /** A guest with all cards, which looks for the other one in each network. */
