@@ -221,7 +221,7 @@ export class GuestPair implements AsyncDisposable {
     });
   }
 
-  /** Waits until each guest has had more answers to its pings each 20 ms, in each network. */
+  /** Waits until each guest has had more answers to its pings each 50 ms, in each network. */
   async pingsGoOn(): Promise<void> {
     const words = GUESTS.flatMap((name) =>
       CARDS.map((card) => [name, `guest: ${cardOf(other(name), card).ipv4} is pinged`] as const),
