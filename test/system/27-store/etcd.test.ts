@@ -11,6 +11,7 @@ import { inside, ip } from '../../kit/namespaces.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** Five times the five seconds after which all pairs reach each other again. */
@@ -110,7 +111,7 @@ async function watchGoesOn(member: EtcdMember, number: string, name: string): Pr
 
 test('the line of the seed is listed as refused, and becomes a network with a sound document', async () => {
   const [member] = cluster.members as [EtcdMember];
-  const list = async () => (await lab.exec(lab.host('host0'), ['mesh', 'network', 'list'])).stdout;
+  const list = async () => (await meshOn(lab.host('host0'), 'network', 'list')).stdout;
   expect(member.ctl('put', '/v1/network/200', '{ some_network }').stdout).toBe('OK\n');
   const refused = await until('the line is refused', FAIL_OVER_DEADLINE_MS, async () => {
     const text = await list();
