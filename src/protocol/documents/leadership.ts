@@ -1,5 +1,5 @@
 /** Which of several host0s leads, as a host0 tells its own machine. */
-import type { Segment } from './assignment.ts';
+import type { Segment, UnderlayNic } from './assignment.ts';
 
 /** How a host0 stands to the others. */
 export interface LeadershipView {
@@ -17,4 +17,6 @@ export interface LeadershipView {
   readonly revision?: number;
   /** Of the host0 that leads: the subnets that nodes can be on. */
   readonly segments?: readonly Segment[];
+  /** Of the host0 that leads: the NICs that its agent sets up. */
+  readonly nics?: readonly UnderlayNic[];
 }
