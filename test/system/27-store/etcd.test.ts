@@ -4,12 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { EtcdCluster, type EtcdMember } from '../../kit/etcd.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
-import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
-import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
@@ -174,7 +174,7 @@ const mesh = (host: string, ...words: readonly string[]) => lab.exec(lab.host(ho
 const withBoth = (host: LabHost): LabHost => ({ ...host, host0: HOST0S.join() as Ipv4 });
 
 test('two host0s: one leads, and the other follows it when it is killed', async () => {
-  const [first] = [lab.host("host0")];
+  const [first] = [lab.host('host0')];
   const nodes = [lab.host('node2'), lab.host('node3')] as const;
   const joined = await mesh('host0', 'host0', 'join', ...HOST0S);
   expect(joined.stderr).toBe('');
