@@ -103,6 +103,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/node/remote-shell.ts': '`printable`',
       'cli/print/progress.ts': 'stages of a command',
       'cli/workload/console.ts': '`printable`; the output of a guest, for a terminal of its own',
+      'cli/workload/vnc.ts': '`printable`',
       'cli/system/system.ts': '`logLine` and `logJson`',
     },
     inserted: [
