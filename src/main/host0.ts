@@ -32,7 +32,7 @@ import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
 import { openHooks, openOrders } from './host0/host0-orders.ts';
 import { enrollOwn, openPlace } from './host0/host0-place.ts';
 import { openStore } from './host0/host0-store.ts';
-import { endOnSignal, fail, hasStarted } from './process.ts';
+import { endOnSignal, fail, hasStarted, startAnew } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -55,7 +55,15 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore({ paths, name, settings, clock, journal, committed: watch.committed, onLost: (error) => fail([error]) }),
+    openStore({
+      paths,
+      name,
+      settings,
+      clock,
+      journal,
+      committed: watch.committed,
+      onLost: (error) => (settings.host0s.length === 0 ? fail : startAnew)([error]),
+    }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;

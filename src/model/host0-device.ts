@@ -1,5 +1,5 @@
 /** The device and the name of the host0 that leads, where several machines can be host0. */
-import type { Mesh } from './mesh.ts';
+import type { Mesh } from './network/mesh.ts';
 
 /**
  * The macvlan on the bridge of a mesh that has host0's addresses. The bridge keeps those of its own node, so that nothing changes for
