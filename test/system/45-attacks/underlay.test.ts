@@ -22,7 +22,7 @@ import { forAllTests } from '../for-all-tests.ts';
 import { meshOn } from '../mesh-command.ts';
 import { PingSet } from '../ping-set.ts';
 import { allAnswer, reachable } from '../reach.ts';
-import { retainedKbOf } from '../retained-memory.ts';
+import { growLittle, retainedKbOf } from '../retained-memory.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
@@ -166,9 +166,7 @@ test('a member that makes up Ethernet addresses fills a bounded table, and no ag
     expect(entries).toBeGreaterThan(12_000);
     expect(entries).toBeLessThan(30_000);
   }
-  const grownKb = (await retainedKb()).map((kb, i) => kb - (retainedBefore[i] ?? 0));
-  console.log(`agents grew by ${grownKb.join(', ')} kB`);
-  expect(Math.max(...grownKb)).toBeLessThan(GROWTH_MAX_KB);
+  await growLittle('agents', retainedKb, retainedBefore, GROWTH_MAX_KB);
   await allAnswer(EXAMPLE_MESH, lab.hosts);
   expect(await leaves()).toEqual(leftBefore);
 
