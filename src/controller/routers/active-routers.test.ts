@@ -197,7 +197,8 @@ test('a network needs an active router for what exists once: on nodes of the rol
   const blue = storeNetwork('blue', 0x1001);
   const roles = { machines: [A, B], of: (machine: MachineWord) => (machine === A ? ['router'] : ['disks']) };
   const called = (name: string) => (name === 'node3' ? C : undefined);
-  const of = (...services: Parameters<typeof routedNetworks>[1]) => routedNetworks([blue], services, roles, called);
+  const of = (...services: Parameters<typeof routedNetworks>[1]) =>
+    routedNetworks(() => [blue], services, roles, called);
   expect(of()).toEqual([]);
   expect(of({ network: blue.number, service: { kind: 'ra' } })).toEqual([]);
   expect(of({ network: blue.number, service: { kind: 'nat44' } })).toMatchObject([{ name: 'blue', routers: [A] }]);
