@@ -208,7 +208,7 @@ test('a network needs an active router for what exists once: on nodes of the rol
   // One router has all that exists once: a node that serves a part of it cannot.
   const nat44 = { network: blue.number, service: { kind: 'nat44', nodes: ['node3', 'node1'] } } as const;
   const both = (name: string) => ({ node1: A, node3: C })[name];
-  expect(routedNetworks([blue], [nat44, { network: blue.number, service: named }], roles, both)).toMatchObject([
+  expect(routedNetworks(() => [blue], [nat44, { network: blue.number, service: named }], roles, both)).toMatchObject([
     { routers: [C] },
   ]);
 });

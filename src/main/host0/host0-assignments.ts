@@ -55,6 +55,7 @@ export interface Host0Assignments {
   readonly workloads: WorkloadOrders;
   /** The services of networks. */
   readonly services: ServiceOrders;
+  readonly serviceBook: ServiceBook;
   /** The IPv4 addresses of virtual machines. */
   readonly addressMaps: AddressMaps;
   /** Between which nodes multicast passes. */
@@ -148,6 +149,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     portBook: book,
     workloads: orders,
     services,
+    serviceBook,
     addressMaps,
     ownNode,
     roles,
