@@ -1,7 +1,8 @@
 /** host0 with a store in a real etcd of three members: what it has acknowledged stays, whichever member goes, and it goes on by itself. */
+import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
@@ -87,6 +88,30 @@ async function createDuring(prefix: string, fault: () => Promise<void> | void): 
   return made;
 }
 
+/** Runs the watch of the seed on a member. @returns what it has shown so far, as `put KEY` */
+function watchNetworks({ input: { netns = '', host, clientPort } }: EtcdMember): () => readonly string[] {
+  const words = [
+    'etcdctl',
+    '--endpoints',
+    `http://${host}:${clientPort}`,
+    'watch',
+    '-w=json',
+    '--prefix',
+    '/v1/network',
+  ];
+  const env = { ...process.env, ETCDCTL_API: '3' };
+  const child = spawn('nsenter', [`--net=${netns}`, ...words], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  onTestFinished(() => void child.kill());
+  return () =>
+    Array.from(text.matchAll(/\{(?:"type":(\d),)?"kv":\{"key":"([^"]+)"/g), ([, type, key = '']) => {
+      return `${type === '1' ? 'delete' : 'put'} ${Buffer.from(key, 'base64')}`;
+    });
+}
+
 /** What etcd itself has, by a member that has a leader. */
 function namesIn(member: EtcdMember): readonly string[] {
   const { stdout } = member.ctl('get', '--prefix', '/v1/networks/', '--print-value-only');
@@ -105,6 +130,7 @@ async function watchGoesOn(member: EtcdMember, number: string, name: string): Pr
 
 test('the line of the seed is listed as refused, and becomes a network with a sound document', async () => {
   const [member] = cluster.members as [EtcdMember];
+  const watch = watchNetworks(member);
   const list = async () => (await lab.exec(lab.host('host0'), ['mesh', 'network', 'list'])).stdout;
   expect(member.ctl('put', '/v1/network/200', '{ some_network }').stdout).toBe('OK\n');
   const refused = await until('the line is refused', FAIL_OVER_DEADLINE_MS, async () => {
@@ -118,6 +144,13 @@ test('the line of the seed is listed as refused, and becomes a network with a so
   expect(member.ctl('get', '/v1/networks/200', '--print-value-only').stdout).toContain('"number":"0x200"');
   member.ctl('del', '/v1/network/200');
   await until('it is deleted', FAIL_OVER_DEADLINE_MS, async () => !(await nameOf()).includes('some'));
+  // As the seed watches: the line that was put by hand, and the records that host0 has made and removed for it.
+  await until('etcdctl has shown all', FAIL_OVER_DEADLINE_MS, async () => {
+    const seen = watch();
+    return ['put /v1/network/200', 'put /v1/networks/200', 'delete /v1/network/200', 'delete /v1/networks/200'].every(
+      (one) => seen.includes(one),
+    );
+  });
 });
 
 test('the leader of etcd is killed: no acknowledged network is lost, and the watch goes on', async () => {
