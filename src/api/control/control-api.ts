@@ -14,9 +14,9 @@ import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Clock } from '../../model/clock.ts';
 import { type RouteHandlers, routeServer } from '../../protocol/calls/route-server.ts';
-import type { LeadershipView } from '../../protocol/documents/leadership.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
+import type { LeadershipView } from '../../protocol/documents/views.ts';
 import { CONTROL_TIMES, ControlSocket } from '../../protocol/http/control-socket.ts';
 import { http1Request, http1Response } from '../../protocol/http/exchange.ts';
 import { createServer } from '../../protocol/http/http.ts';
@@ -37,7 +37,7 @@ import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
-import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
+import { consoleHandlers, imageHandlers, screenHandlers } from './workload-tool-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -133,7 +133,10 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       await input.beforeStatus();
       return { ...controller.status(), leadership: input.leadership() };
     },
-    'GET /v1/leadership': () => ({ ...input.leadership(), segments: controller.host0State.segments }),
+    'GET /v1/leadership': () => {
+      const { segments, nics } = controller.host0State;
+      return { ...input.leadership(), segments, nics };
+    },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
@@ -144,6 +147,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
+    ...screenHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
     ...orderHandlers(input),
     ...roleHandlers(input),

@@ -9,7 +9,8 @@ import type { AddressPoolView, AllocationOrder, AllocationView } from '../../pro
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import type { Store } from '../../store/store.ts';
-import type { ChangeOptions, NetworkCatalogue } from '../catalogue/network-catalogue.ts';
+import type { ChangeOptions } from '../catalogue/catalogue-change.ts';
+import type { NetworkCatalogue } from '../catalogue/network-catalogue.ts';
 import { type BlockWish, wishesIn } from '../catalogue/subnet-blocks.ts';
 import type { AddressBook } from './address-book.ts';
 import { addressDrift } from './address-check.ts';

@@ -38,6 +38,8 @@ export interface Paths {
   readonly volumes: string;
   /** host0's control socket. */
   readonly controlSock: string;
+  /** Where a host0 that leads answers its own machine, where several machines can be host0. */
+  readonly host0Sockets: string;
   /** The agent's control socket. */
   readonly agentSock: string;
   readonly logs: string;
@@ -69,6 +71,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     images: join(root, 'var/lib/meshwork/disks/images'),
     volumes: join(root, 'var/lib/meshwork/disks/volumes'),
     controlSock: join(run, 'control.sock'),
+    host0Sockets: join(run, 'host0'),
     agentSock: join(run, 'agent.sock'),
     logs: join(root, 'var/log/meshwork'),
   };

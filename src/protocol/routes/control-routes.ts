@@ -20,6 +20,7 @@ import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
 import { CONSOLE_ROUTES } from './workload/console-routes.ts';
 import { IMAGE_ROUTES } from './workload/disk-image-routes.ts';
+import { SCREEN_ROUTES } from './workload/screen-routes.ts';
 import { WORKLOAD_ROUTES } from './workload/workload-routes.ts';
 
 /** The states of all networks of one machine. */
@@ -49,6 +50,7 @@ export const CONTROL_ROUTES = {
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,
+  ...SCREEN_ROUTES,
   ...IMAGE_ROUTES,
   ...BOOT_ROUTES,
   'GET /v1/assignment': {

@@ -16,6 +16,7 @@ import { noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { kernelPicture } from '../kernel-picture.ts';
+import { meshOn } from '../mesh-command.ts';
 import { PingSet } from '../ping-set.ts';
 import { allReachable } from '../reach.ts';
 import { growLittle, retainedKbOf } from '../retained-memory.ts';
@@ -49,7 +50,7 @@ beforeAll(async () => {
   [host0, node1, node2, node3] = [lab.host('host0'), lab.host('node1'), lab.host('node2'), lab.host('node3')];
   plugged = shared.use(Guest.behind(node1, 'plugged0', 'fd42:2345:1234:9abc:9::1'));
   direct = shared.use(Guest.behind(node2, 'direct0', 'fd42:2345:1234:9abc:9::2'));
-  await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', plugged.port]);
+  await meshOn(node1, 'port', 'plug', 'manage', plugged.port);
   await lab.exec(node2, ['ip', 'link', 'set', direct.port, 'master', 'br456']);
   await noDrift(lab.hosts);
   await allReachable(plugged.netns, [direct.address, node3.member.ipv6]);
@@ -72,7 +73,7 @@ function sending(guest: Guest, frames: readonly Buffer[]): Disposable {
 /** Everything that a guest may not change: members, FDB entries, rules, and which processes run. */
 async function picture(): Promise<readonly string[]> {
   const kernels = await Promise.all(lab.hosts.map((host) => kernelPicture(lab, host)));
-  const { stdout } = await lab.exec(host0, ['mesh', 'network', 'show', 'manage']);
+  const { stdout } = await meshOn(host0, 'network', 'show', 'manage');
   const processes = lab.hosts.map((host) => lab.process(host, 'agent')?.pid);
   return [...kernels, stdout, JSON.stringify(processes)];
 }
