@@ -62,7 +62,9 @@ export async function joinHost0s(paths: Paths, words: readonly string[], options
   } else if (key === undefined) await SealKey.make(paths.host0Key);
   const lines = [
     ...(isDeepStrictEqual(members, settings.store) ? [] : [['store', `"${storeWord(members)}"`] as const]),
-    ...(isDeepStrictEqual(host0s, settings.host0s) ? [] : [['host0s', host0s.map((one) => `"${one}"`).join(' ')] as const]),
+    ...(isDeepStrictEqual(host0s, settings.host0s)
+      ? []
+      : [['host0s', host0s.map((one) => `"${one}"`).join(' ')] as const]),
   ];
   if (lines.length > 0) await writeSettings(paths, lines);
   return { host0s, isFirst, key: (await keyAt(paths.host0Key)).id };
@@ -76,11 +78,15 @@ async function hasNoSecrets(store: EtcdStore, paths: Paths, key: SealKey | undef
       await new SealedFiles({ store, key, directory: join(paths.state, 'keys'), clock: systemClock }).check();
       return false;
     }
-    throw new MeshError('MESH_SEAL_REFUSED', 'the store has the secrets of an installation, and here is no key for them', {
-      operation: OPERATION,
-      object: paths.host0Key,
-      remedy: `Copy ${paths.host0Key} from a host0 that leads, and name the copy with --key.`,
-    });
+    throw new MeshError(
+      'MESH_SEAL_REFUSED',
+      'the store has the secrets of an installation, and here is no key for them',
+      {
+        operation: OPERATION,
+        object: paths.host0Key,
+        remedy: `Copy ${paths.host0Key} from a host0 that leads, and name the copy with --key.`,
+      },
+    );
   }
   if ((await store.get('/v1/key-check')) !== undefined && !existsSync(join(paths.state, 'keys/installation'))) {
     throw new MeshError('MESH_SEAL_REFUSED', 'a host0 works with this store, and has not put its secrets there', {
@@ -114,7 +120,8 @@ function addressOf(word: string): Ipv4 {
 function mustBeOne(host0s: readonly Ipv4[]): void {
   const own = Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []);
   if (host0s.length > 1 && host0s.some((address) => own.includes(address))) return;
-  const text = host0s.length > 1 ? 'none of the addresses is one of this machine' : 'several host0s have several addresses';
+  const text =
+    host0s.length > 1 ? 'none of the addresses is one of this machine' : 'several host0s have several addresses';
   throw new MeshError('MESH_USAGE', text, {
     operation: OPERATION,
     rule: 'All machines that can be host0 are named, this one too, by their addresses on the underlay.',
@@ -123,7 +130,10 @@ function mustBeOne(host0s: readonly Ipv4[]): void {
 }
 
 /** Writes lines into host0.conf, in place of those with the same keys. */
-async function writeSettings({ host0Conf }: Paths, lines: readonly (readonly [key: string, value: string])[]): Promise<void> {
+async function writeSettings(
+  { host0Conf }: Paths,
+  lines: readonly (readonly [key: string, value: string])[],
+): Promise<void> {
   const [first = ''] = host0Conf;
   const file = host0Conf.find((path) => existsSync(path)) ?? first;
   let text = existsSync(file) ? readFileSync(file, 'utf8').replace(/\n*$/, '\n').replace(/^\n/, '') : '';
