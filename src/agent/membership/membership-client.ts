@@ -56,6 +56,8 @@ export interface MembershipClientInput extends Pick<MemberStreamInput, 'channel'
   readonly onChange: () => void;
   /** Called when host0 has made this node a member, for the first time or again. */
   readonly onJoined?: () => void;
+  /** Called each time that host0 does not answer. */
+  readonly onLost?: () => void;
   /**
    * Called when the channel keeps the membership, and when it does not any more although it stands. `lost`: host0 does not answer in
    * the mesh in which the node watches its path.
@@ -278,18 +280,15 @@ export class MembershipClient {
   /** host0 does not answer. Its neighbour entry is deleted, so that the next try sends a neighbour solicitation. */
   #lost(error: MeshError, pauseMs?: number): void {
     const news = this.#answers || this.#error === undefined;
-    this.#journal(
-      this.#answers ? 'warning' : 'debug',
-      this.#answers ? 'host0 lost' : 'host0 sought',
-      error.message,
-      error,
-    );
+    const [level, kind] = this.#answers ? (['warning', 'host0 lost'] as const) : (['debug', 'host0 sought'] as const);
+    this.#journal(level, kind, error.message, error);
     this.#answers = false;
     this.#error = error;
     this.#closeStream(this.#watchesPath ? 'lost' : 'ended');
     this.#pings.stop();
     const delayMs = pauseMs ?? this.#retryMs;
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
+    this.#input.onLost?.();
     // A kernel that cannot be asked now keeps the entry, and host0 may answer all the same.
     void this.#input
       .forgetHost0()

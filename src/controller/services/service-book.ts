@@ -101,13 +101,23 @@ export class ServiceBook implements GivenServices, HealthSource {
     return this.#table.put(record);
   }
 
+  /** Writes a service as `put` does, and also over a document that cannot be read. @throws MESH_STORE_* */
+  replace(record: ServiceRecord): Promise<void> {
+    return this.#table.replace(record);
+  }
+
   /** Removes the record of a service. @throws MESH_STORE_* */
   forget({ network, service }: ServiceRecord): Promise<void> {
     return this.#table.remove(serviceRecordName(network, service.kind));
   }
 
+  has({ number }: Pick<Network, 'number'>): boolean {
+    return this.#table.records.some(({ network }) => network === number);
+  }
+
   servedBy(node: SpannedNode): readonly NetworkId[] {
     const served = new Set(this.records.filter((record) => serves(record, node)).map(({ network }) => network));
+    if (served.size === 0) return [];
     return this.#input.networks().flatMap(({ id, number }) => (served.has(number) ? [id] : []));
   }
 

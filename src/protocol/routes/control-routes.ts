@@ -7,6 +7,7 @@ import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { IPAM_ROUTES } from './ipam/ipam-routes.ts';
+import { LEADERSHIP_ROUTES } from './leadership-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
 import { SERVICE_ROUTES } from './network/service-routes.ts';
@@ -36,6 +37,7 @@ export const CONTROL_ROUTES = {
     summary: 'Lists the meshes of the network files, with their members.',
     answer: list(NetworkViewShape, NETWORKS_MAX),
   },
+  ...LEADERSHIP_ROUTES,
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
   ...SERVICE_ROUTES,
