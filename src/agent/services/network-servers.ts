@@ -24,7 +24,8 @@ import type { NodeService } from '../desired/parts/service.ts';
 import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
-import { nat64Server, spaceExtras } from './nat64-server.ts';
+import { nat64Server } from './nat64-server.ts';
+import { spaceExtras } from './space-extras.ts';
 
 /** What servers need of their node. */
 export interface NetworkServersInput {
@@ -42,6 +43,8 @@ export interface NetworkServersInput {
   readonly openEar: OpenEar;
   /** Why the space of this name has no way out. */
   readonly outerFaultOf: (space: string) => MeshError | undefined;
+  /** Whether the node has this space as it is planned. */
+  readonly isInPlace: (space: ServiceSpace) => boolean;
 }
 
 /** The agent, as far as it tells of bridges. */
@@ -130,11 +133,12 @@ export class NetworkServers {
     const served = this.#served.get(network.id);
     if (served?.services.has(service) !== true) return pending('the server has not been planned yet');
     const plan = served.services.get(service);
+    const { launcher, outerFaultOf, machine } = this.#input;
     // Another router has what exists once.
-    if (plan === undefined) return { state: 'ready' };
-    const { launcher, outerFaultOf } = this.#input;
+    if (service.kind !== 'ra' && service.active !== machine) return { state: 'ready' };
     const fault = service.kind === 'ra' ? undefined : outerFaultOf(served.space.name);
     if (fault !== undefined) return refusedState(fault);
+    if (plan === undefined) return this.#stateOfSpace(served.space);
     const { name } = plan.process;
     const error = launcher.errorOf(name);
     if (error !== undefined) return refusedState(error);
@@ -146,6 +150,11 @@ export class NetworkServers {
     if (!isSameAdvertisement(heard, service.advertisement))
       return pending('the last router advertisement of this node was not of this revision');
     return { state: 'ready' };
+  }
+
+  /** A service without a server is what its space has. */
+  #stateOfSpace(space: ServiceSpace): StateNow {
+    return this.#input.isInPlace(space) ? { state: 'ready' } : pending('the way outside has not been made yet');
   }
 
   close(): void {
@@ -184,6 +193,7 @@ export class NetworkServers {
     const name = nameOf(network, service);
     const configFile = join(files, `${name}.conf`);
     const needs = [spaceKey(space.name)];
+    if (service.kind === 'nat44' || service.kind === 'route') return undefined;
     if (service.kind !== 'ra')
       return nat64Server(network, service, machine, {
         ...{ name, netns: space.path, configFile, needs },
@@ -200,8 +210,11 @@ export class NetworkServers {
   }
 }
 
+/** The programs by the kinds of services. The kernel alone does the work of `nat44` and `route`. */
+const SERVERS = { ra: 'radvd', nat44: 'nat44', route: 'route', nat64: 'tayga', dns64: 'unbound' } as const;
+
 function nameOf({ number }: Network, { kind }: KnownService): string {
-  return `${{ ra: 'radvd', nat64: 'tayga', dns64: 'unbound' }[kind]}-${hexNumber(number)}`;
+  return `${SERVERS[kind]}-${hexNumber(number)}`;
 }
 
 function spaceOf(

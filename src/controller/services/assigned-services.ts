@@ -3,8 +3,12 @@ import { createHash } from 'node:crypto';
 import { ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import { gatewaysOf, ipv4SubnetsOf } from '../../model/network/services/gateway.ts';
+import type { Nat44Service } from '../../model/network/services/nat44.ts';
 import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
+import { type RouteService, routedSubnets } from '../../model/network/services/route.ts';
 import type { AdvertisedPrefix, AssignedRa } from '../../protocol/documents/service/assigned-ra.ts';
+import type { AssignedNat44, AssignedRoute } from '../../protocol/documents/service/assigned-routing.ts';
 import type { KnownService } from '../../protocol/documents/service/assigned-service.ts';
 import type { ServiceRecord } from './service-record.ts';
 
@@ -34,6 +38,8 @@ export function assignedService(
   if (service.kind === 'ra') return assignedRa(network, service, record);
   const guests = prefixesOf(network);
   const router = active === undefined || removing === true ? {} : { active };
+  if (service.kind === 'nat44') return assignedNat44(network, service, router);
+  if (service.kind === 'route') return assignedRoute(network, service, router);
   if (service.kind === 'nat64') {
     const { prefix, device, address, length, gateway, block } = service;
     const maps = service.maps.map(({ ipv4, ipv6 }) => ({ ipv4, ipv6 }));
@@ -64,6 +70,24 @@ function assignedRa(network: Network, service: RaService, { announced = [], remo
     searchDomains,
   };
   return { kind: 'ra', id: idOf(network, 'ra', advertisement), advertisement };
+}
+
+/** Who has what exists once. */
+type Router = Pick<AssignedNat44, 'active'>;
+
+function assignedNat44(network: Network, service: Nat44Service, router: Router): AssignedNat44 {
+  const { kind: _, nodes: __, ...outside } = service;
+  const guests = ipv4SubnetsOf(network).map(({ cidr }) => cidr);
+  const content = { ...router, guests, gateways: gatewaysOf(network), ...outside };
+  return { kind: 'nat44', id: idOf(network, 'nat44', content), ...content };
+}
+
+function assignedRoute(network: Network, service: RouteService, router: Router): AssignedRoute {
+  const { device, uplinks } = service;
+  const guests = routedSubnets(network, service);
+  const hasIpv4 = guests.some((cidr) => !cidr.includes(':'));
+  const content = { ...router, guests, gateways: hasIpv4 ? gatewaysOf(network) : [], device, uplinks };
+  return { kind: 'route', id: idOf(network, 'route', content), ...content };
 }
 
 /** A state of a node names this, so that the state is about exactly this content. */

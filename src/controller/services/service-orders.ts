@@ -5,7 +5,6 @@
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import type { Dns64Service } from '../../model/network/services/dns64.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
@@ -18,6 +17,7 @@ import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import { mustLeaveAddresses } from './outer-addresses.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
+import { mustBeServable, mustGoWith, mustNotLeadFrom } from './service-rules.ts';
 
 /** What the commands work on. */
 export interface ServiceOrdersInput {
@@ -90,35 +90,38 @@ export class ServiceOrders {
     return this.#turns.take('maps', async () => {
       const { catalogue, services } = this.#input;
       const { network } = catalogue.find(wanted);
-      mustFit(network);
+      mustBeServable(network);
       const before = services.find(network, given.kind);
-      mustHaveAddresses(network, given);
-      if (given.kind === 'dns64') mustLeadOut(network, given, services.find(network, 'nat64'));
+      mustGoWith(network, given, services.of(network));
       const service = withMapsOf(before, given);
-      if (service.kind === 'nat64')
-        mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
+      mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
       const announced = union(before?.announced, prefixesOf(network));
       const record: ServiceRecord = { format: 1, network: network.number, service, announced };
-      await services.put(record);
+      await services.replace(record);
       return this.#view(network, record);
     });
   }
 
   /**
    * Takes a service from a network. The answer comes at once; the service is in the list until its nodes have said goodbye.
-   * @throws MESH_NET_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_STORE_CONFLICT
+   * @throws MESH_NET_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_NET_NOT_SUPPORTED, MESH_STORE_CONFLICT
    */
-  async remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
-    const { network } = this.#input.catalogue.find(wanted);
-    const before = this.#input.services.find(network, kind);
-    if (before === undefined) throw noService(network, kind);
-    const record: ServiceRecord = { ...before, removing: true };
-    await this.#input.services.put(record);
-    return this.#view(network, record);
+  remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
+    return this.#turns.take('maps', () => this.#remove(wanted, kind));
   }
 
   close(): void {
     for (const end of this.#ends) end();
+  }
+
+  async #remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
+    const { network } = this.#input.catalogue.find(wanted);
+    const before = this.#input.services.find(network, kind);
+    if (before === undefined) throw noService(network, kind);
+    mustNotLeadFrom(network, kind, this.#input.services.of(network));
+    const record: ServiceRecord = { ...before, removing: true };
+    await this.#input.services.put(record);
+    return this.#view(network, record);
   }
 
   #view(network: Network, record: ServiceRecord): ServiceView {
@@ -223,56 +226,6 @@ function availability(nodes: readonly ServiceNodeView[]): Pick<ServiceView, 'sta
   const [oldest] = waiting.sort((a, b) => b.ageSec - a.ageSec);
   if (oldest === undefined) return { state: 'ready' };
   return { state: 'pending', why: `${oldest.node}: ${oldest.why}`, ageSec: oldest.ageSec };
-}
-
-/** @throws MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED */
-function mustFit({ name, source, bridge, hostAddress }: Network): void {
-  if (source === 'file')
-    throw new MeshError('MESH_NET_SOURCE', `network ${name} is defined by its network file`, {
-      object: name,
-      rule: 'host0 gives services to the networks that it keeps.',
-      remedy: 'Make a network of the store: `mesh network create NAME`',
-    });
-  if (bridge !== undefined && hostAddress.kind === 'none') return;
-  const [what, remedy] =
-    bridge === undefined
-      ? ['has no bridge of Meshwork', 'Make a network of the type vxlan or bridge']
-      : [`has host addresses of the kind ${hostAddress.kind}`, 'Choose the hostAddress none'];
-  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} ${what}: this version does not serve it`, {
-    object: name,
-    rule: 'A network is served from a namespace of its own, behind its bridge.',
-    remedy,
-  });
-}
-
-/** NAT64 leads to the addresses that guests give themselves. @throws MESH_NET_NOT_SUPPORTED */
-function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
-  if (kind === 'ra' || prefixesOf(network).length > 0) return;
-  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${network.name} has no /64: its guests have no addresses`, {
-    object: network.name,
-    rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',
-    remedy: 'Give the network a /64 in its subnets, and the service ra.',
-  });
-}
-
-/**
- * The addresses that DNS64 tells guests lead to the NAT64 of their network, and nowhere else.
- * @throws MESH_NET_NOT_SUPPORTED, MESH_USAGE
- */
-function mustLeadOut({ name }: Network, { prefix }: Dns64Service, record: ServiceRecord | undefined): void {
-  const rule = 'DNS64 tells guests addresses in the /96 of the NAT64 of their network.';
-  if (record?.service.kind !== 'nat64' || record.removing === true)
-    throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} has no NAT64: DNS64 would lead nowhere`, {
-      object: name,
-      rule,
-      remedy: `Give it first: \`mesh network service set ${name} nat64 …\`.`,
-    });
-  if (record.service.prefix === prefix) return;
-  throw new MeshError('MESH_USAGE', `${prefix} is not the prefix of the NAT64 of ${name}`, {
-    object: prefix,
-    rule,
-    remedy: `Use --prefix ${record.service.prefix}.`,
-  });
 }
 
 /** The addresses of virtual machines are changed by their own commands. */

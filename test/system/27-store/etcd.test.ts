@@ -1,14 +1,24 @@
 /** host0 with a store in a real etcd of three members: what it has acknowledged stays, whichever member goes, and it goes on by itself. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
-import { type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
+import type { CommandOutcome } from '../../../src/lab/hosts/host-shell.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
+import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import type { LeadershipView } from '../../../src/protocol/documents/views.ts';
+import { SealKey } from '../../../src/store/shared/seal-key.ts';
+import { meshCommands, missingLine, shownCommands } from '../../cli/console-block.ts';
 import { EtcdCluster, type EtcdMember } from '../../kit/etcd.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
+import { PingSet } from '../ping-set.ts';
+import { pageOf } from '../typist.ts';
 import { until } from '../until.ts';
 
 /** Five times the five seconds after which all pairs reach each other again. */
@@ -18,19 +28,22 @@ const FAIL_OVER_DEADLINE_MS = 25_000;
 /** Enough that some are under way when the member goes. */
 const NETWORKS = 24;
 
+/** The underlay addresses of host0 and node1. */
+const HOST0S = ['10.11.0.1', '10.11.0.2'];
+
 const shared = forAllTests();
 let lab: Lab;
 let cluster: EtcdCluster;
 let host0: ControlClient<'host0'>;
 let wire: string;
 
-/** Three members and host0, each in a namespace of its own, on one wire. */
-async function membersFor(host0Netns: string): Promise<EtcdCluster> {
+/** Three members and what can be host0, each in a namespace of its own, on one wire. */
+async function membersFor(...host0s: readonly string[]): Promise<EtcdCluster> {
   const [switchNetns, ...members] = Array.from({ length: 4 }, () => shared.use(temporaryOne()).path);
   wire = switchNetns ?? '';
   ip(wire, 'link add br0 type bridge', 'link set br0 up');
-  for (const [index, netns] of [...members, host0Netns].entries()) {
-    const device = netns === host0Netns ? 'store0' : 'eth0';
+  for (const [index, netns] of [...members, ...host0s].entries()) {
+    const device = host0s.includes(netns) ? 'store0' : 'eth0';
     ip(wire, `link add p${index} type veth peer name ${device} netns ${netns}`, `link set p${index} master br0 up`);
     ip(netns, 'link set lo up', `address add 10.98.0.${index + 1}/24 dev ${device}`, `link set ${device} up`);
   }
@@ -47,9 +60,9 @@ function temporaryOne() {
 }
 
 beforeAll(async () => {
-  lab = shared.use(await Lab.build({ name: `etcd-${process.pid}`, nodes: 1, segments: 1 }));
+  lab = shared.use(await Lab.build({ name: `etcd-${process.pid}`, nodes: 3, segments: 1 }));
   const { netns, root } = lab.host('host0');
-  cluster = await membersFor(netnsPath(netns));
+  cluster = await membersFor(netnsPath(netns), netnsPath(lab.host('node1').netns));
   shared.defer(() => cluster.close());
   const { host0: tree } = pathsBelow(root);
   const endpoints = cluster.place.endpoints.map(({ host, port }) => `${host}:${port}`).join();
@@ -105,7 +118,7 @@ async function watchGoesOn(member: EtcdMember, number: string, name: string): Pr
 
 test('the line of the seed is listed as refused, and becomes a network with a sound document', async () => {
   const [member] = cluster.members as [EtcdMember];
-  const list = async () => (await lab.exec(lab.host('host0'), ['mesh', 'network', 'list'])).stdout;
+  const list = async () => (await meshOn(lab.host('host0'), 'network', 'list')).stdout;
   expect(member.ctl('put', '/v1/network/200', '{ some_network }').stdout).toBe('OK\n');
   const refused = await until('the line is refused', FAIL_OVER_DEADLINE_MS, async () => {
     const text = await list();
@@ -153,4 +166,123 @@ test('host0 is killed and starts again with what etcd has', async () => {
   await until('all networks are there', FAIL_OVER_DEADLINE_MS, async () =>
     isDeepStrictEqual(await nameOf().catch(() => []), before),
   );
+});
+
+/** Five times the lease of 4 s and the second that a host0 needs to begin. */
+const LEAD_DEADLINE_MS = 30_000;
+const DAEMONS = ['host0', 'agent'] as const;
+const PAGE = shownCommands(pageOf('docs/standby.md'));
+
+const mesh = (host: string, ...words: readonly string[]) => lab.exec(lab.host(host), ['mesh', ...words]);
+const clientOn = (host: string): ControlClient<'host0'> => host0Client(pathsBelow(lab.host(host).root));
+const leadershipOn = (host: string): Promise<LeadershipView | undefined> =>
+  clientOn(host)
+    .ask('GET /v1/leadership')
+    .catch(() => undefined);
+const leaderHeardBy = async (host: string): Promise<string | undefined> => {
+  const paths = pathsBelow(lab.host(host).root);
+  const [view] = await agentClient(paths).ask('GET /v1/networks');
+  return view?.host0Answers === true ? view.members[0]?.name : undefined;
+};
+
+/** A command of the page, typed on a host. @param key the path of the copied key file, in place of the one on the page */
+async function typePage(host: string, at: number, key = ''): Promise<CommandOutcome> {
+  const [words = []] = meshCommands(PAGE[at]?.text ?? '');
+  return mesh(host, ...words.map((word) => (word === '/root/host0.key' ? key : word)));
+}
+
+async function startAnew(host: LabHost): Promise<void> {
+  for (const program of DAEMONS.toReversed()) await lab.stop(host, program);
+  for (const program of DAEMONS) lab.start(host, program);
+}
+
+test('two host0s: the second follows the first when that is killed, and nothing is lost', async () => {
+  const [first, second, ...nodes] = ['host0', 'node1', 'node2', 'node3'].map((name) => lab.host(name));
+  if (first === undefined || second === undefined) throw new RangeError('the lab has four hosts');
+  const [firstPaths, paths] = [pathsBelow(first.root), pathsBelow(second.root)];
+  expect((await typePage('host0', 0)).stdout).toContain('the first of several');
+  await startAnew(first);
+  for (const node of nodes) {
+    await lab.stop(node, 'agent');
+    lab.start({ ...node, host0: HOST0S.join() as Ipv4 }, 'agent');
+  }
+  await until('the first leads', LEAD_DEADLINE_MS, async () => (await leadershipOn('host0'))?.state === 'leads');
+  const secret = readFileSync(join(firstPaths.state, 'keys/installation'), 'utf8');
+  const readable = (text: string) => text.includes((/"secret": *"(\w+)"/.exec(secret) ?? ['', 'no secret'])[1] ?? '');
+  const [member] = cluster.members as [EtcdMember];
+  const sealed = await until('the secrets are in the store', LEAD_DEADLINE_MS, async () => {
+    const { stdout } = member.ctl('get', '--prefix', '/v1/');
+    return stdout.includes('/v1/sealed/installation') && stdout;
+  });
+  expect([readable(secret), readable(sealed)]).toEqual([true, false]);
+
+  // The second: a copy of the tree, and first another key.
+  cpSync(firstPaths.host0, paths.host0, { recursive: true });
+  const [right, wrong] = [join(second.root, 'right.key'), join(second.root, 'wrong.key')];
+  cpSync(firstPaths.host0Key, right);
+  await SealKey.make(wrong);
+  const refused = await typePage('node1', 1, wrong);
+  expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('MESH_SEAL_REFUSED') });
+  expect(existsSync(paths.host0Key)).toBe(false);
+  expect((await typePage('node1', 1, right)).stdout).toContain('it waits');
+  await startAnew(second);
+  await until('the second waits', LEAD_DEADLINE_MS, async () => {
+    const { code, stdout } = await typePage('node1', 2);
+    return code === 0 && missingLine(stdout, PAGE[2]?.answer ?? ['']) === undefined;
+  });
+  const change = await mesh('node1', 'network', 'create', 'nowhere');
+  expect(change.stderr).toMatch(/host0 leads \[MESH_HOST0_STANDBY\]/);
+
+  // Another tree must not lead, and says so.
+  writeFileSync(join(paths.host0Networks, 'other.conf'), '# another tree\n');
+  await until('the other tree is told', LEAD_DEADLINE_MS, async () =>
+    (await mesh('node1', 'status')).stdout.includes('this host0 must not lead: its tree'),
+  );
+  rmSync(join(paths.host0Networks, 'other.conf'));
+  await until('the tree is the same again', LEAD_DEADLINE_MS, async () => {
+    const view = await leadershipOn('node1');
+    return view !== undefined && view.why === undefined;
+  });
+  await until('nodes and both host0s reach each other', LEAD_DEADLINE_MS, async () => {
+    const names = await Promise.all(nodes.map(({ name }) => leaderHeardBy(name).catch(() => undefined)));
+    return names.every((name) => name === 'host0-host0');
+  });
+
+  await clientOn('host0').ask('POST /v1/catalogue', { body: { name: 'before' } });
+  const [one, other] = nodes as [LabHost, LabHost];
+  using pings = await PingSet.start([one, other], [other, one], [one, second]);
+  const killedMs = performance.now();
+  await lab.stop(first, 'host0');
+  await until('the second leads', LEAD_DEADLINE_MS, async () => (await leadershipOn('node1'))?.state === 'leads');
+  const leadsMs = performance.now() - killedMs;
+  await until(
+    'a node hears the second',
+    LEAD_DEADLINE_MS,
+    async () => (await leaderHeardBy('node2')) === 'host0-node1',
+  );
+  console.log(
+    `the second leads after ${Math.round(leadsMs)} ms, node2 hears it after ${Math.round(performance.now() - killedMs)} ms`,
+  );
+  await until('the network from before is there', LEAD_DEADLINE_MS, async () => {
+    const views = await clientOn('node1').ask('GET /v1/catalogue');
+    return views.some(({ network }) => network.name === 'before') && views;
+  });
+  await clientOn('node1').ask('POST /v1/catalogue', { body: { name: 'after' } });
+  const views = await clientOn('node1').ask('GET /v1/catalogue');
+  const numbers = views.map(({ network }) => network.number);
+  expect(new Set(numbers).size).toBe(numbers.length);
+  expect(await pings.lost()).toEqual({});
+
+  lab.start(first, 'host0');
+  await until('the first waits', LEAD_DEADLINE_MS, async () => {
+    const view = await leadershipOn('host0');
+    return view?.state === 'waits' && view.leader === 'node1';
+  });
+  for (const host of ['host0', 'node1', 'node2', 'node3']) {
+    await until(`${host} says who leads`, LEAD_DEADLINE_MS, async () =>
+      /^leader +node1(?:$|;)/m.test((await mesh(host, 'status')).stdout),
+    );
+  }
+  expect(inside(netnsPath(first.netns), 'ip', '-br', 'link')).not.toContain('host0-456');
+  expect(inside(netnsPath(second.netns), 'ip', '-br', 'link')).toContain('host0-456');
 });

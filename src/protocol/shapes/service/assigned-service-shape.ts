@@ -3,10 +3,9 @@ import { Ipv6CidrShape, Ipv6Shape } from '../../../model/address/address-shapes.
 import { NameShape, NETWORK_LIST_MAX } from '../../../model/network/words.ts';
 import type { AssignedService, KnownService, OtherService } from '../../documents/service/assigned-service.ts';
 import * as form from '../form.ts';
-import { AssignedDns64Shape, AssignedNat64Shape } from './assigned-nat64-shape.ts';
+import { AssignedDns64Shape, AssignedNat64Shape, IdShape as ServiceIdShape } from './assigned-nat64-shape.ts';
+import { AssignedNat44Shape, AssignedRouteShape } from './assigned-routing-shape.ts';
 
-/** The identifier of a service: that of its network, the kind, and a digest of the content. */
-const ServiceIdShape = form.string({ max: 64 });
 const KindShape = form.string({ max: 64 });
 const SecondsShape = form.int(0, 0xffffffff);
 
@@ -27,7 +26,13 @@ const RaShape = form.object({
 });
 
 /** The services that this version knows. */
-const KnownShape: form.Shape<KnownService> = form.variants('kind', [RaShape, AssignedNat64Shape, AssignedDns64Shape]);
+const KnownShape: form.Shape<KnownService> = form.variants('kind', [
+  RaShape,
+  AssignedNat44Shape,
+  AssignedRouteShape,
+  AssignedNat64Shape,
+  AssignedDns64Shape,
+]);
 
 /** A node keeps a service that it cannot read in this form. A later version on the node may know the kind. */
 const KeptShape = form.object({
