@@ -14,7 +14,7 @@ import { Journal } from '../../src/protocol/journal/journal.ts';
 import { nodeDocument } from './desired-input.ts';
 
 /** A pass takes some milliseconds; the machine of the tests may be busy with others. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 /** A node at `eth0` of its namespace. */
 export class PlannedNode implements AsyncDisposable {
