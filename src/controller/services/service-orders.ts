@@ -17,7 +17,7 @@ import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import { mustLeaveAddresses } from './outer-addresses.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
-import { mustGoWith, mustNotLeadFrom, mustTakeServices } from './service-rules.ts';
+import { mustBeServable, mustGoWith, mustNotLeadFrom } from './service-rules.ts';
 
 /** What the commands work on. */
 export interface ServiceOrdersInput {
@@ -90,7 +90,7 @@ export class ServiceOrders {
     return this.#turns.take('maps', async () => {
       const { catalogue, services } = this.#input;
       const { network } = catalogue.find(wanted);
-      mustTakeServices(network);
+      mustBeServable(network);
       const before = services.find(network, given.kind);
       mustGoWith(network, given, services.of(network));
       const service = withMapsOf(before, given);
