@@ -132,10 +132,10 @@ test('unbound has no capability', async () => {
   expect(rightsOf(child)).toMatchObject({ users: four(NOBODY.uid), effective: 0n, permitted: 0n });
 });
 
-test('without the user, or a way to its directory, servers stay root, and the journal says why', () => {
+test('without the user, servers stay root; without a way to its directory radvd does, and the journal says why', () => {
   const failures: string[] = [];
   expect(systemUser(['no-such-user'])).toBeUndefined();
   mkdirSync(join(directory, 'closed'), { mode: 0o700 });
-  expect(serverUser(join(directory, 'closed/own'), journalOf(failures), NOBODY)).toBeUndefined();
-  expect(failures).toEqual([`servers of networks run as root: other users do not pass ${join(directory, 'closed')}`]);
+  expect(serverUser(join(directory, 'closed/own'), journalOf(failures), NOBODY)).toMatchObject({ canBound: false });
+  expect(failures).toEqual([`radvd runs as root: other users do not pass ${join(directory, 'closed')}`]);
 });

@@ -20,16 +20,15 @@ const DIRECTORY_MODE = 0o700;
 
 /**
  * Finds the user, and gives it its directory.
- * @returns undefined where servers have to stay root: no such user, or this process may not give directories away
+ * @returns undefined where the system has no such user: servers stay root then
  */
 export function serverUser(
   directory: string,
   journal: Pick<Journal, 'failure'>,
   user: SystemUser | undefined = systemUser(USERS),
 ): ServerUser | undefined {
+  if (user === undefined) return undefined;
   try {
-    if (user === undefined)
-      throw new MeshError('MESH_INTERNAL', `the system has none of the users ${USERS.join(', ')}`);
     mustBeReachable(dirname(directory));
     mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
     // A root with few capabilities cannot change what is another user's already.
@@ -39,8 +38,9 @@ export function serverUser(
     }
     return { ...user, directory, canBound: canBound() };
   } catch (thrown) {
-    journal.failure('servers of networks run as root', thrown);
-    return undefined;
+    // Without the directory, a server that writes there from its start has to stay root.
+    journal.failure('radvd runs as root', thrown);
+    return { ...user, directory, canBound: false };
   }
 }
 

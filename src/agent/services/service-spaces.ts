@@ -242,12 +242,12 @@ export class ServiceSpaces {
   #makeDirectory(directory: string): void {
     const { owner } = this.#input;
     mkdirSync(directory, { recursive: true });
-    if (owner !== undefined) lchownSync(directory, owner.uid, owner.gid);
+    if (owner !== undefined) handOver(directory, owner);
   }
 
   /** A root with few capabilities removes nothing from a directory of another user. */
   #removeDirectory(directory: string): void {
-    if (this.#input.owner !== undefined && existsSync(directory)) lchownSync(directory, 0, 0);
+    if (this.#input.owner !== undefined && existsSync(directory)) handOver(directory, { uid: 0, gid: 0 });
     rmSync(directory, { recursive: true, force: true });
   }
 
@@ -309,6 +309,15 @@ export class ServiceSpaces {
     inNetns(path, () => {
       for (const [setting, value] of KEPT_SETTINGS) if (readSysctl(setting) !== value) writeSysctl(setting, value);
     });
+  }
+}
+
+/** Where this process may not give a directory away, tayga keeps its maps in memory alone. */
+function handOver(directory: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  try {
+    lchownSync(directory, uid, gid);
+  } catch {
+    // The directory is as it was.
   }
 }
 
