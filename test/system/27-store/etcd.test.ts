@@ -2,7 +2,7 @@
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { CommandOutcome } from '../../../src/lab/hosts/host-shell.ts';
@@ -118,6 +118,8 @@ async function watchGoesOn(member: EtcdMember, number: string, name: string): Pr
 
 test('the line of the seed is listed as refused, and becomes a network with a sound document', async () => {
   const [member] = cluster.members as [EtcdMember];
+  const watch = member.watch('/v1/network');
+  onTestFinished(() => watch.close());
   const list = async () => (await meshOn(lab.host('host0'), 'network', 'list')).stdout;
   expect(member.ctl('put', '/v1/network/200', '{ some_network }').stdout).toBe('OK\n');
   const refused = await until('the line is refused', FAIL_OVER_DEADLINE_MS, async () => {
@@ -131,6 +133,13 @@ test('the line of the seed is listed as refused, and becomes a network with a so
   expect(member.ctl('get', '/v1/networks/200', '--print-value-only').stdout).toContain('"number":"0x200"');
   member.ctl('del', '/v1/network/200');
   await until('it is deleted', FAIL_OVER_DEADLINE_MS, async () => !(await nameOf()).includes('some'));
+  // As the seed watches: the line that was put by hand, and the records that host0 has made and removed for it.
+  await until('etcdctl has shown all', FAIL_OVER_DEADLINE_MS, async () => {
+    const seen = watch.seen();
+    return ['put /v1/network/200', 'put /v1/networks/200', 'delete /v1/network/200', 'delete /v1/networks/200'].every(
+      (one) => seen.includes(one),
+    );
+  });
 });
 
 test('the leader of etcd is killed: no acknowledged network is lost, and the watch goes on', async () => {
