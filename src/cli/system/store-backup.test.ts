@@ -56,6 +56,8 @@ test('what a file has is carried into an etcd and back, each time with a new epo
 
   await run('backup', file);
   await expect(run('restore', file, '--store', 'sqlite')).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
+  // A refusal leaves the choice as it was.
+  expect(readFileSync(conf, 'utf8')).toContain(`store="${storeWords()}"`);
   const back = JSON.parse((await run('restore', file, '--store', 'sqlite', '--force')).stdout);
   expect(readFileSync(conf, 'utf8')).toBe('boot="off"\n# the last line\nstore="sqlite"\n');
   const store = await SqliteStore.open(path);

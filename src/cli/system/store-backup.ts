@@ -19,7 +19,7 @@ import type { Store } from '../../store/store.ts';
 import { readBackup, restoreBackup, type StoreBackup, takeBackup } from '../../store/store-backup.ts';
 import type { Context } from '../context.ts';
 import { withProgress } from '../print/progress.ts';
-import { chooseStore } from './store-choice.ts';
+import { storeChoice } from './store-choice.ts';
 
 const ROOT_RULE = 'The store has all that host0 knows of its machines.';
 /** Keys of machines are not in the file, but who they are is. */
@@ -62,14 +62,16 @@ export async function restore(
     throw unreadable(file, cause);
   });
   const document = readBackup(file, text);
-  if (word !== undefined) await chooseStore(context, word);
+  const choice = word === undefined ? undefined : await storeChoice(context, word);
   const { paths } = context;
-  const members = await chosenStore(paths);
+  const members = choice?.members ?? (await chosenStore(paths));
   const work = async (): Promise<string> => {
     await withStore(paths, members, (store) => mustBeEmpty(store, members, force));
     return members.length === 0 ? await fillSqlite(paths, document) : await fillEtcd(paths, members, document);
   };
   const epoch = await withProgress(context.stderr, 'Filling the store', work());
+  // host0 keeps its store until the other one has all.
+  await choice?.keep();
   const count = document.entries.length;
   context.answer(
     { store: storeWord(members), entries: count, epoch },

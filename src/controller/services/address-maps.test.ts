@@ -1,5 +1,5 @@
 /** IPv4 addresses of virtual machines: given, refused and taken back. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
 import { eui64Address } from '../../model/address/eui64.ts';
@@ -77,10 +77,13 @@ function host0() {
     const [before] = ports.splice(at, 1);
     if (before !== undefined) removals.emit({ before });
   };
-  const follow = (findings: readonly Finding[] = []) =>
-    onTestFinished(dropLostMaps({ maps, ports: { changes: removals }, books: [{ health: () => findings }], journal }));
+  const machines = new Signal<void>();
+  const follow = (findings: readonly Finding[] = []) => {
+    const books = [{ health: () => findings }];
+    onTestFinished(dropLostMaps({ maps, ports: { changes: removals }, books, machines, journal }));
+  };
   const mapped = () => maps.list().map(({ vm }) => vm);
-  return { maps, records, remove, follow, mapped, journal };
+  return { maps, records, remove, follow, mapped, journal, ports, gone, machines };
 }
 
 test('the EUI-64 address is the one of RFC 4291, appendix A', () => {
@@ -135,6 +138,16 @@ test('while the document of a port or a machine cannot be read, every address st
   remove('web', true);
   await maps.map('a', undefined);
   expect(mapped()).toEqual(['web', 'db', 'a']);
+});
+
+test('a machine that lost its port before it goes loses its address as well', async () => {
+  const { maps, follow, mapped, ports, gone, machines } = host0();
+  for (const vm of ['web', 'db']) await maps.map(vm, undefined);
+  follow();
+  ports.splice(0, 1);
+  gone.add('web');
+  machines.emit();
+  await vi.waitFor(() => expect(mapped()).toEqual(['db']));
 });
 
 test('what cannot be is refused with the reason', async () => {

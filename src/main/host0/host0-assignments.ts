@@ -145,7 +145,13 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
       return Object.values(workloadBook.find(name).ports);
     },
   });
-  const endDropping = dropLostMaps({ ...input, maps: addressMaps, ports: book, books: [book, workloadBook] });
+  const endDropping = dropLostMaps({
+    ...input,
+    maps: addressMaps,
+    ports: book,
+    books: [book, workloadBook],
+    machines: workloadBook.changes,
+  });
   addWorkloadMetrics(input.registry, () => orders.list());
   return {
     assignments,
