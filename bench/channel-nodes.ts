@@ -69,7 +69,7 @@ export class ChannelNodes {
       }
       const { length } = await bodyText(body, 1e7);
       if (length < 1_000) throw new Error('the assignment is too short to name ten networks');
-      sendDocument(response, 200, {
+      await sendDocument(response, 200, {
         accepted: true,
         version: { epoch: '0123456789abcdef', revision: 1 },
         kept: true,

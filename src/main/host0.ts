@@ -80,7 +80,7 @@ async function main(): Promise<void> {
     numbers: settings.networkNumbers,
   });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
-  await enrollOwn(place, keys, paths);
+  await enrollOwn(place, keys, paths, journal);
   const host0State = new Host0State(journal);
   const places = new NodePlaces(() => ({ name: place.title(name), underlay: host0State.addressFor(undefined) }));
   const controller = new Controller({

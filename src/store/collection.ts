@@ -5,6 +5,7 @@
  * A collection makes comparisons and changes; `Store.txn` takes those of several collections in one transaction. That is the only
  * way to the disk, and so the place for a condition that every write must fulfil, such as "this host0 still leads".
  */
+import { setImmediate } from 'node:timers/promises';
 import { readDocument } from '../protocol/shapes/document.ts';
 import type { Shape } from '../protocol/shapes/form.ts';
 import type { Change, Compare, Entry, Store, Watch } from './store.ts';
@@ -66,6 +67,9 @@ export function jsonRecords<T>(
   };
 }
 
+/** Records that are read at once, in some milliseconds: ten thousand take most of a second, in which host0 would do nothing else. */
+const READ_AT_ONCE = 500;
+
 /** Reads, writes and watches the records of one kind. It keeps nothing in memory. */
 export class Collection<T> {
   readonly #store: Store;
@@ -101,7 +105,9 @@ export class Collection<T> {
     const { entries, revision } = await this.#store.range(this.#form.prefix);
     const records: Stored<T>[] = [];
     const spoilt: string[] = [];
-    for (const entry of entries) {
+    for (const [at, entry] of entries.entries()) {
+      // The entries are as they were; what changes meanwhile comes by a watch from the revision on.
+      if (at % READ_AT_ONCE === READ_AT_ONCE - 1) await setImmediate();
       if (!this.#isOurs(entry.key)) continue;
       const stored = this.#read(entry);
       if (stored === undefined) spoilt.push(this.#nameIn(entry.key));

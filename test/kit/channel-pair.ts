@@ -147,12 +147,16 @@ export class ChannelNode {
     }
     const document: unknown = JSON.parse(await bodyText(request.body, 1e6));
     if (request.url === '/refusal') {
-      sendDocument(response, 200, {});
+      await sendDocument(response, 200, {});
       this.channel.refused(MeshError.fromJSON(document as MeshError));
       return;
     }
     this.taken.push(document);
-    sendDocument(response, 200, { accepted: true, version: { epoch: '0123456789abcdef', revision: 1 }, kept: true });
+    await sendDocument(response, 200, {
+      accepted: true,
+      version: { epoch: '0123456789abcdef', revision: 1 },
+      kept: true,
+    });
   };
 }
 

@@ -6,9 +6,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { makeDirectory, writeDurable } from '../../disk/durable-file.ts';
 import { readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { parseStoreWord, STORE_EXAMPLE, STORE_RULE, storeWord } from '../../formats/host0/store-word.ts';
+import { permanentMacs } from '../../kernel/rtnl/permanent-macs.ts';
+import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import { machineId } from '../../machine/machine-id.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
@@ -66,6 +70,7 @@ export async function joinHost0s(paths: Paths, words: readonly string[], options
       ? []
       : [['host0s', host0s.map((one) => `"${one}"`).join(' ')] as const]),
   ];
+  if (isFirst) await takeNodeKey(paths);
   if (lines.length > 0) await writeSettings(paths, lines);
   return { host0s, isFirst, key: (await keyAt(paths.host0Key)).id };
 }
@@ -96,6 +101,25 @@ async function hasNoSecrets(store: EtcdStore, paths: Paths, key: SealKey | undef
     });
   }
   return true;
+}
+
+/**
+ * Fetches the key of this machine as a node from the host0 that runs here: from its next start on, its agent is that of a node. The
+ * daemon itself may not write there as a service.
+ */
+async function takeNodeKey(paths: Paths): Promise<void> {
+  const { root, keyFile } = paths;
+  const host0 = host0Client(paths);
+  if (existsSync(keyFile) || !(await host0.answers())) return;
+  const rtnl = await Rtnl.open();
+  try {
+    const { id: machine } = machineId({ root, env: process.env, permanentMacs: permanentMacs(await rtnl.links()) });
+    const { text } = await host0.ask('POST /v1/machines/{machine}/key', { path: { machine }, body: { renew: true } });
+    await makeDirectory(dirname(keyFile));
+    await writeDurable(keyFile, text, KEY_MODE);
+  } finally {
+    await rtnl.close();
+  }
 }
 
 async function keyAt(path: string): Promise<SealKey> {

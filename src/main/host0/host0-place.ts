@@ -12,6 +12,7 @@ import { machineId } from '../../machine/machine-id.ts';
 import { host0DeviceOf, host0NameOn } from '../../model/host0-device.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { keyFileText } from '../../protocol/shapes/key-file.ts';
 
 /** Where host0 is on its machine. */
@@ -52,13 +53,20 @@ export function openPlace(settings: Pick<Host0Settings, 'host0s'>, paths: Paths,
   return { verification, deviceOf: host0DeviceOf, title: host0NameOn, own };
 }
 
-/** Gives the node on this machine its first key, as `mesh node enroll` does for others. */
-export async function enrollOwn({ own }: Host0Place, keys: MachineKeys, { keyFile }: Paths): Promise<void> {
+/**
+ * Gives the node on this machine its first key, as `mesh node enroll` does for others. A service may not write there: then the node has
+ * a finding that names the command, and host0 goes on.
+ */
+export async function enrollOwn({ own }: Host0Place, keys: MachineKeys, paths: Paths, journal: Journal): Promise<void> {
+  const { keyFile } = paths;
   if (own === undefined) return;
   const isThere = await readFile(keyFile).then(
     () => true,
     () => false,
   );
   const key = isThere ? undefined : await keys.offer(own.machine);
-  if (key !== undefined) await writeDurable(keyFile, keyFileText(key), 0o600);
+  if (key === undefined) return;
+  await writeDurable(keyFile, keyFileText(key), 0o600).catch((thrown: unknown) =>
+    journal.failure('own node not enrolled', thrown, { object: keyFile }),
+  );
 }

@@ -192,7 +192,7 @@ async function carryOut<C>(
     case 'document': {
       const document = await handler(asked, noStream);
       const status = answer.statusOf?.(document) ?? 200;
-      sendDocument(response, status, document);
+      await sendDocument(response, status, document);
       return status;
     }
     case 'nothing':

@@ -13,6 +13,8 @@ import { until } from '../until.ts';
 
 /** Five times the ten seconds within which a change is written. */
 const WRITTEN_DEADLINE_MS = 50_000;
+/** Five times the time of a first report that is not answered. */
+const STATUS_DEADLINE_MS = 20_000;
 
 let lab: Lab;
 let host0: LabHost;
@@ -52,6 +54,11 @@ test('all machines are switched off and on while the daemon of host0 is away, an
   for (const host of [node1, node2, node3]) await lab.rebootHost(host);
   await lab.ready({ hosts: [node1, node2, node3] });
   expect((await statusOf(node1))?.networks[0]?.host0Answers).toBe(false);
+  // Scripts can trust the exit code, also while the members reach each other.
+  await until('mesh status names host0, and ends with 1', STATUS_DEADLINE_MS, async () => {
+    const { code, stdout } = await lab.exec(node1, ['mesh', 'status']);
+    return code === 1 && stdout.includes('MESH_HOST0_UNREACHABLE');
+  });
   await noDrift([node1, node2, node3]);
 });
 

@@ -1,5 +1,5 @@
 /**
- * A Debian machine that systemd runs: this machine's own files under an overlay that is discarded, a network with one NIC,
+ * A Debian machine that systemd runs: this machine's own files under an overlay that is discarded, one NIC at a bridge,
  * and namespaces that end with its systemd. Its cgroups are below one of its own.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -10,7 +10,10 @@ import { basename, join } from 'node:path';
 import { type Outcome, runCommand } from '../../cli/mesh.ts';
 import { until } from '../until.ts';
 
-/** $1 is where all of it is mounted, $2 a directory that is visible inside, $3 the group of the machine's processes. */
+/**
+ * $1 is where all of it is mounted, $2 a directory that is visible inside, $3 the group of the machine's processes, $4 its name,
+ * $5 the address of its NIC, $6 the namespace with the bridge `lan0`.
+ */
 const SCRIPT = `
 set -e
 mkdir "$3"
@@ -36,21 +39,34 @@ mount --bind "$2" "$root$2"
 rm -rf "$root/host0" "$root/var/lib/meshwork" "$root/var/log/meshwork" "$root/var/log/journal"
 printf "[Unit]\\nWants=systemd-journald.service\\n" >"$root/etc/systemd/system/machine.target"
 : >"$root/etc/fstab"
+echo "$3" >"$root/etc/hostname"
 # It would empty the copy of /tmp file by file.
 ln -s /dev/null "$root/etc/systemd/system/systemd-tmpfiles-setup.service"
 # Each change by dpkg would index all pages of this machine.
 rm -f "$root/var/lib/man-db/auto-update"
+# apt would read the list of all packages there are, for each command.
+rm -rf "$root/var/lib/apt/lists"
+mkdir -p "$root/var/lib/apt/lists/partial"
 ip link set lo up
-ip link add eth0 type veth peer name far0
-ip address add 10.11.0.1/24 dev eth0
+ip link add eth0 type veth peer name "$3" netns "$5"
+nsenter --net="$5" ip link set "$3" master lan0 up
+ip address add "$4" dev eth0
 ip link set eth0 up
-ip link set far0 up
 exec chroot "$root" /usr/bin/env -i container=lxc PATH=/usr/sbin:/usr/bin /lib/systemd/systemd --system \\
   --unit=machine.target --show-status=no </dev/null
-' sh "$1" "$2"
+' sh "$1" "$2" "$4" "$5" "$6"
 `;
 
 const START_DEADLINE_MS = 60_000;
+
+/** What makes machines differ. */
+export interface SystemdMachinePlan {
+  readonly name: string;
+  /** Of its `eth0`, with the length of the subnet's prefix. */
+  readonly address: string;
+  /** The namespace with the bridge `lan0`, to which `eth0` leads. */
+  readonly segment: string;
+}
 
 /** The machine, while its systemd runs. */
 export class SystemdMachine implements AsyncDisposable {
@@ -67,10 +83,10 @@ export class SystemdMachine implements AsyncDisposable {
   }
 
   /** Starts the machine. @param shared a directory of this machine that is visible inside at the same path */
-  static async open(shared: string): Promise<SystemdMachine> {
+  static async open(shared: string, { name, address, segment }: SystemdMachinePlan): Promise<SystemdMachine> {
     const mountPoint = mkdtempSync(join(tmpdir(), 'mw-systemd-'));
     const group = join(cgroup2(), basename(mountPoint));
-    const holder = spawn('sh', ['-c', SCRIPT, 'sh', mountPoint, shared, group], {
+    const holder = spawn('sh', ['-c', SCRIPT, 'sh', mountPoint, shared, group, name, address, segment], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     const machine = new SystemdMachine(holder, mountPoint, group);

@@ -2,12 +2,16 @@
  * The installed package where systemd runs: the services, the commands that start, stop and judge them, and the DHCP server
  * that may not stay behind.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { debianPackage } from '../../../packaging/debian.ts';
+import { temporaryNetns } from '../../../src/kernel/netns.ts';
+import { shownCommands } from '../../cli/console-block.ts';
+import { ip } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { pageOf } from '../typist.ts';
 import { until } from '../until.ts';
 import { SystemdMachine } from './systemd-machine.ts';
 
@@ -15,19 +19,43 @@ import { SystemdMachine } from './systemd-machine.ts';
 const DEADLINE_MS = 60_000;
 const SERVICES = ['meshwork-host0', 'meshwork-agent'];
 
+const PAGE = 'docs/install.md';
+/** The lab builds the image; here it would take a minute. */
+const BUILDS_IMAGE = 'mesh system image node';
+
 const shared = forAllTests();
+let place: string;
 let machine: SystemdMachine;
+let node: SystemdMachine;
 
 beforeAll(async () => {
-  const place = mkdtempSync(join(tmpdir(), 'mw-systemd-package-'));
+  place = mkdtempSync(join(tmpdir(), 'mw-systemd-package-'));
   shared.defer(() => rmSync(place, { recursive: true, force: true }));
-  const deb = join(place, 'meshwork.deb');
+  const deb = join(place, 'packages/meshwork_0.1.0_amd64.deb');
+  mkdirSync(dirname(deb));
   await debianPackage(deb, { work: join(place, 'tree'), version: '0.1.0', compression: 1 });
-  machine = shared.use(await SystemdMachine.open(place));
-  await machine.mustRun('dpkg', '--install', deb);
-  await write('/host0/network/manage.conf', 'name=manage\nprefix=fd42:77:1:2::/64\nvni=456\nkey=456\n');
-  await write('/host0/host0.conf', 'segment_ports="eth0"\n');
+  linkSync(deb, join(place, basename(deb)));
+  const segment = temporaryNetns();
+  shared.defer(() => segment.close());
+  ip(segment.path, 'link add lan0 up type bridge');
+  const plans = [
+    { name: 'alpha', address: '10.11.0.1/24', segment: segment.path },
+    { name: 'beta', address: '10.11.0.2/24', segment: segment.path },
+  ];
+  const opened = await Promise.all(plans.map(async (plan) => shared.use(await SystemdMachine.open(place, plan))));
+  [machine, node] = opened as [SystemdMachine, SystemdMachine];
 });
+
+/** The commands below a heading of the page, in its order. */
+function shownBelow(heading: string): string[] {
+  const [, section = ''] = pageOf(PAGE).split(`\n## ${heading}\n`);
+  return shownCommands(section.split('\n## ')[0] ?? '').map(({ text }) => text);
+}
+
+/** Types a command of the page in the directory of the checkout, which both machines see. */
+function type(on: SystemdMachine, command: string): Promise<string> {
+  return on.mustRun('sh', '-c', `cd ${place} && ${command}`);
+}
 
 async function write(file: string, text: string): Promise<void> {
   await machine.mustRun('sh', '-c', `mkdir -p "$(dirname ${file})" && printf %s '${text}' >${file}`);
@@ -38,8 +66,8 @@ async function mesh(...words: readonly string[]) {
   return { said: stdout + stderr, code };
 }
 
-function isWell(): Promise<true> {
-  return until('all is well', DEADLINE_MS, async () => (await mesh('status')).code === 0);
+function isWell(on = machine): Promise<true> {
+  return until('all is well', DEADLINE_MS, async () => (await on.run('mesh', 'status')).code === 0);
 }
 
 /** The pid of the dnsmasq that serves machines that boot; empty while none runs. */
@@ -55,14 +83,29 @@ async function mainPid(service: string): Promise<string> {
   return (await machine.mustRun('systemctl', 'show', '--property', 'MainPID', '--value', service)).trim();
 }
 
-test('before the start, the remedy is the command that enables the service', async () => {
+test('the page of the installation makes a host0, and names the command that enables the services', async () => {
+  const commands = shownBelow('On host0');
+  const enabling = commands.findIndex((command) => command.startsWith('systemctl'));
+  for (const command of commands.slice(0, enabling)) await type(machine, command);
   const { said, code } = await mesh('status');
   expect(said).toContain('remedy: Start it with `systemctl enable --now meshwork-agent`');
   expect(code).toBe(3);
+  for (const command of commands.slice(enabling).filter((each) => each !== BUILDS_IMAGE)) await type(machine, command);
+  expect(commands).toContain(BUILDS_IMAGE);
 });
 
-test('the services start, never give up, and their logs are shown', async () => {
-  await machine.mustRun('systemctl', 'enable', '--now', ...SERVICES);
+test('the page makes another machine a node, and both reach each other', async () => {
+  const commands = shownBelow('On every other machine').filter((command) => !command.startsWith('rc-'));
+  // As the page says of containers.
+  await node.mustRun('sh', '-c', 'mkdir -p /etc/meshwork && echo 2b1c0d3e >/etc/meshwork/machine');
+  for (const command of commands.slice(0, -1)) await type(node, command);
+  await isWell(node);
+  expect(commands.at(-1)).toBe('mesh status');
+  await type(node, 'mesh ping manage host0');
+  expect(await machine.mustRun('mesh', 'node', 'list')).toMatch(/^beta +.* online +10\.11\.0\.2 +manage/m);
+});
+
+test('the services never give up, and their logs are shown', async () => {
   expect((await mesh('status')).said).not.toContain('not running');
   await isWell();
   for (const service of SERVICES) {
@@ -141,7 +184,8 @@ test('a removal of the package ends all processes, also what a daemon that canno
   await write('/host0/host0.conf', 'boot="perhaps"\n');
   await machine.mustRun('kill', '-KILL', await mainPid('meshwork-host0'));
   expect(await dnsmasq()).not.toBe('');
-  await machine.mustRun('dpkg', '--remove', 'meshwork');
+  const [, remove] = shownBelow('Upgrade and remove');
+  await type(machine, `echo y | ${remove}`);
   expect(await dnsmasq()).toBe('');
   expect((await machine.run('pgrep', '--full', '/usr/lib/meshwork')).stdout).toBe('');
 });
