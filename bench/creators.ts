@@ -98,7 +98,7 @@ export async function created(store: Store, each: number, by = CREATORS): Promis
   const assignments = new Assignments(parts);
   await assignments.start();
   catalogue.usedBy(assignments.use);
-  catalogue.changes.subscribe(() => assignments.setNetworks(catalogue.given));
+  catalogue.changes.subscribe((changed) => assignments.changeNetworks(changed, catalogue));
   catalogue.setFiles([]);
   assignments.setNetworks(catalogue.given);
   await written.start();

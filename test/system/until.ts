@@ -9,7 +9,7 @@ const PAUSE_MS = { shortest: 25, perLook: 4, longest: 1_000 };
 const SHARERS_MAX = 6;
 
 /** How many processes share a processor of this machine, by the last minute: at least one, at most six. */
-export function sharers(): number {
+function sharers(): number {
   const [ofLastMinute = 0] = loadavg();
   return Math.min(SHARERS_MAX, Math.max(1, ofLastMinute / availableParallelism()));
 }

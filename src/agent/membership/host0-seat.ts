@@ -43,7 +43,7 @@ export class Host0Seat {
   /** Emits when this machine begins and ceases to be host0, and when its segments change. */
   readonly changes: Subscribable<void> = this.#changes;
   #taken: Seat | undefined;
-  #text = '';
+  #text = 'null';
   /** When the question was asked that was answered last with a lease. */
   #heardMs = Number.NEGATIVE_INFINITY;
   #alarm: Alarm | undefined;

@@ -23,6 +23,7 @@ export class CatalogueViews {
   readonly #input: CatalogueViewsInput;
   #networks: readonly Network[] | undefined;
   #active: readonly Network[] | undefined;
+  #given: readonly Network[] | undefined;
 
   constructor(input: CatalogueViewsInput) {
     this.#input = input;
@@ -32,6 +33,7 @@ export class CatalogueViews {
   changed(): void {
     this.#networks = undefined;
     this.#active = undefined;
+    this.#given = undefined;
   }
 
   /** All views, by number. */
@@ -43,6 +45,12 @@ export class CatalogueViews {
   get active(): readonly Network[] {
     this.#active ??= this.defined.flatMap(({ id }) => this.activeOf(id) ?? []);
     return this.#active;
+  }
+
+  /** The active networks that no file defines. */
+  get given(): readonly Network[] {
+    this.#given ??= this.active.filter(({ source }) => source !== 'file');
+    return this.#given;
   }
 
   /** The view of a network; undefined for one whose document is gone. */

@@ -10,7 +10,7 @@ import { networkDifferences } from '../../formats/network/network-differences.ts
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
-import { isNetworkNumber, type NetworkId, type NetworkNumber, networkIdOf } from '../../model/network/number.ts';
+import { isNetworkNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { CatalogueChange, CatalogueView, NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
@@ -104,18 +104,19 @@ export class NetworkCatalogue implements HealthSource {
    * each node. An unchanged network is the same object as before.
    */
   get given(): { readonly revision: number; readonly networks: readonly Network[] } {
-    return { revision: this.#stored.revision, networks: this.networks.filter(({ source }) => source !== 'file') };
+    const [{ revision }, views] = [this.#stored, this.#views];
+    return {
+      revision,
+      get networks() {
+        return views.given;
+      },
+    };
   }
 
   /** One of the networks that host0 gives to nodes; undefined for any other. */
   givenOf(id: NetworkId): Network | undefined {
     const network = this.#views.activeOf(id);
     return network?.source === 'file' ? undefined : network;
-  }
-
-  /** The network of the store that has a number, while it is active. */
-  givenNumbered(number: NetworkNumber): Network | undefined {
-    return this.givenOf(networkIdOf(number));
   }
 
   /** Whether the store has a network as a transaction has written it. */
