@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { NetworkServers } from '../agent/services/network-servers.ts';
 import { NodeServices } from '../agent/services/node-services.ts';
+import { serverUser } from '../agent/services/server-user.ts';
 import { ServiceSpaces } from '../agent/services/service-spaces.ts';
 import { OwnedFiles } from '../disk/owned-files.ts';
 import { inNetns } from '../kernel/netns.ts';
@@ -15,6 +16,8 @@ import { Launcher } from '../services/process/launcher.ts';
 
 /** The directory of the files that services read, below that of the state. */
 const SERVICE_FILES = 'services/files';
+/** The directory of the user of servers, which must reach it: below that of the state. */
+const SERVER_DIRECTORY = 'services/own';
 
 /** Adopts the processes that an earlier agent has started. @param netns the directory of the named namespaces */
 export function openServices(
@@ -29,8 +32,9 @@ export function openServices(
     inNetns,
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
-  const spaces = new ServiceSpaces({ directory: netns, run, clock });
-  return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces);
+  const user = serverUser(join(state, SERVER_DIRECTORY), journal);
+  const spaces = new ServiceSpaces({ ...{ directory: netns, run, clock }, ...(user && { owner: user }) });
+  return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces, user);
 }
 
 /** The servers of the networks that this node serves. */
@@ -46,5 +50,6 @@ export function openServers(
     openEar: (ear) => FrameSocket.open(ear),
     outerFaultOf: (space) => services.outerFaultOf(space),
     isInPlace: (space) => services.isInPlace(space),
+    ...(services.serverUser && { user: services.serverUser }),
   });
 }

@@ -25,6 +25,7 @@ import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/se
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
 import { nat64Server } from './nat64-server.ts';
+import type { ServerUser } from './server-user.ts';
 import { spaceExtras } from './space-extras.ts';
 
 /** What servers need of their node. */
@@ -45,6 +46,8 @@ export interface NetworkServersInput {
   readonly outerFaultOf: (space: string) => MeshError | undefined;
   /** Whether the node has this space as it is planned. */
   readonly isInPlace: (space: ServiceSpace) => boolean;
+  /** Whom servers become. Absent: root, as far as a server can stay root. */
+  readonly user?: ServerUser;
 }
 
 /** The agent, as far as it tells of bridges. */
@@ -188,7 +191,7 @@ export class NetworkServers {
   }
 
   #server(network: BridgedNetwork, service: KnownService, space: ServiceSpace): NodeService | undefined {
-    const { machine, directories } = this.#input;
+    const { machine, directories, user } = this.#input;
     const { files, run } = directories;
     const name = nameOf(network, service);
     const configFile = join(files, `${name}.conf`);
@@ -196,13 +199,15 @@ export class NetworkServers {
     if (service.kind === 'nat44' || service.kind === 'route') return undefined;
     if (service.kind !== 'ra')
       return nat64Server(network, service, machine, {
-        ...{ name, netns: space.path, configFile, needs },
+        ...{ name, netns: space.path, configFile, needs, ...(user && { user }) },
         directory: spaceDirectory(run, space.name),
       });
-    const pidFile = join(run, `${name}.pid`);
+    const bounded = user?.canBound === true ? user : undefined;
+    const pidFile = join(bounded?.directory ?? run, `${name}.pid`);
+    const place = { name, network: network.name, netns: space.path, configFile, pidFile };
     return {
       network: network.id,
-      process: radvdProcess({ name, network: network.name, netns: space.path, configFile, pidFile }),
+      process: radvdProcess({ ...place, ...(bounded && { user: bounded }) }),
       // radvd refuses a file that others may write.
       files: [{ path: configFile, content: radvdConf(SPACE_LINK, service.advertisement), mode: 0o644, read: 'signal' }],
       needs,
