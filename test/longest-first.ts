@@ -15,6 +15,7 @@ const LISTED: readonly string[] = [
   'test/system/45-attacks/false-host0.test.ts',
   'test/system/60-doctor/faults.test.ts',
   'test/system/10-lab/pages.test.ts',
+  'test/system/27-orders/orders.test.ts',
   'test/system/60-package/systemd.test.ts',
   'test/system/70-storm/storm.test.ts',
   'test/system/80-boot/control.test.ts',

@@ -9,9 +9,10 @@ import type { MoveNotes } from './move-notes.ts';
 import { PlaceCandidates, type PlaceCandidatesInput } from './place-candidates.ts';
 import { demandBytes, mustFit } from './placement.ts';
 import type { WorkloadChangeOrder } from './workload-book.ts';
+import { stays, type WorkloadDecision } from './workload-decision.ts';
 import { overbooked, workloadFindings } from './workload-findings.ts';
 import { type CardNetworks, networkOfCard, planCards } from './workload-ports.ts';
-import type { WorkloadMove, WorkloadNode, WorkloadRecord } from './workload-record.ts';
+import { newWorkloadRecord, type WorkloadMove, type WorkloadNode, type WorkloadRecord } from './workload-record.ts';
 import {
   diskStays,
   workloadDouble,
@@ -45,17 +46,6 @@ export interface StartOptions extends OrderOptions {
   readonly node?: string;
   /** The mark of the order that makes the workload. A workload that the order has not made is refused. */
   readonly order?: string;
-}
-
-/** What a command has decided. */
-interface Decision {
-  readonly before: WorkloadRecord | undefined;
-  /** Undefined where the workload is removed. */
-  readonly after: WorkloadRecord | undefined;
-  readonly ports?: WorkloadChangeOrder['ports'];
-  readonly portsAfter?: (made: readonly string[]) => WorkloadRecord['ports'];
-  /** Empty: all is as wanted, and nothing is written. */
-  readonly steps: readonly string[];
 }
 
 /** The commands. */
@@ -111,7 +101,7 @@ export class WorkloadOrders implements HealthSource {
       if (before !== undefined) this.#mustBeStill(before, 'changed');
       if (before?.at === undefined) {
         for (const card of workload.networks) networkOfCard(card, this.#input);
-        const after: WorkloadRecord = { ...(before ?? { wanted: 'stopped', generation: 0, ports: {} }), workload };
+        const after: WorkloadRecord = { ...(before ?? newWorkloadRecord(workload)), workload };
         return { before, after, steps: [before === undefined ? `keep ${workload.name}` : `change ${workload.name}`] };
       }
       const { changes, portsAfter, steps } = planCards(workload, before.at, before, this.#input);
@@ -268,7 +258,7 @@ export class WorkloadOrders implements HealthSource {
    * @param before the workload where it is; it need not be there any more
    * @param arrived the word of the copy of its disks; undefined: it gets new ones
    */
-  #placedAt(before: WorkloadRecord, target: WorkloadNode, arrived?: string): Decision {
+  #placedAt(before: WorkloadRecord, target: WorkloadNode, arrived?: string): WorkloadDecision {
     const { workload, wanted, generation } = before;
     const { changes, portsAfter, steps } = planCards(workload, target, before, this.#input);
     const { moving: _, arrived: __, ...rest } = before;
@@ -283,12 +273,11 @@ export class WorkloadOrders implements HealthSource {
     };
   }
 
-  #startDecision(before: WorkloadRecord | undefined, options: StartOptions): Decision {
+  #startDecision(before: WorkloadRecord | undefined, options: StartOptions): WorkloadDecision {
     const workload = options.workload ?? before?.workload;
     if (workload === undefined) throw new TypeError('a workload is known, or given');
     if (before !== undefined) this.#mustNotMove(before);
-    const made = options.order === undefined ? {} : { order: options.order };
-    const known: WorkloadRecord = before ?? { workload, wanted: 'stopped', generation: 0, ports: {}, ...made };
+    const known = before ?? newWorkloadRecord(workload, options.order);
     const candidate = this.#places.chosen(known, options.node, workload);
     const at = { machine: candidate.machine, node: candidate.node };
     this.#mustNotRunBeside(known, at);
@@ -367,7 +356,7 @@ export class WorkloadOrders implements HealthSource {
     return workloadView(record, { reports, ports, notes, hasNetwork, nameOf: (machine) => nodes.nameOf(machine) });
   }
 
-  #carryOut({ dryRun = false }: OrderOptions, decide: () => Decision): Promise<WorkloadAnswer> {
+  #carryOut({ dryRun = false }: OrderOptions, decide: () => WorkloadDecision): Promise<WorkloadAnswer> {
     return this.#input.book
       .change(() => {
         const { before, after, ports, portsAfter, steps } = decide();
@@ -388,15 +377,6 @@ export class WorkloadOrders implements HealthSource {
         return { workload: this.#view(record), steps, dryRun };
       });
   }
-}
-
-/** The workload is where it is wanted. What was to move stays, and runs again if it should. */
-function stays(before: WorkloadRecord): Decision {
-  const { moving, ...after } = before;
-  if (moving === undefined) return { before, after, steps: [] };
-  const { workload, wanted, at } = before;
-  const start = wanted === 'stopped' ? [] : [`tell ${at?.node} to start ${workload.name}`];
-  return { before, after, steps: [`give up the move of ${workload.name} to ${moving.node}`, ...start] };
 }
 
 function isKnown(find: () => unknown): boolean {

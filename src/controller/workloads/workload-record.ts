@@ -71,6 +71,11 @@ export const WORKLOAD_RECORDS: RecordForm<WorkloadRecord> = jsonRecords(
   RECORD_MAX_LENGTH,
 );
 
+/** The record of a workload that was never started. @param order the mark of the order that makes it */
+export function newWorkloadRecord(workload: Workload, order?: string): WorkloadRecord {
+  return { workload, wanted: 'stopped', generation: 0, ports: {}, ...(order !== undefined && { order }) };
+}
+
 /** The workload as its node is told of it. One that moves away stops there first. */
 export function assignedWorkload(record: WorkloadRecord): AssignedWorkload {
   const { workload, wanted, generation, ports, moving, arrived } = record;

@@ -20,6 +20,7 @@ import { SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { guestCommandLine, type SmallGuest, smallGuest } from '../../kit/small-guest/small-guest.ts';
 import { isReady } from '../drift.ts';
+import { countEchoesOn, echoesOn } from '../echo-counters.ts';
 import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
@@ -236,8 +237,10 @@ export class GuestPair implements AsyncDisposable {
   async countEchoes(): Promise<void> {
     await this.#heldStill(async () => {
       for (const host of this.nodes) {
-        const taps = guestLinks(host).filter((link) => TAP.test(link));
-        inside(netnsPath(host.netns), 'nft', echoCounters(taps));
+        countEchoesOn(
+          host,
+          guestLinks(host).filter((link) => TAP.test(link)),
+        );
       }
     });
   }
@@ -281,33 +284,6 @@ export class GuestPair implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.lab.down();
   }
-}
-
-/**
- * A table that counts the echo requests of a node's guests: as they enter by a tap, before any rule of Meshwork, and as they leave by
- * one. An emulator whose guest is late loses none of them: its tap keeps a thousand frames.
- */
-function echoCounters(taps: readonly string[]): string {
-  const list = taps.map((tap) => `"${tap}"`).join(', ');
-  const chain = (hook: string, way: string, name: string, type: string) =>
-    `add rule bridge echoes ${hook} ${way} { ${list} } ${type} type echo-request counter name ${name}`;
-  const chainOf = (hook: string, way: string, name: string) => [
-    `add counter bridge echoes ${name}`,
-    `add chain bridge echoes ${hook} { type filter hook ${hook} priority -450; }`,
-    ...['icmp', 'icmpv6'].map((type) => chain(hook, way, name, type)),
-  ];
-  return [
-    'add table bridge echoes',
-    ...chainOf('prerouting', 'iifname', 'sent'),
-    ...chainOf('postrouting', 'oifname', 'came'),
-  ].join(';');
-}
-
-function echoesOn({ netns }: LabHost): Record<'sent' | 'came', number> {
-  const text = inside(netnsPath(netns), 'nft', 'list', 'counters', 'table', 'bridge', 'echoes');
-  const count = (name: string) =>
-    Number(new RegExp(`counter ${name} {\\s*packets (\\d+)`).exec(text)?.[1] ?? Number.NaN);
-  return { sent: count('sent'), came: count('came') };
 }
 
 /** Takes a refusal of these codes for no answer. */
