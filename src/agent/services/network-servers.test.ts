@@ -31,7 +31,7 @@ function servers(outerFaultOf: (space: string) => MeshError | undefined = () => 
     machine: MACHINE,
     clock: systemClock,
     launcher: { running: () => undefined, errorOf: () => undefined },
-    directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns' },
+    directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns', leases: '/nowhere/leases' },
     openEar: () => ({ close: () => {} }),
     outerFaultOf,
   });

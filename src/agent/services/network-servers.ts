@@ -21,9 +21,10 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
+import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
+import { dnsmasqAddresses, dnsmasqServer, givesAddresses, hasShare, isDnsmasqService } from './dnsmasq-server.ts';
 import { nat64Server, spaceExtras } from './nat64-server.ts';
 
 /** What servers need of their node. */
@@ -38,6 +39,8 @@ export interface NetworkServersInput {
     readonly run: string;
     /** The named namespaces. */
     readonly netns: string;
+    /** The leases of networks, each in a directory of its own. */
+    readonly leases: string;
   };
   readonly openEar: OpenEar;
   /** Why the space of this name has no way out. */
@@ -95,7 +98,8 @@ export class NetworkServers {
     const all = [...served.values()];
     return {
       spaces: all.map(({ space }) => space),
-      servers: all.flatMap(({ services }) => [...services.values()].filter((server) => server !== undefined)),
+      // One server does several services.
+      servers: all.flatMap(({ services }) => [...new Set(services.values())].filter((server) => server !== undefined)),
     };
   }
 
@@ -130,10 +134,12 @@ export class NetworkServers {
     const served = this.#served.get(network.id);
     if (served?.services.has(service) !== true) return pending('the server has not been planned yet');
     const plan = served.services.get(service);
+    const { launcher, outerFaultOf, machine } = this.#input;
+    if (isDnsmasqService(service) && !hasShare(service, [...served.services.keys()], machine))
+      return service.servers.length === 0 ? { state: 'ready' } : pending('this node has no share of the service yet');
     // Another router has what exists once.
     if (plan === undefined) return { state: 'ready' };
-    const { launcher, outerFaultOf } = this.#input;
-    const fault = service.kind === 'ra' ? undefined : outerFaultOf(served.space.name);
+    const fault = service.kind === 'ra' || isDnsmasqService(service) ? undefined : outerFaultOf(served.space.name);
     if (fault !== undefined) return refusedState(fault);
     const { name } = plan.process;
     const error = launcher.errorOf(name);
@@ -161,29 +167,37 @@ export class NetworkServers {
     // The same content may come as another object, after a restart of host0.
     if (known?.given === given) return known.served;
     const space = known?.served.space ?? spaceOf(network, given, vxlanPorts, this.#input);
-    const services = new Map(
-      given
-        .filter(isKnown)
-        .map((service): [AssignedService, NodeService | undefined] => [
-          service,
-          known?.served.services
-            .values()
-            .find((server: NodeService | undefined) => server?.process.name === nameOf(network, service)) ??
-            this.#server(network, service, space),
-        ]),
-    );
+    const servers = new Map<string, NodeService | undefined>();
+    const services = new Map<AssignedService, NodeService | undefined>();
+    for (const service of given.filter(isKnown)) {
+      const name = nameOf(network, service);
+      const before = known?.served.services
+        .values()
+        .find((server: NodeService | undefined) => server?.process.name === name);
+      if (!servers.has(name)) servers.set(name, before ?? this.#server(network, service, space, given));
+      services.set(service, servers.get(name));
+    }
     const served = { space, services };
     byServices.clear();
     byServices.set(key, { given, served });
     return served;
   }
 
-  #server(network: BridgedNetwork, service: KnownService, space: ServiceSpace): NodeService | undefined {
+  #server(
+    network: BridgedNetwork,
+    service: KnownService,
+    space: ServiceSpace,
+    given: readonly AssignedService[],
+  ): NodeService | undefined {
     const { machine, directories } = this.#input;
     const { files, run } = directories;
     const name = nameOf(network, service);
     const configFile = join(files, `${name}.conf`);
     const needs = [spaceKey(space.name)];
+    if (isDnsmasqService(service)) {
+      const leases = leaseDirectory(directories.leases, space.name);
+      return dnsmasqServer(network, given, machine, { name, netns: space.path, files, leases, needs });
+    }
     if (service.kind !== 'ra')
       return nat64Server(network, service, machine, {
         ...{ name, netns: space.path, configFile, needs },
@@ -200,8 +214,18 @@ export class NetworkServers {
   }
 }
 
+/** The programs by the kinds of services. */
+const SERVERS = {
+  ra: 'radvd',
+  dhcp4: 'dnsmasq',
+  dhcp6: 'dnsmasq',
+  dns: 'dnsmasq',
+  nat64: 'tayga',
+  dns64: 'unbound',
+} as const;
+
 function nameOf({ number }: Network, { kind }: KnownService): string {
-  return `${{ ra: 'radvd', nat64: 'tayga', dns64: 'unbound' }[kind]}-${hexNumber(number)}`;
+  return `${SERVERS[kind]}-${hexNumber(number)}`;
 }
 
 function spaceOf(
@@ -222,7 +246,12 @@ function spaceOf(
     bridge: network.bridge.name,
     mac,
     mtuBytes: network.mtuBytes,
-    addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }, ...addresses],
+    addresses: [
+      { address: linkLocal, length: LINK_LOCAL_LENGTH },
+      ...dnsmasqAddresses(services, machine),
+      ...addresses,
+    ],
+    ...(givesAddresses(services, machine) && { leases: leaseDirectory(directories.leases, name) }),
     ...extras,
   };
 }

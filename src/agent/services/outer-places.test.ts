@@ -282,9 +282,15 @@ test('the active router of two translates; the other one leads to it, and takes 
       launcher,
       openEar,
       outerFaultOf: () => undefined,
-      directories: { files: run, run, netns },
+      directories: { files: run, run, netns, leases: join(run, 'leases') },
     });
-    const spaces = new ServiceSpaces({ directory: netns, run, clock: systemClock, home: homes[number] ?? '' });
+    const spaces = new ServiceSpaces({
+      directory: netns,
+      run,
+      leases: join(run, 'leases'),
+      clock: systemClock,
+      home: homes[number] ?? '',
+    });
     closing.push(async () => {
       for (const name of readdirSync(netns)) await spaces.remove(name);
       await spaces.close();

@@ -12,17 +12,16 @@ import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
 import { Stages } from '../print/stages.ts';
 import { type Column, table } from '../print/table.ts';
+import { type AddressServiceOptions, addAddressOptions, addressServiceOf } from './address-service.ts';
 
-interface SetOptions {
+interface SetOptions extends AddressServiceOptions {
   readonly node?: readonly string[];
-  readonly resolver?: readonly string[];
   readonly search?: readonly string[];
   readonly prefix?: string;
   readonly device?: string;
   readonly address?: string;
   readonly gateway?: string;
   readonly block?: string;
-  readonly forwarder?: readonly string[];
 }
 
 /** What takes less than a second leaves no line. */
@@ -33,22 +32,23 @@ const FOR_HOST0 = '\nThe command is for host0.\n';
 
 /** `mesh network service` with its commands. */
 export function networkServiceCommand(context: Context): Command {
-  const service = new Command('service').description('The services of networks: router advertisements');
+  const service = new Command('service').description(
+    'The services of networks: router advertisements, DHCP, DNS and NAT64',
+  );
 
-  service
-    .command('set')
+  addAddressOptions(service.command('set'))
     .description('Give a network a service, which nodes with the role `router` run for it')
     .argument('<network>', 'its name, its number or its bridge')
     .argument('<kind>', SERVED_KINDS.join(', '))
     .option('-n, --node <name...>', 'the nodes that serve, in place of those with the role `router`')
-    .option('--resolver <address...>', 'the IPv6 addresses of resolvers that guests are told')
-    .option('--search <domain...>', 'the domains in which guests look for short names')
+    .option('--resolver <address...>', 'ra, dhcp4, dhcp6: the resolvers that guests are told')
+    .option('--search <domain...>', 'ra: the domains in which guests look for short names')
     .option('--prefix <prefix>', 'nat64, dns64: a /96 for IPv4 addresses, as fd64:64::/96')
     .option('--device <device>', 'nat64: the device of the routers that leads outside')
     .option('--address <address/length>', 'nat64: the address of the active router outside')
     .option('--gateway <address>', 'nat64: the next router outside')
     .option('--block <subnet>', 'nat64: the IPv4 addresses that virtual machines can get (`mesh address map`)')
-    .option('--forwarder <address...>', 'dns64: the resolvers that it asks')
+    .option('--forwarder <address...>', 'dns64, dns: the resolvers that it asks; dns: also as corp.example=192.0.2.1')
     .addHelpText('after', `${FOR_HOST0}\nExample:\n  $ mesh network service set blue ra && mesh network wait blue`)
     .action(async (name: string, kind: string, options: SetOptions) => {
       const body = serviceOf(kind, options);
@@ -160,6 +160,7 @@ function serviceOf(given: string, options: SetOptions): NetworkService {
   const kind = kindOf(given);
   const { node, resolver, search } = options;
   const nodes = node === undefined ? {} : { nodes: node };
+  if (kind === 'dhcp4' || kind === 'dhcp6' || kind === 'dns') return addressServiceOf(kind, nodes, options);
   if (kind === 'dns64') {
     const forwarders = (options.forwarder ?? []).map((text) =>
       text.includes(':') ? parseIpv6(text) : parseIpv4(text),

@@ -3,9 +3,16 @@ import { createHash } from 'node:crypto';
 import { ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkService } from '../../model/network/services/network-service.ts';
 import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
-import type { AdvertisedPrefix, AssignedRa } from '../../protocol/documents/service/assigned-ra.ts';
+import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
+import type {
+  AdvertisedPrefix,
+  AssignedRa,
+  RouterAdvertisement,
+} from '../../protocol/documents/service/assigned-ra.ts';
 import type { KnownService } from '../../protocol/documents/service/assigned-service.ts';
+import { dhcp4Content, dhcp6Content, dnsContent, type NetworkSurroundings } from './assigned-dhcp.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /**
@@ -24,14 +31,24 @@ const DNS64_SUFFIX = '0000000000006464';
 /**
  * What each node that serves is given of a service.
  * @param active the router that has what exists once in the network
+ * @param around what else is in the network
  */
 export function assignedService(
   network: Network,
   record: ServiceRecord,
   active: MachineWord | undefined,
+  around: NetworkSurroundings,
 ): KnownService {
   const { service, removing } = record;
-  if (service.kind === 'ra') return assignedRa(network, service, record);
+  const told = <K extends DnsmasqService['kind'], C>(kind: K, content: C) => ({
+    ...content,
+    kind,
+    id: idOf(network, kind, content),
+  });
+  if (service.kind === 'ra') return assignedRa(network, service, record, around.services);
+  if (service.kind === 'dhcp4') return told('dhcp4', dhcp4Content(network, service, record, around));
+  if (service.kind === 'dhcp6') return told('dhcp6', dhcp6Content(network, service, record, around));
+  if (service.kind === 'dns') return told('dns', dnsContent(network, service, record, around));
   const guests = prefixesOf(network);
   const router = active === undefined || removing === true ? {} : { active };
   if (service.kind === 'nat64') {
@@ -48,7 +65,12 @@ export function assignedService(
   return { kind: 'dns64', id: idOf(network, 'dns64', content), ...content };
 }
 
-function assignedRa(network: Network, service: RaService, { announced = [], removing }: ServiceRecord): AssignedRa {
+function assignedRa(
+  network: Network,
+  service: RaService,
+  { announced = [], removing }: ServiceRecord,
+  services: readonly NetworkService[],
+): AssignedRa {
   const now = new Set(removing === true ? [] : prefixesOf(network));
   const prefixes = announced.map((prefix): AdvertisedPrefix => {
     if (!now.has(prefix)) return { prefix, validSec: 0, preferredSec: 0 };
@@ -62,8 +84,16 @@ function assignedRa(network: Network, service: RaService, { announced = [], remo
     prefixes,
     resolvers,
     searchDomains,
+    ...dhcpFlags(services),
   };
   return { kind: 'ra', id: idOf(network, 'ra', advertisement), advertisement };
+}
+
+/** Guests ask DHCPv6 only where advertisements tell of it. */
+function dhcpFlags(services: readonly NetworkService[]): Pick<RouterAdvertisement, 'managed' | 'otherConfig'> {
+  const dhcp = services.find((service) => service.kind === 'dhcp6');
+  if (dhcp === undefined) return {};
+  return { ...(dhcp.mode === 'stateful' && { managed: true }), otherConfig: true };
 }
 
 /** A state of a node names this, so that the state is about exactly this content. */

@@ -2,8 +2,11 @@
  * The commands about services of networks, and how each service is: on which nodes, since when, and why it waits. A prefix leaves a
  * service in two steps: its routers advertise it with the lifetime 0 first, and leave it out when all have been heard doing so.
  */
+
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Dns64Service } from '../../model/network/services/dns64.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
@@ -15,7 +18,9 @@ import type { ServiceNodeView, ServiceView } from '../../protocol/documents/serv
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Assignments } from '../assignments/assignments.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import { hasShares, mustFitNetwork, sharedPlace } from './address-service-rules.ts';
 import { mustLeaveAddresses } from './outer-addresses.ts';
+import { nextShares } from './server-shares.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
@@ -39,6 +44,7 @@ export interface ServiceOrdersInput {
 }
 
 const UNHEARD = 'the node has not told yet';
+const UNSHARED: ObjectState = { state: 'pending', why: 'host0 has no address for the node yet', ageSec: 0 };
 const AWAY = 'the node is away';
 const NOBODY = 'no node serves: give one the role with `mesh node role add NODE router`';
 
@@ -83,7 +89,7 @@ export class ServiceOrders {
 
   /**
    * Gives a network a service, or another form of the one that it has.
-   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_ADDRESS_MAPPED, MESH_USAGE, MESH_STORE_CONFLICT
+   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_DHCP_*, MESH_ADDRESS_MAPPED, MESH_USAGE, MESH_STORE_CONFLICT
    */
   set(wanted: string, given: NetworkService): Promise<ServiceView> {
     // Two networks that are given one address outside at the same time would both find it free.
@@ -93,12 +99,26 @@ export class ServiceOrders {
       mustFit(network);
       const before = services.find(network, given.kind);
       mustHaveAddresses(network, given);
+      const others = services
+        .of(network)
+        .filter(({ service, removing }) => service !== before?.service && removing !== true);
+      const nodes = this.#nodesOf({ service: given });
+      const guests = services.guestsOf(network);
+      mustFitNetwork(
+        network,
+        given,
+        others.map(({ service }) => service),
+        guests,
+        nodes.length,
+      );
       if (given.kind === 'dns64') mustLeadOut(network, given, services.find(network, 'nat64'));
       const service = withMapsOf(before, given);
       if (service.kind === 'nat64')
         mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
-      const announced = union(before?.announced, prefixesOf(network));
-      const record: ServiceRecord = { format: 1, network: network.number, service, announced };
+      const announced = union(before?.announced, advertisedBy(service, network));
+      const plain: ServiceRecord = { format: 1, network: network.number, service, announced };
+      const kept = before?.shares === undefined ? plain : { ...plain, shares: before.shares };
+      const record = this.#shared(network, kept);
       await services.put(record);
       return this.#view(network, record);
     });
@@ -121,6 +141,23 @@ export class ServiceOrders {
     for (const end of this.#ends) end();
   }
 
+  /** The nodes that serve, in the order of their identifiers. */
+  #nodesOf(record: Pick<ServiceRecord, 'service'>) {
+    return this.#input.assignments.nodes
+      .filter((node) => serves(record, node))
+      .toSorted((a, b) => (a.machine < b.machine ? -1 : 1));
+  }
+
+  /** The record with the shares of the nodes that serve now. The same object where nothing changes. */
+  #shared(network: Network, record: ServiceRecord): ServiceRecord {
+    if (!hasShares(record.service.kind) || record.removing === true) return record;
+    const { shares: before = [] } = record;
+    const machines = this.#nodesOf(record).map(({ machine }) => machine);
+    const place = sharedPlace(network, record.service, this.#input.services.guestsOf(network));
+    const shares = nextShares(before, { ...place, machines });
+    return shares === before ? record : { ...record, shares };
+  }
+
   #view(network: Network, record: ServiceRecord): ServiceView {
     const { service, removing, announced = [] } = record;
     const { id } = this.#input.services.assigned(network, record);
@@ -130,9 +167,10 @@ export class ServiceOrders {
         const state = isReached
           ? (this.#input.assignments.reports.stateOf(machine, 'service', id) ?? this.#owed(`${machine} ${id}`))
           : ({ state: 'pending', why: AWAY, ageSec: 0 } as const);
-        return { machine, node: name, isReached, state: stateOnly(state) };
+        const isShared = !hasShares(service.kind) || removing === true || hasShare(record, machine);
+        return { machine, node: name, isReached, state: isShared ? stateOnly(state) : UNSHARED };
       });
-    const wanted = new Set(removing === true ? [] : prefixesOf(network));
+    const wanted = new Set(removing === true ? [] : advertisedBy(service, network));
     const prefixes = announced.filter((prefix) => wanted.has(prefix));
     const withdrawn = announced.filter((prefix) => !wanted.has(prefix));
     return {
@@ -198,8 +236,10 @@ export class ServiceOrders {
   /** The record that follows from the network and from the words of its routers: the same, another one, or undefined when it goes. */
   #next(network: Network | undefined, record: ServiceRecord): ServiceRecord | undefined {
     if (network === undefined) return this.#input.catalogue.isSpoilt(record.network) ? record : undefined;
-    const { announced = [], removing } = record;
-    const wanted = removing === true ? [] : prefixesOf(network);
+    const { announced = [], removing, service } = record;
+    const shared = this.#shared(network, record);
+    if (shared !== record) return shared;
+    const wanted = removing === true ? [] : advertisedBy(service, network);
     const all = union(announced, wanted);
     if (all.length > announced.length) return { ...record, announced: all };
     if (removing !== true && announced.length === wanted.length) return record;
@@ -209,6 +249,16 @@ export class ServiceOrders {
     if (!isHeard) return record;
     return removing === true ? undefined : { ...record, announced: wanted };
   }
+}
+
+/** The prefixes that a service has routers advertise, or leads to. */
+function advertisedBy({ kind }: NetworkService, network: Network): readonly Ipv6Cidr[] {
+  return hasShares(kind) ? [] : prefixesOf(network);
+}
+
+/** Whether a node can serve: DHCP for IPv4 needs an address of its own. */
+function hasShare({ service, shares = [] }: ServiceRecord, machine: MachineWord): boolean {
+  return shares.some((share) => share.machine === machine && (service.kind !== 'dhcp4' || share.address !== undefined));
 }
 
 /** The worst state of the nodes whose channel stands. */
@@ -247,7 +297,7 @@ function mustFit({ name, source, bridge, hostAddress }: Network): void {
 
 /** NAT64 leads to the addresses that guests give themselves. @throws MESH_NET_NOT_SUPPORTED */
 function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
-  if (kind === 'ra' || prefixesOf(network).length > 0) return;
+  if (kind === 'ra' || hasShares(kind) || prefixesOf(network).length > 0) return;
   throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${network.name} has no /64: its guests have no addresses`, {
     object: network.name,
     rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',

@@ -3,6 +3,9 @@
  * `/v1/networks/<number in hex>/services/<kind>`. A kind is a file beside this one, and a row here.
  */
 import * as form from '../../form.ts';
+import { type Dhcp4Service, Dhcp4ServiceShape } from './dhcp4.ts';
+import { type Dhcp6Service, Dhcp6ServiceShape } from './dhcp6.ts';
+import { type DnsService, DnsServiceShape } from './dns.ts';
 import { type Dns64Service, Dns64ServiceShape } from './dns64.ts';
 import { type Nat64Service, Nat64ServiceShape } from './nat64.ts';
 import { type RaService, RaServiceShape } from './ra.ts';
@@ -17,14 +20,17 @@ export type ServiceKind = (typeof SERVICE_KINDS)[number];
 export const SINGLE_KINDS: readonly ServiceKind[] = ['nat44', 'nat64', 'dns64'];
 
 /** One service of a network, as it is wanted. */
-export type NetworkService = RaService | Nat64Service | Dns64Service;
+export type NetworkService = RaService | Dhcp4Service | Dhcp6Service | DnsService | Nat64Service | Dns64Service;
 
 /** The kinds that this version carries out. */
-export const SERVED_KINDS: readonly NetworkService['kind'][] = ['ra', 'nat64', 'dns64'];
+export const SERVED_KINDS: readonly NetworkService['kind'][] = ['ra', 'dhcp4', 'dhcp6', 'dns', 'nat64', 'dns64'];
 
 /** The form of a service in documents. */
 export const NetworkServiceShape: form.Shape<NetworkService> = form.variants('kind', [
   RaServiceShape,
+  Dhcp4ServiceShape,
+  Dhcp6ServiceShape,
+  DnsServiceShape,
   Nat64ServiceShape,
   Dns64ServiceShape,
 ]);

@@ -3,6 +3,7 @@ import { Ipv6CidrShape, Ipv6Shape } from '../../../model/address/address-shapes.
 import { NameShape, NETWORK_LIST_MAX } from '../../../model/network/words.ts';
 import type { AssignedService, KnownService, OtherService } from '../../documents/service/assigned-service.ts';
 import * as form from '../form.ts';
+import { AssignedDhcp4Shape, AssignedDhcp6Shape, AssignedDnsShape } from './assigned-dhcp-shape.ts';
 import { AssignedDns64Shape, AssignedNat64Shape } from './assigned-nat64-shape.ts';
 
 /** The identifier of a service: that of its network, the kind, and a digest of the content. */
@@ -23,11 +24,20 @@ const RaShape = form.object({
     ),
     resolvers: form.listOf(Ipv6Shape, 64),
     searchDomains: form.listOf(NameShape, 64),
+    managed: form.exactOptional(form.literal(true)),
+    otherConfig: form.exactOptional(form.literal(true)),
   }),
 });
 
 /** The services that this version knows. */
-const KnownShape: form.Shape<KnownService> = form.variants('kind', [RaShape, AssignedNat64Shape, AssignedDns64Shape]);
+const KnownShape: form.Shape<KnownService> = form.variants('kind', [
+  RaShape,
+  AssignedDhcp4Shape,
+  AssignedDhcp6Shape,
+  AssignedDnsShape,
+  AssignedNat64Shape,
+  AssignedDns64Shape,
+]);
 
 /** A node keeps a service that it cannot read in this form. A later version on the node may know the kind. */
 const KeptShape = form.object({
