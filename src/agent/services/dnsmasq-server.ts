@@ -1,14 +1,18 @@
 /** DHCP and DNS of a network on one node: one dnsmasq for all, with a share of each service. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ipv4Length } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
 import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
+import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
 import { dnsmasqProcess } from '../../services/dnsmasq/dnsmasq-process.ts';
+import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
 import { networkConf, networkHosts, networkReservations, servedHere } from '../../services/dnsmasq/network-conf.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import type { AnswerEarInput } from './answer-ear.ts';
 
 /** Where the dnsmasq of a network is, and what it keeps. */
 export interface DnsmasqServerPlace {
@@ -55,8 +59,29 @@ export function givesAddresses(services: readonly AssignedService[], machine: Ma
   return dhcp4 !== undefined || dhcp6 !== undefined;
 }
 
-/** The path of the file of leases. @param directory that of the space's leases */
-export function leaseFileIn(directory: string): string {
+/** What the dnsmasq of a network can be asked for, to hear whether it answers. */
+export function questionsTo(
+  services: readonly AssignedService[],
+  machine: MachineWord,
+): Pick<AnswerEarInput, 'kinds' | 'ipv4'> {
+  const { dhcp4, dhcp6, dns } = servedHere(services.filter(isDnsmasqService), machine);
+  return {
+    kinds: [dhcp4?.service, dhcp6?.service, dns].flatMap((service) => service?.kind ?? []),
+    ...(dhcp4 !== undefined && { ipv4: dhcp4.own.address }),
+  };
+}
+
+/** The leases that are in force. @param directory that of the space's leases */
+export function leasesIn(directory: string, now: Date): GuestLease[] {
+  try {
+    return parseGuestLeases(readFileSync(leaseFileIn(directory), 'utf8'), now);
+  } catch {
+    // The server has not started yet.
+    return [];
+  }
+}
+
+function leaseFileIn(directory: string): string {
   return join(directory, 'leases');
 }
 

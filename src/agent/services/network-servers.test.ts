@@ -32,7 +32,7 @@ function servers(outerFaultOf: (space: string) => MeshError | undefined = () => 
     clock: systemClock,
     launcher: { running: () => undefined, errorOf: () => undefined },
     directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns', leases: '/nowhere/leases' },
-    openEar: () => ({ close: () => {} }),
+    openEar: () => ({ send: () => {}, close: () => {} }),
     outerFaultOf,
   });
   const plan = (service: AssignedNat64) =>

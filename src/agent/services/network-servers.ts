@@ -4,15 +4,18 @@
  */
 import { join } from 'node:path';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import { nodeAddresses } from '../../model/network/node-addresses.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
 import { serviceAddresses, servicePort } from '../../model/network/services/service-addresses.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { AssignedService, KnownService } from '../../protocol/documents/service/assigned-service.ts';
+import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import { isSameAdvertisement } from '../../services/radvd/advertisement-frame.ts';
 import { radvdConf } from '../../services/radvd/radvd-conf.ts';
@@ -24,7 +27,16 @@ import type { NodeService } from '../desired/parts/service.ts';
 import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
-import { dnsmasqAddresses, dnsmasqServer, givesAddresses, hasShare, isDnsmasqService } from './dnsmasq-server.ts';
+import { AnswerEar } from './answer-ear.ts';
+import {
+  dnsmasqAddresses,
+  dnsmasqServer,
+  givesAddresses,
+  hasShare,
+  isDnsmasqService,
+  leasesIn,
+  questionsTo,
+} from './dnsmasq-server.ts';
 import { nat64Server, spaceExtras } from './nat64-server.ts';
 
 /** What servers need of their node. */
@@ -63,6 +75,8 @@ export interface ServedNetworks {
 /** A network that this node serves. */
 interface Served {
   readonly space: ServiceSpace;
+  /** The Ethernet address of the node's bridge. */
+  readonly asker: Mac;
   /** A service without a server has nothing to do on this node. */
   readonly services: ReadonlyMap<AssignedService, NodeService | undefined>;
 }
@@ -77,6 +91,7 @@ export class NetworkServers {
   readonly #changes = new Signal<void>();
   #served: ReadonlyMap<NetworkId, Served> = new Map();
   readonly #ears = new Map<NetworkId, AdvertisementEar>();
+  readonly #answers = new Map<NetworkId, AnswerEar>();
   readonly #known = new WeakMap<
     Network,
     Map<string, { readonly given: readonly AssignedService[]; readonly served: Served }>
@@ -127,6 +142,25 @@ export class NetworkServers {
       const onChange = () => this.#changes.emit();
       this.#ears.set(id, new AdvertisementEar({ link: link.index, mac: space.mac, clock, openEar, onChange }));
     }
+    this.#listenForAnswers(linkNamed);
+  }
+
+  #listenForAnswers(linkNamed: BridgesOfAgent['cache']['linkNamed']): void {
+    const { machine, clock, openEar } = this.#input;
+    for (const [id, ear] of this.#answers) {
+      const served = this.#served.get(id);
+      const isSame = served !== undefined && ear.isFor(served.space, linkNamed(served.space.port)?.index);
+      if (isSame && !ear.isDeaf) continue;
+      ear.close();
+      this.#answers.delete(id);
+    }
+    for (const [id, { space, services, asker }] of this.#served) {
+      const link = linkNamed(space.port);
+      const asks = questionsTo([...services.keys()], machine);
+      if (asks.kinds.length === 0 || link === undefined || this.#answers.has(id)) continue;
+      const onChange = () => this.#changes.emit();
+      this.#answers.set(id, new AnswerEar({ space, asker, link: link.index, ...asks, clock, openEar, onChange }));
+    }
   }
 
   /** How a service is. */
@@ -146,6 +180,12 @@ export class NetworkServers {
     if (error !== undefined) return refusedState(error);
     const running = launcher.running(name);
     if (running === undefined || !running.ready) return pending(`${plan.process.title} has not started yet`);
+    if (isDnsmasqService(service)) {
+      const isHeard = this.#answers.get(network.id)?.hears(service.kind, running.pid) === true;
+      return isHeard
+        ? { state: 'ready' }
+        : pending(`no answer of ${plan.process.title} to ${service.kind} has been heard yet`);
+    }
     if (service.kind !== 'ra') return { state: 'ready' };
     const heard = this.#ears.get(network.id)?.heard;
     if (heard === undefined) return pending('no router advertisement of this node has been heard on its bridge yet');
@@ -154,9 +194,16 @@ export class NetworkServers {
     return { state: 'ready' };
   }
 
+  /** The leases of guests that this node has given in a network. @param id the identifier of the network */
+  leasesOf(id: string): GuestLease[] {
+    const space = [...this.#served.values()].map((served) => served.space).find(({ network }) => network === id);
+    return space?.leases === undefined ? [] : leasesIn(space.leases, this.#input.clock.wallTime());
+  }
+
   close(): void {
-    for (const ear of this.#ears.values()) ear.close();
+    for (const ear of [...this.#ears.values(), ...this.#answers.values()]) ear.close();
     this.#ears.clear();
+    this.#answers.clear();
   }
 
   #serve(network: BridgedNetwork, given: readonly AssignedService[], vxlanPorts: readonly number[]): Served {
@@ -177,7 +224,7 @@ export class NetworkServers {
       if (!servers.has(name)) servers.set(name, before ?? this.#server(network, service, space, given));
       services.set(service, servers.get(name));
     }
-    const served = { space, services };
+    const served = { space, asker: nodeAddresses(network, this.#input.machine).bridgeMac, services };
     byServices.clear();
     byServices.set(key, { given, served });
     return served;

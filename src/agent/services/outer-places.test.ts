@@ -275,7 +275,7 @@ test('the active router of two translates; the other one leads to it, and takes 
     const run = join(directory, `run${number}`);
     const netns = join(directory, `netns${number}`);
     const launcher = { running: () => undefined, errorOf: () => undefined };
-    const openEar = () => ({ close: () => {} });
+    const openEar = () => ({ send: () => {}, close: () => {} });
     const servers = new NetworkServers({
       machine,
       clock: systemClock,

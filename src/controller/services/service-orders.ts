@@ -8,6 +8,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { Dns64Service } from '../../model/network/services/dns64.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
@@ -137,6 +138,16 @@ export class ServiceOrders {
     return this.#view(network, record);
   }
 
+  /** The identifier of a network, and the nodes that give addresses in it. @throws MESH_NET_UNKNOWN */
+  dhcpServers(wanted: string): { readonly network: NetworkId; readonly machines: readonly MachineWord[] } {
+    const { network } = this.#input.catalogue.find(wanted);
+    const given = this.#input.services
+      .of(network)
+      .filter(({ service: { kind } }) => kind === 'dhcp4' || kind === 'dhcp6');
+    const machines = given.flatMap(({ shares = [] }) => shares.map(({ machine }) => machine));
+    return { network: network.id, machines: [...new Set(machines)] };
+  }
+
   close(): void {
     for (const end of this.#ends) end();
   }
@@ -163,6 +174,7 @@ export class ServiceOrders {
     const { id } = this.#input.services.assigned(network, record);
     const nodes = this.#input.assignments.nodes
       .filter((node) => serves(record, node))
+      .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
       .map(({ machine, name, isReached }): ServiceNodeView => {
         const state = isReached
           ? (this.#input.assignments.reports.stateOf(machine, 'service', id) ?? this.#owed(`${machine} ${id}`))

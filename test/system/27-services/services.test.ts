@@ -13,6 +13,7 @@ import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { recordFileOf } from '../../../src/services/process/process-start.ts';
 import { missingLine, shownCommands } from '../../cli/console-block.ts';
 import { inside } from '../../kit/namespaces.ts';
+import type { BareHost } from '../bare-host.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
@@ -27,6 +28,9 @@ const COMMAND_DEADLINE_MS = 25_000;
 
 const PAGE = 'docs/services.md';
 const COMMANDS = shownCommands(pageOf(PAGE));
+
+/** Sets the address that the client was given, and prints all that it was told. */
+const UDHCPC_SCRIPT = join(import.meta.dirname, 'udhcpc.sh');
 
 const shared = forAllTests();
 let lab: Lab;
@@ -79,9 +83,62 @@ function routersOf(guest: Guest): string[] {
   return [...text.matchAll(/via (fe80\S+)/g)].map(([, router = '']) => router).toSorted();
 }
 
-function radvdOf(host: LabHost): number {
-  const file = recordFileOf(join(pathsBelow(host.root).state, 'services/processes'), 'radvd-1001');
+function pidOf(host: LabHost, name: string): number {
+  const file = recordFileOf(join(pathsBelow(host.root).state, 'services/processes'), name);
   return Reflect.get(Object(JSON.parse(readFileSync(file, 'utf8'))), 'pid');
+}
+
+const radvdOf = (host: LabHost) => pidOf(host, 'radvd-1001');
+
+/** The address of a router's DHCP and DNS server. */
+function serverOf({ root }: LabHost): string {
+  const space = join(pathsBelow(root).netns, 'meshwork-1001');
+  const [address] = JSON.parse(inside(space, 'ip', '-j', '-4', 'address', 'show', 'dev', 'eth0'));
+  return address.addr_info[0].local;
+}
+
+/** Nothing of the network's servers is on the routers any more. */
+async function nothingLeft(): Promise<void> {
+  for (const host of [router1, router2]) {
+    const { netns, state, run } = pathsBelow(host.root);
+    const isThere = () => [
+      ...(existsSync(netns) ? readdirSync(netns) : []),
+      ...readdirSync(join(state, 'services/files')),
+      ...(existsSync(join(state, 'services/leases')) ? readdirSync(join(state, 'services/leases')) : []),
+      ...readdirSync(join(state, 'services/processes')).filter((name) => !name.endsWith('.log')),
+      ...readdirSync(run).filter((name) => name.startsWith('radvd')),
+      ...(inside(netnsPath(host.netns), 'ip', '-o', 'link').match(/ s1001[@:]/g) ?? []),
+    ];
+    await until(`nothing is left on ${host.name}`, COMMAND_DEADLINE_MS, () => isThere().length === 0).catch((cause) => {
+      throw new Error(isThere().join(), { cause });
+    });
+    const { stdout } = spawnSync('ip', ['netns', 'pids', host.netns], { encoding: 'utf8' });
+    const names = stdout
+      .trim()
+      .split('\n')
+      .map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+    for (const name of ['radvd', 'dnsmasq']) expect(names).not.toContain(name);
+  }
+  await noDrift([router1, router2]);
+}
+
+/** What the script of the client prints. */
+const TOLD = ['ip', 'dns', 'domain', 'serverid', 'lease', 'router', 'hostname'] as const;
+
+/** What a guest is told when it asks for an address, which it then has. @param hostname what it calls itself */
+function lease(guest: BareHost, hostname: string): Partial<Record<(typeof TOLD)[number], string>> {
+  const client = ['udhcpc', '-f', '-q', '-n', '-t', '10', '-T', '3', '-i', 'eth0', '-x', `hostname:${hostname}`];
+  const told = guest.run(...client, '-s', UDHCPC_SCRIPT);
+  const line = told.split('\n').findLast((one) => one.startsWith('bound ')) ?? '';
+  return Object.fromEntries(TOLD.map((word) => [word, new RegExp(` ${word}='([^']*)'`).exec(line)?.[1] ?? '']));
+}
+
+/** The address of a name, as a resolver tells the guest; undefined where there is none. */
+function resolved(guest: BareHost, name: string, resolver: string): string | undefined {
+  const { stdout } = spawnSync('nsenter', [`--net=${guest.netns}`, 'busybox', 'nslookup', '-type=a', name, resolver], {
+    encoding: 'utf8',
+  });
+  return /^Name:.*\nAddress: (\S+)$/m.exec(stdout)?.[1];
 }
 
 test('two routers advertise the network, and a guest on another node addresses itself and reaches both', async () => {
@@ -124,26 +181,48 @@ test('a prefix is withdrawn, and when the service goes nothing is left of it', a
     expect(addressesOf(guest, 'fd00:b1::')).toEqual([]);
   }
   await typeTo('mesh network wait blue');
-  for (const host of [router1, router2]) {
-    const { netns, state, run } = pathsBelow(host.root);
-    const isThere = () => [
-      ...(existsSync(netns) ? readdirSync(netns) : []),
-      ...readdirSync(join(state, 'services/files')),
-      ...readdirSync(join(state, 'services/processes')).filter((name) => !name.endsWith('.log')),
-      ...readdirSync(run).filter((name) => name.startsWith('radvd')),
-      ...(inside(netnsPath(host.netns), 'ip', '-o', 'link').match(/ s1001[@:]/g) ?? []),
-    ];
-    await until(`nothing is left on ${host.name}`, COMMAND_DEADLINE_MS, () => isThere().length === 0).catch((cause) => {
-      throw new Error(isThere().join(), { cause });
-    });
-    const { stdout } = spawnSync('ip', ['netns', 'pids', host.netns], { encoding: 'utf8' });
-    const names = stdout
-      .trim()
-      .split('\n')
-      .map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
-    expect(names).not.toContain('radvd');
+  await nothingLeft();
+});
+
+test('guests get addresses and names, wherever they are, and keep them when the node that gave them dies', async () => {
+  await typeTo('mesh network wait blue');
+  const [near, far] = guests;
+  near.run('ip', 'link', 'set', 'eth0', 'down', 'address', '02:00:00:00:00:07');
+  near.run('ip', 'link', 'set', 'eth0', 'up');
+  const own = serverOf(router1);
+  const first = lease(near, 'vm1');
+  // The guest of a node that serves asks that node.
+  expect(first).toMatchObject({ ip: '10.77.0.7', serverid: own, domain: 'blue.example', lease: '3600' });
+  expect(first.dns?.split(' ')[0]).toBe(own);
+  const second = lease(far, 'far');
+  expect(Number(second.ip?.split('.')[3])).toBeGreaterThanOrEqual(128);
+  far.run('ping', '-c', '1', '-W', '5', '10.77.0.7');
+  for (const resolver of [router1, router2].map(serverOf)) {
+    expect(resolved(far, 'web.blue.example', resolver)).toBe('10.77.0.7');
+    expect(resolved(far, 'db.blue.example', resolver)).toBe('10.77.0.20');
+    expect(resolved(far, 'nobody.blue.example', resolver)).toBeUndefined();
   }
-  await noDrift([router1, router2]);
+  expect(resolved(near, 'far.blue.example', second.serverid ?? '')).toBe(second.ip);
+  await typeTo('mesh network leases blue');
+
+  // A reservation is read by the server that runs.
+  const mac = JSON.parse(far.run('ip', '-j', 'link', 'show', 'eth0'))[0].address;
+  const pids = [router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'));
+  const reserve = ['--reserve', '02:00:00:00:00:07,10.77.0.7,web', `${mac},10.77.0.8,far`];
+  await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'set', 'blue', 'dhcp4', ...reserve]);
+  await lab.exec(lab.host('host0'), ['mesh', 'network', 'wait', 'blue']);
+  const third = lease(far, 'far');
+  expect(third.ip).toBe('10.77.0.8');
+  expect([router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'))).toEqual(pids);
+
+  const [server, other] = third.serverid === own ? [router1, router2] : [router2, router1];
+  await lab.stop(server, 'agent');
+  process.kill(pidOf(server, 'dnsmasq-1001'), 'SIGKILL');
+  expect(lease(far, 'far')).toMatchObject({ ip: '10.77.0.8', serverid: serverOf(other) });
+  expect(resolved(far, 'web.blue.example', serverOf(other))).toBe('10.77.0.7');
+  lab.start(server, 'agent');
+  await typeTo('mesh network wait blue');
+  await nothingLeft();
 });
 
 test('a lab that is taken down takes the servers of networks along', async () => {
