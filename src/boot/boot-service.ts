@@ -75,7 +75,8 @@ export class BootService {
       loadLimiter: new BootLoadLimiter(LOADING_MAX, clock),
       neighbour: async (device, address) => (await mirror.neighbour(device, address))?.mac,
       leasedTo: (device, address) => segments.leasedTo(device, address),
-      host0Addresses: (device) => nearestFirst(this.#endpoints, device),
+      // Another of them may lead when the node looks for host0 again.
+      host0Addresses: (device) => [...new Set([...nearestFirst(this.#endpoints, device), ...input.settings.host0s])],
       isos: join(paths.host0, 'isos'),
       bootFiles: join(paths.state, 'boot/tftp'),
       onSighting: (sighting) => this.log.take(sighting),

@@ -132,6 +132,12 @@ const NOUNS: readonly Noun[] = [
     load: async (context) => (await import('./order/order.ts')).orderCommand(context),
   },
   {
+    name: 'host0',
+    group: PROCESSES,
+    description: 'Let several machines be host0, one at a time',
+    load: async (context) => (await import('./host0/host0.ts')).host0Command(context),
+  },
+  {
     name: 'system',
     group: PROCESSES,
     description: 'Start, stop and watch the processes here; prepare what machines boot',

@@ -30,6 +30,8 @@ export interface ControllerInput extends MembershipsSurroundings {
   readonly version: string;
   /** Absent: a new one. */
   readonly host0State?: Host0State;
+  /** The node on host0's own machine, where several machines can be host0: that node has no other agent. */
+  readonly own?: MachineId | undefined;
   /** Looks at the file descriptors of host0's daemon. Absent: it always has enough. */
   readonly descriptors?: Omit<DescriptorWatchInput, 'members'>;
 }
@@ -159,7 +161,7 @@ export class Controller {
     const loaded = this.#meshes.filter((mesh) => mesh.loaded);
     return loaded.map((mesh) => {
       const { bridgeMac: mac, ipv6 } = memberAddresses(mesh.network, 'host0');
-      const state = this.#selfStates[mesh.network.id] ?? AGENT_SILENT;
+      const state = this.#selfState(mesh);
       return { network: mesh.network, state, self: { mac, ipv6 }, members: mesh.members() };
     });
   }
@@ -183,18 +185,27 @@ export class Controller {
 
   #self(): NodeView {
     const { name } = this.#input;
-    const meshes = this.#meshes.map(({ network }) => {
+    const meshes = this.#meshes.map((mesh) => {
+      const { network } = mesh;
       const { bridgeMac: mac, ipv6 } = memberAddresses(network, 'host0');
       return {
         network: network.id,
         name: network.name,
         mac,
         ipv6,
-        state: this.#selfStates[network.id] ?? AGENT_SILENT,
+        state: this.#selfState(mesh),
       };
     });
     const ipv4 = this.host0State.addressFor(undefined);
     return { name, role: 'host0', online: true, ipv4, lastSeenMsAgo: 0, meshes };
+  }
+
+  /** The state of a mesh on host0, as its agent has told. */
+  #selfState(mesh: Membership): NetworkState {
+    const { own } = this.#input;
+    if (own === undefined) return this.#selfStates[mesh.network.id] ?? AGENT_SILENT;
+    const presence = mesh.presences().find(({ record }) => record.machine === own);
+    return presence?.online === true ? presence.state : AGENT_SILENT;
   }
 
   #assignment(): Assignment | undefined {
@@ -215,7 +226,7 @@ export class Controller {
       ...(this.host0State.segments.length === 0 ? [noSegment(this.host0State)] : []),
       ...this.host0State.findings,
       ...(this.#descriptors?.health() ?? []),
-      ...(this.#feed.listeners === 0 ? [AGENT_AWAY] : []),
+      ...(this.#feed.listeners === 0 && this.#input.own === undefined ? [AGENT_AWAY] : []),
       ...this.#meshes.filter(({ loaded }) => !loaded).map(({ network }) => membersUnread(network)),
       ...failedNetworks(networks, this.#selfStates),
       ...this.#parts.flatMap((part) => part.health()),

@@ -33,6 +33,7 @@ const KEYS = {
   metricsNetwork: 'metrics',
   management: 'management',
   store: 'store',
+  host0s: 'host0s',
   networkNumbers: 'network_numbers, reserved_numbers or number_rest_sec',
   portSettleSec: 'port_settle_sec',
   sharedIds: 'shared_ids',

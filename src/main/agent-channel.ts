@@ -1,4 +1,5 @@
 /** Composes the way between an agent and host0's daemon: the channel of a node, or the agent's own socket on host0. */
+import { connect } from 'node:net';
 import type { Agent } from '../agent/agent.ts';
 import type { AgentSocketInput } from '../agent/api/agent-socket.ts';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
@@ -8,6 +9,7 @@ import { NodeChannel } from '../agent/channel/node-channel.ts';
 import type { NodeKey } from '../agent/channel/node-key.ts';
 import { type NodeServerInput, nodeServer } from '../agent/channel/node-server.ts';
 import type { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
+import type { Host0Seat } from '../agent/membership/host0-seat.ts';
 import { boundConnection } from '../kernel/sockets/connection.ts';
 import type { Registry } from '../metrics/registry.ts';
 
@@ -15,13 +17,15 @@ import type { Registry } from '../metrics/registry.ts';
 export interface Host0WayInput
   extends Pick<
     NodeServerInput,
-    'captures' | 'paths' | 'instance' | 'conditions' | 'consoles' | 'images' | 'moves' | 'isos'
+    'captures' | 'paths' | 'instance' | 'conditions' | 'consoles' | 'screens' | 'images' | 'moves' | 'isos'
   > {
   readonly assignments: NodeAssignments;
   readonly memberships: ChannelMemberships;
   readonly agent: Agent;
   /** A node's key; undefined on host0. */
   readonly key: NodeKey | undefined;
+  /** Whether this machine's own host0 leads; undefined where it is no host0, or the only one. */
+  readonly seat: Host0Seat | undefined;
   readonly registry: Registry;
   /** The control socket of host0's daemon. */
   readonly controlSock: string;
@@ -36,7 +40,8 @@ export interface Host0Way {
 }
 
 /** Makes the way; `start` opens it. Findings of a channel become the agent's. */
-export function makeHost0Way({ agent, key, registry, controlSock, memberships, ...parts }: Host0WayInput): Host0Way {
+export function makeHost0Way(input: Host0WayInput): Host0Way {
+  const { agent, key, seat, registry, controlSock, memberships, ...parts } = input;
   const meshes = () => byLikelihood(agent.source.networks);
   const likeliest = () => meshes()[0]?.id;
   if (key === undefined) {
@@ -59,7 +64,8 @@ export function makeHost0Way({ agent, key, registry, controlSock, memberships, .
     meshes,
     isMember: () => agent.source.networks.some(({ id }) => agent.source.errorOf(id) === undefined),
     key: () => key.read(),
-    connect: boundConnection,
+    connect: (target) =>
+      seat?.channelSocket === undefined ? boundConnection(target) : connect({ path: seat.channelSocket }),
     handler: (request, response) => server.answer(request, response, undefined),
   });
   addNodeChannelMetrics(registry, channel);

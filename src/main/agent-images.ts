@@ -1,7 +1,8 @@
-/** Composes the disk images, the volumes and the consoles of a node. */
+/** Composes the disk images, the volumes, the consoles and the screens of a node. */
 import { join } from 'node:path';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Consoles } from '../agent/console/consoles.ts';
+import { Screens } from '../agent/console/screens.ts';
 import { fileOrigin } from '../agent/images/file-origin.ts';
 import { Host0Isos } from '../agent/images/host0-isos.ts';
 import { ImageCache } from '../agent/images/image-cache.ts';
@@ -9,7 +10,7 @@ import { sizeIn } from '../agent/images/image-limit.ts';
 import { sourceText } from '../agent/images/image-source.ts';
 import { Volumes } from '../agent/images/volumes.ts';
 import { webOrigin } from '../agent/images/web-origin.ts';
-import { vmConsoleLog, vmConsoleSocket } from '../agent/workloads/vm-place.ts';
+import { vmConsoleLog, vmConsoleSocket, vmScreenSocket } from '../agent/workloads/vm-place.ts';
 import type { Clock } from '../model/clock.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
@@ -52,21 +53,26 @@ export function openImages({ paths, clock, journal, assignments, isHost0, limit 
     (id) => ({ socketPath: vmConsoleSocket(paths, id), logPath: vmConsoleLog(paths, id) }),
     clock,
   );
-  const follow = (): void =>
-    consoles.follow(
-      assignments.workloads
-        .filter(({ workload }) => workload.console.serial)
-        .map(({ id, workload }) => ({ id, workload: workload.name })),
-    );
+  const screens = new Screens((id) => vmScreenSocket(paths, id), clock);
+  const ownersOf = (kind: 'serial' | 'vnc') =>
+    assignments.workloads
+      .filter(({ workload }) => workload.console[kind])
+      .map(({ id, workload }) => ({ id, workload: workload.name }));
+  const follow = (): void => {
+    consoles.follow(ownersOf('serial'));
+    screens.follow(ownersOf('vnc'));
+  };
   const end = assignments.changes.subscribe(follow);
   return {
     images,
     volumes: new Volumes(images, paths.volumes, paths.root),
     consoles,
+    screens,
     ...(!isHost0 && { isos }),
     close: () => {
       end();
       consoles.close();
+      screens.close();
     },
   };
 }

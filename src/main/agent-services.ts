@@ -54,5 +54,6 @@ export function openServers(
     ...{ machine, clock, launcher: services.launcher, directories },
     openEar: (ear) => FrameSocket.open(ear),
     outerFaultOf: (space) => services.outerFaultOf(space),
+    isInPlace: (space) => services.isInPlace(space),
   });
 }

@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NodeKey } from '../agent/channel/node-key.ts';
 import type { SystemKernel } from '../agent/kernel/system-kernel.ts';
+import { Host0Seat } from '../agent/membership/host0-seat.ts';
 import { Host0Source } from '../agent/membership/host0-source.ts';
 import { NodeSource, type NodeSourceInput } from '../agent/membership/node-source.ts';
 import type { Source } from '../agent/membership/source.ts';
 import { NetworkDirectory } from '../disk/network-directory.ts';
 import { textOnDisk } from '../disk/state-file.ts';
+import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { permanentMacs } from '../kernel/rtnl/permanent-macs.ts';
 import { host0Addresses } from '../machine/host0-addresses.ts';
 import { machineId } from '../machine/machine-id.ts';
@@ -35,6 +37,8 @@ interface AgentSource {
   readonly source: Source;
   /** The machine's key file. host0 needs none for its own agent. */
   readonly key: NodeKey | undefined;
+  /** Whether this machine's own host0 leads; undefined where it is no host0, or the only one. */
+  readonly seat: Host0Seat | undefined;
 }
 
 /**
@@ -44,10 +48,13 @@ interface AgentSource {
  */
 export async function openAgentSource(input: AgentSourceInput): Promise<AgentSource> {
   const { clock, kernel, paths, options } = input;
-  if (options['on-host0']) {
+  const { settings } = await readHost0Conf(paths.host0Conf);
+  const { host0s = [] } = settings ?? {};
+  const seat = host0s.length === 0 ? undefined : new Host0Seat({ ...input, ...paths, sockets: paths.host0Sockets });
+  if (options['on-host0'] && seat === undefined) {
     const { controlSock, root } = paths;
     const source = new Host0Source({ ...input, controlSock, startRemedy: startRemedy('host0', root) });
-    return { machine: 'host0', source, key: undefined };
+    return { machine: 'host0', source, key: undefined, seat };
   }
   const { id: machine } = machineId({
     root: options.root,
@@ -58,15 +65,18 @@ export async function openAgentSource(input: AgentSourceInput): Promise<AgentSou
   const source = new NodeSource({
     ...input,
     machine,
-    host0: host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
+    ...(seat !== undefined && { seat, transport: seat.transport }),
+    host0: seat !== undefined ? host0s : host0Addresses(options.host0, await readFile('/proc/cmdline', 'utf8')),
     lastKnown: textOnDisk(join(paths.state, 'members.json')),
     directory: new NetworkDirectory({
-      directory: paths.nodeNetworks,
+      // A machine that can be host0 is in all meshes.
+      directory: seat === undefined ? paths.nodeNetworks : paths.host0Networks,
       stateFile: join(paths.state, 'networks.accepted.json'),
       clock,
     }),
   });
   const key = new NodeKey(paths.keyFile, machine);
   await key.read();
-  return { machine, source, key };
+  await seat?.start();
+  return { machine, source, key, seat };
 }

@@ -59,7 +59,7 @@ async function main(): Promise<void> {
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const memberships = new ChannelMemberships(clock);
-  const { machine, source, key } = await openAgentSource({ ...common, channel: memberships, paths, options });
+  const { machine, source, key, seat } = await openAgentSource({ ...common, channel: memberships, paths, options });
   const portsFile = new PluggedPortsFile(join(paths.state, 'ports.json'));
   const plugged = await portsFile.read();
   const { state: stateDirectory, controlSock } = paths;
@@ -97,6 +97,7 @@ async function main(): Promise<void> {
   agent.reconciler.passes.subscribe(() => conditions.lookSoon());
   const inventory = new InventoryNotice({
     ...common,
+    ...(seat !== undefined && { transport: seat.transport }),
     read: () => readInventory(permanentMacs(agent.cache.links.values())),
   });
   source.joins.subscribe((network) => inventory.joined(network));
@@ -111,7 +112,7 @@ async function main(): Promise<void> {
     ...guests.images,
     moves: guests.moves,
   };
-  const host0 = makeHost0Way({ ...answers, memberships, agent, key, registry, controlSock });
+  const host0 = makeHost0Way({ ...answers, memberships, agent, key, seat, registry, controlSock });
   const server = await serveAgentSocket({
     path: paths.agentSock,
     agent,
@@ -134,6 +135,7 @@ async function main(): Promise<void> {
   endOnSignal(async () => {
     server.close();
     host0.close();
+    seat?.close();
     inventory.close();
     endpoints.close();
     probe.close();

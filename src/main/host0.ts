@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { managementMesh } from '../api/channel/management-mesh.ts';
 import { openControlApi } from '../api/control/control-api.ts';
-import { KernelSourceVerification } from '../api/membership/source-verification.ts';
 import { NodePlaces } from '../controller/assignments/node-places.ts';
 import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
@@ -31,6 +30,7 @@ import { openKeys } from './host0/host0-keys.ts';
 import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
 import { openHooks, openOrders } from './host0/host0-orders.ts';
+import { enrollOwn, openPlace } from './host0/host0-place.ts';
 import { openStore } from './host0/host0-store.ts';
 import { endOnSignal, fail, hasStarted } from './process.ts';
 
@@ -55,11 +55,12 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore({ paths, name, settings, clock, committed: watch.committed, onLost: (error) => fail([error]) }),
+    openStore({ paths, name, settings, clock, journal, committed: watch.committed, onLost: (error) => fail([error]) }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
-  const verification = new KernelSourceVerification(mirror);
+  const place = openPlace(settings, paths, mirror);
+  const { verification } = place;
   const hooks = await openHooks(paths, journal);
   const addresses = await openAddresses({ store, clock, journal, registry, paths });
   const { catalogue, written } = await openCatalogue({
@@ -70,12 +71,14 @@ async function main(): Promise<void> {
     numbers: settings.networkNumbers,
   });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
+  await enrollOwn(place, keys, paths);
   const host0State = new Host0State(journal);
-  const places = new NodePlaces(() => ({ name, underlay: host0State.addressFor(undefined) }));
+  const places = new NodePlaces(() => ({ name: place.title(name), underlay: host0State.addressFor(undefined) }));
   const controller = new Controller({
     host0State,
     places,
-    name,
+    name: place.title(name),
+    own: place.own?.machine,
     version: VERSION,
     admission: settings.admission,
     tokens,
@@ -90,10 +93,9 @@ async function main(): Promise<void> {
   const machines = await openMachines({ settings, paths, clock, journal, store, mirror, controller, keys });
   const indexOf = (device: string) => mirror.indexOf(device);
   const metrics = new ApiMetrics(registry);
-  const common = { clock, journal, registry, metrics, mirror, controller, indexOf };
+  const common = { ...place, clock, journal, registry, metrics, mirror, controller, indexOf };
   const endpoints = await openEndpoints({
     ...common,
-    verification,
     takeInventory: machines.takeInventory,
     metricsNetwork: settings.metricsNetwork,
   });
@@ -108,7 +110,6 @@ async function main(): Promise<void> {
   const nodeChannels = openChannels({
     ...common,
     keys,
-    verification,
     management: settings.management,
     ...given,
     isos: join(paths.host0, 'isos'),
@@ -138,6 +139,7 @@ async function main(): Promise<void> {
     addresses: addressOrders,
     ...ordering,
     stuck: storage.stuck,
+    leadership: storage.leadership,
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue, written });

@@ -145,6 +145,8 @@ export const ERRORS = {
     'etcd refuses host0, or host0 refuses etcd: a certificate, the user, the password or a right.',
   ),
   MESH_STORE_LED: conflict('Another host0 works with the same etcd.'),
+  MESH_HOST0_STANDBY: conflict('This host0 waits for another one to end, and changes nothing.'),
+  MESH_SEAL_REFUSED: denied('The key of several host0s does not open the secrets in their store, or is no such key.'),
   MESH_STORE_TOO_LARGE: conflict('A change is larger than etcd takes in one transaction.'),
   MESH_HOST0_UNREACHABLE: away('host0 does not answer.'),
   MESH_HOST0_MALFORMED: away('host0, or another machine in its place, sent a document that is not in its form.'),

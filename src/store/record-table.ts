@@ -97,6 +97,15 @@ export class RecordTable<T> {
     await this.#commit(collection.nameOf(record), collection.put(record));
   }
 
+  /** Writes a record as `put` does, and also over an entry that is no record, which `put` leaves alone. @throws MESH_STORE_* */
+  async replace(record: T): Promise<void> {
+    const { collection } = this.#input;
+    const name = collection.nameOf(record);
+    if (!this.#spoilt.has(name)) return await this.put(record);
+    const entry = await collection.store.get(collection.keyOf(name));
+    await this.#commit(name, collection.put(record), entry?.modRevision ?? 0);
+  }
+
   /** Removes a record, with the same promise as `put`. */
   async remove(name: string): Promise<void> {
     await this.#commit(name, this.#input.collection.remove(name));
@@ -153,12 +162,9 @@ export class RecordTable<T> {
     await onLoad(revision);
   }
 
-  async #commit(name: string, change: Change): Promise<void> {
+  async #commit(name: string, change: Change, over = this.modRevisionOf(name)): Promise<void> {
     const { collection } = this.#input;
-    const { succeeded, revision } = await collection.store.txn(
-      [collection.at(name, this.modRevisionOf(name))],
-      [change],
-    );
+    const { succeeded, revision } = await collection.store.txn([collection.at(name, over)], [change]);
     if (!succeeded) throw changedByAnother(collection.keyOf(name));
     await this.shows(revision);
   }

@@ -85,6 +85,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
     sign: /\bstd(?:out|err)\.write\(|\bconsole\.(?:log|error|warn)\(|\bcontext\.print\(/,
     files: {
       'cli/command-line.ts': '`terminalJson`, `errorText`, `visible`',
+      'main/host0/host0-standby.ts': '`errorText`',
       'main/process.ts': '`errorText`',
       'protocol/journal/log-output.ts': 'lines of `terminalJson`',
       'cli/context.ts': '`terminalJson`; text of a command',
@@ -103,6 +104,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/node/remote-shell.ts': '`printable`',
       'cli/print/progress.ts': 'stages of a command',
       'cli/workload/console.ts': '`printable`; the output of a guest, for a terminal of its own',
+      'cli/workload/vnc.ts': '`printable`',
       'cli/system/system.ts': '`logLine` and `logJson`',
     },
     inserted: [

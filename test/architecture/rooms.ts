@@ -68,6 +68,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       owner: { '.': 'the context of a command', print: 'tables and colours' },
       order: { '.': 'the context of a command', print: 'tables, colours and progress' },
       demo: { '.': 'the context of a command', print: 'what a terminal can show' },
+      host0: { '.': 'the context of a command', print: 'tables and colours' },
       system: { '.': 'the context of a command', print: 'tables, colours and progress' },
       node: {
         '.': 'the context of a command',
@@ -88,6 +89,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         owner: 'a branch of the tree',
         order: 'a branch of the tree',
         demo: 'a branch of the tree',
+        host0: 'a branch of the tree',
         system: 'a branch of the tree',
         node: 'a branch of the tree; completion lists nodes',
         lab: 'a branch of the tree',
@@ -369,6 +371,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       '.': {},
       sqlite: { '.': 'sqlite keeps a ledger' },
       etcd: { '.': 'what etcd has is mirrored in a ledger' },
+      shared: { '.': 'secrets and the digest of the tree are documents of the store' },
     },
   },
   disk: {

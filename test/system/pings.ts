@@ -2,21 +2,13 @@
  * Sends a ping every few milliseconds, and tells which were lost. ping(8) is not used: it spins at intervals below 10 ms, and
  * would keep a core busy for each pair.
  */
-import { readFileSync } from 'node:fs';
 import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { LONG } from '../kit/long.ts';
+import { type LostPings, QueueDrops, unexplained } from '../kit/queue-drops.ts';
 
 /** A ping each millisecond keeps a tenth of a core busy, and many tests have several pairs at once. */
 const INTERVAL_MS = LONG ? 1 : 4;
-/** In each line, which is of a processor: how many packets found its queue full, in all namespaces (softnet_seq_show in net-procfs.c). */
-const DROPPED = /^\S+ (\S+)/gm;
-
-function droppedInQueues(): number {
-  const lines = readFileSync('/proc/net/softnet_stat', 'utf8').matchAll(DROPPED);
-  return [...lines].reduce((sum, [, dropped = '0']) => sum + Number.parseInt(dropped, 16), 0);
-}
-
 /** Pings sent at once at most: the kernel's queue of each processor holds 1000 packets of all pairs together. */
 const BURST = 20;
 /** An answer takes less than a millisecond; without one for this long, a test fails. */
@@ -37,7 +29,7 @@ export class Pings implements Disposable {
   readonly #startMs = performance.now();
   readonly #intervalMs: number;
   readonly #timer: NodeJS.Timeout;
-  readonly #droppedBefore = droppedInQueues();
+  readonly #drops = new QueueDrops(0);
   /** Pings without an answer: by their number, when they were sent, in ms after the start. */
   readonly #open = new Map<number, number>();
   #dueMs = 0;
@@ -73,30 +65,32 @@ export class Pings implements Disposable {
 
   /**
    * When the lost pings were sent, as spans in ms after the start, such as `165-520`; empty if nothing was lost. A ping is
-   * lost if it is not answered before another that is sent now. No mesh loses what the queue of a busy processor drops: so many
-   * missing pings are told, and are no loss.
+   * lost if it is not answered before another that is sent now. No mesh loses what the queue of a busy processor drops: a few
+   * pings that were under way at that moment are told, and are no loss.
    * @throws Error if pings are no longer answered
    */
   async lost(): Promise<string> {
-    return (await this.#losses()).map(({ firstMs, lastMs }) => `${firstMs}-${lastMs}`).join(' ');
+    const losses = await this.#losses();
+    const rest = unexplained(losses, this.#drops.look(this.#nowMs, { now: true }));
+    if (rest.length < losses.length)
+      console.log(`${spanTexts(losses)}: pings to ${this.#address} of these ms are missing, some in full queues`);
+    return spanTexts(rest);
   }
 
-  /** The losses, on the clock of `performance.now()`. */
+  /** The losses, also those in the queues of processors, on the clock of `performance.now()`. */
   async losses(): Promise<Loss[]> {
     const shift = (ms: number) => ms + this.#startMs;
     return (await this.#losses()).map(({ firstMs, lastMs }) => ({ firstMs: shift(firstMs), lastMs: shift(lastMs) }));
   }
 
-  async #losses(): Promise<Loss[]> {
+  async #losses(): Promise<LostPings[]> {
     const before = this.#sent;
     await answered(this.#socket, this.#address);
-    const open = [...this.#open].filter(([number]) => number <= before);
-    const dropped = droppedInQueues() - this.#droppedBefore;
-    if (open.length === 0 || open.length > dropped) return spansOf(open);
-    console.log(
-      `${open.length} pings to ${this.#address} are missing, and full queues of processors dropped ${dropped} packets`,
-    );
-    return [];
+    return spansOf([...this.#open].filter(([number]) => number <= before));
+  }
+
+  get #nowMs(): number {
+    return performance.now() - this.#startMs;
   }
 
   [Symbol.dispose](): void {
@@ -106,7 +100,8 @@ export class Pings implements Disposable {
 
   /** Sends all pings that are due, so that no outage is hidden when the timer is late; but no more than BURST, which could be lost. */
   #sendDue(): void {
-    const nowMs = performance.now() - this.#startMs;
+    const nowMs = this.#nowMs;
+    this.#drops.look(nowMs);
     this.#dueMs = Math.max(this.#dueMs, nowMs - BURST * this.#intervalMs);
     for (; this.#dueMs <= nowMs; this.#dueMs += this.#intervalMs) this.#send(Math.round(this.#dueMs));
   }
@@ -132,12 +127,16 @@ async function answered(socket: EchoSocket, address: Ipv6): Promise<void> {
 }
 
 /** Joins pings with consecutive numbers. @param unanswered number and time of each lost ping, ascending */
-function spansOf(unanswered: readonly (readonly [number: number, sentMs: number])[]): Loss[] {
-  const spans: { last: number; firstMs: number; lastMs: number }[] = [];
+function spansOf(unanswered: readonly (readonly [number: number, sentMs: number])[]): LostPings[] {
+  const spans: { last: number; firstMs: number; lastMs: number; pings: number }[] = [];
   for (const [number, sentMs] of unanswered) {
     const span = spans.at(-1);
-    if (span?.last === number - 1) Object.assign(span, { last: number, lastMs: sentMs });
-    else spans.push({ last: number, firstMs: sentMs, lastMs: sentMs });
+    if (span?.last === number - 1) Object.assign(span, { last: number, lastMs: sentMs, pings: span.pings + 1 });
+    else spans.push({ last: number, firstMs: sentMs, lastMs: sentMs, pings: 1 });
   }
-  return spans.map(({ firstMs, lastMs }) => ({ firstMs, lastMs }));
+  return spans.map(({ firstMs, lastMs, pings }) => ({ firstMs, lastMs, pings }));
+}
+
+function spanTexts(losses: readonly LostPings[]): string {
+  return losses.map(({ firstMs, lastMs }) => `${firstMs}-${lastMs}`).join(' ');
 }

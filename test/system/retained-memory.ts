@@ -5,11 +5,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessMark } from '../../src/services/process/process-mark.ts';
 import { inside } from '../kit/namespaces.ts';
+import { until } from './until.ts';
 
 /** Node opens its inspector at this port of the loopback device, in the namespace of the process, after SIGUSR1. */
 const INSPECTOR_PORT = 9229;
 const OPENED_MS = 100;
 const OPENED_TRIES = 300;
+/** A pass or an answer under way holds what it reads until it ends; both take under a second. */
+const LET_GO_DEADLINE_MS = 15_000;
 
 /** Runs in the namespace of the daemon, and prints the number of bytes. */
 const QUESTION = `
@@ -45,4 +48,24 @@ export async function retainedKbOf(daemon: ProcessMark | undefined, netns: strin
     await sleep(OPENED_MS);
   }
   return Math.round(Number(inside(netns, process.execPath, '--input-type=module', '--eval', QUESTION)) / 1024);
+}
+
+/**
+ * Waits until each daemon holds at most `maxKb` more than before, and prints how much that is. What a pass or an answer under way
+ * holds goes with its end, and may be megabytes; what is kept for ever stays.
+ * @param name names the daemons in the output
+ * @param beforeKb what the daemons held before the attack, in the order of `retainedKb`
+ * @throws Error when a daemon keeps more
+ */
+export async function growLittle(
+  name: string,
+  retainedKb: () => Promise<readonly number[]>,
+  beforeKb: readonly number[],
+  maxKb: number,
+): Promise<void> {
+  await until(`${name} grew by at most ${maxKb} kB`, LET_GO_DEADLINE_MS, async () => {
+    const grownKb = (await retainedKb()).map((kb, index) => kb - (beforeKb[index] ?? 0));
+    console.log(`${name} grew by ${grownKb.join(', ')} kB`);
+    return Math.max(...grownKb) <= maxKb;
+  });
 }

@@ -8,11 +8,17 @@ import { commandDirectory } from '../../src/image/node/program-files.ts';
 import { Lab } from '../../src/lab/cluster/lab.ts';
 import { type CommandOutcome, exitCode } from '../../src/lab/hosts/host-shell.ts';
 import { missingLine, type ShownCommand } from '../cli/console-block.ts';
+import { meshOn } from './mesh-command.ts';
 import { until } from './until.ts';
 
 const TOP = new URL('../..', import.meta.url).pathname;
 /** A command is repeated for this long until its output is as shown: a reader pauses between commands, and the state needs up to a second. */
 const ANSWER_DEADLINE_MS = 15_000;
+/** A command without a word that a shell would change. Commands of `system` and `lab`, and those over SSH, need the host's namespace. */
+const PLAIN_MESH =
+  /^mesh ((?!system|lab|node (?:ctl|reboot|logview|adopt|preview)|workload console|capture)[\w:./=,@+-]+(?: [\w:./=,@+-]+)*)$/;
+/** A command on a host of the lab, as the tutorial types it. */
+const LAB_EXEC = /^mesh lab exec (\w+) -- ((?!sh ).+)$/;
 
 /** The text of a page. @param path relative to the top of the repository */
 export function pageOf(path: string): string {
@@ -24,6 +30,7 @@ export class Typist {
   /** A directory in place of /tmp and /media in the commands. */
   readonly place = mkdtempSync(join(tmpdir(), 'mw-pages-'));
   readonly #lab: string;
+  #hasExecuted = false;
 
   /** @param lab the name of the lab to use; pages name none, since they assume only one lab */
   constructor(lab: string) {
@@ -49,7 +56,7 @@ exec ${commandDirectory}/mesh lab "$verb" --name ${lab} "$@"
     try {
       return await until(`${page}:${line}: ${text}`, ANSWER_DEADLINE_MS, async () => {
         const there = text.replaceAll(/(?<= )\/(?:tmp|media)\//g, (path) => this.place + path);
-        const { code, stdout, stderr } = await (host === undefined ? this.#runHere(there) : this.#runOn(host, there));
+        const { code, stdout, stderr } = await this.#run(there, host);
         const printed = stdout.replaceAll(this.place, '');
         const missing = missingLine(printed, answer);
         last = `exit code ${code}${missing === undefined ? '' : `, without: ${missing}`}\n${printed}${stderr}`;
@@ -60,6 +67,17 @@ exec ${commandDirectory}/mesh lab "$verb" --name ${lab} "$@"
     }
   }
 
+  #run(text: string, host: string | undefined): Promise<CommandOutcome> {
+    if (host !== undefined) return this.#runOn(host, text);
+    const [, node = '', there = ''] = LAB_EXEC.exec(text) ?? [];
+    // One proves `mesh lab exec`.
+    if (there === '' || !this.#hasExecuted) {
+      this.#hasExecuted ||= there !== '';
+      return this.#runHere(text);
+    }
+    return this.#runOn(node, there);
+  }
+
   async #runHere(text: string): Promise<CommandOutcome> {
     const env = { ...process.env, PATH: `${this.place}${delimiter}${process.env.PATH}` };
     const shell = spawn('sh', ['-c', text], { cwd: TOP, env });
@@ -68,10 +86,13 @@ exec ${commandDirectory}/mesh lab "$verb" --name ${lab} "$@"
     return { code, stdout, stderr };
   }
 
-  /** As `mesh lab exec` does it, which the tutorial proves: here without a process for the command itself. */
+  /** As `mesh lab exec` does it, which the tutorial proves: here without a process for that command itself. */
   #runOn(host: string, text: string): Promise<CommandOutcome> {
     const lab = Lab.open(this.#lab);
-    return lab.exec(lab.host(host), ['sh', '-c', text]);
+    const node = lab.host(host);
+    const [, words] = PLAIN_MESH.exec(text) ?? [];
+    if (words !== undefined && node.emulated === undefined) return meshOn(node, ...words.split(' '));
+    return lab.exec(node, ['sh', '-c', text]);
   }
 
   close(): void {

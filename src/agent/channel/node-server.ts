@@ -10,6 +10,7 @@ import { CHANNEL_ROUTES } from '../../protocol/routes/channel-routes.ts';
 import type { Agent } from '../agent.ts';
 import type { Captures } from '../capture/captures.ts';
 import type { Consoles } from '../console/consoles.ts';
+import type { Screens } from '../console/screens.ts';
 import type { Host0Isos } from '../images/host0-isos.ts';
 import { answerImage } from '../images/image-answers.ts';
 import type { ImageCache } from '../images/image-cache.ts';
@@ -41,6 +42,7 @@ export interface NodeServerInput {
   readonly assignments: AssignmentTaker;
   readonly conditions: ReadConditions;
   readonly consoles: Consoles;
+  readonly screens: Screens;
   readonly images: ImageCache;
   /** The two ends of copies of volumes. */
   readonly moves: { readonly leaving: LeavingVolumes; readonly arrivals: Arrivals };
@@ -61,7 +63,8 @@ const STATUS_MS = 20;
 
 /** The server of a channel, or of host0's questions on a socket. */
 export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
-  const { agent, captures, paths, assignments, memberships, refused, who, consoles, images, isos, moves } = input;
+  const { agent, captures, paths, assignments, memberships, refused, who, consoles, screens, images, isos, moves } =
+    input;
   return routeServer(
     CHANNEL_ROUTES,
     {
@@ -84,6 +87,11 @@ export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
       'GET /console': ({ query }, open) => consoles.watch(open, query),
       'PUT /console': async ({ query: { workload }, body: { base64 } }) => {
         await consoles.type(workload, base64);
+        return {};
+      },
+      'GET /screen': ({ query }, open) => screens.watch(open, query),
+      'PUT /screen': async ({ query, body: { base64 } }) => {
+        await screens.say(query, base64);
         return {};
       },
       'GET /disk-images': () => images.view(),

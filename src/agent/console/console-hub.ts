@@ -12,6 +12,7 @@ import { MeshError } from '../../model/error.ts';
 import { CONSOLE_TAIL_BYTES, type ConsoleView } from '../../protocol/documents/workload/console.ts';
 import { connectEmulator } from '../../services/qemu/emulator-socket.ts';
 import { ByteTail } from './byte-tail.ts';
+import { consoleClosed, sendToEmulator } from './emulator-input.ts';
 
 /** What a hub needs. */
 export interface ConsoleHubInput {
@@ -47,10 +48,6 @@ const LAG_MAX_BYTES = 1024 * 1024;
 const VIEWERS_MAX = 64;
 /** A link is not followed, and the open of a pipe does not wait for its writer. */
 const LOG_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** A guest reads what is typed within this time, or its console takes nothing. */
-const INPUT_MS = 5_000;
-/** What the guest has not read yet. */
-const INPUT_AHEAD_BYTES = 64 * 1024;
 
 /** Reads one console until it is closed. */
 export class ConsoleHub {
@@ -112,12 +109,9 @@ export class ConsoleHub {
   /** Types. Resolves when the emulator has taken the bytes. @throws MESH_CONSOLE_CLOSED */
   async type(bytes: Uint8Array): Promise<void> {
     const socket = this.#socket;
-    if (socket === undefined || !this.#isConnected) throw this.#closed('is not connected: its emulator does not run');
-    if (socket.writableLength > INPUT_AHEAD_BYTES) throw this.#closed('does not read what is typed');
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const late = this.#input.clock.after(INPUT_MS, () => reject(this.#closed('does not read what is typed')));
-    socket.write(bytes, (error) => (error ? reject(this.#closed(`has closed: ${error.message}`)) : resolve()));
-    await promise.finally(() => late.cancel());
+    if (socket === undefined || !this.#isConnected)
+      throw consoleClosed(this.#input.workload, 'is not connected: its emulator does not run');
+    await sendToEmulator(socket, bytes, this.#input.workload, this.#input.clock);
   }
 
   /** Ends the hub and all viewers. */
@@ -189,15 +183,6 @@ export class ConsoleHub {
     this.#logBytes += chunk.length;
     this.#tail.push(chunk);
     for (const viewer of this.#viewers) send(viewer, chunk);
-  }
-
-  #closed(why: string): MeshError {
-    const { workload } = this.#input;
-    return new MeshError('MESH_CONSOLE_CLOSED', `the console of ${workload} ${why}`, {
-      object: workload,
-      remedy: `See \`mesh workload info -w ${workload}\`.`,
-      retryable: true,
-    });
   }
 }
 

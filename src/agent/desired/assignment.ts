@@ -31,6 +31,8 @@ export type Host0Stance =
       readonly segments: readonly Ipv4Cidr[];
       /** Underlay subnets that this node reaches without the agent's routes. */
       readonly reachable: readonly Ipv4Cidr[];
+      /** Present while this machine's own host0 leads. */
+      readonly leads?: { readonly segments: readonly Segment[]; readonly nics: readonly UnderlayNic[] };
     };
 
 /** One mesh on one node, with its other members. */

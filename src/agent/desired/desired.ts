@@ -126,6 +126,10 @@ function* partsOf(
     const wanted = attachments.length > 0;
     const build = () => ({ items: vxlanWay(host0, wanted, firstRule) });
     yield { key: 'vxlan way', inputs: [host0, wanted, firstRule], build };
+    if (host0.leads !== undefined) {
+      yield forwardingPart(host0.leads.segments);
+      yield nicPart(host0.leads.nics);
+    }
   }
 }
 

@@ -8,6 +8,8 @@ import type { DesiredInput, Host0Stance } from './assignment.ts';
 export interface NodeContext {
   readonly machine: MachineWord;
   readonly role: Host0Stance['role'];
+  /** host0 leads on this machine, where several can be host0. */
+  readonly leads: boolean;
   /**
    * Source address of this node's VXLAN packets. host0 has no fixed source: it may have several segments, and uses on each
    * its address there.
@@ -28,7 +30,7 @@ export function nodeContext({
   host0,
   document: { segments },
 }: Pick<DesiredInput, 'machine' | 'host0' | 'document'>): NodeContext {
-  const common = { machine, role: host0.role };
+  const common = { machine, role: host0.role, leads: host0.role === 'node' && host0.leads !== undefined };
   if (host0.role === 'host0') {
     const here = new Set(segments.map(({ ipv4 }) => ipv4));
     return { ...common, local: undefined, here, underlay: segments[0]?.device };

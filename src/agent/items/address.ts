@@ -20,6 +20,10 @@ export interface AddressItem {
   readonly length: number;
   /** The address has our mark (IFA_PROTO). Kernels before 5.18 do not keep the mark: there the address stays until its bridge goes. */
   readonly marked?: boolean;
+  /** The address is on host0's device, which is on the bridge. */
+  readonly onHost0Device?: true;
+  /** Of the route to the prefix; the kernel's own when absent. */
+  readonly metric?: number;
   /** Why the address in the kernel does not work as it is; absent in a desired item. */
   readonly flaw?: AddressFlaw;
 }
@@ -41,7 +45,7 @@ export function addressItemKey(link: string, address: Ip): ItemKey {
  */
 export const addressKind: ItemKind<AddressItem> = {
   key: ({ link, address }) => addressItemKey(link, address),
-  dependsOn: (item) => [linkKey('bridge', item.network)],
+  dependsOn: ({ onHost0Device, network }) => [linkKey(onHost0Device === true ? 'host0' : 'bridge', network)],
   rank: () => RANK.address,
   differences: (have, want) => [
     ...(have.length === want.length ? [] : [`/${have.length} → /${want.length}`]),
@@ -56,12 +60,20 @@ export const addressKind: ItemKind<AddressItem> = {
 };
 
 /** IPv4 has no duplicate address detection. */
-function wordsOf({ link, address, length, marked }: AddressItem): string {
-  const words = [...(isIpv6(address) ? ['nodad'] : []), ...(marked === true ? [`proto ${OUR_PROTOCOL}`] : [])];
+function wordsOf({ link, address, length, marked, metric }: AddressItem): string {
+  const words = [
+    ...(isIpv6(address) ? ['nodad'] : []),
+    ...(marked === true ? [`proto ${OUR_PROTOCOL}`] : []),
+    ...(metric === undefined ? [] : [`metric ${metric}`]),
+  ];
   return [`${address}/${length} dev ${link}`, ...words].join(' ');
 }
 
-function addition({ link, address, length, marked }: AddressItem): Operation {
-  const flags = { ...(isIpv6(address) && { nodad: true }), ...(marked === true && { protocol: OUR_PROTOCOL }) };
+function addition({ link, address, length, marked, metric }: AddressItem): Operation {
+  const flags = {
+    ...(isIpv6(address) && { nodad: true }),
+    ...(marked === true && { protocol: OUR_PROTOCOL }),
+    ...(metric !== undefined && { metric }),
+  };
   return { do: 'address-add', link, address, length, ...flags };
 }

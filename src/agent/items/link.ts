@@ -28,6 +28,8 @@ export interface LinkItem {
   readonly master: string;
   /** IFLA_GROUP: OUR_LINK_GROUP when the link is as desired. */
   readonly group: number;
+  /** Of host0's device: name of the bridge that it is on. */
+  readonly onBridge?: string;
   /** See `aliasOf` and `tapAlias`. */
   readonly alias: string;
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
@@ -252,7 +254,7 @@ function tapCreation({ name, mac, mtuBytes, master, alias, odd, conf }: LinkItem
 /** Links are changed in place, except a VXLAN that the kernel cannot change (`isAnotherVxlan`). */
 export const linkKind: ItemKind<LinkItem> = {
   key: ({ device, network, portId = '' }) => (device === 'tap' ? tapKey(portId) : linkKey(device, network)),
-  dependsOn: () => [],
+  dependsOn: ({ device, network }) => (device === 'host0' ? [linkKey('bridge', network)] : []),
   // A bridge that is made anew leaves its taps in place: an emulator has them open.
   after: ({ device, network }) => (device === 'tap' ? [linkKey('bridge', network)] : []),
   rank: (item) => RANK[item.device],
@@ -267,6 +269,7 @@ export const linkKind: ItemKind<LinkItem> = {
     compare('mac', have.mac, want.mac);
     compare('mtu', have.mtuBytes, want.mtuBytes);
     compare('master', have.master, want.master);
+    compare('on', have.onBridge ?? '', want.onBridge ?? '');
     compare('group', have.group, want.group);
     compare('alias', have.alias, want.alias);
     compare('addrgenmode', have.addressMode, want.addressMode);
@@ -297,13 +300,17 @@ export const linkKind: ItemKind<LinkItem> = {
   // so the doctor tells.
   mustRecreate: (have, want) =>
     Object.keys(optionsChange(have, want).options ?? {}).some(isFixedOption) ||
-    (have.vxlan !== undefined && want.vxlan !== undefined && isAnotherVxlan(have.vxlan, want.vxlan)),
+    (have.vxlan !== undefined && want.vxlan !== undefined && isAnotherVxlan(have.vxlan, want.vxlan)) ||
+    have.onBridge !== want.onBridge,
 
-  print({ name, device, mac, mtuBytes, master, vxlan, odd = {}, ...item }) {
+  print({ name, device, mac, mtuBytes, master, vxlan, onBridge, odd = {}, ...item }) {
     const options = Object.entries(odd).map((option) => ` && ip link set ${name} ${optionWords(option)}`);
     if (device === 'tap') {
       const set = `ip link set ${name} address ${mac} mtu ${mtuBytes} master ${master} up`;
       return `ip tuntap add ${name} mode tap vnet_hdr && ${set}${options.join('')}`;
+    }
+    if (onBridge !== undefined) {
+      return `ip link add ${name} link ${onBridge} address ${mac} mtu ${mtuBytes} type macvlan mode bridge`;
     }
     const head = `ip link add ${name} address ${mac} mtu ${mtuBytes}`;
     if (device === 'bridge' || vxlan === undefined) return `${head} ${bridgeWords(item)}${options.join('')}`;
@@ -326,17 +333,30 @@ export const linkKind: ItemKind<LinkItem> = {
   // The kernel ignores or refuses the alias and the address mode in the create. `up` comes last, when all else is in place.
   create(item) {
     if (item.device === 'tap') return tapCreation(item);
-    const { name, mac, mtuBytes, master, alias, vxlan, device, learnedMax, learnsLinkLocal, forwardDelaySec, odd } =
-      item;
+    const {
+      name,
+      mac,
+      mtuBytes,
+      master,
+      onBridge,
+      alias,
+      vxlan,
+      device,
+      learnedMax,
+      learnsLinkLocal,
+      forwardDelaySec,
+      odd,
+    } = item;
     return [
       {
         do: 'link-add',
-        kind: device,
+        kind: device === 'host0' ? 'macvlan' : device,
         name,
         mac,
         mtuBytes,
         group: OUR_LINK_GROUP,
         ...(master !== '' && { master }),
+        ...(onBridge !== undefined && { lower: onBridge }),
         ...(vxlan !== undefined && { vxlan }),
         ...(device === 'bridge' && {
           bridge: {

@@ -10,10 +10,10 @@ export const OUR_PROTOCOL = 200;
 /** IFLA_GROUP of our links: `mw` in ASCII. The create itself sets it, so a link is marked before it has an alias. */
 export const OUR_LINK_GROUP = 0x6d77;
 
-/** The links that a network has on a node: one bridge, one VXLAN, and a tap for each guest. */
-export type DeviceKind = 'bridge' | 'vxlan' | 'tap';
+/** The links that a network has on a node: one bridge, one VXLAN, a tap for each guest, and host0's device where it leads. */
+export type DeviceKind = 'bridge' | 'vxlan' | 'tap' | 'host0';
 
-/** The ifalias of a bridge or VXLAN: `meshwork:<kind>:<network id>`. */
+/** The ifalias of a bridge, VXLAN or device of host0: `meshwork:<kind>:<network id>`. */
 export function aliasOf(device: Exclude<DeviceKind, 'tap'>, network: NetworkId): string {
   return `meshwork:${device}:${network}`;
 }
@@ -33,7 +33,7 @@ export interface LinkMark {
 
 /** The inverse of `aliasOf` and `tapAlias`; undefined for an alias that is not ours. */
 export function parseAlias(alias: string): LinkMark | undefined {
-  const [, device, network, portId] = /^meshwork:(bridge|vxlan|tap):([^:]+)(?::([0-9a-f]+))?$/.exec(alias) ?? [];
+  const [, device, network, portId] = /^meshwork:(bridge|vxlan|tap|host0):([^:]+)(?::([0-9a-f]+))?$/.exec(alias) ?? [];
   if (device === undefined || network === undefined || (device === 'tap') !== (portId !== undefined)) return undefined;
   const mark = { device: device as DeviceKind, network: network as NetworkId };
   return portId === undefined ? mark : { ...mark, portId };

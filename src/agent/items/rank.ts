@@ -10,6 +10,8 @@ export const RANK = {
   bridge: 3,
   /** A VXLAN is made as a port of its bridge. */
   vxlan: 4,
+  /** A macvlan is on a bridge. */
+  host0: 5,
   /** A tap joins its bridge as soon as it is made. */
   tap: 5,
   port: 6,

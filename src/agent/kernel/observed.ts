@@ -29,7 +29,12 @@ export interface OwnLink {
 }
 
 /** The kinds of our devices, as the kernel names them (IFLA_INFO_KIND). */
-const KERNEL_KINDS: Readonly<Record<DeviceKind, string>> = { bridge: 'bridge', vxlan: 'vxlan', tap: 'tun' };
+const KERNEL_KINDS: Readonly<Record<DeviceKind, string>> = {
+  bridge: 'bridge',
+  vxlan: 'vxlan',
+  tap: 'tun',
+  host0: 'macvlan',
+};
 
 /** IFAPROT_KERNEL_LL (linux/if_addr.h): the kernel has formed the link-local address itself. */
 const PROTOCOL_KERNEL_LL = 3;
@@ -64,6 +69,7 @@ export function observedItems(
       mtuBytes: link.mtuBytes,
       up: link.up,
       master: link.master === 0 ? '' : (cache.links.get(link.master)?.name ?? ''),
+      ...(device === 'host0' && { onBridge: cache.links.get(link.lower ?? 0)?.name ?? '' }),
       group: link.group,
       alias: link.alias,
       addressMode: link.addressMode,
@@ -191,10 +197,11 @@ function addressItems(cache: KernelTables, own: ReadonlyMap<number, OwnLink>, de
     }
     const isReachable = onLink.has(`${link} ${ipv6Subnet(address as Ipv6, length)}`);
     const flaw = tentative && !nodad ? 'not usable' : fading ? 'fading' : isReachable ? undefined : 'no prefix route';
-    const common = { network: owner.network, link: owner.link.name, address: address as Ipv6, length };
+    const isOnSeat = owner.device === 'host0' && { onHost0Device: true as const };
+    const common = { network: owner.network, link: owner.link.name, address: address as Ipv6, length, ...isOnSeat };
     const item: AddressItem = { kind: 'address', ...common, ...(flaw !== undefined && { flaw }) };
     const key = itemKey(item);
-    const isAdded = owner.device === 'bridge' && length === 64 && nodad;
+    const isAdded = (owner.device === 'bridge' || owner.device === 'host0') && length === 64 && nodad;
     if (desired.has(key) || protocol === PROTOCOL_KERNEL_LL || protocol === OUR_PROTOCOL || isAdded)
       items.set(key, item);
   }
@@ -216,7 +223,7 @@ function fdbItem(entry: FdbEntry, { device, network, link, portId }: OwnLink): F
   const { table, mac, remoteVtep, state, externLearn: marked, detour, udpPort } = entry;
   // A flood entry with a detour is one more beside ours.
   if (detour === true && mac === FLOOD_MAC) return undefined;
-  if (device === 'bridge' || (device === 'tap' && table !== 'master')) return undefined;
+  if (device === 'bridge' || device === 'host0' || (device === 'tap' && table !== 'master')) return undefined;
   const item = {
     ...(portId !== undefined && { portId }),
     ...({ kind: 'fdb', table, network, link: link.name, mac, state, marked } as const),

@@ -35,7 +35,7 @@ beforeAll(async () => {
   ip(netns.path, 'link set eth1 up', 'link set eth0 up');
   const items = itemMap([
     ...linksAndAddresses(manage, machine, '10.0.0.9' as Ipv4),
-    ...memberItems(manage, peer, 'node', true),
+    ...memberItems(manage, peer, false, true),
   ]);
   const journal = new Journal(systemClock, 'agent', 'test');
   reconciler = new Reconciler({

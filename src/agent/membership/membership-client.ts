@@ -56,6 +56,8 @@ export interface MembershipClientInput extends Pick<MemberStreamInput, 'channel'
   readonly onChange: () => void;
   /** Called when host0 has made this node a member, for the first time or again. */
   readonly onJoined?: () => void;
+  /** Called each time that host0 does not answer. */
+  readonly onLost?: () => void;
   /**
    * Called when the channel keeps the membership, and when it does not any more although it stands. `lost`: host0 does not answer in
    * the mesh in which the node watches its path.
@@ -290,6 +292,7 @@ export class MembershipClient {
     this.#pings.stop();
     const delayMs = pauseMs ?? this.#retryMs;
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.longest);
+    this.#input.onLost?.();
     // A kernel that cannot be asked now keeps the entry, and host0 may answer all the same.
     void this.#input
       .forgetHost0()

@@ -19,11 +19,13 @@ import { OUR_PROTOCOL } from '../items/mark.ts';
 import { VXLAN_TABLE } from '../items/route.ts';
 import type { KernelPort } from '../kernel/kernel-port.ts';
 import type { ChannelMemberships } from './channel-memberships.ts';
+import type { Host0Seat } from './host0-seat.ts';
 import { asKernelHas, type KnownMesh, LastKnown } from './last-known.ts';
 import { MembershipClient, type MembershipClientInput } from './membership-client.ts';
 import type { Source, SourceAgent } from './source.ts';
 import {
   concernsSegments,
+  inTurn,
   type JudgedSegments,
   judgeSegments,
   lookAtUnderlay,
@@ -41,8 +43,13 @@ export interface NodeSourceInput
   readonly lastKnown: StateText;
   /** host0's underlay addresses in order of preference; at least one. */
   readonly host0: readonly Ipv4[];
+  /** Whether this machine's own host0 leads. Absent: this machine has none. */
+  readonly seat?: Pick<Host0Seat, 'taken' | 'changes'>;
   readonly kernel: KernelPort;
 }
+
+/** After so many tries in a row without an answer, the next address of host0 is tried: they take half a second. */
+const LOST_A_TURN = 2;
 
 /** A mesh that this node takes part in. */
 interface Participation {
@@ -50,6 +57,8 @@ interface Participation {
   network: Mesh;
   readonly client: MembershipClient;
   /** The members with host0 first, kept while `listed` and host0's address stay the same. */
+  /** The members without host0, while this machine's own leads. */
+  leading?: { readonly listed: readonly Member[]; readonly members: readonly Member[] };
   withHost0?: { readonly listed: readonly Member[]; readonly ipv4: Ipv4; readonly members: readonly Member[] };
 }
 
@@ -63,6 +72,9 @@ export class NodeSource implements Source {
   /** Undefined until the files have been read. Until then, nothing in the kernel counts as left over. */
   #networks: readonly Mesh[] | undefined;
   #underlay: UnderlayState | undefined;
+  /** How often another address of host0 was tried, because the one before did not answer. */
+  #turns = 0;
+  #lostInARow = 0;
   /**
    * The segments to which the kernel has routes through host0 when the agent starts. Before the first list comes, members
    * there are still heard.
@@ -115,6 +127,10 @@ export class NodeSource implements Source {
     });
     this.#input.channel?.silences.subscribe(() => {
       for (const { client } of this.#meshes.values()) client.doubt();
+    });
+    this.#input.seat?.changes.subscribe(() => {
+      void agent.takeUp();
+      for (const { client } of this.#meshes.values()) client.reportNow();
     });
     this.#heldSegments = segmentsHeld(agent.cache);
     await this.#lookAtUnderlay(agent);
@@ -174,7 +190,11 @@ export class NodeSource implements Source {
         if (!this.#haveLookedForAll()) this.#looks?.soon();
         void agent.takeUp();
       },
-      onJoined: () => this.#joins.emit(now()),
+      onJoined: () => {
+        this.#lostInARow = 0;
+        this.#joins.emit(now());
+      },
+      onLost: () => this.#host0Lost(),
       onKeptChange: (change) => this.#keptChanged(change),
       forgetHost0: () => this.#forgetHost0(now()),
     });
@@ -200,7 +220,7 @@ export class NodeSource implements Source {
     return this.#inOrder().map((mesh) => ({
       network: mesh.network,
       members: this.#withHost0(mesh),
-      host0Answers: mesh.client.host0Answers,
+      host0Answers: mesh.client.host0Answers || this.#leads,
     }));
   }
 
@@ -216,7 +236,23 @@ export class NodeSource implements Source {
       segments: this.#segments().taken,
       ...(underlay?.local !== undefined && { local: underlay.local }),
       ...(underlay?.device !== undefined && { device: underlay.device }),
+      ...(this.#input.seat?.taken !== undefined && { leads: this.#input.seat.taken }),
     };
+  }
+
+  get #leads(): boolean {
+    return this.#input.seat?.taken !== undefined;
+  }
+
+  /**
+   * host0 does not answer. Where several machines can be host0, another of them may lead by now; the first try may only have met one
+   * that restarts.
+   */
+  #host0Lost(): void {
+    this.#lostInARow++;
+    if (this.#lostInARow % LOST_A_TURN !== 0) return;
+    this.#turns++;
+    this.#looks?.soon();
   }
 
   /** The segments that host0 lists in any mesh; and until all lists are settled, those that the kernel has from before. */
@@ -246,6 +282,8 @@ export class NodeSource implements Source {
   #withHost0(mesh: Participation): readonly Member[] {
     const { network, client, withHost0: before } = mesh;
     const listed = client.list.members;
+    // This machine has host0's addresses itself.
+    if (this.#leads) return this.#withoutHost0(mesh);
     const ipv4 = this.#underlay?.host0;
     if (ipv4 === undefined || !isIpv4(ipv4)) return listed;
     if (before?.listed === listed && before.ipv4 === ipv4) return before.members;
@@ -256,6 +294,15 @@ export class NodeSource implements Source {
     const host0 = known !== undefined && sameMember(known, own) ? known : own;
     const members = [host0, ...listed.filter((member) => member.ipv6 !== ipv6)];
     mesh.withHost0 = { listed, ipv4, members };
+    return members;
+  }
+
+  #withoutHost0(mesh: Participation): readonly Member[] {
+    const listed = mesh.client.list.members;
+    if (mesh.leading?.listed === listed) return mesh.leading.members;
+    const { ipv6 } = memberAddresses(mesh.network, 'host0');
+    const members = listed.filter((member) => member.ipv6 !== ipv6);
+    mesh.leading = { listed, members };
     return members;
   }
 
@@ -292,7 +339,8 @@ export class NodeSource implements Source {
 
   async #lookAtUnderlay(agent: SourceAgent): Promise<void> {
     const { host0, kernel } = this.#input;
-    const now = await lookAtUnderlay(host0, this.#listedSegments(), agent.cache, kernel);
+    const candidates = inTurn(host0, this.#turns, agent.cache);
+    const now = await lookAtUnderlay(candidates, this.#listedSegments(), agent.cache, kernel);
     // Between the loss of an address and the next one, the old one is kept: a change to none would need a new VXLAN
     // device.
     const local = now.local ?? this.#underlay?.local;

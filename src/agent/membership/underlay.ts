@@ -99,6 +99,25 @@ export async function lookAtUnderlay(
   }
 }
 
+/**
+ * The addresses of host0 in the order in which they are tried. A machine that can be host0 leaves its own out. Where several machines
+ * can be host0, and the first choice does not answer, the next in the same subnet comes first. An address in another subnet does not:
+ * it may be another NIC of the same host0, and this node would send from another address.
+ * @param turns how often the first choice was given up
+ */
+export function inTurn(host0: readonly Ipv4[], turns: number, cache: KernelTables): readonly Ipv4[] {
+  const own = new Set([...cache.addresses.values()].map(({ address }) => address));
+  const others = host0.filter((address) => !own.has(address));
+  const candidates = others.length === 0 ? host0 : others;
+  const subnets = ownSubnets(cache);
+  const subnetOf = (address: Ipv4) => subnets.find((subnet) => ipv4InSubnet(address, subnet));
+  const first = candidates.find((address) => subnetOf(address) !== undefined) ?? candidates[0];
+  if (first === undefined) return candidates;
+  const equals = candidates.filter((address) => subnetOf(address) === subnetOf(first));
+  const at = turns % equals.length;
+  return [...equals.slice(at), ...equals.slice(0, at), ...candidates.filter((address) => !equals.includes(address))];
+}
+
 function ownSubnets(cache: KernelTables): Ipv4Cidr[] {
   const subnets = new Set<Ipv4Cidr>();
   for (const { family, scope, address, length } of cache.addresses.values()) {

@@ -34,6 +34,7 @@ function servers(outerFaultOf: (space: string) => MeshError | undefined = () => 
     directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns', leases: '/nowhere/leases' },
     openEar: () => ({ send: () => {}, close: () => {} }),
     outerFaultOf,
+    isInPlace: () => true,
   });
   const plan = (service: AssignedNat64) =>
     running.plan([{ network: NETWORK, reasons: ['service'], peers: { kind: 'none' }, services: [service] }]);

@@ -37,7 +37,8 @@ import {
   leasesIn,
   questionsTo,
 } from './dnsmasq-server.ts';
-import { nat64Server, spaceExtras } from './nat64-server.ts';
+import { nat64Server } from './nat64-server.ts';
+import { spaceExtras } from './space-extras.ts';
 
 /** What servers need of their node. */
 export interface NetworkServersInput {
@@ -57,6 +58,8 @@ export interface NetworkServersInput {
   readonly openEar: OpenEar;
   /** Why the space of this name has no way out. */
   readonly outerFaultOf: (space: string) => MeshError | undefined;
+  /** Whether the node has this space as it is planned. */
+  readonly isInPlace: (space: ServiceSpace) => boolean;
 }
 
 /** The agent, as far as it tells of bridges. */
@@ -169,12 +172,16 @@ export class NetworkServers {
     if (served?.services.has(service) !== true) return pending('the server has not been planned yet');
     const plan = served.services.get(service);
     const { launcher, outerFaultOf, machine } = this.#input;
-    if (isDnsmasqService(service) && !hasShare(service, [...served.services.keys()], machine))
-      return service.servers.length === 0 ? { state: 'ready' } : pending('this node has no share of the service yet');
-    // Another router has what exists once.
-    if (plan === undefined) return { state: 'ready' };
-    const fault = service.kind === 'ra' || isDnsmasqService(service) ? undefined : outerFaultOf(served.space.name);
-    if (fault !== undefined) return refusedState(fault);
+    if (isDnsmasqService(service)) {
+      if (!hasShare(service, [...served.services.keys()], machine))
+        return service.servers.length === 0 ? { state: 'ready' } : pending('this node has no share of the service yet');
+    } else if (service.kind !== 'ra') {
+      // Another router has what exists once.
+      if (service.active !== machine) return { state: 'ready' };
+      const fault = outerFaultOf(served.space.name);
+      if (fault !== undefined) return refusedState(fault);
+    }
+    if (plan === undefined) return this.#stateOfSpace(served.space);
     const { name } = plan.process;
     const error = launcher.errorOf(name);
     if (error !== undefined) return refusedState(error);
@@ -198,6 +205,11 @@ export class NetworkServers {
   leasesOf(id: string): GuestLease[] {
     const space = [...this.#served.values()].map((served) => served.space).find(({ network }) => network === id);
     return space?.leases === undefined ? [] : leasesIn(space.leases, this.#input.clock.wallTime());
+  }
+
+  /** A service without a server is what its space has. */
+  #stateOfSpace(space: ServiceSpace): StateNow {
+    return this.#input.isInPlace(space) ? { state: 'ready' } : pending('the way outside has not been made yet');
   }
 
   close(): void {
@@ -245,6 +257,7 @@ export class NetworkServers {
       const leases = leaseDirectory(directories.leases, space.name);
       return dnsmasqServer(network, given, machine, { name, netns: space.path, files, leases, needs });
     }
+    if (service.kind === 'nat44' || service.kind === 'route') return undefined;
     if (service.kind !== 'ra')
       return nat64Server(network, service, machine, {
         ...{ name, netns: space.path, configFile, needs },
@@ -261,12 +274,14 @@ export class NetworkServers {
   }
 }
 
-/** The programs by the kinds of services. */
+/** The programs by the kinds of services. The kernel alone does the work of `nat44` and `route`. */
 const SERVERS = {
   ra: 'radvd',
   dhcp4: 'dnsmasq',
   dhcp6: 'dnsmasq',
   dns: 'dnsmasq',
+  nat44: 'nat44',
+  route: 'route',
   nat64: 'tayga',
   dns64: 'unbound',
 } as const;

@@ -8,6 +8,7 @@ import type { ProcessSpec } from '../../services/process/process-spec.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ServiceOperation } from '../items/item-kind.ts';
 import { processKey } from '../items/process.ts';
+import type { ServiceSpace } from '../items/space/service-space.ts';
 import type { ServicePort } from '../loop/service-port.ts';
 import type { ServiceSpaces } from './service-spaces.ts';
 
@@ -32,6 +33,11 @@ export class NodeServices implements ServicePort, HealthSource {
   /** Why the space of this name has no way out. */
   outerFaultOf(space: string): MeshError | undefined {
     return this.#spaces?.outerFaultOf(space);
+  }
+
+  /** Whether a space is as it is wanted, as far as the last look has seen. */
+  isInPlace(space: ServiceSpace): boolean {
+    return this.#spaces?.isInPlace(space) ?? false;
   }
 
   async observe(desired: ItemMap): Promise<readonly Item[]> {

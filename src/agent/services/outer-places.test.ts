@@ -2,13 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { runToEnd } from '../../../test/kit/command.ts';
 import { carriesPackets, inside, ip } from '../../../test/kit/namespaces.ts';
-import { storeNetwork } from '../../../test/kit/networks.ts';
+import { PAIR, type PairedRouter, routerPair } from '../../../test/kit/router-pair.ts';
 import type { Ip } from '../../kernel/ip.ts';
 import { inNetns, temporaryNetns } from '../../kernel/netns.ts';
 import { Rtnl } from '../../kernel/rtnl/rtnl.ts';
@@ -16,9 +16,7 @@ import { boundDatagrams } from '../../kernel/sockets/listener.ts';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
-import { systemClock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
-import { plainBridge } from '../../model/network/bridge.ts';
 import { serviceAddresses } from '../../model/network/services/service-addresses.ts';
 import type { AssignedNat64 } from '../../protocol/documents/service/assigned-nat64.ts';
 import type { ProcessSpec } from '../../services/process/process-spec.ts';
@@ -26,10 +24,8 @@ import { taygaConf } from '../../services/tayga/tayga-conf.ts';
 import { taygaProcess } from '../../services/tayga/tayga-process.ts';
 import { unboundConf } from '../../services/unbound/unbound-conf.ts';
 import { unboundProcess } from '../../services/unbound/unbound-process.ts';
-import type { OuterPlace } from '../items/space/outer-place.ts';
-import { NetworkServers } from './network-servers.ts';
+import type { OuterPlace, OuterTranslation } from '../items/space/outer-place.ts';
 import { makeOuter, type OuterNamespaces, outerFlaws, removeOuter } from './outer-places.ts';
-import { ServiceSpaces } from './service-spaces.ts';
 
 const WAIT = { timeout: 25_000, interval: 50 };
 const closing: (() => unknown)[] = [];
@@ -39,20 +35,24 @@ afterEach(async () => {
 });
 
 const GUEST = 'fd64::200:ff:fe00:1001';
+const TRANSLATION: OuterTranslation = {
+  prefix: 'fd64:64::/96' as Ipv6Cidr,
+  ipv4: '192.0.0.2' as Ipv4,
+  ipv6: 'fd64::6464' as Ipv6,
+  pool: '100.126.0.0/16' as Ipv4Cidr,
+  maps: [{ ipv4: '198.51.100.20' as Ipv4, ipv6: GUEST as Ipv6 }],
+  shared: '198.51.100.10' as Ipv4,
+};
 const OUTER: OuterPlace = {
   device: 'eth0',
   mac: '02:6d:00:00:00:01' as Mac,
-  address: '198.51.100.10' as Ipv4,
-  length: 24,
+  addresses: [{ address: '198.51.100.10' as Ipv4, length: 24 }],
+  gateways: [],
   blocks: ['203.0.113.0/24' as Ipv4Cidr],
   vxlanPorts: [8472],
-  translation: {
-    prefix: 'fd64:64::/96' as Ipv6Cidr,
-    ipv4: '192.0.0.2' as Ipv4,
-    ipv6: 'fd64::6464' as Ipv6,
-    pool: '100.126.0.0/16' as Ipv4Cidr,
-    maps: [{ ipv4: '198.51.100.20' as Ipv4, ipv6: GUEST as Ipv6 }],
-  },
+  sources: [],
+  routed: [],
+  translation: TRANSLATION,
 };
 
 function netnsOfTest(): string {
@@ -128,7 +128,7 @@ test('an IPv4 host outside reaches a guest at its address, the guest reaches IPv
   const { outside, guest, path, places, directory } = await site();
   await makeOuter(OUTER, places);
   expect(await outerFlaws(OUTER, places)).toEqual([]);
-  const configFile = confFile(directory, 'tayga.conf', taygaConf(OUTER.translation, directory));
+  const configFile = confFile(directory, 'tayga.conf', taygaConf(TRANSLATION, directory));
   const spec = taygaProcess({ name: 'tayga-1001', network: 'blue', netns: path, configFile });
   const tayga = await serve(spec);
   await vi.waitFor(() => expect(answers(outside, '198.51.100.20')).toBe(true), WAIT);
@@ -175,7 +175,7 @@ async function hearing(sender: Socket, address: string, listeners: ReadonlyMap<n
 test('a guest reaches neither VXLAN nor another port of Meshwork outside', async () => {
   const { outside, guest, path, places, directory } = await site();
   await makeOuter(OUTER, places);
-  const configFile = confFile(directory, 'tayga.conf', taygaConf(OUTER.translation, directory));
+  const configFile = confFile(directory, 'tayga.conf', taygaConf(TRANSLATION, directory));
   await serve(taygaProcess({ name: 'tayga-1001', network: 'blue', netns: path, configFile }));
   await vi.waitFor(() => expect(answers(guest, 'fd64:64::198.51.100.1')).toBe(true), WAIT);
   const ports = [4_789, 8_005, 8_472, 9_000];
@@ -206,7 +206,7 @@ test('DNS64 makes up addresses of hosts that have IPv4 alone', async () => {
   const resolution = {
     address: 'fd64::1' as Ipv6,
     guests: ['fd64::/64' as Ipv6Cidr],
-    prefix: OUTER.translation.prefix,
+    prefix: TRANSLATION.prefix,
     forwarders: ['127.0.0.1' as Ipv4],
   };
   const configFile = confFile(directory, 'unbound.conf', unboundConf(resolution));
@@ -219,115 +219,44 @@ test('DNS64 makes up addresses of hosts that have IPv4 alone', async () => {
 });
 
 test('the active router of two translates; the other one leads to it, and takes over with the addresses', async () => {
-  const [outside, guest, ...homes] = Array.from({ length: 4 }, netnsOfTest) as [string, string, string, string];
-  const directory = directoryOfTest();
-  ip(outside, 'link set lo up', 'link add br0 type bridge', 'address add 198.51.100.1/24 dev br0', 'link set br0 up');
-  const network = { ...storeNetwork('blue', 0x1001), bridge: plainBridge('br1001') };
-  const machines = ['aaaaaaaa', 'bbbbbbbb'] as MachineWord[];
-  for (const [number, home] of homes.entries()) {
-    ip(
-      home,
-      'link set lo up',
-      `link add eth0 type veth peer name port${number} netns ${outside}`,
-      'link set eth0 up',
-      'link add br1001 type bridge',
-      'link set br1001 up',
-    );
-    ip(outside, `link set port${number} master br0 up`);
-  }
-  // What a VXLAN is between nodes.
-  const [first = '', second = ''] = homes;
-  ip(
-    first,
-    `link add vx type veth peer name vx netns ${second}`,
-    'link set vx master br1001 up',
-    `link add port type veth peer name eth0 netns ${guest}`,
-    'link set port master br1001 up',
-  );
-  ip(second, 'link set vx master br1001 up');
+  const { outside, guest, network, routers } = routerPair(closing);
+  ip(outside, 'address add 198.51.100.1/24 dev br0');
   // The guest knows the router that is not active at first.
-  const routers = machines.map((machine) => serviceAddresses(network, machine).linkLocal);
-  ip(
-    guest,
-    'link set lo up',
-    `address add ${GUEST}/64 dev eth0 nodad`,
-    'link set eth0 up',
-    `route add default via ${routers[1]} dev eth0`,
-  );
-  for (const home of homes) carriesPackets(home, 'br1001');
-  const { translation, blocks: _, device, address, length } = OUTER;
-  const content = {
-    guests: ['fd64::/64' as Ipv6Cidr],
-    prefix: translation.prefix,
-    device,
-    address,
-    length,
-    block: '198.51.100.0/26' as Ipv4Cidr,
-  };
+  const { linkLocal } = serviceAddresses(network, PAIR[1]);
+  ip(guest, `address add ${GUEST}/64 dev eth0 nodad`, `route add default via ${linkLocal} dev eth0`);
   const given = (active: MachineWord): AssignedNat64 => ({
-    kind: 'nat64',
-    id: active,
-    active,
-    ...content,
-    maps: translation.maps,
-  });
-  const nodes = machines.map((machine, number) => {
-    const run = join(directory, `run${number}`);
-    const netns = join(directory, `netns${number}`);
-    const launcher = { running: () => undefined, errorOf: () => undefined };
-    const openEar = () => ({ send: () => {}, close: () => {} });
-    const servers = new NetworkServers({
-      machine,
-      clock: systemClock,
-      launcher,
-      openEar,
-      outerFaultOf: () => undefined,
-      directories: { files: run, run, netns, leases: join(run, 'leases') },
-    });
-    const spaces = new ServiceSpaces({
-      directory: netns,
-      run,
-      leases: join(run, 'leases'),
-      clock: systemClock,
-      home: homes[number] ?? '',
-    });
-    closing.push(async () => {
-      for (const name of readdirSync(netns)) await spaces.remove(name);
-      await spaces.close();
-    });
-    return { servers, spaces, run };
+    ...{ kind: 'nat64', id: active, active },
+    ...{ guests: ['fd64::/64' as Ipv6Cidr], prefix: TRANSLATION.prefix, maps: TRANSLATION.maps },
+    ...{ device: 'eth0', address: '198.51.100.10' as Ipv4, length: 24, block: '198.51.100.0/26' as Ipv4Cidr },
   });
   const running: ChildProcess[] = [];
-  const turnTo = async (active: MachineWord, on: readonly (typeof nodes)[number][]) => {
-    for (const { servers, spaces } of on) {
-      const plan = servers.plan([
-        { network, reasons: ['service'], peers: { kind: 'none' }, services: [given(active)] },
-      ]);
-      for (const space of plan.spaces) await spaces.make(space);
-      for (const { process, files } of plan.servers) {
+  const turnTo = async (active: MachineWord, on: readonly PairedRouter[]) => {
+    for (const router of on) {
+      for (const { process, files } of (await router.serve([given(active)])).servers) {
         for (const file of files) writeFileSync(file.path, file.content);
         running.push(await serve(process));
       }
     }
   };
   const isReached = () => expect(answers(outside, '198.51.100.20')).toBe(true);
-  await turnTo(machines[0] as MachineWord, nodes);
+  await turnTo(PAIR[0], routers);
   expect(running).toHaveLength(1);
   await vi.waitFor(isReached, WAIT);
   expect(answers(guest, 'fd64:64::198.51.100.1')).toBe(true);
   // The active router loses power: its ways are gone, and nothing of it says goodbye.
-  ip(first, 'link set eth0 down', 'link set vx down');
+  const [first, second] = routers;
+  ip(first.home, 'link set eth0 down', 'link set vx down');
   ip(guest, 'link set eth0 down');
   running[0]?.kill('SIGKILL');
-  ip(second, `link add port type veth peer name eth1 netns ${guest}`, 'link set port master br1001 up');
+  ip(second.home, `link add port type veth peer name eth1 netns ${guest}`, 'link set port master br1001 up');
   ip(
     guest,
     `address add ${GUEST}/64 dev eth1 nodad`,
     'link set eth1 up',
-    `route add default via ${routers[1]} dev eth1`,
+    `route add default via ${linkLocal} dev eth1`,
   );
   expect(answers(outside, '198.51.100.20')).toBe(false);
-  await turnTo(machines[1] as MachineWord, nodes.slice(1));
+  await turnTo(PAIR[1], [second]);
   await vi.waitFor(isReached, WAIT);
   expect(answers(guest, 'fd64:64::198.51.100.1')).toBe(true);
 });
@@ -359,7 +288,7 @@ test('what an outsider changes is seen and put right, and all goes with the way 
     expect(await outerFlaws(OUTER, places), rules).toEqual([]);
   }
   expect(await outerFlaws({ ...OUTER, vxlanPorts: [9_999] }, places)).not.toEqual([]);
-  const fewer = { ...OUTER, translation: { ...OUTER.translation, maps: [] } };
+  const fewer = { ...OUTER, translation: { ...TRANSLATION, maps: [] } };
   await makeOuter(fewer, places);
   expect(inside(path, 'ip', 'route')).not.toContain('198.51.100.20');
   await expect(makeOuter({ ...OUTER, device: 'eth7', mac: '02:6d:00:00:00:02' as Mac }, places)).rejects.toMatchObject({

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { AGENT_PORT, CHANNEL_PORT, MEMBERSHIP_PORT, METRICS_PORTS } from '../../protocol/documents/tcp-ports.ts';
 import { TRANSLATOR_LINK } from '../../services/tayga/tayga-conf.ts';
-import { nftElements } from '../items/nft-text.ts';
-import { OUTER_LINK, type OuterPlace } from '../items/space/outer-place.ts';
+import { nftElements, nftName } from '../items/nft-text.ts';
+import { OUTER_LINK, type OuterPlace, type SourceNat } from '../items/space/outer-place.ts';
+import { SPACE_LINK } from '../items/space/service-space.ts';
 import { HELLO_PORT } from '../probe/hello.ts';
 
 /** The name of the table. */
@@ -12,7 +13,8 @@ export const OUTER_TABLE = 'meshwork-outer';
 
 const TCP_PORTS = [MEMBERSHIP_PORT, AGENT_PORT, ...Object.values(METRICS_PORTS), CHANNEL_PORT];
 /** What a line does that judges or changes packets. */
-const VERDICT = / (?:drop|snat) ?/g;
+const VERDICT = / (?:accept|drop|snat)\b/g;
+const [OUTER, INNER, TRANSLATOR] = [OUTER_LINK, SPACE_LINK, TRANSLATOR_LINK].map(nftName);
 
 /** The script that makes the table, in place of an older one. */
 export function outerScript(outer: OuterPlace): string {
@@ -33,27 +35,77 @@ export function isOuterTable(outer: OuterPlace, listed: string | undefined): boo
 }
 
 /**
- * Guests without an address of their own share that of the router. Nothing else passes between outside and the network. What nodes
- * say to each other never passes: a node outside takes a VXLAN packet for one of another node, and a guest could write such a
- * packet. Guests offer to hosts outside what they like over TCP, also at the ports of Meshwork.
+ * Guests without an address of their own share those of the router. Only what is named here passes between outside and the network,
+ * and the servers of the network do not answer outside. What nodes say to each other never passes: a node outside takes a VXLAN
+ * packet for one of another node, and a guest could write such a packet. Guests offer to hosts outside what they like over TCP, also
+ * at the ports of Meshwork.
  */
-function bodyOf({ address, vxlanPorts, translation: { pool, ipv4 } }: OuterPlace): string {
+function bodyOf({ vxlanPorts, sources, routed, translation }: OuterPlace): string {
   const udp = numbers([VXLAN_PORT, HELLO_PORT, ...vxlanPorts]);
   return [
     '  chain source {',
     '    type nat hook postrouting priority srcnat; policy accept;',
-    `    oifname "${OUTER_LINK}" ip saddr { ${pool}, ${ipv4} } snat to ${address}`,
+    ...[...translated(translation), ...sources].flatMap(sourceLines),
     '  }',
     '  chain through {',
     '    type filter hook forward priority filter; policy accept;',
-    `    oifname "${OUTER_LINK}" udp dport { ${udp} } drop`,
-    `    iifname "${OUTER_LINK}" udp dport { ${udp} } drop`,
-    `    oifname "${OUTER_LINK}" tcp dport { ${numbers(TCP_PORTS)} } drop`,
-    `    iifname "${OUTER_LINK}" oifname != "${TRANSLATOR_LINK}" drop`,
-    `    oifname "${OUTER_LINK}" iifname != "${TRANSLATOR_LINK}" drop`,
+    `    oifname ${OUTER} udp dport { ${udp} } drop`,
+    `    iifname ${OUTER} udp dport { ${udp} } drop`,
+    `    oifname ${OUTER} tcp dport { ${numbers(TCP_PORTS)} } drop`,
+    ...(translation === undefined
+      ? []
+      : [`    iifname ${OUTER} oifname ${TRANSLATOR} accept`, `    oifname ${OUTER} iifname ${TRANSLATOR} accept`]),
+    ...guestLines(sources, routed),
+    `    iifname ${OUTER} drop`,
+    `    oifname ${OUTER} drop`,
+    '  }',
+    '  chain into {',
+    '    type filter hook input priority filter; policy accept;',
+    `    iifname ${OUTER} ct state established,related accept`,
+    `    iifname ${OUTER} meta l4proto { icmp, ipv6-icmp } accept`,
+    `    iifname ${OUTER} drop`,
     '  }',
     '',
   ].join('\n');
+}
+
+/** Machines without an address of their own outside have one of the pool inside. */
+function translated(translation: OuterPlace['translation']): SourceNat[] {
+  if (translation === undefined) return [];
+  const { pool, ipv4, shared } = translation;
+  return [{ from: [pool, ipv4], to: { first: shared, last: shared } }];
+}
+
+/** A client keeps one address of a row (`persistent`). Protocols without ports get a rule of their own. */
+function sourceLines({ from, to: { first, last }, ports }: SourceNat): string[] {
+  const row = first === last ? nftElements([first]) : `${nftElements([first])}-${nftElements([last])}`;
+  const flag = first === last ? '' : ' persistent';
+  const match = `    oifname ${OUTER} ip saddr { ${nftElements(from)} }`;
+  if (ports === undefined) return [`${match} snat ip to ${row}${flag}`];
+  const range = `${numbers([ports.first])}-${numbers([ports.last])}`;
+  return [`${match} meta l4proto { tcp, udp } snat ip to ${row}:${range}${flag}`, `${match} snat ip to ${row}${flag}`];
+}
+
+/** Guests behind the router's addresses are answered, and are not called. Those that are routed are called as well. */
+function guestLines(sources: OuterPlace['sources'], routed: OuterPlace['routed']): string[] {
+  const out = `    iifname ${INNER} oifname ${OUTER}`;
+  const into = `    iifname ${OUTER} oifname ${INNER}`;
+  const hidden = sources.flatMap(({ from }) => from);
+  const line = (list: readonly string[], text: (elements: string) => string) =>
+    list.length === 0 ? [] : [text(nftElements(list))];
+  const isIpv6 = (cidr: string) => cidr.includes(':');
+  return [
+    ...line(hidden, (elements) => `${out} ip saddr { ${elements} } accept`),
+    ...line(hidden, (elements) => `${into} ip daddr { ${elements} } ct state established,related accept`),
+    ...[false, true].flatMap((family) => {
+      const list = routed.filter((cidr) => isIpv6(cidr) === family);
+      const ip = family ? 'ip6' : 'ip';
+      return [
+        ...line(list, (elements) => `${out} ${ip} saddr { ${elements} } accept`),
+        ...line(list, (elements) => `${into} ${ip} daddr { ${elements} } accept`),
+      ];
+    }),
+  ];
 }
 
 /** Each once, in order: the same ports are the same text. */

@@ -110,16 +110,19 @@ test('a space whose way out cannot be made is there all the same, tells why, and
   const outer: OuterPlace = {
     device: 'eth7',
     mac: parseMac('02:6d:00:00:00:01'),
-    address: '198.51.100.10' as Ipv4,
-    length: 24,
+    addresses: [{ address: '198.51.100.10' as Ipv4, length: 24 }],
+    gateways: [],
     blocks: [],
     vxlanPorts: [],
+    sources: [],
+    routed: [],
     translation: {
       prefix: 'fd64:64::/96' as Ipv6Cidr,
       ipv4: '192.0.0.2' as Ipv4,
       ipv6: parseIpv6('fd64::6464'),
       pool: '100.126.0.0/16' as Ipv4Cidr,
       maps: [],
+      shared: '198.51.100.10' as Ipv4,
     },
   };
   space = { ...space, outer };
@@ -134,7 +137,7 @@ test('a space whose way out cannot be made is there all the same, tells why, and
   expect(spaces.outerFaultOf(space.name)).toBeUndefined();
   expect(await flaws()).toEqual([]);
   // A gateway that is not in the subnet: the rules for the rest are there.
-  space = { ...space, outer: { ...outer, gateway: '10.9.9.9' as Ipv4 } };
+  space = { ...space, outer: { ...outer, gateways: ['10.9.9.9' as Ipv4] } };
   await spaces.make(space);
   expect(spaces.outerFaultOf(space.name)).toMatchObject({ code: 'MESH_KERNEL_REFUSED' });
   expect(within('nft', 'list', 'ruleset')).toContain('drop');

@@ -39,12 +39,17 @@ const LOOK_MS = 30_000;
 const ROUTER_SETTINGS = [
   [['net', 'ipv4', 'ip_forward'], '1'],
   [['net', 'ipv6', 'conf', 'all', 'forwarding'], '1'],
+  // When an address goes, others of its subnet stay.
+  [['net', 'ipv4', 'conf', 'all', 'promote_secondaries'], '1'],
   [['net', 'ipv6', 'conf', 'default', 'forwarding'], '1'],
   [['net', 'ipv6', 'conf', 'default', 'accept_ra'], '0'],
   [['net', 'ipv6', 'conf', 'default', 'autoconf'], '0'],
   [['net', 'ipv6', 'conf', 'default', 'accept_redirects'], '0'],
   [['net', 'ipv4', 'conf', 'default', 'accept_redirects'], '0'],
 ] as const;
+
+/** What a look asks for. Those of `default` have had their effect on the links. */
+const KEPT_SETTINGS = ROUTER_SETTINGS.slice(0, 3);
 
 /** A way out that could not be made. */
 interface OuterFault {
@@ -64,6 +69,8 @@ export class ServiceSpaces {
   readonly #input: ServiceSpacesInput;
   readonly #homePath: string;
   readonly #looks = new Map<string, Look>();
+  /** The spaces that were made, by their names. */
+  readonly #made = new Map<string, ServiceSpace>();
   /** By the names of spaces. */
   readonly #outerFaults = new Map<string, OuterFault>();
   #rtnl: Promise<Rtnl> | undefined;
@@ -113,6 +120,7 @@ export class ServiceSpaces {
   /** Makes a space, or puts right what there is of it. @throws MESH_KERNEL_REFUSED */
   async make(space: ServiceSpace): Promise<void> {
     this.#looks.delete(space.name);
+    this.#made.delete(space.name);
     const home = await this.#home();
     // The server opens its file there before it gives up the rights of root.
     if (space.leases !== undefined) mkdirSync(space.leases, { recursive: true });
@@ -131,9 +139,16 @@ export class ServiceSpaces {
       const places = { path: space.path, inside, home };
       await this.#furnishOuter(space, places);
       await announce(space, inside);
+      this.#made.set(space.name, space);
     } finally {
       await inside.close();
     }
+  }
+
+  /** Whether this space has been made, and no look since has seen it otherwise. */
+  isInPlace(space: ServiceSpace): boolean {
+    const look = this.#looks.get(space.name);
+    return look === undefined ? this.#made.get(space.name) === space : look.space === space && look.flaws.length === 0;
   }
 
   /** Why a space has no way out, or not the whole of one; undefined where nothing is wrong. */
@@ -144,6 +159,7 @@ export class ServiceSpaces {
   /** Removes a space with its link. @throws MESH_KERNEL_REFUSED */
   async remove(name: string): Promise<void> {
     this.#looks.delete(name);
+    this.#made.delete(name);
     this.#outerFaults.delete(name);
     rmSync(spaceDirectory(this.#input.run, name), { recursive: true, force: true });
     rmSync(leaseDirectory(this.#input.leases, name), { recursive: true, force: true });
@@ -160,13 +176,20 @@ export class ServiceSpaces {
   }
 
   async close(): Promise<void> {
-    await (await this.#rtnl)?.close();
+    await (await this.#rtnl?.catch(() => undefined))?.close();
   }
 
-  #home(): Promise<Rtnl> {
+  async #home(): Promise<Rtnl> {
     const { home } = this.#input;
-    this.#rtnl ??= Rtnl.open(home === undefined ? {} : { netns: home });
-    return this.#rtnl;
+    const opening = this.#rtnl ?? Rtnl.open(home === undefined ? {} : { netns: home });
+    this.#rtnl = opening;
+    try {
+      return await opening;
+    } catch (thrown) {
+      // The next step tries again.
+      if (this.#rtnl === opening) this.#rtnl = undefined;
+      throw thrown;
+    }
   }
 
   async #flawsOf(space: ServiceSpace): Promise<readonly string[]> {
@@ -276,8 +299,7 @@ export class ServiceSpaces {
     for (const { address, length } of addresses.filter((one) => !isIn(have, one)))
       await done(inside, { do: 'address-add', link, address, length, ...(address.includes(':') && { nodad: true }) });
     inNetns(path, () => {
-      for (const [setting, value] of ROUTER_SETTINGS.slice(0, 2))
-        if (readSysctl(setting) !== value) writeSysctl(setting, value);
+      for (const [setting, value] of KEPT_SETTINGS) if (readSysctl(setting) !== value) writeSysctl(setting, value);
     });
   }
 }
@@ -299,7 +321,7 @@ async function flawsOf({ mac, mtuBytes, addresses, path }: ServiceSpace, inside:
   const want = addresses.map(({ address, length }) => `${address}/${length}`).sort();
   if (have.join() !== want.join()) flaws.push(`addresses ${have.join(' ') || 'none'} → ${want.join(' ') || 'none'}`);
   inNetns(path, () => {
-    for (const [setting, value] of ROUTER_SETTINGS.slice(0, 2))
+    for (const [setting, value] of KEPT_SETTINGS)
       if (readSysctl(setting) !== value) flaws.push(`${setting.join('.')} is not ${value}`);
   });
   return flaws;

@@ -51,6 +51,11 @@ export function vmConsoleSocket(directories: Pick<VmDirectories, 'machines'>, id
   return join(vmDirectory(directories, id), QEMU_FILES.console);
 }
 
+/** The socket of the screen. */
+export function vmScreenSocket(directories: Pick<VmDirectories, 'machines'>, id: string): string {
+  return join(vmDirectory(directories, id), QEMU_FILES.vnc);
+}
+
 /** The lock of an emulator, beside the directory of the emulator: QEMU writes the file as root. */
 export function vmPidFile({ machines }: Pick<VmDirectories, 'machines'>, id: string): string {
   return join(machines, `${id}.pid`);

@@ -14,7 +14,7 @@ import {
   type ListenerLimits,
   type ListeningServer,
 } from '../../protocol/http/device-listener.ts';
-import { meshPlace } from '../../protocol/http/mesh-endpoint.ts';
+import { type MeshPlace, meshPlace } from '../../protocol/http/mesh-endpoint.ts';
 import type { Places } from '../../protocol/http/places.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { ChannelKeys, Channels } from './channels.ts';
@@ -38,7 +38,8 @@ const BEGUN_PER_TURN = 8;
 
 /** What the endpoint needs of host0. */
 export interface ChannelEndpointInput
-  extends Pick<DeviceListenerInput, 'clock' | 'openListener' | 'originOf' | 'onHearing'> {
+  extends Pick<DeviceListenerInput, 'clock' | 'openListener' | 'originOf' | 'onHearing'>,
+    Pick<MeshPlace, 'deviceOf'> {
   readonly network: Mesh;
   readonly journal: Journal;
   readonly channels: Channels;

@@ -1,14 +1,19 @@
 /** host0's endpoint for channels, opened and closed with the management mesh and its bridge. */
+import { chmodSync } from 'node:fs';
+import type { Server } from 'node:net';
+import { join } from 'node:path';
 import type { Membership } from '../../controller/membership/membership.ts';
 import type { SourceVerification } from '../../controller/membership/source-verification.ts';
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import { DeviceEndpoints } from '../../protocol/http/device-endpoints.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { isMemberOf, originIn } from '../membership/mesh-peer.ts';
-import { channelEndpoint } from './channel-endpoint.ts';
+import type { OwnMember } from '../membership/own-member.ts';
+import { channelEndpoint, channelServer } from './channel-endpoint.ts';
 import type { ChannelKeys, Channels } from './channels.ts';
 import { managementMesh } from './management-mesh.ts';
 
@@ -23,16 +28,22 @@ export interface ChannelEndpointsInput {
   readonly management: string | undefined;
   /** Index of the link of that name, if there is one. */
   readonly indexOf: (device: string) => number | undefined;
+  /** The device with host0's address in a mesh; the mesh's bridge when absent. */
+  readonly deviceOf?: (network: Mesh) => string;
+  /** The node on this machine, where several machines can be host0. */
+  readonly own?: OwnMember | undefined;
 }
 
 /** At most one endpoint, in the management mesh. */
 export class ChannelEndpoints implements HealthSource {
   readonly #input: ChannelEndpointsInput;
   readonly #endpoints: DeviceEndpoints<Membership>;
+  readonly #ownServer: Server | undefined;
   #isMissing = false;
 
   constructor(input: ChannelEndpointsInput) {
     this.#input = input;
+    this.#ownServer = input.own && ownChannelServer(input, input.own);
     this.#endpoints = new DeviceEndpoints({
       ...input,
       keyOf: (mesh) => mesh,
@@ -76,5 +87,14 @@ export class ChannelEndpoints implements HealthSource {
 
   close(): void {
     this.#endpoints.close();
+    this.#ownServer?.close();
   }
+}
+
+/** The channel of the node on this machine, which shows its key as every other node does. */
+function ownChannelServer(input: ChannelEndpointsInput, { directory }: OwnMember): Server {
+  const path = join(directory, 'channel.sock');
+  const { server } = channelServer({ ...input, isMember: () => true }, { release: () => {} });
+  server.on('error', (thrown) => input.journal.faults.tell('channel of the node on this machine', thrown));
+  return server.listen(path, () => chmodSync(path, 0o600));
 }

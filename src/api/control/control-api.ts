@@ -14,6 +14,7 @@ import { expose } from '../../metrics/exposition.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Clock } from '../../model/clock.ts';
 import { type RouteHandlers, routeServer } from '../../protocol/calls/route-server.ts';
+import type { LeadershipView } from '../../protocol/documents/leadership.ts';
 import { meshDocument } from '../../protocol/documents/mesh-document.ts';
 import { type Liveness, readinessOf } from '../../protocol/documents/readiness.ts';
 import { CONTROL_TIMES, ControlSocket } from '../../protocol/http/control-socket.ts';
@@ -37,7 +38,7 @@ import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
-import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
+import { consoleHandlers, imageHandlers, screenHandlers } from './workload-tool-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -68,6 +69,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly services: ServiceOrders;
   /** host0's own agent. */
   readonly ownNode: Pick<AskedNode, 'node'>;
+  /** Whether this host0 leads: it does, where there is one only. */
+  readonly leadership: () => LeadershipView;
   /** Why the process should be restarted; undefined when it works. */
   readonly stuck: () => string | undefined;
   /** The documents that people write into the store. */
@@ -129,7 +132,11 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
       streamJournal(journal, conditions, { follow, lastId: lastEventId(headers) }, open()),
     'GET /v1/status': async () => {
       await input.beforeStatus();
-      return controller.status();
+      return { ...controller.status(), leadership: input.leadership() };
+    },
+    'GET /v1/leadership': () => {
+      const { segments, nics } = controller.host0State;
+      return { ...input.leadership(), segments, nics };
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input),
@@ -142,6 +149,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),
     ...consoleHandlers(nodes, input.workloads),
+    ...screenHandlers(nodes, input.workloads),
     ...imageHandlers(nodes),
     ...orderHandlers(input),
     ...roleHandlers(input),

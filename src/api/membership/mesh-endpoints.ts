@@ -6,6 +6,7 @@ import type { SourceVerification } from '../../controller/membership/source-veri
 import { boundListener } from '../../kernel/sockets/listener.ts';
 import type { ApiMetrics } from '../../metrics/api-metrics.ts';
 import type { Clock } from '../../model/clock.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import { STREAM_SILENCE_MS } from '../../protocol/documents/membership.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { EndpointLimits } from '../../protocol/http/device-endpoint.ts';
@@ -14,6 +15,7 @@ import { meshEndpoint } from '../../protocol/http/mesh-endpoint.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { type MembershipApiInput, type MeshConnection, membershipApi } from './membership-api.ts';
 import { isMemberOf, originIn } from './mesh-peer.ts';
+import { type OwnMember, OwnMemberSockets } from './own-member.ts';
 
 const LIMITS: EndpointLimits = {
   /** Enough for a stream and a few requests of each member of the largest mesh. */
@@ -43,15 +45,30 @@ export interface MeshEndpointsInput extends Pick<DeviceEndpointsInput<Membership
   readonly metrics: ApiMetrics;
   readonly verification: SourceVerification;
   readonly takeInventory: MembershipApiInput['takeInventory'];
+  /** The device with host0's address in a mesh; the mesh's bridge when absent. */
+  readonly deviceOf?: (network: Mesh) => string;
+  /** The node on this machine, where several machines can be host0. */
+  readonly own?: OwnMember | undefined;
 }
 
+/** The endpoints of all meshes. */
+export type MeshEndpoints = Pick<DeviceEndpoints<Membership>, 'serve' | 'linksChanged' | 'health' | 'close'>;
+
 /** The endpoints; they serve the meshes that are given to `serve`. */
-export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<DeviceEndpoints<Membership>> {
+export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<MeshEndpoints> {
   const connections = new WeakMap<Socket, MeshConnection>();
   const connectionOf = ({ socket }: IncomingMessage) => connections.get(socket);
   const onFault = (thrown: unknown) => input.journal.faults.tell('request to a membership endpoint', thrown);
   const api = membershipApi({ ...input, connectionOf, onFault });
-  return new DeviceEndpoints({
+  const sockets =
+    input.own &&
+    new OwnMemberSockets({
+      ...input,
+      own: input.own,
+      handle: (request, response) => api.handle(request, response),
+      onConnection: (socket, connection) => connections.set(socket, connection),
+    });
+  const endpoints = new DeviceEndpoints<Membership>({
     ...input,
     keyOf: (mesh) => mesh,
     endpointAt: (mesh) =>
@@ -70,4 +87,16 @@ export async function openMeshEndpoints(input: MeshEndpointsInput): Promise<Devi
         onHearing: (hearing) => mesh.hear(hearing),
       }),
   });
+  return {
+    serve: (meshes) => {
+      endpoints.serve(meshes);
+      sockets?.serve(meshes);
+    },
+    linksChanged: () => endpoints.linksChanged(),
+    health: () => endpoints.health(),
+    close: () => {
+      endpoints.close();
+      sockets?.serve([]);
+    },
+  };
 }

@@ -21,13 +21,17 @@ export interface SourceQuestions extends EntryQuestions {
 /** Finds out who is behind a mesh address. */
 export class KernelSourceVerification implements SourceVerification {
   readonly #kernel: SourceQuestions;
+  readonly #deviceOf: (network: Mesh) => string;
 
-  constructor(kernel: SourceQuestions) {
+  /** @param deviceOf the device with host0's address in a mesh: its bridge, unless several machines can be host0 */
+  constructor(kernel: SourceQuestions, deviceOf: (network: Mesh) => string = ({ bridge }) => bridge.name) {
     this.#kernel = kernel;
+    this.#deviceOf = deviceOf;
   }
 
-  async verify({ bridge, type }: Mesh, ipv6: Ipv6): Promise<VerifiedSource> {
-    const neighbour = await this.#kernel.neighbour(bridge.name, ipv6);
+  async verify(network: Mesh, ipv6: Ipv6): Promise<VerifiedSource> {
+    const { type } = network;
+    const neighbour = await this.#kernel.neighbour(this.#deviceOf(network), ipv6);
     const mac = neighbour?.state === 'failed' ? undefined : neighbour?.mac;
     if (mac === undefined) return {};
     const [entry, localPort] = await Promise.all([

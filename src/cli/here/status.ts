@@ -1,5 +1,6 @@
 /** `mesh status`: the state of this machine on one screen, with a remedy for each finding. */
 import { Command } from 'commander';
+import { machineOfHost0 } from '../../model/network/host0-device.ts';
 import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { formatVersion } from '../../protocol/documents/membership.ts';
@@ -101,6 +102,7 @@ function statusText(
       ['machine', agent.machine],
       ['agent', `${agent.version}, up ${durationText(agent.upSec)}`],
       ['host0', host0Text(agent, host0)],
+      ['leader', leaderText(agent, host0)],
       ['channel', agent.channel && channelText(agent.channel)],
       ['assignment', agent.assignment && assignmentText(agent.assignment)],
       ['segments', host0?.segments.map(({ device, subnet }) => `${subnet} on ${device}`).join(', ')],
@@ -148,6 +150,18 @@ function host0Text(agent: AgentStatus, host0: Host0Status | undefined): string {
   const heard =
     agent.networks.length === 0 ? '' : `, answers in ${answering.length} of ${agent.networks.length} networks`;
   return agent.host0.length === 0 ? 'not known' : `${agent.host0.join(', ')}${heard}`;
+}
+
+/** Which of several host0s leads: as this machine's own tells, else as host0 is called in the first mesh. */
+function leaderText(agent: AgentStatus, host0: Host0Status | undefined): string | undefined {
+  const { leadership } = host0 ?? {};
+  if (leadership?.state === 'waits') {
+    const why = leadership.why === undefined ? 'this host0 waits' : `this host0 must not lead: ${leadership.why}`;
+    return printable(`${leadership.leader ?? 'none at present'}; ${why}`);
+  }
+  const heard = agent.networks.flatMap(({ members }) => machineOfHost0(members[0]?.name ?? '') ?? [])[0];
+  const name = leadership?.leader ?? heard;
+  return name === undefined ? undefined : printable(name);
 }
 
 function healthText(health: readonly Finding[], { paint }: Context): string {

@@ -31,6 +31,8 @@ interface UpOptions extends LabName {
   readonly segments?: number;
   readonly uefi?: boolean;
   readonly foreignDhcp?: boolean;
+  readonly store?: 'sqlite' | 'etcd';
+  readonly routers?: number;
   readonly keep?: boolean;
 }
 
@@ -47,12 +49,20 @@ export function labCommand(context: Context): Command {
     .option('--segments <count>', 'underlay segments, which meet in host0 only (default: 2)', wholeNumber(0))
     .option('--uefi', 'machines have UEFI; without it, BIOS')
     .option('--foreign-dhcp', "the machines' addresses come from a DHCP server that is not host0's")
+    .addOption(
+      new Option('--store <store>', 'where host0 keeps what it knows: a file, or an etcd of three members')
+        .choices(['sqlite', 'etcd'])
+        .default('sqlite'),
+    )
+    .option('--routers <count>', 'so many of the first nodes get the role router (default: 0)', wholeNumber(0))
     .option('--keep', 'leave the lab running')
     .addHelpText(
       'after',
       '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the network, and what ' +
         'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
+        '\nWith --store etcd, `etcdctl` on host0 asks the etcd of the lab, which goes with the lab.\n' +
         '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
+        '  $ mesh lab up --nodes 4 --segments 1 --store etcd --routers 2 --keep\n' +
         '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',
     )
     .action((options: UpOptions) => up(context, options));
@@ -150,12 +160,22 @@ function sizeOf({
   segments,
   uefi = false,
   foreignDhcp = false,
+  store,
+  routers = 0,
 }: Omit<UpOptions, 'keep'>): LabSize {
   if (driver === 'netns') {
     const meant = (uefi && '--uefi') || (foreignDhcp && '--foreign-dhcp');
     if (meant) throw unfit(meant, 'Namespaces do not boot.', `Add --driver qemu, or leave ${meant} out.`);
-    return { name, nodes: nodes ?? 3, segments: segments ?? 2 };
+    const services = { ...(store === 'etcd' && { store }), ...(routers > 0 && { routers }) };
+    return { name, nodes: nodes ?? 3, segments: segments ?? 2, ...services };
   }
+  const alien = (store === 'etcd' && '--store etcd') || (routers > 0 && '--routers');
+  if (alien)
+    throw unfit(
+      alien,
+      'Emulated machines have a host0 with a store of its own, and run no services.',
+      `Leave ${alien} out.`,
+    );
   if ((segments ?? 1) !== 1) {
     throw unfit('--segments', 'All emulated machines are on one segment.', 'Leave --segments out.');
   }

@@ -31,7 +31,6 @@ const LEASE_MAX_SEC = 0xffffffff;
 /** Adds the options. */
 export function addAddressOptions(command: Command): Command {
   return command
-    .option('--range <first-last...>', `dhcp4, dhcp6: the addresses that are given, or \`${NOTHING}\``)
     .option(
       '--reserve <mac,address,name...>',
       'dhcp4, dhcp6: guests that always get the same address, the name, or both',

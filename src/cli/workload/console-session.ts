@@ -1,7 +1,7 @@
 /** One viewer of a console: its output goes to a terminal, and what is typed goes to the guest, until the viewer leaves. */
 import type { Readable } from 'node:stream';
 import type { ControlClient } from '../../protocol/calls/control-client.ts';
-import { CONSOLE_INPUT_MAX_BYTES } from '../../protocol/documents/workload/console.ts';
+import { TypedBytes } from './typed-bytes.ts';
 
 /** What a session is between. */
 export interface ConsoleSessionInput {
@@ -28,9 +28,10 @@ const ESCAPE = 0x1d;
 
 /** Runs until the viewer leaves, or the console goes away. @throws the error that the node answers with to what is typed */
 export async function consoleSession(input: ConsoleSessionInput): Promise<SessionEnd> {
-  const { output, terminal, keyboard, hasEscape, types, signal } = input;
+  const { client, path, output, terminal, keyboard, hasEscape, types, signal } = input;
   const { promise, resolve, reject } = Promise.withResolvers<SessionEnd>();
-  const typed = new TypedBytes(input, reject);
+  const send = (body: { readonly base64: string }) => client.ask('PUT /v1/consoles/{node}/{workload}', { path, body });
+  const typed = new TypedBytes({ send, source: keyboard, failed: reject });
   const typing = (chunk: Buffer | string): void => {
     const bytes = Buffer.from(chunk);
     const end = hasEscape ? bytes.indexOf(ESCAPE) : -1;
@@ -50,46 +51,5 @@ export async function consoleSession(input: ConsoleSessionInput): Promise<Sessio
     keyboard?.pause();
     signal.removeEventListener('abort', interrupted);
     output.destroy();
-  }
-}
-
-/** Sends what is typed in its order: one request at a time, with all that has come meanwhile. */
-class TypedBytes {
-  readonly #input: ConsoleSessionInput;
-  readonly #failed: (error: unknown) => void;
-  #waiting: Buffer = Buffer.alloc(0);
-  #sending: Promise<void> | undefined;
-
-  constructor(input: ConsoleSessionInput, failed: (error: unknown) => void) {
-    this.#input = input;
-    this.#failed = failed;
-  }
-
-  /** Resolves when all has been sent. */
-  get sent(): Promise<void> {
-    return this.#sending ?? Promise.resolve();
-  }
-
-  push(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    this.#waiting = Buffer.concat([this.#waiting, bytes]);
-    if (this.#sending !== undefined) return;
-    this.#sending = this.#send().finally(() => {
-      this.#sending = undefined;
-    });
-    this.#sending.catch(this.#failed);
-  }
-
-  async #send(): Promise<void> {
-    const { client, path, keyboard } = this.#input;
-    while (this.#waiting.length > 0) {
-      const bytes = this.#waiting.subarray(0, CONSOLE_INPUT_MAX_BYTES);
-      this.#waiting = this.#waiting.subarray(bytes.length);
-      // What comes from a file waits for the guest.
-      if (this.#waiting.length > CONSOLE_INPUT_MAX_BYTES) keyboard?.pause();
-      const body = { base64: bytes.toString('base64') };
-      await client.ask('PUT /v1/consoles/{node}/{workload}', { path, body });
-      if (this.#waiting.length <= CONSOLE_INPUT_MAX_BYTES) keyboard?.resume();
-    }
   }
 }

@@ -38,7 +38,7 @@ export function workloadConsoleCommand(context: Context): Command {
     .option('--read-only', 'only look')
     .addHelpText(
       'after',
-      '\nThe command is for host0. Ctrl-] leaves, and nothing else does: all other keys go to the guest. Several may look and type at once; ' +
+      '\nThe command is for host0, and for a machine that has its control socket. Ctrl-] leaves, and nothing else does: all other keys go to the guest. Several may look and type at once; ' +
         'each sees the same output, and the command says who is there.\n\nExample:\n  $ mesh workload console -w web',
     )
     .action((options: ConsoleOptions) => runConsole(context, options));
@@ -52,7 +52,7 @@ export function workloadLogCommand(context: Context): Command {
     .addOption(new Option('-l, --lines <n>', 'show this many of the last lines').default(50).argParser(wholeNumber(0)))
     .addHelpText(
       'after',
-      `\nThe command is for host0. The node keeps the last ${CONSOLE_TAIL_BYTES / 1024} KiB. Colours and other control sequences are left out.\n\n` +
+      `\nThe command is for host0, and for a machine that has its control socket. The node keeps the last ${CONSOLE_TAIL_BYTES / 1024} KiB. Colours and other control sequences are left out.\n\n` +
         'Example:\n  $ mesh workload log -w web --follow',
     )
     .action((options: LogOptions) => runLog(context, options));

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { workloadConsoleCommand, workloadLogCommand } from './console.ts';
 import { workloadImageCommand } from './image.ts';
+import { workloadVncCommand } from './vnc.ts';
 import { addWorkloadChanges } from './workload-changes.ts';
 import { addWorkloadList } from './workload-list.ts';
 import { addWorkloadRun } from './workload-run.ts';
@@ -25,6 +26,7 @@ export function workloadCommand(context: Context): Command {
 
   workload.addCommand(workloadConsoleCommand(context));
   workload.addCommand(workloadLogCommand(context));
+  workload.addCommand(workloadVncCommand(context));
   workload.addCommand(workloadImageCommand(context));
   return workload;
 }

@@ -106,6 +106,26 @@ describe('an order', () => {
     expect(next.orders.show(1).state).toBe('undone');
   });
 
+  test.each([
+    ['is asked for again', true],
+    ['is not asked for again', false],
+  ])('whose making has no answer, nor the look for it, and that %s, is made once', async (_, isAskedAgain) => {
+    let lost = Number.NaN;
+    const fate = (operation: number, written: string): Fate => {
+      if (Number.isNaN(lost) && written.includes('"name":"blue"')) lost = operation;
+      return operation === lost ? 'lost' : operation === lost + 1 ? 'failed' : 'done';
+    };
+    const { orders, catalogue, settle, clock } = await host0(new MemoryStore(), { fate });
+    const order: OrderRequest = { ...network('blue'), once: 'ticket' };
+    await expect(orders.create(order)).rejects.toMatchObject({ code: 'MESH_STORE_BROKEN' });
+    expect(orders.list()).toEqual([]);
+    if (isAskedAgain) expect(await orders.create(order)).toMatchObject({ earlier: true, order: { id: 1 } });
+    else await clock.pass(2_000);
+    await settle();
+    expect(orders.list().map(({ id, state }) => [id, state])).toEqual([[1, 'done']]);
+    expect(catalogue.views()).toHaveLength(1);
+  });
+
   test('is refused before it is made where it cannot be carried out', async () => {
     const { orders, owners, settle } = await host0(new MemoryStore());
     await owners.create({ name: 'acme' });
@@ -261,6 +281,19 @@ describe('an order', () => {
     await settle();
     expect(orders.list().map(({ error }) => error?.code)).toEqual(['MESH_ORDER_CANCELLED', 'MESH_ADDRESS_UNMAPPABLE']);
     expect(maps.list()).toEqual([]);
+  });
+
+  test('of a workload that another has made after the order was checked is undone, and leaves that workload alone', async () => {
+    const { orders, workloads, hooks, settle } = await host0(new MemoryStore());
+    hooks.answer = async ({ event, phase }) => {
+      if (event === 'order-workload' && phase === 'before')
+        await workloads.orders.start('web1', { workload: workloadNamed('web1') });
+      return [];
+    };
+    await orders.create({ wish: { kind: 'vm', workload: workloadNamed('web1') } });
+    await settle();
+    expect([orders.show(1).state, orders.show(1).error?.code]).toEqual(['undone', 'MESH_WORKLOAD_TWICE']);
+    expect(workloads.orders.list().map(({ name, wanted }) => [name, wanted])).toEqual([['web1', 'running']]);
   });
 
   test('of a workload starts it once', async () => {

@@ -21,6 +21,7 @@ import type { KeptRecords } from './kept-records.ts';
 import { stepsOf } from './order-moves.ts';
 import { orderedTwice, orderKept, ownerLeaves, tooManyOrders, unknownOrder, unknownOwner } from './order-refusals.ts';
 import { OrderRunner } from './order-runner.ts';
+import { pause } from './pause.ts';
 import type { StepWork } from './step-work.ts';
 
 /** What orders are made with. */
@@ -39,6 +40,8 @@ export interface OrdersInput {
 const UNDONE_MAX = 1_000;
 /** An undoing that waits for longer needs a person. */
 const PATIENCE_SEC = 60;
+/** How long to wait before the next look at an order that the store may have. */
+const LOOK_MS = 1_000;
 
 /** Makes, shows and cancels orders. */
 export class Orders implements HealthSource {
@@ -47,6 +50,10 @@ export class Orders implements HealthSource {
   readonly #changes = new Signal<number>();
   /** Emits the number of each order that has changed. */
   readonly changes: Subscribable<number> = this.#changes;
+  /** The orders that the store may have: it gave no answer, and the look afterwards had none either. */
+  readonly #uncertain = new Set<number>();
+  readonly #closing = new AbortController();
+  #looking: Promise<void> | undefined;
   #lastId: number;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -126,6 +133,8 @@ export class Orders implements HealthSource {
 
   /** Ends running hooks. What is not done is gone on with by the next process. */
   async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#looking;
     await this.#last;
     await this.#runner.close();
   }
@@ -133,6 +142,8 @@ export class Orders implements HealthSource {
   async #create(request: OrderRequest, dryRun: boolean): Promise<OrderAnswer> {
     const { orders, owners, works, clock, journal, newMark = randomUUID } = this.#input;
     const { owner, once, wish } = request;
+    // Among them may be the one that was made with the same word.
+    await this.#lookAtUncertain();
     const owned = owner === undefined ? undefined : owners.get(owner);
     if (owner !== undefined && owned === undefined) throw unknownOwner(owner);
     if (owned?.state === 'deleting') throw ownerLeaves(owned.name);
@@ -166,13 +177,37 @@ export class Orders implements HealthSource {
     try {
       await orders.change(String(id), (before) => before ?? order, conditions);
     } catch (error) {
-      const kept = await orders.change(String(id), (now) => now).catch(() => undefined);
-      if (kept?.mark !== order.mark) throw error;
+      this.#uncertain.add(id);
+      await this.#lookAtUncertain().catch(() => this.#keepLooking());
+      if (orders.get(String(id))?.mark !== order.mark) throw error;
     }
     const whose = owner === undefined ? '' : ` for ${owner}`;
     journal.record({ kind: 'order made', message: `order ${id}${whose}: ${words.join(', ')}`, object: String(id) });
     this.#runner.look(id);
     return { order: this.show(id), steps: words, dryRun, earlier: false };
+  }
+
+  /** Takes up the orders that the store has after all. @throws MESH_STORE_* */
+  async #lookAtUncertain(): Promise<void> {
+    for (const id of this.#uncertain) {
+      await this.#input.orders.change(String(id), (now) => now);
+      this.#uncertain.delete(id);
+      this.#runner.look(id);
+    }
+  }
+
+  /** Looks until the store has answered. */
+  #keepLooking(): void {
+    const { clock } = this.#input;
+    const { signal } = this.#closing;
+    const look = async () => {
+      while (this.#uncertain.size > 0 && !signal.aborted) {
+        await pause(clock, LOOK_MS, signal);
+        await this.#lookAtUncertain().catch(() => undefined);
+      }
+      this.#looking = undefined;
+    };
+    this.#looking ??= look();
   }
 
   /** The order that was made with the same word before, and that is not given up. */

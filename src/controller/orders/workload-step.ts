@@ -1,16 +1,18 @@
 /** The step that starts the workload of an order. */
 import type { Workload } from '../../model/workload/workload.ts';
-import type { Order } from '../../protocol/documents/order/order.ts';
+import type { Order, StepMade } from '../../protocol/documents/order/order.ts';
 import type { WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import type { WorkloadOrders } from '../workloads/workload-orders.ts';
 import { workloadTwice } from '../workloads/workload-refusals.ts';
 import type { StepWork, WorkOutcome } from './step-work.ts';
 
-/** Starts workloads. */
-export class WorkloadStep implements StepWork {
-  readonly #workloads: Pick<WorkloadOrders, 'list' | 'start' | 'remove'>;
+type Workloads = Pick<WorkloadOrders, 'list' | 'madeBy' | 'start' | 'remove'>;
 
-  constructor(workloads: Pick<WorkloadOrders, 'list' | 'start' | 'remove'>) {
+/** Starts workloads. Each has the mark of its order. */
+export class WorkloadStep implements StepWork {
+  readonly #workloads: Workloads;
+
+  constructor(workloads: Workloads) {
     this.#workloads = workloads;
   }
 
@@ -21,29 +23,31 @@ export class WorkloadStep implements StepWork {
   async check({ wish }: Pick<Order, 'wish'>): Promise<void> {
     const { workload, node } = workloadOf(wish);
     // The order would delete the workload when it is undone, with the disks, and has not made it.
-    if (this.#known(workload) !== undefined) throw workloadTwice(workload, `there is a workload ${workload.name}`);
+    if (this.#called(workload) !== undefined) throw workloadTwice(workload, `there is a workload ${workload.name}`);
     await this.#workloads.start(workload.name, { workload, ...(node !== undefined && { node }), dryRun: true });
   }
 
-  async do({ wish }: Order): Promise<WorkOutcome> {
+  async do({ wish, mark }: Order): Promise<WorkOutcome> {
     const { workload, node } = workloadOf(wish);
-    const known = this.#known(workload);
+    const known = this.#workloads.madeBy(mark);
     // Another start would be another generation, and so another boot of the guest.
     if (known !== undefined && known.wanted !== 'stopped') return { made: madeOf(known) };
     const { workload: view } = await this.#workloads.start(workload.name, {
       workload,
       ...(node !== undefined && { node }),
+      order: mark,
     });
     return { made: madeOf(view) };
   }
 
-  async undo({ wish }: Order): Promise<undefined> {
-    const known = this.#known(workloadOf(wish).workload);
+  async undo({ wish, mark }: Order, made: StepMade): Promise<undefined> {
+    // Earlier versions did not mark a workload. It is the order's once the step was done.
+    const former = made.workloadid === undefined ? undefined : this.#called(workloadOf(wish).workload);
+    const known = this.#workloads.madeBy(mark) ?? former;
     if (known !== undefined) await this.#workloads.remove(known.name, { force: true });
   }
 
-  /** The UUID is the order's: another workload of the same name is not. */
-  #known({ uuid }: Workload): WorkloadView | undefined {
+  #called({ uuid }: Workload): WorkloadView | undefined {
     return this.#workloads.list().find(({ workload }) => workload.uuid === uuid);
   }
 }

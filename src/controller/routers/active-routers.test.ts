@@ -204,4 +204,10 @@ test('a network needs an active router for what exists once: on nodes of the rol
   const named = { kind: 'nat64', nodes: ['node3', 'unheard-of'] } as const;
   expect(of({ network: blue.number, service: named })).toMatchObject([{ routers: [C] }]);
   expect(of({ network: blue.number, service: named, removing: true })).toEqual([]);
+  // One router has all that exists once: a node that serves a part of it cannot.
+  const nat44 = { network: blue.number, service: { kind: 'nat44', nodes: ['node3', 'node1'] } } as const;
+  const both = (name: string) => ({ node1: A, node3: C })[name];
+  expect(routedNetworks([blue], [nat44, { network: blue.number, service: named }], roles, both)).toMatchObject([
+    { routers: [C] },
+  ]);
 });

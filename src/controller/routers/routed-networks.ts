@@ -19,7 +19,7 @@ interface RolesOfNodes {
 }
 
 /**
- * The networks with a service that exists once.
+ * The networks with a service that exists once. All of these services of a network are on one router, which serves each of them.
  * @param nodeCalled the node of a name or machine id; undefined for one that host0 does not know
  */
 export function routedNetworks(
@@ -34,9 +34,8 @@ export function routedNetworks(
   return networks.flatMap(({ number, name }) => {
     const placed = single.filter(({ network }) => network === number);
     if (placed.length === 0) return [];
-    const named = placed.flatMap(
-      ({ service: { nodes } }) => nodes?.flatMap((node) => nodeCalled(node) ?? []) ?? byRole,
-    );
-    return [{ number, name, routers: [...new Set(named)] }];
+    const nodesOf = placed.map(({ service: { nodes } }) => nodes?.flatMap((node) => nodeCalled(node) ?? []) ?? byRole);
+    const [first = [], ...others] = nodesOf.map((nodes) => new Set(nodes));
+    return [{ number, name, routers: [...others.reduce((some, nodes) => some.intersection(nodes), new Set(first))] }];
   });
 }

@@ -171,7 +171,7 @@ export class AddressMaps {
     const others = outerAddresses(this.#input.services.records).filter(
       (outer) => outer.network !== network.number || outer.vm !== name,
     );
-    const taken = new Map(others.map((outer) => [outer.ipv4, outer]));
+    const taken = new Map<string, (typeof others)[number]>(others.map((outer) => [outer.address, outer]));
     if (wanted !== undefined) {
       if (!isForGuests(service, wanted))
         throw unmappable(

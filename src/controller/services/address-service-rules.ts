@@ -13,8 +13,10 @@ import {
 } from '../../model/network/services/address-range.ts';
 import { type Dhcp4Service, dhcp4Ranges, dhcp4Subnet, type Reservation4 } from '../../model/network/services/dhcp4.ts';
 import { type Dhcp6Service, dhcp6Ranges, type Reservation6 } from '../../model/network/services/dhcp6.ts';
+import { gatewaysOf } from '../../model/network/services/gateway.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
+import type { NetworkSurroundings } from './assigned-dhcp.ts';
 import type { NamedGuest } from './guest-names.ts';
 import { freeAddresses, type SharesInput } from './server-shares.ts';
 
@@ -39,25 +41,23 @@ export function sharedPlace(
   return { blocks: blockCount(ranges), place: { subnet, ranges, taken: takenIn(network, service, guests) } };
 }
 
-/** Addresses that no node gets: the gateway of the subnet is its host address, or its first one. */
+/** Addresses that no node gets for itself. */
 function takenIn(network: Network, service: Dhcp4Service, guests: readonly NamedGuest[]): ReadonlySet<string> {
-  const gateways = network.subnets.flatMap(({ cidr, hostAddress }) =>
-    cidr.includes(':') ? [] : [hostAddress ?? ipv4Range(cidr as Ipv4Cidr).first],
-  );
+  const gateways = gatewaysOf(network).map(({ address }) => address);
   const reserved = service.hosts.flatMap(({ address }) => address ?? []);
   const ofGuests = guests.flatMap(({ addresses }) => addresses);
   return new Set([...gateways, ...reserved, ...ofGuests, ...(service.routers ?? []), ...(service.resolvers ?? [])]);
 }
 
 /**
+ * Whether a network can have this service.
  * @param nodes how many nodes serve now
  * @throws MESH_NET_NOT_SUPPORTED, MESH_DHCP_RANGE, MESH_DHCP_RANGE_SMALL, MESH_DHCP_RESERVATION, MESH_NET_ADDRESSES_EXHAUSTED
  */
 export function mustFitNetwork(
   network: Network,
   service: NetworkService,
-  others: readonly NetworkService[],
-  guests: readonly NamedGuest[],
+  { services: others, guests }: NetworkSurroundings,
   nodes: number,
 ): void {
   if (service.kind === 'dns') mustBeReached(network, others);

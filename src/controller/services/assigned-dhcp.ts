@@ -1,6 +1,6 @@
 /** What nodes are told of DHCP and DNS in a network: the services, with the guests and the shares of the nodes. Pure. */
 import { eui64Address } from '../../model/address/eui64.ts';
-import { type Ipv4, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4InSubnet, isIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, type Ipv6Cidr, ipv6InSubnet, ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { derivedSuffix } from '../../model/network/address-derivation.ts';
@@ -9,6 +9,7 @@ import { rangesOfBlocks } from '../../model/network/services/address-range.ts';
 import { type Dhcp4Service, dhcp4Ranges, dhcp4Subnet, type Reservation4 } from '../../model/network/services/dhcp4.ts';
 import { type Dhcp6Service, dhcp6Ranges, type Reservation6 } from '../../model/network/services/dhcp6.ts';
 import type { DnsService } from '../../model/network/services/dns.ts';
+import { gatewaysOf } from '../../model/network/services/gateway.ts';
 import type { NetworkService } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import type {
@@ -52,7 +53,8 @@ export function dhcp4Content(
         : [];
     }),
   );
-  const { leaseSec, routers = [], resolvers } = service;
+  const { leaseSec, resolvers } = service;
+  const routers = service.routers ?? gatewayIn(network, subnet, services);
   const domain = service.domain ?? dnsOf(services)?.domain;
   return {
     ...(subnet !== undefined && { subnet }),
@@ -64,6 +66,16 @@ export function dhcp4Content(
     ...(domain !== undefined && { domain }),
     mtuBytes: network.mtuBytes,
   };
+}
+
+/** The gateway of the subnet, where a router has it: it leads outside. */
+function gatewayIn(network: Network, subnet: Ipv4Cidr | undefined, services: readonly NetworkService[]): Ipv4[] {
+  const leads = services.some(
+    (service) =>
+      service.kind === 'nat44' || (service.kind === 'route' && service.uplinks.some(({ address }) => isIpv4(address))),
+  );
+  if (subnet === undefined || !leads) return [];
+  return gatewaysOf(network).flatMap(({ address }) => (ipv4InSubnet(address, subnet) ? [address] : []));
 }
 
 /** DHCP for IPv6. */

@@ -3,14 +3,18 @@ import { createHash } from 'node:crypto';
 import { ipv6WithSuffix } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import { gatewaysOf, ipv4SubnetsOf } from '../../model/network/services/gateway.ts';
+import type { Nat44Service } from '../../model/network/services/nat44.ts';
 import type { NetworkService } from '../../model/network/services/network-service.ts';
 import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
+import { type RouteService, routedSubnets } from '../../model/network/services/route.ts';
 import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
 import type {
   AdvertisedPrefix,
   AssignedRa,
   RouterAdvertisement,
 } from '../../protocol/documents/service/assigned-ra.ts';
+import type { AssignedNat44, AssignedRoute } from '../../protocol/documents/service/assigned-routing.ts';
 import type { KnownService } from '../../protocol/documents/service/assigned-service.ts';
 import { dhcp4Content, dhcp6Content, dnsContent, type NetworkSurroundings } from './assigned-dhcp.ts';
 import type { ServiceRecord } from './service-record.ts';
@@ -28,6 +32,9 @@ const DIGEST_HEX = 16;
 /** Where DNS64 listens, in the first /64 of its network. */
 const DNS64_SUFFIX = '0000000000006464';
 
+/** A network of which nothing else is known. */
+const ALONE: NetworkSurroundings = { services: [], guests: [] };
+
 /**
  * What each node that serves is given of a service.
  * @param active the router that has what exists once in the network
@@ -37,7 +44,7 @@ export function assignedService(
   network: Network,
   record: ServiceRecord,
   active: MachineWord | undefined,
-  around: NetworkSurroundings,
+  around: NetworkSurroundings = ALONE,
 ): KnownService {
   const { service, removing } = record;
   const told = <K extends DnsmasqService['kind'], C>(kind: K, content: C) => ({
@@ -51,6 +58,8 @@ export function assignedService(
   if (service.kind === 'dns') return told('dns', dnsContent(network, service, record, around));
   const guests = prefixesOf(network);
   const router = active === undefined || removing === true ? {} : { active };
+  if (service.kind === 'nat44') return assignedNat44(network, service, router);
+  if (service.kind === 'route') return assignedRoute(network, service, router);
   if (service.kind === 'nat64') {
     const { prefix, device, address, length, gateway, block } = service;
     const maps = service.maps.map(({ ipv4, ipv6 }) => ({ ipv4, ipv6 }));
@@ -94,6 +103,24 @@ function dhcpFlags(services: readonly NetworkService[]): Pick<RouterAdvertisemen
   const dhcp = services.find((service) => service.kind === 'dhcp6');
   if (dhcp === undefined) return {};
   return { ...(dhcp.mode === 'stateful' && { managed: true }), otherConfig: true };
+}
+
+/** Who has what exists once. */
+type Router = Pick<AssignedNat44, 'active'>;
+
+function assignedNat44(network: Network, service: Nat44Service, router: Router): AssignedNat44 {
+  const { kind: _, nodes: __, ...outside } = service;
+  const guests = ipv4SubnetsOf(network).map(({ cidr }) => cidr);
+  const content = { ...router, guests, gateways: gatewaysOf(network), ...outside };
+  return { kind: 'nat44', id: idOf(network, 'nat44', content), ...content };
+}
+
+function assignedRoute(network: Network, service: RouteService, router: Router): AssignedRoute {
+  const { device, uplinks } = service;
+  const guests = routedSubnets(network, service);
+  const hasIpv4 = guests.some((cidr) => !cidr.includes(':'));
+  const content = { ...router, guests, gateways: hasIpv4 ? gatewaysOf(network) : [], device, uplinks };
+  return { kind: 'route', id: idOf(network, 'route', content), ...content };
 }
 
 /** A state of a node names this, so that the state is about exactly this content. */

@@ -115,6 +115,11 @@ export class ServiceBook implements GivenServices, HealthSource {
     return this.#table.put(record);
   }
 
+  /** Writes a service as `put` does, and also over a document that cannot be read. @throws MESH_STORE_* */
+  replace(record: ServiceRecord): Promise<void> {
+    return this.#table.replace(record);
+  }
+
   /** Removes the record of a service. @throws MESH_STORE_* */
   forget({ network, service }: ServiceRecord): Promise<void> {
     return this.#table.remove(serviceRecordName(network, service.kind));

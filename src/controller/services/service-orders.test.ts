@@ -249,6 +249,9 @@ test('a network that cannot be served is refused, and a document that cannot be 
   expect(world.services.health()).toMatchObject([
     { code: 'MESH_STATE_DAMAGED', object: '/v1/networks/1001/services/ra' },
   ]);
+  // As the remedy says.
+  await world.orders.set('blue', { kind: 'ra' });
+  expect(world.services.health()).toEqual([]);
   world.world.networks = [{ ...withPrefixes(), hostAddress: { kind: 'per-node' } }];
   await expect(world.orders.set('blue', { kind: 'ra' })).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED' });
   world.world.networks = [{ ...withPrefixes(), source: 'file' }];
@@ -288,6 +291,9 @@ test('DNS64 is refused where no NAT64 leads out by its prefix', async () => {
     ...{ code: 'MESH_USAGE', remedy: 'Use --prefix fd64:64::/96.' },
   });
   expect(await orders.set('blue', dns64)).toMatchObject({ service: dns64 });
+  const first = expect.stringContaining('service remove blue dns64');
+  await expect(orders.remove('blue', 'nat64')).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED', remedy: first });
+  await orders.remove('blue', 'dns64');
   await orders.remove('blue', 'nat64');
   await expect(orders.set('blue', dns64)).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED' });
 });

@@ -9,7 +9,6 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { Dns64Service } from '../../model/network/services/dns64.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
@@ -24,6 +23,7 @@ import { mustLeaveAddresses } from './outer-addresses.ts';
 import { nextShares } from './server-shares.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
+import { mustGoWith, mustNotLeadFrom, mustTakeServices } from './service-rules.ts';
 
 /** What the commands work on. */
 export interface ServiceOrdersInput {
@@ -97,45 +97,31 @@ export class ServiceOrders {
     return this.#turns.take('maps', async () => {
       const { catalogue, services } = this.#input;
       const { network } = catalogue.find(wanted);
-      mustFit(network);
+      mustTakeServices(network);
       const before = services.find(network, given.kind);
-      mustHaveAddresses(network, given);
-      const others = services
-        .of(network)
-        .filter(({ service, removing }) => service !== before?.service && removing !== true);
-      const nodes = this.#nodesOf({ service: given });
-      const guests = services.guestsOf(network);
-      mustFitNetwork(
-        network,
-        given,
-        others.map(({ service }) => service),
-        guests,
-        nodes.length,
-      );
-      if (given.kind === 'dns64') mustLeadOut(network, given, services.find(network, 'nat64'));
+      const records = services.of(network);
+      mustGoWith(network, given, records);
+      const others = records.filter(({ service, removing }) => service.kind !== given.kind && removing !== true);
+      const nodes = this.#nodesOf({ service: given }).length;
+      const around = { services: others.map(({ service }) => service), guests: services.guestsOf(network) };
+      mustFitNetwork(network, given, around, nodes);
       const service = withMapsOf(before, given);
-      if (service.kind === 'nat64')
-        mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
+      mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
       const announced = union(before?.announced, advertisedBy(service, network));
       const plain: ServiceRecord = { format: 1, network: network.number, service, announced };
       const kept = before?.shares === undefined ? plain : { ...plain, shares: before.shares };
       const record = this.#shared(network, kept);
-      await services.put(record);
+      await services.replace(record);
       return this.#view(network, record);
     });
   }
 
   /**
    * Takes a service from a network. The answer comes at once; the service is in the list until its nodes have said goodbye.
-   * @throws MESH_NET_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_STORE_CONFLICT
+   * @throws MESH_NET_UNKNOWN, MESH_OBJECT_UNKNOWN, MESH_NET_NOT_SUPPORTED, MESH_STORE_CONFLICT
    */
-  async remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
-    const { network } = this.#input.catalogue.find(wanted);
-    const before = this.#input.services.find(network, kind);
-    if (before === undefined) throw noService(network, kind);
-    const record: ServiceRecord = { ...before, removing: true };
-    await this.#input.services.put(record);
-    return this.#view(network, record);
+  remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
+    return this.#turns.take('maps', () => this.#remove(wanted, kind));
   }
 
   /** The identifier of a network, and the nodes that give addresses in it. @throws MESH_NET_UNKNOWN */
@@ -167,6 +153,16 @@ export class ServiceOrders {
     const place = sharedPlace(network, record.service, this.#input.services.guestsOf(network));
     const shares = nextShares(before, { ...place, machines });
     return shares === before ? record : { ...record, shares };
+  }
+
+  async #remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
+    const { network } = this.#input.catalogue.find(wanted);
+    const before = this.#input.services.find(network, kind);
+    if (before === undefined) throw noService(network, kind);
+    mustNotLeadFrom(network, kind, this.#input.services.of(network));
+    const record: ServiceRecord = { ...before, removing: true };
+    await this.#input.services.put(record);
+    return this.#view(network, record);
   }
 
   #view(network: Network, record: ServiceRecord): ServiceView {
@@ -285,56 +281,6 @@ function availability(nodes: readonly ServiceNodeView[]): Pick<ServiceView, 'sta
   const [oldest] = waiting.sort((a, b) => b.ageSec - a.ageSec);
   if (oldest === undefined) return { state: 'ready' };
   return { state: 'pending', why: `${oldest.node}: ${oldest.why}`, ageSec: oldest.ageSec };
-}
-
-/** @throws MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED */
-function mustFit({ name, source, bridge, hostAddress }: Network): void {
-  if (source === 'file')
-    throw new MeshError('MESH_NET_SOURCE', `network ${name} is defined by its network file`, {
-      object: name,
-      rule: 'host0 gives services to the networks that it keeps.',
-      remedy: 'Make a network of the store: `mesh network create NAME`',
-    });
-  if (bridge !== undefined && hostAddress.kind === 'none') return;
-  const [what, remedy] =
-    bridge === undefined
-      ? ['has no bridge of Meshwork', 'Make a network of the type vxlan or bridge']
-      : [`has host addresses of the kind ${hostAddress.kind}`, 'Choose the hostAddress none'];
-  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} ${what}: this version does not serve it`, {
-    object: name,
-    rule: 'A network is served from a namespace of its own, behind its bridge.',
-    remedy,
-  });
-}
-
-/** NAT64 leads to the addresses that guests give themselves. @throws MESH_NET_NOT_SUPPORTED */
-function mustHaveAddresses(network: Network, { kind }: NetworkService): void {
-  if (kind === 'ra' || hasShares(kind) || prefixesOf(network).length > 0) return;
-  throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${network.name} has no /64: its guests have no addresses`, {
-    object: network.name,
-    rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',
-    remedy: 'Give the network a /64 in its subnets, and the service ra.',
-  });
-}
-
-/**
- * The addresses that DNS64 tells guests lead to the NAT64 of their network, and nowhere else.
- * @throws MESH_NET_NOT_SUPPORTED, MESH_USAGE
- */
-function mustLeadOut({ name }: Network, { prefix }: Dns64Service, record: ServiceRecord | undefined): void {
-  const rule = 'DNS64 tells guests addresses in the /96 of the NAT64 of their network.';
-  if (record?.service.kind !== 'nat64' || record.removing === true)
-    throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} has no NAT64: DNS64 would lead nowhere`, {
-      object: name,
-      rule,
-      remedy: `Give it first: \`mesh network service set ${name} nat64 …\`.`,
-    });
-  if (record.service.prefix === prefix) return;
-  throw new MeshError('MESH_USAGE', `${prefix} is not the prefix of the NAT64 of ${name}`, {
-    object: prefix,
-    rule,
-    remedy: `Use --prefix ${record.service.prefix}.`,
-  });
 }
 
 /** The addresses of virtual machines are changed by their own commands. */

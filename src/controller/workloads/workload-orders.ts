@@ -43,6 +43,8 @@ export interface StartOptions extends OrderOptions {
   readonly workload?: Workload;
   /** Name or machine id of a node. */
   readonly node?: string;
+  /** The mark of the order that makes the workload. A workload that the order has not made is refused. */
+  readonly order?: string;
 }
 
 /** What a command has decided. */
@@ -74,6 +76,12 @@ export class WorkloadOrders implements HealthSource {
   /** A workload by its name, uuid or id. @throws MESH_WORKLOAD_UNKNOWN */
   show(wanted: string): WorkloadView {
     return this.#view(this.#input.book.find(wanted));
+  }
+
+  /** The workload that an order has made; undefined when there is none. */
+  madeBy(order: string): WorkloadView | undefined {
+    const record = this.#input.book.all.find((one) => one.order === order);
+    return record && this.#view(record);
   }
 
   /** Workloads that are lost, failed or run twice, and nodes that have promised more memory than they have. */
@@ -120,6 +128,8 @@ export class WorkloadOrders implements HealthSource {
   start(wanted: string, options: StartOptions = {}): Promise<WorkloadAnswer> {
     return this.#carryOut(options, () => {
       const before = options.workload === undefined ? this.#input.book.find(wanted) : this.#known(options.workload);
+      if (before !== undefined && options.order !== undefined && before.order !== options.order)
+        throw workloadTwice(before.workload, `there is a workload ${before.workload.name}`);
       const isKept = before !== undefined && !this.#waitsForPort(before);
       const runs = isKept && before.wanted !== 'stopped' && isAlive(this.#runOf(before));
       if (runs) {
@@ -277,7 +287,8 @@ export class WorkloadOrders implements HealthSource {
     const workload = options.workload ?? before?.workload;
     if (workload === undefined) throw new TypeError('a workload is known, or given');
     if (before !== undefined) this.#mustNotMove(before);
-    const known: WorkloadRecord = before ?? { workload, wanted: 'stopped', generation: 0, ports: {} };
+    const made = options.order === undefined ? {} : { order: options.order };
+    const known: WorkloadRecord = before ?? { workload, wanted: 'stopped', generation: 0, ports: {}, ...made };
     const candidate = this.#places.chosen(known, options.node, workload);
     const at = { machine: candidate.machine, node: candidate.node };
     this.#mustNotRunBeside(known, at);

@@ -40,6 +40,8 @@ export interface WorkloadRecord {
   readonly moving?: WorkloadMove;
   /** The word of the copy in which its disks have come to its node. */
   readonly arrived?: string;
+  /** The mark of the order that has made the workload. */
+  readonly order?: string;
 }
 
 /** Where a workload goes. */
@@ -64,6 +66,7 @@ export const WORKLOAD_RECORDS: RecordForm<WorkloadRecord> = jsonRecords(
     ports: form.recordOf(PartIdShape, PortIdShape, WORKLOAD_PARTS_MAX),
     moving: form.exactOptional(MoveShape),
     arrived: form.exactOptional(CopyWordShape),
+    order: form.exactOptional(form.string({ max: 64 })),
   }),
   RECORD_MAX_LENGTH,
 );

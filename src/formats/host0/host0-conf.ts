@@ -19,9 +19,10 @@
  *     reserved_numbers="0x2000-0x20ff"              # numbers among them that host0 leaves out
  *     number_rest_sec="3600"                        # how long the number of a deleted network is given to no other
  *     store="etcd://10.0.0.1:2379,10.0.0.2:2379"    # where host0 keeps what it knows; by default sqlite, a file of its own
+ *     host0s="10.11.0.1" "10.11.0.2"                # the machines that can be host0, where there are several; `store` is an etcd
  */
 
-import { type Ipv4Cidr, ipv4Length, parseIpv4Cidr } from '../../model/address/ipv4.ts';
+import { type Ipv4, type Ipv4Cidr, ipv4Length, isIpv4, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import type { EtcdEndpoint } from '../../model/etcd-endpoint.ts';
 import { DEFAULT_NUMBER_RULES, type NumberRange, type NumberRules } from '../../model/network/number.ts';
@@ -88,6 +89,8 @@ export interface Host0Settings {
   readonly management: string | undefined;
   /** The members of the etcd in which host0 keeps what it knows. Empty: a file of its own. */
   readonly store: readonly EtcdEndpoint[];
+  /** The underlay addresses of the machines that can be host0. Empty: this machine alone is host0. */
+  readonly host0s: readonly Ipv4[];
   /** Which numbers host0 gives to networks. */
   readonly networkNumbers: NumberRules;
 }
@@ -112,6 +115,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   metricsNetwork: undefined,
   management: undefined,
   store: [],
+  host0s: [],
   networkNumbers: DEFAULT_NUMBER_RULES,
 };
 
@@ -132,6 +136,7 @@ export const HOST0_KEYS = [
   'metrics',
   'management',
   'store',
+  'host0s',
   'network_numbers',
   'reserved_numbers',
   'number_rest_sec',
@@ -181,6 +186,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
     management: keys.optional('management', oneOf(parseNetworkName)),
     store: keys.optional('store', oneOf(parseStore))?.members ?? HOST0_DEFAULTS.store,
+    host0s: keys.optional('host0s', listOf(parseHost0)) ?? HOST0_DEFAULTS.host0s,
     networkNumbers: {
       ranges: keys.optional('network_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.ranges,
       reserved: keys.optional('reserved_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.reserved,
@@ -256,6 +262,12 @@ function parseNetworkName(word: string): string | Fault {
   if (NETWORK_NAME.test(word)) return word;
   const rule = 'A network is named by letters, digits, dots, underscores and hyphens.';
   return { fault: `${quoted(word)} is not the name of a network`, rule, example: 'manage' };
+}
+
+function parseHost0(word: string): Ipv4 | Fault {
+  if (isIpv4(word)) return word;
+  const rule = 'A machine that can be host0 is named by its IPv4 address on the underlay.';
+  return { fault: `${quoted(word)} is not an IPv4 address`, rule, example: '10.11.0.1' };
 }
 
 function parseStore(word: string): { readonly members: readonly EtcdEndpoint[] } | Fault {

@@ -241,7 +241,8 @@ test('what is published is found by machine, and only what changed is written', 
 });
 
 test('a line of host0.conf that names an absent device is a warning with its place', async () => {
-  put('host0/host0.conf', 'segment_ports="eth1" "enp3s0"\nboot_mode="eht1=off"\n');
+  const lines = ['segment_ports="eth1" "enp3s0"', 'boot_mode="eht1=off"', 'manual_subnets="eth8=26"'];
+  put('host0/host0.conf', `${[...lines, 'join_groups="eth0 eth9"'].join('\n')}\n`);
   const { errors, warnings } = await compile({
     paths: pathsBelow(root),
     authorizedKeys: [],
@@ -251,8 +252,10 @@ test('a line of host0.conf that names an absent device is a warning with its pla
   expect(warnings.map(({ code, message, place }) => `${code} ${place?.line}:${place?.column} ${message}`)).toEqual([
     'MESH_SEGMENT_ABSENT 1:23 segment_ports names enp3s0, and this machine has no such network device',
     'MESH_SEGMENT_ABSENT 2:12 boot_mode names eht1, and this machine has no such network device',
+    'MESH_SEGMENT_ABSENT 3:17 manual_subnets names eth8, and this machine has no such network device',
+    'MESH_SEGMENT_ABSENT 4:19 join_groups names eth9, and this machine has no such network device',
   ]);
-  expect(warnings.map(({ remedy }) => remedy)).toEqual([
+  expect(warnings.slice(0, 2).map(({ remedy }) => remedy)).toEqual([
     'This machine has eth0, eth1',
     'Did you mean eth1? This machine has eth0, eth1',
   ]);

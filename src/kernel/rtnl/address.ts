@@ -25,6 +25,7 @@ const IFADDRMSG_BYTES = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_FLAGS = 8;
+const IFA_RT_PRIORITY = 9;
 const IFA_PROTO = 11;
 const IFA_F_NODAD = 0x02;
 const IFA_F_DADFAILED = 0x08;
@@ -49,6 +50,7 @@ export function writeAddress(writer: MessageWriter, operation: AddressOperation)
   writer.attributeIp(IFA_LOCAL, address);
   writer.attributeIp(IFA_ADDRESS, address);
   if (operation.nodad === true) writer.attributeU32(IFA_FLAGS, IFA_F_NODAD);
+  if (operation.metric !== undefined) writer.attributeU32(IFA_RT_PRIORITY, operation.metric);
   if (operation.protocol !== undefined) writer.attributeU8(IFA_PROTO, operation.protocol);
   writer.end();
 }

@@ -73,6 +73,8 @@ export type KernelOperation =
       readonly address: Ipv4 | Ipv6;
       readonly length: number;
       readonly nodad?: boolean;
+      /** Of the route to the prefix that the kernel makes; its own when absent. */
+      readonly metric?: number;
       /** IFA_PROTO; kernels before 5.18 do not keep it. */
       readonly protocol?: number;
     }

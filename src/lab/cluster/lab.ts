@@ -1,7 +1,7 @@
 /** A cluster on one machine: hosts in network namespaces that run the product's own host0 and agent, or emulated machines. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cachedNodeImage } from '../../image/node/image-cache.ts';
 import { requireRoot } from '../../kernel/root.ts';
@@ -14,7 +14,6 @@ import type { DaemonName } from '../../protocol/http/service-manager.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
 import { awaitPairs, measurePairs, type Pair } from '../checks/pairs.ts';
 import { silenceError } from '../checks/silence.ts';
-import { EXAMPLE_CONF } from '../hosts/example-mesh.ts';
 import { startForeignServer } from '../hosts/foreign-server.ts';
 import type { HostEcho } from '../hosts/host-echo.ts';
 import { findProcess, killAll, programsOf, startProcess, stopProcess } from '../hosts/host-process.ts';
@@ -22,6 +21,7 @@ import { type CommandOutcome, execOn, exitCode, openEcho, spawnOn } from '../hos
 import type { LabHost } from '../hosts/lab-host.ts';
 import { isListening } from '../hosts/listening.ts';
 import { mustHaveEmulator, switchOn } from '../hosts/machine.ts';
+import { StoreMembers } from '../hosts/store-members.ts';
 import { checkLabName, type HostPlan, type LabSize, planTopology, type Topology, withIpv4 } from '../hosts/topology.ts';
 import {
   buildUnderlay,
@@ -34,7 +34,7 @@ import {
 } from '../hosts/underlay.ts';
 import { writeBootTree } from './boot-tree.ts';
 import { untilMembers, untilSegmentServed } from './boots.ts';
-import { enrollHosts } from './enrolment.ts';
+import { writeHostFiles } from './host-files.ts';
 import { unmountBelow } from './mounts.ts';
 import {
   claimLab,
@@ -47,6 +47,7 @@ import {
   refuseLiving,
 } from './record.ts';
 import { residentsOf } from './residents.ts';
+import { giveRouterRoles } from './router-roles.ts';
 
 /** What to build. */
 export interface LabOptions extends LabSize {
@@ -124,7 +125,7 @@ export class Lab implements AsyncDisposable {
     await claimLab(place, size);
     const lab = new Lab(place, topology);
     try {
-      if (topology.machines === undefined) await lab.#prepareHosts();
+      if (topology.machines === undefined) await writeHostFiles(lab.hosts, topology);
       else await lab.#prepareBoots(onStage, signal);
       onStage('building namespaces and segments');
       await buildUnderlay(topology);
@@ -161,6 +162,11 @@ export class Lab implements AsyncDisposable {
     return this.#topology.hosts.map((host) => ({ ...host, root: join(this.directory, host.name) }));
   }
 
+  /** The etcd in which host0 keeps what it knows; undefined where that is a file of its own. */
+  get store(): StoreMembers | undefined {
+    return this.#topology.store === 'etcd' ? new StoreMembers(this.host('host0'), this.directory) : undefined;
+  }
+
   /** @throws MESH_OBJECT_UNKNOWN */
   host(name: string): LabHost {
     const host = this.hosts.find((candidate) => candidate.name === name);
@@ -182,11 +188,14 @@ export class Lab implements AsyncDisposable {
     }
     onStage?.('starting the agents of the nodes');
     for (const host of nodes) for (const program of programsOf(host)) this.start(host, program);
+    await giveRouterRoles(this.host('host0'), nodes.slice(0, this.#topology.routers ?? 0), signal);
   }
 
-  /** Starts the foreign DHCP server if there is one, and host0; waits until host0 serves members, and machines that boot. */
+  /** Starts the foreign DHCP server and the etcd, if there are, and host0; waits until host0 serves members, and machines that boot. */
   async startHost0({ onStage, signal }: Pick<ReadyOptions, 'onStage' | 'signal'> = {}): Promise<void> {
     if (this.#topology.foreign !== undefined) startForeignServer(this.#topology.foreign, this.directory);
+    if (this.store !== undefined) onStage?.('starting the etcd');
+    await this.store?.startAll(signal);
     onStage?.('starting host0');
     const host0 = this.host('host0');
     for (const program of programsOf(host0)) this.start(host0, program);
@@ -215,13 +224,6 @@ export class Lab implements AsyncDisposable {
       if (ipv4 !== undefined) this.#topology = withIpv4(this.#topology, name, ipv4);
     }
     return boots;
-  }
-
-  /** Writes the files of hosts in namespaces, before the segments exist. */
-  async #prepareHosts(): Promise<void> {
-    const [host0, ...nodes] = this.hosts;
-    for (const host of this.hosts) writeFiles(host);
-    if (host0 !== undefined) await enrollHosts(host0, nodes);
   }
 
   /** Prepares the image, the overlays and the directories, before the segment exists. */
@@ -338,6 +340,7 @@ export class Lab implements AsyncDisposable {
     const { run } = pathsBelow(host.root);
     unmountBelow(run);
     rmSync(run, { recursive: true, force: true });
+    if (host.role === 'host0') await this.store?.startAll();
     for (const program of programsOf(host)) this.start(host, program);
   }
 
@@ -386,12 +389,4 @@ function readyDeadlineMs(hosts: readonly LabHost[]): number {
   const emulated = hosts.some((host) => host.emulated !== undefined);
   const measuredMs = emulated ? 2_000 * hosts.length ** 2 : 1_000 + 140 * hosts.length;
   return Math.max(READY_LEAST_MS, 5 * measuredMs);
-}
-
-function writeFiles(host: LabHost): void {
-  const paths = pathsBelow(host.root);
-  const networks = host.role === 'host0' ? paths.host0Networks : paths.nodeNetworks;
-  for (const directory of [networks, paths.logs, dirname(paths.machineFile)]) mkdirSync(directory, { recursive: true });
-  writeFileSync(join(networks, 'manage.conf'), EXAMPLE_CONF);
-  writeFileSync(paths.machineFile, `${host.machine}\n`);
 }

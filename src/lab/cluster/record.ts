@@ -34,6 +34,8 @@ const LabRecordShape: form.Shape<LabRecord> = form.object({
   nodes: form.int(),
   segments: form.int(),
   machines: form.exactOptional(MachineSettingsShape),
+  store: form.exactOptional(form.literal('etcd')),
+  routers: form.exactOptional(form.int()),
   owner: ProcessMarkShape,
   kept: form.boolean(),
 });
@@ -46,9 +48,9 @@ function recordPath(directory: string): string {
  * Writes the record of a new lab that this process owns.
  * @throws MESH_ALREADY_RUNNING if there is already a record
  */
-export async function claimLab(directory: string, { name, nodes, segments, machines }: LabSize): Promise<void> {
-  const size = { name, nodes, segments, ...(machines !== undefined && { machines }) };
-  const record: LabRecord = { ...size, owner: processMarkOf(process.pid), kept: false };
+export async function claimLab(directory: string, size: LabSize): Promise<void> {
+  const { name } = size;
+  const record: LabRecord = { ...sizeOf(size), owner: processMarkOf(process.pid), kept: false };
   const draft = `${recordPath(directory)}.${process.pid}`;
   await writeDurable(draft, recordText(record));
   try {
@@ -154,6 +156,18 @@ export function noLab(name: string, present: readonly LabRecord[]): MeshError {
         ? `There are no labs here. \`mesh lab up --keep${option}\` starts one.`
         : `These labs exist: ${names}. Name one with --name.`,
   });
+}
+
+/** What a lab follows from, without what a caller has beside it. */
+function sizeOf({ name, nodes, segments, machines, store, routers }: LabSize): LabSize {
+  return {
+    name,
+    nodes,
+    segments,
+    ...(machines !== undefined && { machines }),
+    ...(store !== undefined && { store }),
+    ...(routers !== undefined && { routers }),
+  };
 }
 
 function parseRecord(text: string): LabRecord {

@@ -22,7 +22,7 @@ import type { HostPlan } from './topology.ts';
  * A process ends within milliseconds of a SIGKILL and within a second of a SIGTERM. If one of its threads waits for the
  * kernel's global rtnl lock, for which many may be waiting, it takes several seconds on a busy machine.
  */
-const END_DEADLINE_MS = 20_000;
+export const END_DEADLINE_MS = 20_000;
 /** Signals that do not end a process: after them there is no end to wait for. */
 const PAUSES: ReadonlySet<NodeJS.Signals> = new Set(['SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP']);
 

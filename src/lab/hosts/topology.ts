@@ -21,6 +21,10 @@ export interface LabSize {
   readonly segments: number;
   /** Set for a lab of emulated machines in place of namespaces. They boot from host0, on a single segment. */
   readonly machines?: MachineSettings;
+  /** `etcd`: host0 keeps what it knows in an etcd of three members that belongs to the lab. Absent: in a file of its own. */
+  readonly store?: 'etcd';
+  /** So many of the first nodes have the role router; none when absent. */
+  readonly routers?: number;
 }
 
 /** The settings of emulated machines. */
@@ -120,8 +124,8 @@ const TEMPLATE_UUID = '03000200-0400-0500-0006-000700080009';
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 /** The plan of a lab. @throws MESH_USAGE for a name or a size that cannot be built */
-export function planTopology({ name, nodes, segments, machines }: LabSize): Topology {
-  checkSize({ name, nodes, segments });
+export function planTopology({ name, nodes, segments, machines, store, routers = 0 }: LabSize): Topology {
+  checkSize({ name, nodes, segments, routers });
   if (machines !== undefined) return machineTopology(name, machines);
   const hosts = [host0Plan(name, segments)];
   for (let number = 1; number <= nodes; number++) hosts.push(nodePlan(name, number, segments));
@@ -129,6 +133,8 @@ export function planTopology({ name, nodes, segments, machines }: LabSize): Topo
     name,
     nodes,
     segments,
+    ...(store !== undefined && { store }),
+    ...(routers > 0 && { routers }),
     underlay: namespaceOf(name, 'underlay'),
     bridges: Array.from({ length: segments }, (_, segment) => bridgeOf(segment)),
     hosts,
@@ -185,10 +191,15 @@ export function checkLabName(name: string): void {
   });
 }
 
-function checkSize({ name, nodes, segments }: LabSize): void {
+function checkSize({ name, nodes, segments, routers }: LabSize & { readonly routers: number }): void {
   checkLabName(name);
   checkCount('segments', segments, SEGMENTS_MAX);
   checkCount('nodes', nodes, NODES_PER_SEGMENT_MAX * segments);
+  if (Number.isInteger(routers) && routers >= 0 && routers <= nodes) return;
+  throw new MeshError('MESH_USAGE', `a lab of ${nodes} nodes cannot have ${routers} routers`, {
+    rule: 'Routers are the first nodes of the lab.',
+    remedy: `Give --routers a number from 0 to ${nodes}, or --nodes a higher one.`,
+  });
 }
 
 function checkCount(what: string, count: number, max: number): void {

@@ -40,6 +40,8 @@ export interface Host0AssignmentsInput
   readonly registry: Registry;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
+  /** The node on this machine, where several machines can be host0: it is given its assignment as all nodes are. */
+  readonly own: object | undefined;
   /** The mesh over which nodes hear host0; undefined while there is none. */
   readonly management: () => Pick<Network, 'id'> | undefined;
 }
@@ -118,7 +120,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   assignments.uses.subscribe(() => catalogue.usesChanged());
   catalogue.changes.subscribe(() => assignments.setNetworks(catalogue.given));
   const ownNode = new OwnNode({ ...input, socketPath: agentSock, assignments });
-  ownNode.start();
+  if (input.own === undefined) ownNode.start();
   const network = (wanted: string) => catalogue.find(wanted).network;
   const ports = new PortOrders({ ...input, book, assignments, network, admit });
   const adopting = {

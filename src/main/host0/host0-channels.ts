@@ -14,7 +14,10 @@ import type { Registry } from '../../metrics/registry.ts';
 
 /** What host0 has before its channels. */
 export interface Host0ChannelsInput
-  extends Pick<ChannelEndpointsInput, 'clock' | 'journal' | 'verification' | 'management' | 'indexOf'> {
+  extends Pick<
+    ChannelEndpointsInput,
+    'clock' | 'journal' | 'verification' | 'management' | 'indexOf' | 'deviceOf' | 'own'
+  > {
   readonly keys: MachineKeys;
   readonly assignments: Assignments;
   readonly controller: Controller;

@@ -5,7 +5,9 @@ import { host0Owner } from '../../machine/host0-owner.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { HealthSource } from '../../protocol/documents/finding.ts';
+import type { LeadershipView } from '../../protocol/documents/leadership.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
 import { EtcdWatch } from '../../store/etcd/etcd-watch.ts';
@@ -13,6 +15,7 @@ import { openHost0Store } from '../../store/sqlite/host0-store.ts';
 import { mustBeWhole } from '../../store/store-backup.ts';
 import { StoreWatch } from '../../store/store-watch.ts';
 import { TimedStore } from '../../store/timed-store.ts';
+import { becomeStandby, mustHaveEtcd, openStandby } from './host0-standby.ts';
 
 /** host0's store for its other parts. */
 export interface OpenStore {
@@ -21,6 +24,8 @@ export interface OpenStore {
   readonly parts: readonly HealthSource[];
   /** Why only a restart of the process helps; undefined if it runs well. */
   readonly stuck: () => string | undefined;
+  /** Whether this host0 leads: always, where there is one only. */
+  readonly leadership: () => LeadershipView;
   close(): Promise<void>;
 }
 
@@ -29,8 +34,9 @@ export interface StoreInput {
   readonly paths: Paths;
   /** The name of this machine. */
   readonly name: string;
-  readonly settings: Pick<Host0Settings, 'store'>;
+  readonly settings: Pick<Host0Settings, 'store' | 'host0s'>;
   readonly clock: Clock;
+  readonly journal: Journal;
   readonly committed: Host0Watch['committed'];
   /** Called when another host0 works with the store: the process must end. */
   readonly onLost: (error: MeshError) => void;
@@ -38,6 +44,7 @@ export interface StoreInput {
 
 /** Opens the store, and looks after it until it is closed. @throws MESH_STORE_*, MESH_DISK_REFUSED, MESH_KEY_REFUSED */
 export async function openStore(input: StoreInput): Promise<OpenStore> {
+  mustHaveEtcd(input.settings);
   const opened = await (input.settings.store.length === 0 ? openSqlite(input) : openEtcd(input));
   await mustBeWhole(opened.store);
   return opened;
@@ -51,6 +58,7 @@ async function openSqlite({ paths, clock, committed }: StoreInput): Promise<Open
   return {
     store,
     parts: [opened, watch],
+    leadership: () => ({ state: 'leads' }),
     stuck: () => (opened.store.hasEnded ? 'the thread of the store has ended' : store.stuck),
     close: async () => {
       watch.close();
@@ -59,14 +67,23 @@ async function openSqlite({ paths, clock, committed }: StoreInput): Promise<Open
   };
 }
 
-async function openEtcd({ paths, settings, clock, committed, name, onLost }: StoreInput): Promise<OpenStore> {
+async function openEtcd(input: StoreInput): Promise<OpenStore> {
+  const { paths, settings, clock, committed, name, onLost } = input;
   const opened = await EtcdStore.open(await etcdPlace(settings.store, paths.etcdConf), { clock });
-  await opened.lead({ owner: host0Owner(paths.root), name, onLost });
+  const owner = host0Owner(paths.root);
+  const standby = settings.host0s.length === 0 ? undefined : await openStandby({ ...input, store: opened });
+  if (standby === undefined) await opened.lead({ owner, name, onLost });
+  else await opened.lead({ owner, name, onLost: becomeStandby, rivalry: standby.rivalry });
+  await standby?.lead();
   const store = new TimedStore(opened, () => clock.nowMs(), committed);
   return {
     store,
-    parts: [new EtcdWatch(opened, store)],
+    parts: [new EtcdWatch(opened, store), ...(standby?.parts ?? [])],
+    leadership: standby?.leadership ?? (() => ({ state: 'leads' })),
     stuck: () => opened.replaced,
-    close: () => store.close(),
+    close: () => {
+      standby?.close();
+      return store.close();
+    },
   };
 }

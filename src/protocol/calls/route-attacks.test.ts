@@ -36,7 +36,7 @@ function serverOf(table: RouteTable): { readonly server: RouteServer<undefined>;
 /** Texts that fit the usual forms of parameters. */
 function wordFor(name: string, outline: Outline): string {
   if (name === 'machine' || name === 'workload') return '10eff964';
-  if (name === 'word') return '10eff96410eff964';
+  if (name === 'word' || name === 'viewer') return '10eff96410eff964';
   if (name === 'mac') return '52:54:00:12:34:56';
   switch (outline.kind) {
     case 'word':

@@ -20,6 +20,8 @@ export interface Paths {
   readonly machineFile: string;
   /** The key of this machine (protocol/shapes/key-file.ts). */
   readonly keyFile: string;
+  /** The key that several host0s share: with it, the secrets of the installation are sealed in their store. */
+  readonly host0Key: string;
   /** What host0 shows to etcd: certificates, user and password. */
   readonly etcdConf: string;
   /** Directory of files that must survive a reboot. */
@@ -36,6 +38,8 @@ export interface Paths {
   readonly volumes: string;
   /** host0's control socket. */
   readonly controlSock: string;
+  /** Where a host0 that leads answers its own machine, where several machines can be host0. */
+  readonly host0Sockets: string;
   /** The agent's control socket. */
   readonly agentSock: string;
   readonly logs: string;
@@ -58,6 +62,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     host0Conf: [join(host0, 'host0.conf'), join(root, 'etc/pxen/host0.conf')],
     machineFile: join(root, 'etc/meshwork/machine'),
     keyFile: join(root, 'etc/meshwork/key'),
+    host0Key: join(root, 'etc/meshwork/host0.key'),
     etcdConf: join(root, 'etc/meshwork/etcd.conf'),
     state: join(root, 'var/lib/meshwork'),
     run,
@@ -66,6 +71,7 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     images: join(root, 'var/lib/meshwork/disks/images'),
     volumes: join(root, 'var/lib/meshwork/disks/volumes'),
     controlSock: join(run, 'control.sock'),
+    host0Sockets: join(run, 'host0'),
     agentSock: join(run, 'agent.sock'),
     logs: join(root, 'var/log/meshwork'),
   };

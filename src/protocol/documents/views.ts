@@ -12,6 +12,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment } from './assignment.ts';
 import type { Finding } from './finding.ts';
+import type { LeadershipView } from './leadership.ts';
 import type { MembershipVersion, NetworkState } from './membership.ts';
 import type { AttachmentReason, RefusedFrames } from './node-assignment.ts';
 
@@ -120,6 +121,8 @@ export interface Host0Status {
   readonly joins?: readonly JoinView[];
   readonly nodesOnline: number;
   readonly networks: number;
+  /** Which of several host0s leads. An older daemon does not say. */
+  readonly leadership?: LeadershipView;
   readonly health: readonly Finding[];
 }
 

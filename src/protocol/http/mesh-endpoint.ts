@@ -13,6 +13,8 @@ export interface MeshPlace {
   /** A word for the service, for the journal: `membership` gives events of the kind `membership not served`. */
   readonly service: string;
   readonly journal: Journal;
+  /** The device with the machine's address in a mesh; the mesh's bridge when absent. */
+  readonly deviceOf?: (network: Mesh) => string;
 }
 
 /** A DeviceEndpoint's input, with the mesh and the machine in place of device and address. */
@@ -36,8 +38,9 @@ export function meshPlace({
   machine,
   service,
   journal,
+  deviceOf,
 }: MeshPlace): Pick<DeviceListenerInput, 'title' | 'device' | 'address' | 'onFailure'> {
-  const { name: device } = network.bridge;
+  const device = deviceOf?.(network) ?? network.bridge.name;
   return {
     title: `${service} endpoint of ${network.name}`,
     device,
@@ -55,8 +58,15 @@ export function meshPlace({
 }
 
 /** An endpoint that records failures in the journal. It listens once it follows the index of the mesh's bridge. */
-export function meshEndpoint({ network, machine, service, journal, ...rest }: MeshEndpointInput): DeviceEndpoint {
-  const place = meshPlace({ network, machine, service, journal });
+export function meshEndpoint({
+  network,
+  machine,
+  service,
+  journal,
+  deviceOf,
+  ...rest
+}: MeshEndpointInput): DeviceEndpoint {
+  const place = meshPlace({ network, machine, service, journal, ...(deviceOf && { deviceOf }) });
   return new DeviceEndpoint({
     ...rest,
     ...place,

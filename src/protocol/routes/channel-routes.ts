@@ -11,6 +11,7 @@ import { CaptureQueryFields, NetworkQuery, PathQueryFields } from './questions.t
 import { document, lines, PCAPNG, type RouteTable } from './route.ts';
 import { NODE_CONSOLE_ROUTES } from './workload/console-routes.ts';
 import { NODE_IMAGE_ROUTES } from './workload/disk-image-routes.ts';
+import { NODE_SCREEN_ROUTES } from './workload/screen-routes.ts';
 import { NODE_VOLUME_ROUTES } from './workload/volume-routes.ts';
 
 /** The assignment of a node with two hundred networks has 200 kB. */
@@ -21,6 +22,7 @@ export const CHANNEL_ROUTES = {
   ...NODE_CONSOLE_ROUTES,
   ...NODE_IMAGE_ROUTES,
   ...OWN_LEASE_ROUTES,
+  ...NODE_SCREEN_ROUTES,
   ...OWN_LOG_ROUTES,
   ...NODE_VOLUME_ROUTES,
   'GET /status': {

@@ -7,6 +7,7 @@ import { Host0StatusShape, NetworkViewShape } from '../shapes/view-shapes.ts';
 import { BOOT_ROUTES } from './boot-routes.ts';
 import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { IPAM_ROUTES } from './ipam/ipam-routes.ts';
+import { LEADERSHIP_ROUTES } from './leadership-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
 import { LEASE_ROUTES } from './network/lease-routes.ts';
@@ -20,6 +21,7 @@ import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
 import { CONSOLE_ROUTES } from './workload/console-routes.ts';
 import { IMAGE_ROUTES } from './workload/disk-image-routes.ts';
+import { SCREEN_ROUTES } from './workload/screen-routes.ts';
 import { WORKLOAD_ROUTES } from './workload/workload-routes.ts';
 
 /** The states of all networks of one machine. */
@@ -36,6 +38,7 @@ export const CONTROL_ROUTES = {
     summary: 'Lists the meshes of the network files, with their members.',
     answer: list(NetworkViewShape, NETWORKS_MAX),
   },
+  ...LEADERSHIP_ROUTES,
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
   ...SERVICE_ROUTES,
@@ -49,6 +52,7 @@ export const CONTROL_ROUTES = {
   ...ROLE_ROUTES,
   ...MACHINE_ROUTES,
   ...CONSOLE_ROUTES,
+  ...SCREEN_ROUTES,
   ...IMAGE_ROUTES,
   ...BOOT_ROUTES,
   'GET /v1/assignment': {

@@ -32,6 +32,7 @@ import { PortIdShape } from './assigned-workload-shape.ts';
 import { SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
+import { LeadershipShape } from './leadership-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
 import { GuestAddressesShape, ReasonsShape, RefusedShape } from './node-assignment-shape.ts';
 import {
@@ -134,6 +135,7 @@ export const Host0StatusShape: form.Shape<Host0Status> = form.looseObject({
   segments: form.listOf(SegmentShape, SEGMENTS_MAX),
   nodesOnline: Count,
   networks: Count,
+  leadership: form.exactOptional(LeadershipShape),
   health: FindingsShape,
 });
 

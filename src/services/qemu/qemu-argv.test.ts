@@ -97,7 +97,7 @@ test('UEFI, a kernel that QEMU loads, a screen, another user, a paused guest', (
     ['-kernel', '/k'],
     ['-initrd', '/i'],
     ['-append', 'console=ttyS0 a=b,c'],
-    ['-vnc', 'unix:vnc.sock'],
+    ['-vnc', 'unix:vnc.sock,share=ignore'],
     ['-runas', '65534:65533'],
     ['-sandbox', 'on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny'],
   ]) {

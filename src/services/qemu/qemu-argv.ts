@@ -32,7 +32,8 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
-    ...(screen ? ['-device', 'VGA', '-vnc', `unix:${QEMU_FILES.vnc}`] : []),
+    // A viewer that wants the screen for itself would end all others, or be refused.
+    ...(screen ? ['-device', 'VGA', '-vnc', `unix:${QEMU_FILES.vnc},share=ignore`] : []),
     // A guest waits long for its first random numbers without a device that gives some.
     ...['-device', 'virtio-rng-pci'],
     // A guest that panics says so: else only its console does.

@@ -84,5 +84,6 @@ export const QEMU_FILES = {
   operatorMonitor: 'monitor.sock',
   /** The serial console: it takes one client at a time, and a client that does not read stops the guest. */
   console: 'console.sock',
+  /** The screen, for any number of viewers: without a password, since only root reaches the socket. */
   vnc: 'vnc.sock',
 } as const;

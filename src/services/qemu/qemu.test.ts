@@ -206,7 +206,7 @@ test('a tap that another process has open is refused, and a guest that panics sa
   const place = placeOf('panic');
   const { directory, outputFile } = place;
   const launcher = launcherAt(place);
-  const append = guestCommandLine(guest, { name: 'vm1', end: 'panic' });
+  const append = guestCommandLine(guest, { name: 'vm1', end: ['panic'] });
   const qemu = spec('panic', {
     cards: [{ id: 'n0', mac: '02:00:00:00:00:02', model: 'virtio' }],
     boot: { kernel: guest.kernel, initrd: guest.initrd, append },

@@ -30,6 +30,18 @@ const RENEW_MS = 1_000;
 const PATIENCE_MS = 6_000;
 const POLL_MS = 250;
 
+/** How long before its lease ends a leader that others wait to follow stops: the next one must find nobody. */
+const EARLY_MS = 500;
+
+/** How a host0 leads that others wait to follow. */
+export interface Rivalry {
+  /**
+   * Called at each look at the lease, a few times a second. Without an answer of true, this host0 goes on waiting.
+   * @param leader the name of the host0 that leads; undefined while none does
+   */
+  readonly mayLead: (leader: string | undefined) => Promise<boolean>;
+}
+
 /** Who wants to lead. */
 export interface LeaderInput {
   readonly client: EtcdClient;
@@ -40,6 +52,11 @@ export interface LeaderInput {
   readonly name: string;
   /** Called once, when another host0 leads: this process must change nothing any more, and end. */
   readonly onLost: (error: MeshError) => void;
+  /**
+   * Present: several host0s follow one another. This one waits as long as another leads, and stops when its lease may have ended.
+   * Absent: another host0 is an error, and an etcd that is away is no reason to stop.
+   */
+  readonly rivalry?: Rivalry;
 }
 
 const LeaderShape = form.object({ owner: form.string({ max: 64 }), name: form.string({ max: 256 }) });
@@ -51,6 +68,7 @@ export class EtcdLeadership {
   readonly #term: number;
   #lease: string;
   #renewal: Alarm | undefined;
+  #expiry: Alarm | undefined;
   #lost: MeshError | undefined;
   #closed = false;
 
@@ -63,27 +81,41 @@ export class EtcdLeadership {
 
   /** Leads from now on, if nobody else does. @throws MESH_STORE_LED when another host0 leads; MESH_STORE_* */
   static async take(input: LeaderInput): Promise<EtcdLeadership> {
-    const { client, clock, owner, name } = input;
-    const value = JSON.stringify({ owner, name });
+    const { clock, rivalry } = input;
     const deadlineMs = clock.nowMs() + PATIENCE_MS;
     for (;;) {
-      const { kvs } = await client.ask('/v3/kv/range', keyRequest(LEADER_KEY), RangeAnswerShape);
-      const [present] = kvs;
-      const other = present && readDocument(LeaderShape, present.value).document;
-      if (present === undefined || other?.owner === owner) {
-        const compare = [{ key: LEADER_KEY, modRevision: present?.modRevision ?? 0 }];
-        const lease = await grant(client);
-        const request = leadRequest(compare, { key: LEADER_KEY, value, lease }, { put: TERM_KEY, value });
-        const answer = await client.askOnce('/v3/kv/txn', request, TxnAnswerShape);
-        if (answer?.succeeded) {
-          const leadership = new EtcdLeadership(input, value, lease, answer.header.revision);
-          leadership.#later();
-          return leadership;
-        }
-      }
-      if (clock.nowMs() >= deadlineMs) throw led(other?.name);
+      const looked = await EtcdLeadership.#look(input).catch((thrown: unknown) => {
+        // Who waits for a leader's end goes on waiting while etcd is away.
+        if (rivalry === undefined) throw thrown;
+        return undefined;
+      });
+      if (looked instanceof EtcdLeadership) return looked;
+      if (rivalry === undefined && clock.nowMs() >= deadlineMs) throw led(looked);
       await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
     }
+  }
+
+  /** @returns the leadership; else the name of the host0 that leads, if one does */
+  static async #look(input: LeaderInput): Promise<EtcdLeadership | string | undefined> {
+    const { client, clock, owner, name, rivalry } = input;
+    const value = JSON.stringify({ owner, name });
+    const { kvs } = await client.ask('/v3/kv/range', keyRequest(LEADER_KEY), RangeAnswerShape);
+    const [present] = kvs;
+    const other = present && readDocument(LeaderShape, present.value).document;
+    const isFree = present === undefined || other?.owner === owner;
+    const leader = present === undefined ? undefined : (other?.name ?? 'another host0');
+    const mayLead = rivalry === undefined || (await rivalry.mayLead(isFree ? undefined : leader));
+    if (!isFree || !mayLead) return leader;
+    const compare = [{ key: LEADER_KEY, modRevision: present?.modRevision ?? 0 }];
+    const sinceMs = clock.nowMs();
+    const lease = await grant(client);
+    const request = leadRequest(compare, { key: LEADER_KEY, value, lease }, { put: TERM_KEY, value });
+    const answer = await client.askOnce('/v3/kv/txn', request, TxnAnswerShape);
+    if (!answer?.succeeded) return undefined;
+    const leadership = new EtcdLeadership(input, value, lease, answer.header.revision);
+    leadership.#held(sinceMs);
+    leadership.#later();
+    return leadership;
   }
 
   /** What each transaction demands. */
@@ -103,9 +135,19 @@ export class EtcdLeadership {
   async release(): Promise<void> {
     this.#closed = true;
     this.#renewal?.cancel();
+    this.#expiry?.cancel();
     await this.#input.client
       .ask('/v3/lease/revoke', renewalRequest(this.#lease), form.object({}), { totalMs: RENEW_MS })
       .catch(() => undefined);
+  }
+
+  /** The lease holds at least LEASE_SEC from the time at which it was asked for. */
+  #held(sinceMs: number): void {
+    const { clock, rivalry } = this.#input;
+    if (rivalry === undefined) return;
+    this.#expiry?.cancel();
+    const leftMs = sinceMs + LEASE_SEC * 1_000 - EARLY_MS - clock.nowMs();
+    this.#expiry = clock.after(Math.max(0, leftMs), () => this.deposed());
   }
 
   #later(): void {
@@ -119,15 +161,18 @@ export class EtcdLeadership {
   }
 
   async #renew(): Promise<void> {
-    const { client } = this.#input;
+    const { client, clock } = this.#input;
+    const sinceMs = clock.nowMs();
     const patience = { attemptMs: RENEW_MS, totalMs: RENEW_MS };
     const answer = await client.ask('/v3/lease/keepalive', renewalRequest(this.#lease), RenewalShape, patience);
-    if (answer.result.TTL > 0 || this.#closed) return;
+    if (this.#closed) return;
+    if (answer.result.TTL > 0) return this.#held(sinceMs);
     // The lease has ended while etcd or this process stood still. Without another leader, the term goes on.
     this.#lease = await grant(client);
     const request = leadRequest([this.guard], { key: LEADER_KEY, value: this.#value, lease: this.#lease });
     const again = await client.ask('/v3/kv/txn', request, TxnAnswerShape);
-    if (!again.succeeded) this.deposed();
+    if (again.succeeded) this.#held(sinceMs);
+    else this.deposed();
   }
 }
 

@@ -155,10 +155,15 @@ export class EtcdStore implements Store {
   }
 
   /** Lets this process alone change the store from now on. @throws MESH_STORE_LED when another host0 does; MESH_STORE_* */
-  async lead(who: Pick<LeaderInput, 'owner' | 'name' | 'onLost'>): Promise<void> {
+  async lead(who: Omit<LeaderInput, 'client' | 'clock'>): Promise<void> {
     this.#leadership = await EtcdLeadership.take({ ...who, client: this.#client, clock: this.#clock });
     // What the host0 before has written must be seen before anything is decided.
     await this.#mirror.shows(this.#leadership.guard.modRevision);
+  }
+
+  /** The newest revision that this process has seen. */
+  get seen(): number {
+    return this.#mirror.ledger.revision;
   }
 
   /** Writes another epoch, and returns it: what is in the store is not what it was. Each process that has it open says so. */

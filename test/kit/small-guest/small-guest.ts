@@ -22,6 +22,9 @@ export interface SmallGuest {
   readonly append: string;
 }
 
+/** `fill` writes 64 MiB to the guest's first disk, and `seed` prints its seed. */
+type GuestDeed = 'poweroff' | 'reboot' | 'panic' | 'fill' | 'seed';
+
 /** What a small guest does, as words of its kernel command line. */
 export interface GuestWishes {
   readonly name: string;
@@ -29,10 +32,10 @@ export interface GuestWishes {
   readonly addresses?: readonly (readonly [device: string, address: string])[];
   /** The guest says on its console when one of these begins to answer, and when it ends. */
   readonly pings?: readonly string[];
-  /** The guest pings these each 20 ms, and says so on its console at each 25th answer. */
+  /** The guest pings these each 50 ms, and says so on its console at each 10th answer. */
   readonly steady?: readonly string[];
-  /** What the guest does as soon as it is ready; `fill` writes 64 MiB to its first disk, and runs on; `seed` prints its seed. Absent: it runs on. */
-  readonly end?: 'poweroff' | 'reboot' | 'panic' | 'fill' | 'seed';
+  /** What the guest does as soon as it is ready, one after the other. Absent: it runs on. */
+  readonly end?: readonly GuestDeed[];
 }
 
 /** Not below root's home: an emulator runs as another user. */
@@ -65,14 +68,14 @@ export function smallGuest(): Promise<SmallGuest> {
 
 /** The kernel command line of a guest. */
 export function guestCommandLine({ append }: SmallGuest, wishes: GuestWishes): string {
-  const { name, addresses = [], pings = [], steady = [], end } = wishes;
+  const { name, addresses = [], pings = [], steady = [], end = [] } = wishes;
   return [
     append,
     `guest.name=${name}`,
     ...addresses.map(([device, address]) => `guest.address=${device},${address}`),
     ...pings.map((address) => `guest.ping=${address}`),
     ...steady.map((address) => `guest.steady=${address}`),
-    ...(end === undefined ? [] : [`guest.end=${end}`]),
+    ...end.map((deed) => `guest.end=${deed}`),
   ].join(' ');
 }
 

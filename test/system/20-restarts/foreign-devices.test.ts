@@ -6,6 +6,7 @@ import { removeMesh, writeMesh } from '../../kit/lab-networks.ts';
 import { mesh } from '../../kit/networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allAnswer } from '../reach.ts';
 import { until } from '../until.ts';
 
@@ -60,7 +61,7 @@ describe.each(['node1', 'host0'])('on %s', (name) => {
       return seen?.phase === 'failed' && seen;
     });
     expect(state.error).toMatchObject({ code, message: expect.stringContaining(device) });
-    const { code: exit, stdout } = await lab.exec(host, ['mesh', 'status']);
+    const { code: exit, stdout } = await meshOn(host, 'status');
     expect([exit, stdout]).toEqual([1, expect.stringContaining(`${code} ${other.name}: `)]);
     expect(await stateOn(host, 'manage')).toEqual({ phase: 'ready' });
     expect((await lab.allPairs()).filter(({ rttMs }) => rttMs === undefined)).toEqual([]);

@@ -15,6 +15,7 @@ import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { withoutFrames } from '../kernel-picture.ts';
+import { meshOn } from '../mesh-command.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 
@@ -45,7 +46,7 @@ beforeAll(async () => {
   const put = shared.use(Guest.behind(node1, 'put0', 'fd42:2345:1234:9abc:9::1'));
   const plugged = shared.use(Guest.behind(node1, 'plugged0', 'fd42:2345:1234:9abc:9::2'));
   await lab.exec(node1, ['ip', 'link', 'set', put.port, 'master', 'br456']);
-  await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', plugged.port]);
+  await meshOn(node1, 'port', 'plug', 'manage', plugged.port);
 
   await ping('node2', netnsPath(node2.netns), 'node3', node3.member.ipv6);
   await ping('node2', netnsPath(node2.netns), 'node1', node1.member.ipv6);
@@ -144,7 +145,7 @@ async function pluggedInto(host: LabHost, port: string, number: number): Promise
 
 /** Runs `mesh` on the host. @returns its output */
 async function mesh(host: LabHost, ...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await lab.exec(host, ['mesh', ...words]);
+  const { code, stdout, stderr } = await meshOn(host, ...words);
   expect([code, stderr]).toEqual([0, '']);
   return stdout;
 }

@@ -14,6 +14,7 @@ import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { ForwardingWatch } from '../forwarding-watch.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
@@ -44,7 +45,7 @@ beforeAll(async () => {
 
 /** Runs a command of host0's administrator. @returns the document that it answers with */
 async function mesh(...words: readonly string[]): Promise<unknown> {
-  const { code, stdout, stderr } = await lab.exec(lab.host('host0'), ['mesh', '--json', ...words]);
+  const { code, stdout, stderr } = await meshOn(lab.host('host0'), '--json', ...words);
   if (code !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
   return stdout.trim() === '' ? undefined : JSON.parse(stdout);
 }

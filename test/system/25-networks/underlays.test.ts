@@ -13,6 +13,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { Pings } from '../pings.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
@@ -55,7 +56,7 @@ function addIpv6(host: LabHost, at: number): void {
 
 /** Runs a command of a host's administrator. */
 async function mesh(host: LabHost, ...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await lab.exec(host, ['mesh', ...words]);
+  const { code, stdout, stderr } = await meshOn(host, ...words);
   if (code !== 0) throw new Error(`${words.join(' ')}: ${stdout}${stderr}`);
   return stdout;
 }
@@ -102,7 +103,7 @@ test('without host0, a node with a disk has its networks after a reboot, and one
   await plug(node3, 'vm', 'six');
   await talk(guests.slice(0, 3));
   expect((await statusOf(node2))?.assignment).toMatchObject({ state: 'in force', from: 'disk' });
-  expect((await lab.exec(node3, ['mesh', 'status'])).stdout).toContain('pending (no assignment yet)');
+  expect((await meshOn(node3, 'status')).stdout).toContain('pending (no assignment yet)');
   expect(await mesh(node3, 'port', 'list')).toContain('host0 has not given this network yet');
 
   lab.start(host0, 'host0');

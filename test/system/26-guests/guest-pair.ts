@@ -20,6 +20,7 @@ import { SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { guestCommandLine, type SmallGuest, smallGuest } from '../../kit/small-guest/small-guest.ts';
 import { isReady } from '../drift.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** A guest is ready after two seconds, and its neighbour answers a second later. */
@@ -125,8 +126,10 @@ export class GuestPair implements AsyncDisposable {
     return stdout;
   }
 
-  mesh(...words: readonly string[]): Promise<string> {
-    return this.run('mesh', ...words);
+  async mesh(...words: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await meshOn(this.lab.host('host0'), ...words);
+    if (code !== 0) throw new Error(`${words.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
   }
 
   /** A guest with all cards, which looks for the other one in each network. */
@@ -218,7 +221,7 @@ export class GuestPair implements AsyncDisposable {
     });
   }
 
-  /** Waits until each guest has had more answers to its pings each 20 ms, in each network. */
+  /** Waits until each guest has had more answers to its pings each 50 ms, in each network. */
   async pingsGoOn(): Promise<void> {
     const words = GUESTS.flatMap((name) =>
       CARDS.map((card) => [name, `guest: ${cardOf(other(name), card).ipv4} is pinged`] as const),

@@ -16,6 +16,7 @@ import { LONG } from '../../kit/long.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 import { Crowd } from './crowd.ts';
 
@@ -55,7 +56,7 @@ afterAll(() => {
 
 /** Runs a command of host0's administrator. @returns the document that it answers with */
 async function mesh(...words: readonly string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await lab.exec(lab.host('host0'), ['mesh', '--json', ...words]);
+  const { code, stdout, stderr } = await meshOn(lab.host('host0'), '--json', ...words);
   if (code !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
   return JSON.parse(stdout);
 }
@@ -140,15 +141,7 @@ test('ports bring network and tap to their nodes, and each node knows the guest 
 
 test('no two ports have one name, Ethernet address or IP address', async () => {
   const twice = async (...words: readonly string[]) => {
-    const { code, stderr } = await lab.exec(lab.host('host0'), [
-      'mesh',
-      'port',
-      'create',
-      'blue',
-      '--node',
-      'node3',
-      ...words,
-    ]);
+    const { code, stderr } = await meshOn(lab.host('host0'), 'port', 'create', 'blue', '--node', 'node3', ...words);
     expect(code).not.toBe(0);
     return stderr;
   };

@@ -17,6 +17,7 @@ import type { BareHost } from '../bare-host.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { pageOf } from '../typist.ts';
 import { until } from '../until.ts';
 
@@ -162,7 +163,7 @@ test('an agent that crashes leaves its router as it is, and the next one takes i
   lab.start(router1, 'agent');
   await until('the service is ready again', COMMAND_DEADLINE_MS, async () => {
     if (routersOf(guest).length !== 2) gaps.push(routersOf(guest).join());
-    const { stdout } = await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'list', 'blue']);
+    const { stdout } = await meshOn(lab.host('host0'), 'network', 'service', 'list', 'blue');
     return [...stdout.matchAll(/^ra .* ready /gm)].length === 2;
   });
   expect(gaps).toEqual([]);
@@ -226,8 +227,8 @@ test('guests get addresses and names, wherever they are, and keep them when the 
 });
 
 test('a lab that is taken down takes the servers of networks along', async () => {
-  await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'set', 'blue', 'ra']);
-  await lab.exec(lab.host('host0'), ['mesh', 'network', 'wait', 'blue']);
+  await meshOn(lab.host('host0'), 'network', 'service', 'set', 'blue', 'ra');
+  await meshOn(lab.host('host0'), 'network', 'wait', 'blue');
   const pids = [router1, router2].map(radvdOf);
   await lab.down();
   expect(pids.map((pid) => existsSync(`/proc/${pid}/ns/net`))).toEqual([false, false]);

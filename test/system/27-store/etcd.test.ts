@@ -4,11 +4,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
 import { type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { EtcdCluster, type EtcdMember } from '../../kit/etcd.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** Five times the five seconds after which all pairs reach each other again. */
@@ -18,19 +21,22 @@ const FAIL_OVER_DEADLINE_MS = 25_000;
 /** Enough that some are under way when the member goes. */
 const NETWORKS = 24;
 
+/** The underlay addresses of host0 and node1. */
+const HOST0S = ['10.11.0.1', '10.11.0.2'];
+
 const shared = forAllTests();
 let lab: Lab;
 let cluster: EtcdCluster;
 let host0: ControlClient<'host0'>;
 let wire: string;
 
-/** Three members and host0, each in a namespace of its own, on one wire. */
-async function membersFor(host0Netns: string): Promise<EtcdCluster> {
+/** Three members and what can be host0, each in a namespace of its own, on one wire. */
+async function membersFor(...host0s: readonly string[]): Promise<EtcdCluster> {
   const [switchNetns, ...members] = Array.from({ length: 4 }, () => shared.use(temporaryOne()).path);
   wire = switchNetns ?? '';
   ip(wire, 'link add br0 type bridge', 'link set br0 up');
-  for (const [index, netns] of [...members, host0Netns].entries()) {
-    const device = netns === host0Netns ? 'store0' : 'eth0';
+  for (const [index, netns] of [...members, ...host0s].entries()) {
+    const device = host0s.includes(netns) ? 'store0' : 'eth0';
     ip(wire, `link add p${index} type veth peer name ${device} netns ${netns}`, `link set p${index} master br0 up`);
     ip(netns, 'link set lo up', `address add 10.98.0.${index + 1}/24 dev ${device}`, `link set ${device} up`);
   }
@@ -47,9 +53,9 @@ function temporaryOne() {
 }
 
 beforeAll(async () => {
-  lab = shared.use(await Lab.build({ name: `etcd-${process.pid}`, nodes: 1, segments: 1 }));
+  lab = shared.use(await Lab.build({ name: `etcd-${process.pid}`, nodes: 3, segments: 1 }));
   const { netns, root } = lab.host('host0');
-  cluster = await membersFor(netnsPath(netns));
+  cluster = await membersFor(netnsPath(netns), netnsPath(lab.host('node1').netns));
   shared.defer(() => cluster.close());
   const { host0: tree } = pathsBelow(root);
   const endpoints = cluster.place.endpoints.map(({ host, port }) => `${host}:${port}`).join();
@@ -105,7 +111,7 @@ async function watchGoesOn(member: EtcdMember, number: string, name: string): Pr
 
 test('the line of the seed is listed as refused, and becomes a network with a sound document', async () => {
   const [member] = cluster.members as [EtcdMember];
-  const list = async () => (await lab.exec(lab.host('host0'), ['mesh', 'network', 'list'])).stdout;
+  const list = async () => (await meshOn(lab.host('host0'), 'network', 'list')).stdout;
   expect(member.ctl('put', '/v1/network/200', '{ some_network }').stdout).toBe('OK\n');
   const refused = await until('the line is refused', FAIL_OVER_DEADLINE_MS, async () => {
     const text = await list();
@@ -153,4 +159,30 @@ test('host0 is killed and starts again with what etcd has', async () => {
   await until('all networks are there', FAIL_OVER_DEADLINE_MS, async () =>
     isDeepStrictEqual(await nameOf().catch(() => []), before),
   );
+});
+
+/** Enough for a lease of 4 s, and for a host0 that begins to lead. */
+const LEAD_DEADLINE_MS = 30_000;
+const leaderSeenBy = async (name: string): Promise<string | undefined> => {
+  const client = host0Client(pathsBelow(lab.host(name).root));
+  return client.ask('GET /v1/leadership').then(
+    ({ leader }) => leader,
+    () => undefined,
+  );
+};
+const mesh = (host: string, ...words: readonly string[]) => lab.exec(lab.host(host), ['mesh', ...words]);
+const withBoth = (host: LabHost): LabHost => ({ ...host, host0: HOST0S.join() as Ipv4 });
+
+test('two host0s: one leads, and the other follows it when it is killed', async () => {
+  const [first] = [lab.host('host0')];
+  const nodes = [lab.host('node2'), lab.host('node3')] as const;
+  const joined = await mesh('host0', 'host0', 'join', ...HOST0S);
+  expect(joined.stderr).toBe('');
+  for (const program of ['agent', 'host0'] as const) await lab.stop(first, program);
+  for (const program of ['host0', 'agent'] as const) lab.start(first, program);
+  for (const node of nodes) {
+    await lab.stop(node, 'agent');
+    lab.start(withBoth(node), 'agent');
+  }
+  await until('host0 leads', LEAD_DEADLINE_MS, async () => (await leaderSeenBy('host0')) === 'host0');
 });

@@ -11,6 +11,7 @@ import type { MeshEvent } from '../../../src/protocol/journal/event.ts';
 import { LONG } from '../../kit/long.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { PingSet } from '../ping-set.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
@@ -41,7 +42,7 @@ async function members(): Promise<string[]> {
 }
 
 async function eventsOf(host: LabHost): Promise<MeshEvent[]> {
-  const { stdout } = await lab.exec(host, ['mesh', 'events', '--json', '--level', 'debug']);
+  const { stdout } = await meshOn(host, 'events', '--json', '--level', 'debug');
   return stdout
     .trim()
     .split('\n')
@@ -67,7 +68,7 @@ describe.each([
     expect(there.message).toContain(`node1 at ${first.member.ipv4}`);
     expect(there.message).toContain(`${name} at ${second.member.ipv4}, which is refused`);
     expect(there.remedy).toContain('/etc/meshwork/machine');
-    const { code, stdout } = await lab.exec(second, ['mesh', 'status']);
+    const { code, stdout } = await meshOn(second, 'status');
     expect(code).toBe(1);
     expect(stdout).toContain(`error MESH_MEMBER_DOUBLE`);
 

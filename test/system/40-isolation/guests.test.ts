@@ -14,6 +14,7 @@ import { type BridgeNetfilter, setBridgeNetfilter } from '../bridge-netfilter.ts
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 import { advertiseRouter, offerLease, storm } from './rogue.ts';
@@ -57,8 +58,8 @@ beforeAll(async () => {
     guest.run('sysctl', '-qw', 'net.ipv6.conf.eth0.accept_ra=0');
   }
   await lab.exec(node1, ['ip', 'link', 'set', trusted.port, 'master', 'br456']);
-  await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', plugged.port]);
-  await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', far.port]);
+  await meshOn(node1, 'port', 'plug', 'manage', plugged.port);
+  await meshOn(node2, 'port', 'plug', 'manage', far.port);
   await allReachable(plugged.netns, [far.address, trusted.address]);
   const tentative = ({ netns }: LabHost) => inside(netnsPath(netns), 'ip', '-6', 'address', 'show', 'tentative') !== '';
   await until('the kernel has its own addresses', ARRIVAL_DEADLINE_MS, () => !lab.hosts.some(tentative));
@@ -138,7 +139,7 @@ test('a storm of broadcasts ends at the node of its guest', async () => {
 
 test('an interface whose name cannot be in a rule is not plugged in', async () => {
   inside(netnsPath(node1.netns), 'ip', 'link', 'add', 'a"b', 'type', 'veth');
-  const { code, stderr } = await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', 'a"b']);
+  const { code, stderr } = await meshOn(node1, 'port', 'plug', 'manage', 'a"b');
   expect(code).not.toBe(0);
   expect(stderr).toContain('MESH_USAGE');
   // The rules also stay correct when such an interface is put on the bridge by hand.
@@ -209,7 +210,7 @@ async function listening({ stdout }: ChildProcess): Promise<void> {
 }
 
 test('`mesh ping` proves the MTU that a mesh promises', async () => {
-  const { code, stdout } = await lab.exec(node1, ['mesh', 'ping', 'manage', 'node2', '--count', '1', '--json']);
+  const { code, stdout } = await meshOn(node1, 'ping', 'manage', 'node2', '--count', '1', '--json');
   expect(code).toBe(0);
   expect((JSON.parse(stdout) as PingResult).mtu).toEqual({ provedBytes: 1380, promisedBytes: 1380 });
 });

@@ -13,6 +13,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allAnswer, allReachable, reachable } from '../reach.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
@@ -52,7 +53,7 @@ beforeAll(async () => {
     host0.ports[0]?.device ?? '',
   );
   guest = shared.use(Guest.behind(node1, 'guest0', 'fd42:2345:1234:9abd:9::1'));
-  await lab.exec(node1, ['mesh', 'port', 'plug', SECOND_MESH.name, guest.port]);
+  await meshOn(node1, 'port', 'plug', SECOND_MESH.name, guest.port);
 });
 
 /** The exit code of curl. */

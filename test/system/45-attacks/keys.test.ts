@@ -18,6 +18,7 @@ import { LONG } from '../../kit/long.ts';
 import { capturedTexts, found, type Needle, needlesOf } from '../../kit/secret-search.ts';
 import { isReady, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** Reports, pings and digests come each few seconds: an hour has them all often. */
@@ -91,7 +92,7 @@ async function answers(): Promise<Buffer> {
   );
   const texts: string[] = [];
   for (const [host, line] of asked) {
-    const { stdout, stderr } = await lab.exec(host, ['mesh', '--json', ...line.split(' ')]);
+    const { stdout, stderr } = await meshOn(host, '--json', ...line.split(' '));
     texts.push(stdout, stderr);
   }
   return Buffer.from(texts.join('\n'));
@@ -134,7 +135,7 @@ test(
       await isReady(node1);
       await channelStands();
     } while (performance.now() < giveUpAt);
-    const given = await lab.exec(host0, ['mesh', '--json', 'node', 'enroll', 'node1']);
+    const given = await meshOn(host0, '--json', 'node', 'enroll', 'node1');
     expect(given.stderr).not.toContain(key.toString('hex'));
     await sendPlainly();
     const texts = [...capturedTexts(await stop())];

@@ -8,6 +8,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { manage } from '../../kit/networks.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
@@ -41,7 +42,7 @@ beforeAll(async () => {
     [node2, victim],
     [host0, local],
   ] as const) {
-    await lab.exec(host, ['mesh', 'port', 'plug', 'manage', port]);
+    await meshOn(host, 'port', 'plug', 'manage', port);
   }
   await allReachable(guest.netns, [victim.address, local.address]);
 });
@@ -74,7 +75,7 @@ function reportAs({ machine, member }: LabHost, extra: object): string[] {
 
 /** Waits until `mesh status` on host0 says it. */
 async function isTold(words: string): Promise<void> {
-  await until(words, TOLD_MS, async () => (await lab.exec(host0, ['mesh', 'status'])).stdout.includes(words));
+  await until(words, TOLD_MS, async () => (await meshOn(host0, 'status')).stdout.includes(words));
 }
 
 test('a guest is no member: neither as another node, nor by many names, addresses, or the Ethernet address of a guest', async () => {

@@ -19,9 +19,10 @@ import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
 import { noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { PingSet } from '../ping-set.ts';
 import { allAnswer, reachable } from '../reach.ts';
-import { retainedKbOf } from '../retained-memory.ts';
+import { growLittle, retainedKbOf } from '../retained-memory.ts';
 import { Stranger } from '../stranger.ts';
 import { until } from '../until.ts';
 
@@ -98,7 +99,7 @@ test("a stranger on host0's uplink does not become a member, and reaches nobody"
     'eth1 10.11.0.0/24: open',
     'eth2 10.11.1.0/24: open',
   ]);
-  const { stdout } = await lab.exec(host0, ['mesh', 'status']);
+  const { stdout } = await meshOn(host0, 'status');
   expect(stdout).toContain('nobody of 10.99.0.0/24 on card (it has the default route)');
 
   const own = memberAddresses(EXAMPLE_MESH, parseMachineId('deadbeef'));
@@ -142,7 +143,7 @@ test('a packet is not believed where its source is not, and honest members lose 
   expect(dropped[0]).toBeGreaterThanOrEqual(9);
   expect(dropped[1]).toBeGreaterThanOrEqual(3);
 
-  const { stdout } = await lab.exec(node1, ['mesh', 'doctor']);
+  const { stdout } = await meshOn(node1, 'doctor');
   expect(stdout).toContain('wrong-nic: ');
   await until('300 pings are sent', NOTICE_DEADLINE_MS, () => pings.sent >= 900);
   expect(await pings.lost()).toEqual({});
@@ -165,9 +166,7 @@ test('a member that makes up Ethernet addresses fills a bounded table, and no ag
     expect(entries).toBeGreaterThan(12_000);
     expect(entries).toBeLessThan(30_000);
   }
-  const grownKb = (await retainedKb()).map((kb, i) => kb - (retainedBefore[i] ?? 0));
-  console.log(`agents grew by ${grownKb.join(', ')} kB`);
-  expect(Math.max(...grownKb)).toBeLessThan(GROWTH_MAX_KB);
+  await growLittle('agents', retainedKb, retainedBefore, GROWTH_MAX_KB);
   await allAnswer(EXAMPLE_MESH, lab.hosts);
   expect(await leaves()).toEqual(leftBefore);
 

@@ -14,6 +14,7 @@ import type { AgentStatus, Host0Status } from '../../../src/protocol/documents/v
 import { fileOf, SECOND_MESH, writeMesh } from '../../kit/lab-networks.ts';
 import { isReady, noDrift, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { Pings } from '../pings.ts';
 import { until } from '../until.ts';
 import { BAD_FILES, confWith } from './bad-files.ts';
@@ -65,7 +66,7 @@ describe.each(BAD_FILES)('$title', ({ content, code, message, line, column }) =>
   test('is reported by `mesh network check` and by `mesh status`, and disturbs nothing', async () => {
     const [good, bad] = [fileOf(node1, 'manage'), fileOf(node1, 'zzz')];
     writeFileSync(bad, content);
-    const check = await lab.exec(node1, ['mesh', 'network', 'check', good, bad, '--json']);
+    const check = await meshOn(node1, 'network', 'check', good, bad, '--json');
     expect(check.code).toBe(1);
     const { errors } = JSON.parse(check.stdout) as { errors: MeshError[] };
     expect(errors).toEqual([
@@ -148,7 +149,7 @@ test('at a boot without state the valid files come up, and the others are report
   await lab.ready();
   expect(await networksAt(node1)).toEqual([EXAMPLE_MESH.name]);
   // By the command itself, for once.
-  const { stdout } = await lab.exec(node1, ['mesh', 'status', '--json']);
+  const { stdout } = await meshOn(node1, 'status', '--json');
   const { agent } = JSON.parse(stdout) as { agent: AgentStatus };
   const found = aboutFiles(agent);
   expect(found.map(({ code }) => code).toSorted()).toEqual(BAD_FILES.map(({ code }) => code).toSorted());

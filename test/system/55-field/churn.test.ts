@@ -10,6 +10,7 @@ import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { ip } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 
 /** More than an agent's memory moves by itself, and a hundredth of what a look for each event took. */
 const GROWTH_MAX_KB = 32 * 1024;
@@ -47,7 +48,7 @@ test('5,000 addresses and 20,000 routes come and go: the node stays a member, an
   await isReady(node);
   await noDrift(lab.hosts);
   expect(peakKb() - before).toBeLessThan(GROWTH_MAX_KB);
-  const { stdout } = await lab.exec(lab.host('host0'), ['mesh', 'events']);
+  const { stdout } = await meshOn(lab.host('host0'), 'events');
   expect(stdout).not.toContain('member dropped');
 });
 

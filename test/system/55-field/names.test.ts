@@ -6,6 +6,7 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { isReady, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** An agent starts within half a second, and is a member within another; host0 drops a silent member after nine. */
@@ -78,9 +79,9 @@ test('of two nodes with one name, the second is told, and commands know both', a
       ),
     ]);
   expect(await findings(node1)).toEqual([]);
-  const { code, stdout } = await lab.exec(node1, ['mesh', 'ping', 'manage', 'node1-2', '-c', '1', '--json']);
+  const { code, stdout } = await meshOn(node1, 'ping', 'manage', 'node1-2', '-c', '1', '--json');
   expect([code, stdout]).toEqual([0, expect.stringContaining(node2.member.ipv6)]);
-  const trace = await lab.exec(node2, ['mesh', 'trace', 'manage', 'node1', 'node1-2']);
+  const trace = await meshOn(node2, 'trace', 'manage', 'node1', 'node1-2');
   expect([trace.code, trace.stdout]).toEqual([0, expect.stringContaining(`→ node1-2 (${node2.member.ipv6})`)]);
 });
 

@@ -12,6 +12,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
 import { isReady, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allAnswer } from '../reach.ts';
 import { until } from '../until.ts';
 
@@ -84,6 +85,6 @@ test('a node behind a router is named on host0, and joins with the line that the
   );
   await isReady(node2);
   await allAnswer(EXAMPLE_MESH, lab.hosts);
-  const { stdout } = await lab.exec(host0, ['mesh', 'status']);
+  const { stdout } = await meshOn(host0, 'status');
   expect(stdout).toContain('every machine of 10.11.2.0/24 on eth1 (host0.conf names it)');
 });

@@ -11,6 +11,7 @@ import { readinessOf } from '../../../src/protocol/documents/readiness.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { PingSet } from '../ping-set.ts';
 import { SmallDisk } from '../small-disk.ts';
 import { until } from '../until.ts';
@@ -29,7 +30,7 @@ beforeAll(async () => {
   [host0, node1] = [lab.host('host0'), lab.host('node1')];
   const guest = shared.use(Guest.behind(node1, 'tap0', 'fd42:2345:1234:9abc:9::1'));
   port = guest.port;
-  await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', port]);
+  await meshOn(node1, 'port', 'plug', 'manage', port);
 });
 
 const stateOf = (host: LabHost, file: string) => join(pathsBelow(host.root).state, file);
@@ -95,7 +96,7 @@ test('all state files of a cluster are damaged: it comes up, each file is told, 
   expect(await pings.lost()).toEqual({});
 
   // As the remedies say.
-  await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', port]);
+  await meshOn(node1, 'port', 'plug', 'manage', port);
   rmSync(`${ports}.damaged`);
   for (const file of ['store.db', 'keys/tokens', 'boot/subnets.json']) {
     rmSync(`${stateOf(host0, file)}.damaged`, { recursive: true, force: true });

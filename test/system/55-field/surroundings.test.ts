@@ -12,6 +12,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { Pings } from '../pings.ts';
 
 /** Changed routes and files are looked at every five seconds. */
@@ -25,7 +26,7 @@ beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `surroundings-${process.pid}`, nodes: 2, segments: 1 }));
   const [host0, node1, node2] = [lab.host('host0'), lab.host('node1'), lab.host('node2')];
   const guest = shared.use(Guest.behind(node1, 'tap0', 'fd42:2345:1234:9abc:9::1'));
-  await lab.exec(node1, ['mesh', 'port', 'plug', 'manage', guest.port]);
+  await meshOn(node1, 'port', 'plug', 'manage', guest.port);
   pings = [
     shared.use(await Pings.start(guest.netns, node2.member.ipv6)),
     shared.use(await Pings.start(netnsPath(node2.netns), host0.member.ipv6)),
@@ -51,7 +52,7 @@ async function nothingLost(): Promise<void> {
 
 /** The findings of `mesh status` on the host about its network files. */
 async function findings(host: LabHost): Promise<Finding[]> {
-  const { stdout } = await lab.exec(host, ['mesh', 'status', '--json']);
+  const { stdout } = await meshOn(host, 'status', '--json');
   const { agent, host0 } = JSON.parse(stdout) as { agent: AgentStatus; host0?: Host0Status };
   return (host0 ?? agent).health.filter(({ code }) => /^MESH_(NET|CONF)_/.test(code));
 }

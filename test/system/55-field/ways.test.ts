@@ -13,6 +13,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { BareHost } from '../bare-host.ts';
 import { isReady, noDrift, noFindings, statusOf } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allAnswer, allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
@@ -56,7 +57,7 @@ test('members of another segment are reached through host0, and everything else 
   }
   expect(ip(node1, 'route show table 4789')).toMatch(/^10\.11\.1\.0\/24 via 10\.11\.0\.1 dev eth0 proto 200/);
   expect(ip(node1, 'route')).not.toContain('10.11.1.0/24');
-  const { code, stdout } = await lab.exec(node1, ['mesh', 'trace', 'manage', 'node1', 'node2']);
+  const { code, stdout } = await meshOn(node1, 'trace', 'manage', 'node1', 'node2');
   expect([code, stdout]).toEqual([0, expect.stringContaining('10.11.1.2 goes via 10.11.0.1')]);
 });
 
@@ -77,7 +78,7 @@ test.each([
   ['host0', 'eth2', 'eth2 is how nodes reach host0'],
 ])('on %s, %s cannot be plugged into a mesh', async (name, device, reason) => {
   const host = lab.host(name);
-  const { code, stderr } = await lab.exec(host, ['mesh', 'port', 'plug', 'manage', device]);
+  const { code, stderr } = await meshOn(host, 'port', 'plug', 'manage', device);
   expect([code, stderr]).toEqual([1, expect.stringContaining(reason)]);
   expect(stderr).toContain('Plug the tap or veth of a guest');
   expect(await agentClient(pathsBelow(host.root)).ask('GET /v1/ports')).toEqual([]);
@@ -106,10 +107,10 @@ test.each([
   });
   await isReady(host);
   await allAnswer(EXAMPLE_MESH, lab.hosts);
-  const { stdout } = await lab.exec(host, ['mesh', 'events']);
+  const { stdout } = await meshOn(host, 'events');
   expect(stdout).toContain(`${device} was plugged into manage, and has been taken off`);
   // The remedy ends the finding, and a restart plugs nothing in.
-  expect((await lab.exec(host, ['mesh', 'port', 'unplug', device])).code).toBe(0);
+  expect((await meshOn(host, 'port', 'unplug', device)).code).toBe(0);
   await noFindings(host);
   await lab.stop(host, 'agent');
   lab.start(host, 'agent');

@@ -5,6 +5,7 @@ import { findProcess, spawnInside } from '../../../src/lab/hosts/host-process.ts
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { isReady } from '../drift.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 import { type Patient, remedyIn } from './patient.ts';
 import { spoiltDatagram } from './spoilt-datagram.ts';
@@ -70,7 +71,7 @@ describe('the underlay', () => {
     const finding = await until('it is found', DEADLINE_MS, () => node1.finding('own-underlay'));
     expect(finding).toContain('no network card of this machine has its address 10.11.0.2 any more (eth0 is up)');
     expect(await node1.complaints()).toEqual(['own-underlay']);
-    const { code, stdout } = await ward.lab.exec(node1.host, ['mesh', 'trace', 'manage', 'node1', 'host0']);
+    const { code, stdout } = await meshOn(node1.host, 'trace', 'manage', 'node1', 'host0');
     expect([code, stdout]).toEqual([1, expect.not.stringContaining("node1's agent puts this back")]);
     await node1.type(remedyIn(finding));
     for (const words of neighbours) await node1.run('ip', 'neighbour', 'replace', ...words);
@@ -90,7 +91,7 @@ describe('the underlay', () => {
     expect(finding).toContain(cause);
     expect(await node1.complaints()).toEqual(['own-underlay']);
     for (const words of [['status'], ['plan'], ['trace', 'manage', 'node1', 'host0']]) {
-      expect((await ward.lab.exec(node1.host, ['mesh', ...words])).stdout).toContain(cause);
+      expect((await meshOn(node1.host, ...words)).stdout).toContain(cause);
     }
     await node1.type(remedyIn(finding));
     await until('it is over', DEADLINE_MS, async () => !(await node1.complaints()).includes('own-underlay'));
@@ -109,7 +110,7 @@ describe('the underlay', () => {
       expect(finding).toContain(`no answer from ${silent} to 2 pings each, neither on the underlay nor in manage`);
     }
     await node1.complainsOf('silent-member');
-    const { code, stdout } = await ward.lab.exec(host0.host, ['mesh', 'trace', 'manage', 'node1', 'node2']);
+    const { code, stdout } = await meshOn(host0.host, 'trace', 'manage', 'node1', 'node2');
     expect([code, stdout]).toEqual([1, expect.stringContaining('node2 answers no ping of node1 in manage')]);
   });
 
@@ -211,7 +212,7 @@ describe('the machine', () => {
     const finding = await until('it is found', DEADLINE_MS, () => host0.finding('open-files'));
     expect(finding).toContain("host0's daemon has no file descriptor left");
     await host0.complainsOf('open-files');
-    expect((await ward.lab.exec(host0.host, ['mesh', 'status'])).stdout).toContain('MESH_HOST0_DEAF');
+    expect((await meshOn(host0.host, 'status')).stdout).toContain('MESH_HOST0_DEAF');
     await host0.type(/`(prlimit [^`]*)`/.exec(finding)?.[1] ?? '');
     await ward.healthy();
   });

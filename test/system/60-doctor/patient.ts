@@ -6,6 +6,7 @@ import { MeshError } from '../../../src/model/error.ts';
 import { agentClient } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { DoctorView } from '../../../src/protocol/documents/views.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 
 /** As `mesh doctor`: the probes of members and of the kernel take two seconds on an idle machine. */
@@ -51,7 +52,7 @@ export class Patient {
 
   /** The output of `mesh doctor`. @throws Error when the exit code does not match the findings */
   async doctor(...options: readonly string[]): Promise<DoctorView> {
-    const { code, stdout, stderr } = await this.#lab().exec(this.host, ['mesh', 'doctor', '--json', ...options]);
+    const { code, stdout, stderr } = await meshOn(this.host, 'doctor', '--json', ...options);
     if (code > 1) throw new Error(`mesh doctor on ${this.host.name}: ${stderr}`);
     const view = JSON.parse(stdout) as DoctorView;
     if (code !== Number(view.findings.length > 0)) throw new Error(`exit code ${code} with ${stdout}`);

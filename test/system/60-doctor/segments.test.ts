@@ -4,6 +4,7 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import { spawnInside } from '../../../src/lab/hosts/host-process.ts';
 import { isReady } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 import { Patient } from './patient.ts';
 
@@ -39,7 +40,7 @@ test("Docker's policy on what host0 forwards, with the chain of the trace and a 
     expect(finding).toContain(
       'ip filter FORWARD: policy drop drops VXLAN packets that host0 forwards from eth1 to eth2',
     );
-    const { code, stdout } = await lab.exec(host0.host, ['mesh', 'trace', 'manage', 'node1', 'node2']);
+    const { code, stdout } = await meshOn(host0.host, 'trace', 'manage', 'node1', 'node2');
     expect([code, stdout]).toEqual([
       1,
       expect.stringContaining('✗ host0  firewall      ip filter FORWARD: policy drop'),

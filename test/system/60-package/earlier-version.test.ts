@@ -10,6 +10,7 @@ import { noDrift } from '../drift.ts';
 import { EarlierVersion } from '../earlier-version.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 
@@ -46,8 +47,7 @@ beforeAll(async () => {
   guest2 = shared.use(Guest.behind(node2, 'vm2', 'fd99::12'));
 }, 120_000);
 
-const today = (host: LabHost, ...words: readonly string[]): Promise<CommandOutcome> =>
-  lab.exec(host, ['mesh', ...words]);
+const today = (host: LabHost, ...words: readonly string[]): Promise<CommandOutcome> => meshOn(host, ...words);
 const before = (host: LabHost, ...words: readonly string[]): Promise<CommandOutcome> =>
   (host === host0 ? earlierHost0 : earlierNode).mesh(lab, host, ...words);
 

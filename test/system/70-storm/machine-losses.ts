@@ -9,6 +9,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { inNetns, netnsPath } from '../../../src/kernel/netns.ts';
 import { EXAMPLE_MESH } from '../../../src/lab/hosts/example-mesh.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
+import { droppedInQueues } from '../../kit/queue-drops.ts';
 import type { Span } from './excuse.ts';
 
 const LOOK_MS = 50;
@@ -42,7 +43,7 @@ export class MachineLosses implements Disposable {
   #look(): void {
     const span = { fromMs: this.#lookedMs - LOOK_MS, toMs: performance.now() };
     this.#lookedMs = span.toMs;
-    this.#note(MACHINE, droppedByQueues(), span);
+    this.#note(MACHINE, droppedInQueues(), span);
     for (const host of this.#hosts)
       this.#note(
         host.name,
@@ -57,12 +58,6 @@ export class MachineLosses implements Disposable {
     if (before === undefined || before === count) return;
     this.#spans.set(name, [...(this.#spans.get(name) ?? []), span]);
   }
-}
-
-/** Packets dropped by all queues: the second column of each processor's line, in hexadecimal. */
-function droppedByQueues(): number {
-  const lines = readFileSync('/proc/net/softnet_stat', 'utf8').trimEnd().split('\n');
-  return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '', 16), 0);
 }
 
 /** Counts answers that could not be sent, and limits the queues again, since a recreated bridge has the default. Runs in the host's namespace. */

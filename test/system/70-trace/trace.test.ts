@@ -12,6 +12,7 @@ import { inside } from '../../kit/namespaces.ts';
 import { isReady, noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
+import { meshOn } from '../mesh-command.ts';
 import { allReachable } from '../reach.ts';
 import { areListed } from '../talk.ts';
 import { until } from '../until.ts';
@@ -42,7 +43,7 @@ afterEach(async () => {
 });
 
 async function trace(asker: LabHost, from: string, to: string): Promise<TraceView> {
-  const { code, stdout, stderr } = await lab.exec(asker, ['mesh', 'trace', 'manage', from, to, '--json']);
+  const { code, stdout, stderr } = await meshOn(asker, 'trace', 'manage', from, to, '--json');
   if (code > 1) throw new Error(`mesh trace on ${asker.name}: ${stdout}${stderr}`);
   const view = JSON.parse(stdout) as TraceView;
   if (code !== Number(faultsOf(view).length > 0)) throw new Error(`exit code ${code} with ${stdout}`);
@@ -206,7 +207,7 @@ test('malformed requests of a member are refused, and the agent still answers', 
 test('a guest: the path ends at its port, a port that is down is named, and the guest itself gets no answer', async () => {
   using guest = Guest.behind(node2, 'guest0', 'fd42:2345:1234:9abc::77');
   try {
-    await lab.exec(node2, ['mesh', 'port', 'plug', 'manage', 'guest0']);
+    await meshOn(node2, 'port', 'plug', 'manage', 'guest0');
     await allReachable(netnsPath(node1.netns), [guest.address]);
     const mac = /link\/ether (\S+)/.exec(guest.run('ip', 'link', 'show', 'eth0'))?.[1] ?? '';
     const view = await trace(node1, 'node1', guest.address);
@@ -222,11 +223,11 @@ test('a guest: the path ends at its port, a port that is down is named, and the 
     await lab.exec(node2, ['ip', 'link', 'set', 'guest0', 'mtu', '1500']);
     const wide = await trace(node1, 'node1', mac);
     expect(wide.forth.at(-1)).toMatchObject({ state: 'differs', wanted: 'MTU 1380 at most, which manage carries' });
-    expect((await lab.exec(node2, ['mesh', 'port', 'list'])).stdout).toContain('1500 > 1380');
+    expect((await meshOn(node2, 'port', 'list')).stdout).toContain('1500 > 1380');
     await lab.exec(node2, /`(ip link set guest0 [^`]*)`/.exec(wide.forth.at(-1)?.remedy ?? '')?.[1]?.split(' ') ?? []);
     await lab.exec(node2, ['ip', 'link', 'set', 'guest0', 'down']);
     expect(faultsOf(await trace(node1, 'node1', mac))[0]).toContain(`node2 port: the bridge has no entry for ${mac} `);
   } finally {
-    await lab.exec(node2, ['mesh', 'port', 'unplug', 'guest0']);
+    await meshOn(node2, 'port', 'unplug', 'guest0');
   }
 });

@@ -21,6 +21,7 @@ import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { readKeyFile } from '../../../src/protocol/shapes/key-file.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
+import { meshOn } from '../mesh-command.ts';
 import { until } from '../until.ts';
 import { NodeShell } from './node-shell.ts';
 
@@ -172,7 +173,7 @@ test('host0 knows the inventory of its nodes', async () => {
   });
   expect(parseMachineId(found?.hardware?.machine ?? '')).toBe(node1.machine);
   expect(found?.hardware?.inventory?.cpu.threads).toBeGreaterThan(0);
-  expect((await mesh('node', 'info', 'node1')).stdout).toMatch(/^cpu .*threads?$/m);
+  expect((await meshOn(host0, 'node', 'info', 'node1')).stdout).toMatch(/^cpu .*threads?$/m);
 });
 
 test('a command on a node that is gone fails at once', async () => {
@@ -188,18 +189,18 @@ test('with admission=token, a node is a member with the key that host0 gave it, 
   writeFileSync(pathsBelow(host0.root).host0Conf[0] ?? '', 'admission="token"\n');
   await lab.stop(host0, 'host0');
   lab.start(host0, 'host0');
-  const revoke = async () => (await mesh('node', 'revoke', node2.machine)).code === 0;
+  const revoke = async () => (await meshOn(host0, 'node', 'revoke', node2.machine)).code === 0;
   await until('host0 takes the keys of node2 away', LISTEN_DEADLINE_MS, revoke);
   const online = (wanted: string) => nodes(({ name, online }) => name === wanted && online);
   const isProven = async () =>
     (await online('node1')).some((node) => 'channel' in node && node.channel?.state === 'standing');
   await until('node1 stays a member by its channel', LISTEN_DEADLINE_MS, isProven);
   lab.start(node2, 'agent');
-  const events = async () => (await mesh('events', '--json')).stdout;
+  const events = async () => (await meshOn(host0, 'events', '--json')).stdout;
   await until('node2 is refused', LISTEN_DEADLINE_MS, async () => (await events()).includes('has no valid key'));
   expect(await online('node2')).toEqual([]);
   // The agent takes the new key without a restart.
-  const { stdout: text } = await mesh('node', 'enroll', 'node2', '--machine', node2.machine);
+  const { stdout: text } = await meshOn(host0, 'node', 'enroll', 'node2', '--machine', node2.machine);
   writeFileSync(pathsBelow(node2.root).keyFile, text, { mode: 0o600 });
   await until('node2 is in', LISTEN_DEADLINE_MS, async () => (await online('node2')).length > 0);
   const secrets = [text, readFileSync(pathsBelow(node1.root).keyFile, 'utf8')].map(

@@ -4,7 +4,6 @@ import { type Member, type MemberAddresses, memberAddresses } from '../../../mod
 import { isMesh, type Mesh } from '../../../model/network/mesh.ts';
 import type { AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { Item } from '../../items/item.ts';
-import type { Host0Stance } from '../assignment.ts';
 import type { NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
 import { memberGuard } from '../rules/address-guard.ts';
@@ -40,7 +39,7 @@ function* memberParts(
   network: Mesh,
   { members, host0Answers }: Members,
   own: MemberAddresses,
-  { role, here }: NodeContext,
+  { role, leads, here }: NodeContext,
 ): Iterable<Part> {
   const host0 = memberAddresses(network, 'host0').ipv6;
   for (const member of members) {
@@ -53,7 +52,7 @@ function* memberParts(
       key: member.ipv6,
       inputs: [member, solicited, isHere],
       build: () => {
-        const items = memberItems(network, member, role, !solicited);
+        const items = memberItems(network, member, role === 'host0' || leads, !solicited);
         if (isHere) return { items: items.filter(({ kind }) => kind !== 'fdb') };
         // host0 takes packets from its whole segments.
         const sources = role === 'host0' ? [] : [sourceElement(network, member.ipv4)];
@@ -66,13 +65,14 @@ function* memberParts(
 
 /**
  * The four entries of another member; three without the neighbour entry.
+ * @param isHost0 the entries follow the senders, so that a node is heard whose IPv4 address has changed
  * @param neighbour false while the kernel must ask for the member's Ethernet address
  */
-export function memberItems(network: Mesh, member: Member, role: Host0Stance['role'], neighbour: boolean): Item[] {
+export function memberItems(network: Mesh, member: Member, isHost0: boolean, neighbour: boolean): Item[] {
   const { id, bridge, type } = network;
   const entry = { kind: 'fdb', network: id, link: type.device, marked: true } as const;
   const { ipv4: remoteVtep, mac } = member;
-  const self = role === 'host0' ? 'dynamic' : 'permanent';
+  const self = isHost0 ? 'dynamic' : 'permanent';
   const items: Item[] = [
     { ...entry, table: 'self', mac, remoteVtep, state: self },
     // In the bridge's table, an entry with our mark can only be dynamic. It does not age.

@@ -25,7 +25,7 @@ export function dropStranger(role: Host0Stance['role']): string {
  * @param routes the administrator has enabled IP forwarding: traffic from a segment to other links is left alone
  */
 export function underlayRules(host0: Host0Stance, onLink: readonly OnLinkSubnet[], routes: boolean): RuleContribution {
-  const segments = host0.role === 'host0' ? host0.segments : [];
+  const segments = host0.role === 'host0' ? host0.segments : (host0.leads?.segments ?? []);
   // Any machine on a segment may ask to join.
   const open = segments.flatMap(({ device, also = [], subnet }) =>
     [device, ...also].map((nic) => `udp dport ${VXLAN_PORT} iifname ${nftName(nic)} ip saddr ${subnet} accept`),

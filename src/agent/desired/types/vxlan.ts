@@ -1,6 +1,7 @@
 /** Networks of the type `vxlan`: a bridge with a VXLAN device as its port to the other nodes. */
 import { type Ip, isIpv6 } from '../../../kernel/ip.ts';
 import { isLinkLocal } from '../../../model/address/ipv6.ts';
+import { isMesh } from '../../../model/network/mesh.ts';
 import type { Network } from '../../../model/network/network.ts';
 import type { NetworkId } from '../../../model/network/number.ts';
 import type { VxlanType } from '../../../model/network/types/vxlan.ts';
@@ -13,6 +14,7 @@ import { commonOfLinks } from '../link-common.ts';
 import type { NetworkContext, NodeContext } from '../node-context.ts';
 import type { Part } from '../part.ts';
 import { portPart, portRulesPart, tapParts } from '../parts/port.ts';
+import { seatParts } from '../parts/seat.ts';
 import { knowsNeighbours } from '../peers/assigned.ts';
 import { peersParts, sendersOfPeers, vxlanOfPeers } from '../peers/peers-parts.ts';
 import { sourceAddress, type VxlanContext, vxlanContext } from '../peers/vxlan-context.ts';
@@ -42,6 +44,7 @@ export function vxlanParts(
         rules: [senderRules(network, type, sendersOfPeers(context), node.role)],
       }),
     },
+    ...(isMesh(network) ? seatParts(network, node.leads) : []),
     ...peersParts(context, attachment.peers),
     portPart(network.id, network.bridge, ports),
     ...tapParts(network, network.bridge.name, ports),

@@ -23,7 +23,7 @@ export interface Dhcp4Service extends ServiceNodes {
   readonly ranges?: readonly AddressRange<Ipv4>[];
   readonly hosts: readonly Reservation4[];
   readonly leaseSec: number;
-  /** The routers that guests are told. Absent: none, and guests reach only their subnet. */
+  /** The routers that guests are told. Absent: the gateway of the subnet, where the network is led outside; else none. */
   readonly routers?: readonly Ipv4[];
   /** The resolvers that guests are told. Absent: the nodes that serve, where the network has the service dns. */
   readonly resolvers?: readonly Ipv4[];

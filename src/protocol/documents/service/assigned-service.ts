@@ -5,6 +5,7 @@
 import type { DnsmasqService } from './assigned-dhcp.ts';
 import type { AssignedDns64, AssignedNat64 } from './assigned-nat64.ts';
 import type { AssignedRa } from './assigned-ra.ts';
+import type { AssignedNat44, AssignedRoute } from './assigned-routing.ts';
 
 /** A service that this version cannot read. It is kept as it came, for a later version on the same node. */
 export interface OtherService {
@@ -16,7 +17,7 @@ export interface OtherService {
 }
 
 /** A service of a kind that this version knows. */
-export type KnownService = AssignedRa | DnsmasqService | AssignedNat64 | AssignedDns64;
+export type KnownService = AssignedRa | DnsmasqService | AssignedNat44 | AssignedRoute | AssignedNat64 | AssignedDns64;
 
 /** One service of one network on one node. */
 export type AssignedService = KnownService | OtherService;

@@ -17,7 +17,7 @@ const watching = {
   who: form.defaulted(form.string({ max: 64 }), ''),
 };
 /** Bytes as Base64: input need not be text. */
-const Input = form.object({
+export const ConsoleInputShape = form.object({
   base64: form.string({ max: Math.ceil(CONSOLE_INPUT_MAX_BYTES / 3) * 4, pattern: /^[A-Za-z0-9+/]*={0,2}$/ }),
 });
 
@@ -36,7 +36,7 @@ export const NODE_CONSOLE_ROUTES = {
   'PUT /console': {
     summary: 'Types into a console.',
     query: { workload },
-    body: Input,
+    body: ConsoleInputShape,
     answer: document(form.object({})),
     errors: ['MESH_CONSOLE_NONE', 'MESH_CONSOLE_CLOSED'],
   },
@@ -62,7 +62,7 @@ export const CONSOLE_ROUTES = {
   'PUT /v1/consoles/{node}/{workload}': {
     summary: 'Types into a console, by the channel of its node.',
     path: { node, workload },
-    body: Input,
+    body: ConsoleInputShape,
     answer: document(form.object({})),
     errors: [...FOUND, 'MESH_CONSOLE_CLOSED'],
   },

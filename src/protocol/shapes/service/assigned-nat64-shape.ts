@@ -4,8 +4,10 @@ import { NETWORK_LIST_MAX } from '../../../model/network/words.ts';
 import * as form from '../form.ts';
 import { DeviceShape, MachineIdShape } from '../parts.ts';
 
-const ActiveShape = form.exactOptional(form.union([MachineIdShape, form.literal('host0')]));
-const IdShape = form.string({ max: 64 });
+/** The active router of a network. */
+export const ActiveShape = form.exactOptional(form.union([MachineIdShape, form.literal('host0')]));
+/** The identifier of a service: that of its network, the kind, and a digest of the content. */
+export const IdShape = form.string({ max: 64 });
 const MAPS_MAX = 10_000;
 
 /** NAT64. */

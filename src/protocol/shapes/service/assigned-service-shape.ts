@@ -4,10 +4,9 @@ import { NameShape, NETWORK_LIST_MAX } from '../../../model/network/words.ts';
 import type { AssignedService, KnownService, OtherService } from '../../documents/service/assigned-service.ts';
 import * as form from '../form.ts';
 import { AssignedDhcp4Shape, AssignedDhcp6Shape, AssignedDnsShape } from './assigned-dhcp-shape.ts';
-import { AssignedDns64Shape, AssignedNat64Shape } from './assigned-nat64-shape.ts';
+import { AssignedDns64Shape, AssignedNat64Shape, IdShape as ServiceIdShape } from './assigned-nat64-shape.ts';
+import { AssignedNat44Shape, AssignedRouteShape } from './assigned-routing-shape.ts';
 
-/** The identifier of a service: that of its network, the kind, and a digest of the content. */
-const ServiceIdShape = form.string({ max: 64 });
 const KindShape = form.string({ max: 64 });
 const SecondsShape = form.int(0, 0xffffffff);
 
@@ -35,6 +34,8 @@ const KnownShape: form.Shape<KnownService> = form.variants('kind', [
   AssignedDhcp4Shape,
   AssignedDhcp6Shape,
   AssignedDnsShape,
+  AssignedNat44Shape,
+  AssignedRouteShape,
   AssignedNat64Shape,
   AssignedDns64Shape,
 ]);

@@ -1,0 +1,162 @@
+/**
+ * The secrets of an installation in the store of several host0s: each file below `keys/` of host0's state directory is a document
+ * under `/v1/sealed/`, sealed with the key file. The host0 that leads puts them there, and one that begins to lead takes them from
+ * there. So the next host0 has the same installation secret, SSH keys and host keys of nodes.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { makeDirectory, textAt, writeDurable } from '../../disk/durable-file.ts';
+import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
+import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
+import type { Change, Store } from '../store.ts';
+import type { SealKey } from './seal-key.ts';
+
+/** What the keys of sealed documents begin with. */
+export const SEALED_PREFIX = '/v1/sealed/';
+/** More than an installation has: one for each machine, and some of host0 itself. */
+const FILES_MAX = 8_192;
+const FILE_MAX_BYTES = 64 * 1024;
+/** A key that a host0 has made is in the store within this time. */
+const LOOK_MS = 2_000;
+/** etcd takes 60 changes in one transaction. */
+const CHANGES_AT_ONCE = 32;
+const SECRET_MODE = 0o600;
+const SHOWN_MODE = 0o644;
+/** Only root may list what host0 has keys of. */
+const CLOSED = 0o700;
+/** A path below `keys/` without dots before names: no document may lead out of the directory. */
+const NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*){0,3}$/;
+
+/** What the files are kept with. */
+export interface SealedFilesInput {
+  readonly store: Store;
+  readonly key: SealKey;
+  /** The directory of the secrets. */
+  readonly directory: string;
+  readonly clock: Clock;
+}
+
+/** The sealed files of the host0 that leads. */
+export class SealedFiles implements HealthSource {
+  readonly #input: SealedFilesInput;
+  /** The checksum of each file as it is in the store. */
+  readonly #kept = new Map<string, string>();
+  /** When each file was changed last, as of the last look. */
+  readonly #seen = new Map<string, string>();
+  /** The revision of the store in which the key opened a document. */
+  #checked: number | undefined;
+  #alarm: Alarm | undefined;
+  #trouble: MeshError | undefined;
+  #closed = false;
+
+  constructor(input: SealedFilesInput) {
+    this.#input = input;
+  }
+
+  /** Finds out whether the key opens what is in the store. @throws MESH_SEAL_REFUSED */
+  async check(): Promise<void> {
+    const { store, key } = this.#input;
+    const { entries, revision } = await store.range(SEALED_PREFIX);
+    const [first] = entries;
+    if (first === undefined || revision === this.#checked) return;
+    key.open(first.key.slice(SEALED_PREFIX.length), first.value);
+    this.#checked = revision;
+  }
+
+  /** Writes each file that is not as the store has it. @throws MESH_SEAL_REFUSED, MESH_DISK_REFUSED */
+  async restore(): Promise<void> {
+    const { store, key, directory } = this.#input;
+    const { entries } = await store.range(SEALED_PREFIX);
+    // All are opened before one is written: with a wrong key, nothing changes.
+    const files = entries.map(({ key: path, value }) => {
+      const name = path.slice(SEALED_PREFIX.length);
+      return { name, bytes: key.open(name, value) };
+    });
+    for (const { name, bytes } of files) {
+      if (!NAME.test(name)) continue;
+      this.#kept.set(name, checksumOf(bytes));
+      const path = join(directory, name);
+      const text = bytes.toString('utf8');
+      if ((await textAt(path).catch(() => undefined)) === text) continue;
+      await makeDirectory(dirname(directory));
+      await makeDirectory(directory, CLOSED);
+      await makeDirectory(dirname(path), CLOSED);
+      await writeDurable(path, text, name.endsWith('.pub') ? SHOWN_MODE : SECRET_MODE);
+    }
+  }
+
+  /** Puts what is new into the store, now and whenever a file changes, until it is closed. Never rejects. */
+  async follow(): Promise<void> {
+    try {
+      await this.#keep();
+      this.#trouble = undefined;
+    } catch (thrown) {
+      this.#trouble = MeshError.from(thrown);
+    }
+    if (!this.#closed) this.#alarm = this.#input.clock.after(LOOK_MS, () => void this.follow());
+  }
+
+  /** A finding while secrets are on this disk only. */
+  health(): readonly Finding[] {
+    return this.#trouble === undefined ? [] : [findingOf(this.#trouble, { object: 'keys', severity: 'warning' })];
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#alarm?.cancel();
+  }
+
+  async #keep(): Promise<void> {
+    const { store, key, directory } = this.#input;
+    const changes: Change[] = [];
+    const sums = new Map<string, string>();
+    const names = await filesBelow(directory);
+    for (const name of names) {
+      const path = join(directory, name);
+      const { mtimeMs, size, ino } = await stat(path);
+      const mark = `${mtimeMs} ${size} ${ino}`;
+      if (this.#seen.get(name) === mark || size > FILE_MAX_BYTES) continue;
+      const bytes = await readFile(path);
+      this.#seen.set(name, mark);
+      const sum = checksumOf(bytes);
+      if (this.#kept.get(name) === sum) continue;
+      sums.set(name, sum);
+      changes.push({ put: `${SEALED_PREFIX}${name}`, value: key.seal(name, bytes) });
+    }
+    const gone = [...this.#kept.keys()].filter((name) => !names.has(name));
+    changes.push(...gone.map((name) => ({ delete: `${SEALED_PREFIX}${name}` })));
+    for (let at = 0; at < changes.length; at += CHANGES_AT_ONCE) {
+      try {
+        await store.txn([], changes.slice(at, at + CHANGES_AT_ONCE));
+      } catch (thrown) {
+        this.#seen.clear();
+        throw thrown;
+      }
+    }
+    for (const [name, sum] of sums) this.#kept.set(name, sum);
+    for (const name of gone) {
+      this.#kept.delete(name);
+      this.#seen.delete(name);
+    }
+  }
+}
+
+/** The files below a directory whose names a sealed document can have; none while there is no such directory. */
+async function filesBelow(directory: string): Promise<ReadonlySet<string>> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    if (errnoOf(cause) === 'ENOENT') return [];
+    throw cause;
+  });
+  const names = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .filter((name) => NAME.test(name));
+  return new Set(names.toSorted().slice(0, FILES_MAX));
+}
+
+function checksumOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
