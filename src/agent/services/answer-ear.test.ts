@@ -14,7 +14,7 @@ import { systemClock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
 import { networkConf, networkHosts, networkReservations } from '../../services/dnsmasq/network-conf.ts';
-import type { Asked } from '../../services/dnsmasq/probe-frames.ts';
+import type { ProbedService } from './probe-frames.ts';
 import { AnswerEar } from './answer-ear.ts';
 
 const [HERE, THERE] = ['aaaaaaaa', 'bbbbbbbb'] as [MachineWord, MachineWord];
@@ -100,7 +100,7 @@ test.each([
   for (const address of [`${OWN}/24`, `${OWN6}/64`, `${LINK_LOCAL}/64`])
     inside(here, 'ip', 'address', 'add', address, 'dev', 'eth0', ...(address.includes(':') ? ['nodad'] : []));
   const linkOf = (netns: string) => JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', 'eth0'))[0];
-  const kinds: readonly Asked[] = ['dhcp4', 'dhcp6', 'dns'];
+  const kinds: readonly ProbedService[] = ['dhcp4', 'dhcp6', 'dns'];
   let changes = 0;
   const ear = new AnswerEar({
     space: { mac: parseMac(linkOf(here).address), addresses: [{ address: LINK_LOCAL, length: 64 }] },

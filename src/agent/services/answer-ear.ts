@@ -9,14 +9,14 @@ import { type Mac, macToBytes } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import {
   ANSWERS_FROM,
-  type Asked,
+  type ProbedService,
   answeredBy,
   DNS_ASKER_PORT,
   dhcp4Probe,
   dhcp6Probe,
   dnsProbe,
   introduction,
-} from '../../services/dnsmasq/probe-frames.ts';
+} from './probe-frames.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
 import type { OpenEar } from './advertisement-ear.ts';
 
@@ -28,7 +28,7 @@ export interface AnswerEarInput {
   readonly asker: Mac;
   /** The index of the device of the node behind which the space is. */
   readonly link: number;
-  readonly kinds: readonly Asked[];
+  readonly kinds: readonly ProbedService[];
   /** The server's own IPv4 address. Absent: it gives no IPv4 addresses. */
   readonly ipv4?: Ipv4;
   readonly clock: Clock;
@@ -50,7 +50,7 @@ export class AnswerEar {
   readonly #asker: NeighbourEnd;
   readonly #server: NeighbourEnd;
   readonly #socket: ReturnType<OpenEar> | undefined;
-  readonly #heardAtMs = new Map<Asked, number>();
+  readonly #heardAtMs = new Map<ProbedService, number>();
   #alarm: Alarm | undefined;
   #pid: number | undefined;
   /** The socket has failed, or could not be opened. */
@@ -89,7 +89,7 @@ export class AnswerEar {
   }
 
   /** Whether a service of this process was heard lately. */
-  hears(service: Asked, pid: number): boolean {
+  hears(service: ProbedService, pid: number): boolean {
     if (this.#pid !== pid) {
       // What was heard before says nothing of another process.
       this.#pid = pid;
@@ -104,7 +104,7 @@ export class AnswerEar {
     this.#socket?.close();
   }
 
-  #isHeard(service: Asked): boolean {
+  #isHeard(service: ProbedService): boolean {
     const atMs = this.#heardAtMs.get(service);
     return atMs !== undefined && this.#input.clock.nowMs() - atMs < HEARD_MS;
   }

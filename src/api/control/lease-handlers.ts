@@ -12,10 +12,11 @@ export function leaseHandlers(services: ServiceOrders, nodes: AskedNodes): Route
       const answers = await Promise.all(
         machines.map((machine) => nodes.answers(machine, (node) => node.ask('GET /leases', { query: { network } }))),
       );
+      const leases = answers.flat().flatMap((told) => {
+        return 'answer' in told ? told.answer.map((lease) => ({ ...lease, node: told.node })) : [];
+      });
       return {
-        leases: answers.flat().flatMap((told) => {
-          return 'answer' in told ? told.answer.map((lease) => ({ ...lease, node: told.node })) : [];
-        }),
+        leases: leases.toSorted((a, b) => a.address.localeCompare(b.address, 'en', { numeric: true })),
         silent: answers
           .flat()
           .flatMap((told) => ('error' in told ? [{ node: told.node, why: told.error.message }] : [])),

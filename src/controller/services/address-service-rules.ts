@@ -1,14 +1,14 @@
 /** What DHCP and DNS need of their network, and which ranges and reservations fit. Pure. */
+import { ipToBigint } from '../../model/address/ip-range.ts';
 import { type Ipv4, type Ipv4Cidr, ipv4Range, isIpv4 } from '../../model/address/ipv4.ts';
 import { type Ipv6, type Ipv6Cidr, ipv6InSubnet } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
 import {
   type AddressRange,
-  addressValue,
   blockCount,
   isInRange,
-  rangesOverlap,
+  haveCommon,
   rangesSize,
 } from '../../model/network/services/address-range.ts';
 import { type Dhcp4Service, dhcp4Ranges, dhcp4Subnet, type Reservation4 } from '../../model/network/services/dhcp4.ts';
@@ -96,7 +96,7 @@ function mustBeRanges(ranges: readonly AddressRange[], subnet: Ipv4Cidr | Ipv6Ci
         rule,
         remedy: `Write two addresses of ${subnet}, the lower one first, as ${exampleOf(subnet)}.`,
       });
-    if (addressValue(range.first) > addressValue(range.last))
+    if (ipToBigint(range.first) > ipToBigint(range.last))
       throw wrong('ends before it begins', 'A range goes from its first address to its last.');
     const outside = [range.first, range.last].find((address) => !isHostOf(address, subnet));
     if (outside !== undefined)
@@ -104,7 +104,7 @@ function mustBeRanges(ranges: readonly AddressRange[], subnet: Ipv4Cidr | Ipv6Ci
         `leaves the hosts of ${subnet}: ${outside}`,
         'A range has addresses of hosts in the first subnet of its family.',
       );
-    const other = ranges.slice(0, index).find((one) => rangesOverlap(one, range));
+    const other = ranges.slice(0, index).find((one) => haveCommon(one, range));
     if (other !== undefined)
       throw wrong(`overlaps ${other.first}-${other.last}`, 'Each address is in one range at most.');
   }

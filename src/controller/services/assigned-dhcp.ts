@@ -29,7 +29,7 @@ export interface NetworkSurroundings {
 }
 
 /** A service without its identifier. */
-export type Content<S extends DnsmasqService> = Omit<S, 'id' | 'kind'>;
+export type ServiceContent<S extends DnsmasqService> = Omit<S, 'id' | 'kind'>;
 
 /** A service that is being removed has no servers. */
 type Shared = Pick<ServiceRecord, 'shares' | 'removing'>;
@@ -40,7 +40,7 @@ export function dhcp4Content(
   service: Dhcp4Service,
   { shares = [], removing }: Shared,
   { services, guests }: NetworkSurroundings,
-): Content<AssignedDhcp4> {
+): ServiceContent<AssignedDhcp4> {
   const subnet = dhcp4Subnet(network);
   const ranges = subnet === undefined ? [] : dhcp4Ranges(service, subnet);
   const servers = (removing === true || subnet === undefined ? [] : shares).flatMap(({ machine, address, blocks }) =>
@@ -84,7 +84,7 @@ export function dhcp6Content(
   service: Dhcp6Service,
   { shares = [], removing }: Shared,
   { services, guests }: NetworkSurroundings,
-): Content<AssignedDhcp6> {
+): ServiceContent<AssignedDhcp6> {
   const [prefix] = prefixesOf(network);
   const ranges = prefix === undefined ? [] : dhcp6Ranges(service, prefix);
   const servers = (removing === true ? [] : shares).flatMap(({ machine, blocks }) =>
@@ -118,7 +118,7 @@ export function dnsContent(
   { domain, hosts, srv, txt, forwarders, localOnly }: DnsService,
   { shares = [], removing }: Shared,
   { services, guests }: NetworkSurroundings,
-): Content<AssignedDns> {
+): ServiceContent<AssignedDns> {
   const [prefix] = prefixesOf(network);
   const machines = removing === true ? [] : shares.map(({ machine }) => machine);
   const known = removing === true ? [] : namesOf(network, services, guests);

@@ -69,15 +69,19 @@ export function dhcpOption({ option, values = [], tags = [], forced = false }: D
 
 /** The line of a reservation, which dnsmasq reads only when it starts. */
 export function dhcpHost(host: DhcpHost, leaseSec: number): string {
-  return `dhcp-host=${reservationLine(host, leaseSec)}`;
+  return setting`dhcp-host=${reservationWords(host, leaseSec)}`;
 }
 
-/** A line of the file of reservations (`dhcp-hostsfile`). @param leaseSec absent: that of the range */
-export function reservationLine({ mac, id, name, address }: DhcpHost, leaseSec?: number): string {
+/** A line of the file of reservations (`dhcp-hostsfile`). The lease lasts as long as those of the range. */
+export function reservationLine(host: DhcpHost): string {
+  return setting`${reservationWords(host)}`;
+}
+
+function reservationWords({ mac, id, name, address }: DhcpHost, leaseSec?: number): readonly (string | number)[] {
   const place = address === undefined ? [] : [address.includes(':') ? bracketed(address) : address];
   const who = [...(mac === undefined ? [] : [mac]), ...(id === undefined ? [] : [`id:${id}`])];
   const lease = leaseSec === undefined ? [] : [leaseSec];
-  return setting`${[...who, ...place, ...(name === undefined ? [] : [name]), ...lease]}`;
+  return [...who, ...place, ...(name === undefined ? [] : [name]), ...lease];
 }
 
 /** No other server gives addresses here: a client that asks for an address of another one gets a NAK at once. */

@@ -1,6 +1,7 @@
 /** Ranges of addresses from which DHCP gives, and the blocks of them that the nodes of a network give from. Pure. */
-import { type Ipv4, ipv4FromNumber, ipv4ToNumber, isIpv4 } from '../../address/ipv4.ts';
-import { type Ipv6, ipv6FromBigint, ipv6ToBytes } from '../../address/ipv6.ts';
+import { ipFromBigint, ipToBigint } from '../../address/ip-range.ts';
+import { type Ipv4, isIpv4 } from '../../address/ipv4.ts';
+import type { Ipv6 } from '../../address/ipv6.ts';
 
 /** Addresses from first to last, both included. */
 export interface AddressRange<T extends Ipv4 | Ipv6 = Ipv4 | Ipv6> {
@@ -11,15 +12,9 @@ export interface AddressRange<T extends Ipv4 | Ipv6 = Ipv4 | Ipv6> {
 /** Into so many blocks the ranges of a service are divided: a node that comes or goes moves some, and the others stay. */
 export const BLOCKS_MAX = 16;
 
-/** An address as a number. */
-export function addressValue(address: Ipv4 | Ipv6): bigint {
-  if (isIpv4(address)) return BigInt(ipv4ToNumber(address));
-  return BigInt(`0x${Buffer.from(ipv6ToBytes(address)).toString('hex')}`);
-}
-
 /** How many addresses ranges have together. */
 export function rangesSize(ranges: readonly AddressRange[]): bigint {
-  return ranges.reduce((sum, { first, last }) => sum + addressValue(last) - addressValue(first) + 1n, 0n);
+  return ranges.reduce((sum, { first, last }) => sum + ipToBigint(last) - ipToBigint(first) + 1n, 0n);
 }
 
 /** Into how many blocks ranges are divided: none is empty. */
@@ -30,13 +25,13 @@ export function blockCount(ranges: readonly AddressRange[]): number {
 
 /** Whether an address is in a range. */
 export function isInRange(address: Ipv4 | Ipv6, { first, last }: AddressRange): boolean {
-  const value = addressValue(address);
-  return addressValue(first) <= value && value <= addressValue(last);
+  const value = ipToBigint(address);
+  return ipToBigint(first) <= value && value <= ipToBigint(last);
 }
 
 /** Whether two ranges have an address in common. */
-export function rangesOverlap(a: AddressRange, b: AddressRange): boolean {
-  return addressValue(a.first) <= addressValue(b.last) && addressValue(b.first) <= addressValue(a.last);
+export function haveCommon(a: AddressRange, b: AddressRange): boolean {
+  return ipToBigint(a.first) <= ipToBigint(b.last) && ipToBigint(b.first) <= ipToBigint(a.last);
 }
 
 /** The addresses of these blocks. Blocks side by side are one range. */
@@ -64,12 +59,12 @@ function slice<T extends Ipv4 | Ipv6>(ranges: readonly AddressRange<T>[], from: 
     passed += rangesSize([range]);
     const [low, high] = [from > start ? from : start, to < passed ? to : passed];
     if (low >= high) return [];
-    const base = addressValue(range.first) - start;
+    const base = ipToBigint(range.first) - start;
     return [{ first: addressAt(range.first, base + low), last: addressAt(range.first, base + high - 1n) }];
   });
 }
 
 /** The address of a value, of the same family as `like`. */
 function addressAt<T extends Ipv4 | Ipv6>(like: T, value: bigint): T {
-  return (isIpv4(like) ? ipv4FromNumber(Number(value)) : ipv6FromBigint(value)) as T;
+  return ipFromBigint(value, isIpv4(like) ? 'ipv4' : 'ipv6') as T;
 }

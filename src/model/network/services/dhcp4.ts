@@ -6,7 +6,7 @@ import * as form from '../../form.ts';
 import type { Network } from '../network.ts';
 import { NETWORK_LIST_MAX } from '../words.ts';
 import type { AddressRange } from './address-range.ts';
-import { DomainNameShape, HostNameShape } from './host-name.ts';
+import { DomainNameShape, HostLabelShape } from './host-name.ts';
 import { SERVICE_NODES, type ServiceNodes } from './service-nodes.ts';
 
 /** A guest that always gets the same address, or the name by which others find it. */
@@ -51,7 +51,7 @@ const ADDRESS_LISTS = {
 };
 /** The form of reservations. */
 export const Reservations4Shape: form.Shape<Reservation4[]> = form.listOf(
-  form.object({ mac: MacShape, address: form.exactOptional(Ipv4Shape), name: form.exactOptional(HostNameShape) }),
+  form.object({ mac: MacShape, address: form.exactOptional(Ipv4Shape), name: form.exactOptional(HostLabelShape) }),
   RESERVATIONS_MAX,
 );
 /** The form of ranges. */

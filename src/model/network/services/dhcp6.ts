@@ -6,7 +6,7 @@ import * as form from '../../form.ts';
 import { NETWORK_LIST_MAX } from '../words.ts';
 import type { AddressRange } from './address-range.ts';
 import { LeaseSecShape, RESERVATIONS_MAX } from './dhcp4.ts';
-import { DomainNameShape, HostNameShape } from './host-name.ts';
+import { DomainNameShape, HostLabelShape } from './host-name.ts';
 import { SERVICE_NODES, type ServiceNodes } from './service-nodes.ts';
 
 /** A guest that always gets the same address. It is known by its Ethernet address, or by its DUID (RFC 8415 §11). */
@@ -47,7 +47,7 @@ export const Reservations6Shape: form.Shape<Reservation6[]> = form.listOf(
     mac: form.exactOptional(MacShape),
     id: form.exactOptional(DuidShape),
     address: form.exactOptional(Ipv6Shape),
-    name: form.exactOptional(HostNameShape),
+    name: form.exactOptional(HostLabelShape),
   }),
   RESERVATIONS_MAX,
 );

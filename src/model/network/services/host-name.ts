@@ -15,7 +15,7 @@ export function isHostName(text: string): boolean {
 const lowerCase = form.mapped(form.string({ max: NAME_MAX_LENGTH }), (text) => text.toLowerCase());
 
 /** The form of a host's name without its domain. It is read in lower case. */
-export const HostNameShape: form.Shape<string> = form.worded(
+export const HostLabelShape: form.Shape<string> = form.worded(
   form.refined(lowerCase, isHostName),
   'The name of a host, as web or db-1: at most 63 letters, digits and inner hyphens, and no number.',
 );

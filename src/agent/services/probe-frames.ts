@@ -13,7 +13,7 @@ export const ANSWERS_FROM = { dhcp4: 67, dhcp6: 547, dns: 53 } as const;
 /** The port to which DNS answers a question of `dnsProbe`. */
 export const DNS_ASKER_PORT = 53_535;
 /** What dnsmasq is asked for. */
-export type Asked = keyof typeof ANSWERS_FROM;
+export type ProbedService = keyof typeof ANSWERS_FROM;
 
 const BROADCAST = 'ff:ff:ff:ff:ff:ff' as Mac;
 const IPV4_BYTES = 20;
@@ -73,7 +73,7 @@ export function introduction(asker: NeighbourEnd, server: NeighbourEnd): Buffer 
 }
 
 /** Which service a frame of the server answers for; undefined for all other frames. */
-export function answeredBy(frame: Buffer): Asked | undefined {
+export function answeredBy(frame: Buffer): ProbedService | undefined {
   if (frame.length < ETHERNET_BYTES + IPV6_BYTES + UDP_BYTES) return undefined;
   const type = frame.readUInt16BE(12);
   const isIpv4 = type === ETHERTYPE.ipv4;
