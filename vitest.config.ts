@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENCE } from './test/kit/patience.ts';
 import { LongestFirst } from './test/longest-first.ts';
 
 /**
@@ -19,6 +20,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/kit/*.test.ts'],
           pool: 'forks',
           isolate: false,
+          expect: { poll: PATIENCE },
           testTimeout: 60_000,
         },
       },
@@ -29,6 +31,7 @@ export default defineConfig({
           include: ['test/system/**/*.test.ts', 'test/sim/*.test.ts'],
           pool: 'forks',
           isolate: false,
+          expect: { poll: PATIENCE },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -12,6 +12,7 @@ import { boot } from './boot.ts';
 import { bootHttp } from './boot-http.ts';
 import { channels } from './channels.ts';
 import { commands } from './commands.ts';
+import { creators } from './creators.ts';
 import { entries } from './fdb-entries.ts';
 import { guestPorts } from './guest-ports.ts';
 import { idleMeshes } from './idle-meshes.ts';
@@ -34,6 +35,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   agent,
   'idle-meshes': idleMeshes,
   channels,
+  creators,
   ports: guestPorts,
   'boot-http': bootHttp,
   overlays,

@@ -5,7 +5,7 @@ export interface Measurement {
   /** Names the figure in `--against`, too. */
   readonly name: string;
   readonly value: number;
-  readonly unit: 'ms' | 'µs' | 'MB' | 'kB' | '%' | 'Gbit/s' | 'GiB/s' | 'packets' | 'steps';
+  readonly unit: 'ms' | 'µs' | 'MB' | 'kB' | '%' | 'Gbit/s' | 'GiB/s' | 'packets' | 'steps' | 'networks';
   /** The value of another program that does the same work, in the same run; null if there is none. */
   readonly yardstick: number | null;
   /** Median of the pairs' ratios, value to yardstick; null without a yardstick. */

@@ -11,6 +11,7 @@ import { Controller } from '../controller/controller.ts';
 import { host0Conditions } from '../controller/host0-conditions.ts';
 import { addControllerMetrics, countHost0 } from '../controller/host0-metrics.ts';
 import { Host0State } from '../controller/host0-state.ts';
+import { MainSubnets } from '../controller/services/main-subnets.ts';
 import { SettingsWatch } from '../controller/settings-watch.ts';
 import { readHost0Conf } from '../formats/host0/host0-conf.ts';
 import { descriptorLimit, hasDescriptor } from '../kernel/descriptors.ts';
@@ -32,7 +33,7 @@ import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
 import { openHooks, openOrders } from './host0/host0-orders.ts';
 import { enrollOwn, openPlace } from './host0/host0-place.ts';
 import { openStore } from './host0/host0-store.ts';
-import { endOnSignal, fail, hasStarted } from './process.ts';
+import { endOnSignal, fail, hasStarted, startAnew } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
 const HEALTH_CHECK_MS = 2_000;
@@ -55,7 +56,15 @@ async function main(): Promise<void> {
   await claimControlSocket(paths.controlSock);
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
-    openStore({ paths, name, settings, clock, journal, committed: watch.committed, onLost: (error) => fail([error]) }),
+    openStore({
+      paths,
+      name,
+      settings,
+      clock,
+      journal,
+      committed: watch.committed,
+      onLost: (error) => (settings.host0s.length === 0 ? fail : startAnew)([error]),
+    }),
     openHost0Kernel(clock, journal),
   ]);
   const { store } = storage;
@@ -107,6 +116,7 @@ async function main(): Promise<void> {
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,
   });
   const addressOrders = addresses.ordersFor(catalogue, given);
+  const mainSubnets = new MainSubnets({ ...common, ...given, catalogue, addresses: addressOrders });
   const nodeChannels = openChannels({
     ...common,
     keys,
@@ -122,7 +132,16 @@ async function main(): Promise<void> {
   });
   settingsWatch.start();
   const ordering = await openOrders({ ...common, ...given, hooks, store, catalogue, addresses: addressOrders });
-  for (const part of [nodeName, ...storage.parts, ...keyParts, ...given.parts, catalogue, addressOrders, settingsWatch])
+  for (const part of [
+    nodeName,
+    ...storage.parts,
+    ...keyParts,
+    ...given.parts,
+    catalogue,
+    addressOrders,
+    mainSubnets,
+    settingsWatch,
+  ])
     controller.addHealthOf(part);
   const health = new Conditions(journal, clock, () => healthConditions(controller.health()));
   const control = await openControlApi({
@@ -151,6 +170,7 @@ async function main(): Promise<void> {
   endOnSignal(async () => {
     endpoints.close();
     nodeChannels.close();
+    mainSubnets.close();
     given.close();
     await directory.close();
     await ordering.close();

@@ -108,3 +108,15 @@ export function fail(errors: readonly MeshError[]): never {
   for (const error of told) process.stderr.write(`${errorText(error, { color: false })}\n`);
   process.exit(told[0]?.exitCode ?? 1);
 }
+
+/**
+ * Prints why the process cannot go on, and starts it anew with the same arguments. All its sockets close at once, and nothing is left
+ * of what it knew.
+ */
+export function startAnew(errors: readonly MeshError[]): never {
+  for (const error of errors) process.stderr.write(`${errorText(explained(error), { color: false })}\n`);
+  const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  // Without execve (Node 22), the service manager starts the process again.
+  if (process.execve === undefined) process.exit(1);
+  return process.execve(process.execPath, argv, process.env);
+}

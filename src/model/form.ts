@@ -66,7 +66,11 @@ export class Misfit extends Error {
   readonly words: Words | undefined;
 
   constructor(path: readonly PropertyKey[] = [], words?: Words) {
+    // One of several forms is found by trying them, and each that does not fit throws: a stack costs more than the reading.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super('does not fit');
+    Error.stackTraceLimit = stackTraceLimit;
     this.path = path;
     this.words = words;
   }

@@ -22,6 +22,8 @@ export interface RecordTableInput<T> {
   readonly clock: Clock;
   /** Called for each change, also one that is equal to the record before. */
   readonly onChange: (change: TableChange<T>) => void;
+  /** Called after the changes of one transaction. Absent: not called. */
+  readonly onBatch?: () => void;
   /** Called when all records have been read: at the start, and after the watch was lost. Everything may be different. A rejection counts as `onFailure`. */
   readonly onLoad: (revision: number) => Promise<void>;
   /** Called when the store cannot be read; the table tries again. */
@@ -184,6 +186,7 @@ export class RecordTable<T> {
       if (before === undefined && stored === undefined) continue;
       this.#input.onChange({ name, after: stored?.record, before, revision });
     }
+    this.#input.onBatch?.();
     this.#reached(revision);
   }
 

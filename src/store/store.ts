@@ -3,6 +3,9 @@
  * Each transaction that changes something gets the next revision, and all of its changes carry that revision.
  */
 
+/** A transaction has at most so many changes, and so many conditions: etcd takes 128 in all, and others stand beside them. */
+export const TXN_CHANGES_MAX = 60;
+
 /** A key with its value. */
 export interface Entry {
   readonly key: string;

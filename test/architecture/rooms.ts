@@ -224,6 +224,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
         ports: 'an address outside leads to the port of a virtual machine',
+        ipam: 'addresses outside, and those of the network main, are of pools',
         membership: 'one change of the addresses of a network after the other',
       },
       '.': {

@@ -109,6 +109,28 @@ export class EtcdMember {
     return runToEnd(argv, netns === undefined ? {} : { netns });
   }
 
+  /** Runs `etcdctl watch -w=json --prefix`. `seen` is what it has shown so far, as `put KEY` and `delete KEY`. */
+  watch(prefix: string): { seen(): readonly string[]; close(): void } {
+    const { host, clientPort, netns } = this.input;
+    const words = ['--endpoints', `http://${hostText(host)}:${clientPort}`, 'watch', '-w=json', '--prefix', prefix];
+    const [program = '', ...args] = [
+      ...(netns === undefined ? [] : ['nsenter', `--net=${netns}`]),
+      'etcdctl',
+      ...words,
+    ];
+    const env = { ...process.env, ETCDCTL_API: '3' };
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    const seen = () =>
+      Array.from(text.matchAll(/\{(?:"type":(\d),)?"kv":\{"key":"([^"]+)"/g), ([, type, key = '']) => {
+        return `${type === '1' ? 'delete' : 'put'} ${Buffer.from(key, 'base64')}`;
+      });
+    return { seen, close: () => void child.kill() };
+  }
+
   /** kill -9. Resolves when the process is gone. */
   async kill(): Promise<void> {
     const process = this.#process;

@@ -208,7 +208,11 @@ export async function orderHost0(
   })().catch(() => undefined);
   for (let turn = 0; turn < 50 && !store.crashed; turn++) await runEventLoop();
   const parts = await Promise.race([opened, runEventLoop(undefined)]);
-  if (parts === undefined) return undefined;
+  if (parts === undefined) {
+    // What was opened already would go on beside the next process.
+    store.crashed = true;
+    return undefined;
+  }
   const { catalogue, addresses, workloads } = parts;
   workloads.node(A, 8 * GIB);
   const routers = new ToldRouters();

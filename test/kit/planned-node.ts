@@ -14,7 +14,7 @@ import { Journal } from '../../src/protocol/journal/journal.ts';
 import { nodeDocument } from './desired-input.ts';
 
 /** A pass takes some milliseconds; the machine of the tests may be busy with others. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 /** A node at `eth0` of its namespace. */
 export class PlannedNode implements AsyncDisposable {
@@ -23,6 +23,7 @@ export class PlannedNode implements AsyncDisposable {
   readonly #reconciler: Reconciler;
   #attachments: readonly NetworkAttachment[] = [];
   #ports: DesiredInput['ports'] = [];
+  #leads = false;
 
   private constructor(kernel: SystemKernel, machine: MachineId, ipv4: string) {
     this.#kernel = kernel;
@@ -39,7 +40,7 @@ export class PlannedNode implements AsyncDisposable {
         this.#desired.update({
           machine,
           routes: false,
-          host0,
+          host0: this.#leads ? { ...host0, leads: { segments: [], nics: [] } } : host0,
           document: nodeDocument(attachments),
           ports,
           foreignLinks: links,
@@ -78,6 +79,13 @@ export class PlannedNode implements AsyncDisposable {
     this.#ports = network === undefined ? [] : links.map((link) => portOf(link, network));
     await this.#reconciler.wake();
     await this.settled(deadlineMs);
+  }
+
+  /** Makes this node host0, or takes that away, and resolves when nothing is left to do. */
+  async lead(leads: boolean): Promise<void> {
+    this.#leads = leads;
+    await this.#reconciler.wake();
+    await this.settled();
   }
 
   /** The lines of a plan that makes everything from nothing. */

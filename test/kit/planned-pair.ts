@@ -9,7 +9,7 @@ import { inside, ip, twoHosts } from './namespaces.ts';
 import { board } from './networks.ts';
 import { PlannedNode } from './planned-node.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 const MACHINES = [board(1), board(2)] as const;
 
 /** The addresses of the two hosts on their segment. */

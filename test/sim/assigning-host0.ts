@@ -48,9 +48,8 @@ export async function assigningHost0(
   await assignments.start();
   catalogue.usedBy(assignments.use);
   catalogue.setFiles([]);
-  const give = () => assignments.setNetworks(catalogue.given);
-  catalogue.changes.subscribe(give);
-  give();
+  catalogue.changes.subscribe((changed) => assignments.changeNetworks(changed, catalogue));
+  assignments.setNetworks(catalogue.given);
   const due = new Set<MachineId>();
   assignments.subscribe((machine) => void (machine !== 'host0' && due.add(machine)));
   const network = (wanted: string) => catalogue.find(wanted).network;

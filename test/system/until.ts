@@ -2,14 +2,14 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A look is a command more often than not. It must not keep a processor busy that the awaited event needs. */
-const PAUSE_MS = { shortest: 20, perLook: 2, longest: 1_000 };
+/** A look is a command more often than not. It must not keep a processor busy that the awaited event needs: a fifth at most. */
+const PAUSE_MS = { shortest: 25, perLook: 4, longest: 1_000 };
 
 /** On a machine with more work than this, a deadline becomes no longer: a test must end. */
 const SHARERS_MAX = 6;
 
 /** How many processes share a processor of this machine, by the last minute: at least one, at most six. */
-export function sharers(): number {
+function sharers(): number {
   const [ofLastMinute = 0] = loadavg();
   return Math.min(SHARERS_MAX, Math.max(1, ofLastMinute / availableParallelism()));
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { meshNumber } from '../../../test/kit/networks.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { type StateText, textOnDisk } from '../../disk/state-file.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -85,7 +86,7 @@ test('peers are written within half a second, after five changes every ten secon
     await clock.pass(499);
     expect(left.made).toBe(2 * at);
     await clock.pass(1);
-    await vi.waitFor(() => expect(left.made).toBe(2 * at + 2));
+    await vi.waitFor(() => expect(left.made).toBe(2 * at + 2), PATIENCE);
   }
   const moved = assigned(now, 13, [blue], '20eff966');
   await last.keep(moved);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { meshNumber, storeNetwork } from '../../../test/kit/networks.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { textOnDisk } from '../../disk/state-file.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
@@ -224,7 +225,7 @@ test('a port that goes is off its bridge before the disk forgets it', async () =
   const pass = Promise.withResolvers<void>();
   world.pass = pass.promise;
   const taking = assignments.take(documentOf(2, [blue]));
-  await vi.waitFor(() => expect(world.passes).toBe(1));
+  await vi.waitFor(() => expect(world.passes).toBe(1), PATIENCE);
   expect((await restart()).given.ports).toEqual(withPort.ports);
   pass.resolve();
   await taking;

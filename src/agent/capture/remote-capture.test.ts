@@ -8,6 +8,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { storeNetwork } from '../../../test/kit/networks.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Member } from '../../model/network/member.ts';
@@ -65,7 +66,7 @@ test('a stream that falls silent is ended, and one that the own client reads slo
   vi.advanceTimersByTime(10_000);
   await silent.passed;
   const slow = await asked((_, response) => void response.write('x'.repeat(1024 * 1024)));
-  await vi.waitFor(() => expect(slow.own.writableNeedDrain).toBe(true));
+  await vi.waitFor(() => expect(slow.own.writableNeedDrain).toBe(true), PATIENCE);
   vi.advanceTimersByTime(60_000);
   expect(slow.own.destroyed).toBe(false);
   slow.own.destroy();

@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { CONSOLE_TAIL_BYTES } from '../../protocol/documents/workload/console.ts';
 import { ByteTail } from './byte-tail.ts';
 import { type ConsoleQuery, Consoles } from './consoles.ts';
-
-const WITHIN = { timeout: 5_000 };
 
 function place(): { directory: string; vm: string; consoles: Consoles } {
   const directory = mkdtempSync(join(tmpdir(), 'console-'));
@@ -37,14 +36,14 @@ test('many look at a console, and one who comes later sees the last output', asy
   const { vm, consoles } = place();
   const guest = await FakeConsole.open(vm);
   consoles.follow([OWNER]);
-  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(true);
+  await expect.poll(() => consoles.list()[0]?.isOpen, PATIENCE).toBe(true);
   const one = viewer(consoles);
   await guest.write('login: ');
-  await expect.poll(one.text, WITHIN).toBe('login: ');
+  await expect.poll(one.text, PATIENCE).toBe('login: ');
   const two = viewer(consoles, { who: 'second', writes: true });
   await guest.write('# ');
-  await expect.poll(two.text, WITHIN).toBe('login: # ');
-  await expect.poll(one.text, WITHIN).toBe('login: # ');
+  await expect.poll(two.text, PATIENCE).toBe('login: # ');
+  await expect.poll(one.text, PATIENCE).toBe('login: # ');
   expect(consoles.list()).toMatchObject([
     {
       workload: 'web',
@@ -57,7 +56,7 @@ test('many look at a console, and one who comes later sees the last output', asy
 
   await consoles.type('web', Buffer.from('ls\r\x00\xff', 'latin1').toString('base64'));
   await consoles.type('0badcafe', Buffer.from('x').toString('base64'));
-  await expect.poll(() => guest.typed, WITHIN).toBe('ls\r\x00\xffx');
+  await expect.poll(() => guest.typed, PATIENCE).toBe('ls\r\x00\xffx');
 
   one.out.destroy();
   await one.done;
@@ -68,19 +67,19 @@ test('a viewer that does not read stops neither the guest nor another viewer, an
   const { vm, consoles } = place();
   const guest = await FakeConsole.open(vm);
   consoles.follow([OWNER]);
-  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(true);
+  await expect.poll(() => consoles.list()[0]?.isOpen, PATIENCE).toBe(true);
   const slow = viewer(consoles, {}, false);
   const quick = viewer(consoles);
   const piece = Buffer.alloc(64 * 1024, 'x');
   for (let turn = 0; turn < 64; turn++) await guest.write(piece);
-  await expect.poll(() => quick.text().length, WITHIN).toBe(64 * piece.length);
+  await expect.poll(() => quick.text().length, PATIENCE).toBe(64 * piece.length);
   expect(slow.out.writableLength).toBeLessThan(2 * 1024 * 1024);
 
   let text = '';
   slow.out.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
-  await expect.poll(() => slow.out.writableLength, WITHIN).toBe(0);
+  await expect.poll(() => slow.out.writableLength, PATIENCE).toBe(0);
   await guest.write('end');
-  await expect.poll(() => text.endsWith('end'), WITHIN).toBe(true);
+  await expect.poll(() => text.endsWith('end'), PATIENCE).toBe(true);
   expect(text).toMatch(/\[mesh: \d+ bytes are left out here/);
 });
 
@@ -90,27 +89,27 @@ test('the output from before the agent, and of an emulator that has ended, is th
   writeFileSync(join(vm, 'console.log'), 'booting\n');
   consoles.follow([OWNER]);
   const log = viewer(consoles);
-  await expect.poll(log.text, WITHIN).toBe('booting\n');
+  await expect.poll(log.text, PATIENCE).toBe('booting\n');
   expect(await consoles.type('web', 'eA==').catch(MeshError.from)).toMatchObject({ code: 'MESH_CONSOLE_CLOSED' });
 
   appendFileSync(join(vm, 'console.log'), 'written while nobody listened\n');
   const guest = await FakeConsole.open(vm);
-  await expect.poll(log.text, WITHIN).toBe('booting\nwritten while nobody listened\n');
+  await expect.poll(log.text, PATIENCE).toBe('booting\nwritten while nobody listened\n');
   await guest.write('up\n');
-  await expect.poll(log.text, WITHIN).toBe('booting\nwritten while nobody listened\nup\n');
+  await expect.poll(log.text, PATIENCE).toBe('booting\nwritten while nobody listened\nup\n');
   guest.close();
-  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(false);
+  await expect.poll(() => consoles.list()[0]?.isOpen, PATIENCE).toBe(false);
 
   // The next emulator has an empty log.
   writeFileSync(join(vm, 'console.log'), '');
   const next = await FakeConsole.open(vm);
-  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(true);
+  await expect.poll(() => consoles.list()[0]?.isOpen, PATIENCE).toBe(true);
   await next.write('again\n');
-  await expect.poll(() => log.text().endsWith('up\nagain\n'), WITHIN).toBe(true);
+  await expect.poll(() => log.text().endsWith('up\nagain\n'), PATIENCE).toBe(true);
 
   const short = viewer(consoles, { follow: false, tail: 6 });
   await short.done;
-  await expect.poll(short.text, WITHIN).toBe('again\n');
+  await expect.poll(short.text, PATIENCE).toBe('again\n');
   consoles.follow([]);
   await log.done;
   await expect(consoles.watch(() => new PassThrough(), WATCH)).rejects.toMatchObject({ code: 'MESH_CONSOLE_NONE' });
@@ -126,10 +125,10 @@ test.each([
   writeFileSync(victim, 'a secret');
   put(join(vm, 'console.log'), victim);
   consoles.follow([OWNER]);
-  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(true);
+  await expect.poll(() => consoles.list()[0]?.isOpen, PATIENCE).toBe(true);
   const one = viewer(consoles);
   await guest.send('login: ');
-  await expect.poll(one.text, WITHIN).toBe('login: ');
+  await expect.poll(one.text, PATIENCE).toBe('login: ');
 });
 
 test('a guest that does not read its console takes no more, and nothing grows', async () => {
@@ -137,7 +136,7 @@ test('a guest that does not read its console takes no more, and nothing grows', 
   const guest = await FakeConsole.open(vm);
   guest.isReading = false;
   consoles.follow([OWNER]);
-  await expect.poll(() => consoles.list()[0]?.isOpen, WITHIN).toBe(true);
+  await expect.poll(() => consoles.list()[0]?.isOpen, PATIENCE).toBe(true);
   const base64 = Buffer.alloc(4096, 'x').toString('base64');
   const types = async (): Promise<MeshError> => {
     for (;;) {

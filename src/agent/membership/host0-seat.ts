@@ -7,7 +7,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
-import { LeadershipShape } from '../../protocol/shapes/leadership-shape.ts';
+import { LeadershipShape } from '../../protocol/shapes/view-shapes.ts';
 import type { Target, Transport } from './transport.ts';
 
 /** What the seat is followed with. */
@@ -20,12 +20,13 @@ export interface Host0SeatInput {
   readonly transport: Transport;
 }
 
-/**
- * The lease of a host0 that was killed ends 3 to 4 s later. Until then another does not lead, and this machine must have given up
- * the addresses: also when the process only stands still, and answers nothing.
- */
 const LOOK_MS = 300;
-const ANSWER_MS = 1_500;
+const ANSWER_MS = 1_000;
+/**
+ * The lease of a host0 that was killed, or stands still, ends 3 to 4 s later. Before that, no other leads, and this machine must have
+ * given up the addresses. A host0 that only answers late on a busy machine keeps them.
+ */
+const SILENCE_MS = 1_500;
 
 /** What a machine has as host0. */
 export interface Seat {
@@ -42,7 +43,9 @@ export class Host0Seat {
   /** Emits when this machine begins and ceases to be host0, and when its segments change. */
   readonly changes: Subscribable<void> = this.#changes;
   #taken: Seat | undefined;
-  #text = '';
+  #text = 'null';
+  /** When the question was asked that was answered last with a lease. */
+  #heardMs = Number.NEGATIVE_INFINITY;
   #alarm: Alarm | undefined;
   #closed = false;
 
@@ -57,10 +60,11 @@ export class Host0Seat {
 
   /** Looks once, and then until it is closed. Never rejects. */
   async start(): Promise<void> {
-    const taken = await this.#ask().catch(() => undefined);
+    const { clock } = this.#input;
+    const taken = await this.#ask().catch(() => (clock.nowMs() - this.#heardMs > SILENCE_MS ? undefined : this.#taken));
     if (this.#closed) return;
     const text = JSON.stringify(taken ?? null);
-    this.#alarm = this.#input.clock.after(LOOK_MS, () => void this.start());
+    this.#alarm = clock.after(LOOK_MS, () => void this.start());
     if (text === this.#text) return;
     this.#text = text;
     this.#taken = taken;
@@ -93,13 +97,15 @@ export class Host0Seat {
   }
 
   async #ask(): Promise<Seat | undefined> {
-    const { controlSock, transport } = this.#input;
+    const { controlSock, transport, clock } = this.#input;
+    const askedMs = clock.nowMs();
     const { status, body } = await transport.exchange(
       { socketPath: controlSock },
       { method: 'GET', path: '/v1/leadership', connectTimeoutMs: ANSWER_MS, timeoutMs: ANSWER_MS },
     );
     const { document } = readDocument(LeadershipShape, body);
     if (status !== 200 || document?.state !== 'leads') return undefined;
+    this.#heardMs = askedMs;
     return { segments: document.segments ?? [], nics: document.nics ?? [] };
   }
 }

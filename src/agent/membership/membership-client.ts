@@ -280,12 +280,8 @@ export class MembershipClient {
   /** host0 does not answer. Its neighbour entry is deleted, so that the next try sends a neighbour solicitation. */
   #lost(error: MeshError, pauseMs?: number): void {
     const news = this.#answers || this.#error === undefined;
-    this.#journal(
-      this.#answers ? 'warning' : 'debug',
-      this.#answers ? 'host0 lost' : 'host0 sought',
-      error.message,
-      error,
-    );
+    const [level, kind] = this.#answers ? (['warning', 'host0 lost'] as const) : (['debug', 'host0 sought'] as const);
+    this.#journal(level, kind, error.message, error);
     this.#answers = false;
     this.#error = error;
     this.#closeStream(this.#watchesPath ? 'lost' : 'ended');

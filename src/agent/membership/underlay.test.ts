@@ -1,7 +1,8 @@
 /** Which segments of host0 a node refuses, because a route to them would take over a network of the node itself. */
 import { expect, test } from 'vitest';
-import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import { judgeSegments, type UnderlayState } from './underlay.ts';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import { type Ipv4, type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
+import { inTurn, judgeSegments, type UnderlayState } from './underlay.ts';
 
 const cidrs = (...texts: string[]) => texts as Ipv4Cidr[];
 
@@ -33,4 +34,33 @@ test.each([
 ])('refused: %s', (_, segment, own) => {
   const other = '10.12.0.0/24';
   expect(judgeSegments(cidrs(segment, other), UNDERLAY)).toEqual({ taken: [other], refused: [{ segment, own }] });
+});
+
+/** The addresses of a node on two segments. */
+function nodeTables(): Pick<KernelTables, 'addresses'> {
+  const common = {
+    family: 4,
+    length: 24,
+    scope: 'global',
+    nodad: false,
+    tentative: false,
+    fading: false,
+    protocol: 0,
+  } as const;
+  const addresses = ['10.11.0.7', '10.12.0.7'].map(
+    (address, at) => [address, { ...common, link: 2 + at, address: parseIpv4(address) }] as const,
+  );
+  return { addresses: new Map(addresses) };
+}
+
+const HOST0S = ['10.11.0.1', '10.11.0.2', '10.12.0.1'] as Ipv4[];
+
+test.each([
+  ['the first choice', 0, HOST0S, '10.11.0.1'],
+  ['the next in the same subnet', 1, HOST0S, '10.11.0.2'],
+  ['the first again: the one in another subnet may be the same host0', 2, HOST0S, '10.11.0.1'],
+  ['another than its own', 0, ['10.11.0.7', '10.11.0.1'] as Ipv4[], '10.11.0.1'],
+  ['one of those behind routers', 1, ['10.50.0.1', '10.50.0.2'] as Ipv4[], '10.50.0.2'],
+])('host0 is tried at %s', (_, turns, host0, first) => {
+  expect(inTurn(host0, turns, nodeTables())[0]).toBe(first);
 });

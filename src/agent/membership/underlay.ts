@@ -105,7 +105,7 @@ export async function lookAtUnderlay(
  * it may be another NIC of the same host0, and this node would send from another address.
  * @param turns how often the first choice was given up
  */
-export function inTurn(host0: readonly Ipv4[], turns: number, cache: KernelTables): readonly Ipv4[] {
+export function inTurn(host0: readonly Ipv4[], turns: number, cache: Pick<KernelTables, 'addresses'>): readonly Ipv4[] {
   const own = new Set([...cache.addresses.values()].map(({ address }) => address));
   const others = host0.filter((address) => !own.has(address));
   const candidates = others.length === 0 ? host0 : others;
@@ -118,7 +118,7 @@ export function inTurn(host0: readonly Ipv4[], turns: number, cache: KernelTable
   return [...equals.slice(at), ...equals.slice(0, at), ...candidates.filter((address) => !equals.includes(address))];
 }
 
-function ownSubnets(cache: KernelTables): Ipv4Cidr[] {
+function ownSubnets(cache: Pick<KernelTables, 'addresses'>): Ipv4Cidr[] {
   const subnets = new Set<Ipv4Cidr>();
   for (const { family, scope, address, length } of cache.addresses.values()) {
     if (family === 4 && scope === 'global') subnets.add(ipv4Subnet(address as Ipv4, length));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
 import { ImageCache } from '../images/image-cache.ts';
 import { Volumes } from '../images/volumes.ts';
@@ -42,11 +43,11 @@ test('a whole copy that no assignment names goes after a day, and one that is na
   expect(readdirSync(directory).toSorted()).toEqual([`${ID}.forgotten`, `${ID}.fresh`, `${ID}.named`]);
   given = [{ id: ID, arrived: 'named' }];
   await clock.pass(HOUR_MS);
-  await vi.waitFor(() => expect(existsSync(join(directory, `${ID}.forgotten`))).toBe(false), 10_000);
+  await vi.waitFor(() => expect(existsSync(join(directory, `${ID}.forgotten`))).toBe(false), PATIENCE);
   expect(readdirSync(directory).toSorted()).toEqual([`${ID}.fresh`, `${ID}.named`]);
   // Without another copy, too.
   await vi.waitFor(async () => {
     await clock.pass(HOUR_MS);
     expect(readdirSync(directory)).toEqual([`${ID}.named`]);
-  }, 10_000);
+  }, PATIENCE);
 });

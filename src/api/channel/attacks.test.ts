@@ -16,6 +16,7 @@ import {
 import { expect, onTestFinished, test } from 'vitest';
 import { ChannelHost, ChannelNode, freePort, HOST0 } from '../../../test/kit/channel-pair.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { parseMachineId } from '../../model/machine.ts';
 import { secureChannel } from '../../protocol/channel/channel-tls.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
@@ -23,7 +24,6 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 const machine = parseMachineId('10eff964');
 const identity = `${machine}.1`;
 const psk = randomBytes(32);
-const SOON = { timeout: 5_000 };
 const TLS13: ConnectionOptions = {
   minVersion: 'TLSv1.3',
   ciphers: 'TLS_AES_128_GCM_SHA256',
@@ -55,7 +55,7 @@ function expectNothingWon(host: ChannelHost): void {
 test('another key', async () => {
   const host = await hostWithKey();
   const node = new ChannelNode(host.port, { identity, psk: randomBytes(32) });
-  await expect.poll(() => codes(node.channel.health()), SOON).toEqual(['MESH_CHANNEL_KEY_DIFFERS']);
+  await expect.poll(() => codes(node.channel.health()), PATIENCE).toEqual(['MESH_CHANNEL_KEY_DIFFERS']);
   expect(host.refused[0]).toBe('different key');
   expect(host.channels.health()).toEqual([
     expect.objectContaining({ code: 'MESH_CHANNEL_KEY_DIFFERS', object: machine, severity: 'error' }),
@@ -72,7 +72,7 @@ test.each([
 ])('an identity %s', async (_what, shown, objects) => {
   const host = await hostWithKey();
   const node = new ChannelNode(host.port, { identity: shown, psk });
-  await expect.poll(() => codes(node.channel.health()), SOON).toEqual(['MESH_CHANNEL_KEY_UNKNOWN']);
+  await expect.poll(() => codes(node.channel.health()), PATIENCE).toEqual(['MESH_CHANNEL_KEY_UNKNOWN']);
   expect(host.refused[0]).toBe('unknown key');
   expect(host.channels.health().map(({ object }) => object)).toEqual(objects);
   expectNothingWon(host);
@@ -83,7 +83,7 @@ test('plain HTTP', async () => {
   const socket = connect(host.port, HOST0);
   socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
   await ended(socket);
-  await expect.poll(() => host.refused, SOON).toEqual(['foreign']);
+  await expect.poll(() => host.refused, PATIENCE).toEqual(['foreign']);
   expect(codes(host.channels.health())).toEqual(['MESH_CHANNEL_FOREIGN']);
   expectNothingWon(host);
 });
@@ -96,7 +96,7 @@ test.each<[string, ConnectionOptions]>([
   const host = await hostWithKey();
   const pskCallback = () => ({ identity, psk });
   await ended(tlsConnect({ ...TLS13, host: HOST0, port: host.port, pskCallback, ...options }));
-  await expect.poll(() => host.refused, SOON).toEqual(['foreign']);
+  await expect.poll(() => host.refused, PATIENCE).toEqual(['foreign']);
   expectNothingWon(host);
 });
 
@@ -121,7 +121,7 @@ test('a machine in the place of host0, with a certificate that the node would tr
   impostor.listen(port, HOST0);
   await once(impostor, 'listening');
   const node = new ChannelNode(port, { identity, psk });
-  await expect.poll(() => codes(node.channel.health()), SOON).toEqual(['MESH_CHANNEL_IMPOSTOR']);
+  await expect.poll(() => codes(node.channel.health()), PATIENCE).toEqual(['MESH_CHANNEL_IMPOSTOR']);
   expect([node.channel.opened, node.taken, read]).toEqual([0, [], []]);
   // The certificate itself is one that a client trusts.
   const trusting = tlsConnect({ host: HOST0, port });
@@ -136,16 +136,16 @@ test('a session that is resumed after the key was withdrawn', async () => {
   const first = secureChannel(connect(host.port, HOST0), { identity, psk });
   first.on('session', (session) => sessions.push(session));
   await once(first, 'secureConnect');
-  await expect.poll(() => host.channels.size, SOON).toBe(1);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(1);
   const own = first.getSession();
   first.destroy();
-  await expect.poll(() => host.channels.size, SOON).toBe(0);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(0);
   host.keys.clear();
   for (const session of [...sessions, ...(own === undefined ? [] : [own])]) {
     await ended(tlsConnect({ ...TLS13, host: HOST0, port: host.port, session }));
   }
   expect(sessions.length + Number(own !== undefined)).toBeGreaterThan(0);
-  await expect.poll(() => host.refused.length, SOON).toBeGreaterThan(0);
+  await expect.poll(() => host.refused.length, PATIENCE).toBeGreaterThan(0);
   expect([host.channels.size, host.used]).toEqual([0, [identity]]);
 });
 
@@ -171,14 +171,14 @@ test('bytes of a channel that are sent again, to host0 and to the node', async (
   wire.listen(wirePort, HOST0);
   await once(wire, 'listening');
   const node = new ChannelNode(wirePort, { identity, psk });
-  await expect.poll(() => host.channels.statusOf(machine), SOON).toBeDefined();
+  await expect.poll(() => host.channels.statusOf(machine), PATIENCE).toBeDefined();
   node.channel.close();
-  await expect.poll(() => host.channels.size, SOON).toBe(0);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(0);
 
   const replayed = connect(host.port, HOST0);
   replayed.write(Buffer.concat(recorded.up));
   await ended(replayed);
-  await expect.poll(() => host.refused, SOON).toEqual(['foreign']);
+  await expect.poll(() => host.refused, PATIENCE).toEqual(['foreign']);
   expect([host.channels.size, host.used]).toEqual([0, [identity]]);
 
   const impostor = createServer((socket) => {
@@ -190,16 +190,16 @@ test('bytes of a channel that are sent again, to host0 and to the node', async (
   impostor.listen(port, HOST0);
   await once(impostor, 'listening');
   const deceived = new ChannelNode(port, { identity, psk });
-  await expect.poll(() => codes(deceived.channel.health()), SOON).toEqual(['MESH_CHANNEL_IMPOSTOR']);
+  await expect.poll(() => codes(deceived.channel.health()), PATIENCE).toEqual(['MESH_CHANNEL_IMPOSTOR']);
   expect(deceived.channel.opened).toBe(0);
 });
 
 test('a second machine with the key of one whose channel answers', async () => {
   const host = await hostWithKey();
   const first = new ChannelNode(host.port, { identity, psk });
-  await expect.poll(() => host.channels.size, SOON).toBe(1);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(1);
   const second = new ChannelNode(host.port, { identity, psk });
-  await expect.poll(() => codes(second.channel.health()), SOON).toEqual(['MESH_MEMBER_DOUBLE']);
+  await expect.poll(() => codes(second.channel.health()), PATIENCE).toEqual(['MESH_MEMBER_DOUBLE']);
   expect(host.channels.health()).toEqual([
     expect.objectContaining({ code: 'MESH_MEMBER_DOUBLE', object: machine, severity: 'error' }),
   ]);
@@ -215,13 +215,13 @@ test('a machine comes back while its earlier channel is dead: after nine seconds
   const dead = secureChannel(connect(host.port, HOST0), { identity, psk });
   onTestFinished(() => void dead.destroy());
   await once(dead, 'secureConnect');
-  await expect.poll(() => host.channels.size, SOON).toBe(1);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(1);
   const node = new ChannelNode(host.port, { identity, psk });
   const passed = async (): Promise<boolean> => {
     await clock.pass(1_000);
     return node.channel.stands;
   };
-  await expect.poll(passed, SOON).toBe(true);
+  await expect.poll(passed, PATIENCE).toBe(true);
   expect(clock.nowMs()).toBeGreaterThanOrEqual(9_000);
   expect([host.refused, host.channels.size]).toEqual([[], 1]);
 });
@@ -236,13 +236,15 @@ test('connections that say nothing, from many addresses: a member is served mean
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
   });
-  await expect.poll(() => host.refused.filter((refusal) => refusal === 'too many').length, SOON).toBeGreaterThan(100);
+  await expect
+    .poll(() => host.refused.filter((refusal) => refusal === 'too many').length, PATIENCE)
+    .toBeGreaterThan(100);
   const node = new ChannelNode(
     host.port,
     { identity, psk },
     { connect: () => connect({ port: host.port, host: HOST0, localAddress: member }) },
   );
-  await expect.poll(() => node.channel.stands, SOON).toBe(true);
+  await expect.poll(() => node.channel.stands, PATIENCE).toBe(true);
   expect(codes(host.channels.health())).toContain('MESH_CHANNEL_FOREIGN');
   expect(host.channels.health().length).toBeLessThanOrEqual(100);
 });

@@ -2,6 +2,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { ChannelHost, ChannelNode } from '../../../test/kit/channel-pair.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { MachineKeys } from '../../controller/machines/machine-keys.ts';
 import { systemClock } from '../../model/clock.ts';
 import { parseMachineId } from '../../model/machine.ts';
@@ -11,8 +12,6 @@ import { Journal } from '../../protocol/journal/journal.ts';
 
 const [ONE, TWO] = [parseMachineId('10eff964'), parseMachineId('2b1c0d3e')];
 const SECRET = Buffer.alloc(KEY_BYTES, 9);
-/** A try and its refusal take some milliseconds, a second channel a ping more. */
-const SOON = { timeout: 5_000 };
 let keys: MachineKeys;
 let host: ChannelHost;
 
@@ -37,16 +36,16 @@ async function boot(machine = ONE): Promise<ChannelKey> {
 /** A node that has its channel. */
 async function standing(key: ChannelKey): Promise<ChannelNode> {
   const node = new ChannelNode(host.port, key);
-  await expect.poll(() => node.channel.stands, SOON).toBe(true);
-  await expect.poll(() => host.channels.statusOf(machineOf(key)), SOON).toBeDefined();
+  await expect.poll(() => node.channel.stands, PATIENCE).toBe(true);
+  await expect.poll(() => host.channels.statusOf(machineOf(key)), PATIENCE).toBeDefined();
   return node;
 }
 
 /** An attacker, once host0 has refused it for this reason; told on both ends. */
 async function refused(key: ChannelKey, refusal: string, code: string): Promise<ChannelNode> {
   const attacker = new ChannelNode(host.port, key);
-  await expect.poll(() => host.refused, SOON).toContain(refusal);
-  await expect.poll(() => attacker.channel.health().map((finding) => finding.code), SOON).toEqual([code]);
+  await expect.poll(() => host.refused, PATIENCE).toContain(refusal);
+  await expect.poll(() => attacker.channel.health().map((finding) => finding.code), PATIENCE).toEqual([code]);
   expect(host.channels.health()).toMatchObject([{ code, object: machineOf(key) }]);
   expect(host.events.filter(({ kind }) => kind === 'channel refused')).toMatchObject([{ code }]);
   expect(attacker.channel.stands).toBe(false);
@@ -58,7 +57,7 @@ const machineOf = ({ identity }: ChannelKey) => parseMachineId(identity.split('.
 /** The node can open its channel again. */
 async function comesBack(node: ChannelNode, key: ChannelKey): Promise<void> {
   node.channel.close();
-  await expect.poll(() => host.channels.size, SOON).toBe(0);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(0);
   const again = await standing(key);
   again.channel.close();
 }
@@ -83,7 +82,9 @@ test('a revoked key ends its channel at once, and opens none', async () => {
   const key = await boot();
   const node = await standing(key);
   await keys.revoke(ONE);
-  await expect.poll(() => node.channel.health().map(({ code }) => code), SOON).toEqual(['MESH_CHANNEL_KEY_UNKNOWN']);
+  await expect
+    .poll(() => node.channel.health().map(({ code }) => code), PATIENCE)
+    .toEqual(['MESH_CHANNEL_KEY_UNKNOWN']);
   expect(host.channels.health()[0]?.message).toContain(`the key ${ONE}.1 was revoked`);
   expect(host.channels.size).toBe(0);
   expect(node.channel.opened).toBe(1);
@@ -111,7 +112,7 @@ test('a cloned disk gets no channel while the first machine answers, and changes
   expect([node.channel.stands, node.channel.opened, host.channels.size]).toEqual([true, 1, 1]);
   node.channel.close();
   // The key itself is good: only the first machine was in its way.
-  await expect.poll(() => clone.channel.stands, SOON).toBe(true);
+  await expect.poll(() => clone.channel.stands, PATIENCE).toBe(true);
 });
 
 test('a forged boot that uses no key locks the running node out never', async () => {

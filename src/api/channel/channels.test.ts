@@ -28,7 +28,7 @@ test('a node opens its channel, is given its assignment, and tells its status', 
   host.keys.set(identity, psk);
   host.assign(assignment(1), machine);
   const node = new ChannelNode(host.port, { identity, psk });
-  await expect.poll(() => node.taken, { timeout: 5_000 }).toHaveLength(1);
+  await expect.poll(() => node.taken).toHaveLength(1);
   expect(node.taken[0]).toEqual(assignment(1));
   expect(node.channel.view).toEqual({ state: 'standing', ageSec: 0 });
   expect(host.channels.viewOf(machine)).toEqual({ state: 'standing', ageSec: 0 });
@@ -46,10 +46,10 @@ test('what a node has is only named', async () => {
   const digest = attachmentDigest(attachment ?? {});
   const node = new ChannelNode(host.port, { identity, psk });
   node.status = { ...EMPTY_STATUS, format: 9, digests: { [manage.id]: digest } };
-  await expect.poll(() => node.taken, { timeout: 5_000 }).toHaveLength(1);
+  await expect.poll(() => node.taken).toHaveLength(1);
   expect(node.taken[0]).toEqual({ ...assignment(1), attachments: [{ network: manage.id, digest }] });
   host.assign(assignment(2), machine);
-  await expect.poll(() => node.taken, { timeout: 5_000 }).toHaveLength(2);
+  await expect.poll(() => node.taken).toHaveLength(2);
   expect(node.taken[1]).toMatchObject({ revision: 2, attachments: [{ network: manage.id, digest }] });
 });
 
@@ -58,11 +58,11 @@ test('a node connects again when host0 is back', async () => {
   const psk = randomBytes(32);
   host.keys.set(identity, psk);
   const node = new ChannelNode(host.port, { identity, psk });
-  await expect.poll(() => host.channels.size, { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => host.channels.size).toBe(1);
   host.close();
-  await expect.poll(() => node.channel.stands, { timeout: 5_000 }).toBe(false);
+  await expect.poll(() => node.channel.stands).toBe(false);
   const again = await ChannelHost.open({ port: host.port });
   again.keys.set(identity, psk);
-  await expect.poll(() => again.channels.size, { timeout: 5_000 }).toBe(1);
-  await expect.poll(() => node.channel.opened, { timeout: 5_000 }).toBe(2);
+  await expect.poll(() => again.channels.size).toBe(1);
+  await expect.poll(() => node.channel.opened).toBe(2);
 });

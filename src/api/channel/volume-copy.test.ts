@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ChannelHost, ChannelNode, EMPTY_STATUS } from '../../../test/kit/channel-pair.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { workload as web } from '../../../test/kit/workloads.ts';
 import { SmallDisk } from '../../../test/system/small-disk.ts';
 import { fileOrigin } from '../../agent/images/file-origin.ts';
@@ -26,7 +27,6 @@ import { type CopyProgress, copyVolumes, dropCopy } from './volume-copy.ts';
 
 const ID = '1a2b3c4d';
 const NAME = { workload: ID, word: '00000000000000a1' };
-const WITHIN = { timeout: 10_000 };
 const MIB = 1024 * 1024;
 /** More than one piece. */
 const WRITTEN_BYTES = 1.5 * MIB;
@@ -135,7 +135,8 @@ async function pair(prepare?: (root: string) => void) {
   const host = await ChannelHost.open();
   const from = new Node(host, '10eff964');
   const to = new Node(host, '20eff964', prepare);
-  for (const { machine } of [from, to]) await expect.poll(() => host.channels.statusOf(machine), WITHIN).toBeDefined();
+  for (const { machine } of [from, to])
+    await expect.poll(() => host.channels.statusOf(machine), PATIENCE).toBeDefined();
   const { workload } = assigned(from);
   writeFileSync(source, Buffer.alloc(MIB, 'an image\0'));
   for (const volume of workload.volumes) await from.volumes.ensure(volume);

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { ChannelHost, ChannelNode, EMPTY_STATUS } from '../../../test/kit/channel-pair.ts';
 import { FakeConsole, placesIn } from '../../../test/kit/fake-console.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { Consoles } from '../../agent/console/consoles.ts';
 import { Host0Isos } from '../../agent/images/host0-isos.ts';
 import { answerImage } from '../../agent/images/image-answers.ts';
@@ -31,7 +32,6 @@ import { consoleHandlers, imageHandlers } from './workload-tool-handlers.ts';
 
 const machine = parseMachineId('10eff964');
 const identity = `${machine}.1`;
-const WITHIN = { timeout: 10_000 };
 
 /** host0 with one node. */
 async function pair() {
@@ -84,7 +84,7 @@ async function pair() {
     { identity, psk },
     { handler: (request, response) => server.answer(request, response, undefined) },
   );
-  await expect.poll(() => host.channels.statusOf(machine), WITHIN).toBeDefined();
+  await expect.poll(() => host.channels.statusOf(machine), PATIENCE).toBeDefined();
   const view = { role: 'node', online: true, meshes: [] } as const;
   const nodes = new AskedNodes({
     controller: {
@@ -129,7 +129,7 @@ test('two look at a console of a node by host0, and one types', async () => {
     { id: '0badcafe', workload: 'web' },
     { id: '0badbeef', workload: 'bank' },
   ]);
-  await expect.poll(() => guest.isConnected, WITHIN).toBe(true);
+  await expect.poll(() => guest.isConnected, PATIENCE).toBe(true);
   const path = { node: 'node1', workload: 'web' };
   const outs = ['one', 'two'].map((who) => {
     const out = new PassThrough();
@@ -140,17 +140,17 @@ test('two look at a console of a node by host0, and one types', async () => {
     return { out, done, text: () => text };
   });
   await expect
-    .poll(() => handlers['GET /v1/consoles']({ ...common, path: {}, query: {} }), WITHIN)
+    .poll(() => handlers['GET /v1/consoles']({ ...common, path: {}, query: {} }), PATIENCE)
     .toMatchObject([{ node: 'node1', workload: 'web', isOpen: true, viewers: [{}, {}] }]);
   expect(consoles.list()).toHaveLength(2);
   await guest.write('login: ');
-  for (const { text } of outs) await expect.poll(text, WITHIN).toBe('login: ');
+  for (const { text } of outs) await expect.poll(text, PATIENCE).toBe('login: ');
   const body = { base64: Buffer.from('root\r').toString('base64') };
   await handlers['PUT /v1/consoles/{node}/{workload}']({ ...common, path, query: {}, body });
-  await expect.poll(() => guest.typed, WITHIN).toBe('root\r');
+  await expect.poll(() => guest.typed, PATIENCE).toBe('root\r');
   for (const { out } of outs) out.destroy();
   await Promise.all(outs.map(({ done }) => done));
-  await expect.poll(() => consoles.list()[0]?.viewers, WITHIN).toEqual([]);
+  await expect.poll(() => consoles.list()[0]?.viewers, PATIENCE).toEqual([]);
   await expect(
     (async () =>
       handlers['PUT /v1/consoles/{node}/{workload}']({
@@ -207,7 +207,7 @@ test('a node gets an image of host0 over its channel, goes on after the channel 
   expect(readFileSync((await done).path).equals(image)).toBe(true);
   expect((await small).sizeBytes).toBe(512);
   expect(cuts).toBe(1);
-  await expect.poll(() => host.channels.size, WITHIN).toBe(1);
+  await expect.poll(() => host.channels.size, PATIENCE).toBe(1);
 
   expect(await fetched(handlers, 'isos/deep/a b.img')).toMatchObject({ kind: 'ready', image: { sha256 } });
   expect(await handlers['GET /v1/disk-images']({ ...common, path: {}, query: {} })).toMatchObject([
@@ -281,11 +281,11 @@ test('host0 shows the journal of a node, and one who leaves ends the stream on t
   };
   const past = await follow(false);
   await past.done;
-  await expect.poll(past.text, WITHIN).toContain('"kind":"first"');
+  await expect.poll(past.text, PATIENCE).toContain('"kind":"first"');
   const live = await follow(true);
-  await expect.poll(live.text, WITHIN).toContain('"snapshot":true');
+  await expect.poll(live.text, PATIENCE).toContain('"snapshot":true');
   journal.record({ kind: 'second', message: 'later' });
-  await expect.poll(live.text, WITHIN).toContain('"kind":"second"');
+  await expect.poll(live.text, PATIENCE).toContain('"kind":"second"');
   live.out.destroy();
   await live.done;
   expect(host.channels.size).toBe(1);

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { carriesPackets, inside, ip, isAnsweredFor, twoHosts } from '../../../test/kit/namespaces.ts';
 import { mesh } from '../../../test/kit/networks.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { rtnlReader } from '../../kernel/mirror/kernel-reader.ts';
 import { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
 import { KernelMonitor } from '../../kernel/rtnl/monitor.ts';
@@ -124,7 +125,7 @@ test('after lost events the kernel itself is asked, until everything is read aga
     asked.length = 0;
     expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
     expect(asked).toEqual([]);
-  });
+  }, PATIENCE);
 });
 
 test('a guest on host0 with the addresses of a node is seen at its port', async () => {
@@ -142,7 +143,7 @@ test('a guest on host0 with the addresses of a node is seen at its port', async 
   await vi.waitFor(async () => {
     inside(segment.here, 'sh', '-c', 'ping -c1 -W1 10.8.0.9 || true');
     expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, localPort: 'guest0' });
-  }, 10_000);
+  }, PATIENCE);
   packetFromNode();
   expect(await verification.verify(MESH, NODE)).toEqual({ mac: MAC, ipv4: '10.9.0.2' });
 });

@@ -206,6 +206,14 @@ test('a line that names an absent device is a finding with the devices that are 
   });
 });
 
+test('a NIC with a new name: joining there is not forbidden by a mode for the old one, and not allowed by segment_ports with it', () => {
+  const own = [ipv4(2, '10.70.0.1')];
+  expect(joinsOf(own, [], { bootModes: [{ port: 'enp4s0', mode: 'off' }] }).segments).toEqual([
+    'eth0 10.70.0.0/24 at 10.70.0.1',
+  ]);
+  expect(joinsOf(own, [], { segmentNics: ['enp4s0'] }).segments).toEqual([]);
+});
+
 describe('a NIC with the default route', () => {
   /** `eth0` has the default route, and `eth1` is beside it. */
   function judge({

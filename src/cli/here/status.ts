@@ -1,6 +1,6 @@
 /** `mesh status`: the state of this machine on one screen, with a remedy for each finding. */
 import { Command } from 'commander';
-import { machineOfHost0 } from '../../model/network/host0-device.ts';
+import { machineOfHost0 } from '../../model/host0-device.ts';
 import { agentClient, host0Client } from '../../protocol/calls/control-client.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { formatVersion } from '../../protocol/documents/membership.ts';

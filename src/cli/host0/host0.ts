@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { requireRoot } from '../../kernel/root.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
-import type { LeadershipView } from '../../protocol/documents/leadership.ts';
+import type { LeadershipView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { properties } from '../print/properties.ts';
 import { type JoinOptions, joinHost0s } from './host0-join.ts';

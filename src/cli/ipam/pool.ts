@@ -1,5 +1,6 @@
 /** `mesh ipam pool`: ranges of addresses from which blocks of one size are given. */
 import { Command, Option } from 'commander';
+import { parseIpv4, parseIpv4Interface } from '../../model/address/ipv4.ts';
 import { MeshError } from '../../model/error.ts';
 import { Misfit, placeOf } from '../../model/form.ts';
 import {
@@ -62,12 +63,17 @@ export function addPoolCommands(ipam: Command, context: Context): void {
         .default(WARN_PERCENT),
     )
     .option('--allocator <name>', 'an executable in the folder hooks/allocators of host0 that chooses the blocks')
+    .option('--main', 'the network main gets a block now, with the services that guests need')
+    .option('--nat-device <device>', 'with --main, for IPv4: the device of the routers that leads outside (NAT44)')
+    .option('--nat-address <address/length>', 'with --nat-device: the address of the active router outside')
+    .option('--nat-gateway <address>', 'with --nat-device: the next router outside')
     .addHelpText(
       'after',
       `${FOR_HOST0}\nExamples:\n  $ mesh ipam pool create customers6 fd42:2345::/32\n` +
         '  $ mesh ipam pool create customers4 10.20.0.0/16 --length 24 --reserve 10.20.0.0/20\n' +
         '  $ mesh ipam pool create outside4 203.0.113.0/24 --kind ipv4-address\n' +
-        '  $ mesh ipam pool create office6 2001:db8::/40 --allocator netbox',
+        '  $ mesh ipam pool create office6 2001:db8::/40 --allocator netbox\n' +
+        '  $ mesh ipam pool create home6 fd42::/48 --main',
     )
     .action(async (name: string, cidr: string, options: PoolOptions) => {
       const body = poolOf(name, cidr, options);
@@ -108,14 +114,27 @@ interface PoolOptions {
   readonly rest: number;
   readonly warn: number;
   readonly allocator?: string;
+  readonly main?: boolean;
+  readonly natDevice?: string;
+  readonly natAddress?: string;
+  readonly natGateway?: string;
+}
+
+/** @throws MESH_USAGE, MESH_ADDRESS_INVALID */
+function mainOf({ main = false, natDevice, natAddress, natGateway }: PoolOptions): Pick<AddressPool, 'main'> {
+  const hasNat = natDevice !== undefined || natAddress !== undefined || natGateway !== undefined;
+  if (!hasNat) return main ? { main: {} } : {};
+  if (!main || natDevice === undefined || natAddress === undefined)
+    throw new MeshError('MESH_USAGE', 'NAT44 for main is not complete', {
+      rule: 'It needs --main, --nat-device and --nat-address; --nat-gateway leads further than the subnet outside.',
+    });
+  const gateway = natGateway === undefined ? {} : { gateway: parseIpv4(natGateway) };
+  return { main: { nat44: { device: natDevice, ...parseIpv4Interface(natAddress), ...gateway } } };
 }
 
 /** @throws MESH_IPAM_POOL_INVALID */
-function poolOf(
-  name: string,
-  cidr: string,
-  { kind, length, reserve, rest, warn, allocator }: PoolOptions,
-): AddressPool {
+function poolOf(name: string, cidr: string, options: PoolOptions): AddressPool {
+  const { kind, length, reserve, rest, warn, allocator } = options;
   const wanted = kind ?? (cidr.includes(':') ? 'ipv6-prefix' : 'ipv4-subnet');
   const whole = {
     name,
@@ -126,6 +145,7 @@ function poolOf(
     restSec: rest,
     warnPercent: warn,
     ...(allocator !== undefined && { allocator }),
+    ...mainOf(options),
   };
   try {
     return AddressPoolShape.read(whole);

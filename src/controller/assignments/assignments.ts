@@ -28,7 +28,7 @@ import type { PortChange } from '../ports/port-book.ts';
 import { assignedPort, type PlacedPort } from '../ports/port-record.ts';
 import { vtepChanges } from './assigned-peers.ts';
 import type { AssignmentsInput } from './assignments-input.ts';
-import type { GivenNetworks } from './given-network.ts';
+import type { GivenCatalogue, GivenNetworks } from './given-network.ts';
 import { HolderIndex } from './holder-index.ts';
 import { HOLDINGS, type HoldingRecord, portsOf, reportedHolding, sameHolding, withReleased } from './holding-record.ts';
 import { LeaveOrder } from './leave-order.ts';
@@ -88,7 +88,7 @@ export class Assignments implements HealthSource {
     });
     input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
     input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
-    input.services?.changes.subscribe(() => this.#servicesChanged());
+    input.services?.changes.subscribe(() => this.#machines().forEach((machine) => void this.#rolesChanged(machine)));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
     input.roles.changes.subscribe((machine) => this.#rolesChanged(machine));
     input.places.changes.subscribe((machine) => this.#placeChanged(machine));
@@ -120,6 +120,14 @@ export class Assignments implements HealthSource {
     this.#networksChanged();
   }
 
+  /** Takes networks that are new, gone or others. Only the nodes that they concern are looked at. */
+  changeNetworks(changed: ReadonlySet<NetworkId> | 'all', catalogue: GivenCatalogue): void {
+    const isFirst = this.#holdings === undefined || this.#given === undefined;
+    this.#given = catalogue.given;
+    if (changed === 'all' || isFirst) this.#networksChanged();
+    else this.#networksAre(changed, this.#index.changeNetworks(changed, catalogue, this.#input.services));
+  }
+
   /** What the node should have; undefined until host0 has read what all nodes hold. */
   assignmentOf(machine: MachineWord): NodeAssignment | undefined {
     const given = this.#given;
@@ -127,14 +135,8 @@ export class Assignments implements HealthSource {
     const ids = [...this.#index.heldBy(machine), ...this.#leaving.leftBy(machine)];
     const attachments = ids.flatMap((id) => this.#attachment(machine, this.#index.network(id)) ?? []);
     const { ports: book, workloads, services } = this.#input;
-    const revisions = [
-      this.#revision,
-      given.revision,
-      book.revision,
-      workloads?.revision ?? 0,
-      services?.revision ?? 0,
-    ];
-    const revision = Math.max(...revisions);
+    const revisions = [book, workloads, services].map((part) => part?.revision ?? 0);
+    const revision = Math.max(this.#revision, given.revision, ...revisions);
     const { current: epoch, term } = this.#input.epoch;
     const version = { epoch, revision };
     const released = this.#holdings.get(machine)?.released ?? [];
@@ -290,24 +292,26 @@ export class Assignments implements HealthSource {
   #networksChanged(): void {
     const given = this.#given;
     if (this.#holdings === undefined || given === undefined) return;
-    const networks = new Set(this.#index.setNetworks(given.networks));
-    for (const machine of this.#machines()) for (const id of this.#derive(machine)) networks.add(id);
+    this.#networksAre(this.#index.setNetworks(given.networks), 'all');
+  }
+
+  /** @param concerned the nodes whose networks may be others */
+  #networksAre(changed: ReadonlySet<NetworkId>, concerned: ReadonlySet<MachineWord> | 'all'): void {
+    const machines = concerned === 'all' ? this.#machines() : concerned;
+    const networks = new Set(changed);
+    for (const machine of machines) for (const id of this.#derive(machine)) networks.add(id);
     for (const id of networks) {
       if (this.#index.network(id) !== undefined) continue;
       this.#peers.forget(id);
-      for (const machine of this.#machines()) this.#leaving.cancel(id, machine);
+      this.#leaving.cancelAll(id);
     }
-    this.#refresh(networks, [], this.#machines());
+    this.#refresh(networks, [], machines);
   }
 
   #placeChanged(machine: MachineWord | undefined): void {
     if (this.#holdings === undefined) return;
     if (machine === undefined) this.#refresh([], this.#machines(), this.#machines());
     else if (this.#holdings.has(machine)) this.#refresh([], [machine], [machine]);
-  }
-
-  #servicesChanged(): void {
-    for (const machine of this.#machines()) this.#rolesChanged(machine);
   }
 
   #rolesChanged(machine: MachineWord): void {

@@ -11,6 +11,8 @@ export interface GivenServices {
   readonly revision: number;
   /** Emits when services are others. */
   readonly changes: Subscribable<void>;
+  /** Whether a network has services. */
+  has(network: Pick<Network, 'number'>): boolean;
   /** The networks that a node serves. */
   servedBy(node: SpannedNode): readonly NetworkId[];
   /** What a node is given for a network. */

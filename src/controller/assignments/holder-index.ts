@@ -3,6 +3,8 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { AttachmentReason } from '../../protocol/documents/node-assignment.ts';
+import type { GivenCatalogue } from './given-network.ts';
+import type { GivenServices } from './given-services.ts';
 import { type SpannedNode, spans } from './network-span.ts';
 
 /** A node with its ports. */
@@ -26,9 +28,12 @@ const NOTHING: ReadonlySet<NetworkId> = new Set();
 
 /** Both directions: the networks of a node, and the nodes of a network. */
 export class HolderIndex {
-  #networks: ReadonlyMap<NetworkId, Network> = new Map();
+  #networks = new Map<NetworkId, Network>();
   /** Identifiers by identifier and by name: a node that has not got a network knows its name alone. */
-  #ids: ReadonlyMap<string, NetworkId> = new Map();
+  #ids = new Map<string, NetworkId>();
+  /** The nodes with ports in a network, by the identifier or the name that they say. */
+  readonly #naming = new Map<string, Set<MachineWord>>();
+  readonly #words = new Map<MachineWord, ReadonlySet<string>>();
   #spanning: readonly Network[] = [];
   /** The networks that span a node, those in which it has ports, and those that it serves. */
   readonly #pinned = new Map<MachineWord, ReadonlySet<NetworkId>>();
@@ -63,14 +68,59 @@ export class HolderIndex {
     this.#networks = new Map(networks.map((network) => [network.id, network]));
     const names = networks.map(({ id, name }): [string, NetworkId] => [name, id]);
     this.#ids = new Map([...names, ...networks.map(({ id }): [string, NetworkId] => [id, id])]);
-    this.#spanning = networks.filter(({ span }) => span.kind !== 'on-demand' && span.kind !== 'file');
+    this.#spanning = networks.filter(isSpanning);
     const ids = new Set([...before.keys(), ...this.#networks.keys()]);
     return new Set([...ids].filter((id) => before.get(id) !== this.#networks.get(id)));
+  }
+
+  /**
+   * Takes networks that are new, gone or different.
+   * @param services the nodes that serve a network may be any. Absent: none is served
+   * @returns the nodes that must be derived again; `all` when any may hold a network without a port
+   */
+  changeNetworks(
+    ids: Iterable<NetworkId>,
+    catalogue: Pick<GivenCatalogue, 'givenOf'>,
+    services: Pick<GivenServices, 'has'> | undefined,
+  ): ReadonlySet<MachineWord> | 'all' {
+    const concerned = new Set<MachineWord>();
+    let isAll = false;
+    for (const id of ids) {
+      const [before, after] = [this.#networks.get(id), catalogue.givenOf(id)];
+      const machines = this.#changeNetwork(id, after);
+      isAll ||= machines === 'all' || [before, after].some((network) => network && services?.has(network));
+      if (machines !== 'all') for (const machine of machines) concerned.add(machine);
+    }
+    return isAll ? 'all' : concerned;
+  }
+
+  #changeNetwork(id: NetworkId, now: Network | undefined): ReadonlySet<MachineWord> | 'all' {
+    const before = this.#networks.get(id);
+    if (before === now) return new Set();
+    if (before !== undefined && this.#ids.get(before.name) === id) this.#ids.delete(before.name);
+    if (now === undefined) {
+      this.#networks.delete(id);
+      this.#ids.delete(id);
+    } else {
+      this.#networks.set(id, now);
+      if (!this.#networks.has(now.name as NetworkId)) this.#ids.set(now.name, id);
+      this.#ids.set(id, id);
+    }
+    const both = [before, now].filter((network) => network !== undefined);
+    if (both.some(isSpanning)) {
+      const others = this.#spanning.filter((network) => network.id !== id);
+      const spanning = now !== undefined && isSpanning(now) ? [...others, now] : others;
+      this.#spanning = spanning.sort((a, b) => a.number - b.number);
+      return 'all';
+    }
+    const words = new Set([id, ...both.map(({ name }) => name)]);
+    return new Set([...words].flatMap((word) => [...(this.#naming.get(word) ?? [])]).concat(...this.holdersOf(id)));
   }
 
   /** Derives the networks of one node. */
   derive({ machine, name, roles, ports, serves = [] }: HoldingNode): HolderChange {
     const before = this.heldBy(machine);
+    this.#names(machine, new Set(ports.map(({ network }) => network)));
     const named = new Set(ports.map(({ network }) => this.#ids.get(network)).filter((id) => id !== undefined));
     const spanning =
       roles === undefined ? [] : this.#spanning.filter(({ span }) => spans(span, { machine, name, roles }));
@@ -94,4 +144,19 @@ export class HolderIndex {
     }
     return { began, ceased };
   }
+
+  #names(machine: MachineWord, words: ReadonlySet<string>): void {
+    for (const word of this.#words.get(machine) ?? []) {
+      const machines = this.#naming.get(word);
+      machines?.delete(machine);
+      if (machines?.size === 0) this.#naming.delete(word);
+    }
+    for (const word of words) this.#naming.set(word, (this.#naming.get(word) ?? new Set()).add(machine));
+    this.#words.set(machine, words);
+  }
+}
+
+/** Whether nodes hold the network without a port. */
+function isSpanning({ span }: Network): boolean {
+  return span.kind !== 'on-demand' && span.kind !== 'file';
 }

@@ -62,6 +62,11 @@ export class LeaveOrder<Id extends string> {
     if (leaving?.size === 0) this.#leaving.delete(object);
   }
 
+  /** The object is gone. */
+  cancelAll(object: Id): void {
+    for (const machine of [...(this.#leaving.get(object)?.keys() ?? [])]) this.cancel(object, machine);
+  }
+
   /** A node has taken the assignment of this sequence number. */
   confirmed(by: MachineWord, sequence: number): void {
     for (const [object, leaving] of [...this.#leaving]) {

@@ -1,6 +1,8 @@
 /**
  * Which networks of all sources are in force. The older network stays: a newcomer whose number, name or devices are taken is
  * refused until the older one is gone, and a file that comes to collide with another network leaves its network as it was.
+ *
+ * Only what has changed is judged, with what is refused already: the others are side by side, and stay so.
  */
 import type { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
@@ -8,45 +10,86 @@ import { ClaimBook, conflictError } from '../../model/network/network-conflicts.
 import { sameNetwork } from '../../model/network/network-equality.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 
-/** The networks in force, and those that are refused, each with the reason. */
-export interface Judgement {
-  readonly inForce: ReadonlyMap<NetworkId, Network>;
-  readonly refused: ReadonlyMap<NetworkId, { readonly network: Network; readonly error: MeshError }>;
+/** A network that is refused, with the reason. */
+export interface RefusedNetwork {
+  readonly network: Network;
+  readonly error: MeshError;
 }
 
-/** Before anything is known. */
-export const NOTHING_IN_FORCE: Judgement = { inForce: new Map(), refused: new Map() };
+/** The networks in force, and those that are refused. */
+export class CatalogueState {
+  readonly #inForce = new Map<NetworkId, Network>();
+  readonly #refused = new Map<NetworkId, RefusedNetwork>();
+  readonly #book = new ClaimBook<Network>();
 
-/** Judges all networks again. @param stored those of the store, which go before files that are as new as they are */
-export function judgeCatalogue(
-  before: ReadonlyMap<NetworkId, Network>,
-  stored: readonly Network[],
-  files: readonly Network[],
-): Judgement {
-  const all = [...stored, ...files];
-  const age = (network: Network): number => {
-    const known = before.get(network.id);
-    if (known === undefined) return 2;
-    return sameNetwork(known, network) ? 0 : 1;
-  };
-  const inForce = new Map<NetworkId, Network>();
-  const refused = new Map<NetworkId, { readonly network: Network; readonly error: MeshError }>();
-  // What has changed is as it was until it is judged: a newcomer must not take its old place meanwhile.
-  for (const network of all) {
-    const known = before.get(network.id);
-    if (known !== undefined) inForce.set(network.id, known);
+  /** The network of an identifier as it is in force. */
+  inForce(id: NetworkId): Network | undefined {
+    return this.#inForce.get(id);
   }
-  const book = new ClaimBook(inForce.values());
-  for (const network of all.toSorted((a, b) => age(a) - age(b))) {
-    const conflict = book.conflictOf(network);
-    if (conflict !== undefined) {
-      refused.set(network.id, { network, error: conflictError(conflict) });
-      continue;
+
+  /** The networks that are refused, as they are defined now. */
+  get refused(): ReadonlyMap<NetworkId, RefusedNetwork> {
+    return this.#refused;
+  }
+
+  /** The claims of the networks in force. */
+  get claims(): Pick<ClaimBook<Network>, 'ownerOf' | 'conflictOf' | 'hasVni'> {
+    return this.#book;
+  }
+
+  /** Judges all networks. @param stored those of the store, which go before files that are as new as they are */
+  judgeAll(stored: readonly Network[], files: readonly Network[]): readonly RefusedNetwork[] {
+    const defined = new Set([...stored, ...files].map(({ id }) => id));
+    const gone = [...this.#inForce.keys(), ...this.#refused.keys()].filter((id) => !defined.has(id));
+    return this.#judge([...stored, ...files], gone);
+  }
+
+  /**
+   * Judges networks of the store that are new or others.
+   * @param gone the identifiers of networks that are not there any more
+   * @returns the networks that are refused now, and were not, or for another reason
+   */
+  judge(changed: readonly Network[], gone: readonly NetworkId[]): readonly RefusedNetwork[] {
+    const ids = new Set([...changed.map(({ id }) => id), ...gone]);
+    const others = Array.from(this.#refused.values(), ({ network }) => network).filter(({ id }) => !ids.has(id));
+    const [stored, files] = [[], []] as [Network[], Network[]];
+    for (const network of others) (network.source === 'file' ? files : stored).push(network);
+    return this.#judge([...stored, ...changed, ...files], gone);
+  }
+
+  #judge(networks: readonly Network[], gone: readonly NetworkId[]): readonly RefusedNetwork[] {
+    for (const id of gone) {
+      const known = this.#inForce.get(id);
+      if (known !== undefined) this.#book.remove(known);
+      this.#inForce.delete(id);
+      this.#refused.delete(id);
     }
-    const known = inForce.get(network.id);
-    if (known !== undefined) book.remove(known);
-    book.add(network);
-    inForce.set(network.id, network);
+    const age = (network: Network): number => {
+      const known = this.#inForce.get(network.id);
+      if (known === undefined) return 2;
+      return known === network || sameNetwork(known, network) ? 0 : 1;
+    };
+    const aged = networks.map((network) => ({ network, age: age(network) })).sort((a, b) => a.age - b.age);
+    const news: RefusedNetwork[] = [];
+    // What has changed is as it was until it is judged: a newcomer must not take its old place meanwhile.
+    for (const { network } of aged) {
+      const conflict = this.#book.conflictOf(network);
+      if (conflict === undefined) {
+        this.#take(network);
+        continue;
+      }
+      const refused = { network, error: conflictError(conflict) };
+      if (this.#refused.get(network.id)?.error.message !== refused.error.message) news.push(refused);
+      this.#refused.set(network.id, refused);
+    }
+    return news;
   }
-  return { inForce, refused };
+
+  #take(network: Network): void {
+    const known = this.#inForce.get(network.id);
+    if (known !== undefined) this.#book.remove(known);
+    this.#book.add(network);
+    this.#inForce.set(network.id, network);
+    this.#refused.delete(network.id);
+  }
 }

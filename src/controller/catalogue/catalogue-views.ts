@@ -1,50 +1,99 @@
-/** What the catalogue says of its networks. Pure. */
+/** What the catalogue says of its networks. */
 import type { Network } from '../../model/network/network.ts';
-import { claimedDevices } from '../../model/network/network-conflicts.ts';
-import { hexNumber } from '../../model/network/number.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { CatalogueView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
-import { unknownNetwork } from './catalogue-error.ts';
-import type { Judgement } from './catalogue-state.ts';
+import type { CatalogueState } from './catalogue-state.ts';
 import type { NetworkRecord } from './network-record.ts';
 import type { NetworkUse } from './network-use.ts';
 
-/** Whether a network of the store is active. */
-function activityOf({ network, activeId, deleting }: NetworkRecord, use: NetworkUse): NetworkActivity {
-  if (deleting) return { phase: 'deleting', nodes: use.nodes(network.id) ?? [] };
-  return activeId === undefined ? { phase: 'stopped' } : { phase: 'active', id: activeId };
+/** Where the answers come from. */
+export interface CatalogueViewsInput {
+  readonly state: Pick<CatalogueState, 'inForce' | 'refused'>;
+  /** The records of the store. */
+  readonly stored: {
+    readonly records: readonly NetworkRecord[];
+    recordOf(number: Network['number']): NetworkRecord | undefined;
+  };
+  readonly files: () => readonly Network[];
+  readonly use: () => NetworkUse;
 }
 
-/** All networks with what is so of each, by number. */
-export function viewsOf(
-  all: readonly Network[],
-  records: readonly NetworkRecord[],
-  { refused, inForce }: Judgement,
-  use: NetworkUse,
-): readonly CatalogueView[] {
-  const activities = new Map(records.map((record) => [record.network.id, activityOf(record, use)]));
-  const views = all.map((network): CatalogueView => {
-    const refusal = refused.get(network.id);
-    if (refusal !== undefined) return { network, activity: { phase: 'refused', error: refusal.error.toJSON() } };
-    const activity = activities.get(network.id) ?? { phase: 'active' };
-    return { network: inForce.get(network.id) ?? network, activity };
-  });
-  return views.sort((a, b) => a.network.number - b.network.number);
-}
+/** All networks with what is so of each, by number: made once for all who ask before the next change. */
+export class CatalogueViews {
+  readonly #input: CatalogueViewsInput;
+  #networks: readonly Network[] | undefined;
+  #active: readonly Network[] | undefined;
+  #given: readonly Network[] | undefined;
 
-/** The lowest number that no active network has. */
-export function freeActiveId(records: readonly NetworkRecord[]): number {
-  const taken = new Set(records.map(({ activeId }) => activeId));
-  for (let id = 1; ; id++) if (!taken.has(id)) return id;
-}
+  constructor(input: CatalogueViewsInput) {
+    this.#input = input;
+  }
 
-/** The network of this name, id, number or device. @throws MESH_NET_UNKNOWN */
-export function calledNetwork(views: readonly CatalogueView[], wanted: string): CatalogueView {
-  const found =
-    views.find(({ network }) => network.name === wanted) ??
-    views.find(({ network }) =>
-      [network.id, `0x${hexNumber(network.number)}`, ...claimedDevices(network)].includes(wanted),
+  /** Networks are others than before. */
+  changed(): void {
+    this.#networks = undefined;
+    this.#active = undefined;
+    this.#given = undefined;
+  }
+
+  /** All views, by number. */
+  all(): CatalogueView[] {
+    return this.defined.flatMap((network) => this.of(network) ?? []);
+  }
+
+  /** The active networks, by number. The same list until networks are others. */
+  get active(): readonly Network[] {
+    this.#active ??= this.defined.flatMap(({ id }) => this.activeOf(id) ?? []);
+    return this.#active;
+  }
+
+  /** The active networks that no file defines. */
+  get given(): readonly Network[] {
+    this.#given ??= this.active.filter(({ source }) => source !== 'file');
+    return this.#given;
+  }
+
+  /** The view of a network; undefined for one whose document is gone. */
+  of({ id, number, source }: Network): CatalogueView | undefined {
+    const { state, stored, files } = this.#input;
+    const refusal = state.refused.get(id);
+    if (refusal !== undefined) {
+      return { network: refusal.network, activity: { phase: 'refused', error: refusal.error.toJSON() } };
+    }
+    const record = recordOfId(stored, id, number);
+    const network = state.inForce(id) ?? record?.network ?? files().find((file) => file.id === id);
+    if (network === undefined || (record === undefined && source !== 'file')) return undefined;
+    return { network, activity: record === undefined ? { phase: 'active' } : this.#activityOf(record) };
+  }
+
+  /** A network while it is active. */
+  activeOf(id: NetworkId): Network | undefined {
+    const { state, stored } = this.#input;
+    const network = state.refused.has(id) ? undefined : state.inForce(id);
+    if (network === undefined) return undefined;
+    const record = recordOfId(stored, id, network.number);
+    if (record === undefined) return network.source === 'file' ? network : undefined;
+    return record.activeId !== undefined && !record.deleting ? network : undefined;
+  }
+
+  /** All networks as they are defined, by number. */
+  get defined(): readonly Network[] {
+    const { stored, files } = this.#input;
+    this.#networks ??= [...stored.records.map(({ network }) => network), ...files()].sort(
+      (a, b) => a.number - b.number,
     );
-  if (found !== undefined) return found;
-  const networks = views.map(({ network }) => network);
-  throw unknownNetwork(wanted, networks);
+    return this.#networks;
+  }
+
+  /** Whether a network of the store is active. */
+  #activityOf({ network, activeId, deleting }: NetworkRecord): NetworkActivity {
+    if (deleting) return { phase: 'deleting', nodes: this.#input.use().nodes(network.id) ?? [] };
+    return activeId === undefined ? { phase: 'stopped' } : { phase: 'active', id: activeId };
+  }
+}
+
+/** A mesh of a file may have the number of a network of the store. */
+function recordOfId(stored: CatalogueViewsInput['stored'], id: NetworkId, number: Network['number']) {
+  const record = stored.recordOf(number);
+  return record?.network.id === id ? record : undefined;
 }

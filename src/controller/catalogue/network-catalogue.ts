@@ -10,18 +10,23 @@ import { networkDifferences } from '../../formats/network/network-differences.ts
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
-import { hexNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
+import { isNetworkNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { CatalogueChange, CatalogueView, NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import type { PoolMove } from '../pools/pool.ts';
-import { beingDeleted, groupWarning, inUse, notOfStore, notRead, numberTaken } from './catalogue-error.ts';
-import { type Judgement, judgeCatalogue, NOTHING_IN_FORCE } from './catalogue-state.ts';
-import { calledNetwork, freeActiveId, viewsOf } from './catalogue-views.ts';
-import { mustBeSupported, NetworkPlanner, undoMoves } from './network-planner.ts';
+import { type PoolMove, undoMoves } from '../pools/pool.ts';
+import { type ChangeOptions, recordedChange } from './catalogue-change.ts';
+import { beingDeleted, inUse, notOfStore, notRead, numberTaken, unknownNetwork } from './catalogue-error.ts';
+import { CatalogueState } from './catalogue-state.ts';
+import { CatalogueViews } from './catalogue-views.ts';
+import { ChangeQueue } from './change-queue.ts';
+import { KnownNetworks } from './known-networks.ts';
+import { NetworkCreations } from './network-creations.ts';
+import { mustBeSupported, NetworkPlanner } from './network-planner.ts';
 import { isTakenUp, type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
-import { StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
+import { type NewRecord, type StoredChange, StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
+import { UnusedNetworks } from './unused-networks.ts';
 
 /** The network that host0 makes at its first start. */
 const MAIN = 'main';
@@ -32,46 +37,55 @@ export interface NetworkCatalogueInput extends Omit<StoredNetworksInput, 'onChan
   readonly use?: NetworkUse;
 }
 
-/** How a change is asked for. */
-export interface ChangeOptions {
-  /** Says what would be done, and does nothing. */
-  readonly dryRun?: boolean;
-  /** The document in the store that the order is. */
-  readonly written?: WrittenDocument;
-}
+/** The networks that have changed; `all` when any may have. */
+export type ChangedNetworks = 'all' | ReadonlySet<NetworkId>;
+
+type CatalogueAnswer = Parameters<typeof recordedChange> extends [unknown, ...infer Rest] ? Rest : never;
+type OnStoredChange = (change?: StoredChange) => void;
 
 /** Knows all networks, and changes those of the store. */
 export class NetworkCatalogue implements HealthSource {
   readonly #input: NetworkCatalogueInput;
   readonly #stored: StoredNetworks;
   readonly #planner: NetworkPlanner;
-  readonly #changes = new Signal<void>();
-  /** Emits after each change of any network, from any source. */
-  readonly changes: Subscribable<void> = this.#changes;
+  readonly #creations: NetworkCreations;
+  readonly #state = new CatalogueState();
+  readonly #known = new KnownNetworks(this.#state);
+  readonly #views: CatalogueViews;
+  readonly #changes = new Signal<ChangedNetworks>();
+  /** Emits after each change of networks, from any source. */
+  readonly changes: Subscribable<ChangedNetworks> = this.#changes;
   #use: NetworkUse;
   #files: readonly Mesh[] = [];
   #meshes: readonly Mesh[] = [];
   #filesKnown = false;
-  #judgement: Judgement = NOTHING_IN_FORCE;
-  #last: Promise<unknown> = Promise.resolve();
-  /** The networks that are being freed. */
-  readonly #freeing = new Set<NetworkNumber>();
+  readonly #unused: UnusedNetworks;
+  readonly #queue: ChangeQueue;
 
-  private constructor(input: NetworkCatalogueInput, open: (onChange: () => void) => StoredNetworks) {
+  private constructor(input: NetworkCatalogueInput, open: (onChange: OnStoredChange) => StoredNetworks) {
     this.#input = input;
     this.#use = input.use ?? NO_USE;
-    this.#stored = open(() => this.#judge());
-    this.#planner = new NetworkPlanner(
-      this.#stored,
-      () => this.#all,
-      (number) => this.#stored.isSpoilt(number) || (this.#use.isOrphan?.(number) ?? false),
-    );
+    const stored = open((change) => this.#judge(change));
+    this.#stored = stored;
+    const isOrphan = (number: number) => stored.isSpoilt(number) || (this.#use.isOrphan?.(number) ?? false);
+    this.#planner = new NetworkPlanner(stored, this.#known, isOrphan);
+    this.#creations = new NetworkCreations({ stored, known: this.#known, planner: this.#planner });
+    const mustBeRead = () => {
+      if (!this.loaded) throw notRead();
+    };
+    this.#queue = new ChangeQueue(mustBeRead, (creations) => this.#creations.makeAll(creations));
+    const use = () => this.#use;
+    this.#views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files });
+    this.#unused = new UnusedNetworks({
+      ...{ stored, use, journal: input.journal },
+      inOrder: (work) => this.#queue.run(work),
+    });
   }
 
   /** Opens the catalogue, and reads the networks of the store. @throws MESH_STORE_BROKEN */
   static async open(input: NetworkCatalogueInput): Promise<NetworkCatalogue> {
-    let changed = (): void => undefined;
-    const stored = await StoredNetworks.open({ ...input, onChange: () => changed() });
+    let changed: OnStoredChange = () => undefined;
+    const stored = await StoredNetworks.open({ ...input, onChange: (change) => changed(change) });
     const catalogue = new NetworkCatalogue(input, (onChange) => {
       changed = onChange;
       return stored;
@@ -82,7 +96,7 @@ export class NetworkCatalogue implements HealthSource {
 
   /** The active networks of all sources. */
   get networks(): readonly Network[] {
-    return this.#views.filter(({ activity }) => activity.phase === 'active').map(({ network }) => network);
+    return this.#views.active;
   }
 
   /**
@@ -90,7 +104,24 @@ export class NetworkCatalogue implements HealthSource {
    * each node. An unchanged network is the same object as before.
    */
   get given(): { readonly revision: number; readonly networks: readonly Network[] } {
-    return { revision: this.#stored.revision, networks: this.networks.filter(({ source }) => source !== 'file') };
+    const [{ revision }, views] = [this.#stored, this.#views];
+    return {
+      revision,
+      get networks() {
+        return views.given;
+      },
+    };
+  }
+
+  /** One of the networks that host0 gives to nodes; undefined for any other. */
+  givenOf(id: NetworkId): Network | undefined {
+    const network = this.#views.activeOf(id);
+    return network?.source === 'file' ? undefined : network;
+  }
+
+  /** Whether the store has a network as a transaction has written it. */
+  isShown(number: NetworkNumber, modRevision: number): boolean {
+    return this.#stored.isShown(number, modRevision);
   }
 
   /** The meshes of the files that are in force. The same list as before while none of them has changed. */
@@ -100,7 +131,7 @@ export class NetworkCatalogue implements HealthSource {
 
   /** All networks with what is so of each, by number. */
   views(): readonly CatalogueView[] {
-    return this.#views;
+    return this.#views.all();
   }
 
   /** Moves the pools on, past numbers, prefixes and blocks that the store may have given out and lost. */
@@ -135,7 +166,7 @@ export class NetworkCatalogue implements HealthSource {
   async makeMain(): Promise<void> {
     if (!this.loaded || !this.#filesKnown || !this.#stored.numbers.isNew || this.#stored.numbers.taken.length > 0)
       return;
-    if (this.#all.some(({ name }) => name === MAIN)) return;
+    if (this.#known.shown('name', MAIN) !== undefined) return;
     const order = { name: MAIN, description: 'made at the first start of host0' };
     await this.create(order).catch((thrown: unknown) => this.#input.journal.failure('network not made', thrown));
   }
@@ -148,7 +179,7 @@ export class NetworkCatalogue implements HealthSource {
 
   /** To be called when a node may have removed a network. */
   usesChanged(): void {
-    this.#freeUnused();
+    this.#unused.free();
   }
 
   /**
@@ -156,50 +187,49 @@ export class NetworkCatalogue implements HealthSource {
    * @throws MESH_NET_UNKNOWN
    */
   find(wanted: string): CatalogueView {
-    const view = calledNetwork(this.#views, wanted);
+    const view = this.#called(wanted);
     const byNode = Map.groupBy(this.#use.ports(view.network.id), ({ node }) => node);
     const holders = Array.from(byNode, ([node, ports]) => ({ node, ports: ports.map((port) => port.interface) }));
     return { ...view, holders };
   }
 
   /** Makes a network and starts it. @throws MESH_NET_* */
-  create(order: NetworkOrder, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#inOrder(() => this.#create(order, options));
+  async create(order: NetworkOrder, { dryRun = false }: ChangeOptions = {}): Promise<CatalogueChange> {
+    return this.#answer('created', await this.#queue.create(order, dryRun), { dryRun });
   }
 
   /** Changes the named parts of a network. @throws MESH_NET_* */
   edit(wanted: string, order: NetworkOrder, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#inOrder(() => this.#replace(this.#storedOf(wanted), order, true, options));
+    return this.#queue.run(() => this.#replace(this.#storedOf(wanted), order, true, options));
   }
 
   /** Makes a network, or makes the one of this number or name as the order says. @throws MESH_NET_* */
   apply(order: NetworkOrder, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#inOrder(() => {
+    return this.#queue.run(() => {
       const { number, name } = order;
-      const known = this.#views.find(({ network }) =>
-        number === undefined ? network.name === name : network.number === number,
-      );
+      const known =
+        number === undefined ? this.#known.shown('name', String(name)) : this.#known.shown('number', String(number));
       return known === undefined
         ? this.#create(order, options)
-        : this.#replace(this.#storedOf(known.network.id), order, false, options);
+        : this.#replace(this.#storedOf(known.id), order, false, options);
     });
   }
 
   /** Starts a stopped network. */
   start(wanted: string, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       const record = this.#storedOf(wanted);
       const { network } = record;
       if (record.activeId !== undefined) return this.#answer('unchanged', network, options);
       mustBeSupported(network);
-      if (!options.dryRun) await this.#stored.put({ ...record, activeId: freeActiveId(this.#stored.records) });
+      if (!options.dryRun) await this.#activate(record);
       return this.#answer('started', network, options);
     });
   }
 
   /** Stops a network: nodes remove its devices, and its ports wait. */
   stop(wanted: string, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       const { activeId, ...record } = this.#storedOf(wanted);
       if (activeId === undefined) return this.#answer('unchanged', record.network, options);
       if (!options.dryRun) await this.#stored.put(record);
@@ -213,7 +243,7 @@ export class NetworkCatalogue implements HealthSource {
    * @throws MESH_NET_IN_USE
    */
   remove(wanted: string, { force = false, ...options }: ChangeOptions & { readonly force?: boolean } = {}) {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       const { activeId: _, ...record } = this.#storedOf(wanted);
       const { network } = record;
       const ports = this.#use.ports(network.id);
@@ -229,8 +259,8 @@ export class NetworkCatalogue implements HealthSource {
 
   /** Takes a network up that a node has and the store has lost, as it is. @throws MESH_NET_* */
   adopt(network: Network): Promise<CatalogueChange> {
-    return this.#inOrder(async () => {
-      const known = this.#stored.records.find((record) => record.network.number === network.number);
+    return this.#queue.run(async () => {
+      const known = this.#stored.recordOf(network.number);
       if (known !== undefined && networkDifferences(known.network, { ...network, source: 'store' }).length === 0) {
         return this.#answer('unchanged', known.network, {});
       }
@@ -240,8 +270,9 @@ export class NetworkCatalogue implements HealthSource {
 
   /** Takes up a document that a person wrote into the store. @throws MESH_NET_*, MESH_USAGE */
   takeWritten(order: NetworkOrder, written: WrittenDocument): Promise<CatalogueChange> {
-    return this.#inOrder(async () => {
-      const record = this.#stored.records.find(({ network }) => network.number === order.number);
+    return this.#queue.run(async () => {
+      const { number } = order;
+      const record = isNetworkNumber(number) ? this.#stored.recordOf(number) : undefined;
       if (record === undefined) return await this.#create(order, { written });
       const { network, from, deleting } = record;
       if (deleting) throw beingDeleted(network);
@@ -257,12 +288,12 @@ export class NetworkCatalogue implements HealthSource {
 
   /** Writes a record again over a document that is none. @returns its revision @throws MESH_STORE_* */
   keepRecord(number: NetworkNumber, written: WrittenDocument): Promise<number | undefined> {
-    return this.#inOrder(() => this.#stored.keep(number, written));
+    return this.#queue.run(() => this.#stored.keep(number, written));
   }
 
   /** Deletes the networks that were made from documents which are not there any more. */
   dropWritten(present: ReadonlySet<string>): Promise<void> {
-    return this.#inOrder(async () => {
+    return this.#queue.run(async () => {
       for (const { activeId: _, ...record } of this.#stored.records) {
         const { from, deleting } = record;
         if (from !== undefined && !present.has(from.key) && !deleting) {
@@ -273,48 +304,52 @@ export class NetworkCatalogue implements HealthSource {
   }
 
   health(): readonly Finding[] {
-    return [...this.#judgement.refused.values()].map(({ network, error }) =>
+    return [...this.#state.refused.values()].map(({ network, error }) =>
       findingOf(error, { object: network.name, severity: 'error' }),
     );
   }
 
   async close(): Promise<void> {
-    await this.#last;
+    await this.#queue.idle();
     this.#stored.close();
   }
 
-  get #all(): readonly Network[] {
-    return [...this.#stored.records.map(({ network }) => network), ...this.#files];
-  }
-
-  get #views(): readonly CatalogueView[] {
-    return viewsOf(this.#all, this.#stored.records, this.#judgement, this.#use);
-  }
-
-  #judge(): void {
-    const before = this.#judgement;
-    const stored = this.#stored.records.map(({ network }) => network);
-    this.#judgement = judgeCatalogue(before.inForce, stored, this.#files);
-    const { inForce } = this.#judgement;
-    const meshes = this.#files.flatMap(({ id }) => {
-      const network = inForce.get(id);
-      return network !== undefined && isMesh(network) ? [network] : [];
-    });
-    this.#meshes = internNetworks(this.#meshes, meshes);
-    for (const [id, { network, error }] of this.#judgement.refused) {
-      if (before.refused.get(id)?.error.message === error.message) continue;
+  /** @param change of the store; absent: all networks may be others */
+  #judge(change?: StoredChange): void {
+    const stood = this.#state.refused.size;
+    const refused = change
+      ? this.#state.judge(change.changed, change.gone)
+      : this.#state.judgeAll(
+          this.#stored.records.map(({ network }) => network),
+          this.#files,
+        );
+    this.#views.changed();
+    // A network that is refused may come into force with any change.
+    const isAll = change === undefined || stood > 0 || this.#state.refused.size > 0;
+    if (isAll) this.#meshes = internNetworks(this.#meshes, this.#meshesInForce());
+    for (const { network, error } of refused) {
       this.#input.journal.failure('network refused', error, { level: 'error', network: network.id });
     }
-    this.#freeUnused();
-    this.#changes.emit();
+    this.#unused.free();
+    this.#changes.emit(isAll ? 'all' : new Set([...change.changed.map(({ id }) => id), ...change.gone]));
   }
 
-  async #create(order: NetworkOrder, options: ChangeOptions): Promise<CatalogueChange> {
-    const { network, moves } = this.#planner.create(order);
-    mustBeSupported(network, moves);
-    if (options.dryRun) undoMoves(moves);
-    else await this.#put({ format: 1, network, activeId: freeActiveId(this.#stored.records) }, moves, options);
-    return this.#answer('created', network, options);
+  #meshesInForce(): readonly Mesh[] {
+    return this.#files.flatMap(({ id }) => {
+      const network = this.#state.inForce(id);
+      return network !== undefined && isMesh(network) ? [network] : [];
+    });
+  }
+
+  async #create(order: NetworkOrder, { dryRun = false, written }: ChangeOptions): Promise<CatalogueChange> {
+    const write = ({ record, moves }: NewRecord) => this.#put(record, moves, { ...(written && { written }) });
+    return this.#answer('created', await this.#creations.make(order, { dryRun, write }), { dryRun });
+  }
+
+  async #activate(record: NetworkRecord): Promise<void> {
+    const { activeIds } = this.#stored;
+    const activeId = activeIds.take();
+    await this.#stored.put({ ...record, activeId }).finally(() => activeIds.leave(activeId));
   }
 
   /** @param isEdit whether parts that the order does not name stay as they are, or become as in a new network */
@@ -342,58 +377,23 @@ export class NetworkCatalogue implements HealthSource {
 
   /** The record of a network that can be changed. @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE */
   #storedOf(wanted: string): NetworkRecord {
-    const { network } = calledNetwork(this.#views, wanted);
-    const record = this.#stored.records.find(({ network: { id } }) => id === network.id);
+    const { network } = this.#called(wanted);
+    const known = this.#stored.recordOf(network.number);
+    const record = known?.network.id === network.id ? known : undefined;
     if (record === undefined) throw notOfStore(network);
     if (record.deleting) throw beingDeleted(network);
     return record;
   }
 
-  /** Removes the records of deleted networks that no node has, and frees their numbers. */
-  #freeUnused(): void {
-    const unused = (id: NetworkId) => this.#use.nodes(id)?.length === 0;
-    for (const record of this.#stored.records) {
-      const { network } = record;
-      if (record.deleting && unused(network.id)) this.#free(network.number, () => this.#stored.remove(record));
-    }
-    for (const number of this.#stored.lost) {
-      if (!unused(`net-${hexNumber(number)}` as NetworkId)) continue;
-      this.#free(number, async () => {
-        // The number may have been that of a network whose making was under way.
-        if (this.#stored.lost.includes(number)) await this.#stored.free(number);
-      });
-    }
+  /** @throws MESH_NET_UNKNOWN */
+  #called(wanted: string): CatalogueView {
+    const network = this.#known.called(wanted);
+    const view = network && this.#views.of(network);
+    if (view === undefined) throw unknownNetwork(wanted, this.#views.defined);
+    return view;
   }
 
-  /** On a failure, the next change tries again. */
-  #free(number: NetworkNumber, work: () => Promise<void>): void {
-    if (this.#freeing.has(number)) return;
-    this.#freeing.add(number);
-    this.#inOrder(work)
-      .catch((thrown: unknown) => this.#input.journal.failure('network not freed', thrown))
-      .finally(() => this.#freeing.delete(number));
-  }
-
-  #inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => {
-      if (!this.loaded) throw notRead();
-      return work();
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
-  }
-
-  #answer(
-    change: CatalogueChange['change'],
-    network: Network,
-    { dryRun = false }: ChangeOptions,
-    differences: readonly string[] = [],
-  ): CatalogueChange {
-    const warnings = [groupWarning(network)].flatMap((warning) => warning?.toJSON() ?? []);
-    if (!dryRun && change !== 'unchanged') {
-      const message = differences.length === 0 ? network.name : `${network.name}: ${differences.join(', ')}`;
-      this.#input.journal.record({ kind: `network ${change}`, message, network: network.id, object: network.name });
-    }
-    return { change, network, differences, warnings, dryRun };
+  #answer(...answer: CatalogueAnswer): CatalogueChange {
+    return recordedChange(this.#input.journal, ...answer);
   }
 }

@@ -7,13 +7,14 @@ import { orderedNetwork } from '../../formats/network/ordered-network.ts';
 import { type Ipv6Cidr, ipv6Subnet, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { ClaimBook, claimedDevices, conflictError } from '../../model/network/network-conflicts.ts';
+import { conflictError } from '../../model/network/network-conflicts.ts';
 import { isNetworkNumber, type NetworkNumber, networkIdOf } from '../../model/network/number.ts';
 import type { Subnet } from '../../model/network/subnet.ts';
 import { unsupportedError } from '../../model/network/supported-parts.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import type { PoolMove } from '../pools/pool.ts';
+import { type PoolMove, undoMoves } from '../pools/pool.ts';
 import { nameMisleads, notANumber, numberStays, numberTaken } from './catalogue-error.ts';
+import type { KnownNetworks } from './known-networks.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
 import { wishesIn } from './subnet-blocks.ts';
 
@@ -28,13 +29,13 @@ type PlannedStore = Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' 
 /** Makes plans. */
 export class NetworkPlanner {
   readonly #stored: PlannedStore;
-  readonly #networks: () => readonly Network[];
+  readonly #known: KnownNetworks;
   readonly #isOrphan: (number: number) => boolean;
 
-  /** @param networks all networks of all sources */
-  constructor(stored: PlannedStore, networks: () => readonly Network[], isOrphan: (number: number) => boolean) {
+  /** @param known all networks of all sources */
+  constructor(stored: PlannedStore, known: KnownNetworks, isOrphan: (number: number) => boolean) {
     this.#stored = stored;
-    this.#networks = networks;
+    this.#known = known;
     this.#isOrphan = isOrphan;
   }
 
@@ -82,12 +83,14 @@ export class NetworkPlanner {
   /** The number that an order names, or the next one. */
   #numberFor({ number: wanted }: NetworkOrder, name: string, moves: PoolMove[]): NetworkNumber {
     if (wanted === undefined) {
-      const { number, move } = this.#stored.numbers.allocate(ownerOf(name), (candidate) => this.#isFree(candidate));
+      const { number, move } = this.#stored.numbers.allocate(ownerOf(name), (candidate) =>
+        this.#isFree(candidate as NetworkNumber),
+      );
       moves.push(move);
       return number as NetworkNumber;
     }
     if (!isNetworkNumber(wanted)) throw notANumber(wanted);
-    const other = this.#networks().find(({ number }) => number === wanted);
+    const other = this.#known.numbered(wanted);
     if (other !== undefined) throw numberTaken(name, other);
     // A network whose record was overwritten has its number still.
     if (!this.#stored.wasOverwritten({ number: wanted, name }))
@@ -107,19 +110,17 @@ export class NetworkPlanner {
     if (wanted === undefined) return rest;
     if (wanted === 'none') return { ...rest, hostAddress: { kind: 'none' } };
     const { prefixes } = this.#stored;
-    const used = this.#networks()
-      .filter((network) => network.number !== number)
-      .flatMap((network) => prefixOf(network) ?? []);
+    const use = (prefix: Ipv6Cidr) => this.#known.withPrefix(prefix, number) && 'another network';
     const derived = (prefix: Ipv6Cidr) => ({ kind: 'derived', key: String(number), ...part(rest.hostAddress), prefix });
     if (wanted === 'auto') {
       if (known !== undefined) return { ...rest, hostAddress: derived(known) };
-      const { prefix, move } = prefixes.allocate(ownerOf(name), used);
+      const { prefix, move } = prefixes.allocate(ownerOf(name), use);
       moves.push(move);
       return { ...rest, hostAddress: derived(prefix) };
     }
     const prefix = prefixOfText(wanted);
     const isItsOwn = this.#stored.wasOverwritten({ number, name }) && prefixes.ownerOf(prefix) === ownerOf(name);
-    if (prefix !== known && !isItsOwn) moves.push(prefixes.take(prefix, ownerOf(name), used));
+    if (prefix !== known && !isItsOwn) moves.push(prefixes.take(prefix, ownerOf(name), use));
     return { ...rest, hostAddress: derived(prefix) };
   }
 
@@ -161,26 +162,19 @@ export class NetworkPlanner {
   }
 
   #mustNotCollide(network: Network): void {
-    const conflict = new ClaimBook(this.#networks()).conflictOf(network);
+    const conflict = this.#known.conflictOf(network);
     if (conflict !== undefined) throw conflictError(conflict);
   }
 
   /** A network that is taken up again, or stays what it is called, keeps its name. */
   #mustBeName({ name, id }: Network, before?: { readonly name: unknown }): void {
     if (before?.name === name) return;
-    const meant = this.#networks().find((other) => other.id !== id && wordsOf(other).includes(name));
+    const meant = this.#known.meantBy(name, id);
     if (meant !== undefined || NUMBER_WORD.test(name)) throw nameMisleads(name, meant);
   }
 
-  /** Whether no network has the number, the VNI or a device of that name: `br1234` can be that of 1234 and of 0x1234. */
-  #isFree(number: number): boolean {
-    if (this.#isOrphan(number)) return false;
-    const hex = number.toString(16);
-    return this.#networks().every((network) => {
-      const { type } = network;
-      if (network.number === number || (type.kind === 'vxlan' && Number(type.vni) === number)) return false;
-      return !claimedDevices(network).some((device) => device === `br${hex}` || device === `vxlan${hex}`);
-    });
+  #isFree(number: NetworkNumber): boolean {
+    return !this.#isOrphan(number) && this.#known.isFree(number);
   }
 }
 
@@ -224,11 +218,6 @@ export function mustBeSupported(network: Network, moves: readonly PoolMove[] = [
   throw error;
 }
 
-/** Gives back what a plan took. */
-export function undoMoves(moves: readonly PoolMove[]): void {
-  for (const move of moves.toReversed()) move.undo();
-}
-
 /** Runs `work`; when it throws, the moves that were made by then are undone. */
 function undoing<T>(moves: readonly PoolMove[], work: () => T): T {
   try {
@@ -241,8 +230,3 @@ function undoing<T>(moves: readonly PoolMove[], work: () => T): T {
 
 /** A name that would be taken for the number of a network. */
 const NUMBER_WORD = /^(?:0x[0-9a-f]+|\d+)$/i;
-
-/** The words beside its name by which commands find a network. */
-function wordsOf(network: Network): readonly string[] {
-  return [network.id, ...claimedDevices(network)];
-}

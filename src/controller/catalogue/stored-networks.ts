@@ -3,7 +3,13 @@ import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
-import { hexNumber, type NetworkNumber, type NumberRules, networkIdOf } from '../../model/network/number.ts';
+import {
+  hexNumber,
+  type NetworkId,
+  type NetworkNumber,
+  type NumberRules,
+  networkIdOf,
+} from '../../model/network/number.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
 import { changedByAnother, RecordTable, type TableChange } from '../../store/record-table.ts';
@@ -11,6 +17,7 @@ import type { Change, Store } from '../../store/store.ts';
 import { NumberPool } from '../pools/number-pool.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
 import { PrefixPool } from '../pools/prefix-pool.ts';
+import { ActiveIds } from './active-ids.ts';
 import { isOfLaterVersion, NETWORK_RECORDS, type NetworkRecord, type WrittenDocument } from './network-record.ts';
 import { NO_BLOCKS, type SubnetBlocks } from './subnet-blocks.ts';
 
@@ -23,8 +30,20 @@ export interface StoredNetworksInput {
   readonly blocks?: SubnetBlocks;
   /** Which numbers are given to networks. Absent: those of DEFAULT_NUMBER_RULES. */
   readonly numbers?: NumberRules;
-  /** Called after the first look at the store, and after each change. */
-  readonly onChange: () => void;
+  /** Called after the first look at the store, and after each change. @param change absent: all networks may be others */
+  readonly onChange: (change?: StoredChange) => void;
+}
+
+/** What a transaction has changed. */
+export interface StoredChange {
+  readonly changed: readonly Network[];
+  readonly gone: readonly NetworkId[];
+}
+
+/** A record to be made, with the moves of pools that are part of its transaction. */
+export interface NewRecord {
+  readonly record: NetworkRecord;
+  readonly moves: readonly PoolMove[];
 }
 
 /** Keeps the networks of the store. */
@@ -37,6 +56,13 @@ export class StoredNetworks {
   readonly #table: RecordTable<NetworkRecord>;
   /** The names of records that host0 itself is removing. */
   readonly #removing = new Set<string>();
+  readonly activeIds = new ActiveIds();
+  /** The numbers of networks that are being deleted. */
+  readonly #deleting = new Set<NetworkNumber>();
+  /** Numbers that had an owner and no record at the last look at the whole store, or have lost theirs since. */
+  readonly #ownerless = new Set<NetworkNumber>();
+  /** What the transaction has changed that is being taken in. */
+  readonly #changed: TableChange<NetworkRecord>[] = [];
 
   private constructor(input: StoredNetworksInput, numbers: NumberPool, prefixes: PrefixPool) {
     this.#input = input;
@@ -47,9 +73,11 @@ export class StoredNetworks {
     this.#table = new RecordTable({
       collection: this.#collection,
       clock: input.clock,
-      onChange: (change) => this.#changed(change),
+      onChange: (change) => void this.#changed.push(change),
+      onBatch: () => this.#take(this.#changed.splice(0)),
       onLoad: async () => {
-        await this.#takeUnclaimed();
+        this.#countAll();
+        await this.#takeUnclaimed(this.records);
         input.onChange();
       },
       onFailure: (error) => input.journal.failure('networks unreadable', error),
@@ -84,6 +112,21 @@ export class StoredNetworks {
     return [...this.#table.records];
   }
 
+  /** The record of a network; undefined if the store has none. */
+  recordOf(number: NetworkNumber): NetworkRecord | undefined {
+    return this.#table.get(hexNumber(number));
+  }
+
+  /** The records of the networks that are being deleted. */
+  get deleting(): readonly NetworkRecord[] {
+    return Array.from(this.#deleting).flatMap((number) => this.recordOf(number) ?? []);
+  }
+
+  /** Whether the table shows a record as a transaction has written it. */
+  isShown(number: NetworkNumber, modRevision: number): boolean {
+    return this.#table.modRevisionOf(hexNumber(number)) === modRevision;
+  }
+
   /** Whether the place of a number has a document that is not a record: the number is given to no other network. */
   isSpoilt(number: number): boolean {
     return this.#table.spoilt.has(number.toString(16));
@@ -100,6 +143,23 @@ export class StoredNetworks {
     const known = over?.modRevision ?? this.#table.modRevisionOf(hexNumber(network.number));
     const modRevision = wasOverwritten ? await this.#revisionUnder(network) : known;
     await this.#commit(network, modRevision, this.#collection.put(record), moves);
+  }
+
+  /**
+   * Writes several new records in one transaction.
+   * @returns whether they were written; if not, one of them may still be
+   * @throws MESH_STORE_*
+   */
+  async putAll(records: readonly NewRecord[]): Promise<boolean> {
+    const changes = records.map(({ record }) => this.#collection.put(record));
+    const compare = records.map(({ record: { network } }) => {
+      const name = hexNumber(network.number);
+      return this.#collection.at(name, this.#table.modRevisionOf(name));
+    });
+    const moves = records.flatMap((one) => one.moves);
+    const { succeeded, revision } = await takeAndGive(this.#input.store, moves, compare, changes);
+    if (succeeded) await this.#table.shows(revision);
+    return succeeded;
   }
 
   /**
@@ -155,13 +215,10 @@ export class StoredNetworks {
   /** The numbers that are taken and have no record: those of networks whose document was deleted while host0 was away. */
   get lost(): readonly NetworkNumber[] {
     if (!this.loaded) return [];
-    const known = new Set<string>([
-      ...this.records.map(({ network }) => hexNumber(network.number)),
-      ...this.#table.spoilt,
-    ]);
-    return this.numbers.taken
-      .filter((number) => !known.has(number.toString(16)))
-      .map((number) => number as NetworkNumber);
+    return [...this.#ownerless].filter(
+      (number) =>
+        this.recordOf(number) === undefined && !this.isSpoilt(number) && this.numbers.ownerOf(number) !== undefined,
+    );
   }
 
   /** Frees a number of `lost`. */
@@ -188,21 +245,45 @@ export class StoredNetworks {
     await this.#table.shows(result.revision);
   }
 
-  /** A document that was deleted by hand is written again, as that of a network that is being deleted. */
-  #changed({ name, before, after }: TableChange<NetworkRecord>): void {
-    if (after === undefined && before !== undefined && !this.#removing.has(name)) {
-      const { activeId: _, ...rest } = before;
-      this.#background(this.put({ ...rest, deleting: true }));
-      return;
+  #take(changes: readonly TableChange<NetworkRecord>[]): void {
+    const changed: Network[] = [];
+    const gone: NetworkId[] = [];
+    for (const { name, before, after } of changes) {
+      this.#count(before, after);
+      if (after !== undefined) changed.push(after.network);
+      else if (before !== undefined && this.#removing.has(name)) gone.push(before.network.id);
+      else if (before !== undefined) this.#putAgain(before);
+      if (before === undefined && after !== undefined) this.#background(this.#takeUnclaimed([after]));
     }
-    if (before === undefined) this.#background(this.#takeUnclaimed());
-    this.#input.onChange();
+    if (changed.length + gone.length > 0) this.#input.onChange({ changed, gone });
+  }
+
+  /** A document that was deleted by hand is written again, as that of a network that is being deleted. */
+  #putAgain({ activeId: _, ...rest }: NetworkRecord): void {
+    this.#ownerless.add(rest.network.number);
+    this.#background(this.put({ ...rest, deleting: true }));
+  }
+
+  #countAll(): void {
+    this.activeIds.clear();
+    this.#deleting.clear();
+    this.#ownerless.clear();
+    for (const record of this.#table.records) this.#count(undefined, record);
+    for (const number of this.numbers.taken as NetworkNumber[])
+      if (this.recordOf(number) === undefined) this.#ownerless.add(number);
+  }
+
+  #count(before: NetworkRecord | undefined, after: NetworkRecord | undefined): void {
+    this.activeIds.hold(after?.activeId);
+    this.activeIds.leave(before?.activeId);
+    if (after?.deleting) this.#deleting.add(after.network.number);
+    else if (before !== undefined) this.#deleting.delete(before.network.number);
   }
 
   /** Takes the numbers of documents that were written by hand. */
-  async #takeUnclaimed(): Promise<void> {
+  async #takeUnclaimed(records: readonly NetworkRecord[]): Promise<void> {
     const { store } = this.#input;
-    for (const { network } of this.records) {
+    for (const { network } of records) {
       if (this.numbers.ownerOf(network.number) !== undefined) continue;
       await takeAndGive(store, [this.numbers.take(network.number, ownerOf(network.name))], [], []);
     }

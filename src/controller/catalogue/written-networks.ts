@@ -12,7 +12,7 @@ import { hexNumber, isNetworkNumber, type NetworkNumber } from '../../model/netw
 import type { CatalogueChange, NetworkOrder, RefusedDocument } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import type { Store, Watch } from '../../store/store.ts';
+import type { Entry, Store, Watch } from '../../store/store.ts';
 import { isOfLaterVersion, NETWORK_RECORDS, type WrittenDocument, writtenDocument } from './network-record.ts';
 
 /** What the documents are taken up by. */
@@ -21,6 +21,8 @@ export interface WrittenNetworksInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly catalogue: {
+    /** Whether the store has a network as a transaction of the catalogue has written it. */
+    isShown(number: NetworkNumber, modRevision: number): boolean;
     /** @throws MESH_NET_* */
     takeWritten(order: NetworkOrder, written: WrittenDocument): Promise<CatalogueChange>;
     /** Writes the record of a network again over a document that is refused. @returns the revision of the record */
@@ -63,7 +65,7 @@ export class WrittenNetworks implements HealthSource {
       const { entries, revision } = await store.range(PREFIX);
       if (this.#closed) return;
       this.#others.clear();
-      for (const entry of entries) this.#seen(writtenDocument(entry), entry.value);
+      for (const entry of entries) this.#seen(entry);
       for (const key of this.#refused.keys())
         if (!entries.some((entry) => entry.key === key)) this.#refused.delete(key);
       this.#drop();
@@ -72,7 +74,7 @@ export class WrittenNetworks implements HealthSource {
         revision + 1,
         ({ changes }) => {
           for (const change of changes) {
-            if ('put' in change) this.#seen(writtenDocument(change.put), change.put.value);
+            if ('put' in change) this.#seen(change.put);
             else this.#gone(change.delete);
           }
         },
@@ -115,20 +117,20 @@ export class WrittenNetworks implements HealthSource {
     this.#inOrder(() => this.#input.catalogue.dropWritten(present));
   }
 
-  #seen(written: WrittenDocument, value: string): void {
-    const { key } = written;
+  #seen(entry: Entry): void {
+    const { key, value, modRevision } = entry;
     const name = nameIn(key);
     if (name === undefined) return;
     const isOther = key.startsWith(OTHER_SPELLING);
     if (isOther) this.#others.add(key);
-    const record = isOther ? undefined : NETWORK_RECORDS.parse(value);
-    if (record !== undefined && hexNumber(record.network.number) === name) {
+    if (!isOther && this.#isRecord(name, entry)) {
       // The refusal stays where the record is host0's own answer to the document.
       this.#inOrder(async () => {
-        if (this.#kept.get(key) !== written.modRevision) this.#forget(key);
+        if (this.#kept.get(key) !== modRevision) this.#forget(key);
       });
       return;
     }
+    const written = writtenDocument(entry);
     this.#inOrder(async () => {
       try {
         const number = numberIn(key, name);
@@ -141,6 +143,15 @@ export class WrittenNetworks implements HealthSource {
         if (!isOther && isFaultOfDocument(error)) await this.#keepRecord(Number.parseInt(name, 16), written);
       }
     });
+  }
+
+  /** Most are: the catalogue has read what it has written itself. */
+  #isRecord(name: string, { value, modRevision }: Entry): boolean {
+    const number = Number.parseInt(name, 16);
+    if (isNetworkNumber(number) && hexNumber(number) === name && this.#input.catalogue.isShown(number, modRevision))
+      return true;
+    const record = NETWORK_RECORDS.parse(value);
+    return record !== undefined && hexNumber(record.network.number) === name;
   }
 
   /** A start of host0 would find no record, as if the network had been deleted. */

@@ -3,13 +3,15 @@ import { MeshError } from '../../model/error.ts';
 import type { AddressPool } from '../../model/ipam/address-pool.ts';
 import { type AddressHolder, type Allocation, AllocationShape } from '../../model/ipam/allocation.ts';
 import type { Network } from '../../model/network/network.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { CatalogueChange, NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { AddressPoolView, AllocationOrder, AllocationView } from '../../protocol/documents/ipam/ipam-view.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import type { Store } from '../../store/store.ts';
-import type { ChangeOptions, NetworkCatalogue } from '../catalogue/network-catalogue.ts';
+import type { ChangeOptions } from '../catalogue/catalogue-change.ts';
+import type { NetworkCatalogue } from '../catalogue/network-catalogue.ts';
 import { type BlockWish, wishesIn } from '../catalogue/subnet-blocks.ts';
 import type { AddressBook } from './address-book.ts';
 import { addressDrift } from './address-check.ts';
@@ -40,6 +42,9 @@ export class AddressOrders implements HealthSource {
   readonly #input: AddressOrdersInput;
   /** Reserved blocks that come into a network right now. */
   readonly #underWay = new Set<string>();
+  readonly #poolChanges = new Signal<void>();
+  /** Emits when there is another pool. */
+  readonly poolChanges: Subscribable<void> = this.#poolChanges;
 
   constructor(input: AddressOrdersInput) {
     this.#input = input;
@@ -55,6 +60,7 @@ export class AddressOrders implements HealthSource {
     const { book, journal } = this.#input;
     const { name, cidr } = await book.createPool(pool);
     journal.record({ kind: 'address pool made', message: `${name}: ${blocksText(pool)} of ${cidr}`, object: name });
+    this.#poolChanges.emit();
     return viewOf(book.pools.get(name));
   }
 

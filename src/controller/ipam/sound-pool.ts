@@ -10,6 +10,7 @@ const SUBNET_LENGTH_MAX = 30;
 /** The same pool, if its parts fit each other. @throws MESH_IPAM_POOL_INVALID */
 export function soundPool(pool: AddressPool): AddressPool {
   const { name, kind, cidr, length, reserved } = pool;
+  mustFitMain(pool);
   const range = ipRange(cidr);
   const family = kind === 'ipv6-prefix' ? 'ipv6' : 'ipv4';
   if (range.family !== family) {
@@ -48,4 +49,18 @@ export function soundPool(pool: AddressPool): AddressPool {
 
 function minimumOf(family: 'ipv4' | 'ipv6'): number {
   return family === 'ipv6' ? POOL_LENGTH_MIN : 0;
+}
+
+/** @throws MESH_IPAM_POOL_INVALID */
+function mustFitMain({ name, kind, main }: AddressPool): void {
+  const rule = 'The network main gets a subnet of a pool, and NAT44 for a subnet of IPv4.';
+  if (main !== undefined && kind === 'ipv4-address')
+    throw poolInvalid(name, 'single addresses are no subnet of main', rule, 'Leave --main out');
+  if (main?.nat44 !== undefined && kind !== 'ipv4-subnet')
+    throw poolInvalid(
+      name,
+      'its blocks are not of IPv4: NAT44 has nothing to hide',
+      rule,
+      'Leave --nat-device and --nat-address out',
+    );
 }

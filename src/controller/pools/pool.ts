@@ -192,6 +192,11 @@ export class Pool<G> {
   }
 }
 
+/** Gives back what moves took, the last first: each leaves the pool as it found it. */
+export function undoMoves(moves: readonly PoolMove[]): void {
+  for (const move of moves.toReversed()) move.undo();
+}
+
 /**
  * Carries out moves of pools in one transaction with the changes of the objects that use the values. One whose answer was lost is
  * looked for in the store: a value that is taken there must not be free here, or one who asks again would get a second value.
@@ -211,18 +216,16 @@ export async function takeAndGive(
       [...compare, ...moves.flatMap((move) => move.compare)],
       [...written, ...cursors.values()],
     );
-    for (const move of moves) {
-      if (result.succeeded) move.done();
-      else move.undo();
-    }
+    if (result.succeeded) for (const move of moves) move.done();
+    else undoMoves(moves);
     return result;
   } catch (error) {
     const revision = await revisionWith(store, written);
-    for (const move of moves) {
-      if (revision === undefined) move.undo();
-      else move.done();
+    if (revision === undefined) {
+      undoMoves(moves);
+      throw error;
     }
-    if (revision === undefined) throw error;
+    for (const move of moves) move.done();
     return { succeeded: true, revision };
   }
 }

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { MortalStore } from '../../../test/kit/mortal-store.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
+import { ipRange, rangesOverlap } from '../../model/address/ip-range.ts';
 import { type Ipv6Cidr, ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
 import { DEFAULT_NUMBER_RULES } from '../../model/network/number.ts';
 import type { Store } from '../../store/store.ts';
@@ -102,10 +103,12 @@ test('records of numbers that have rested are removed, and a clock that was set 
 test('prefixes are /64s of one /48, and overlap nothing', async () => {
   const store = new MemoryStore({ epoch: '0123456789abcdef' });
   const pool = await PrefixPool.open(store);
-  const first = pool.allocate('network a', []);
+  const first = pool.allocate('network a');
   expect(first.prefix).toMatch(/^fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}:1::\/64$/);
   const site = ipv6Subnet(parseIpv6(first.prefix.replace('/64', '')), 62);
-  const second = pool.allocate('network b', [site]);
+  const second = pool.allocate('network b', (prefix) =>
+    rangesOverlap(ipRange(site), ipRange(prefix)) ? 'the site' : undefined,
+  );
   expect(second.prefix).toMatch(/:4::\/64$/);
   expect(() => pool.take(ipv6Subnet(parseIpv6('fd00::'), 8), 'network c')).toThrow('overlaps');
 });
@@ -158,7 +161,7 @@ async function life(disk: Store, random: () => number, run: number): Promise<voi
   const make = async (name: string) => {
     const key = THINGS + name;
     const { number, move } = numbers.allocate(name, () => random() < 0.9);
-    const prefix = prefixes.allocate(name, []);
+    const prefix = prefixes.allocate(name);
     const port = ports.allocate(name);
     const thing: Thing = { number, prefix: prefix.prefix, port: port.id };
     // Some things exist already, so that the comparison fails.

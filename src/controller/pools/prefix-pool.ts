@@ -15,13 +15,21 @@ const SUBNETS = 0x10000;
 /** More networks than are made between two backups. */
 const LEAP = 0x100;
 
+/** Tells who uses a /64 outside of the pool, for people; undefined if nobody does. */
+export type PrefixUse = (prefix: Ipv6Cidr) => string | undefined;
+
+const UNUSED: PrefixUse = () => undefined;
+
 /** Allocates prefixes; one that was given back is the last to be given again. */
 export class PrefixPool {
   readonly #pool: Pool<Grant>;
   readonly #site: string;
+  /** What is taken and is no /64: prefixes that were taken by hand. */
+  readonly #wide: Grant[];
 
   private constructor(pool: Pool<Grant>, epoch: string) {
     this.#pool = pool;
+    this.#wide = pool.grants.filter(({ value }) => !isSubnet(value));
     // Another epoch has another /48: what was given out under the earlier one may live on.
     const id = genid(['site', epoch], 10);
     this.#site = `fd${id.slice(0, 2)}:${id.slice(2, 6)}:${id.slice(6, 10)}`;
@@ -35,17 +43,14 @@ export class PrefixPool {
 
   /**
    * The next free /64.
-   * @param used prefixes that are used outside of the pool: those of meshes, and of the physical network
+   * @param use tells of prefixes that are used outside of the pool: those of meshes
    * @throws MESH_NET_PREFIXES_EXHAUSTED
    */
-  allocate(owner: string, used: readonly Ipv6Cidr[]): { readonly prefix: Ipv6Cidr; readonly move: PoolMove } {
-    // Two /64s overlap only if they are equal, which the pool's index tells at once.
-    const taken = [...used, ...this.#pool.grants.flatMap(({ value }) => (value.endsWith('/64') ? [] : [value]))];
+  allocate(owner: string, use = UNUSED): { readonly prefix: Ipv6Cidr; readonly move: PoolMove } {
     for (let offset = 0; offset < SUBNETS; offset++) {
       const id = (this.#pool.next + offset) % SUBNETS;
       const prefix = ipv6Subnet(parseIpv6(`${this.#site}:${id.toString(16)}::`), 64);
-      if (this.#pool.of(prefix) !== undefined || taken.some((other) => rangesOverlap(ipRange(other), ipRange(prefix))))
-        continue;
+      if (this.#overlapping(prefix, use) !== undefined) continue;
       return { prefix, move: this.#pool.take({ value: prefix, owner }, (id + 1) % SUBNETS) };
     }
     throw new MeshError('MESH_NET_PREFIXES_EXHAUSTED', `all /64s of ${this.#site}::/48 are taken`, {
@@ -56,12 +61,13 @@ export class PrefixPool {
   }
 
   /** Takes a prefix that was given by hand. @throws MESH_NET_PREFIX_TWICE */
-  take(prefix: Ipv6Cidr, owner: string, used: readonly Ipv6Cidr[] = []): PoolMove {
-    const outside = used.map((value) => ({ value, owner: 'another network' }));
-    const other = [...this.#pool.grants, ...outside].find(({ value }) =>
-      rangesOverlap(ipRange(value), ipRange(prefix)),
-    );
-    if (other === undefined) return this.#pool.take({ value: prefix, owner });
+  take(prefix: Ipv6Cidr, owner: string, use = UNUSED): PoolMove {
+    const other = this.#overlapping(prefix, use);
+    if (other === undefined) {
+      const grant = { value: prefix, owner };
+      if (!isSubnet(prefix)) this.#wide.push(grant);
+      return this.#pool.take(grant);
+    }
     throw new MeshError('MESH_NET_PREFIX_TWICE', `prefix ${prefix} overlaps ${other.value}, that of ${other.owner}`, {
       operation: 'take a prefix',
       object: owner,
@@ -86,7 +92,22 @@ export class PrefixPool {
   }
 
   /** Whether a prefix was taken from the pool. */
-  has(prefix: Ipv6Cidr): boolean {
+  has(prefix: string): boolean {
     return this.#pool.of(prefix) !== undefined;
   }
+
+  /** What a prefix overlaps. Two /64s overlap only if they are equal: a look at all would cost more with each network. */
+  #overlapping(prefix: Ipv6Cidr, use: PrefixUse): Grant | undefined {
+    const others = isSubnet(prefix) ? this.#wide : this.#pool.grants;
+    const known =
+      this.#pool.of(prefix) ??
+      others.find(({ value }) => this.has(value) && rangesOverlap(ipRange(value), ipRange(prefix)));
+    if (known !== undefined) return known;
+    const owner = use(prefix);
+    return owner === undefined ? undefined : { value: prefix, owner };
+  }
+}
+
+function isSubnet(prefix: string): boolean {
+  return prefix.endsWith('/64');
 }

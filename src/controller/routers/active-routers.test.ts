@@ -197,7 +197,8 @@ test('a network needs an active router for what exists once: on nodes of the rol
   const blue = storeNetwork('blue', 0x1001);
   const roles = { machines: [A, B], of: (machine: MachineWord) => (machine === A ? ['router'] : ['disks']) };
   const called = (name: string) => (name === 'node3' ? C : undefined);
-  const of = (...services: Parameters<typeof routedNetworks>[1]) => routedNetworks([blue], services, roles, called);
+  const of = (...services: Parameters<typeof routedNetworks>[1]) =>
+    routedNetworks(() => [blue], services, roles, called);
   expect(of()).toEqual([]);
   expect(of({ network: blue.number, service: { kind: 'ra' } })).toEqual([]);
   expect(of({ network: blue.number, service: { kind: 'nat44' } })).toMatchObject([{ name: 'blue', routers: [A] }]);
@@ -207,7 +208,7 @@ test('a network needs an active router for what exists once: on nodes of the rol
   // One router has all that exists once: a node that serves a part of it cannot.
   const nat44 = { network: blue.number, service: { kind: 'nat44', nodes: ['node3', 'node1'] } } as const;
   const both = (name: string) => ({ node1: A, node3: C })[name];
-  expect(routedNetworks([blue], [nat44, { network: blue.number, service: named }], roles, both)).toMatchObject([
+  expect(routedNetworks(() => [blue], [nat44, { network: blue.number, service: named }], roles, both)).toMatchObject([
     { routers: [C] },
   ]);
 });

@@ -23,17 +23,18 @@ interface RolesOfNodes {
  * @param nodeCalled the node of a name or machine id; undefined for one that host0 does not know
  */
 export function routedNetworks(
-  networks: readonly Network[],
+  networks: () => readonly Network[],
   services: readonly PlacedService[],
   roles: RolesOfNodes,
   nodeCalled: (name: string) => MachineWord | undefined,
 ): RoutedNetwork[] {
   const single = services.filter(({ service, removing }) => SINGLE_KINDS.includes(service.kind) && removing !== true);
   if (single.length === 0) return [];
+  const byNetwork = Map.groupBy(single, ({ network }) => network);
   const byRole = roles.machines.filter((machine) => roles.of(machine).includes(ROUTER_ROLE));
-  return networks.flatMap(({ number, name }) => {
-    const placed = single.filter(({ network }) => network === number);
-    if (placed.length === 0) return [];
+  return networks().flatMap(({ number, name }) => {
+    const placed = byNetwork.get(number);
+    if (placed === undefined) return [];
     const nodesOf = placed.map(({ service: { nodes } }) => nodes?.flatMap((node) => nodeCalled(node) ?? []) ?? byRole);
     const [first = [], ...others] = nodesOf.map((nodes) => new Set(nodes));
     return [{ number, name, routers: [...others.reduce((some, nodes) => some.intersection(nodes), new Set(first))] }];

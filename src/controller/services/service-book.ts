@@ -125,8 +125,13 @@ export class ServiceBook implements GivenServices, HealthSource {
     return this.#table.remove(serviceRecordName(network, service.kind));
   }
 
+  has({ number }: Pick<Network, 'number'>): boolean {
+    return this.#table.records.some(({ network }) => network === number);
+  }
+
   servedBy(node: SpannedNode): readonly NetworkId[] {
     const served = new Set(this.records.filter((record) => serves(record, node)).map(({ network }) => network));
+    if (served.size === 0) return [];
     return this.#input.networks().flatMap(({ id, number }) => (served.has(number) ? [id] : []));
   }
 

@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { storeNetwork } from '../../../test/kit/networks.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { type Ipv4, type Ipv4Cidr, parseIpv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -145,11 +146,11 @@ test('a prefix that leaves the network is advertised with the lifetime 0, until 
   await world.orders.set('blue', { kind: 'ra' });
   world.world.networks = [withPrefixes({ cidr: P2 })];
   world.changed();
-  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P1} 0`, `${P2} 3600`]));
+  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P1} 0`, `${P2} 3600`]), PATIENCE);
   world.says(A, READY);
   expect(world.orders.list('blue')).toMatchObject([{ prefixes: [P2], withdrawn: [P1], state: 'pending' }]);
   world.says(B, READY);
-  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P2} 3600`]));
+  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P2} 3600`]), PATIENCE);
 });
 
 test('a command that comes while another record is written is not overwritten', async () => {
@@ -176,7 +177,7 @@ test('a command that comes while another record is written is not overwritten', 
   await world.services.put({ format: 1, network: red.number, ...before, service });
   free.resolve();
   const settled = { service, announced: [P1, P2] };
-  await vi.waitFor(() => expect(world.services.find(red, 'ra')).toMatchObject(settled));
+  await vi.waitFor(() => expect(world.services.find(red, 'ra')).toMatchObject(settled), PATIENCE);
 });
 
 test('many statuses at once are one look, and none where no network has services', async () => {
@@ -194,7 +195,7 @@ test('many statuses at once are one look, and none where no network has services
   // The last change of a burst is never missed.
   world.world.networks = [withPrefixes({ cidr: P1 }, { cidr: P2 })];
   world.changed();
-  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P1} 3600`, `${P2} 3600`]));
+  await vi.waitFor(() => expect(advertised(world)).toEqual([`${P1} 3600`, `${P2} 3600`]), PATIENCE);
 });
 
 test('a service that is removed says goodbye, and its document goes when all routers were heard', async () => {
@@ -206,7 +207,7 @@ test('a service that is removed says goodbye, and its document goes when all rou
   expect(world.given()?.advertisement).toMatchObject({ lifetimeSec: 0, prefixes: [{ prefix: P1, validSec: 0 }] });
   world.says(A, READY);
   world.says(B, READY);
-  await vi.waitFor(() => expect(world.orders.list('blue')).toEqual([]));
+  await vi.waitFor(() => expect(world.orders.list('blue')).toEqual([]), PATIENCE);
   expect(await store.get('/v1/networks/1001/services/ra')).toBeUndefined();
   await expect(world.orders.remove('blue', 'ra')).rejects.toMatchObject({ code: 'MESH_OBJECT_UNKNOWN' });
 });
@@ -217,7 +218,7 @@ test('a service goes with its network', async () => {
   await world.orders.set('blue', { kind: 'ra' });
   world.world.networks = [];
   world.changed();
-  await vi.waitFor(async () => expect(await store.get('/v1/networks/1001/services/ra')).toBeUndefined());
+  await vi.waitFor(async () => expect(await store.get('/v1/networks/1001/services/ra')).toBeUndefined(), PATIENCE);
 });
 
 test('a service stays while the document of its network cannot be read', async () => {
@@ -230,7 +231,7 @@ test('a service stays while the document of its network cannot be read', async (
   world.world.networks = [];
   world.world.spoilt.add(0x1001);
   world.changed();
-  await vi.waitFor(async () => expect(await store.get('/v1/networks/1002/services/ra')).toBeUndefined());
+  await vi.waitFor(async () => expect(await store.get('/v1/networks/1002/services/ra')).toBeUndefined(), PATIENCE);
   expect((await store.get('/v1/networks/1001/services/ra'))?.value).toContain('blue.example');
 });
 

@@ -23,7 +23,7 @@ import { mustLeaveAddresses } from './outer-addresses.ts';
 import { nextShares } from './server-shares.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
-import { mustGoWith, mustNotLeadFrom, mustTakeServices } from './service-rules.ts';
+import { mustBeServable, mustGoWith, mustNotLeadFrom } from './service-rules.ts';
 
 /** What the commands work on. */
 export interface ServiceOrdersInput {
@@ -97,7 +97,7 @@ export class ServiceOrders {
     return this.#turns.take('maps', async () => {
       const { catalogue, services } = this.#input;
       const { network } = catalogue.find(wanted);
-      mustTakeServices(network);
+      mustBeServable(network);
       const before = services.find(network, given.kind);
       const records = services.of(network);
       mustGoWith(network, given, records);

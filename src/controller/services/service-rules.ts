@@ -17,7 +17,7 @@ import type { ServiceRecord } from './service-record.ts';
 type OuterService = Nat44Service | RouteService | Nat64Service;
 
 /** Whether a network can have services at all. @throws MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED */
-export function mustTakeServices({ name, source, bridge, hostAddress }: Network): void {
+export function mustBeServable({ name, source, bridge, hostAddress }: Network): void {
   if (source === 'file')
     throw new MeshError('MESH_NET_SOURCE', `network ${name} is defined by its network file`, {
       object: name,

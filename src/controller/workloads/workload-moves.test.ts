@@ -1,5 +1,6 @@
 /** Where workloads are: moves, nodes that are away, and stores that have lost a workload. */
 import { expect, test, vi } from 'vitest';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { A, B, GIB, workloadHost0 as host0 } from '../../../test/kit/workload-host0.ts';
 import { capacity, runOf, workloadNamed } from '../../../test/kit/workloads.ts';
 import { workloadIdOf } from '../../model/workload/workload.ts';
@@ -24,7 +25,7 @@ test('a workload that moves stops first, and then is on its new node with its po
   expect(book.on(B)).toEqual([]);
   await expect(orders.start('web')).rejects.toMatchObject({ code: 'MESH_WORKLOAD_RUNS' });
   told(A, runOf(id, { generation: 1, state: 'stopped' }));
-  await vi.waitFor(() => expect(book.on(A)).toEqual([]));
+  await vi.waitFor(() => expect(book.on(A)).toEqual([]), PATIENCE);
   expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running' }]);
   expect(ports.all).toMatchObject([{ id: '1', machine: B }]);
 });
@@ -92,12 +93,15 @@ test('the disks of a workload that has stopped are copied, and only then is it o
   told(A, stoppedWeb);
   expect([copies.asked.length, book.on(A), book.on(B)]).toMatchObject([1, [{ wanted: 'stopped' }], []]);
   copies.end();
-  await vi.waitFor(() => expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running', arrived: WORD }]));
+  await vi.waitFor(
+    () => expect(book.on(B)).toMatchObject([{ generation: 2, wanted: 'running', arrived: WORD }]),
+    PATIENCE,
+  );
   expect([book.on(A), copies.dropped]).toEqual([[], []]);
   // The next order has a word of its own, and one without a copy has none.
   await orders.move('web', { node: 'node1', force: true });
   told(B, { ...stoppedWeb, generation: 2 });
-  await vi.waitFor(() => expect(book.on(A)).toHaveLength(1));
+  await vi.waitFor(() => expect(book.on(A)).toHaveLength(1), PATIENCE);
   expect(book.on(A)[0]).not.toHaveProperty('arrived');
 });
 
@@ -106,7 +110,7 @@ test('a copy that fails says why and is tried again; one that is given up leaves
   const { orders, book, clock, told } = await copying(copies);
   told(A, stoppedWeb);
   copies.end(new Error('the disk of node2 is full'));
-  await vi.waitFor(() => expect(orders.show('web').why).toContain('the disk of node2 is full'));
+  await vi.waitFor(() => expect(orders.show('web').why).toContain('the disk of node2 is full'), PATIENCE);
   await clock.pass(10_000);
   expect(copies.asked.map(([{ word }]) => word)).toEqual([WORD, WORD]);
   await orders.move('web', { node: 'node1' });
@@ -140,7 +144,7 @@ test('another host0 goes on with a copy', async () => {
   second.told(A, stoppedWeb);
   expect(copies.asked.map(([{ word }]) => word)).toEqual([WORD]);
   copies.end();
-  await vi.waitFor(() => expect(second.book.on(B)).toMatchObject([{ arrived: WORD }]));
+  await vi.waitFor(() => expect(second.book.on(B)).toMatchObject([{ arrived: WORD }]), PATIENCE);
 });
 
 test('a disk of the administrator is not copied: the move is refused', async () => {
@@ -172,7 +176,7 @@ test('a guest that failed, ended or was stopped before the move was ordered may 
   await clock.pass(60_000);
   expect([book.on(A).length, book.on(B).length]).toEqual([1, 0]);
   told(A, run('stopped'));
-  await vi.waitFor(() => expect(book.on(B)).toHaveLength(1));
+  await vi.waitFor(() => expect(book.on(B)).toHaveLength(1), PATIENCE);
 });
 
 test('a workload that still runs on another node is not started, and that node is named', async () => {
@@ -246,7 +250,7 @@ test('a move that cannot be ended says why, is tried again after a pause, and is
   await orders.move('web', { node: 'node2', force: true });
   expect(orders.show('web')).not.toHaveProperty('why');
   told(A, stopped);
-  await vi.waitFor(() => expect(book.on(B)).toHaveLength(1));
+  await vi.waitFor(() => expect(book.on(B)).toHaveLength(1), PATIENCE);
 });
 
 test('a node that is lost keeps its workload; force starts it elsewhere, and the old node is named when it comes back', async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { systemClock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { parseMachineId } from '../../model/machine.ts';
@@ -40,7 +41,7 @@ test('names follow the set in force', async () => {
   const heard: string[] = [];
   watch.looks.subscribe((names) => heard.push([...names.values()].join()));
   await overlayStore.publish([{ machine: MACHINE, name: 'node1', packages: [] }], NOW);
-  await vi.waitFor(() => expect(heard).toContain('node1'));
+  await vi.waitFor(() => expect(heard).toContain('node1'), PATIENCE);
   expect([...watch.names]).toEqual([[MACHINE, 'node1']]);
 });
 
@@ -65,7 +66,7 @@ test('the finding ends when the next set is put in force', async () => {
   await open();
   expect(watch.health()[0]?.message).toContain('; the tree was refused, and machines boot');
   await overlayStore.publish([], NOW);
-  await vi.waitFor(() => expect(watch.health()).toEqual([]));
+  await vi.waitFor(() => expect(watch.health()).toEqual([]), PATIENCE);
 });
 
 test('without its index, host0 knows the names of its machines, and `mesh system configure` heals the loss', async () => {
@@ -81,7 +82,7 @@ test('without its index, host0 knows the names of its machines, and `mesh system
   expect(watch.health()).toMatchObject([{ code: 'MESH_STATE_DAMAGED', object: index }]);
   // Another process, as the command is.
   await new OverlayStore(state).publish(machines, NOW);
-  await vi.waitFor(() => expect(watch.health()).toEqual([]));
+  await vi.waitFor(() => expect(watch.health()).toEqual([]), PATIENCE);
   expect([...watch.names]).toEqual([[MACHINE, 'node1']]);
 });
 

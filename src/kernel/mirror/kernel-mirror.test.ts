@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { runToEnd } from '../../../test/kit/command.ts';
 import { LONG } from '../../../test/kit/long.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
 import { type TemporaryNetns, temporaryNetns } from '../netns.ts';
 import { KernelMonitor } from '../rtnl/monitor.ts';
@@ -115,7 +116,7 @@ async function expectSame(why: string): Promise<void> {
     monitor.drain();
     await mirror.renewRoutes();
     expect(mirrored(mirror.tables), why).toEqual(oracle());
-  }, 10_000);
+  }, PATIENCE);
 }
 
 const NAMES = ['br1', 'br2', 'vx1', 'vx2', 've1', 've2', 'du1', 'du2', 'renamed'];

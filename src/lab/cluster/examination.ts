@@ -1,10 +1,12 @@
 /** Examines the mesh of a lab: whether every pair answers, whether the member list is complete, and the throughput. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import { formatMemberLine, type NetworkState } from '../../protocol/documents/membership.ts';
 import { measureInflow } from '../checks/inflow.ts';
 import type { Pair } from '../checks/pairs.ts';
 import { silenceError } from '../checks/silence.ts';
 import { measureThroughput, throughputEnds } from '../checks/throughput.ts';
+import type { LabHost } from '../hosts/lab-host.ts';
 import type { Ends, HostPlan } from '../hosts/topology.ts';
 import type { Lab, OnStage } from './lab.ts';
 
@@ -42,6 +44,9 @@ export interface LabReport {
 }
 
 const THROUGHPUT_SEC = 1;
+/** host0 lists a node that answers within milliseconds, and after a pause of its process when the node reports again. */
+const LISTED_DEADLINE_MS = 30_000;
+const LISTED_POLL_MS = 250;
 
 /** Examines the lab. A fault of the mesh is returned as `failure`, not thrown. */
 export async function examine(lab: Lab, onStage: OnStage, signal?: AbortSignal): Promise<Examination> {
@@ -50,9 +55,7 @@ export async function examine(lab: Lab, onStage: OnStage, signal?: AbortSignal):
     refuseSilence(lab, found.pairs);
     onStage('reading the member list inside the mesh');
     const from = lab.host('node1');
-    const text = await lab.memberList(from);
-    found = { ...found, memberList: { from, text } };
-    refuseAbsence(lab.hosts, from, text);
+    found = { ...found, memberList: { from, text: await completeList(lab, from, signal) } };
     onStage('measuring the round trip of every pair');
     found = { ...found, pairs: await lab.allPairs() };
     refuseSilence(lab, found.pairs);
@@ -102,6 +105,20 @@ function phaseOf(pairs: readonly Pair[]): NetworkState['phase'] {
 function refuseSilence(lab: Lab, pairs: readonly Pair[]): void {
   const silent = pairs.filter(({ rttMs }) => rttMs === undefined);
   if (silent.length > 0) throw silenceError(lab.hosts, silent);
+}
+
+/** Reads the member list until every host is in it. @throws MESH_LAB_FAILED with the hosts that it lacks after the deadline */
+async function completeList(lab: Lab, from: LabHost, signal?: AbortSignal): Promise<string> {
+  for (const giveUpAt = performance.now() + LISTED_DEADLINE_MS; ; await sleep(LISTED_POLL_MS)) {
+    signal?.throwIfAborted();
+    const text = await lab.memberList(from);
+    try {
+      refuseAbsence(lab.hosts, from, text);
+      return text;
+    } catch (error) {
+      if (performance.now() > giveUpAt) throw error;
+    }
+  }
 }
 
 /** Every host must be listed exactly as the topology says; host0 with its address on the asker's segment. */

@@ -56,6 +56,7 @@ export interface Host0Assignments {
   readonly workloads: WorkloadOrders;
   /** The services of networks. */
   readonly services: ServiceOrders;
+  readonly serviceBook: ServiceBook;
   /** The IPv4 addresses of virtual machines. */
   readonly addressMaps: AddressMaps;
   /** Between which nodes multicast passes. */
@@ -97,7 +98,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
   const routers = await ActiveRouters.open({
     ...input,
-    networks: () => routedNetworks(networks(), serviceBook.records, roles, nodeCalled),
+    networks: () => routedNetworks(networks, serviceBook.records, roles, nodeCalled),
     isUnread: (number) => !catalogue.loaded || catalogue.isSpoilt(number) || serviceBook.isUnread({ number }),
   });
   const assignments = new Assignments({
@@ -109,7 +110,9 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const settle = () =>
     void hostAddresses
       .settle(() =>
-        catalogue.given.networks.map((given) => ({ network: given, holders: assignments.holdersOf(given.id) })),
+        networks()
+          .filter(({ hostAddress }) => hostAddress.kind === 'per-node')
+          .map((given) => ({ network: given, holders: assignments.holdersOf(given.id) })),
       )
       .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
   assignments.subscribe(settle);
@@ -118,14 +121,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   await assignments.start();
   catalogue.usedBy(assignments.use);
   assignments.uses.subscribe(() => catalogue.usesChanged());
-  catalogue.changes.subscribe(() => assignments.setNetworks(catalogue.given));
+  catalogue.changes.subscribe((changed) => assignments.changeNetworks(changed, catalogue));
   const ownNode = new OwnNode({ ...input, socketPath: agentSock, assignments });
   if (input.own === undefined) ownNode.start();
   const network = (wanted: string) => catalogue.find(wanted).network;
   const ports = new PortOrders({ ...input, book, assignments, network, admit });
   const adopting = {
     adopt: (lost: Network) => catalogue.apply({ ...lost }),
-    has: (id: NetworkId) => catalogue.given.networks.some((given) => given.id === id),
+    has: (id: NetworkId) => catalogue.givenOf(id) !== undefined,
   };
   const notes = new MoveNotes();
   const newWord = () => randomBytes(8).toString('hex');
@@ -152,6 +155,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     portBook: book,
     workloads: orders,
     services,
+    serviceBook,
     addressMaps,
     ownNode,
     roles,

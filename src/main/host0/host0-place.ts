@@ -9,7 +9,7 @@ import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
 import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
 import { permanentMacs } from '../../kernel/rtnl/permanent-macs.ts';
 import { machineId } from '../../machine/machine-id.ts';
-import { host0DeviceOf, host0NameOn } from '../../model/network/host0-device.ts';
+import { host0DeviceOf, host0NameOn } from '../../model/host0-device.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import { keyFileText } from '../../protocol/shapes/key-file.ts';

@@ -1,16 +1,14 @@
 /** Composes what one of several host0s does: it waits for the lease, takes the secrets from the store, and keeps them there. */
 import { join } from 'node:path';
 import { openStandbyApi } from '../../api/control/standby-api.ts';
-import { errorText } from '../../formats/error-text.ts';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
-import { explained } from '../../formats/system-error.ts';
 import { tellServiceManager } from '../../kernel/unix/service-notice.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { VERSION } from '../../model/version.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import type { LeadershipView } from '../../protocol/documents/leadership.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
+import type { LeadershipView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Rivalry } from '../../store/etcd/etcd-leadership.ts';
 import type { EtcdStore } from '../../store/etcd/etcd-store.ts';
@@ -119,15 +117,4 @@ export function mustHaveEtcd({ host0s, store }: Pick<Host0Settings, 'host0s' | '
     rule: 'Several host0s have one store, an etcd.',
     remedy: 'Write store="etcd://…", or remove the line.',
   });
-}
-
-/**
- * Starts this process anew, so that it waits as a standby does. All its sockets close at once, and nothing of what it knew while it
- * led is left.
- */
-export function becomeStandby(error: MeshError): never {
-  process.stderr.write(`${errorText(explained(error), { color: false })}\n`);
-  const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  if (process.execve === undefined) process.exit(1);
-  return process.execve(process.execPath, argv, process.env);
 }

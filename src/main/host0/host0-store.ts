@@ -5,8 +5,8 @@ import { host0Owner } from '../../machine/host0-owner.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { HealthSource } from '../../protocol/documents/finding.ts';
-import type { LeadershipView } from '../../protocol/documents/leadership.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
+import type { LeadershipView } from '../../protocol/documents/views.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
@@ -15,7 +15,7 @@ import { openHost0Store } from '../../store/sqlite/host0-store.ts';
 import { mustBeWhole } from '../../store/store-backup.ts';
 import { StoreWatch } from '../../store/store-watch.ts';
 import { TimedStore } from '../../store/timed-store.ts';
-import { becomeStandby, mustHaveEtcd, openStandby } from './host0-standby.ts';
+import { mustHaveEtcd, openStandby } from './host0-standby.ts';
 
 /** host0's store for its other parts. */
 export interface OpenStore {
@@ -38,7 +38,7 @@ export interface StoreInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly committed: Host0Watch['committed'];
-  /** Called when another host0 works with the store: the process must end. */
+  /** Called when another host0 works with the store, or may do so in a moment: the process must serve nothing any more. */
   readonly onLost: (error: MeshError) => void;
 }
 
@@ -73,7 +73,7 @@ async function openEtcd(input: StoreInput): Promise<OpenStore> {
   const owner = host0Owner(paths.root);
   const standby = settings.host0s.length === 0 ? undefined : await openStandby({ ...input, store: opened });
   if (standby === undefined) await opened.lead({ owner, name, onLost });
-  else await opened.lead({ owner, name, onLost: becomeStandby, rivalry: standby.rivalry });
+  else await opened.lead({ owner, name, onLost, rivalry: standby.rivalry });
   await standby?.lead();
   const store = new TimedStore(opened, () => clock.nowMs(), committed);
   return {

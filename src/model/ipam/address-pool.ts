@@ -1,9 +1,10 @@
 /** Address pools: ranges of IP addresses from which networks, virtual machines and orders get blocks of one size. */
-import { CidrShape } from '../address/address-shapes.ts';
+import { CidrShape, Ipv4Shape } from '../address/address-shapes.ts';
 import type { Ipv4Cidr } from '../address/ipv4.ts';
 import type { Ipv6Cidr } from '../address/ipv6.ts';
 import * as form from '../form.ts';
-import { NameShape } from '../network/words.ts';
+import type { Nat44Service } from '../network/services/nat44.ts';
+import { DeviceShape, NameShape } from '../network/words.ts';
 
 /** What a pool gives. */
 export const POOL_KINDS = [
@@ -16,6 +17,12 @@ export const POOL_KINDS = [
 ] as const;
 /** See `POOL_KINDS`. */
 export type PoolKind = (typeof POOL_KINDS)[number];
+
+/** What the network `main` gets of a pool: a block, and for a block of IPv6 the service `ra`. */
+export interface MainShare {
+  /** The way outside for guests of `main` with IPv4 addresses. Absent: none. */
+  readonly nat44?: Pick<Nat44Service, 'device' | 'address' | 'length' | 'gateway'>;
+}
 
 /** A pool of addresses. */
 export interface AddressPool {
@@ -37,6 +44,8 @@ export interface AddressPool {
    * chooses.
    */
   readonly allocator?: string;
+  /** Absent: the network `main` gets nothing unless an order says so. */
+  readonly main?: MainShare;
 }
 
 /**
@@ -55,6 +64,17 @@ const RESERVED_MAX = 1_024;
 /** The name of an executable: one word, so that no path leads out of the folder of allocators. */
 export const AllocatorNameShape: form.Shape<string> = NameShape;
 
+const MainShareShape: form.Shape<MainShare> = form.object({
+  nat44: form.exactOptional(
+    form.object({
+      device: DeviceShape,
+      address: Ipv4Shape,
+      length: form.int(8, 32),
+      gateway: form.exactOptional(Ipv4Shape),
+    }),
+  ),
+});
+
 /** The form of a pool in documents. */
 export const AddressPoolShape: form.Shape<AddressPool> = form.object({
   name: NameShape,
@@ -65,4 +85,5 @@ export const AddressPoolShape: form.Shape<AddressPool> = form.object({
   restSec: form.int(0, REST_MAX_SEC),
   warnPercent: form.int(1, 100),
   allocator: form.exactOptional(AllocatorNameShape),
+  main: form.exactOptional(MainShareShape),
 });

@@ -67,6 +67,8 @@ export function claimedDevices(network: Network): readonly string[] {
 /** The claims of networks that are side by side. */
 export class ClaimBook<N extends Network> {
   readonly #owners = new Map<string, N>();
+  /** How many networks have a VNI, whatever their UDP port. */
+  readonly #vnis = new Map<number, number>();
 
   constructor(networks: Iterable<N> = []) {
     for (const network of networks) this.add(network);
@@ -81,12 +83,32 @@ export class ClaimBook<N extends Network> {
     return undefined;
   }
 
+  /** The network that claims this; undefined if none does. */
+  ownerOf(part: NetworkClaim['part'], text: string): N | undefined {
+    return this.#owners.get(keyOf({ part, text }));
+  }
+
+  /** Whether a network has a VNI, on any UDP port. */
+  hasVni(vni: number): boolean {
+    return this.#vnis.has(vni);
+  }
+
   add(network: N): void {
     for (const claim of claimsOf(network)) this.#owners.set(keyOf(claim), network);
+    this.#count(network, 1);
   }
 
   remove(network: N): void {
     for (const claim of claimsOf(network)) this.#owners.delete(keyOf(claim));
+    this.#count(network, -1);
+  }
+
+  #count({ type }: N, more: 1 | -1): void {
+    if (type.kind !== 'vxlan') return;
+    const vni = Number(type.vni);
+    const count = (this.#vnis.get(vni) ?? 0) + more;
+    if (count > 0) this.#vnis.set(vni, count);
+    else this.#vnis.delete(vni);
   }
 }
 

@@ -10,9 +10,8 @@ import type { Holder, Member } from '../../model/network/member.ts';
 import type { Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
-import type { Segment } from './assignment.ts';
+import type { Segment, UnderlayNic } from './assignment.ts';
 import type { Finding } from './finding.ts';
-import type { LeadershipView } from './leadership.ts';
 import type { MembershipVersion, NetworkState } from './membership.ts';
 import type { AttachmentReason, RefusedFrames } from './node-assignment.ts';
 
@@ -106,6 +105,26 @@ export interface JoinView {
   /** The admission of machines there; `none` where the NIC is no segment. */
   readonly admits: 'open' | 'known' | 'token' | 'none';
   readonly why: JoinReason;
+}
+
+/** How a host0 stands to the others. */
+export interface LeadershipView {
+  /** `waits`: another leads, or none does and this host0 must not. */
+  readonly state: 'leads' | 'waits';
+  /** The name of the host0 that leads; absent while none does. */
+  readonly leader?: string;
+  /** Why this host0 does not lead when the other one ends. Absent: it would. */
+  readonly why?: string;
+  /** Tells the key file from another. Absent where there is one host0 only. */
+  readonly key?: string;
+  /** The digest of the tree `/host0`. */
+  readonly tree?: string;
+  /** The newest revision of the store that this host0 has seen. */
+  readonly revision?: number;
+  /** Of the host0 that leads: the subnets that nodes can be on. */
+  readonly segments?: readonly Segment[];
+  /** Of the host0 that leads: the NICs that its agent sets up. */
+  readonly nics?: readonly UnderlayNic[];
 }
 
 /** The state of host0's daemon. */

@@ -10,7 +10,7 @@ import { Journal } from '../journal/journal.ts';
 import { ControlSocket, claimControlSocket } from './control-socket.ts';
 
 /** The directory of the socket is watched; a socket that cannot be made is tried again each second. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 async function setUp() {
   const directory = mkdtempSync(join(tmpdir(), 'mw-control-'));

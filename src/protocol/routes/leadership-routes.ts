@@ -1,5 +1,5 @@
 /** Routes of host0's control socket: which of several host0s leads. A host0 that waits answers this, and its status. */
-import { LeadershipShape } from '../shapes/leadership-shape.ts';
+import { LeadershipShape } from '../shapes/view-shapes.ts';
 import { document, type RouteTable } from './route.ts';
 
 /** The table. */

@@ -19,6 +19,7 @@ import type {
   ExplainView,
   GivenNetworkView,
   Host0Status,
+  LeadershipView,
   NetworkView,
   NodeRolesView,
   NodeView,
@@ -29,10 +30,9 @@ import type {
 } from '../documents/views.ts';
 import type { MeshEvent } from '../journal/event.ts';
 import { PortIdShape } from './assigned-workload-shape.ts';
-import { SegmentShape } from './assignment-shape.ts';
+import { NicShape, SegmentShape } from './assignment-shape.ts';
 import * as form from './form.ts';
 import { InventoryShape } from './inventory-shape.ts';
-import { LeadershipShape } from './leadership-shape.ts';
 import { MeshShape, NetworkShape } from './network-shape.ts';
 import { GuestAddressesShape, ReasonsShape, RefusedShape } from './node-assignment-shape.ts';
 import {
@@ -122,6 +122,18 @@ export const NodeViewShape: form.Shape<NodeView> = form.looseObject({
     }),
     NETWORKS_MAX,
   ),
+});
+
+/** The form of `LeadershipView`. */
+export const LeadershipShape: form.Shape<LeadershipView> = form.looseObject({
+  state: form.oneOf(['leads', 'waits']),
+  leader: form.exactOptional(TextShape),
+  why: form.exactOptional(TextShape),
+  key: form.exactOptional(form.string({ max: 64 })),
+  tree: form.exactOptional(form.string({ max: 64 })),
+  revision: form.exactOptional(form.int()),
+  segments: form.exactOptional(form.listOf(SegmentShape, SEGMENTS_MAX)),
+  nics: form.exactOptional(form.listOf(NicShape, SEGMENTS_MAX)),
 });
 
 /** The state of host0's daemon. */

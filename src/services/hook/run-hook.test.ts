@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import type { HookPhase } from '../../protocol/documents/order/hook.ts';
 import { launch } from '../process/launch.ts';
 import { findMark, isRunning, processMarkOf } from '../process/process-mark.ts';
@@ -115,7 +116,10 @@ test('a hook that does not read a large input is not harmed, and harms nobody', 
 test('a child in the background that keeps the output open does not hold up the hook, and is ended with it', async () => {
   const result = await run(hook(sh('sleep 300 & echo $!')));
   const child = Number(result.output);
-  await vi.waitFor(() => expect(findMark(child) === undefined || !isRunning(processMarkOf(child))).toBe(true), 5_000);
+  await vi.waitFor(
+    () => expect(findMark(child) === undefined || !isRunning(processMarkOf(child))).toBe(true),
+    PATIENCE,
+  );
 });
 
 test('a hook that never returns is ended with its children, even if it ignores SIGTERM', async () => {
@@ -128,7 +132,7 @@ test('a hook that never returns is ended with its children, even if it ignores S
   ]);
   expect(error.remedy).toContain(`time-limit-sec=120\` in ${path}.conf`);
   const mark = findMark(Number(readFileSync(file, 'utf8')));
-  await vi.waitFor(() => expect(mark === undefined || !isRunning(mark)).toBe(true), 5_000);
+  await vi.waitFor(() => expect(mark === undefined || !isRunning(mark)).toBe(true), PATIENCE);
 });
 
 test('a hook has its own time limit in a file beside it', async () => {
@@ -244,7 +248,7 @@ test('a hook whose run cannot be noted is ended at once, and reported', async ()
       'MESH_HOOK_NOT_STARTED',
       expect.stringMatching(/was ended at once: .*ENOTDIR/),
     ]);
-    await vi.waitFor(() => expect(pidsOf(path)).toEqual([]), 5_000);
+    await vi.waitFor(() => expect(pidsOf(path)).toEqual([]), PATIENCE);
   } finally {
     for (const pid of pidsOf(path)) process.kill(Number(pid), 'SIGKILL');
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { launch } from './launch.ts';
 import { isRunning, type ProcessMark, signalProcess } from './process-mark.ts';
 
@@ -30,7 +31,7 @@ test('a process has its own session, its directory, its environment and its log'
   if (started === undefined) throw new Error('not started');
   expect(isRunning(started)).toBe(true);
   expect(sessionOf(started)).toBe(started.pid);
-  await vi.waitFor(() => expect(readFileSync(logFile, 'utf8')).toBe(`hello\n${directory}\noops\n`));
+  await vi.waitFor(() => expect(readFileSync(logFile, 'utf8')).toBe(`hello\n${directory}\noops\n`), PATIENCE);
 });
 
 test('the output is appended, and the exit is reported', async () => {
@@ -38,9 +39,9 @@ test('the output is appended, and the exit is reported', async () => {
   const run = (script: string) =>
     launch({ argv: ['sh', '-c', script], logFile, onExit: (status, signal) => ends.push(status ?? signal) });
   run('echo one; exit 3');
-  await vi.waitFor(() => expect(ends).toEqual([3]));
+  await vi.waitFor(() => expect(ends).toEqual([3]), PATIENCE);
   run('echo two; kill -TERM $$');
-  await vi.waitFor(() => expect(ends).toEqual([3, 'SIGTERM']));
+  await vi.waitFor(() => expect(ends).toEqual([3, 'SIGTERM']), PATIENCE);
   expect(readFileSync(logFile, 'utf8')).toBe('one\ntwo\n');
 });
 
@@ -62,6 +63,6 @@ test('the process is forked inside `within`', () => {
 test('a missing program is an error, and no process is started', async () => {
   const errors: string[] = [];
   expect(launch({ argv: ['no-such-program'], onError: ({ message }) => errors.push(message) })).toBeUndefined();
-  await vi.waitFor(() => expect(errors).toEqual(['spawn no-such-program ENOENT']));
+  await vi.waitFor(() => expect(errors).toEqual(['spawn no-such-program ENOENT']), PATIENCE);
   expect(launch({ argv: ['no-such-program'] })).toBeUndefined();
 });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { PATIENCE } from '../../../test/kit/patience.ts';
 import { StatusShape } from './qmp-answers.ts';
 import { QmpClient } from './qmp-client.ts';
 
@@ -66,7 +67,7 @@ test('answers go to their commands, also out of order, and events to the listene
   expect(await qmp.query('query-status', StatusShape)).toEqual({ status: 'running', running: true });
   late[0]?.();
   expect(await first).toBe('late');
-  await vi.waitFor(() => expect(events).toEqual([{ event: 'STOP', data: { a: 1 } }]));
+  await vi.waitFor(() => expect(events).toEqual([{ event: 'STOP', data: { a: 1 } }]), PATIENCE);
 });
 
 test('a refusal has the words of QEMU, and an answer of another form is one', async () => {
@@ -108,7 +109,7 @@ test('a monitor that does not answer within five seconds hangs, and one that goe
   await clock.pass(5_000);
   await hanging;
   const cut = expect(qmp.execute('b')).rejects.toMatchObject({ code: 'MESH_QEMU_SILENT' });
-  await vi.waitFor(() => expect(sockets).toHaveLength(2));
+  await vi.waitFor(() => expect(sockets).toHaveLength(2), PATIENCE);
   const ended = new Promise<void>((resolve) => qmp.ends.subscribe(resolve));
   sockets[0]?.destroy();
   await Promise.all([cut, ended]);

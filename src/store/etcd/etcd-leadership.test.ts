@@ -86,3 +86,49 @@ test('a leader whose lease has ended goes on if nobody has followed it', async (
   await until(() => ![undefined, lease].includes(leaseOf()));
   expect(first.losses).toEqual([]);
 });
+
+/** A host0 among several. */
+async function rival(owner: string, clock: Clock = systemClock) {
+  const store = await EtcdStore.open(cluster.place, { clock });
+  onTestFinished(() => store.close());
+  const losses: MeshError[] = [];
+  const seen: (string | undefined)[] = [];
+  let mayLead = true;
+  const rivalry = {
+    mayLead: async (leader: string | undefined) => {
+      seen.push(leader);
+      return mayLead;
+    },
+  };
+  const leads = store.lead({ owner, name: `name of ${owner}`, onLost: (error) => losses.push(error), rivalry });
+  const setMayLead = (may: boolean) => {
+    mayLead = may;
+  };
+  return { store, leads, losses, seen, setMayLead };
+}
+
+test('of several host0s, one waits for the end of the other however long that takes', async () => {
+  const first = await rival('one');
+  await first.leads;
+  const second = await rival('two');
+  await until(() => second.seen.length > 3);
+  expect(new Set(second.seen)).toEqual(new Set(['name of one']));
+  second.setMayLead(false);
+  await first.store.close();
+  const { length } = second.seen;
+  await until(() => second.seen.length > length + 2 && second.seen.at(-1) === undefined);
+  expect(member.ctl('get', '/v1/store/leader', '--print-value-only').stdout).not.toContain('name of two');
+  second.setMayLead(true);
+  await second.leads;
+  expect((await write(second.store, '1')).succeeded).toBe(true);
+});
+
+test('a leader among several that hears nothing of etcd stops before its lease ends', async () => {
+  const first = await rival('one');
+  await first.leads;
+  await member.kill();
+  await until(() => first.losses.length > 0);
+  expect(first.losses).toMatchObject([LED]);
+  member.start();
+  await member.answers();
+});

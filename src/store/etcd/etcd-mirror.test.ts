@@ -16,7 +16,7 @@ async function mirrored(etcd: FakeEtcd) {
     mirror.close();
     client.close();
   });
-  await expect.poll(() => etcd.begun.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => etcd.begun.length).toBe(1);
   const heard: unknown[] = [];
   mirror.ledger.watch(
     '/v1/',
@@ -29,7 +29,7 @@ async function mirrored(etcd: FakeEtcd) {
 
 /** Resolves when the mirror has a revision. `shows` would ask the server again, which says a thing once. */
 async function reached(mirror: EtcdMirror, revision: number): Promise<void> {
-  await expect.poll(() => mirror.ledger.revision, { timeout: 20_000 }).toBe(revision);
+  await expect.poll(() => mirror.ledger.revision).toBe(revision);
 }
 
 test('a million revisions of other programs are passed over, and no watch ends', async () => {
@@ -65,7 +65,7 @@ test('after a line that cannot be read, all is read again, and the watch goes on
   etcd.say('{"result":{"events":5}}');
   await reached(mirror, 9);
   expect(mirror.ledger.get('/v1/b')).toMatchObject({ value: 'two' });
-  await expect.poll(() => etcd.begun.at(-1), { timeout: 10_000 }).toBe(10);
+  await expect.poll(() => etcd.begun.at(-1)).toBe(10);
   expect(mirror.trouble).toBeUndefined();
   expect(heard).toMatchObject([{ code: 'MESH_STORE_COMPACTED' }]);
 });

@@ -10,7 +10,16 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { HISTORY_REVISIONS, makeTxn, type Txn } from '../ledger.ts';
-import type { Change, Compare, Entry, Store, TxnResult, Watch, WatchBatch } from '../store.ts';
+import {
+  type Change,
+  type Compare,
+  type Entry,
+  type Store,
+  TXN_CHANGES_MAX,
+  type TxnResult,
+  type Watch,
+  type WatchBatch,
+} from '../store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { broken } from './etcd-failure.ts';
 import { EtcdLeadership, type LeaderInput } from './etcd-leadership.ts';
@@ -28,8 +37,6 @@ import { EtcdMirror, OWN_KEYS } from './etcd-mirror.ts';
 import type { EtcdPlace } from './etcd-place.ts';
 import { KeyOrder } from './key-order.ts';
 
-/** Each counts against the 128 that etcd takes, and others stand beside them: the fence, and who leads. */
-const CHANGES_MAX = 60;
 /** etcd takes 1.5 MiB in all, and base64 is not counted. */
 const BYTES_MAX = 1_400_000;
 /** With 50 requests under way, three members carry out 3,600 in a second; with one, 760. */
@@ -337,13 +344,13 @@ function keysOf({ compare, then, otherwise }: Txn) {
  */
 function partsOf(txn: Txn): readonly Txn[] {
   const { compare, then, otherwise } = txn;
-  if (Math.max(compare.length, then.length, otherwise.length) <= CHANGES_MAX) {
+  if (Math.max(compare.length, then.length, otherwise.length) <= TXN_CHANGES_MAX) {
     return [then, otherwise].some((changes) => bytesOf(changes) > BYTES_MAX) ? [] : [txn];
   }
   if (compare.length + otherwise.length > 0 || then.some((change) => 'put' in change)) return [];
   const parts: Txn[] = [];
-  for (let at = 0; at < then.length; at += CHANGES_MAX) {
-    parts.push(makeTxn(compare, then.slice(at, at + CHANGES_MAX), otherwise));
+  for (let at = 0; at < then.length; at += TXN_CHANGES_MAX) {
+    parts.push(makeTxn(compare, then.slice(at, at + TXN_CHANGES_MAX), otherwise));
   }
   return parts;
 }
@@ -358,7 +365,7 @@ function tooLarge({ then, otherwise }: Txn, object = 'etcd'): MeshError {
   return new MeshError('MESH_STORE_TOO_LARGE', text, {
     object,
     operation: 'store transaction',
-    rule: `A transaction has at most ${CHANGES_MAX} changes, and ${BYTES_MAX} bytes.`,
+    rule: `A transaction has at most ${TXN_CHANGES_MAX} changes, and ${BYTES_MAX} bytes.`,
   });
 }
 

@@ -104,7 +104,7 @@ export class Crowd implements Disposable {
       [ipv4Of, ipv6Of].map(async (addressOf) => {
         // A guest on another node: its number differs by a number that is no multiple of the number of nodes.
         const to = addressOf(((number + 1) % half) + half + 1);
-        const words = ['-n', '-q', '-i', String(PING_SEC), '-c', String(count), '-W', '2', to];
+        const words = ['-n', '-q', '-i', String(PING_SEC), '-c', String(count), '-W', '10', to];
         const child = inNetns(netns.path, () => spawn('ping', words, { stdio: ['ignore', 'pipe', 'ignore'] }));
         const [said] = await Promise.all([textOf(child.stdout), once(child, 'exit')]);
         const [, sent, answered] = /(\d+) packets transmitted, (\d+) received/.exec(said) ?? [];

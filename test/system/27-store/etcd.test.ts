@@ -1,17 +1,24 @@
 /** host0 with a store in a real etcd of three members: what it has acknowledged stays, whichever member goes, and it goes on by itself. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { netnsPath, temporaryNetns } from '../../../src/kernel/netns.ts';
 import { Lab } from '../../../src/lab/cluster/lab.ts';
+import type { CommandOutcome } from '../../../src/lab/hosts/host-shell.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import type { Ipv4 } from '../../../src/model/address/ipv4.ts';
-import { type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
+import { agentClient, type ControlClient, host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import type { LeadershipView } from '../../../src/protocol/documents/views.ts';
+import { SealKey } from '../../../src/store/shared/seal-key.ts';
+import { meshCommands, missingLine, shownCommands } from '../../cli/console-block.ts';
 import { EtcdCluster, type EtcdMember } from '../../kit/etcd.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { meshOn } from '../mesh-command.ts';
+import { PingSet } from '../ping-set.ts';
+import { pageOf } from '../typist.ts';
 import { until } from '../until.ts';
 
 /** Five times the five seconds after which all pairs reach each other again. */
@@ -111,6 +118,8 @@ async function watchGoesOn(member: EtcdMember, number: string, name: string): Pr
 
 test('the line of the seed is listed as refused, and becomes a network with a sound document', async () => {
   const [member] = cluster.members as [EtcdMember];
+  const watch = member.watch('/v1/network');
+  onTestFinished(() => watch.close());
   const list = async () => (await meshOn(lab.host('host0'), 'network', 'list')).stdout;
   expect(member.ctl('put', '/v1/network/200', '{ some_network }').stdout).toBe('OK\n');
   const refused = await until('the line is refused', FAIL_OVER_DEADLINE_MS, async () => {
@@ -124,6 +133,13 @@ test('the line of the seed is listed as refused, and becomes a network with a so
   expect(member.ctl('get', '/v1/networks/200', '--print-value-only').stdout).toContain('"number":"0x200"');
   member.ctl('del', '/v1/network/200');
   await until('it is deleted', FAIL_OVER_DEADLINE_MS, async () => !(await nameOf()).includes('some'));
+  // As the seed watches: the line that was put by hand, and the records that host0 has made and removed for it.
+  await until('etcdctl has shown all', FAIL_OVER_DEADLINE_MS, async () => {
+    const seen = watch.seen();
+    return ['put /v1/network/200', 'put /v1/networks/200', 'delete /v1/network/200', 'delete /v1/networks/200'].every(
+      (one) => seen.includes(one),
+    );
+  });
 });
 
 test('the leader of etcd is killed: no acknowledged network is lost, and the watch goes on', async () => {
@@ -161,28 +177,121 @@ test('host0 is killed and starts again with what etcd has', async () => {
   );
 });
 
-/** Enough for a lease of 4 s, and for a host0 that begins to lead. */
+/** Five times the lease of 4 s and the second that a host0 needs to begin. */
 const LEAD_DEADLINE_MS = 30_000;
-const leaderSeenBy = async (name: string): Promise<string | undefined> => {
-  const client = host0Client(pathsBelow(lab.host(name).root));
-  return client.ask('GET /v1/leadership').then(
-    ({ leader }) => leader,
-    () => undefined,
-  );
-};
-const mesh = (host: string, ...words: readonly string[]) => lab.exec(lab.host(host), ['mesh', ...words]);
-const withBoth = (host: LabHost): LabHost => ({ ...host, host0: HOST0S.join() as Ipv4 });
+const DAEMONS = ['host0', 'agent'] as const;
+const PAGE = shownCommands(pageOf('docs/standby.md'));
 
-test('two host0s: one leads, and the other follows it when it is killed', async () => {
-  const [first] = [lab.host('host0')];
-  const nodes = [lab.host('node2'), lab.host('node3')] as const;
-  const joined = await mesh('host0', 'host0', 'join', ...HOST0S);
-  expect(joined.stderr).toBe('');
-  for (const program of ['agent', 'host0'] as const) await lab.stop(first, program);
-  for (const program of ['host0', 'agent'] as const) lab.start(first, program);
+const mesh = (host: string, ...words: readonly string[]) => lab.exec(lab.host(host), ['mesh', ...words]);
+const clientOn = (host: string): ControlClient<'host0'> => host0Client(pathsBelow(lab.host(host).root));
+const leadershipOn = (host: string): Promise<LeadershipView | undefined> =>
+  clientOn(host)
+    .ask('GET /v1/leadership')
+    .catch(() => undefined);
+const leaderHeardBy = async (host: string): Promise<string | undefined> => {
+  const paths = pathsBelow(lab.host(host).root);
+  const [view] = await agentClient(paths).ask('GET /v1/networks');
+  return view?.host0Answers === true ? view.members[0]?.name : undefined;
+};
+
+/** A command of the page, typed on a host. @param key the path of the copied key file, in place of the one on the page */
+async function typePage(host: string, at: number, key = ''): Promise<CommandOutcome> {
+  const [words = []] = meshCommands(PAGE[at]?.text ?? '');
+  return mesh(host, ...words.map((word) => (word === '/root/host0.key' ? key : word)));
+}
+
+async function startAnew(host: LabHost): Promise<void> {
+  for (const program of DAEMONS.toReversed()) await lab.stop(host, program);
+  for (const program of DAEMONS) lab.start(host, program);
+}
+
+test('two host0s: the second follows the first when that is killed, and nothing is lost', async () => {
+  const [first, second, ...nodes] = ['host0', 'node1', 'node2', 'node3'].map((name) => lab.host(name));
+  if (first === undefined || second === undefined) throw new RangeError('the lab has four hosts');
+  const [firstPaths, paths] = [pathsBelow(first.root), pathsBelow(second.root)];
+  expect((await typePage('host0', 0)).stdout).toContain('the first of several');
+  await startAnew(first);
   for (const node of nodes) {
     await lab.stop(node, 'agent');
-    lab.start(withBoth(node), 'agent');
+    lab.start({ ...node, host0: HOST0S.join() as Ipv4 }, 'agent');
   }
-  await until('host0 leads', LEAD_DEADLINE_MS, async () => (await leaderSeenBy('host0')) === 'host0');
+  await until('the first leads', LEAD_DEADLINE_MS, async () => (await leadershipOn('host0'))?.state === 'leads');
+  const secret = readFileSync(join(firstPaths.state, 'keys/installation'), 'utf8');
+  const readable = (text: string) => text.includes((/"secret": *"(\w+)"/.exec(secret) ?? ['', 'no secret'])[1] ?? '');
+  const [member] = cluster.members as [EtcdMember];
+  const sealed = await until('the secrets are in the store', LEAD_DEADLINE_MS, async () => {
+    const { stdout } = member.ctl('get', '--prefix', '/v1/');
+    return stdout.includes('/v1/sealed/installation') && stdout;
+  });
+  expect([readable(secret), readable(sealed)]).toEqual([true, false]);
+
+  // The second: a copy of the tree, and first another key.
+  cpSync(firstPaths.host0, paths.host0, { recursive: true });
+  const [right, wrong] = [join(second.root, 'right.key'), join(second.root, 'wrong.key')];
+  cpSync(firstPaths.host0Key, right);
+  await SealKey.make(wrong);
+  const refused = await typePage('node1', 1, wrong);
+  expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('MESH_SEAL_REFUSED') });
+  expect(existsSync(paths.host0Key)).toBe(false);
+  expect((await typePage('node1', 1, right)).stdout).toContain('it waits');
+  await startAnew(second);
+  await until('the second waits', LEAD_DEADLINE_MS, async () => {
+    const { code, stdout } = await typePage('node1', 2);
+    return code === 0 && missingLine(stdout, PAGE[2]?.answer ?? ['']) === undefined;
+  });
+  const change = await mesh('node1', 'network', 'create', 'nowhere');
+  expect(change.stderr).toMatch(/host0 leads \[MESH_HOST0_STANDBY\]/);
+
+  // Another tree must not lead, and says so.
+  writeFileSync(join(paths.host0Networks, 'other.conf'), '# another tree\n');
+  await until('the other tree is told', LEAD_DEADLINE_MS, async () =>
+    (await mesh('node1', 'status')).stdout.includes('this host0 must not lead: its tree'),
+  );
+  rmSync(join(paths.host0Networks, 'other.conf'));
+  await until('the tree is the same again', LEAD_DEADLINE_MS, async () => {
+    const view = await leadershipOn('node1');
+    return view !== undefined && view.why === undefined;
+  });
+  await until('nodes and both host0s reach each other', LEAD_DEADLINE_MS, async () => {
+    const names = await Promise.all(nodes.map(({ name }) => leaderHeardBy(name).catch(() => undefined)));
+    return names.every((name) => name === 'host0-host0');
+  });
+
+  await clientOn('host0').ask('POST /v1/catalogue', { body: { name: 'before' } });
+  const [one, other] = nodes as [LabHost, LabHost];
+  using pings = await PingSet.start([one, other], [other, one], [one, second]);
+  const killedMs = performance.now();
+  await lab.stop(first, 'host0');
+  await until('the second leads', LEAD_DEADLINE_MS, async () => (await leadershipOn('node1'))?.state === 'leads');
+  const leadsMs = performance.now() - killedMs;
+  await until(
+    'a node hears the second',
+    LEAD_DEADLINE_MS,
+    async () => (await leaderHeardBy('node2')) === 'host0-node1',
+  );
+  console.log(
+    `the second leads after ${Math.round(leadsMs)} ms, node2 hears it after ${Math.round(performance.now() - killedMs)} ms`,
+  );
+  await until('the network from before is there', LEAD_DEADLINE_MS, async () => {
+    const views = await clientOn('node1').ask('GET /v1/catalogue');
+    return views.some(({ network }) => network.name === 'before') && views;
+  });
+  await clientOn('node1').ask('POST /v1/catalogue', { body: { name: 'after' } });
+  const views = await clientOn('node1').ask('GET /v1/catalogue');
+  const numbers = views.map(({ network }) => network.number);
+  expect(new Set(numbers).size).toBe(numbers.length);
+  expect(await pings.lost()).toEqual({});
+
+  lab.start(first, 'host0');
+  await until('the first waits', LEAD_DEADLINE_MS, async () => {
+    const view = await leadershipOn('host0');
+    return view?.state === 'waits' && view.leader === 'node1';
+  });
+  for (const host of ['host0', 'node1', 'node2', 'node3']) {
+    await until(`${host} says who leads`, LEAD_DEADLINE_MS, async () =>
+      /^leader +node1(?:$|;)/m.test((await mesh(host, 'status')).stdout),
+    );
+  }
+  expect(inside(netnsPath(first.netns), 'ip', '-br', 'link')).not.toContain('host0-456');
+  expect(inside(netnsPath(second.netns), 'ip', '-br', 'link')).toContain('host0-456');
 });

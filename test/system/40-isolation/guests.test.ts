@@ -19,7 +19,7 @@ import { allReachable } from '../reach.ts';
 import { until } from '../until.ts';
 import { advertiseRouter, offerLease, storm } from './rogue.ts';
 
-const ARRIVAL_DEADLINE_MS = 5_000;
+const ARRIVAL_DEADLINE_MS = 15_000;
 const LISTENING_DEADLINE_MS = 10_000;
 const TRANSFER_DEADLINE_SEC = 20;
 const SENT_BYTES = 12_000_000;

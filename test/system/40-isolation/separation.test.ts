@@ -21,7 +21,7 @@ let strangers: Stranger[] = [];
 const guests = new Map<string, Guest>();
 /** The IPv6 address of node1 on the underlay. */
 const UNDERLAY_OF_NODE1 = parseIpv6('fd77:0::2');
-const COUNTED_DEADLINE_MS = 5_000;
+const COUNTED_DEADLINE_MS = 15_000;
 
 const MESHES = [
   { mesh: 'manage', bridge: 'br456', number: 99 },

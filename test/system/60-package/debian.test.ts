@@ -29,7 +29,7 @@ type UnitName = keyof typeof PROGRAMS;
 const UNITS = Object.keys(PROGRAMS) as UnitName[];
 
 /** A process ends within a second of a SIGTERM. */
-const END_DEADLINE_MS = 5_000;
+const END_DEADLINE_MS = 15_000;
 
 const shared = forAllTests();
 let place: string;

@@ -13,7 +13,7 @@ import { machineIdOf } from '../../../src/model/machine.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { TimelineView } from '../../../src/protocol/documents/timeline-view.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
-import { sharers, until } from '../until.ts';
+import { until } from '../until.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { type Answer, BootClient, type Firmware } from './boot-client.ts';
 import { NodeStep } from './node-step.ts';
@@ -241,8 +241,8 @@ async function named(client: Pick<Client, 'boot'>, stage: string): Promise<Timel
     host.events().findLast(({ kind, message }) => kind === 'boot stuck' && message.includes(`(${mac} `)),
   );
   const reachedMs = Date.parse(view.stages.at(-1)?.time ?? '');
-  // host0 looks each second, and needs its share of a processor for it.
-  expect(Date.parse(told.time) - reachedMs).toBeLessThan(((OWN_SEC[stage] ?? 0) + 2 * sharers()) * 1000);
+  // host0 looks each second. A busy machine has other work for ten times that.
+  expect(Date.parse(told.time) - reachedMs).toBeLessThan(((OWN_SEC[stage] ?? 0) + 10) * 1000);
   return view;
 }
 

@@ -1,6 +1,6 @@
 /** What a node has in a mesh while its own host0 leads: a macvlan on the bridge with host0's addresses. */
 
-import { host0DeviceOf } from '../../../model/network/host0-device.ts';
+import { host0DeviceOf } from '../../../model/host0-device.ts';
 import { type MemberAddresses, memberAddresses } from '../../../model/network/member.ts';
 import type { Mesh } from '../../../model/network/mesh.ts';
 import { nodeAddresses } from '../../../model/network/node-addresses.ts';

@@ -90,7 +90,7 @@ test('the first port makes network and tap in one plan, and the last one that go
   expect(links(hosts.here).get('vxlanff01').linkinfo.info_slave_data.neigh_suppress).toBe(true);
 
   await node?.take([]);
-  await expect.poll(() => [...links(hosts.here).keys()].toSorted(), { timeout: 10_000 }).toEqual(['eth0', 'lo']);
+  await expect.poll(() => [...links(hosts.here).keys()].toSorted()).toEqual(['eth0', 'lo']);
 });
 
 test('what another program does to a tap is put right', async () => {

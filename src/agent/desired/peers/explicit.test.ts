@@ -10,7 +10,7 @@ import type { Network } from '../../../model/network/network.ts';
 import { NetworkShape } from '../../../model/network/network-shape.ts';
 import type { UnderlayFamily } from '../../../model/network/types/vxlan.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;
 const PORT = 8472;
 

@@ -10,7 +10,7 @@ import type { Bridge } from '../../../model/network/bridge.ts';
 import type { Network } from '../../../model/network/network.ts';
 
 /** A root tells its delay every two seconds. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 /** Four namespaces and two kernels take half a second on a quiet machine. */
 const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;

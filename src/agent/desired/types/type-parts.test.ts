@@ -14,7 +14,7 @@ import type { Network } from '../../../model/network/network.ts';
 import type { AttachmentPeers } from '../../../protocol/documents/node-assignment.ts';
 import type { NetworkAttachment } from '../assignment.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 /** Four namespaces and two kernels take half a second on a quiet machine. */
 const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xff01;

@@ -1,0 +1,104 @@
+/** The secrets of an installation go sealed through the store, and only the right key opens them. */
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
+import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { SealKey } from './seal-key.ts';
+import { SealedFiles } from './sealed-files.ts';
+
+const SECRET = '{"secret":"5e5e"}';
+const REFUSED = { code: 'MESH_SEAL_REFUSED' };
+
+function place(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'mw-sealed-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+async function keyOf(path: string): Promise<SealKey> {
+  await SealKey.make(path);
+  const key = await SealKey.read(path);
+  if (key === undefined) throw new Error('the key was just made');
+  return key;
+}
+
+/** One host0's side of the store. */
+function sideOf(store: MemoryStore, key: SealKey, directory = join(place(), 'keys')) {
+  const files = new SealedFiles({ store, key, directory, clock: new ManualClock() });
+  onTestFinished(() => files.close());
+  return { files, directory };
+}
+
+async function leader() {
+  const store = new MemoryStore();
+  const key = await keyOf(join(place(), 'host0.key'));
+  const { files, directory } = sideOf(store, key);
+  mkdirSync(join(directory, 'hosts'), { recursive: true });
+  writeFileSync(join(directory, 'installation'), SECRET);
+  writeFileSync(join(directory, 'hosts/10eff964'), 'a host key');
+  await files.follow();
+  return { store, key, files, directory };
+}
+
+test('the next host0 has the same files, which only root may read', async () => {
+  const { store, key } = await leader();
+  const { entries } = await store.range('/v1/');
+  expect(entries.map((entry) => entry.key)).toEqual(['/v1/sealed/hosts/10eff964', '/v1/sealed/installation']);
+  expect(JSON.stringify(entries)).not.toContain('host key');
+  const next = sideOf(store, key);
+  await next.files.restore();
+  expect(readFileSync(join(next.directory, 'installation'), 'utf8')).toBe(SECRET);
+  expect(statSync(join(next.directory, 'installation')).mode & 0o777).toBe(0o600);
+  expect(statSync(join(next.directory, 'hosts')).mode & 0o777).toBe(0o700);
+});
+
+test('a changed and a removed file are so in the store', async () => {
+  const { store, key, files, directory } = await leader();
+  writeFileSync(join(directory, 'installation'), 'another secret');
+  rmSync(join(directory, 'hosts/10eff964'));
+  await files.follow();
+  const next = sideOf(store, key);
+  await next.files.restore();
+  expect(readFileSync(join(next.directory, 'installation'), 'utf8')).toBe('another secret');
+  expect((await store.range('/v1/sealed/hosts/')).entries).toEqual([]);
+});
+
+test('another key opens nothing, and no file is written', async () => {
+  const { store } = await leader();
+  const next = sideOf(store, await keyOf(join(place(), 'host0.key')));
+  await expect(next.files.check()).rejects.toMatchObject(REFUSED);
+  await expect(next.files.restore()).rejects.toMatchObject(REFUSED);
+  expect(() => statSync(next.directory)).toThrow('ENOENT');
+});
+
+test('a document that was changed, or stands under another name, is refused', async () => {
+  const { store, key } = await leader();
+  const [host, installation] = (await store.range('/v1/sealed/')).entries;
+  if (host === undefined || installation === undefined) throw new Error('two documents were kept');
+  expect(key.open('installation', installation.value).toString()).toBe(SECRET);
+  expect(() => key.open('installation', host.value)).toThrow(expect.objectContaining(REFUSED));
+  const changed = installation.value.replace(/"tag":"[0-9a-f]+"/, `"tag":"${'0'.repeat(32)}"`);
+  expect(() => key.open('installation', changed)).toThrow(expect.objectContaining(REFUSED));
+  expect(() => key.open('installation', '{}')).toThrow(expect.objectContaining(REFUSED));
+});
+
+test('a document leads nowhere out of the directory', async () => {
+  const { store, key } = await leader();
+  await store.txn([], [{ put: '/v1/sealed/../outside', value: key.seal('../outside', Buffer.from('x')) }]);
+  const next = sideOf(store, key);
+  await next.files.restore();
+  expect(() => statSync(join(next.directory, '../outside'))).toThrow('ENOENT');
+});
+
+test.each([
+  ['is readable by others', 0o644, undefined],
+  ['holds something else', 0o600, '{"key":"x"}'],
+])('a key file that %s is refused', async (_, mode, text) => {
+  const path = join(place(), 'host0.key');
+  await SealKey.make(path);
+  writeFileSync(path, text ?? readFileSync(path, 'utf8'));
+  chmodSync(path, mode);
+  await expect(SealKey.read(path)).rejects.toMatchObject(REFUSED);
+});
