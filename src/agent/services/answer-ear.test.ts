@@ -14,8 +14,8 @@ import { systemClock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
 import { networkConf, networkHosts, networkReservations } from '../../services/dnsmasq/network-conf.ts';
-import type { ProbedService } from './probe-frames.ts';
 import { AnswerEar } from './answer-ear.ts';
+import type { ProbedService } from './probe-frames.ts';
 
 const [HERE, THERE] = ['aaaaaaaa', 'bbbbbbbb'] as [MachineWord, MachineWord];
 const OWN = parseIpv4('10.77.0.2');

@@ -7,18 +7,18 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import { isLinkLocal } from '../../model/address/ipv6.ts';
 import { type Mac, macToBytes } from '../../model/address/mac.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
+import type { ServiceSpace } from '../items/space/service-space.ts';
+import type { OpenEar } from './advertisement-ear.ts';
 import {
   ANSWERS_FROM,
-  type ProbedService,
   answeredBy,
   DNS_ASKER_PORT,
   dhcp4Probe,
   dhcp6Probe,
   dnsProbe,
   introduction,
+  type ProbedService,
 } from './probe-frames.ts';
-import type { ServiceSpace } from '../items/space/service-space.ts';
-import type { OpenEar } from './advertisement-ear.ts';
 
 /** What an ear asks for, and how. */
 export interface AnswerEarInput {

@@ -7,8 +7,8 @@ import type { Network } from '../../model/network/network.ts';
 import {
   type AddressRange,
   blockCount,
-  isInRange,
   haveCommon,
+  isInRange,
   rangesSize,
 } from '../../model/network/services/address-range.ts';
 import { type Dhcp4Service, dhcp4Ranges, dhcp4Subnet, type Reservation4 } from '../../model/network/services/dhcp4.ts';

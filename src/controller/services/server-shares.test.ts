@@ -8,8 +8,8 @@ import type { MachineWord } from '../../model/machine.ts';
 import {
   type AddressRange,
   blockCount,
-  rangesOfBlocks,
   haveCommon,
+  rangesOfBlocks,
   rangesSize,
 } from '../../model/network/services/address-range.ts';
 import { freeAddresses, nextShares, type ServerShare } from './server-shares.ts';
