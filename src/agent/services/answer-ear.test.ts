@@ -1,21 +1,19 @@
 /** Whether a real dnsmasq answers, as it is heard at the device behind which it is; and that the questions take nothing from it. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { inside, twoHosts } from '../../../test/kit/namespaces.ts';
-import { inNetns } from '../../kernel/netns.ts';
+import { endOf, startedDnsmasq } from '../../../test/kit/network-dnsmasq.ts';
 import { FrameSocket } from '../../kernel/sockets/frame-socket.ts';
 import { type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
-import { type Ipv6Cidr, parseIpv6 } from '../../model/address/ipv6.ts';
+import { type Ipv6Cidr, ipv6FromBytes, parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import { systemClock } from '../../model/clock.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
-import { networkConf, networkHosts, networkReservations } from '../../services/dnsmasq/network-conf.ts';
 import { AnswerEar } from './answer-ear.ts';
-import type { ProbedService } from './probe-frames.ts';
+import { answeredBy, dhcp6Frame, introduction, type ProbedService } from './probe-frames.ts';
 
 const [HERE, THERE] = ['aaaaaaaa', 'bbbbbbbb'] as [MachineWord, MachineWord];
 const OWN = parseIpv4('10.77.0.2');
@@ -55,38 +53,6 @@ function services(isAlone: boolean, isDynamic: boolean): DnsmasqService[] {
   ];
 }
 
-async function started(netns: string, given: readonly DnsmasqService[], directory: string): Promise<ChildProcess> {
-  const [reservationFile, hostsFile, leaseFile] = ['r', 'h', 'leases'].map((name) => join(directory, name)) as [
-    string,
-    string,
-    string,
-  ];
-  writeFileSync(reservationFile, networkReservations(given));
-  writeFileSync(hostsFile, networkHosts(given));
-  const conf = networkConf({
-    ...{ device: 'eth0', machine: HERE, services: given },
-    ...{ reservationFile, hostsFile, leaseFile },
-  });
-  const file = join(directory, 'conf');
-  writeFileSync(file, conf);
-  const child = inNetns(netns, () =>
-    spawn('dnsmasq', ['--keep-in-foreground', `--conf-file=${file}`, '--pid-file', '--log-facility=-'], {
-      stdio: 'ignore',
-    }),
-  );
-  onTestFinished(() => ended(child));
-  await vi.waitFor(() => expect(existsSync(leaseFile)).toBe(true), HEARD_WITHIN_MS);
-  return child;
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    child.on('exit', () => resolve());
-    child.kill('SIGKILL');
-  });
-}
-
 test.each([
   [true, true],
   [false, true],
@@ -114,7 +80,7 @@ test.each([
   });
   onTestFinished(() => ear.close());
   expect(kinds.map((kind) => ear.hears(kind, 1))).toEqual([false, false, false]);
-  const server = await started(here, services(isAlone, isDynamic), directory);
+  const server = await startedDnsmasq(here, HERE, services(isAlone, isDynamic), directory);
   await vi.waitFor(() => expect(kinds.filter((kind) => !ear.hears(kind, 1))).toEqual([]), HEARD_WITHIN_MS);
   expect(changes).toBe(3);
   const taken = readFileSync(join(directory, 'leases'), 'utf8')
@@ -122,6 +88,70 @@ test.each([
     .filter((line) => /^\d/.test(line));
   expect(taken).toEqual([]);
   // Another process has to be heard anew.
-  await ended(server);
+  await endOf(server);
   expect(kinds.map((kind) => ear.hears(kind, 2))).toEqual([false, false, false]);
+});
+
+function option(code: number, value: readonly number[]): number[] {
+  return [code >> 8, code & 0xff, value.length >> 8, value.length & 0xff, ...value];
+}
+
+/** The value of the first option of this code. */
+function optionOf(options: Buffer, code: number): Buffer {
+  for (let at = 0; at + 4 <= options.length; at += 4 + options.readUInt16BE(at + 2))
+    if (options.readUInt16BE(at) === code) return options.subarray(at + 4, at + 4 + options.readUInt16BE(at + 2));
+  return Buffer.alloc(0);
+}
+
+test('a guest of IPv6 is offered its reservation, by its Ethernet address or its DUID; another guest an address of the range', async () => {
+  const { here, there, close } = twoHosts();
+  onTestFinished(close);
+  const directory = mkdtempSync(join(tmpdir(), 'mw-answers-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  inside(here, 'ip', 'address', 'add', `${OWN6}/64`, 'dev', 'eth0', 'nodad');
+  const linkOf = (netns: string) => JSON.parse(inside(netns, 'ip', '-j', 'link', 'show', 'eth0'))[0];
+  const guest = (last: number) => {
+    const mac = parseMac(`02:00:00:00:00:0${last}`);
+    return { mac, ipv6: parseIpv6(`fe80::f${last}`), duid: [0, 3, 0, 1, 2, 0, 0, 0, 0, last] };
+  };
+  const [byMac, byDuid, other] = [guest(7), guest(8), guest(9)];
+  const hosts = [
+    { mac: byMac.mac, address: parseIpv6('fd77::7') },
+    { id: '00:03:00:01:02:00:00:00:00:08', address: parseIpv6('fd77::8') },
+  ];
+  const given = services(true, true).map((service) => (service.kind === 'dhcp6' ? { ...service, hosts } : service));
+  await startedDnsmasq(here, HERE, given, directory);
+  const offered = new Map<string, string>();
+  const socket = FrameSocket.open({
+    ...{ link: linkOf(there).ifindex, netns: there, filter: [{ take: true }] },
+    onFrame: ({ bytes }) => {
+      if (answeredBy(bytes) !== 'dhcp6') return;
+      // Ethernet, IPv6, UDP, then the message: its type, its transaction and options.
+      const options = bytes.subarray(14 + 40 + 8 + 4);
+      const address = optionOf(optionOf(options, 3).subarray(12), 5).subarray(0, 16);
+      if (address.length === 16) offered.set(optionOf(options, 1).toString('hex'), ipv6FromBytes(address));
+    },
+    onError: (error) => {
+      throw error;
+    },
+  });
+  onTestFinished(() => socket.close());
+  const server = { mac: parseMac(linkOf(here).address), ipv6: parseIpv6('fe80::1') };
+  const offer = async ({ duid, ...client }: ReturnType<typeof guest>) => {
+    const association = option(3, [0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const solicit = Buffer.from([1, 1, 2, 3, ...option(1, duid), ...association]);
+    const key = Buffer.from(duid).toString('hex');
+    await vi.waitFor(
+      () => {
+        socket.send(introduction(client, server));
+        socket.send(dhcp6Frame(client, solicit));
+        expect(offered.get(key)).toBeDefined();
+      },
+      { timeout: HEARD_WITHIN_MS, interval: 200 },
+    );
+    return offered.get(key);
+  };
+  expect(await offer(byMac)).toBe('fd77::7');
+  expect(await offer(byDuid)).toBe('fd77::8');
+  expect(await offer(other)).toMatch(/^fd77::1:/);
 });

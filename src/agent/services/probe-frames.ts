@@ -56,7 +56,12 @@ export function dhcp4Probe(asker: Mac, own: Ipv4): Buffer {
 export function dhcp6Probe(asker: NeighbourEnd): Buffer {
   const duid = [0, 3, 0, 1, ...macToBytes(asker.mac)];
   const message = Buffer.from([11, 0x6d, 0x65, 0x73, 0, 1, 0, duid.length, ...duid, 0, 6, 0, 2, 0, 23]);
-  return udp6Frame(asker, SERVERS, 546, ANSWERS_FROM.dhcp6, message);
+  return dhcp6Frame(asker, message);
+}
+
+/** A message of a client to all DHCPv6 servers. */
+export function dhcp6Frame(client: NeighbourEnd, message: Buffer): Buffer {
+  return udp6Frame(client, SERVERS, 546, ANSWERS_FROM.dhcp6, message);
 }
 
 /** Asks for dnsmasq's version: it answers that by itself, whatever it forwards. */
