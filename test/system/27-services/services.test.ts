@@ -24,6 +24,8 @@ import { until } from '../until.ts';
 /** A guest has an address three seconds after it was plugged in, most of which it looks for another one that has the address. */
 const ADDRESS_DEADLINE_MS = 20_000;
 const READY_DEADLINE_MS = 25_000;
+/** The test of addresses has a dozen commands, and three guests that wait for an address. */
+const ADDRESSES_DEADLINE_MS = 240_000;
 /** A command waits for one advertisement at most. */
 const COMMAND_DEADLINE_MS = 25_000;
 
@@ -185,46 +187,50 @@ test('a prefix is withdrawn, and when the service goes nothing is left of it', a
   await nothingLeft();
 });
 
-test('guests get addresses and names, wherever they are, and keep them when the node that gave them dies', async () => {
-  await typeTo('mesh network wait blue');
-  const [near, far] = guests;
-  near.run('ip', 'link', 'set', 'eth0', 'down', 'address', '02:00:00:00:00:07');
-  near.run('ip', 'link', 'set', 'eth0', 'up');
-  const own = serverOf(router1);
-  const first = lease(near, 'vm1');
-  // The guest of a node that serves asks that node.
-  expect(first).toMatchObject({ ip: '10.77.0.7', serverid: own, domain: 'blue.example', lease: '3600' });
-  expect(first.dns?.split(' ')[0]).toBe(own);
-  const second = lease(far, 'far');
-  expect(Number(second.ip?.split('.')[3])).toBeGreaterThanOrEqual(128);
-  far.run('ping', '-c', '1', '-W', '5', '10.77.0.7');
-  for (const resolver of [router1, router2].map(serverOf)) {
-    expect(resolved(far, 'web.blue.example', resolver)).toBe('10.77.0.7');
-    expect(resolved(far, 'db.blue.example', resolver)).toBe('10.77.0.20');
-    expect(resolved(far, 'nobody.blue.example', resolver)).toBeUndefined();
-  }
-  expect(resolved(near, 'far.blue.example', second.serverid ?? '')).toBe(second.ip);
-  await typeTo('mesh network leases blue');
+test(
+  'guests get addresses and names, wherever they are, and keep them when the node that gave them dies',
+  async () => {
+    await typeTo('mesh network wait blue');
+    const [near, far] = guests;
+    near.run('ip', 'link', 'set', 'eth0', 'down', 'address', '02:00:00:00:00:07');
+    near.run('ip', 'link', 'set', 'eth0', 'up');
+    const own = serverOf(router1);
+    const first = lease(near, 'vm1');
+    // The guest of a node that serves asks that node.
+    expect(first).toMatchObject({ ip: '10.77.0.7', serverid: own, domain: 'blue.example', lease: '3600' });
+    expect(first.dns?.split(' ')[0]).toBe(own);
+    const second = lease(far, 'far');
+    expect(Number(second.ip?.split('.')[3])).toBeGreaterThanOrEqual(128);
+    far.run('ping', '-c', '1', '-W', '5', '10.77.0.7');
+    for (const resolver of [router1, router2].map(serverOf)) {
+      expect(resolved(far, 'web.blue.example', resolver)).toBe('10.77.0.7');
+      expect(resolved(far, 'db.blue.example', resolver)).toBe('10.77.0.20');
+      expect(resolved(far, 'nobody.blue.example', resolver)).toBeUndefined();
+    }
+    expect(resolved(near, 'far.blue.example', second.serverid ?? '')).toBe(second.ip);
+    await typeTo('mesh network leases blue');
 
-  // A reservation is read by the server that runs.
-  const mac = JSON.parse(far.run('ip', '-j', 'link', 'show', 'eth0'))[0].address;
-  const pids = [router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'));
-  const reserve = ['--reserve', '02:00:00:00:00:07,10.77.0.7,web', `${mac},10.77.0.8,far`];
-  await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'set', 'blue', 'dhcp4', ...reserve]);
-  await lab.exec(lab.host('host0'), ['mesh', 'network', 'wait', 'blue']);
-  const third = lease(far, 'far');
-  expect(third.ip).toBe('10.77.0.8');
-  expect([router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'))).toEqual(pids);
+    // A reservation is read by the server that runs.
+    const mac = JSON.parse(far.run('ip', '-j', 'link', 'show', 'eth0'))[0].address;
+    const pids = [router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'));
+    const reserve = ['--reserve', '02:00:00:00:00:07,10.77.0.7,web', `${mac},10.77.0.8,far`];
+    await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'set', 'blue', 'dhcp4', ...reserve]);
+    await lab.exec(lab.host('host0'), ['mesh', 'network', 'wait', 'blue']);
+    const third = lease(far, 'far');
+    expect(third.ip).toBe('10.77.0.8');
+    expect([router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'))).toEqual(pids);
 
-  const [server, other] = third.serverid === own ? [router1, router2] : [router2, router1];
-  await lab.stop(server, 'agent');
-  process.kill(pidOf(server, 'dnsmasq-1001'), 'SIGKILL');
-  expect(lease(far, 'far')).toMatchObject({ ip: '10.77.0.8', serverid: serverOf(other) });
-  expect(resolved(far, 'web.blue.example', serverOf(other))).toBe('10.77.0.7');
-  lab.start(server, 'agent');
-  await typeTo('mesh network wait blue');
-  await nothingLeft();
-});
+    const [server, other] = third.serverid === own ? [router1, router2] : [router2, router1];
+    await lab.stop(server, 'agent');
+    process.kill(pidOf(server, 'dnsmasq-1001'), 'SIGKILL');
+    expect(lease(far, 'far')).toMatchObject({ ip: '10.77.0.8', serverid: serverOf(other) });
+    expect(resolved(far, 'web.blue.example', serverOf(other))).toBe('10.77.0.7');
+    lab.start(server, 'agent');
+    await typeTo('mesh network wait blue');
+    await nothingLeft();
+  },
+  ADDRESSES_DEADLINE_MS,
+);
 
 test('a lab that is taken down takes the servers of networks along', async () => {
   await meshOn(lab.host('host0'), 'network', 'service', 'set', 'blue', 'ra');
