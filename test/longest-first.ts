@@ -6,9 +6,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const ROOT = join(import.meta.dirname, '..');
 
 /**
- * Files that take more than 25 s, the longest first. Vitest knows only the times of former runs, of which a fresh clone
+ * Files that take more than 18 s, the longest first. Vitest knows only the times of former runs, of which a fresh clone
  * has none. Files with emulated machines take turns: the second one begins after the first has ended, since it would keep a
- * worker while it waits. A file that waits for a minute begins beside the machines that boot.
+ * worker while it waits. Guests begin after both. A file that waits for a minute begins beside the machines that boot.
  */
 const LISTED: readonly string[] = [
   'test/system/80-boot/machines.test.ts',
@@ -20,22 +20,40 @@ const LISTED: readonly string[] = [
   'test/system/80-boot/control.test.ts',
   'test/system/20-membership/membership.test.ts',
   'test/system/60-doctor/identities.test.ts',
+  'test/sim/sim.test.ts',
+  'test/system/30-faults/power-cut.test.ts',
   'test/system/80-boot/node-image.test.ts',
-  'test/system/81-boot-scale/scale.test.ts',
-  'test/system/45-attacks/boot.test.ts',
+  'test/system/27-services/nat64.test.ts',
+  'test/system/70-trace/trace.test.ts',
   'test/system/25-networks/blue.test.ts',
   'test/system/30-faults/coming-and-going.test.ts',
-  'test/system/70-trace/trace.test.ts',
-  'test/system/20-restarts/processes.test.ts',
-  'test/system/55-field/state.test.ts',
+  'test/system/81-boot-scale/scale.test.ts',
+  'test/system/45-attacks/boot.test.ts',
+  'test/system/45-attacks/underlay.test.ts',
   'test/system/80-boot/faults.test.ts',
+  'test/system/26-guests/workloads.test.ts',
+  'test/system/55-field/state.test.ts',
   'test/system/30-faults/outages.test.ts',
   'test/system/20-restarts/outsiders.test.ts',
-  'test/system/30-faults/power-cut.test.ts',
-  'test/system/55-field/surroundings.test.ts',
   'test/system/60-package/debian.test.ts',
   'test/system/70-observability/observed.test.ts',
-  'test/system/26-guests/workloads.test.ts',
+  'test/system/20-restarts/processes.test.ts',
+  'test/system/50-files/files.test.ts',
+  'test/system/26-guests/ports.test.ts',
+  'test/system/40-isolation/guests.test.ts',
+  'test/system/45-attacks/guests.test.ts',
+  'test/system/20-restarts/network-files.test.ts',
+  'test/system/20-restarts/overflow.test.ts',
+  'test/system/27-services/services.test.ts',
+  'test/system/20-restarts/foreign-devices.test.ts',
+  'test/system/55-field/surroundings.test.ts',
+  'test/system/55-field/boot-segments.test.ts',
+  'test/system/25-networks/underlays.test.ts',
+  'test/system/10-lab/command.test.ts',
+  'test/system/80-boot/server.test.ts',
+  'test/system/70-trace/capture.test.ts',
+  'test/system/40-isolation/strangers.test.ts',
+  'test/system/27-store/etcd.test.ts',
 ];
 const LONGEST = LISTED.map((file) => join(ROOT, file));
 

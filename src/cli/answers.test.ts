@@ -586,6 +586,23 @@ describe('a socket that does not answer', () => {
     });
   });
 
+  test('a user who is not root may not reach it', async () => {
+    await agent();
+    // With this, the modules of the command are loaded: a checkout may be for root only, as the directory of the socket is.
+    await answer('status');
+    process.seteuid?.(65534);
+    try {
+      await expect(answer('status')).rejects.toMatchObject({
+        code: 'MESH_NOT_ROOT',
+        exitCode: 4,
+        message: 'you may not talk to the agent',
+        remedy: 'Run the command as root, for example with sudo.',
+      });
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+
   test('another program listens', async () => {
     await agent({ 'GET /v1/plan': undefined });
     await expect(answer('plan')).rejects.toMatchObject({ code: 'MESH_INTERNAL' });

@@ -11,10 +11,10 @@ import { MeshError } from '../model/error.ts';
  * file before stays.
  * @throws MESH_DISK_REFUSED
  */
-export async function writeDurable(path: string, text: string, permissions = 0o640): Promise<void> {
+export async function writeDurable(path: string, content: string | Uint8Array, permissions = 0o640): Promise<void> {
   await makeDirectory(dirname(path));
   await refusing(path, async () => {
-    await put(path, text, permissions, rename);
+    await put(path, content, permissions, rename);
     await sweep(path);
   });
   await syncDirectory(dirname(path));

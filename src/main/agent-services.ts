@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NetworkServers } from '../agent/services/network-servers.ts';
 import { NodeServices } from '../agent/services/node-services.ts';
+import { serverUser } from '../agent/services/server-user.ts';
 import { ServiceSpaces } from '../agent/services/service-spaces.ts';
 import { OwnedFiles } from '../disk/owned-files.ts';
 import { inNetns } from '../kernel/netns.ts';
@@ -21,6 +22,8 @@ const SERVICES_MODE = 0o711;
 const SERVICE_FILES = 'services/files';
 /** The directory of the leases of guests. */
 const LEASES = 'services/leases';
+/** The directory of the user of servers, which must reach it: below that of the state. */
+const SERVER_DIRECTORY = 'services/own';
 
 /** Adopts the processes that an earlier agent has started. @param netns the directory of the named namespaces */
 export function openServices(
@@ -38,8 +41,12 @@ export function openServices(
     inNetns,
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
-  const spaces = new ServiceSpaces({ directory: netns, run, leases: join(state, LEASES), clock });
-  return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces);
+  const user = serverUser(join(state, SERVER_DIRECTORY), journal);
+  const spaces = new ServiceSpaces({
+    ...{ directory: netns, run, leases: join(state, LEASES), clock },
+    ...(user && { owner: user }),
+  });
+  return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces, user);
 }
 
 /** The servers of the networks that this node serves. */
@@ -55,5 +62,6 @@ export function openServers(
     openEar: (ear) => FrameSocket.open(ear),
     outerFaultOf: (space) => services.outerFaultOf(space),
     isInPlace: (space) => services.isInPlace(space),
+    ...(services.serverUser && { user: services.serverUser }),
   });
 }

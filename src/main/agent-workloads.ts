@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Agent } from '../agent/agent.ts';
 import type { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Arrivals } from '../agent/moves/arrivals.ts';
+import { firmwareVariables } from '../agent/moves/firmware-variables.ts';
 import { LeavingVolumes } from '../agent/moves/leaving-volumes.ts';
 import { NodeWorkloads } from '../agent/workloads/node-workloads.ts';
 import { vmUser } from '../agent/workloads/vm-place.ts';
@@ -22,10 +23,13 @@ export function openWorkloads(input: AgentWorkloadsInput) {
   const { state, run, logs, root, machines, volumes: volumeDirectory } = paths;
   const images = openImages(input);
   const services = openServices(paths, clock, journal);
+  const records = join(state, 'workloads');
+  const variablesOf = (id: string) => firmwareVariables(records, id);
   const arrivals = new Arrivals({
     ...{ clock, directory: join(dirname(volumeDirectory), 'arrivals') },
     cache: images.images,
     volumes: images.volumes,
+    variablesOf,
     given: () => (assignments.isComplete ? assignments.workloads : undefined),
   });
   const workloads = new NodeWorkloads({
@@ -34,7 +38,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
     volumes: images.volumes,
     arrivals,
     directories: { machines, logs, pxen: join(root, 'run/pxen') },
-    state: join(state, 'workloads'),
+    state: records,
     user: vmUser(),
     listenerOf: unixListener,
     wasKilledForMemory,
@@ -48,6 +52,7 @@ export function openWorkloads(input: AgentWorkloadsInput) {
       leaving: new LeavingVolumes({
         stopped: (workload) => workloads.stopped(workload),
         volumes: images.volumes,
+        variablesOf,
         settle: (assigned) => arrivals.settle(assigned),
       }),
     },

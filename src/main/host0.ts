@@ -110,7 +110,7 @@ async function main(): Promise<void> {
   });
   const given = await openAssignments({
     ...common,
-    ...{ store, places, catalogue },
+    ...{ store, places, catalogue, book: addresses.book },
     host0State,
     agentSock: paths.agentSock,
     management: () => managementMesh(controller.memberships.meshes, settings.management)?.network,

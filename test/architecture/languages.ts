@@ -85,7 +85,6 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
     sign: /\bstd(?:out|err)\.write\(|\bconsole\.(?:log|error|warn)\(|\bcontext\.print\(/,
     files: {
       'cli/command-line.ts': '`terminalJson`, `errorText`, `visible`',
-      'main/host0/host0-standby.ts': '`errorText`',
       'main/process.ts': '`errorText`',
       'protocol/journal/log-output.ts': 'lines of `terminalJson`',
       'cli/context.ts': '`terminalJson`; text of a command',

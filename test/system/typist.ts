@@ -14,9 +14,9 @@ import { until } from './until.ts';
 const TOP = new URL('../..', import.meta.url).pathname;
 /** A command is repeated for this long until its output is as shown: a reader pauses between commands, and the state needs up to a second. */
 const ANSWER_DEADLINE_MS = 15_000;
-/** A command without a word that a shell would change. Commands of `system` and `lab`, and those over SSH, need the host's namespace. */
+/** A command without a word that a shell would change. Those that start processes, read the kernel or open SSH need the host's namespace. */
 const PLAIN_MESH =
-  /^mesh ((?!system|lab|node (?:ctl|reboot|logview|adopt|preview)|workload console|capture)[\w:./=,@+-]+(?: [\w:./=,@+-]+)*)$/;
+  /^mesh ((?!system|lab|agent|genid|node (?:ctl|reboot|logview|adopt|preview)|workload console|capture)[\w:./=,@+-]+(?: [\w:./=,@+-]+)*)$/;
 /** A command on a host of the lab, as the tutorial types it. */
 const LAB_EXEC = /^mesh lab exec (\w+) -- ((?!sh ).+)$/;
 

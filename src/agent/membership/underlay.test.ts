@@ -44,7 +44,6 @@ function nodeTables(): Pick<KernelTables, 'addresses'> {
     scope: 'global',
     nodad: false,
     tentative: false,
-    fading: false,
     protocol: 0,
   } as const;
   const addresses = ['10.11.0.7', '10.12.0.7'].map(

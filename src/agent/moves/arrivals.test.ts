@@ -24,7 +24,7 @@ test('a whole copy that no assignment names goes after a day, and one that is na
   });
   let given: readonly Pick<AssignedWorkload, 'id' | 'arrived'>[] | undefined;
   const volumes = new Volumes(cache, join(root, 'volumes'), '/');
-  const arrivals = new Arrivals({ clock, directory, cache, volumes, given: () => given });
+  const arrivals = new Arrivals({ clock, directory, cache, volumes, variablesOf: () => '/none', given: () => given });
   onTestFinished(() => arrivals.close());
   const leave = (word: string, ageHours: number, isWhole = true) => {
     const place = join(directory, `${ID}.${word}`);

@@ -26,6 +26,7 @@ import { diskRefused } from '../images/part-file.ts';
 import { setBase } from '../images/qemu-img.ts';
 import type { Volumes } from '../images/volumes.ts';
 import { Arrival } from './arrival.ts';
+import { movesVariables, putVariables, VARIABLES_FILE } from './firmware-variables.ts';
 
 /** What the node's end of a move needs. */
 export interface ArrivalsInput {
@@ -36,6 +37,8 @@ export interface ArrivalsInput {
     readonly shelf: Pick<ImageCache['shelf'], 'images' | 'pathOf'>;
   };
   readonly volumes: Pick<Volumes, 'put'>;
+  /** Where the firmware of a workload keeps its variables. */
+  readonly variablesOf: (workload: string) => string;
   /** The workloads of this node; undefined before an assignment is known. */
   readonly given: () => readonly Pick<AssignedWorkload, 'id' | 'arrived'>[] | undefined;
 }
@@ -145,6 +148,8 @@ export class Arrivals {
       await this.#input.volumes.put(volume, file, base === '' ? undefined : base);
       await this.#input.cache.endUse(file);
     }
+    if (movesVariables(workload) && whole.disks[VARIABLES_FILE] !== undefined)
+      await putVariables(join(place, VARIABLES_FILE), this.#input.variablesOf(id));
     // With what an earlier order has left.
     await this.#dropAll(id);
   }

@@ -3,6 +3,7 @@
  * stopped, and stays so until host0 has decided: what is sent does not change.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { MeshError } from '../../model/error.ts';
@@ -10,6 +11,7 @@ import type { AssignedWorkload } from '../../protocol/documents/workload/assigne
 import { COPY_PIECE_BYTES, type CopiedFile, type CopyLine } from '../../protocol/documents/workload/volume-copy.ts';
 import type { Volumes } from '../images/volumes.ts';
 import { copiedVolumes } from './copied-volumes.ts';
+import { movesVariables, VARIABLES_FILE } from './firmware-variables.ts';
 
 /** What is asked for. */
 export interface WantedFile {
@@ -24,6 +26,8 @@ export interface LeavingVolumesInput {
   /** A workload that is stopped here. @throws MESH_WORKLOAD_RUNS */
   readonly stopped: (workload: string) => AssignedWorkload;
   readonly volumes: Pick<Volumes, 'found'>;
+  /** Where the firmware of a workload keeps its variables. */
+  readonly variablesOf: (workload: string) => string;
   /** Puts what has come with the workload itself into its place. */
   readonly settle: (assigned: AssignedWorkload) => Promise<void>;
 }
@@ -85,6 +89,9 @@ export class LeavingVolumes {
       const { sizeBytes, version } = await stateOf(path);
       files.set(volume.id, { file: volume.id, path, sizeBytes, version, ...(base && { over: base.sha256 }) });
     }
+    const path = this.#input.variablesOf(workload);
+    if (movesVariables(assigned.workload) && existsSync(path))
+      files.set(VARIABLES_FILE, { file: VARIABLES_FILE, path, ...(await stateOf(path)) });
     return [...files.values()];
   }
 }

@@ -7,6 +7,7 @@ import { taygaProcess } from '../../services/tayga/tayga-process.ts';
 import { unboundConf } from '../../services/unbound/unbound-conf.ts';
 import { unboundProcess } from '../../services/unbound/unbound-process.ts';
 import type { NodeService } from '../desired/parts/service.ts';
+import type { ServerUser } from './server-user.ts';
 import { translationOf } from './way-out.ts';
 
 /** Where a server of a space is, and what it reads. */
@@ -17,6 +18,7 @@ export interface ServerPlace {
   /** The directory for its own files of this boot. The space makes it. */
   readonly directory: string;
   readonly needs: NonNullable<NodeService['needs']>;
+  readonly user?: ServerUser;
 }
 
 /** The server of the service here; undefined where another router has it. */
@@ -33,7 +35,7 @@ export function nat64Server(
   const process = { ...place, network: network.name };
   if (service.kind === 'dns64') {
     if (service.address === undefined) return undefined;
-    const content = unboundConf({ ...service, address: service.address });
+    const content = unboundConf({ ...service, address: service.address, ...(place.user && { user: place.user.name }) });
     return { ...common, process: unboundProcess(process), files: file(content) };
   }
   const translation = translationOf(service);

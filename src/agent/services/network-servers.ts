@@ -38,6 +38,7 @@ import {
   questionsTo,
 } from './dnsmasq-server.ts';
 import { nat64Server } from './nat64-server.ts';
+import type { ServerUser } from './server-user.ts';
 import { spaceExtras } from './space-extras.ts';
 
 /** What servers need of their node. */
@@ -60,6 +61,8 @@ export interface NetworkServersInput {
   readonly outerFaultOf: (space: string) => MeshError | undefined;
   /** Whether the node has this space as it is planned. */
   readonly isInPlace: (space: ServiceSpace) => boolean;
+  /** Whom servers become. Absent: root, as far as a server can stay root. */
+  readonly user?: ServerUser;
 }
 
 /** The agent, as far as it tells of bridges. */
@@ -248,7 +251,7 @@ export class NetworkServers {
     space: ServiceSpace,
     given: readonly AssignedService[],
   ): NodeService | undefined {
-    const { machine, directories } = this.#input;
+    const { machine, directories, user } = this.#input;
     const { files, run } = directories;
     const name = nameOf(network, service);
     const configFile = join(files, `${name}.conf`);
@@ -260,13 +263,15 @@ export class NetworkServers {
     if (service.kind === 'nat44' || service.kind === 'route') return undefined;
     if (service.kind !== 'ra')
       return nat64Server(network, service, machine, {
-        ...{ name, netns: space.path, configFile, needs },
+        ...{ name, netns: space.path, configFile, needs, ...(user && { user }) },
         directory: spaceDirectory(run, space.name),
       });
-    const pidFile = join(run, `${name}.pid`);
+    const bounded = user?.canBound === true ? user : undefined;
+    const pidFile = join(bounded?.directory ?? run, `${name}.pid`);
+    const place = { name, network: network.name, netns: space.path, configFile, pidFile };
     return {
       network: network.id,
-      process: radvdProcess({ name, network: network.name, netns: space.path, configFile, pidFile }),
+      process: radvdProcess({ ...place, ...(bounded && { user: bounded }) }),
       // radvd refuses a file that others may write.
       files: [{ path: configFile, content: radvdConf(SPACE_LINK, service.advertisement), mode: 0o644, read: 'signal' }],
       needs,

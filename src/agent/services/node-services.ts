@@ -10,6 +10,7 @@ import type { ServiceOperation } from '../items/item-kind.ts';
 import { processKey } from '../items/process.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
 import type { ServicePort } from '../loop/service-port.ts';
+import type { ServerUser } from './server-user.ts';
 import type { ServiceSpaces } from './service-spaces.ts';
 
 /** Carries out the steps for processes, files and spaces. */
@@ -19,8 +20,12 @@ export class NodeServices implements ServicePort, HealthSource {
   readonly #files: OwnedFiles;
   readonly #spaces: ServiceSpaces | undefined;
 
+  /** Whom servers of networks become. Absent: root. */
+  readonly serverUser: ServerUser | undefined;
+
   /** @param spaces the namespaces in which networks are served. Absent: there are none */
-  constructor(launcher: Launcher, files: OwnedFiles, spaces?: ServiceSpaces) {
+  constructor(launcher: Launcher, files: OwnedFiles, spaces?: ServiceSpaces, serverUser?: ServerUser) {
+    this.serverUser = serverUser;
     this.launcher = launcher;
     this.#files = files;
     this.#spaces = spaces;

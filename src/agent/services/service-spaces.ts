@@ -2,7 +2,7 @@
  * The spaces of services in the kernel: network namespaces below one directory, in which all that begin with `meshwork-` are the
  * agent's. The agent has no monitor inside of them: what is in a namespace is read again after half a minute.
  */
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, lchownSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isNamedNetns, makeNamedNetns, nameNetnsOf, namesOfNetns, removeNamedNetns } from '../../kernel/named-netns.ts';
 import { inNetns } from '../../kernel/netns.ts';
@@ -30,6 +30,8 @@ export interface ServiceSpacesInput {
   readonly clock: Clock;
   /** Path of the namespace with the bridges; that of this process when absent. */
   readonly home?: string;
+  /** Who owns the directories of spaces. Absent: root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 const NAME = /^meshwork-([0-9a-f]{1,6})$/;
@@ -161,7 +163,7 @@ export class ServiceSpaces {
     this.#looks.delete(name);
     this.#made.delete(name);
     this.#outerFaults.delete(name);
-    rmSync(spaceDirectory(this.#input.run, name), { recursive: true, force: true });
+    this.#removeDirectory(spaceDirectory(this.#input.run, name));
     rmSync(leaseDirectory(this.#input.leases, name), { recursive: true, force: true });
     const path = join(this.#input.directory, name);
     if (isNamedNetns(path)) {
@@ -233,14 +235,26 @@ export class ServiceSpaces {
     const { name, outer } = space;
     const directory = spaceDirectory(this.#input.run, name);
     try {
-      if (outer === undefined) rmSync(directory, { recursive: true, force: true });
-      else mkdirSync(directory, { recursive: true });
+      if (outer === undefined) this.#removeDirectory(directory);
+      else this.#makeDirectory(directory);
       if (outer !== undefined) await makeOuter(outer, places);
       else if ((await outerFlaws(undefined, places)).length > 0) await removeOuter(places);
       this.#outerFaults.delete(name);
     } catch (thrown) {
       this.#outerFaults.set(name, { space, atMs: this.#input.clock.nowMs(), error: MeshError.from(thrown) });
     }
+  }
+
+  #makeDirectory(directory: string): void {
+    const { owner } = this.#input;
+    mkdirSync(directory, { recursive: true });
+    if (owner !== undefined) lchownSync(directory, owner.uid, owner.gid);
+  }
+
+  /** A root with few capabilities removes nothing from a directory of another user. */
+  #removeDirectory(directory: string): void {
+    if (this.#input.owner !== undefined && existsSync(directory)) lchownSync(directory, 0, 0);
+    rmSync(directory, { recursive: true, force: true });
   }
 
   #directoryFlaws(space: ServiceSpace): string[] {

@@ -49,7 +49,6 @@ export class Guest {
   #powerOff: PowerOff | undefined;
   #making: AbortController | undefined;
   #retry: Alarm | undefined;
-  #isRemoved = false;
   #isReleased = false;
   #queue: Promise<void> = Promise.resolve();
 
@@ -97,6 +96,11 @@ export class Guest {
     return runOf(this.#assigned, this.#record, { ...this.#now, ageSec, pid: this.#pid, generation });
   }
 
+  /** It waits for something of its node, such as a port. While the parts of its emulator are made, it does not wait. */
+  get waits(): boolean {
+    return this.#now.state === 'preparing' && this.#making === undefined;
+  }
+
   /** host0 wants the workload like this now. */
   want(assigned: AssignedWorkload): void {
     const isOther = assigned.generation !== this.#assigned.generation;
@@ -109,12 +113,7 @@ export class Guest {
 
   /** The node shall not have the workload any more. Resolves when its emulator is not wanted any more. */
   async remove(): Promise<void> {
-    this.#isRemoved = true;
-    this.#isReleased = true;
-    this.#making?.abort();
-    this.#retry?.cancel();
-    await this.#queue;
-    this.#monitor?.close();
+    await this.release();
     this.#dropProcess();
   }
 
@@ -223,6 +222,8 @@ export class Guest {
       if (error.code === 'MESH_PORT_UNKNOWN') this.#become({ state: 'preparing', why: error.message });
       else this.#become({ state: 'failed', why: error.message, error });
       return this.#lookIn(READY_RETRY_MS);
+    } finally {
+      this.#making = undefined;
     }
     if (making.signal.aborted) return this.look();
     const record = startRecord(assigned, parts, {
@@ -393,6 +394,6 @@ export class Guest {
 
   #lookIn(delayMs: number): void {
     this.#retry?.cancel();
-    if (!this.#isReleased && !this.#isRemoved) this.#retry = this.#input.clock.after(delayMs, () => this.look());
+    if (!this.#isReleased) this.#retry = this.#input.clock.after(delayMs, () => this.look());
   }
 }

@@ -17,6 +17,7 @@ import type { ItemKey } from '../items/item-kind.ts';
 import { tapKey } from '../items/link.ts';
 import { portKey } from '../items/port.ts';
 import type { Arrivals } from '../moves/arrivals.ts';
+import { firmwareVariables } from '../moves/firmware-variables.ts';
 import type { ReadyParts } from './emulator.ts';
 import { memoryNow, memoryOfFiles, memoryRefusal, type PromisedMemory } from './memory-room.ts';
 import { seedDisk } from './seed.ts';
@@ -140,7 +141,7 @@ export class NodeParts {
   }
 
   #variablesOf(id: string): string {
-    return join(this.#input.state, `${id}.variables.fd`);
+    return firmwareVariables(this.#input.state, id);
   }
 
   /** Whether there is room again where the volumes of a workload are. Never rejects. */

@@ -97,13 +97,19 @@ function booting(wishes: Partial<GuestWishes>): Pick<Workload, 'boot' | 'memoryB
   return { boot: { kernel: guest.kernel, initrd: guest.initrd, append }, memoryBytes: 112 * MIB };
 }
 
-/** Volumes that tell of a removal. */
+/** Volumes that tell of a removal, and count the requests for one. */
 class WatchedVolumes extends Volumes {
   readonly #onRemoval: () => void;
+  requests = 0;
 
   constructor(images: ImageCache, onRemoval: () => void) {
     super(images, root, '/');
     this.#onRemoval = onRemoval;
+  }
+
+  override ensure(...wanted: Parameters<Volumes['ensure']>): ReturnType<Volumes['ensure']> {
+    this.requests++;
+    return super.ensure(...wanted);
   }
 
   override async remove(volume: { readonly path: string }): Promise<void> {
@@ -119,6 +125,7 @@ class Node {
   readonly #reconciler: Reconciler;
   readonly #changes = new Signal<void>();
   readonly workloads: NodeWorkloads;
+  readonly volumes: WatchedVolumes;
   /** The steps of all passes that were carried out. */
   readonly steps: string[] = [];
   given: readonly AssignedWorkload[];
@@ -149,8 +156,10 @@ class Node {
       origin: () => () => Promise.reject(new Error('nothing comes from there')),
     });
     const volumes = new WatchedVolumes(images, () => this.onRemoval());
+    this.volumes = volumes;
     const arrivals = new Arrivals({
       ...{ clock: systemClock, directory: join(root, 'arrivals'), cache: images, volumes },
+      variablesOf: (id) => join(root, 'workloads', `${id}.variables.fd`),
       given: () => this.given,
     });
     this.workloads = new NodeWorkloads({
@@ -165,7 +174,8 @@ class Node {
           return judgeGiven([], { attachments: [], ports: node.ports }, node.management);
         },
         changes: this.#changes,
-        changed: () => undefined,
+        // As of the real one: the state of a workload is a change, too.
+        changed: () => this.#changes.emit(),
         isComplete: true,
         get isFromHost0() {
           return node.isConfirmed;
@@ -487,6 +497,26 @@ test.each([
   },
   120_000,
 );
+
+test('what has failed is tried again after two seconds, whatever else happens on the node meanwhile', async () => {
+  const manual = new ManualClock();
+  clock = manual;
+  const node = await Node.start(assigned({ volumes: [{ id: 'root', type: 'qcow2', path: 'none.qcow2' }] }));
+  await node.until('failed');
+  // A change that came meanwhile may be looked at once.
+  const { requests } = node.volumes;
+  expect(requests).toBeLessThanOrEqual(2);
+  for (let turn = 0; turn < 20; turn++) {
+    node.give(...node.given);
+    await new Promise(setImmediate);
+  }
+  await node.until('failed');
+  expect(node.volumes.requests).toBeLessThanOrEqual(requests + 1);
+  const before = node.volumes.requests;
+  await manual.pass(2_000);
+  await vi.waitFor(() => expect(node.volumes.requests).toBeGreaterThan(before), WAIT);
+  await node.crash();
+}, 60_000);
 
 test('a guest that the kernel kills for its memory says so', async () => {
   const node = await Node.start(assigned({ restart: 'never', ...booting({}) }));

@@ -147,7 +147,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
 
   /** A pass of the loop has ended: a workload may have waited for its port. */
   lookAfterPass(): void {
-    for (const guest of this.#guests.values()) if (guest.run.state === 'preparing') guest.look();
+    for (const guest of this.#guests.values()) if (guest.waits) guest.look();
   }
 
   runs(): readonly WorkloadRun[] {
@@ -203,7 +203,7 @@ export class NodeWorkloads implements AssignedRuns, HealthSource {
       const assigned = wanted.get(id);
       if (assigned === undefined) void this.#take(id, guest);
       else if (!isDeepStrictEqual(assigned, guest.assigned)) guest.want(assigned);
-      else if (guest.run.state === 'preparing') guest.look();
+      else if (guest.waits) guest.look();
     }
     for (const [id, assigned] of wanted) {
       const isHere = this.#guests.has(id) || this.#taking.has(id) || this.#leaving.has(id);

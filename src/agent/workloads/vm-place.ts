@@ -1,9 +1,10 @@
 /** Where the files of a workload are on its node. */
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { chmod, lchown, mkdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { removeStrangersTree } from '../../disk/strangers-tree.ts';
 import { olderLogOf } from '../../protocol/journal/log-rotation.ts';
+import { systemUser } from '../../services/process/system-user.ts';
 import { QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 
 /** The directories of a node that hold files of workloads. */
@@ -89,24 +90,12 @@ export async function removeVm(directories: VmDirectories, id: string, uuid: str
 }
 
 /** The user of emulators on this machine: one of their own, where there is one. */
-export function vmUser(passwd = '/etc/passwd'): VmUser {
-  const lines = textOf(passwd).split('\n');
-  for (const name of USERS) {
-    const [, , uid, gid] = lines.find((line) => line.startsWith(`${name}:`))?.split(':') ?? [];
-    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
-  }
-  return { uid: 65534, gid: 65534 };
+export function vmUser(): VmUser {
+  const { uid, gid } = systemUser(USERS) ?? { uid: 65534, gid: 65534 };
+  return { uid, gid };
 }
 
 /** Whether an emulator has left its sockets behind, which it removes at a normal end. */
 export function hasSockets(directory: string): boolean {
   return lstatSync(join(directory, QEMU_FILES.monitor), { throwIfNoEntry: false }) !== undefined;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -9,7 +9,7 @@ import type { CATALOGUE_ROUTES } from '../../protocol/routes/catalogue-routes.ts
 /** The parts of host0 beside the catalogue that know of networks. */
 export interface NetworkHandlersInput {
   /** Reserves the subnets that outside allocators choose. Absent: there are no address pools. */
-  readonly addresses?: Pick<AddressOrders, 'createNetwork' | 'editNetwork'>;
+  readonly addresses?: Pick<AddressOrders, 'createNetwork' | 'editNetwork' | 'applyNetwork'>;
   /** Between which nodes of a network multicast passes. Absent: nobody knows. */
   readonly multicast?: Pick<MulticastWatch, 'viewOf'>;
   /** The documents that people write into the store. Absent: there are none. */
@@ -33,7 +33,10 @@ export function networkHandlers(
       const options = optionsOf(query);
       return addresses?.createNetwork(body, options) ?? catalogue.create(body, options);
     },
-    'PUT /v1/catalogue': ({ body, query }) => catalogue.apply(body, optionsOf(query)),
+    'PUT /v1/catalogue': ({ body, query }) => {
+      const options = optionsOf(query);
+      return addresses?.applyNetwork(body, options) ?? catalogue.apply(body, options);
+    },
     'PATCH /v1/catalogue/{name}': ({ path: { name }, body, query }) => {
       const options = optionsOf(query);
       return addresses?.editNetwork(name, body, options) ?? catalogue.edit(name, body, options);

@@ -1,8 +1,12 @@
 /** Addresses of networks: a network takes blocks of pools, and gives them back, in the transaction that writes the network. */
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { addressBook, addressPool, OutsideBlocks } from '../../../test/kit/address-book.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
 import { MeshError } from '../../model/error.ts';
+import { askAllocatorIn } from '../../services/hook/allocators.ts';
 import type { Store } from '../../store/store.ts';
 import { NetworkCatalogue } from '../catalogue/network-catalogue.ts';
 import { AddressOrders } from './address-orders.ts';
@@ -259,6 +263,27 @@ test('an outside allocator is asked before the network is written; a network tha
   await expect(catalogue.create({ name: 'red', subnets: [{ cidr: '172.16.7.0/24' }] })).rejects.toMatchObject({
     code: 'MESH_IPAM_TAKEN',
   });
+});
+
+test('a document that is applied takes a block of an executable once, however often it is applied', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'mw-allocator-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const answer = '{"value": "172.16.$(wc -l < "$0.asked").0/24"}';
+  const script = `#!/bin/sh\ncat >> "$0.asked"\n[ "$1" = ipam-release ] || cat <<END\n${answer}\nEND\n`;
+  writeFileSync(join(directory, 'netbox'), script, { mode: 0o755 });
+  const recordDirectory = join(directory, 'records');
+  const ask = askAllocatorIn({ directory, recordDirectory, signal: new AbortController().signal });
+  const { orders, subnetsOf } = await host0({ ask });
+  await orders.createPool(addressPool(OUT));
+  const order = { name: 'blue', addressPools: ['out'] };
+  expect(await orders.applyNetwork(order, { dryRun: true })).toMatchObject({ network: { subnets: [] } });
+  for (const change of ['created', 'unchanged', 'unchanged'])
+    expect(await orders.applyNetwork(order, {})).toMatchObject({ change });
+  expect(subnetsOf('blue')).toEqual(['172.16.1.0/24']);
+  await orders.applyNetwork({ name: 'blue', addressPools: ['out', 'out'] }, {});
+  expect(subnetsOf('blue')).toEqual(['172.16.1.0/24', '172.16.2.0/24']);
+  expect(orders.list()).toHaveLength(2);
+  expect(await orders.check()).toEqual([]);
 });
 
 test('a block that was reserved when host0 was killed comes into its network with the next attempt', async () => {

@@ -3,7 +3,7 @@ import { MeshError } from '../../model/error.ts';
 import type { AddressPool } from '../../model/ipam/address-pool.ts';
 import { type AddressHolder, type Allocation, AllocationShape } from '../../model/ipam/allocation.ts';
 import type { Network } from '../../model/network/network.ts';
-import { Signal, type Subscribable } from '../../model/signal.ts';
+import type { Subscribable } from '../../model/signal.ts';
 import type { CatalogueChange, NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { AddressPoolView, AllocationOrder, AllocationView } from '../../protocol/documents/ipam/ipam-view.ts';
@@ -42,12 +42,14 @@ export class AddressOrders implements HealthSource {
   readonly #input: AddressOrdersInput;
   /** Reserved blocks that come into a network right now. */
   readonly #underWay = new Set<string>();
-  readonly #poolChanges = new Signal<void>();
-  /** Emits when there is another pool. */
-  readonly poolChanges: Subscribable<void> = this.#poolChanges;
 
   constructor(input: AddressOrdersInput) {
     this.#input = input;
+  }
+
+  /** Emits when a pool was made. */
+  get poolChanges(): Subscribable<void> {
+    return this.#input.book.pools.changes;
   }
 
   /** All pools with their use, by name. */
@@ -60,7 +62,6 @@ export class AddressOrders implements HealthSource {
     const { book, journal } = this.#input;
     const { name, cidr } = await book.createPool(pool);
     journal.record({ kind: 'address pool made', message: `${name}: ${blocksText(pool)} of ${cidr}`, object: name });
-    this.#poolChanges.emit();
     return viewOf(book.pools.get(name));
   }
 
@@ -130,6 +131,21 @@ export class AddressOrders implements HealthSource {
     return this.#withReserved(order, id, options, (whole) => this.#input.catalogue.edit(wanted, whole, options));
   }
 
+  /** Makes a network or changes it as its document says. What the network has of a pool already fulfils a wish. */
+  applyNetwork(order: NetworkOrder, options: ChangeOptions): Promise<CatalogueChange> {
+    const { name, number } = order;
+    const known = this.#networks().find((network) =>
+      number === undefined ? network.name === String(name) : network.number === Number(number),
+    );
+    return this.#withReserved(
+      order,
+      known?.id ?? String(name),
+      options,
+      (whole) => this.#input.catalogue.apply(whole, options),
+      known === undefined ? [] : this.#input.book.list().filter((allocation) => isHeldBy(allocation, known.id)),
+    );
+  }
+
   /** Compares allocations with the networks and with the store. @throws MESH_STORE_BROKEN */
   async check(): Promise<Finding[]> {
     const { book, store } = this.#input;
@@ -185,11 +201,18 @@ export class AddressOrders implements HealthSource {
     holder: string,
     { dryRun = false }: ChangeOptions,
     change: (order: NetworkOrder) => Promise<CatalogueChange>,
+    known: readonly Allocation[] = [],
   ): Promise<CatalogueChange> {
     const { book } = this.#input;
+    const left = [...known];
     const wishes: readonly BlockWish[] = wishesIn(addressPools);
     if (wishes.length === 0) return change(order);
-    const isOutside = (wish: BlockWish) => book.poolFor(wish).definition.allocator !== undefined;
+    const isOutside = (wish: BlockWish) => {
+      const { definition } = book.poolFor(wish);
+      const own = left.findIndex(({ id, pool }) => pool === definition.name && (wish.id ?? id) === id);
+      if (own >= 0) left.splice(own, 1);
+      return own < 0 && definition.allocator !== undefined;
+    };
     // A plan asks nobody: what an allocator would choose is not known.
     if (dryRun) return change({ ...order, addressPools: wishes.filter((wish) => !isOutside(wish)) });
     const reserved: Allocation[] = [];
@@ -239,6 +262,10 @@ export class AddressOrders implements HealthSource {
       }),
     };
   }
+}
+
+function isHeldBy({ holder, state }: Allocation, network: Network['id']): boolean {
+  return state === 'allocated' && holder.kind === 'network' && holder.id === network;
 }
 
 function viewOf(grants: PoolGrants): AddressPoolView {

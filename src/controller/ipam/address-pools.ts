@@ -2,6 +2,7 @@
 import { MeshError } from '../../model/error.ts';
 import type { AddressPool, PoolKind } from '../../model/ipam/address-pool.ts';
 import type { Allocation } from '../../model/ipam/allocation.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import { Collection } from '../../store/collection.ts';
 import { changedByAnother } from '../../store/record-table.ts';
 import type { Change, Compare, Store } from '../../store/store.ts';
@@ -29,6 +30,7 @@ export class AddressPools {
   readonly #store: Store;
   readonly #collection: Collection<AddressPoolRecord>;
   readonly #grants: Map<string, PoolGrants>;
+  readonly #changes = new Signal<void>();
   /** The block of each allocation. */
   readonly #places = new Map<string, Pick<Allocation, 'pool' | 'value'>>();
   /** The keys of pools that cannot be read. */
@@ -47,6 +49,11 @@ export class AddressPools {
     const { records, spoilt } = await new Collection(store, ADDRESS_POOL_RECORDS).list();
     const grants = await Promise.all(records.map(({ record }) => PoolGrants.open(store, record.pool)));
     return new AddressPools(store, grants, spoilt);
+  }
+
+  /** Emits when a pool was made. */
+  get changes(): Subscribable<void> {
+    return this.#changes;
   }
 
   /** In the order of names. */
@@ -111,6 +118,7 @@ export class AddressPools {
       this.#grants.delete(pool.name);
       throw error;
     }
+    this.#changes.emit();
     return pool;
   }
 

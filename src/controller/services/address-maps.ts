@@ -13,6 +13,7 @@ import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import type { PortBook } from '../ports/port-book.ts';
 import type { PlacedPort } from '../ports/port-record.ts';
 import { holderOf, outerAddresses } from './outer-addresses.ts';
+import type { OuterAllocations } from './outer-allocations.ts';
 import type { ServiceBook } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 
@@ -26,6 +27,8 @@ export interface AddressMapsInput {
   readonly portsOf: (name: string) => readonly string[];
   /** Where changes of addresses outside wait for each other. Absent: no other part changes them. */
   readonly turns?: KeyedMutex<'maps'>;
+  /** The addresses in the address book. Absent: there are no pools. */
+  readonly outer?: Pick<OuterAllocations, 'isFree' | 'take'>;
 }
 
 /** The NAT64 of a network, with its record. */
@@ -53,7 +56,7 @@ export class AddressMaps {
 
   /**
    * Gives a virtual machine an address, the wanted one or the next free one. Asked again, it has the one that it has.
-   * @throws MESH_WORKLOAD_UNKNOWN, MESH_ADDRESS_UNMAPPABLE, MESH_ADDRESS_MAPPED, MESH_STORE_CONFLICT
+   * @throws MESH_WORKLOAD_UNKNOWN, MESH_ADDRESS_UNMAPPABLE, MESH_ADDRESS_MAPPED, MESH_IPAM_TAKEN, MESH_STORE_CONFLICT
    */
   map(vm: string, wanted: Ipv4 | undefined): Promise<AddressMapView> {
     return this.#mutex.take('maps', async () => {
@@ -63,6 +66,7 @@ export class AddressMaps {
       if (before !== undefined && before.ipv6 === ipv6 && (wanted === undefined || wanted === before.ipv4))
         return view(network, before);
       const map = { vm: name, ipv4: this.#free(translated, name, wanted), ipv6 };
+      await this.#input.outer?.take({ address: map.ipv4, network: network.number, vm: name });
       const maps = [...service.maps.filter((other) => other !== before), map];
       await this.#input.services.put({ ...record, service: { ...service, maps } });
       return view(network, map);
@@ -190,9 +194,10 @@ export class AddressMaps {
     const { first, last } = usable(service);
     for (let number = first; number <= last; number++) {
       const ipv4 = ipv4FromNumber(number);
-      if (!taken.has(ipv4) && isForGuests(service, ipv4)) return ipv4;
+      const isFree = this.#input.outer?.isFree({ address: ipv4, network: network.number, vm: name }) ?? true;
+      if (!taken.has(ipv4) && isForGuests(service, ipv4) && isFree) return ipv4;
     }
-    throw new MeshError('MESH_ADDRESS_MAPPED', `all addresses of ${service.block} are taken`, {
+    throw new MeshError('MESH_ADDRESS_MAPPED', `all addresses of ${service.block} are taken, or rest after a release`, {
       object: service.block,
       remedy: `Give ${network.name} a larger block, or take addresses back: \`mesh address list\`.`,
     });

@@ -34,7 +34,7 @@ export function outerAddresses(records: readonly ServiceRecord[]): readonly Oute
 }
 
 /** The addresses outside that the active router has for a service. */
-function routerAddresses(service: NetworkService): readonly (Ipv4 | Ipv6)[] {
+export function routerAddresses(service: NetworkService): readonly (Ipv4 | Ipv6)[] {
   switch (service.kind) {
     case 'nat64':
       return [service.address];

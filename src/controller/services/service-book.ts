@@ -105,6 +105,11 @@ export class ServiceBook implements GivenServices, HealthSource {
     return !this.#table.loaded || [...this.#table.spoilt].some((name) => name.startsWith(place));
   }
 
+  /** Whether all services are known: the store was read, and has no document that is not a record. */
+  get isWhole(): boolean {
+    return this.#table.loaded && this.#table.spoilt.size === 0;
+  }
+
   /** A service of a network; undefined if there is none. */
   find({ number }: Pick<Network, 'number'>, kind: ServiceKind): ServiceRecord | undefined {
     return this.#table.get(serviceRecordName(number, kind));

@@ -19,7 +19,8 @@ import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Assignments } from '../assignments/assignments.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
 import { hasShares, mustFitNetwork, sharedPlace } from './address-service-rules.ts';
-import { mustLeaveAddresses } from './outer-addresses.ts';
+import { mustLeaveAddresses, routerAddresses } from './outer-addresses.ts';
+import type { OuterAllocations } from './outer-allocations.ts';
 import { nextShares } from './server-shares.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
@@ -42,6 +43,8 @@ export interface ServiceOrdersInput {
   };
   /** Where changes of addresses outside wait for each other. Absent: no other part changes them. */
   readonly turns?: KeyedMutex<'maps'>;
+  /** The addresses outside in the address book. Absent: there are no pools. */
+  readonly outer?: Pick<OuterAllocations, 'take'>;
 }
 
 const UNHEARD = 'the node has not told yet';
@@ -90,7 +93,7 @@ export class ServiceOrders {
 
   /**
    * Gives a network a service, or another form of the one that it has.
-   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_DHCP_*, MESH_ADDRESS_MAPPED, MESH_USAGE, MESH_STORE_CONFLICT
+   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_DHCP_*, MESH_ADDRESS_MAPPED, MESH_IPAM_TAKEN, MESH_USAGE, MESH_STORE_CONFLICT
    */
   set(wanted: string, given: NetworkService): Promise<ServiceView> {
     // Two networks that are given one address outside at the same time would both find it free.
@@ -107,6 +110,8 @@ export class ServiceOrders {
       mustFitNetwork(network, given, around, nodes);
       const service = withMapsOf(before, given);
       mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
+      for (const address of routerAddresses(service))
+        await this.#input.outer?.take({ address, network: network.number });
       const announced = union(before?.announced, advertisedBy(service, network));
       const plain: ServiceRecord = { format: 1, network: network.number, service, announced };
       const kept = before?.shares === undefined ? plain : { ...plain, shares: before.shares };

@@ -240,7 +240,7 @@ export class WorkloadOrders implements HealthSource {
       const isReached = this.#input.reports.isReached(at.machine);
       if (to.force === true && !isReached) return this.#placedAt(before, target);
       if (!isReached) throw workloadOutOfReach(before);
-      const isCopied = to.force !== true && workload.volumes.length > 0;
+      const isCopied = to.force !== true && (workload.volumes.length > 0 || workload.firmware === 'uefi');
       const foreign = workload.volumes.find(({ type, path }) => type === 'qcow2' && isAbsolute(path));
       if (isCopied && foreign !== undefined) throw diskStays(before, target, foreign.path);
       this.#mustNotMove(before);

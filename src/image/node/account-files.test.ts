@@ -5,7 +5,7 @@ test('a node has an account for its emulators, which like all others has a group
   const lines = (path: string) =>
     (accountFiles().find((file) => file.path === path)?.text ?? '').split('\n').map((line) => line.split(':'));
   const accounts = lines('etc/passwd').filter(([name]) => name !== '');
-  expect(accounts.map(([name]) => name)).toEqual(['root', 'meshwork-vm', 'nobody']);
+  expect(accounts.map(([name]) => name)).toEqual(['root', 'meshwork-vm', 'meshwork-net', 'nobody']);
   expect(accounts.find(([name]) => name === 'meshwork-vm')?.slice(2)).toEqual([
     ...['990', '990', 'Virtual machines of Meshwork', '/nonexistent', '/usr/sbin/nologin'],
   ]);

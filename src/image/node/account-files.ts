@@ -15,6 +15,8 @@ const ACCOUNTS: readonly Account[] = [
   { name: 'root', number: 0, group: 'root', title: 'root', home: '/root', shell: '/bin/sh' },
   // Whom the emulators of virtual machines become. A package of the overlay may bring accounts with the numbers from 100 on.
   { name: 'meshwork-vm', number: 990, group: 'meshwork-vm', title: 'Virtual machines of Meshwork', ...NO_LOGIN },
+  // Whom the servers of networks become.
+  { name: 'meshwork-net', number: 991, group: 'meshwork-net', title: 'Servers of networks of Meshwork', ...NO_LOGIN },
   { name: 'nobody', number: 65_534, group: 'nogroup', title: 'nobody', ...NO_LOGIN },
 ];
 /** Groups without an account. */

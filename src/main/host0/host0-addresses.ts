@@ -28,12 +28,13 @@ export interface Host0AddressesInput {
 
 /** What can hold addresses beside networks. */
 export interface Holders {
-  readonly portBook: Pick<PortBook, 'in'>;
+  readonly portBook: Pick<PortBook, 'in' | 'all'>;
   readonly workloads: Pick<WorkloadOrders, 'list'>;
 }
 
 /** Address management while host0's daemon runs. */
 export interface Host0Addresses {
+  readonly book: AddressBook;
   /** For the catalogue. */
   readonly blocks: NetworkBlocks;
   /** Joins the book with the networks and the ports. */
@@ -56,6 +57,7 @@ export async function openAddresses(input: Host0AddressesInput): Promise<Host0Ad
   });
   const book = await AddressBook.open({ ...input, ask });
   return {
+    book,
     blocks: new NetworkBlocks(book),
     ordersFor: (catalogue, { portBook, workloads }) => {
       book.usedBy(() => catalogue.views().flatMap(({ network }) => subnetsOf(network)));
@@ -64,7 +66,9 @@ export async function openAddresses(input: Host0AddressesInput): Promise<Host0Ad
           .in(network)
           .filter(({ addresses = [] }) => addresses.some((address) => isIn(address, subnet)))
           .map(({ id, name = id }) => name);
-      const hasWorkload = (name: string) => workloads.list().some((workload) => workload.name === name);
+      // The port of an interface that a host0 placed has a name as well, by which it gets an address outside.
+      const hasWorkload = (name: string) =>
+        workloads.list().some((workload) => workload.name === name) || portBook.all.some((port) => port.name === name);
       const orders = new AddressOrders({ ...input, book, catalogue, portsIn, hasWorkload });
       addIpamMetrics(registry, () => orders.pools());
       return orders;

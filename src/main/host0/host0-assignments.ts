@@ -8,6 +8,7 @@ import { NodeOrphans } from '../../controller/assignments/node-orphans.ts';
 import { PortOrders, type PortOrdersInput } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
 import type { Host0State } from '../../controller/host0-state.ts';
+import type { AddressBook } from '../../controller/ipam/address-book.ts';
 import { NodeRoles } from '../../controller/machines/node-roles.ts';
 import { KeyedMutex } from '../../controller/membership/keyed-mutex.ts';
 import { MulticastWatch } from '../../controller/multicast/multicast-watch.ts';
@@ -18,6 +19,7 @@ import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { AddressMaps } from '../../controller/services/address-maps.ts';
 import { GuestNames } from '../../controller/services/guest-names.ts';
 import { dropLostMaps } from '../../controller/services/lost-address-maps.ts';
+import { OuterAllocations } from '../../controller/services/outer-allocations.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
 import { ServiceOrders } from '../../controller/services/service-orders.ts';
 import { MoveNotes } from '../../controller/workloads/move-notes.ts';
@@ -38,6 +40,8 @@ export interface Host0AssignmentsInput
   readonly host0State: Pick<Host0State, 'addressFor' | 'segments'>;
   readonly catalogue: NetworkCatalogue;
   readonly registry: Registry;
+  /** The address book. */
+  readonly book: AddressBook;
   /** The path of the socket of host0's own agent. */
   readonly agentSock: string;
   /** The node on this machine, where several machines can be host0: it is given its assignment as all nodes are. */
@@ -136,9 +140,10 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const workloadParts = { ...parts, nodes: assignments, network, ports: book, admit };
   const orders = new WorkloadOrders({ ...input, ...workloadParts });
   const turns = new KeyedMutex<'maps'>();
-  const services = new ServiceOrders({ ...input, services: serviceBook, assignments, turns });
+  const outer = new OuterAllocations({ ...input, services: serviceBook, turns });
+  const services = new ServiceOrders({ ...input, services: serviceBook, assignments, turns, outer });
   const addressMaps = new AddressMaps({
-    ...{ services: serviceBook, ports: book, turns },
+    ...{ services: serviceBook, ports: book, turns, outer },
     networks: () => catalogue.views().map((view) => view.network),
     portsOf: (name) => {
       const port = book.all.find((placed) => placed.name === name);
@@ -159,7 +164,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     addressMaps,
     ownNode,
     roles,
-    parts: [book, workloadBook, orders, roles, serviceBook, routers, assignments, hostAddresses, multicast],
+    parts: [book, workloadBook, orders, roles, serviceBook, outer, routers, assignments, hostAddresses, multicast],
     orphans: new NodeOrphans(assignments, adopting, ports, {
       adopt: (machine, workload) => adoptWorkload(workloadParts, machine, workload),
     }),
@@ -167,6 +172,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     close: () => {
       ownNode.close();
       endDropping();
+      outer.close();
       services.close();
       serviceBook.close();
       routers.close();

@@ -12,13 +12,15 @@ export interface Resolution {
   readonly prefix: Ipv6Cidr;
   /** The resolvers that it asks. Empty: it asks the servers of the domains itself. */
   readonly forwarders: readonly (Ipv4 | Ipv6)[];
+  /** Whom it becomes; `nobody` when absent. */
+  readonly user?: string;
 }
 
 /**
  * The text of the file. An AAAA record of a name wins over one that is made up. Names of guests belong into the forwarder:
  * unbound makes up nothing for records of its own (`local-data`).
  */
-export function unboundConf({ address, guests, prefix, forwarders }: Resolution): string {
+export function unboundConf({ address, guests, prefix, forwarders, user = 'nobody' }: Resolution): string {
   return [
     '# Made by Meshwork; changes are overwritten.',
     'server:',
@@ -37,7 +39,7 @@ export function unboundConf({ address, guests, prefix, forwarders }: Resolution)
     '  logfile: ""',
     '  verbosity: 1',
     // unbound binds to its port first, and then is root no more.
-    '  username: "nobody"',
+    `  username: "${user}"`,
     '  chroot: ""',
     '  directory: "/"',
     '  pidfile: ""',

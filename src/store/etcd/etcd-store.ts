@@ -35,6 +35,7 @@ import {
 } from './etcd-messages.ts';
 import { EtcdMirror, OWN_KEYS } from './etcd-mirror.ts';
 import type { EtcdPlace } from './etcd-place.ts';
+import { HistoryMarks } from './history-marks.ts';
 import { KeyOrder } from './key-order.ts';
 
 /** etcd takes 1.5 MiB in all, and base64 is not counted. */
@@ -64,11 +65,10 @@ export class EtcdStore implements Store {
   readonly #client: EtcdClient;
   readonly #clock: Clock;
   readonly #mirror: EtcdMirror;
-  readonly #historyRevisions: number;
+  readonly #history: HistoryMarks;
   readonly #order = new KeyOrder(UNDER_WAY_MAX);
   /** The revision of the fence, as this process knows it. */
   #fence: number;
-  #compacted = 0;
   #leadership: EtcdLeadership | undefined;
   #presentEpoch: string | undefined;
   #closing = false;
@@ -109,7 +109,7 @@ export class EtcdStore implements Store {
     this.#clock = parts.clock;
     this.#mirror = parts.mirror;
     this.#fence = parts.fence;
-    this.#historyRevisions = parts.historyRevisions;
+    this.#history = new HistoryMarks(parts.historyRevisions);
   }
 
   /** Why only a restart of the process helps: another store was put in place of this one. */
@@ -229,7 +229,7 @@ export class EtcdStore implements Store {
           response_put !== undefined || (response_delete_range?.deleted ?? 0) > 0,
       );
       const { revision } = hasChanged ? answer.header : ledger;
-      this.#compact(revision);
+      if (hasChanged) this.#compact(revision);
       return this.#shown({ succeeded: branch.succeeded, revision });
     }
   }
@@ -275,13 +275,10 @@ export class EtcdStore implements Store {
 
   /** Drops old history now and then; etcd keeps all of it otherwise. */
   #compact(revision: number): void {
-    if (revision - this.#compacted <= this.#historyRevisions * 1.1) return;
-    const isFirst = this.#compacted === 0;
-    this.#compacted = revision - this.#historyRevisions;
-    if (isFirst || this.#compacted < 1) return;
-    const request = compactRequest(this.#compacted);
+    const dropped = this.#history.changed(revision);
+    if (dropped === undefined) return;
     // Another host0 may have done it, and a user without the right to do it need not.
-    this.#client.ask('/v3/kv/compaction', request, HeaderAnswerShape).catch(() => undefined);
+    this.#client.ask('/v3/kv/compaction', compactRequest(dropped), HeaderAnswerShape).catch(() => undefined);
   }
 
   #ownChanged(key: string, value: string | undefined): void {

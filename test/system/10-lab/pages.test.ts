@@ -60,12 +60,13 @@ test.each([
   ['mesh port', 'docs/assignments.md', 'host0'],
   ['mesh node role', 'docs/assignments.md', 'host0'],
   ['mesh', 'docs/addresses.md', 'host0'],
+  ['', 'docs/api.md', 'host0'],
   ['mesh node orphans', 'docs/assignments.md', 'host0'],
 ])('%s … prints what %s shows, on %s', async (begin, page, host) => {
   const shown = shownCommands(pageOf(page)).filter(({ text }) => text.startsWith(begin));
   expect(shown).not.toEqual([]);
   for (const { line, text, answer } of shown) {
-    const there = text.replace('/run/meshwork', '$MESH_ROOT/run/meshwork');
+    const there = text.replaceAll('/run/meshwork', '$MESH_ROOT/run/meshwork');
     await typed(page, { line, text: there, answer: ELSEWHERE.includes(page) ? [] : answer }, host);
   }
 });

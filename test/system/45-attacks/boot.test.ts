@@ -9,6 +9,7 @@ import { machineIdOf } from '../../../src/model/machine.ts';
 import type { Finding } from '../../../src/protocol/documents/finding.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { LONG } from '../../kit/long.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { BootBench, type BootHost } from '../80-boot/boot-bench.ts';
 import { type CrowdMember, crowdOf, plugIn } from '../81-boot-scale/crowd.ts';
@@ -24,7 +25,7 @@ const HOST0 = '10.77.0.1';
 /** As many as host0 lets load at once. */
 const LOOPERS = 24;
 const DEADLINE_MS = 20_000;
-const MADE_UP = 3_000;
+const MADE_UP = LONG ? 4_300 : 3_000;
 /** 2.7 kB for each made-up machine: what host0 keeps of one would be more. */
 const GROWTH_MAX_KB = 8 * 1024;
 

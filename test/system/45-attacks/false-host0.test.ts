@@ -161,7 +161,7 @@ test('a false host0 changes nothing, ends nothing, and is forgotten when the tru
     using liar = new Liar(place, falseHost0(random));
     const endMs = performance.now() + LYING_MS;
     while (performance.now() < endMs) {
-      await sleep(1_000);
+      await sleep(2_000);
       expect(await Promise.all(nodes.map(pictureOf))).toEqual(before);
       expect(nodes.map(agentOf)).toEqual(agents);
       await weigh(LYING_MS - (endMs - performance.now()));

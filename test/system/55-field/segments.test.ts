@@ -1,4 +1,4 @@
-/** A node behind a router is refused, and host0 names it with the line that lets it in. */
+/** From where host0 takes members: a node behind a router is named with the line that lets it in, and a link over a card counts. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -76,6 +76,31 @@ function moveBehindRouter(): void {
   ip(node2, 'route add default via 10.11.2.1');
   ip(host0, 'route add 10.11.2.0/24 via 10.11.0.254');
 }
+
+test('the address of host0 moves to a macvlan of its card, and back: nothing has to be written, and the nodes are reached', async () => {
+  await allAnswer(EXAMPLE_MESH, lab.hosts);
+  const own = `${host0.member.ipv4}/24`;
+  const mac = host0.ports[0]?.mac;
+  const joinsBy = (device: string) =>
+    until(`nodes join by ${device}`, DEADLINE_MS, async () => {
+      const { stdout } = await lab.exec(host0, ['mesh', 'status']);
+      return stdout.includes(`every machine of 10.11.0.0/24 on ${device}`);
+    });
+  ip(
+    host0,
+    `address del ${own} dev eth1`,
+    'link set eth1 address 02:00:00:00:0e:01',
+    `link add link eth1 name uplink0 address ${mac} type macvlan mode bridge`,
+    `address add ${own} dev uplink0`,
+    'link set uplink0 up',
+  );
+  await joinsBy('uplink0');
+  for (const host of lab.hosts) await isReady(host);
+  await allAnswer(EXAMPLE_MESH, lab.hosts);
+  ip(host0, 'link del uplink0', `link set eth1 address ${mac}`, `address add ${own} dev eth1`);
+  await joinsBy('eth1');
+  for (const host of lab.hosts) await isReady(host);
+});
 
 test('a node behind a router is named on host0, and joins with the line that the finding gives', async () => {
   await allAnswer(EXAMPLE_MESH, lab.hosts);

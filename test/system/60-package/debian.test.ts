@@ -98,8 +98,9 @@ test('the same source makes the same bytes', async () => {
 test('the installed services work with the capabilities that their units name', async () => {
   debian.run('dpkg', '--install', deb('0.1.0'));
   expect(debian.systemctlCalls()).toEqual(['daemon-reload']);
-  // Emulators of virtual machines get a user of their own.
-  expect(debian.run('getent', 'passwd', 'meshwork-vm')).toMatch(/:\/nonexistent:\/usr\/sbin\/nologin\n$/);
+  // Emulators of virtual machines and servers of networks get a user of their own.
+  for (const user of ['meshwork-vm', 'meshwork-net'])
+    expect(debian.run('getent', 'passwd', user)).toMatch(/:\/nonexistent:\/usr\/sbin\/nologin\n$/);
   // The tests may run in a copy of the source without its history.
   expect(debian.run('mesh', '--version')).toMatch(
     /^meshwork 0\.1\.0( \(commit [0-9a-f]{12}(-modified)? of [0-9-]{10}\))?\n$/,
@@ -130,5 +131,5 @@ test('a removal ends the processes, and forwarding goes on', async () => {
   expect(() => debian.run('test', '-e', '/usr/lib/meshwork')).toThrow();
   debian.run('dpkg', '--purge', 'meshwork');
   expect(() => debian.run('test', '-e', '/var/lib/meshwork')).toThrow();
-  expect(() => debian.run('getent', 'passwd', 'meshwork-vm')).toThrow();
+  for (const user of ['meshwork-vm', 'meshwork-net']) expect(() => debian.run('getent', 'passwd', user)).toThrow();
 });

@@ -33,6 +33,9 @@ describe('a fault', () => {
   test('excuses losses for a time, and for longer while its own agent is dead', () => {
     const deleted = pastFault('VXLAN deleted', 'node1', 1_000, 1_000);
     expect(untilMs(deleted)).toBe(4_000);
+    // A ping that was lost earlier than a tenth of a second before the fault was not under way.
+    expect(unexcused({ firstMs: 899, lastMs: 1_500 }, excuses([deleted]))).toEqual({ firstMs: 899, lastMs: 1_500 });
+    expect(unexcused({ firstMs: 900, lastMs: 1_500 }, excuses([deleted]))).toBeUndefined();
     expect(untilMs(deleted, pastFault('agent killed', 'node1', 3_000, 6_000))).toBe(9_000);
     expect(untilMs(deleted, pastFault('agent killed', 'node1', 4_001, 6_000))).toBe(4_000);
     expect(untilMs(deleted, pastFault('agent killed', 'node2', 3_000, 6_000))).toBe(4_000);

@@ -34,18 +34,19 @@ export function guardedChain(name: string, mtuBytes: number, plugged: string): C
 
 /** The sets with the addresses of these guests, and the chains that look them up. */
 export function guestGuard(ports: readonly GuardedPort[]): Required<Pick<TableShare, 'sets' | 'filled' | 'chains'>> {
+  const all = ports.map(elementsOf);
+  const set = (name: keyof GuestElements, declaration: string): SetShare => ({
+    ...{ name, declaration, kind: 'sized' },
+    elements: all.flatMap((elements) => elements[name]),
+  });
   return {
     sets: [
-      elementsOf(ports, 'guest_macs', 'type ifname . ether_addr', ({ mac }) => [mac]),
-      elementsOf(ports, 'guest_ip', 'type ifname . ipv4_addr', ({ addresses }) =>
-        addresses.filter((address) => !isIpv6(address)),
-      ),
-      elementsOf(ports, 'guest_ip6', 'type ifname . ipv6_addr', addressesOf6),
+      set('guest_macs', 'type ifname . ether_addr'),
+      set('guest_ip', 'type ifname . ipv4_addr'),
+      set('guest_ip6', 'type ifname . ipv6_addr'),
       // nft 1.0 has no names for the target and the options of a message of neighbour discovery.
-      elementsOf(ports, 'guest_targets', `typeof iifname . ${TARGET}`, (guest) =>
-        addressesOf6(guest).map(addressNumber),
-      ),
-      elementsOf(ports, 'guest_options', `typeof iifname . ${OPTION_MAC}`, ({ mac }) => [macNumber(mac)]),
+      set('guest_targets', `typeof iifname . ${TARGET}`),
+      set('guest_options', `typeof iifname . ${OPTION_MAC}`),
     ],
     filled: [dynamicSet('guest_floods', 'ifname', '10m')],
     chains: CHAINS,
@@ -103,16 +104,34 @@ const CHAINS: readonly ChainShare[] = [
   chain('noted', [`update @${REFUSED_SET} { iifname . meta mark counter }`, 'meta mark set 0']),
 ];
 
-function elementsOf(
-  ports: readonly GuardedPort[],
-  name: string,
-  declaration: string,
-  values: (guest: GuardedPort['guest']) => readonly string[],
-): SetShare {
-  const elements = ports.flatMap(({ link, guest }) => values(guest).map((value) => `${nftName(link)} . ${value}`));
-  return { name, declaration, elements, kind: 'sized' };
+/** The elements of one guest, by the name of their set. */
+interface GuestElements {
+  readonly guest_macs: readonly string[];
+  readonly guest_ip: readonly string[];
+  readonly guest_ip6: readonly string[];
+  readonly guest_targets: readonly string[];
+  readonly guest_options: readonly string[];
 }
 
-function addressesOf6({ mac, addresses }: GuardedPort['guest']) {
-  return [linkLocalOf(mac), ...addresses.filter(isIpv6)];
+/** The elements of guests that were asked for. To write those of two hundred for each new one took a third of a pass. */
+const KNOWN = new Map<string, GuestElements>();
+/** More than a node has guests. Beyond, all are forgotten. */
+const KNOWN_MAX = 4_096;
+
+function elementsOf({ link, guest: { mac, addresses } }: GuardedPort): GuestElements {
+  const key = [link, mac, ...addresses].join(' ');
+  const known = KNOWN.get(key);
+  if (known !== undefined) return known;
+  const of = (values: readonly string[]) => values.map((value) => `${nftName(link)} . ${value}`);
+  const addresses6 = [linkLocalOf(mac), ...addresses.filter(isIpv6)];
+  const elements = {
+    guest_macs: of([mac]),
+    guest_ip: of(addresses.filter((address) => !isIpv6(address))),
+    guest_ip6: of(addresses6),
+    guest_targets: of(addresses6.map(addressNumber)),
+    guest_options: of([macNumber(mac)]),
+  };
+  if (KNOWN.size >= KNOWN_MAX) KNOWN.clear();
+  KNOWN.set(key, elements);
+  return elements;
 }
