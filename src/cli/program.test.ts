@@ -307,6 +307,7 @@ describe('completion', () => {
       'delete',
       'service',
       'wait',
+      'leases',
       'check',
       'conf',
     ]);

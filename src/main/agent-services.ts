@@ -1,4 +1,5 @@
 /** Composes the processes and files of the agent, and what it runs for networks. */
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NetworkServers } from '../agent/services/network-servers.ts';
 import { NodeServices } from '../agent/services/node-services.ts';
@@ -14,8 +15,13 @@ import type { Paths } from '../protocol/documents/paths.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import { Launcher } from '../services/process/launcher.ts';
 
-/** The directory of the files that services read, below that of the state. */
+/** The directory of all that services keep, below that of the state. Some read their files there as users of their own. */
+const SERVICES = 'services';
+const SERVICES_MODE = 0o711;
+/** The directory of the files that services read. */
 const SERVICE_FILES = 'services/files';
+/** The directory of the leases of guests. */
+const LEASES = 'services/leases';
 /** The directory of the user of servers, which must reach it: below that of the state. */
 const SERVER_DIRECTORY = 'services/own';
 
@@ -25,6 +31,9 @@ export function openServices(
   clock: Clock,
   journal: Journal,
 ): NodeServices {
+  const directory = join(state, SERVICES);
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, SERVICES_MODE);
   const launcher = new Launcher({
     directory: join(state, 'services/processes'),
     clock,
@@ -33,7 +42,10 @@ export function openServices(
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
   const user = serverUser(join(state, SERVER_DIRECTORY), journal);
-  const spaces = new ServiceSpaces({ ...{ directory: netns, run, clock }, ...(user && { owner: user }) });
+  const spaces = new ServiceSpaces({
+    ...{ directory: netns, run, leases: join(state, LEASES), clock },
+    ...(user && { owner: user }),
+  });
   return new NodeServices(launcher, new OwnedFiles(join(state, SERVICE_FILES)), spaces, user);
 }
 
@@ -44,7 +56,7 @@ export function openServers(
   clock: Clock,
   machine: MachineWord,
 ): NetworkServers {
-  const directories = { files: join(state, SERVICE_FILES), run, netns };
+  const directories = { files: join(state, SERVICE_FILES), run, netns, leases: join(state, LEASES) };
   return new NetworkServers({
     ...{ machine, clock, launcher: services.launcher, directories },
     openEar: (ear) => FrameSocket.open(ear),

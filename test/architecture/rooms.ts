@@ -352,7 +352,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: { model: 'the clock and errors', protocol: 'the journal, and what a service tells of itself' },
     folders: {
       process: {},
-      dnsmasq: {},
+      dnsmasq: { process: 'the dnsmasq of a network is a supervised process' },
       radvd: { process: 'a radvd is a supervised process' },
       tayga: { process: 'a translator is a supervised process' },
       unbound: { process: 'a resolver is a supervised process' },

@@ -70,8 +70,8 @@ export function routerPair(closing: (() => unknown)[], subnets: readonly Subnet[
   const network = { ...storeNetwork('blue', 0x1001), bridge: plainBridge('br1001'), subnets };
   const routerOf = (home: string, machine: MachineWord): PairedRouter => {
     const [run, names] = [join(directory, `run-${machine}`), join(directory, `netns-${machine}`)];
-    const openEar: OpenEar = () => ({ close: () => {} });
-    const spaces = new ServiceSpaces({ directory: names, run, clock: systemClock, home });
+    const openEar: OpenEar = () => ({ send: () => {}, close: () => {} });
+    const spaces = new ServiceSpaces({ directory: names, run, leases: join(run, 'leases'), clock: systemClock, home });
     closing.push(async () => {
       for (const name of existsSync(names) ? readdirSync(names) : []) await spaces.remove(name);
       await spaces.close();
@@ -81,7 +81,7 @@ export function routerPair(closing: (() => unknown)[], subnets: readonly Subnet[
       launcher: { running: () => undefined, errorOf: () => undefined },
       outerFaultOf: (space) => spaces.outerFaultOf(space),
       isInPlace: (space) => spaces.isInPlace(space),
-      directories: { files: run, run, netns: names },
+      directories: { files: run, run, netns: names, leases: join(run, 'leases') },
     });
     const serve = async (services: readonly AssignedService[]) => {
       const plan = servers.plan([{ network, reasons: ['service'], peers: { kind: 'none' }, services }]);

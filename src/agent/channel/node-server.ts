@@ -80,6 +80,7 @@ export function nodeServer(input: NodeServerInput): RouteServer<undefined> {
           object: 'memberships',
         });
       },
+      'GET /leases': ({ query: { network } }) => agent.input.servers?.leasesOf(network) ?? [],
       'GET /events': ({ query: { follow }, headers }, open) =>
         streamJournal(agent.input.journal, input.conditions, { follow, lastId: lastEventId(headers) }, open()),
       'GET /consoles': () => consoles.list(),

@@ -19,7 +19,7 @@ import { type NetworkContext, type NodeContext, nodeContext } from './node-conte
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
 import { servicePart } from './parts/service.ts';
-import { spacePart } from './parts/space.ts';
+import { dhcpRulesPart, spacePart } from './parts/space.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
 import type { RuleContribution } from './rules/contribution.ts';
 import { elsewhereRules } from './rules/port-rules.ts';
@@ -106,8 +106,10 @@ function* partsOf(
     const { network } = attachment;
     const name = foreignLinkOf(network, node);
     const link = name === undefined ? undefined : links.get(name);
-    const servicePort = spaces.find((space) => space.network === network.id)?.port;
-    yield networkPart(attachment, { node, ports: portsByNetwork.get(network.id) ?? NO_PORTS, link, servicePort });
+    const space = spaces.find((one) => one.network === network.id);
+    const ofNetwork = portsByNetwork.get(network.id) ?? NO_PORTS;
+    yield networkPart(attachment, { node, ports: ofNetwork, link, servicePort: space?.port });
+    if (space?.leases !== undefined && network.type.kind === 'vxlan') yield dhcpRulesPart(network, network.type.device);
   }
   yield {
     key: 'underlay rules',

@@ -13,7 +13,7 @@ export type OpenEar = (options: {
   readonly filter: readonly FilterStep[];
   readonly onFrame: (frame: { readonly bytes: Buffer }) => void;
   readonly onError: (error: MeshError) => void;
-}) => { close(): void };
+}) => { send(frame: Uint8Array): void; close(): void };
 
 /** What an ear listens to. */
 interface AdvertisementEarInput {

@@ -31,8 +31,8 @@ function servers(outerFaultOf: (space: string) => MeshError | undefined = () => 
     machine: MACHINE,
     clock: systemClock,
     launcher: { running: () => undefined, errorOf: () => undefined },
-    directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns' },
-    openEar: () => ({ close: () => {} }),
+    directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns', leases: '/nowhere/leases' },
+    openEar: () => ({ send: () => {}, close: () => {} }),
     outerFaultOf,
     isInPlace: () => true,
   });

@@ -4,15 +4,18 @@
  */
 import { join } from 'node:path';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import { nodeAddresses } from '../../model/network/node-addresses.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
 import { serviceAddresses, servicePort } from '../../model/network/services/service-addresses.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { AssignedService, KnownService } from '../../protocol/documents/service/assigned-service.ts';
+import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import { isSameAdvertisement } from '../../services/radvd/advertisement-frame.ts';
 import { radvdConf } from '../../services/radvd/radvd-conf.ts';
@@ -21,9 +24,19 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
+import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
+import { AnswerEar } from './answer-ear.ts';
+import {
+  dnsmasqAddresses,
+  dnsmasqServer,
+  givesAddresses,
+  hasShare,
+  isDnsmasqService,
+  leasesIn,
+  questionsTo,
+} from './dnsmasq-server.ts';
 import { nat64Server } from './nat64-server.ts';
 import type { ServerUser } from './server-user.ts';
 import { spaceExtras } from './space-extras.ts';
@@ -40,6 +53,8 @@ export interface NetworkServersInput {
     readonly run: string;
     /** The named namespaces. */
     readonly netns: string;
+    /** The leases of networks, each in a directory of its own. */
+    readonly leases: string;
   };
   readonly openEar: OpenEar;
   /** Why the space of this name has no way out. */
@@ -66,6 +81,8 @@ export interface ServedNetworks {
 /** A network that this node serves. */
 interface Served {
   readonly space: ServiceSpace;
+  /** The Ethernet address of the node's bridge. */
+  readonly asker: Mac;
   /** A service without a server has nothing to do on this node. */
   readonly services: ReadonlyMap<AssignedService, NodeService | undefined>;
 }
@@ -80,6 +97,7 @@ export class NetworkServers {
   readonly #changes = new Signal<void>();
   #served: ReadonlyMap<NetworkId, Served> = new Map();
   readonly #ears = new Map<NetworkId, AdvertisementEar>();
+  readonly #answers = new Map<NetworkId, AnswerEar>();
   readonly #known = new WeakMap<
     Network,
     Map<string, { readonly given: readonly AssignedService[]; readonly served: Served }>
@@ -101,7 +119,8 @@ export class NetworkServers {
     const all = [...served.values()];
     return {
       spaces: all.map(({ space }) => space),
-      servers: all.flatMap(({ services }) => [...services.values()].filter((server) => server !== undefined)),
+      // One server does several services.
+      servers: all.flatMap(({ services }) => [...new Set(services.values())].filter((server) => server !== undefined)),
     };
   }
 
@@ -129,6 +148,25 @@ export class NetworkServers {
       const onChange = () => this.#changes.emit();
       this.#ears.set(id, new AdvertisementEar({ link: link.index, mac: space.mac, clock, openEar, onChange }));
     }
+    this.#listenForAnswers(linkNamed);
+  }
+
+  #listenForAnswers(linkNamed: BridgesOfAgent['cache']['linkNamed']): void {
+    const { machine, clock, openEar } = this.#input;
+    for (const [id, ear] of this.#answers) {
+      const served = this.#served.get(id);
+      const isSame = served !== undefined && ear.isFor(served.space, linkNamed(served.space.port)?.index);
+      if (isSame && !ear.isDeaf) continue;
+      ear.close();
+      this.#answers.delete(id);
+    }
+    for (const [id, { space, services, asker }] of this.#served) {
+      const link = linkNamed(space.port);
+      const asks = questionsTo([...services.keys()], machine);
+      if (asks.kinds.length === 0 || link === undefined || this.#answers.has(id)) continue;
+      const onChange = () => this.#changes.emit();
+      this.#answers.set(id, new AnswerEar({ space, asker, link: link.index, ...asks, clock, openEar, onChange }));
+    }
   }
 
   /** How a service is. */
@@ -137,16 +175,27 @@ export class NetworkServers {
     if (served?.services.has(service) !== true) return pending('the server has not been planned yet');
     const plan = served.services.get(service);
     const { launcher, outerFaultOf, machine } = this.#input;
-    // Another router has what exists once.
-    if (service.kind !== 'ra' && service.active !== machine) return { state: 'ready' };
-    const fault = service.kind === 'ra' ? undefined : outerFaultOf(served.space.name);
-    if (fault !== undefined) return refusedState(fault);
+    if (isDnsmasqService(service)) {
+      if (!hasShare(service, [...served.services.keys()], machine))
+        return service.servers.length === 0 ? { state: 'ready' } : pending('this node has no share of the service yet');
+    } else if (service.kind !== 'ra') {
+      // Another router has what exists once.
+      if (service.active !== machine) return { state: 'ready' };
+      const fault = outerFaultOf(served.space.name);
+      if (fault !== undefined) return refusedState(fault);
+    }
     if (plan === undefined) return this.#stateOfSpace(served.space);
     const { name } = plan.process;
     const error = launcher.errorOf(name);
     if (error !== undefined) return refusedState(error);
     const running = launcher.running(name);
     if (running === undefined || !running.ready) return pending(`${plan.process.title} has not started yet`);
+    if (isDnsmasqService(service)) {
+      const isHeard = this.#answers.get(network.id)?.hears(service.kind, running.pid) === true;
+      return isHeard
+        ? { state: 'ready' }
+        : pending(`no answer of ${plan.process.title} to ${service.kind} has been heard yet`);
+    }
     if (service.kind !== 'ra') return { state: 'ready' };
     const heard = this.#ears.get(network.id)?.heard;
     if (heard === undefined) return pending('no router advertisement of this node has been heard on its bridge yet');
@@ -155,14 +204,21 @@ export class NetworkServers {
     return { state: 'ready' };
   }
 
+  /** The leases of guests that this node has given in a network. @param id the identifier of the network */
+  leasesOf(id: string): GuestLease[] {
+    const space = [...this.#served.values()].map((served) => served.space).find(({ network }) => network === id);
+    return space?.leases === undefined ? [] : leasesIn(space.leases, this.#input.clock.wallTime());
+  }
+
   /** A service without a server is what its space has. */
   #stateOfSpace(space: ServiceSpace): StateNow {
     return this.#input.isInPlace(space) ? { state: 'ready' } : pending('the way outside has not been made yet');
   }
 
   close(): void {
-    for (const ear of this.#ears.values()) ear.close();
+    for (const ear of [...this.#ears.values(), ...this.#answers.values()]) ear.close();
     this.#ears.clear();
+    this.#answers.clear();
   }
 
   #serve(network: BridgedNetwork, given: readonly AssignedService[], vxlanPorts: readonly number[]): Served {
@@ -173,29 +229,37 @@ export class NetworkServers {
     // The same content may come as another object, after a restart of host0.
     if (known?.given === given) return known.served;
     const space = known?.served.space ?? spaceOf(network, given, vxlanPorts, this.#input);
-    const services = new Map(
-      given
-        .filter(isKnown)
-        .map((service): [AssignedService, NodeService | undefined] => [
-          service,
-          known?.served.services
-            .values()
-            .find((server: NodeService | undefined) => server?.process.name === nameOf(network, service)) ??
-            this.#server(network, service, space),
-        ]),
-    );
-    const served = { space, services };
+    const servers = new Map<string, NodeService | undefined>();
+    const services = new Map<AssignedService, NodeService | undefined>();
+    for (const service of given.filter(isKnown)) {
+      const name = nameOf(network, service);
+      const before = known?.served.services
+        .values()
+        .find((server: NodeService | undefined) => server?.process.name === name);
+      if (!servers.has(name)) servers.set(name, before ?? this.#server(network, service, space, given));
+      services.set(service, servers.get(name));
+    }
+    const served = { space, asker: nodeAddresses(network, this.#input.machine).bridgeMac, services };
     byServices.clear();
     byServices.set(key, { given, served });
     return served;
   }
 
-  #server(network: BridgedNetwork, service: KnownService, space: ServiceSpace): NodeService | undefined {
+  #server(
+    network: BridgedNetwork,
+    service: KnownService,
+    space: ServiceSpace,
+    given: readonly AssignedService[],
+  ): NodeService | undefined {
     const { machine, directories, user } = this.#input;
     const { files, run } = directories;
     const name = nameOf(network, service);
     const configFile = join(files, `${name}.conf`);
     const needs = [spaceKey(space.name)];
+    if (isDnsmasqService(service)) {
+      const leases = leaseDirectory(directories.leases, space.name);
+      return dnsmasqServer(network, given, machine, { name, netns: space.path, files, leases, needs });
+    }
     if (service.kind === 'nat44' || service.kind === 'route') return undefined;
     if (service.kind !== 'ra')
       return nat64Server(network, service, machine, {
@@ -216,7 +280,16 @@ export class NetworkServers {
 }
 
 /** The programs by the kinds of services. The kernel alone does the work of `nat44` and `route`. */
-const SERVERS = { ra: 'radvd', nat44: 'nat44', route: 'route', nat64: 'tayga', dns64: 'unbound' } as const;
+const SERVERS = {
+  ra: 'radvd',
+  dhcp4: 'dnsmasq',
+  dhcp6: 'dnsmasq',
+  dns: 'dnsmasq',
+  nat44: 'nat44',
+  route: 'route',
+  nat64: 'tayga',
+  dns64: 'unbound',
+} as const;
 
 function nameOf({ number }: Network, { kind }: KnownService): string {
   return `${SERVERS[kind]}-${hexNumber(number)}`;
@@ -240,7 +313,12 @@ function spaceOf(
     bridge: network.bridge.name,
     mac,
     mtuBytes: network.mtuBytes,
-    addresses: [{ address: linkLocal, length: LINK_LOCAL_LENGTH }, ...addresses],
+    addresses: [
+      { address: linkLocal, length: LINK_LOCAL_LENGTH },
+      ...dnsmasqAddresses(services, machine),
+      ...addresses,
+    ],
+    ...(givesAddresses(services, machine) && { leases: leaseDirectory(directories.leases, name) }),
     ...extras,
   };
 }

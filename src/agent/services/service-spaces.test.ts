@@ -32,7 +32,7 @@ beforeEach(() => {
   clock = new ManualClock();
   const { path } = present().netns;
   run = join(directory, '../run');
-  spaces = new ServiceSpaces({ directory, run, clock, home: path });
+  spaces = new ServiceSpaces({ directory, run, leases: join(directory, '../leases'), clock, home: path });
   ip(path, 'link add brff01 type bridge', 'link set brff01 up');
   space = {
     network: 'net-ff01' as NetworkId,

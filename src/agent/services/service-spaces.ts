@@ -14,7 +14,7 @@ import { MeshError } from '../../model/error.ts';
 import { isNetworkNumber, networkIdOf } from '../../model/network/number.ts';
 import type { Item, ItemMap } from '../items/item.ts';
 import { OUR_LINK_GROUP } from '../items/mark.ts';
-import { type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
+import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { announce, furnishRoutes, routeFlaws } from './inner-routes.ts';
 import { makeOuter, type OuterNamespaces, outerFlaws, removeOuter } from './outer-places.ts';
@@ -25,6 +25,8 @@ export interface ServiceSpacesInput {
   readonly directory: string;
   /** For the directories of spaces (`spaceDirectory`). A reboot empties it. */
   readonly run: string;
+  /** For the leases of guests (`leaseDirectory`). */
+  readonly leases: string;
   readonly clock: Clock;
   /** Path of the namespace with the bridges; that of this process when absent. */
   readonly home?: string;
@@ -122,6 +124,8 @@ export class ServiceSpaces {
     this.#looks.delete(space.name);
     this.#made.delete(space.name);
     const home = await this.#home();
+    // The server opens its file there before it gives up the rights of root.
+    if (space.leases !== undefined) mkdirSync(space.leases, { recursive: true });
     if (!isNamedNetns(space.path)) {
       // The namespace of before has lost its name: its link leads nowhere.
       await this.#deletePort(home, space);
@@ -160,6 +164,7 @@ export class ServiceSpaces {
     this.#made.delete(name);
     this.#outerFaults.delete(name);
     this.#removeDirectory(spaceDirectory(this.#input.run, name));
+    rmSync(leaseDirectory(this.#input.leases, name), { recursive: true, force: true });
     const path = join(this.#input.directory, name);
     if (isNamedNetns(path)) {
       const inside = await Rtnl.open({ netns: path });
@@ -216,6 +221,7 @@ export class ServiceSpaces {
         ...(await routeFlaws(space, inside)),
         ...(this.#waitsForOuter(space) ? [] : await outerFlaws(space.outer, { path: space.path, inside })),
         ...this.#directoryFlaws(space),
+        ...(space.leases === undefined || existsSync(space.leases) ? [] : [`${space.leases} is not there`]),
       ];
       this.#looks.set(space.name, { space, atMs: nowMs, flaws });
       return flaws;

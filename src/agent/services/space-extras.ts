@@ -5,6 +5,7 @@ import type { Network } from '../../model/network/network.ts';
 import { serviceAddresses } from '../../model/network/services/service-addresses.ts';
 import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
+import { isDnsmasqService } from './dnsmasq-server.ts';
 import { type LeadingOut, wayOut } from './way-out.ts';
 
 /** What a space has for these services. */
@@ -25,7 +26,7 @@ export function spaceExtras(
   const addresses: ServiceSpace['addresses'][number][] = [];
   const leading: LeadingOut[] = [];
   for (const service of services) {
-    if (service.kind === 'other' || service.kind === 'ra') continue;
+    if (service.kind === 'other' || service.kind === 'ra' || isDnsmasqService(service)) continue;
     const isActive = service.active === machine;
     if (service.kind === 'dns64') {
       if (isActive && service.address !== undefined)

@@ -28,6 +28,7 @@ import type { AskedNode } from '../channel/assignment-push.ts';
 import { addressHandlers } from './address-handlers.ts';
 import { AskedNodes } from './asked-nodes.ts';
 import { ipamHandlers } from './ipam-handlers.ts';
+import { leaseHandlers } from './lease-handlers.ts';
 import { type BootControl, type Boots, bootHandlers, type KeyGiver, machineHandlers } from './machine-handlers.ts';
 import { networkHandlers } from './network-handlers.ts';
 import { type NodeHandlersInput, nodeHandlers } from './node-handlers.ts';
@@ -141,6 +142,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...networkHandlers(input.catalogue, input),
     ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
+    ...leaseHandlers(input.services, nodes),
     ...addressHandlers(input.addressMaps),
     ...nodeHandlers(input),
     ...portHandlers(input.ports),

@@ -20,7 +20,9 @@ const FOR_HOST0 = '\nThe command is for host0.\n';
 
 /** `mesh network service` with its commands. */
 export function networkServiceCommand(context: Context): Command {
-  const service = new Command('service').description('The services of networks: router advertisements, NAT, routing');
+  const service = new Command('service').description(
+    'The services of networks: router advertisements, DHCP, DNS, NAT, routing',
+  );
 
   const set = service
     .command('set')

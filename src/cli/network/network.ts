@@ -17,6 +17,7 @@ import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
 import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
+import { addNetworkLeases } from './network-leases.ts';
 import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
 import { prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
@@ -57,6 +58,7 @@ export function networkCommand(context: Context): Command {
   addNetworkChanges(network, context);
   network.addCommand(networkServiceCommand(context));
   addNetworkWait(network, context);
+  addNetworkLeases(network, context);
 
   network
     .command('check')

@@ -7,31 +7,31 @@ import type { Nat44Service } from '../../model/network/services/nat44.ts';
 import type { Nat64Service } from '../../model/network/services/nat64.ts';
 import { type NetworkService, SERVED_KINDS } from '../../model/network/services/network-service.ts';
 import type { RouteService } from '../../model/network/services/route.ts';
+import { type AddressServiceOptions, addAddressOptions, addressServiceOf } from './address-service.ts';
 
 /** What the command is given. */
-export interface ServiceOptions {
+export interface ServiceOptions extends AddressServiceOptions {
   readonly node?: readonly string[];
-  readonly resolver?: readonly string[];
   readonly search?: readonly string[];
   readonly prefix?: string;
   readonly device?: string;
   readonly address?: readonly string[];
   readonly gateway?: readonly string[];
-  readonly range?: string;
   readonly ports?: string;
   readonly block?: string;
-  readonly forwarder?: readonly string[];
 }
 
 /** What each kind cannot do without. */
 const NEEDED =
   'NAT44 and routing need --device and --address; NAT64 needs --prefix, --device, --address and --block; DNS64 needs --prefix.';
 
+const ONE_RANGE = 'The addresses that guests share are one row.';
+
 /** Adds the options. */
 export function addServiceOptions(command: Command): void {
-  command
+  addAddressOptions(command)
     .option('-n, --node <name...>', 'the nodes that serve, in place of those with the role `router`')
-    .option('--resolver <address...>', 'ra: the IPv6 addresses of resolvers that guests are told')
+    .option('--resolver <address...>', 'ra, dhcp4, dhcp6: the resolvers that guests are told')
     .option('--search <domain...>', 'ra: the domains in which guests look for short names')
     .option('--device <device>', 'nat44, route, nat64: the device of the routers that leads outside')
     .option(
@@ -44,11 +44,14 @@ export function addServiceOptions(command: Command): void {
       'nat44, route, nat64: the next router outside; for route once for each family',
       collected,
     )
-    .option('--range <first-last>', 'nat44: the addresses that guests share, in place of --address')
+    .option(
+      '--range <first-last...>',
+      'dhcp4, dhcp6: the addresses that are given, or `none`; nat44: those that guests share, in place of --address',
+    )
     .option('--ports <first-last>', 'nat44: the ports of TCP and UDP that guests share')
     .option('--prefix <prefix>', 'nat64, dns64: a /96 for IPv4 addresses, as fd64:64::/96')
     .option('--block <subnet>', 'nat64: the IPv4 addresses that virtual machines can get (`mesh address map`)')
-    .option('--forwarder <address...>', 'dns64: the resolvers that it asks');
+    .option('--forwarder <address...>', 'dns64, dns: the resolvers that it asks; dns: also as corp.example=192.0.2.1');
 }
 
 /** The service that the options describe. @throws MESH_USAGE, MESH_ADDRESS_INVALID */
@@ -56,6 +59,10 @@ export function serviceOf(given: string, options: ServiceOptions): NetworkServic
   const kind = serviceKindOf(given);
   const nodes = options.node === undefined ? {} : { nodes: options.node };
   switch (kind) {
+    case 'dhcp4':
+    case 'dhcp6':
+    case 'dns':
+      return addressServiceOf(kind, nodes, options);
     case 'nat44':
       return { ...nodes, ...nat44Of(options) };
     case 'route':
@@ -89,8 +96,10 @@ export function serviceKindOf(given: string): NetworkService['kind'] {
 }
 
 function nat44Of(options: ServiceOptions): Nat44Service {
-  const { range, ports } = options;
-  const row = range === undefined ? undefined : pairOf('range', range);
+  const { range = [], ports } = options;
+  const [first, second] = range;
+  if (second !== undefined) throw new MeshError('MESH_USAGE', 'there is more than one --range', { rule: ONE_RANGE });
+  const row = first === undefined ? undefined : pairOf('range', first);
   const portRow = ports === undefined ? undefined : pairOf('ports', ports);
   return {
     kind: 'nat44',

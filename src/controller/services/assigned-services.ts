@@ -5,11 +5,18 @@ import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { gatewaysOf, ipv4SubnetsOf } from '../../model/network/services/gateway.ts';
 import type { Nat44Service } from '../../model/network/services/nat44.ts';
+import type { NetworkService } from '../../model/network/services/network-service.ts';
 import { prefixesOf, type RaService } from '../../model/network/services/ra.ts';
 import { type RouteService, routedSubnets } from '../../model/network/services/route.ts';
-import type { AdvertisedPrefix, AssignedRa } from '../../protocol/documents/service/assigned-ra.ts';
+import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
+import type {
+  AdvertisedPrefix,
+  AssignedRa,
+  RouterAdvertisement,
+} from '../../protocol/documents/service/assigned-ra.ts';
 import type { AssignedNat44, AssignedRoute } from '../../protocol/documents/service/assigned-routing.ts';
 import type { KnownService } from '../../protocol/documents/service/assigned-service.ts';
+import { dhcp4Content, dhcp6Content, dnsContent, type NetworkSurroundings } from './assigned-dhcp.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /**
@@ -25,17 +32,30 @@ const DIGEST_HEX = 16;
 /** Where DNS64 listens, in the first /64 of its network. */
 const DNS64_SUFFIX = '0000000000006464';
 
+/** A network of which nothing else is known. */
+const ALONE: NetworkSurroundings = { services: [], guests: [] };
+
 /**
  * What each node that serves is given of a service.
  * @param active the router that has what exists once in the network
+ * @param around what else is in the network
  */
 export function assignedService(
   network: Network,
   record: ServiceRecord,
   active: MachineWord | undefined,
+  around: NetworkSurroundings = ALONE,
 ): KnownService {
   const { service, removing } = record;
-  if (service.kind === 'ra') return assignedRa(network, service, record);
+  const told = <K extends DnsmasqService['kind'], C>(kind: K, content: C) => ({
+    ...content,
+    kind,
+    id: idOf(network, kind, content),
+  });
+  if (service.kind === 'ra') return assignedRa(network, service, record, around.services);
+  if (service.kind === 'dhcp4') return told('dhcp4', dhcp4Content(network, service, record, around));
+  if (service.kind === 'dhcp6') return told('dhcp6', dhcp6Content(network, service, record, around));
+  if (service.kind === 'dns') return told('dns', dnsContent(network, service, record, around));
   const guests = prefixesOf(network);
   const router = active === undefined || removing === true ? {} : { active };
   if (service.kind === 'nat44') return assignedNat44(network, service, router);
@@ -54,7 +74,12 @@ export function assignedService(
   return { kind: 'dns64', id: idOf(network, 'dns64', content), ...content };
 }
 
-function assignedRa(network: Network, service: RaService, { announced = [], removing }: ServiceRecord): AssignedRa {
+function assignedRa(
+  network: Network,
+  service: RaService,
+  { announced = [], removing }: ServiceRecord,
+  services: readonly NetworkService[],
+): AssignedRa {
   const now = new Set(removing === true ? [] : prefixesOf(network));
   const prefixes = announced.map((prefix): AdvertisedPrefix => {
     if (!now.has(prefix)) return { prefix, validSec: 0, preferredSec: 0 };
@@ -68,8 +93,16 @@ function assignedRa(network: Network, service: RaService, { announced = [], remo
     prefixes,
     resolvers,
     searchDomains,
+    ...dhcpFlags(services),
   };
   return { kind: 'ra', id: idOf(network, 'ra', advertisement), advertisement };
+}
+
+/** Guests ask DHCPv6 only where advertisements tell of it. */
+function dhcpFlags(services: readonly NetworkService[]): Pick<RouterAdvertisement, 'managed' | 'otherConfig'> {
+  const dhcp = services.find((service) => service.kind === 'dhcp6');
+  if (dhcp === undefined) return {};
+  return { ...(dhcp.mode === 'stateful' && { managed: true }), otherConfig: true };
 }
 
 /** Who has what exists once. */

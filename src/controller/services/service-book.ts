@@ -16,6 +16,7 @@ import type { Store } from '../../store/store.ts';
 import type { GivenServices } from '../assignments/given-services.ts';
 import type { SpannedNode } from '../assignments/network-span.ts';
 import { assignedService } from './assigned-services.ts';
+import type { NamedGuest } from './guest-names.ts';
 import { SERVICE_RECORDS, type ServiceRecord, serviceRecordName } from './service-record.ts';
 
 /** What the book reads. */
@@ -27,11 +28,13 @@ export interface ServiceBookInput {
   readonly networks: () => readonly Network[];
   /** The router of a network that has what exists once. Absent: there is none. */
   readonly activeOf?: (network: Network['number']) => MachineWord | undefined;
+  /** The guests of a network, the same object while they are the same. Absent: none are known. */
+  readonly guestsOf?: (network: NetworkId) => readonly NamedGuest[];
 }
 
 interface Composed {
-  readonly network: Network;
-  readonly active: MachineWord | undefined;
+  /** The objects that it was composed of. */
+  readonly from: readonly unknown[];
   readonly service: KnownService;
 }
 
@@ -69,6 +72,17 @@ export class ServiceBook implements GivenServices, HealthSource {
   /** Has nodes told again: another router is the active one of a network. */
   routersChanged(): void {
     this.#changes.emit();
+  }
+
+  /** Has nodes told again: a network has other guests. */
+  guestsChanged(network: NetworkId): void {
+    const served = this.#input.networks().find(({ id }) => id === network);
+    if (served !== undefined && this.of(served).some(needsGuests)) this.#changes.emit();
+  }
+
+  /** The guests of a network that host0 knows. */
+  guestsOf({ id }: Pick<Network, 'id'>): readonly NamedGuest[] {
+    return this.#input.guestsOf?.(id) ?? [];
   }
 
   get revision(): number {
@@ -127,18 +141,26 @@ export class ServiceBook implements GivenServices, HealthSource {
   }
 
   on(network: Network, node: SpannedNode): readonly AssignedService[] {
-    return this.of(network)
-      .filter((record) => serves(record, node))
-      .map((record) => this.assigned(network, record));
+    const all = this.of(network);
+    return all.filter((record) => serves(record, node)).map((record) => this.assigned(network, record, all));
   }
 
-  /** What the nodes that serve are given of a service. The same object until the service or its network is another. */
-  assigned(network: Network, record: ServiceRecord): KnownService {
+  /**
+   * What the nodes that serve are given of a service. The same object until the service, another one or their network is another.
+   * @param all the services of the network
+   */
+  assigned(network: Network, record: ServiceRecord, all: readonly ServiceRecord[] = this.of(network)): KnownService {
     const known = this.#composed.get(record);
     const active = this.#input.activeOf?.(network.number);
-    if (known?.network === network && known.active === active) return known.service;
-    const service = assignedService(network, record, active);
-    this.#composed.set(record, { network, active, service });
+    const { guestsOf } = this.#input;
+    const guests = needsGuests(record) ? guestsOf?.(network.id) : undefined;
+    const others = all.filter(({ removing }) => removing !== true);
+    const from = [network, active, guests, ...others];
+    if (known?.from.length === from.length && known.from.every((one, index) => one === from[index]))
+      return known.service;
+    const around = { services: others.map(({ service }) => service), guests: guests ?? [] };
+    const service = assignedService(network, record, active, around);
+    this.#composed.set(record, { from, service });
     return service;
   }
 
@@ -158,8 +180,16 @@ export class ServiceBook implements GivenServices, HealthSource {
   }
 }
 
+/** Whether a service tells of guests. */
+function needsGuests({ service: { kind } }: ServiceRecord): boolean {
+  return kind === 'dhcp4' || kind === 'dhcp6' || kind === 'dns';
+}
+
 /** Whether a node serves: it is named, or it has the role of a router where no node is named. */
-export function serves({ service: { nodes } }: ServiceRecord, { name, machine, roles }: SpannedNode): boolean {
+export function serves(
+  { service: { nodes } }: Pick<ServiceRecord, 'service'>,
+  { name, machine, roles }: SpannedNode,
+): boolean {
   if (nodes === undefined) return roles.includes(ROUTER_ROLE);
   return nodes.some((node) => node === name || node === machine);
 }

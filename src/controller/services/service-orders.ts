@@ -2,9 +2,13 @@
  * The commands about services of networks, and how each service is: on which nodes, since when, and why it waits. A prefix leaves a
  * service in two steps: its routers advertise it with the lifetime 0 first, and leave it out when all have been heard doing so.
  */
+
+import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
@@ -14,8 +18,10 @@ import type { ServiceNodeView, ServiceView } from '../../protocol/documents/serv
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Assignments } from '../assignments/assignments.ts';
 import { KeyedMutex } from '../membership/keyed-mutex.ts';
+import { hasShares, mustFitNetwork, sharedPlace } from './address-service-rules.ts';
 import { mustLeaveAddresses, routerAddresses } from './outer-addresses.ts';
 import type { OuterAllocations } from './outer-allocations.ts';
+import { nextShares } from './server-shares.ts';
 import { type ServiceBook, serves } from './service-book.ts';
 import type { ServiceRecord } from './service-record.ts';
 import { mustBeServable, mustGoWith, mustNotLeadFrom } from './service-rules.ts';
@@ -42,6 +48,7 @@ export interface ServiceOrdersInput {
 }
 
 const UNHEARD = 'the node has not told yet';
+const UNSHARED: ObjectState = { state: 'pending', why: 'host0 has no address for the node yet', ageSec: 0 };
 const AWAY = 'the node is away';
 const NOBODY = 'no node serves: give one the role with `mesh node role add NODE router`';
 
@@ -86,7 +93,7 @@ export class ServiceOrders {
 
   /**
    * Gives a network a service, or another form of the one that it has.
-   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_ADDRESS_MAPPED, MESH_IPAM_TAKEN, MESH_USAGE, MESH_STORE_CONFLICT
+   * @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE, MESH_NET_NOT_SUPPORTED, MESH_DHCP_*, MESH_ADDRESS_MAPPED, MESH_IPAM_TAKEN, MESH_USAGE, MESH_STORE_CONFLICT
    */
   set(wanted: string, given: NetworkService): Promise<ServiceView> {
     // Two networks that are given one address outside at the same time would both find it free.
@@ -95,13 +102,20 @@ export class ServiceOrders {
       const { network } = catalogue.find(wanted);
       mustBeServable(network);
       const before = services.find(network, given.kind);
-      mustGoWith(network, given, services.of(network));
+      const records = services.of(network);
+      mustGoWith(network, given, records);
+      const others = records.filter(({ service, removing }) => service.kind !== given.kind && removing !== true);
+      const nodes = this.#nodesOf({ service: given }).length;
+      const around = { services: others.map(({ service }) => service), guests: services.guestsOf(network) };
+      mustFitNetwork(network, given, around, nodes);
       const service = withMapsOf(before, given);
       mustLeaveAddresses(network, service, services.records, [...this.#networks().values()]);
       for (const address of routerAddresses(service))
         await this.#input.outer?.take({ address, network: network.number });
-      const announced = union(before?.announced, prefixesOf(network));
-      const record: ServiceRecord = { format: 1, network: network.number, service, announced };
+      const announced = union(before?.announced, advertisedBy(service, network));
+      const plain: ServiceRecord = { format: 1, network: network.number, service, announced };
+      const kept = before?.shares === undefined ? plain : { ...plain, shares: before.shares };
+      const record = this.#shared(network, kept);
       await services.replace(record);
       return this.#view(network, record);
     });
@@ -115,8 +129,35 @@ export class ServiceOrders {
     return this.#turns.take('maps', () => this.#remove(wanted, kind));
   }
 
+  /** The identifier of a network, and the nodes that give addresses in it. @throws MESH_NET_UNKNOWN */
+  dhcpServers(wanted: string): { readonly network: NetworkId; readonly machines: readonly MachineWord[] } {
+    const { network } = this.#input.catalogue.find(wanted);
+    const given = this.#input.services
+      .of(network)
+      .filter(({ service: { kind } }) => kind === 'dhcp4' || kind === 'dhcp6');
+    const machines = given.flatMap(({ shares = [] }) => shares.map(({ machine }) => machine));
+    return { network: network.id, machines: [...new Set(machines)] };
+  }
+
   close(): void {
     for (const end of this.#ends) end();
+  }
+
+  /** The nodes that serve, in the order of their identifiers. */
+  #nodesOf(record: Pick<ServiceRecord, 'service'>) {
+    return this.#input.assignments.nodes
+      .filter((node) => serves(record, node))
+      .toSorted((a, b) => (a.machine < b.machine ? -1 : 1));
+  }
+
+  /** The record with the shares of the nodes that serve now. The same object where nothing changes. */
+  #shared(network: Network, record: ServiceRecord): ServiceRecord {
+    if (!hasShares(record.service.kind) || record.removing === true) return record;
+    const { shares: before = [] } = record;
+    const machines = this.#nodesOf(record).map(({ machine }) => machine);
+    const place = sharedPlace(network, record.service, this.#input.services.guestsOf(network));
+    const shares = nextShares(before, { ...place, machines });
+    return shares === before ? record : { ...record, shares };
   }
 
   async #remove(wanted: string, kind: ServiceKind): Promise<ServiceView> {
@@ -134,13 +175,15 @@ export class ServiceOrders {
     const { id } = this.#input.services.assigned(network, record);
     const nodes = this.#input.assignments.nodes
       .filter((node) => serves(record, node))
+      .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
       .map(({ machine, name, isReached }): ServiceNodeView => {
         const state = isReached
           ? (this.#input.assignments.reports.stateOf(machine, 'service', id) ?? this.#owed(`${machine} ${id}`))
           : ({ state: 'pending', why: AWAY, ageSec: 0 } as const);
-        return { machine, node: name, isReached, state: stateOnly(state) };
+        const isShared = !hasShares(service.kind) || removing === true || hasShare(record, machine);
+        return { machine, node: name, isReached, state: isShared ? stateOnly(state) : UNSHARED };
       });
-    const wanted = new Set(removing === true ? [] : prefixesOf(network));
+    const wanted = new Set(removing === true ? [] : advertisedBy(service, network));
     const prefixes = announced.filter((prefix) => wanted.has(prefix));
     const withdrawn = announced.filter((prefix) => !wanted.has(prefix));
     return {
@@ -206,8 +249,10 @@ export class ServiceOrders {
   /** The record that follows from the network and from the words of its routers: the same, another one, or undefined when it goes. */
   #next(network: Network | undefined, record: ServiceRecord): ServiceRecord | undefined {
     if (network === undefined) return this.#input.catalogue.isSpoilt(record.network) ? record : undefined;
-    const { announced = [], removing } = record;
-    const wanted = removing === true ? [] : prefixesOf(network);
+    const { announced = [], removing, service } = record;
+    const shared = this.#shared(network, record);
+    if (shared !== record) return shared;
+    const wanted = removing === true ? [] : advertisedBy(service, network);
     const all = union(announced, wanted);
     if (all.length > announced.length) return { ...record, announced: all };
     if (removing !== true && announced.length === wanted.length) return record;
@@ -217,6 +262,16 @@ export class ServiceOrders {
     if (!isHeard) return record;
     return removing === true ? undefined : { ...record, announced: wanted };
   }
+}
+
+/** The prefixes that a service has routers advertise, or leads to. */
+function advertisedBy({ kind }: NetworkService, network: Network): readonly Ipv6Cidr[] {
+  return hasShares(kind) ? [] : prefixesOf(network);
+}
+
+/** Whether a node can serve: DHCP for IPv4 needs an address of its own. */
+function hasShare({ service, shares = [] }: ServiceRecord, machine: MachineWord): boolean {
+  return shares.some((share) => share.machine === machine && (service.kind !== 'dhcp4' || share.address !== undefined));
 }
 
 /** The worst state of the nodes whose channel stands. */

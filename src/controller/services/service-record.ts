@@ -1,15 +1,19 @@
 /** Services in the store, under `/v1/networks/<number in hex>/services/<kind>`. */
-import { Ipv6CidrShape } from '../../model/address/address-shapes.ts';
+import { Ipv4Shape, Ipv6CidrShape } from '../../model/address/address-shapes.ts';
 import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
 import { hexNumber, type NetworkNumber, NetworkNumberShape } from '../../model/network/number.ts';
+import { BLOCKS_MAX } from '../../model/network/services/address-range.ts';
 import {
   type NetworkService,
   NetworkServiceShape,
   type ServiceKind,
 } from '../../model/network/services/network-service.ts';
 import { NETWORK_LIST_MAX } from '../../model/network/words.ts';
+import { MEMBERS_MAX } from '../../protocol/documents/membership.ts';
 import * as form from '../../protocol/shapes/form.ts';
+import { MachineWordShape } from '../../protocol/shapes/node-assignment-shape.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
+import type { ServerShare } from './server-shares.ts';
 
 /** A service as host0 keeps it. */
 export interface ServiceRecord {
@@ -23,6 +27,8 @@ export interface ServiceRecord {
    * lifetime 0 until all routers have sent that, and leaves this list then.
    */
   readonly announced?: readonly Ipv6Cidr[];
+  /** What the nodes that give addresses, or answer names, have of the service. */
+  readonly shares?: readonly ServerShare[];
   /** The service was removed: it says goodbye on its routers, and the record goes then. */
   readonly removing?: true;
 }
@@ -34,6 +40,16 @@ const ServiceRecordShape: form.Shape<ServiceRecord> = form.object({
   network: NetworkNumberShape,
   service: NetworkServiceShape,
   announced: form.exactOptional(form.listOf(Ipv6CidrShape, NETWORK_LIST_MAX)),
+  shares: form.exactOptional(
+    form.listOf(
+      form.object({
+        machine: MachineWordShape,
+        address: form.exactOptional(Ipv4Shape),
+        blocks: form.listOf(form.int(0, BLOCKS_MAX - 1), BLOCKS_MAX),
+      }),
+      MEMBERS_MAX,
+    ),
+  ),
   removing: form.exactOptional(form.literal(true)),
 });
 

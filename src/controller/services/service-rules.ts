@@ -10,6 +10,7 @@ import type { Nat64Service } from '../../model/network/services/nat64.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import type { RouteService, Uplink } from '../../model/network/services/route.ts';
+import { hasShares } from './address-service-rules.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /** A service that leads outside. */
@@ -75,7 +76,8 @@ function mustHaveAddresses(network: Network, service: NetworkService): void {
       remedy: 'Give the network a /64 in its subnets, and the service ra.',
     });
   }
-  if (service.kind === 'ra' || service.kind === 'nat44' || prefixesOf(network).length > 0) return;
+  if (service.kind === 'ra' || service.kind === 'nat44' || hasShares(service.kind) || prefixesOf(network).length > 0)
+    return;
   throw new MeshError('MESH_NET_NOT_SUPPORTED', `network ${name} has no /64: its guests have no addresses`, {
     object: name,
     rule: 'NAT64 leads to addresses that guests give themselves in a /64 of their network.',

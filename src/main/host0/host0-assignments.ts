@@ -17,6 +17,7 @@ import { PortBook } from '../../controller/ports/port-book.ts';
 import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { AddressMaps } from '../../controller/services/address-maps.ts';
+import { GuestNames } from '../../controller/services/guest-names.ts';
 import { dropLostMaps } from '../../controller/services/lost-address-maps.ts';
 import { OuterAllocations } from '../../controller/services/outer-allocations.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
@@ -89,9 +90,14 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   });
   const workloads = reports.beside(workloadBook);
   const networks = () => catalogue.given.networks;
+  const guests = new GuestNames(book);
   const serviceBook = await ServiceBook.open({
     ...{ ...input, networks },
     activeOf: (number) => routers.activeOf(number),
+    guestsOf: (id) => guests.of(id),
+  });
+  book.changes.subscribe(({ before, after }) => {
+    for (const id of new Set([before?.network, after?.network])) if (id !== undefined) serviceBook.guestsChanged(id);
   });
   const nodeCalled = (name: string) => assignments.nodeCalled(name)?.machine;
   const routers = await ActiveRouters.open({

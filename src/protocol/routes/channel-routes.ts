@@ -5,6 +5,7 @@ import { ClaimLineShape, KeptLineShape } from '../shapes/kept-membership-shape.t
 import { AssignmentAnswerShape, NodeStatusShape } from '../shapes/node-assignment-shape.ts';
 import { ErrorShape } from '../shapes/parts.ts';
 import { PathDocumentShape } from '../shapes/path-view-shape.ts';
+import { OWN_LEASE_ROUTES } from './network/lease-routes.ts';
 import { OWN_LOG_ROUTES } from './node-log-routes.ts';
 import { CaptureQueryFields, NetworkQuery, PathQueryFields } from './questions.ts';
 import { document, lines, PCAPNG, type RouteTable } from './route.ts';
@@ -20,6 +21,7 @@ const ASSIGNMENT_MAX_BYTES = 16 * 1024 * 1024;
 export const CHANNEL_ROUTES = {
   ...NODE_CONSOLE_ROUTES,
   ...NODE_IMAGE_ROUTES,
+  ...OWN_LEASE_ROUTES,
   ...NODE_SCREEN_ROUTES,
   ...OWN_LOG_ROUTES,
   ...NODE_VOLUME_ROUTES,

@@ -10,6 +10,7 @@ import { IPAM_ROUTES } from './ipam/ipam-routes.ts';
 import { LEADERSHIP_ROUTES } from './leadership-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
+import { LEASE_ROUTES } from './network/lease-routes.ts';
 import { SERVICE_ROUTES } from './network/service-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
@@ -41,6 +42,7 @@ export const CONTROL_ROUTES = {
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
   ...SERVICE_ROUTES,
+  ...LEASE_ROUTES,
   ...ADDRESS_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,

@@ -67,11 +67,21 @@ export function dhcpOption({ option, values = [], tags = [], forced = false }: D
   return forced ? setting`dhcp-option-force=${words}` : setting`dhcp-option=${words}`;
 }
 
-/** The line of a reservation, for a network whose reservations change seldom: dnsmasq reads it only when it starts. */
-export function dhcpHost({ mac, id, name, address }: DhcpHost, leaseSec: number): string {
+/** The line of a reservation, which dnsmasq reads only when it starts. */
+export function dhcpHost(host: DhcpHost, leaseSec: number): string {
+  return setting`dhcp-host=${reservationWords(host, leaseSec)}`;
+}
+
+/** A line of the file of reservations (`dhcp-hostsfile`). The lease lasts as long as those of the range. */
+export function reservationLine(host: DhcpHost): string {
+  return setting`${reservationWords(host)}`;
+}
+
+function reservationWords({ mac, id, name, address }: DhcpHost, leaseSec?: number): readonly (string | number)[] {
   const place = address === undefined ? [] : [address.includes(':') ? bracketed(address) : address];
   const who = [...(mac === undefined ? [] : [mac]), ...(id === undefined ? [] : [`id:${id}`])];
-  return setting`dhcp-host=${[...who, ...place, ...(name === undefined ? [] : [name]), leaseSec]}`;
+  const lease = leaseSec === undefined ? [] : [leaseSec];
+  return [...who, ...place, ...(name === undefined ? [] : [name]), ...lease];
 }
 
 /** No other server gives addresses here: a client that asks for an address of another one gets a NAK at once. */

@@ -5,12 +5,26 @@ import { type ConfLines, setting } from './setting.ts';
 /** dnsmasq is no DNS server, and reads no file of this machine. */
 export const NO_DNS: ConfLines = ['port=0', 'no-resolv', 'no-hosts'];
 
+/** What is further to be said of names. */
+export interface DnsSettings {
+  /** Whether names in the domain are never forwarded. */
+  readonly localOnly?: boolean;
+  /** The file of further hosts (`hostsText`), which dnsmasq reads again on SIGHUP. */
+  readonly hostsFile?: string;
+}
+
 /** The names of a network, and who is asked for others. dnsmasq reads no file of this machine. */
-export function dnsPart({ domain, hosts, srv, txt, forwarders }: NetworkDns): ConfLines {
+export function dnsPart(
+  { domain, hosts, srv, txt, forwarders }: NetworkDns,
+  { localOnly = true, hostsFile }: DnsSettings = {},
+): ConfLines {
   return [
     'no-resolv',
     'no-hosts',
-    ...(domain === undefined ? [] : [setting`domain=${domain}`, setting`local=/${domain}/`, 'expand-hosts']),
+    ...(domain === undefined
+      ? []
+      : [setting`domain=${domain}`, ...(localOnly ? [setting`local=/${domain}/`] : []), 'expand-hosts']),
+    ...(hostsFile === undefined ? [] : [setting`addn-hosts=${hostsFile}`]),
     ...hosts.map(({ address, names }) => setting`host-record=${[...names, address]}`),
     ...srv.map((record) => {
       const { service, protocol, target, port, priority = 0, weight = 0 } = record;
@@ -22,4 +36,9 @@ export function dnsPart({ domain, hosts, srv, txt, forwarders }: NetworkDns): Co
       only === undefined ? setting`server=${address}` : setting`server=/${only}/${address}`,
     ),
   ];
+}
+
+/** The text of the file of hosts. Names are words without blanks (`DomainNameShape`). */
+export function hostsText(hosts: NetworkDns['hosts']): string {
+  return hosts.map(({ address, names }) => `${address} ${names.join(' ')}\n`).join('');
 }

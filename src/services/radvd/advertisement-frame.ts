@@ -17,6 +17,7 @@ const ICMPV6 = 58;
 const ROUTER_ADVERTISEMENT = 134;
 /** Where the options of the message begin, from the begin of the frame. */
 const OPTIONS = ETHERNET_BYTES + IPV6_BYTES + 16;
+const FLAG = { managed: 0x80, otherConfig: 0x40 } as const;
 const OPTION = { prefix: 3, mtu: 5, resolvers: 25, domains: 31 } as const;
 
 /** Reads a frame. @returns undefined for one that is no router advertisement, or is cut off */
@@ -24,6 +25,7 @@ export function readAdvertisement(frame: Buffer): HeardAdvertisement | undefined
   if (frame.length < OPTIONS || frame.readUInt16BE(12) !== ETHERTYPE_IPV6) return undefined;
   const message = ETHERNET_BYTES + IPV6_BYTES;
   if (frame[ETHERNET_BYTES + 6] !== ICMPV6 || frame[message] !== ROUTER_ADVERTISEMENT) return undefined;
+  const flags = frame[message + 5] ?? 0;
   const prefixes: AdvertisedPrefix[] = [];
   const resolvers: Ipv6[] = [];
   const searchDomains: string[] = [];
@@ -49,6 +51,8 @@ export function readAdvertisement(frame: Buffer): HeardAdvertisement | undefined
       prefixes,
       resolvers,
       searchDomains,
+      ...((flags & FLAG.managed) !== 0 && { managed: true }),
+      ...((flags & FLAG.otherConfig) !== 0 && { otherConfig: true }),
     },
   };
 }
@@ -85,7 +89,16 @@ export function isSameAdvertisement(heard: RouterAdvertisement, wanted: RouterAd
 }
 
 function canonical({ prefixes, resolvers, searchDomains, ...fixed }: RouterAdvertisement): string {
-  const { lifetimeSec, reachableMs, mtuBytes } = fixed;
+  const { lifetimeSec, reachableMs, mtuBytes, managed = false, otherConfig = false } = fixed;
   const list = prefixes.map(({ prefix, validSec, preferredSec }) => `${prefix} ${validSec} ${preferredSec}`);
-  return JSON.stringify([lifetimeSec, reachableMs, mtuBytes, list.sort(), resolvers, searchDomains]);
+  return JSON.stringify([
+    lifetimeSec,
+    reachableMs,
+    mtuBytes,
+    managed,
+    otherConfig,
+    list.sort(),
+    resolvers,
+    searchDomains,
+  ]);
 }

@@ -11,7 +11,8 @@ const RESOLVER_LIFETIME_SEC = 12;
  * @param device the link on which radvd advertises
  */
 export function radvdConf(device: string, advertisement: RouterAdvertisement): string {
-  const { lifetimeSec, reachableMs, mtuBytes, prefixes, resolvers, searchDomains } = advertisement;
+  const { lifetimeSec, reachableMs, mtuBytes, prefixes, resolvers, searchDomains, managed, otherConfig } =
+    advertisement;
   return [
     '# Made by Meshwork; changes are overwritten.',
     `interface ${device} {`,
@@ -22,6 +23,8 @@ export function radvdConf(device: string, advertisement: RouterAdvertisement): s
     `  AdvDefaultLifetime ${lifetimeSec};`,
     `  AdvReachableTime ${reachableMs};`,
     `  AdvLinkMTU ${mtuBytes};`,
+    ...(managed === true ? ['  AdvManagedFlag on;'] : []),
+    ...(otherConfig === true ? ['  AdvOtherConfigFlag on;'] : []),
     ...prefixes.flatMap(({ prefix, validSec, preferredSec }) => [
       `  prefix ${prefix} {`,
       '    AdvOnLink on;',

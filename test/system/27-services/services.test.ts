@@ -13,6 +13,7 @@ import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { recordFileOf } from '../../../src/services/process/process-start.ts';
 import { missingLine, shownCommands } from '../../cli/console-block.ts';
 import { inside } from '../../kit/namespaces.ts';
+import type { BareHost } from '../bare-host.ts';
 import { noDrift } from '../drift.ts';
 import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
@@ -23,11 +24,16 @@ import { until } from '../until.ts';
 /** A guest has an address three seconds after it was plugged in, most of which it looks for another one that has the address. */
 const ADDRESS_DEADLINE_MS = 20_000;
 const READY_DEADLINE_MS = 25_000;
+/** The test of addresses has a dozen commands, and three guests that wait for an address. */
+const ADDRESSES_DEADLINE_MS = 240_000;
 /** A command waits for one advertisement at most. */
 const COMMAND_DEADLINE_MS = 25_000;
 
 const PAGE = 'docs/services.md';
 const COMMANDS = shownCommands(pageOf(PAGE));
+
+/** Sets the address that the client was given, and prints all that it was told. */
+const UDHCPC_SCRIPT = join(import.meta.dirname, 'udhcpc.sh');
 
 const shared = forAllTests();
 let lab: Lab;
@@ -80,9 +86,62 @@ function routersOf(guest: Guest): string[] {
   return [...text.matchAll(/via (fe80\S+)/g)].map(([, router = '']) => router).toSorted();
 }
 
-function radvdOf(host: LabHost): number {
-  const file = recordFileOf(join(pathsBelow(host.root).state, 'services/processes'), 'radvd-1001');
+function pidOf(host: LabHost, name: string): number {
+  const file = recordFileOf(join(pathsBelow(host.root).state, 'services/processes'), name);
   return Reflect.get(Object(JSON.parse(readFileSync(file, 'utf8'))), 'pid');
+}
+
+const radvdOf = (host: LabHost) => pidOf(host, 'radvd-1001');
+
+/** The address of a router's DHCP and DNS server. */
+function serverOf({ root }: LabHost): string {
+  const space = join(pathsBelow(root).netns, 'meshwork-1001');
+  const [address] = JSON.parse(inside(space, 'ip', '-j', '-4', 'address', 'show', 'dev', 'eth0'));
+  return address.addr_info[0].local;
+}
+
+/** Nothing of the network's servers is on the routers any more. */
+async function nothingLeft(): Promise<void> {
+  for (const host of [router1, router2]) {
+    const { netns, state, run } = pathsBelow(host.root);
+    const isThere = () => [
+      ...(existsSync(netns) ? readdirSync(netns) : []),
+      ...readdirSync(join(state, 'services/files')),
+      ...(existsSync(join(state, 'services/leases')) ? readdirSync(join(state, 'services/leases')) : []),
+      ...readdirSync(join(state, 'services/processes')).filter((name) => !name.endsWith('.log')),
+      ...readdirSync(run).filter((name) => name.startsWith('radvd')),
+      ...(inside(netnsPath(host.netns), 'ip', '-o', 'link').match(/ s1001[@:]/g) ?? []),
+    ];
+    await until(`nothing is left on ${host.name}`, COMMAND_DEADLINE_MS, () => isThere().length === 0).catch((cause) => {
+      throw new Error(isThere().join(), { cause });
+    });
+    const { stdout } = spawnSync('ip', ['netns', 'pids', host.netns], { encoding: 'utf8' });
+    const names = stdout
+      .trim()
+      .split('\n')
+      .map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+    for (const name of ['radvd', 'dnsmasq']) expect(names).not.toContain(name);
+  }
+  await noDrift([router1, router2]);
+}
+
+/** What the script of the client prints. */
+const TOLD = ['ip', 'dns', 'domain', 'serverid', 'lease', 'router', 'hostname'] as const;
+
+/** What a guest is told when it asks for an address, which it then has. @param hostname what it calls itself */
+function lease(guest: BareHost, hostname: string): Partial<Record<(typeof TOLD)[number], string>> {
+  const client = ['udhcpc', '-f', '-q', '-n', '-t', '10', '-T', '3', '-i', 'eth0', '-x', `hostname:${hostname}`];
+  const told = guest.run(...client, '-s', UDHCPC_SCRIPT);
+  const line = told.split('\n').findLast((one) => one.startsWith('bound ')) ?? '';
+  return Object.fromEntries(TOLD.map((word) => [word, new RegExp(` ${word}='([^']*)'`).exec(line)?.[1] ?? '']));
+}
+
+/** The address of a name, as a resolver tells the guest; undefined where there is none. */
+function resolved(guest: BareHost, name: string, resolver: string): string | undefined {
+  const { stdout } = spawnSync('nsenter', [`--net=${guest.netns}`, 'busybox', 'nslookup', '-type=a', name, resolver], {
+    encoding: 'utf8',
+  });
+  return /^Name:.*\nAddress: (\S+)$/m.exec(stdout)?.[1];
 }
 
 test('two routers advertise the network, and a guest on another node addresses itself and reaches both', async () => {
@@ -125,27 +184,37 @@ test('a prefix is withdrawn, and when the service goes nothing is left of it', a
     expect(addressesOf(guest, 'fd00:b1::')).toEqual([]);
   }
   await typeTo('mesh network wait blue');
-  for (const host of [router1, router2]) {
-    const { netns, state, run } = pathsBelow(host.root);
-    const isThere = () => [
-      ...(existsSync(netns) ? readdirSync(netns) : []),
-      ...readdirSync(join(state, 'services/files')),
-      ...readdirSync(join(state, 'services/processes')).filter((name) => !name.endsWith('.log')),
-      ...readdirSync(run).filter((name) => name.startsWith('radvd')),
-      ...(inside(netnsPath(host.netns), 'ip', '-o', 'link').match(/ s1001[@:]/g) ?? []),
-    ];
-    await until(`nothing is left on ${host.name}`, COMMAND_DEADLINE_MS, () => isThere().length === 0).catch((cause) => {
-      throw new Error(isThere().join(), { cause });
-    });
-    const { stdout } = spawnSync('ip', ['netns', 'pids', host.netns], { encoding: 'utf8' });
-    const names = stdout
-      .trim()
-      .split('\n')
-      .map((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
-    expect(names).not.toContain('radvd');
-  }
-  await noDrift([router1, router2]);
+  await nothingLeft();
 });
+
+test(
+  'guests get addresses and names, wherever they are, and nothing is left when the services go',
+  async () => {
+    await typeTo('mesh network wait blue');
+    const [near, far] = guests;
+    near.run('ip', 'link', 'set', 'eth0', 'down', 'address', '02:00:00:00:00:07');
+    near.run('ip', 'link', 'set', 'eth0', 'up');
+    const own = serverOf(router1);
+    const first = lease(near, 'vm1');
+    // The guest of a node that serves asks that node.
+    expect(first).toMatchObject({ ip: '10.77.0.7', serverid: own, domain: 'blue.example', lease: '3600' });
+    expect(first.dns?.split(' ')[0]).toBe(own);
+    const second = lease(far, 'far');
+    expect(Number(second.ip?.split('.')[3])).toBeGreaterThanOrEqual(128);
+    far.run('ping', '-c', '1', '-W', '5', '10.77.0.7');
+    for (const resolver of [router1, router2].map(serverOf)) {
+      expect(resolved(far, 'web.blue.example', resolver)).toBe('10.77.0.7');
+      expect(resolved(far, 'db.blue.example', resolver)).toBe('10.77.0.20');
+      expect(resolved(far, 'nobody.blue.example', resolver)).toBeUndefined();
+    }
+    expect(resolved(near, 'far.blue.example', second.serverid ?? '')).toBe(second.ip);
+    await typeTo('mesh network leases blue');
+
+    await typeTo('mesh network wait blue');
+    await nothingLeft();
+  },
+  ADDRESSES_DEADLINE_MS,
+);
 
 test('a lab that is taken down takes the servers of networks along', async () => {
   await meshOn(lab.host('host0'), 'network', 'service', 'set', 'blue', 'ra');

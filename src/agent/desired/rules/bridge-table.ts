@@ -32,6 +32,10 @@ export const GUESTS_PLACE = 'guests known';
 /** Asks whether a TCP segment has no SYN (bit 110 of its header). The options of one with SYN may have to change. */
 const NO_SYN = '@th,110,1 0';
 
+/** Place of rules for frames that come in by a VXLAN, which otherwise meet none. */
+export const ARRIVALS_PLACE = 'vxlan arrivals';
+/** Place of rules for frames that leave by any port. */
+export const DEPARTURES_PLACE = 'forwarded departures';
 /**
  * Most TCP segments that a VXLAN brings. Nothing is refused there: the rules only keep in mind that the sender is still there, and
  * one of 64 segments is enough for that. Frames to a sender that is forgotten are refused from a thousand a second on. A receiver of so many
@@ -56,6 +60,7 @@ export function bridgeTable(contributions: readonly RuleContribution[]): Ruleset
       '  chain guests {\n    type filter hook prerouting priority filter; policy accept;\n',
       // Frames for this node itself. The kernel's own TCP keeps to the MTU of the bridge, and no guest has heard from the sender.
       ...(table.comparisons('arrivals', 'iifname', 'ether daddr') ?? []).map((match) => `    ${match} accept\n`),
+      table.rulesFor(ARRIVALS_PLACE),
       ...table.matches('vxlans', 'iifname').map((match) => `    ${match} ${fromVxlan}\n`),
       known,
       // The way of these frames ends in their chain.
@@ -67,6 +72,7 @@ export function bridgeTable(contributions: readonly RuleContribution[]): Ruleset
       '  }\n',
       // All frames of guests pass here. The kernel has asked before whether a frame is for one other machine.
       '  chain forwarded {\n    type filter hook forward priority filter; policy accept;\n',
+      table.rulesFor(DEPARTURES_PLACE),
       `    meta pkttype != other ${TO_GROUP} oifname @vxlans goto flood\n  }\n`,
     ].join(''),
   );

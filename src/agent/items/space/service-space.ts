@@ -26,6 +26,8 @@ export interface ServiceSpace {
   readonly mtuBytes: number;
   /** The addresses inside. */
   readonly addresses: readonly { readonly address: Ip; readonly length: number }[];
+  /** The directory of the leases of guests. Absent: no addresses are given here. */
+  readonly leases?: string;
   /** What is reached by `SPACE_LINK`: the guests, and what another router has. */
   readonly routes?: readonly { readonly destination: string; readonly gateway?: Ip }[];
   /** The way outside. Absent: there is none. */
@@ -39,4 +41,13 @@ export interface ServiceSpace {
  */
 export function spaceDirectory(run: string, name: string): string {
   return join(run, name);
+}
+
+/**
+ * The directory for the leases that are given in a space. It outlives a reboot, and goes with the space.
+ * @param leases the directory of all leases
+ * @param name the name of the space
+ */
+export function leaseDirectory(leases: string, name: string): string {
+  return join(leases, name);
 }

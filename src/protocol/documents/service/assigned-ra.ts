@@ -18,6 +18,10 @@ export interface RouterAdvertisement {
   readonly prefixes: readonly AdvertisedPrefix[];
   readonly resolvers: readonly Ipv6[];
   readonly searchDomains: readonly string[];
+  /** DHCPv6 gives addresses (the flag M of RFC 4861 §4.2). */
+  readonly managed?: true;
+  /** DHCPv6 gives other settings (the flag O). */
+  readonly otherConfig?: true;
 }
 
 /** Router advertisements, as host0 gives them to a node. */

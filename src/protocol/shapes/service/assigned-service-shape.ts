@@ -3,6 +3,7 @@ import { Ipv6CidrShape, Ipv6Shape } from '../../../model/address/address-shapes.
 import { NameShape, NETWORK_LIST_MAX } from '../../../model/network/words.ts';
 import type { AssignedService, KnownService, OtherService } from '../../documents/service/assigned-service.ts';
 import * as form from '../form.ts';
+import { AssignedDhcp4Shape, AssignedDhcp6Shape, AssignedDnsShape } from './assigned-dhcp-shape.ts';
 import { AssignedDns64Shape, AssignedNat64Shape, IdShape as ServiceIdShape } from './assigned-nat64-shape.ts';
 import { AssignedNat44Shape, AssignedRouteShape } from './assigned-routing-shape.ts';
 
@@ -22,12 +23,17 @@ const RaShape = form.object({
     ),
     resolvers: form.listOf(Ipv6Shape, 64),
     searchDomains: form.listOf(NameShape, 64),
+    managed: form.exactOptional(form.literal(true)),
+    otherConfig: form.exactOptional(form.literal(true)),
   }),
 });
 
 /** The services that this version knows. */
 const KnownShape: form.Shape<KnownService> = form.variants('kind', [
   RaShape,
+  AssignedDhcp4Shape,
+  AssignedDhcp6Shape,
+  AssignedDnsShape,
   AssignedNat44Shape,
   AssignedRouteShape,
   AssignedNat64Shape,
