@@ -40,6 +40,11 @@ test('only its order waits, until the time limit ends the hook and undoes the or
   await vi.waitFor(() => expect(stateOf(1)).toBe('undone'), DEADLINE_MS);
   expect(orders.show(1).error?.code).toBe('MESH_HOOK_LATE');
   expect(mark !== undefined && isRunning(mark)).toBe(false);
-  expect(catalogue.views().map(({ network }) => network.name).toSorted()).toEqual(['green', 'red']);
+  expect(
+    catalogue
+      .views()
+      .map(({ network }) => network.name)
+      .toSorted(),
+  ).toEqual(['green', 'red']);
   await orders.close();
 }, 90_000);
