@@ -208,10 +208,11 @@ test('thirty guests lose at most one of a hundred pings while another guest send
   const { link, node } = crowd.stormer;
   const ports = await agentClient(pathsBelow(node.root)).ask('GET /v1/ports');
   const refused = ports.find((port) => port.interface === link)?.refused ?? [];
-  // A busy machine sends fewer than ten thousand a second.
+  // A busy machine sends fewer than ten thousand a second; the long tests run alone.
   console.log(
     `${Math.round(frames / sec)} broadcasts a second for ${sec.toFixed(1)} s; pings: ${JSON.stringify(result)}, ${dropped} packets dropped in queues`,
   );
+  if (LONG) expect(frames / sec).toBeGreaterThan(9_500);
   expect(refused).toMatchObject([{ kind: 'broadcast' }]);
   expect(frames - (refused[0]?.frames ?? 0)).toBeLessThan(FLOOD_LIMIT * (sec + 2));
   expect(result.sent).toBe(30 * PINGS);
