@@ -34,7 +34,20 @@ let lab: Lab;
 
 beforeAll(async () => {
   lab = shared.use(await Lab.up({ name: `move-${process.pid}`, nodes: 2, segments: 1 }));
+  for (const node of ['node1', 'node2']) await until(`${node} has a channel`, DONE_MS, () => takesWorkloads(node));
 }, 300_000);
+
+/** Whether host0 would start a workload there. Members ping each other a moment before each has its channel. */
+function takesWorkloads(node: string): Promise<boolean> {
+  const workload = workloadNamed('first', { memoryBytes: 64 * MIB, networks: [], volumes: [], place: { kind: 'any' } });
+  const order = { path: { name: 'first' }, query: { 'dry-run': true }, body: { node, workload } };
+  return client()
+    .ask('POST /v1/workloads/{name}/start', order)
+    .then(
+      () => true,
+      () => false,
+    );
+}
 
 const client = () => host0Client(pathsBelow(lab.host('host0').root));
 const path = { name: 'box' };
@@ -124,7 +137,12 @@ async function belongings(): Promise<unknown> {
     const { run, state, volumes, images } = pathsBelow(host.root);
     const directories = [join(run, 'vm'), join(host.root, 'run/pxen'), join(state, 'workloads'), volumes, images];
     const files = [...directories, join(volumes, '../arrivals')].flatMap((directory) =>
-      existsSync(directory) ? readdirSync(directory, { recursive: true }).map(String).filter((name) => !['parts', 'uses'].includes(name)).toSorted() : [],
+      existsSync(directory)
+        ? readdirSync(directory, { recursive: true })
+            .map(String)
+            .filter((name) => !['parts', 'uses'].includes(name))
+            .toSorted()
+        : [],
     );
     return { links: guestLinks(host), emulators: emulatorsOn(host), files };
   });

@@ -188,7 +188,7 @@ test('a prefix is withdrawn, and when the service goes nothing is left of it', a
 });
 
 test(
-  'guests get addresses and names, wherever they are, and nothing is left when the services go',
+  'guests get addresses and names, wherever they are, and keep them when the node that gave them dies',
   async () => {
     await typeTo('mesh network wait blue');
     const [near, far] = guests;
@@ -210,6 +210,22 @@ test(
     expect(resolved(near, 'far.blue.example', second.serverid ?? '')).toBe(second.ip);
     await typeTo('mesh network leases blue');
 
+    // A reservation is read by the server that runs.
+    const mac = JSON.parse(far.run('ip', '-j', 'link', 'show', 'eth0'))[0].address;
+    const pids = [router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'));
+    const reserve = ['--reserve', '02:00:00:00:00:07,10.77.0.7,web', `${mac},10.77.0.8,far`];
+    await lab.exec(lab.host('host0'), ['mesh', 'network', 'service', 'set', 'blue', 'dhcp4', ...reserve]);
+    await lab.exec(lab.host('host0'), ['mesh', 'network', 'wait', 'blue']);
+    const third = lease(far, 'far');
+    expect(third.ip).toBe('10.77.0.8');
+    expect([router1, router2].map((host) => pidOf(host, 'dnsmasq-1001'))).toEqual(pids);
+
+    const [server, other] = third.serverid === own ? [router1, router2] : [router2, router1];
+    await lab.stop(server, 'agent');
+    process.kill(pidOf(server, 'dnsmasq-1001'), 'SIGKILL');
+    expect(lease(far, 'far')).toMatchObject({ ip: '10.77.0.8', serverid: serverOf(other) });
+    expect(resolved(far, 'web.blue.example', serverOf(other))).toBe('10.77.0.7');
+    lab.start(server, 'agent');
     await typeTo('mesh network wait blue');
     await nothingLeft();
   },
