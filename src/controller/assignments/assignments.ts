@@ -295,17 +295,18 @@ export class Assignments implements HealthSource {
     this.#networksAre(this.#index.setNetworks(given.networks), 'all');
   }
 
-  /** @param concerned the nodes whose networks may be others */
+  /** @param concerned the nodes whose networks may be others. Those that give up a network still have it, and are told, too. */
   #networksAre(changed: ReadonlySet<NetworkId>, concerned: ReadonlySet<MachineWord> | 'all'): void {
     const machines = concerned === 'all' ? this.#machines() : concerned;
-    const networks = new Set(changed);
-    for (const machine of machines) for (const id of this.#derive(machine)) networks.add(id);
+    const networks = new Set([...changed, ...[...machines].flatMap((machine) => this.#derive(machine))]);
+    const told = new Set(machines);
     for (const id of networks) {
+      for (const machine of this.#leaving.leaving(id)) told.add(machine);
       if (this.#index.network(id) !== undefined) continue;
       this.#peers.forget(id);
       this.#leaving.cancelAll(id);
     }
-    this.#refresh(networks, [], machines);
+    this.#refresh(networks, [], told);
   }
 
   #placeChanged(machine: MachineWord | undefined): void {

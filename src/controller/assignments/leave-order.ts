@@ -44,6 +44,11 @@ export class LeaveOrder<Id extends string> {
     return [...this.#leaving].filter(([, leaving]) => leaving.has(machine)).map(([object]) => object);
   }
 
+  /** The nodes that give up the object now. */
+  leaving(object: Id): Iterable<MachineWord> {
+    return this.#leaving.get(object)?.keys() ?? [];
+  }
+
   /** @param sinceSequence the last assignment that was composed before the change */
   leave(object: Id, machine: MachineWord, others: ReadonlySet<MachineWord>, sinceSequence: number): void {
     const waitsFor = new Set([...others].filter((other) => other !== machine && this.#standing.has(other)));
@@ -64,7 +69,7 @@ export class LeaveOrder<Id extends string> {
 
   /** The object is gone. */
   cancelAll(object: Id): void {
-    for (const machine of [...(this.#leaving.get(object)?.keys() ?? [])]) this.cancel(object, machine);
+    for (const machine of [...this.leaving(object)]) this.cancel(object, machine);
   }
 
   /** A node has taken the assignment of this sequence number. */

@@ -103,3 +103,20 @@ test('a thousand networks of others are no word, and no byte, to a node that hol
   const changed = assignments.assignmentOf(node);
   expect(changed && assignmentText(changed, 1, {}).includes('other-')).toBe(false);
 });
+
+test('a node that is giving a network up is told that the network is gone', async () => {
+  const { catalogue, assignments, told } = await host0();
+  const [node, other] = NODES as [MachineId, MachineId];
+  await catalogue.create({ name: 'a' });
+  for (const machine of [node, other]) {
+    await assignments.reported(machine, plugged(['a']));
+    assignments.opened(machine, { unplug: async () => undefined });
+  }
+  // The node has the network until the other one has taken it from its flood list.
+  await assignments.reported(node, plugged([]));
+  expect(assignments.assignmentOf(node)?.attachments).toHaveLength(1);
+  told.length = 0;
+  await catalogue.remove('a');
+  expect(told).toContain(node);
+  expect(assignments.assignmentOf(node)?.attachments).toEqual([]);
+});
