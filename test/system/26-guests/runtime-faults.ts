@@ -2,12 +2,14 @@
 import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { netnsPath } from '../../../src/kernel/netns.ts';
-import { openTap } from '../../../src/kernel/tap/tap.ts';
+import { openTap, type TapPlace } from '../../../src/kernel/tap/tap.ts';
 import type { Lab } from '../../../src/lab/cluster/lab.ts';
+import { MeshError } from '../../../src/model/error.ts';
 import type { Workload } from '../../../src/model/workload/workload.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import type { WorkloadView } from '../../../src/protocol/documents/workload/workload-view.ts';
 import { SmallDisk } from '../small-disk.ts';
+import { until } from '../until.ts';
 
 /** The workload that each fault is about. */
 export const BROKEN = 'broken';
@@ -38,6 +40,8 @@ export interface RuntimeFault {
   readonly arrange?: (bench: FaultBench) => Promise<() => unknown>;
 }
 
+/** The kernel closes the descriptors of a process that has ended a moment later. */
+const LET_GO_MS = 20_000;
 const GIB = 1024 ** 3;
 const SMALL = '/small';
 const volume = { id: 'root', type: 'qcow2', path: 'broken.qcow2' } as const;
@@ -90,7 +94,10 @@ export const RUNTIME_FAULTS: readonly RuntimeFault[] = [
       await hasState('running');
       await stop();
       const { ports } = await hasState('stopped');
-      const fd = openTap(`v${ports[0]?.port}`, { netns: netnsPath(lab.host(node).netns) });
+      const place = { netns: netnsPath(lab.host(node).netns) };
+      const fd = await until('the emulator has let its tap go', LET_GO_MS, () =>
+        openedTap(`v${ports[0]?.port}`, place),
+      );
       return () => closeSync(fd);
     },
   },
@@ -139,3 +146,13 @@ export const RUNTIME_FAULTS: readonly RuntimeFault[] = [
     },
   },
 ];
+
+/** @returns the descriptor; undefined while a process has the tap open */
+function openedTap(name: string, place: TapPlace): number | undefined {
+  try {
+    return openTap(name, place);
+  } catch (thrown) {
+    if (thrown instanceof MeshError && thrown.message.includes('EBUSY')) return undefined;
+    throw thrown;
+  }
+}
