@@ -65,6 +65,19 @@ test('a changed and a removed file are so in the store', async () => {
   expect((await store.range('/v1/sealed/hosts/')).entries).toEqual([]);
 });
 
+test('a directory that is lost takes nothing out of the store, and comes back with the next start', async () => {
+  const { store, key, files, directory } = await leader();
+  rmSync(directory, { recursive: true });
+  await files.follow();
+  expect(files.health()).toMatchObject([
+    { code: 'MESH_SEAL_REFUSED', remedy: expect.stringContaining('Restart host0') },
+  ]);
+  expect((await store.range('/v1/sealed/')).entries).toHaveLength(2);
+  const again = sideOf(store, key, directory);
+  await again.files.restore();
+  expect(readFileSync(join(directory, 'installation'), 'utf8')).toBe(SECRET);
+});
+
 test('another key opens nothing, and no file is written', async () => {
   const { store } = await leader();
   const next = sideOf(store, await keyOf(join(place(), 'host0.key')));

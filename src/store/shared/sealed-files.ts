@@ -114,6 +114,8 @@ export class SealedFiles implements HealthSource {
     const changes: Change[] = [];
     const sums = new Map<string, string>();
     const names = await filesBelow(directory);
+    // An installation always has a secret. A directory without any was lost, and the store has the only copies.
+    if (names.size === 0 && this.#kept.size > 0) throw lost(directory);
     for (const name of names) {
       const path = join(directory, name);
       const { mtimeMs, size, ino } = await stat(path);
@@ -142,6 +144,14 @@ export class SealedFiles implements HealthSource {
       this.#seen.delete(name);
     }
   }
+}
+
+function lost(directory: string): MeshError {
+  return new MeshError('MESH_SEAL_REFUSED', `the secrets of the installation are gone from ${directory}`, {
+    object: directory,
+    rule: 'host0 never deletes the last secret. The store has all of them, sealed.',
+    remedy: 'Restart host0: it takes the secrets from the store again.',
+  });
 }
 
 /** The files below a directory whose names a sealed document can have; none while there is no such directory. */
