@@ -25,6 +25,10 @@ const HOLDS = "the store of Meshwork's host0";
 const RESTORING_KEY = '/v1/restoring';
 /** Written to find out whether a store takes changes. */
 const PROBE_KEY = '/v1/probe';
+/** Which tree the host0 that led last had (shared/tree-digest.ts): true of these machines only, and not of an earlier time. */
+const TREE_KEY = '/v1/host0-tree';
+/** Of this store, and in no copy. */
+const NOT_COPIED: readonly string[] = [PROBE_KEY, TREE_KEY];
 /** What etcd takes at once, with room for the marks. */
 const CHUNK_ENTRIES = 50;
 const CHUNK_BYTES = 1_000_000;
@@ -53,7 +57,7 @@ export async function takeBackup(store: Store, takenAt: Date): Promise<StoreBack
     takenAt: takenAt.toISOString(),
     epoch: store.epoch,
     revision,
-    entries: entries.filter(({ key }) => key !== PROBE_KEY).map(({ key, value }) => ({ key, value })),
+    entries: entries.filter(({ key }) => !NOT_COPIED.includes(key)).map(({ key, value }) => ({ key, value })),
   };
 }
 
@@ -73,11 +77,13 @@ export function readBackup(file: string, text: string): StoreBackup {
  * Puts entries into a store, in place of those that it has.
  * @throws MESH_STORE_*; `mustBeWhole` then refuses the store until it was restored again
  */
-export async function restoreBackup(store: Store, { entries, takenAt }: StoreBackup): Promise<void> {
+export async function restoreBackup(store: Store, { entries: copied, takenAt }: StoreBackup): Promise<void> {
+  // A copy of an earlier version has the tree.
+  const entries = copied.filter(({ key }) => key !== TREE_KEY);
   const { entries: before } = await store.range('/v1/');
   await store.txn([], [{ put: RESTORING_KEY, value: JSON.stringify({ takenAt }) }]);
   const wanted = new Set(entries.map(({ key }) => key));
-  const gone = before.filter(({ key }) => !wanted.has(key) && key !== RESTORING_KEY);
+  const gone = before.filter(({ key }) => !wanted.has(key) && ![RESTORING_KEY, TREE_KEY].includes(key));
   for (let at = 0; at < gone.length; at += CHUNK_ENTRIES) {
     await store.txn(
       [],

@@ -14,7 +14,7 @@ import type { Rivalry } from '../../store/etcd/etcd-leadership.ts';
 import type { EtcdStore } from '../../store/etcd/etcd-store.ts';
 import { SealKey } from '../../store/shared/seal-key.ts';
 import { SealedFiles } from '../../store/shared/sealed-files.ts';
-import { LeadingTree, leadingTree, TreeDigest } from '../../store/shared/tree-digest.ts';
+import { LeadingTree, TreeDigest, treeFault } from '../../store/shared/tree-digest.ts';
 
 /** What a host0 among several has before it leads. */
 export interface StandbyInput {
@@ -66,7 +66,7 @@ export async function openStandby({ store, paths, name, clock, journal }: Standb
     rivalry: {
       mayLead: async (leader) => {
         const own = await digest.read();
-        const why = await fault(sealed, store, own, paths.host0);
+        const why = (await sealedFault(sealed)) ?? (await treeFault(store, { digest: own, tree: paths.host0, name }));
         view = { state: 'waits', key: key.id, tree: own, ...(leader && { leader }), ...(why && { why }) };
         return leader === undefined && why === undefined;
       },
@@ -87,16 +87,15 @@ export async function openStandby({ store, paths, name, clock, journal }: Standb
   };
 }
 
-/** Why this host0 must not lead; undefined if it may. */
-async function fault(sealed: SealedFiles, store: EtcdStore, own: string, tree: string): Promise<string | undefined> {
+/** Why this host0 must not lead with its secrets; undefined if it may. */
+async function sealedFault(sealed: SealedFiles): Promise<string | undefined> {
   try {
     await sealed.check();
+    return undefined;
   } catch (thrown) {
-    return MeshError.from(thrown).message;
+    const { message, remedy } = MeshError.from(thrown);
+    return remedy === undefined ? message : `${message}. ${remedy}`;
   }
-  const leading = await leadingTree(store);
-  if (leading === undefined || leading.digest === own) return undefined;
-  return `its tree ${tree} has the digest ${own}, and that of ${leading.host0} has ${leading.digest}: copy the tree from there`;
 }
 
 async function keyIn(path: string): Promise<SealKey> {

@@ -25,16 +25,16 @@ async function keyOf(path: string): Promise<SealKey> {
 }
 
 /** One host0's side of the store. */
-function sideOf(store: MemoryStore, key: SealKey, directory = join(place(), 'keys')) {
-  const files = new SealedFiles({ store, key, directory, clock: new ManualClock() });
+function sideOf(store: MemoryStore, key: SealKey, directory = join(place(), 'keys'), filesMax = 8_192) {
+  const files = new SealedFiles({ store, key, directory, clock: new ManualClock(), filesMax });
   onTestFinished(() => files.close());
   return { files, directory };
 }
 
-async function leader() {
+async function leader(filesMax?: number) {
   const store = new MemoryStore();
   const key = await keyOf(join(place(), 'host0.key'));
-  const { files, directory } = sideOf(store, key);
+  const { files, directory } = sideOf(store, key, undefined, filesMax);
   mkdirSync(join(directory, 'hosts'), { recursive: true });
   writeFileSync(join(directory, 'installation'), SECRET);
   writeFileSync(join(directory, 'hosts/10eff964'), 'a host key');
@@ -76,6 +76,52 @@ test('a directory that is lost takes nothing out of the store, and comes back wi
   const again = sideOf(store, key, directory);
   await again.files.restore();
   expect(readFileSync(join(directory, 'installation'), 'utf8')).toBe(SECRET);
+});
+
+test.each([
+  ['is lost', (file: string) => rmSync(file)],
+  ['is empty', (file: string) => writeFileSync(file, '')],
+])('nothing leaves the store while the secret of the installation %s, also when a machine has a new key', async (_, harm) => {
+  const { store, files, directory } = await leader();
+  const before = (await store.range('/v1/sealed/')).entries;
+  rmSync(directory, { recursive: true });
+  mkdirSync(join(directory, 'hosts'), { recursive: true });
+  writeFileSync(join(directory, 'installation'), SECRET);
+  harm(join(directory, 'installation'));
+  writeFileSync(join(directory, 'hosts/2b00eeff'), 'the key of a machine that has booted meanwhile');
+  await files.follow();
+  expect(files.health()).toMatchObject([{ code: 'MESH_SEAL_REFUSED' }]);
+  expect((await store.range('/v1/sealed/')).entries).toEqual(before);
+});
+
+test('files beyond the limit take no other out of the store, and not the place of the secret', async () => {
+  const { store, files, directory } = await leader(3);
+  // Their names come before all others.
+  for (let at = 0; at < 5; at++) writeFileSync(join(directory, `a${at}`), '');
+  const txn = store.txn.bind(store);
+  const deleted: string[] = [];
+  store.txn = async (compare, then, otherwise) => {
+    deleted.push(...then.flatMap((change) => ('delete' in change ? change.delete : [])));
+    return await txn(compare, then, otherwise);
+  };
+  await files.follow();
+  expect(deleted).toEqual([]);
+  const keys = (await store.range('/v1/sealed/')).entries.map((entry) => entry.key);
+  expect(keys).toEqual(expect.arrayContaining(['/v1/sealed/hosts/10eff964', '/v1/sealed/installation']));
+});
+
+test('a file that an etcd that was away did not take is put there with the next look', async () => {
+  const { store, files, directory } = await leader();
+  const txn = store.txn.bind(store);
+  writeFileSync(join(directory, 'ssh'), 'new');
+  store.txn = async () => {
+    throw new Error('etcd is away');
+  };
+  await files.follow();
+  expect(files.health()).toHaveLength(1);
+  store.txn = txn;
+  await files.follow();
+  expect((await store.range('/v1/sealed/ssh')).entries).toHaveLength(1);
 });
 
 test('another key opens nothing, and no file is written', async () => {

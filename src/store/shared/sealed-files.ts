@@ -16,6 +16,8 @@ import type { SealKey } from './seal-key.ts';
 
 /** What the keys of sealed documents begin with. */
 export const SEALED_PREFIX = '/v1/sealed/';
+/** The secret from which the keys of all nodes follow. */
+const INSTALLATION = 'installation';
 /** More than an installation has: one for each machine, and some of host0 itself. */
 const FILES_MAX = 8_192;
 const FILE_MAX_BYTES = 64 * 1024;
@@ -37,6 +39,8 @@ export interface SealedFilesInput {
   /** The directory of the secrets. */
   readonly directory: string;
   readonly clock: Clock;
+  /** Less than otherwise, for a test. */
+  readonly filesMax?: number;
 }
 
 /** The sealed files of the host0 that leads. */
@@ -110,19 +114,22 @@ export class SealedFiles implements HealthSource {
   }
 
   async #keep(): Promise<void> {
-    const { store, key, directory } = this.#input;
+    const { store, key, directory, filesMax = FILES_MAX } = this.#input;
+    const names = await filesBelow(directory);
+    // An installation always has a secret. A directory without it was lost, and the store has the only copies.
+    const hasSecret = names.has(INSTALLATION) || !this.#kept.has(INSTALLATION);
+    if (!hasSecret || (names.size === 0 && this.#kept.size > 0)) throw lost(directory);
     const changes: Change[] = [];
     const sums = new Map<string, string>();
-    const names = await filesBelow(directory);
-    // An installation always has a secret. A directory without any was lost, and the store has the only copies.
-    if (names.size === 0 && this.#kept.size > 0) throw lost(directory);
-    for (const name of names) {
+    const marks = new Map<string, string>();
+    for (const name of namesToSeal(names).slice(0, filesMax)) {
       const path = join(directory, name);
       const { mtimeMs, size, ino } = await stat(path);
       const mark = `${mtimeMs} ${size} ${ino}`;
       if (this.#seen.get(name) === mark || size > FILE_MAX_BYTES) continue;
       const bytes = await readFile(path);
-      this.#seen.set(name, mark);
+      if (name === INSTALLATION && bytes.toString('utf8').trim() === '') throw lost(directory);
+      marks.set(name, mark);
       const sum = checksumOf(bytes);
       if (this.#kept.get(name) === sum) continue;
       sums.set(name, sum);
@@ -131,13 +138,10 @@ export class SealedFiles implements HealthSource {
     const gone = [...this.#kept.keys()].filter((name) => !names.has(name));
     changes.push(...gone.map((name) => ({ delete: `${SEALED_PREFIX}${name}` })));
     for (let at = 0; at < changes.length; at += CHANGES_AT_ONCE) {
-      try {
-        await store.txn([], changes.slice(at, at + CHANGES_AT_ONCE));
-      } catch (thrown) {
-        this.#seen.clear();
-        throw thrown;
-      }
+      await store.txn([], changes.slice(at, at + CHANGES_AT_ONCE));
     }
+    // What was seen holds only when it is in the store: after an error, the next look begins anew.
+    for (const [name, mark] of marks) this.#seen.set(name, mark);
     for (const [name, sum] of sums) this.#kept.set(name, sum);
     for (const name of gone) {
       this.#kept.delete(name);
@@ -147,9 +151,9 @@ export class SealedFiles implements HealthSource {
 }
 
 function lost(directory: string): MeshError {
-  return new MeshError('MESH_SEAL_REFUSED', `the secrets of the installation are gone from ${directory}`, {
+  return new MeshError('MESH_SEAL_REFUSED', `the secret of the installation is gone from ${directory}`, {
     object: directory,
-    rule: 'host0 never deletes the last secret. The store has all of them, sealed.',
+    rule: 'While that secret is gone, host0 changes no sealed secret in the store, which has all of them.',
     remedy: 'Restart host0: it takes the secrets from the store again.',
   });
 }
@@ -164,7 +168,13 @@ async function filesBelow(directory: string): Promise<ReadonlySet<string>> {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .filter((name) => NAME.test(name));
-  return new Set(names.toSorted().slice(0, FILES_MAX));
+  return new Set(names);
+}
+
+/** The names in order. The secret from which all keys of nodes follow comes first: no limit leaves it out. */
+function namesToSeal(names: ReadonlySet<string>): readonly string[] {
+  const others = [...names].filter((name) => name !== INSTALLATION).toSorted();
+  return [...(names.has(INSTALLATION) ? [INSTALLATION] : []), ...others];
 }
 
 function checksumOf(bytes: Uint8Array): string {

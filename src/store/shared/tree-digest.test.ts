@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
-import { LeadingTree, leadingTree, TreeDigest } from './tree-digest.ts';
+import { restoreBackup, takeBackup } from '../store-backup.ts';
+import { LeadingTree, leadingTree, TreeDigest, treeFault } from './tree-digest.ts';
 
 function tree(): string {
   const directory = mkdtempSync(join(tmpdir(), 'mw-tree-'));
@@ -45,4 +46,37 @@ test('the leader keeps its digest in the store', async () => {
   await leading.follow();
   expect(await leadingTree(store)).toEqual({ digest: await new TreeDigest(at).read(), host0: 'rack1' });
   expect(leading.health()).toEqual([]);
+});
+
+test('another host0 with another tree must not lead, and is told the way out; the one that led last may', async () => {
+  const store = new MemoryStore();
+  const at = tree();
+  const leading = new LeadingTree({ store, clock: new ManualClock(), tree: at, name: 'rack1' });
+  onTestFinished(() => leading.close());
+  const faultOf = (name: string, digest: string) => treeFault(store, { digest, tree: at, name });
+  const edited = '0123456789abcdef';
+  expect(await faultOf('rack2', edited)).toBeUndefined();
+  await leading.follow();
+  expect(await faultOf('rack2', await new TreeDigest(at).read())).toBeUndefined();
+  expect(await faultOf('rack1', edited)).toBeUndefined();
+  const why = await faultOf('rack2', edited);
+  expect(why).toContain('of rack1');
+  const key = /`etcdctl del (\S+)`/.exec(why ?? '')?.[1] ?? '';
+  await store.txn([], [{ delete: key }]);
+  expect(await faultOf('rack2', edited)).toBeUndefined();
+});
+
+test('a copy of the store says nothing of trees', async () => {
+  const store = new MemoryStore();
+  const leading = new LeadingTree({ store, clock: new ManualClock(), tree: tree(), name: 'rack1' });
+  onTestFinished(() => leading.close());
+  await leading.follow();
+  const now = await leadingTree(store);
+  const copy = await takeBackup(store, new Date(0));
+  expect(copy.entries).toEqual([]);
+  const [entry] = (await store.range('/v1/host0-tree')).entries;
+  if (entry === undefined) throw new Error('the digest was kept');
+  const old = { ...copy, entries: [{ key: entry.key, value: '{"digest":"0123456789abcdef","host0":"rack9"}' }] };
+  await restoreBackup(store, old);
+  expect(await leadingTree(store)).toEqual(now);
 });

@@ -67,6 +67,22 @@ export async function leadingTree(
   return entry && readDocument(RecordShape, entry.value).document;
 }
 
+/**
+ * Why a host0 with this tree must not lead; undefined if it may. The host0 that led last may lead with any tree: its administrator
+ * has edited the tree while it was stopped, and no other has led since.
+ */
+export async function treeFault(
+  store: Store,
+  own: { readonly digest: string; readonly tree: string; readonly name: string },
+): Promise<string | undefined> {
+  const leading = await leadingTree(store);
+  if (leading === undefined || leading.digest === own.digest || leading.host0 === own.name) return undefined;
+  return (
+    `its tree ${own.tree} has the digest ${own.digest}, and that of ${leading.host0} has ${leading.digest}: copy the tree from ` +
+    `there; or, if the tree here is the right one, run \`etcdctl del ${KEY}\` with the host0s of other trees stopped`
+  );
+}
+
 /** What the digest of the leading host0 is kept with. */
 export interface LeadingTreeInput {
   readonly store: Store;
