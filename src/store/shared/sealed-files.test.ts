@@ -176,6 +176,31 @@ test('a document that was changed, or stands under another name, is refused', as
   expect(() => key.open('installation', '{}')).toThrow(expect.objectContaining(REFUSED));
 });
 
+test('a damaged document of any place is found before a host0 leads, and the leader puts it there again once it is deleted', async () => {
+  const { store, key, files } = await leader();
+  const next = sideOf(store, key);
+  await next.files.check();
+  const path = '/v1/sealed/installation';
+  await store.txn([], [{ put: path, value: '{}' }]);
+  await expect(next.files.check()).rejects.toMatchObject({
+    ...REFUSED,
+    remedy: expect.stringContaining(`etcdctl del ${path}`),
+  });
+  await store.txn([], [{ delete: path }]);
+  await files.follow();
+  await next.files.check();
+  await next.files.restore();
+  expect(readFileSync(join(next.directory, 'installation'), 'utf8')).toBe(SECRET);
+});
+
+test('a document whose name is no path of a secret keeps no host0 from leading', async () => {
+  const { store, key } = await leader();
+  await store.txn([], [{ put: '/v1/sealed/../outside', value: '{}' }]);
+  const next = sideOf(store, key);
+  await next.files.check();
+  await next.files.restore();
+});
+
 test('a document leads nowhere out of the directory', async () => {
   const { store, key } = await leader();
   await store.txn([], [{ put: '/v1/sealed/../outside', value: key.seal('../outside', Buffer.from('x')) }]);

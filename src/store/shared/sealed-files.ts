@@ -131,6 +131,8 @@ export class SealedFiles implements HealthSource {
     // An installation always has a secret. A directory without it was lost, and the store has the only copies.
     const hasSecret = names.has(INSTALLATION) || !this.#kept.has(INSTALLATION);
     if (!hasSecret || (names.size === 0 && this.#kept.size > 0)) throw lost(directory);
+    const { entries } = await store.range(SEALED_PREFIX);
+    const present = new Set(entries.map((entry) => entry.key.slice(SEALED_PREFIX.length)));
     const changes: Change[] = [];
     const sums = new Map<string, string>();
     const marks = new Map<string, string>();
@@ -138,12 +140,12 @@ export class SealedFiles implements HealthSource {
       const path = join(directory, name);
       const { mtimeMs, size, ino } = await stat(path);
       const mark = `${mtimeMs} ${size} ${ino}`;
-      if (this.#seen.get(name) === mark || size > FILE_MAX_BYTES) continue;
+      if ((this.#seen.get(name) === mark && present.has(name)) || size > FILE_MAX_BYTES) continue;
       const bytes = await readFile(path);
       if (name === INSTALLATION && bytes.toString('utf8').trim() === '') throw lost(directory);
       marks.set(name, mark);
       const sum = checksumOf(bytes);
-      if (this.#kept.get(name) === sum) continue;
+      if (this.#kept.get(name) === sum && present.has(name)) continue;
       sums.set(name, sum);
       changes.push({ put: `${SEALED_PREFIX}${name}`, value: key.seal(name, bytes) });
     }
