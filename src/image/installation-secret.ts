@@ -10,7 +10,7 @@ import { StateFile, type StateForm, textOnDisk } from '../disk/state-file.ts';
 import { MeshError } from '../model/error.ts';
 import { KEY_BYTES } from '../model/machine-key.ts';
 import { type Finding, findingOf, type HealthSource } from '../protocol/documents/finding.ts';
-import { SECRET_FORM, type SecretDocument } from '../protocol/shapes/installation-secret.ts';
+import { SECRET_FORM, type SecretDocument } from '../protocol/shapes/key-file.ts';
 
 const SECRET_FILE: StateForm<SecretDocument> = {
   ...SECRET_FORM,

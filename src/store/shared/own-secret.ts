@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { textAt } from '../../disk/durable-file.ts';
 import { MeshError } from '../../model/error.ts';
 import { secretCheck } from '../../model/machine-key.ts';
-import { SECRET_FORM } from '../../protocol/shapes/installation-secret.ts';
+import { SECRET_FORM } from '../../protocol/shapes/key-file.ts';
 import { readSealed } from '../../protocol/shapes/sealed-document.ts';
 import type { Store } from '../store.ts';
 
