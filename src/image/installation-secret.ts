@@ -10,16 +10,10 @@ import { StateFile, type StateForm, textOnDisk } from '../disk/state-file.ts';
 import { MeshError } from '../model/error.ts';
 import { KEY_BYTES } from '../model/machine-key.ts';
 import { type Finding, findingOf, type HealthSource } from '../protocol/documents/finding.ts';
-import * as form from '../protocol/shapes/form.ts';
-
-interface SecretDocument {
-  /** 64 hex digits. */
-  readonly secret: string;
-}
+import { SECRET_FORM, type SecretDocument } from '../protocol/shapes/key-file.ts';
 
 const SECRET_FILE: StateForm<SecretDocument> = {
-  version: 1,
-  shape: form.object({ secret: form.string({ pattern: /^[0-9a-f]{64}$/ }) }),
+  ...SECRET_FORM,
   holds: 'the keys of all machines',
   remedy:
     'Restore the file from a backup of host0 and restart host0; or boot the nodes again, and enroll those again that host0 did not boot.',

@@ -16,6 +16,7 @@ import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
+import { mustHaveOwnSecret } from '../../store/shared/own-secret.ts';
 import { SealKey } from '../../store/shared/seal-key.ts';
 import { SealedFiles } from '../../store/shared/sealed-files.ts';
 
@@ -93,13 +94,7 @@ async function hasNoSecrets(store: EtcdStore, paths: Paths, key: SealKey | undef
       },
     );
   }
-  if ((await store.get('/v1/key-check')) !== undefined && !existsSync(join(paths.state, 'keys/installation'))) {
-    throw new MeshError('MESH_SEAL_REFUSED', 'a host0 works with this store, and has not put its secrets there', {
-      operation: OPERATION,
-      object: paths.state,
-      remedy: 'Run `mesh host0 join` on that host0 first, and start its processes anew.',
-    });
-  }
+  await mustHaveOwnSecret(store, join(paths.state, 'keys'));
   return true;
 }
 

@@ -96,6 +96,11 @@ export class NetworkCreations {
     this.#input.stored.activeIds.leave(activeId);
   }
 
+  /** Whether the document in the way is the overwritten record of the same network: `make` writes over that. */
+  #isItsOwnPlace({ network }: NewRecord['record'], outcome: boolean | MeshError): boolean {
+    return outcome === false && this.#input.stored.wasOverwritten(network);
+  }
+
   async #write(part: readonly Planned[]): Promise<void> {
     const outcome = await this.#input.stored.putAll(part).catch((thrown: unknown) => MeshError.from(thrown));
     for (const plan of part) this.#end(plan);
@@ -103,7 +108,8 @@ export class NetworkCreations {
     const isFaultOfOne = outcome === false || (outcome !== true && outcome.code === 'MESH_STORE_TOO_LARGE');
     for (const { creation, record } of part) {
       if (outcome === true) creation.resolve(record.network);
-      else if (part.length > 1 && isFaultOfOne) await this.make(creation.order).then(creation.resolve, creation.reject);
+      else if (isFaultOfOne && (part.length > 1 || this.#isItsOwnPlace(record, outcome)))
+        await this.make(creation.order).then(creation.resolve, creation.reject);
       else creation.reject(outcome === false ? changedByAnother(recordKey(record.network.number)) : outcome);
     }
   }

@@ -154,6 +154,20 @@ test('a record that was overwritten while host0 was away keeps its number, until
   expect(written.refused()).toMatchObject([{ key: '/v1/networks/1002' }]);
 });
 
+test('a network whose record was overwritten while host0 was away is made again by its name and number', async () => {
+  const store = new MemoryStore();
+  const first = await followed(store);
+  for (const number of [0x1000, 0x1001]) await first.catalogue.create({ name: `n${number}`, number });
+  first.written.close();
+  for (const key of ['/v1/networks/1000', '/v1/networks/1001']) await store.txn([], [{ put: key, value: '{bad' }]);
+  const { catalogue, quiet } = await followed(store);
+  await catalogue.create({ name: `n${0x1000}`, number: 0x1000 });
+  await Promise.all([catalogue.create({ name: `n${0x1001}`, number: 0x1001 }), catalogue.create({ name: 'new' })]);
+  await quiet();
+  expect(catalogue.unreadable).toEqual([]);
+  expect(catalogue.views().map(({ network }) => network.number)).toEqual([0x1000, 0x1001, 0x1002]);
+});
+
 test.each([
   ['/v1/network/200', '{"name":"a","number":200}', 'MESH_NET_INVALID', /key of network 512, and .* number 200/],
   ['/v1/network/0200', '{"name":"a"}', 'MESH_NET_INVALID', /no key of a network/],

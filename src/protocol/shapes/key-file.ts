@@ -3,6 +3,8 @@
  * checksum. host0 writes the text at a boot and for `mesh node enroll`; the agent reads it.
  *
  *     {"version": 1, "checksum": "…", "identity": "10eff964.3", "key": "<64 hex digits>"}
+ *
+ * And the file of the secret that host0 derives the keys from.
  */
 import { isKeyIdentity, type KeyIdentity } from '../../model/machine-key.ts';
 import type { GivenKey } from '../documents/given-key.ts';
@@ -49,3 +51,15 @@ export function keyFileText({ identity, key }: NamedKey): string {
 export function readKeyFile(text: string): SealedReading<NamedKey> {
   return readSealed(KEY_FILE, text);
 }
+
+/** What `keys/installation` of host0 holds, the secret from which all machine keys follow. */
+export interface SecretDocument {
+  /** 64 hex digits. */
+  readonly secret: string;
+}
+
+/** The form of `keys/installation`. */
+export const SECRET_FORM: SealedForm<SecretDocument> = {
+  version: 1,
+  shape: form.object({ secret: form.string({ pattern: /^[0-9a-f]{64}$/ }) }),
+};

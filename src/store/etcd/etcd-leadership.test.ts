@@ -128,7 +128,8 @@ test('a leader among several that hears nothing of etcd stops before its lease e
   await first.leads;
   await member.kill();
   await until(() => first.losses.length > 0);
-  expect(first.losses).toMatchObject([LED]);
+  expect(first.losses).toMatchObject([{ ...LED, message: expect.stringContaining('did not renew the lease') }]);
+  expect(first.losses[0]?.remedy).toContain('Look at etcd');
   member.start();
   await member.answers();
 });

@@ -90,7 +90,7 @@ export class EtcdLeadership {
         return undefined;
       });
       if (looked instanceof EtcdLeadership) return looked;
-      if (rivalry === undefined && clock.nowMs() >= deadlineMs) throw led(looked);
+      if (rivalry === undefined && clock.nowMs() >= deadlineMs) throw led(looked, rivalry);
       await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
     }
   }
@@ -125,10 +125,14 @@ export class EtcdLeadership {
 
   /** A transaction was refused, because the term is another one. */
   deposed(): MeshError {
+    return this.#lose(led(undefined, this.#input.rivalry));
+  }
+
+  #lose(error: MeshError): MeshError {
     if (this.#lost !== undefined) return this.#lost;
-    this.#lost = led(undefined);
-    this.#input.onLost(this.#lost);
-    return this.#lost;
+    this.#lost = error;
+    this.#input.onLost(error);
+    return error;
   }
 
   /** Lets another lead at once. Never rejects. */
@@ -147,7 +151,7 @@ export class EtcdLeadership {
     if (rivalry === undefined) return;
     this.#expiry?.cancel();
     const leftMs = sinceMs + LEASE_SEC * 1_000 - EARLY_MS - clock.nowMs();
-    this.#expiry = clock.after(Math.max(0, leftMs), () => this.deposed());
+    this.#expiry = clock.after(Math.max(0, leftMs), () => this.#lose(expired()));
   }
 
   #later(): void {
@@ -165,10 +169,12 @@ export class EtcdLeadership {
     const sinceMs = clock.nowMs();
     const patience = { attemptMs: RENEW_MS, totalMs: RENEW_MS };
     const answer = await client.ask('/v3/lease/keepalive', renewalRequest(this.#lease), RenewalShape, patience);
-    if (this.#closed) return;
+    if (this.#closed || this.#lost !== undefined) return;
     if (answer.result.TTL > 0) return this.#held(sinceMs);
     // The lease has ended while etcd or this process stood still. Without another leader, the term goes on.
     this.#lease = await grant(client);
+    // Who has lost the lease meanwhile ends, and must not take another: the next one would wait for its end.
+    if (this.#closed || this.#lost !== undefined) return;
     const request = leadRequest([this.guard], { key: LEADER_KEY, value: this.#value, lease: this.#lease });
     const again = await client.ask('/v3/kv/txn', request, TxnAnswerShape);
     if (again.succeeded) this.#held(sinceMs);
@@ -181,14 +187,26 @@ async function grant(client: EtcdClient): Promise<string> {
   return ID;
 }
 
-function led(name: string | undefined): MeshError {
+function led(name: string | undefined, rivalry: Rivalry | undefined): MeshError {
   return new MeshError(
     'MESH_STORE_LED',
     `another host0 works with this store${name === undefined ? '' : `: ${name}`}`,
     {
       object: 'etcd',
       rule: 'One host0 at a time works with a store.',
-      remedy: "Stop the other host0's daemon, or give this one a store of its own",
+      remedy:
+        rivalry === undefined
+          ? "Stop the other host0's daemon, or give this one a store of its own"
+          : 'This host0 starts anew and waits; `mesh host0 show` says who leads.',
     },
   );
+}
+
+/** A leader that others wait to follow has heard nothing of etcd. */
+function expired(): MeshError {
+  return new MeshError('MESH_STORE_LED', 'etcd did not renew the lease of this host0: another host0 may lead now', {
+    object: 'etcd',
+    rule: `Of several host0s, the one that leads has a lease of ${LEASE_SEC} s in etcd, and stops before that ends.`,
+    remedy: 'Look at etcd (`etcdctl endpoint health`) and at the way there. This host0 starts anew and waits.',
+  });
 }

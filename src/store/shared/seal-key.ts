@@ -81,12 +81,12 @@ export class SealKey {
   /** @throws MESH_SEAL_REFUSED for a document of another key, one that was changed, and one that is no such document */
   open(name: string, document: string): Buffer {
     const { document: known, fault } = readDocument(SealedShape, document, DOCUMENT_MAX_LENGTH);
-    if (fault !== undefined) throw refused(name, `the sealed secret ${name} in the store ${fault}`, DAMAGED);
+    if (fault !== undefined) throw refused(name, `the sealed secret ${name} in the store ${fault}`, damaged(name));
     if (known.key !== this.id) {
       throw refused(
         name,
         `the key file is ${this.id}, and the secrets in the store are sealed with ${known.key}`,
-        'Copy /etc/meshwork/host0.key again from a host0 that leads; `mesh status` there shows its id.',
+        'Copy /etc/meshwork/host0.key again from a host0 that leads; `mesh host0 show` there shows its id.',
       );
     }
     try {
@@ -95,13 +95,13 @@ export class SealKey {
       cipher.setAuthTag(Buffer.from(known.tag, 'hex'));
       return Buffer.concat([cipher.update(Buffer.from(known.text, 'base64')), cipher.final()]);
     } catch {
-      throw refused(name, `the sealed secret ${name} in the store was changed`, DAMAGED);
+      throw refused(name, `the sealed secret ${name} in the store was changed`, damaged(name));
     }
   }
 }
 
-const DAMAGED =
-  'Restore the store from a backup; or delete the document, and the host0 that leads puts it there again.';
+const damaged = (name: string): string =>
+  `Restore the store from a backup; or run \`etcdctl del /v1/sealed/${name}\`: the host0 that leads puts its own file there again.`;
 
 async function secretText(path: string): Promise<string> {
   // Opening a pipe would otherwise wait for its writer for ever.

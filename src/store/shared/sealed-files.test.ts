@@ -1,10 +1,11 @@
 /** The secrets of an installation go sealed through the store, and only the right key opens them. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { MemoryStore } from '../../../test/kit/memory-store.ts';
+import { secretCheck } from '../../model/machine-key.ts';
 import { SealKey } from './seal-key.ts';
 import { SealedFiles } from './sealed-files.ts';
 
@@ -124,6 +125,38 @@ test('a file that an etcd that was away did not take is put there with the next 
   expect((await store.range('/v1/sealed/ssh')).entries).toHaveLength(1);
 });
 
+const secretText = (digit: string) => JSON.stringify({ secret: digit.repeat(64) });
+const checkOf = (digit: string) => secretCheck(Buffer.from(digit.repeat(64), 'hex'));
+
+test.each([
+  ['the same secret', secretText('a'), true],
+  ['another secret', secretText('b'), false],
+  ['a damaged secret', '', false],
+  ['no secret', undefined, false],
+])('while the store has no secret, a host0 with %s is judged by what the store knows of it', async (_, text, may) => {
+  const store = new MemoryStore();
+  const { files, directory } = sideOf(store, await keyOf(join(place(), 'host0.key')));
+  mkdirSync(directory);
+  if (text !== undefined) writeFileSync(join(directory, 'installation'), text);
+  await files.check();
+  await store.txn([], [{ put: '/v1/key-check', value: checkOf('a') }]);
+  if (may) await files.check();
+  else await expect(files.check()).rejects.toMatchObject(REFUSED);
+});
+
+test('a secret that the one of the store replaces is kept beside the directory', async () => {
+  const { store, key } = await leader();
+  const next = sideOf(store, key);
+  mkdirSync(next.directory);
+  writeFileSync(join(next.directory, 'installation'), 'foreign');
+  await next.files.restore();
+  expect(readFileSync(join(next.directory, 'installation'), 'utf8')).toBe(SECRET);
+  const above = join(next.directory, '..');
+  const [kept = ''] = readdirSync(above).filter((name) => name.startsWith('installation-replaced-'));
+  expect(readFileSync(join(above, kept), 'utf8')).toBe('foreign');
+  expect(statSync(join(above, kept)).mode & 0o777).toBe(0o600);
+});
+
 test('another key opens nothing, and no file is written', async () => {
   const { store } = await leader();
   const next = sideOf(store, await keyOf(join(place(), 'host0.key')));
@@ -141,6 +174,31 @@ test('a document that was changed, or stands under another name, is refused', as
   const changed = installation.value.replace(/"tag":"[0-9a-f]+"/, `"tag":"${'0'.repeat(32)}"`);
   expect(() => key.open('installation', changed)).toThrow(expect.objectContaining(REFUSED));
   expect(() => key.open('installation', '{}')).toThrow(expect.objectContaining(REFUSED));
+});
+
+test('a damaged document of any place is found before a host0 leads, and the leader puts it there again once it is deleted', async () => {
+  const { store, key, files } = await leader();
+  const next = sideOf(store, key);
+  await next.files.check();
+  const path = '/v1/sealed/installation';
+  await store.txn([], [{ put: path, value: '{}' }]);
+  await expect(next.files.check()).rejects.toMatchObject({
+    ...REFUSED,
+    remedy: expect.stringContaining(`etcdctl del ${path}`),
+  });
+  await store.txn([], [{ delete: path }]);
+  await files.follow();
+  await next.files.check();
+  await next.files.restore();
+  expect(readFileSync(join(next.directory, 'installation'), 'utf8')).toBe(SECRET);
+});
+
+test('a document whose name is no path of a secret keeps no host0 from leading', async () => {
+  const { store, key } = await leader();
+  await store.txn([], [{ put: '/v1/sealed/../outside', value: '{}' }]);
+  const next = sideOf(store, key);
+  await next.files.check();
+  await next.files.restore();
 });
 
 test('a document leads nowhere out of the directory', async () => {

@@ -12,6 +12,7 @@ import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
 import type { Change, Store } from '../store.ts';
+import { mustHaveOwnSecret } from './own-secret.ts';
 import type { SealKey } from './seal-key.ts';
 
 /** What the keys of sealed documents begin with. */
@@ -50,8 +51,8 @@ export class SealedFiles implements HealthSource {
   readonly #kept = new Map<string, string>();
   /** When each file was changed last, as of the last look. */
   readonly #seen = new Map<string, string>();
-  /** The revision of the store in which the key opened a document. */
-  #checked: number | undefined;
+  /** The revisions of the documents that the key has opened. */
+  readonly #opened = new Map<string, number>();
   #alarm: Alarm | undefined;
   #trouble: MeshError | undefined;
   #closed = false;
@@ -60,14 +61,24 @@ export class SealedFiles implements HealthSource {
     this.#input = input;
   }
 
-  /** Finds out whether the key opens what is in the store. @throws MESH_SEAL_REFUSED */
+  /**
+   * Finds out whether the key opens all that is in the store. While the store has no secret of the installation, the one here must
+   * be that of the store.
+   * @throws MESH_SEAL_REFUSED
+   */
   async check(): Promise<void> {
-    const { store, key } = this.#input;
-    const { entries, revision } = await store.range(SEALED_PREFIX);
-    const [first] = entries;
-    if (first === undefined || revision === this.#checked) return;
-    key.open(first.key.slice(SEALED_PREFIX.length), first.value);
-    this.#checked = revision;
+    const { store, key, directory } = this.#input;
+    const { entries } = await store.range(SEALED_PREFIX);
+    let hasSecret = false;
+    for (const { key: at, value, modRevision } of entries) {
+      const name = at.slice(SEALED_PREFIX.length);
+      if (!NAME.test(name)) continue;
+      hasSecret ||= name === INSTALLATION;
+      if (this.#opened.get(name) === modRevision) continue;
+      key.open(name, value);
+      this.#opened.set(name, modRevision);
+    }
+    if (!hasSecret) await mustHaveOwnSecret(store, directory);
   }
 
   /** Writes each file that is not as the store has it. @throws MESH_SEAL_REFUSED, MESH_DISK_REFUSED */
@@ -75,19 +86,20 @@ export class SealedFiles implements HealthSource {
     const { store, key, directory } = this.#input;
     const { entries } = await store.range(SEALED_PREFIX);
     // All are opened before one is written: with a wrong key, nothing changes.
-    const files = entries.map(({ key: path, value }) => {
-      const name = path.slice(SEALED_PREFIX.length);
-      return { name, bytes: key.open(name, value) };
+    const files = entries.flatMap(({ key: at, value }) => {
+      const name = at.slice(SEALED_PREFIX.length);
+      return NAME.test(name) ? [{ name, bytes: key.open(name, value) }] : [];
     });
     for (const { name, bytes } of files) {
-      if (!NAME.test(name)) continue;
       this.#kept.set(name, checksumOf(bytes));
       const path = join(directory, name);
       const text = bytes.toString('utf8');
-      if ((await textAt(path).catch(() => undefined)) === text) continue;
+      const present = await textAt(path).catch(() => undefined);
+      if (present === text) continue;
       await makeDirectory(dirname(directory));
       await makeDirectory(directory, CLOSED);
       await makeDirectory(dirname(path), CLOSED);
+      if (name === INSTALLATION && present !== undefined) await keepReplaced(directory, present);
       await writeDurable(path, text, name.endsWith('.pub') ? SHOWN_MODE : SECRET_MODE);
     }
   }
@@ -119,6 +131,8 @@ export class SealedFiles implements HealthSource {
     // An installation always has a secret. A directory without it was lost, and the store has the only copies.
     const hasSecret = names.has(INSTALLATION) || !this.#kept.has(INSTALLATION);
     if (!hasSecret || (names.size === 0 && this.#kept.size > 0)) throw lost(directory);
+    const { entries } = await store.range(SEALED_PREFIX);
+    const present = new Set(entries.map((entry) => entry.key.slice(SEALED_PREFIX.length)));
     const changes: Change[] = [];
     const sums = new Map<string, string>();
     const marks = new Map<string, string>();
@@ -126,12 +140,12 @@ export class SealedFiles implements HealthSource {
       const path = join(directory, name);
       const { mtimeMs, size, ino } = await stat(path);
       const mark = `${mtimeMs} ${size} ${ino}`;
-      if (this.#seen.get(name) === mark || size > FILE_MAX_BYTES) continue;
+      if ((this.#seen.get(name) === mark && present.has(name)) || size > FILE_MAX_BYTES) continue;
       const bytes = await readFile(path);
       if (name === INSTALLATION && bytes.toString('utf8').trim() === '') throw lost(directory);
       marks.set(name, mark);
       const sum = checksumOf(bytes);
-      if (this.#kept.get(name) === sum) continue;
+      if (this.#kept.get(name) === sum && present.has(name)) continue;
       sums.set(name, sum);
       changes.push({ put: `${SEALED_PREFIX}${name}`, value: key.seal(name, bytes) });
     }
@@ -148,6 +162,12 @@ export class SealedFiles implements HealthSource {
       this.#seen.delete(name);
     }
   }
+}
+
+/** Keeps a secret beside the directory in which the one of the store takes its place: the nodes may have the keys of this one. */
+async function keepReplaced(directory: string, text: string): Promise<void> {
+  const name = `installation-replaced-${checksumOf(Buffer.from(text)).slice(0, 8)}`;
+  await writeDurable(join(dirname(directory), name), text, SECRET_MODE);
 }
 
 function lost(directory: string): MeshError {
