@@ -31,10 +31,11 @@ const VALUES: readonly unknown[] = [
   Array.from({ length: 5_000 }, () => 'x'),
 ];
 
-/** The seed of this run: MESH_SEED, or a new one, which is printed. */
+/** The seed of this run: MESH_SEED, or that of `scripts/check`, or a new one. It is printed. */
 export function seedOfRun(): number {
-  const seed = Number(process.env.MESH_SEED ?? Math.floor(Math.random() * 1e9));
-  console.log(`seed ${seed}`);
+  const { MESH_SEED, MESH_RUN_SEED } = process.env;
+  const seed = Number(MESH_SEED ?? MESH_RUN_SEED ?? Math.floor(Math.random() * 2 ** 32));
+  console.log(`MESH_SEED=${seed}`);
   return seed;
 }
 
