@@ -17,6 +17,7 @@ const LISTED: readonly string[] = [
   'test/system/10-lab/pages.test.ts',
   'test/system/27-orders/orders.test.ts',
   'test/system/60-package/systemd.test.ts',
+  'test/system/26-guests/move.test.ts',
   'test/system/70-storm/storm.test.ts',
   'test/system/80-boot/control.test.ts',
   'test/system/20-membership/membership.test.ts',

@@ -22,7 +22,7 @@ export interface QueueDrop {
 const LOOK_MS = 20;
 /** A packet passes several queues. Beside other tests it waits so long in all of them together. */
 const UNDER_WAY_MS = 1_000;
-/** So many pings are explained at most. A fault of the mesh that loses more is seen also while a queue is full. */
+/** So many pings of a pair are explained at most. A fault of the mesh that loses more is seen also while a queue is full. */
 const PINGS_MAX = 20;
 
 /** How many packets all queues have dropped since the start of the machine (softnet_seq_show in net-procfs.c: the second column, hexadecimal). */
@@ -57,11 +57,15 @@ export class QueueDrops {
 }
 
 /**
- * The losses that the drops do not explain. Each dropped packet explains one ping that was under way at that moment, and a loss is
- * explained as a whole or not at all. All losses are unexplained if the explained ones are more than a few pings: a mesh that loses
- * packets is not excused by a flood.
+ * The losses that the drops do not explain, of each pair. Each dropped packet explains one ping that was under way at that moment, of one
+ * pair, and a loss is explained as a whole or not at all. All losses of a pair are unexplained if the explained ones are more than a few
+ * pings: a mesh that loses packets is not excused by a flood.
+ * @param pairs the losses of each pair
  */
-export function unexplained<T extends LostPings>(losses: readonly T[], drops: readonly QueueDrop[]): readonly T[] {
+export function unexplained<T extends LostPings>(
+  pairs: readonly (readonly T[])[],
+  drops: readonly QueueDrop[],
+): readonly (readonly T[])[] {
   const left = drops.map(({ packets }) => packets);
   const explains = ({ firstMs, lastMs, pings }: T): boolean => {
     const at = drops.flatMap(({ fromMs, toMs }, index) =>
@@ -76,8 +80,12 @@ export function unexplained<T extends LostPings>(losses: readonly T[], drops: re
     }
     return true;
   };
-  const rest = losses.filter((loss) => !explains(loss));
-  const all = losses.reduce((sum, { pings }) => sum + pings, 0);
-  const unexplainedPings = rest.reduce((sum, { pings }) => sum + pings, 0);
-  return all - unexplainedPings > PINGS_MAX ? losses : rest;
+  return pairs.map((losses) => {
+    const rest = losses.filter((loss) => !explains(loss));
+    return countOf(losses) - countOf(rest) > PINGS_MAX ? losses : rest;
+  });
+}
+
+function countOf(losses: readonly LostPings[]): number {
+  return losses.reduce((sum, { pings }) => sum + pings, 0);
 }

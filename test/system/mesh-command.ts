@@ -20,7 +20,8 @@ export async function meshOn(host: LabHost, ...words: readonly string[]): Promis
       stderr: writerOf(said.stderr),
       entries: { host0: programFile('host0'), agent: programFile('agent') },
     },
-    ['--root', host.root, ...words],
+    // MESH_HOST0_DIR may name the `/host0` of this machine's own host0. An empty directory counts as not set.
+    ['--root', host.root, '--host0-dir', '', ...words],
   );
   return { code, stdout: said.stdout.join(''), stderr: said.stderr.join('') };
 }

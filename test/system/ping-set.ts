@@ -1,7 +1,8 @@
 /** Pings between several pairs at once. */
 import { netnsPath } from '../../src/kernel/netns.ts';
 import type { LabHost } from '../../src/lab/hosts/lab-host.ts';
-import { type Loss, Pings } from './pings.ts';
+import type { LostPings } from '../kit/queue-drops.ts';
+import { lostOf, Pings } from './pings.ts';
 
 /** Running pings, named `A to B`. */
 export class PingSet implements Disposable {
@@ -28,12 +29,13 @@ export class PingSet implements Disposable {
 
   /** The losses of each pair that lost pings, as in `Pings.lost`; empty if nothing was lost. */
   async lost(): Promise<Record<string, string>> {
-    const entries = [...this.#pings].map(async ([pair, pings]) => [pair, await pings.lost()] as const);
-    return Object.fromEntries((await Promise.all(entries)).filter(([, spans]) => spans !== ''));
+    const texts = await lostOf([...this.#pings.values()]);
+    const entries = [...this.#pings.keys()].map((pair, index) => [pair, texts[index] ?? ''] as const);
+    return Object.fromEntries(entries.filter(([, spans]) => spans !== ''));
   }
 
   /** The losses of every pair, in the order of the start. */
-  async losses(): Promise<(readonly Loss[])[]> {
+  async losses(): Promise<(readonly LostPings[])[]> {
     return await Promise.all([...this.#pings.values()].map((pings) => pings.losses()));
   }
 

@@ -5,7 +5,7 @@
 import { EchoSocket } from '../../src/kernel/sockets/echo.ts';
 import type { Ipv6 } from '../../src/model/address/ipv6.ts';
 import { LONG } from '../kit/long.ts';
-import { type LostPings, QueueDrops, unexplained } from '../kit/queue-drops.ts';
+import { type LostPings, type QueueDrop, QueueDrops, unexplained } from '../kit/queue-drops.ts';
 
 /** A ping each millisecond keeps a tenth of a core busy, and many tests have several pairs at once. */
 const INTERVAL_MS = LONG ? 1 : 4;
@@ -16,11 +16,8 @@ const ANSWER_DEADLINE_MS = 10_000;
 /** Far longer than an answer takes on a busy machine. */
 const RETRY_MS = 1_000;
 
-/** Consecutive pings that were not answered: when the first and the last of them were sent. */
-export interface Loss {
-  readonly firstMs: number;
-  readonly lastMs: number;
-}
+/** When the first and the last of consecutive pings without an answer were sent. */
+export type Loss = Pick<LostPings, 'firstMs' | 'lastMs'>;
 
 /** A running ping from one namespace to one address. */
 export class Pings implements Disposable {
@@ -29,7 +26,7 @@ export class Pings implements Disposable {
   readonly #startMs = performance.now();
   readonly #intervalMs: number;
   readonly #timer: NodeJS.Timeout;
-  readonly #drops = new QueueDrops(0);
+  readonly #drops = new QueueDrops(performance.now());
   /** Pings without an answer: by their number, when they were sent, in ms after the start. */
   readonly #open = new Map<number, number>();
   #dueMs = 0;
@@ -70,23 +67,34 @@ export class Pings implements Disposable {
    * @throws Error if pings are no longer answered
    */
   async lost(): Promise<string> {
-    const losses = await this.#losses();
-    const rest = unexplained(losses, this.#drops.look(this.#nowMs, { now: true }));
-    if (rest.length < losses.length)
-      console.log(`${spanTexts(losses)}: pings to ${this.#address} of these ms are missing, some in full queues`);
-    return spanTexts(rest);
+    const [text = ''] = await lostOf([this]);
+    return text;
   }
 
   /** The losses, also those in the queues of processors, on the clock of `performance.now()`. */
-  async losses(): Promise<Loss[]> {
-    const shift = (ms: number) => ms + this.#startMs;
-    return (await this.#losses()).map(({ firstMs, lastMs }) => ({ firstMs: shift(firstMs), lastMs: shift(lastMs) }));
-  }
-
-  async #losses(): Promise<LostPings[]> {
+  async losses(): Promise<LostPings[]> {
     const before = this.#sent;
     await answered(this.#socket, this.#address);
-    return spansOf([...this.#open].filter(([number]) => number <= before));
+    return spansOf([...this.#open].filter(([number]) => number <= before)).map(({ firstMs, lastMs, pings }) => ({
+      firstMs: firstMs + this.#startMs,
+      lastMs: lastMs + this.#startMs,
+      pings,
+    }));
+  }
+
+  /** What the queues dropped since the start, on the clock of `performance.now()`. */
+  drops(): readonly QueueDrop[] {
+    return this.#drops.look(performance.now(), { now: true });
+  }
+
+  /** Losses as spans in ms after the start. */
+  spanTexts(losses: readonly LostPings[]): string {
+    const text = (ms: number) => Math.round(ms - this.#startMs);
+    return losses.map(({ firstMs, lastMs }) => `${text(firstMs)}-${text(lastMs)}`).join(' ');
+  }
+
+  get address(): Ipv6 {
+    return this.#address;
   }
 
   get #nowMs(): number {
@@ -101,7 +109,7 @@ export class Pings implements Disposable {
   /** Sends all pings that are due, so that no outage is hidden when the timer is late; but no more than BURST, which could be lost. */
   #sendDue(): void {
     const nowMs = this.#nowMs;
-    this.#drops.look(nowMs);
+    this.#drops.look(performance.now());
     this.#dueMs = Math.max(this.#dueMs, nowMs - BURST * this.#intervalMs);
     for (; this.#dueMs <= nowMs; this.#dueMs += this.#intervalMs) this.#send(Math.round(this.#dueMs));
   }
@@ -115,6 +123,23 @@ export class Pings implements Disposable {
       () => {},
     );
   }
+}
+
+/**
+ * The losses of several pairs, each as in `Pings.lost`, in their order. All pairs share the queues of the processors: a packet that was
+ * dropped excuses one ping of one pair.
+ * @throws Error if pings of a pair are no longer answered
+ */
+export async function lostOf(pairs: readonly Pings[]): Promise<string[]> {
+  const losses = await Promise.all(pairs.map((pings) => pings.losses()));
+  // The first pair has looked at the counter for the longest time.
+  const rest = unexplained(losses, pairs[0]?.drops() ?? []);
+  return pairs.map((pings, index) => {
+    const [all = [], left = []] = [losses[index], rest[index]];
+    if (left.length < all.length)
+      console.log(`${pings.spanTexts(all)}: pings to ${pings.address} of these ms are missing, some in full queues`);
+    return pings.spanTexts(left);
+  });
 }
 
 /** Sends pings until one is answered: the first may be lost, as this is used where packets get lost. */
@@ -135,8 +160,4 @@ function spansOf(unanswered: readonly (readonly [number: number, sentMs: number]
     else spans.push({ last: number, firstMs: sentMs, lastMs: sentMs, pings: 1 });
   }
   return spans.map(({ firstMs, lastMs, pings }) => ({ firstMs, lastMs, pings }));
-}
-
-function spanTexts(losses: readonly LostPings[]): string {
-  return losses.map(({ firstMs, lastMs }) => `${firstMs}-${lastMs}`).join(' ');
 }

@@ -1,9 +1,12 @@
 /** The screen of a real emulator: several viewers at once, none of which disturbs another one. */
+import { once } from 'node:events';
 import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { RfbViewer } from '../../../test/kit/rfb-viewer.ts';
 import { systemClock } from '../../model/clock.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
@@ -111,3 +114,55 @@ test('viewers share a screen, whatever they ask for, and one that does not read 
     remedy: expect.stringContaining('platform.console.vnc=on'),
   });
 }, 180_000);
+
+/** A screen that takes a moment: its socket lets two connections wait, and has them already. */
+async function busyScreen() {
+  const root = mkdtempSync(join(tmpdir(), 'mw-screen-'));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const path = join(root, 'vnc.sock');
+  const sockets = new Set<Socket>();
+  let accepted = 0;
+  const server = createServer((socket) => {
+    accepted++;
+    sockets.add(socket);
+  });
+  server.listen({ path, backlog: 1 });
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const clock = new ManualClock();
+  const screens = new Screens(() => path, clock);
+  screens.follow([OWNER]);
+  /** Takes the places of those that wait, until this turn of the event loop ends. */
+  const occupy = (): void => {
+    for (let i = 0; i < 2; i++) sockets.add(connect(path));
+  };
+  return { screens, clock, occupy, accepted: () => accepted };
+}
+
+test('a viewer that is removed while it connects is told', async () => {
+  const { screens } = await busyScreen();
+  const { done } = viewerOf(screens);
+  screens.follow([]);
+  await expect(done).rejects.toMatchObject({ code: 'MESH_CONSOLE_CLOSED' });
+  expect(screens.viewerCount).toBe(0);
+});
+
+test.each([
+  ['is gone', [], 'MESH_CONSOLE_NONE'],
+  ['is another one', [{ id: '1badcafe', workload: 'vm1' }], 'MESH_CONSOLE_CLOSED'],
+])('a viewer that waits for its turn does not connect when the virtual machine %s', async (_name, owners, code) => {
+  const { screens, clock, occupy, accepted } = await busyScreen();
+  occupy();
+  const { done } = viewerOf(screens);
+  const ended = expect(done).rejects.toMatchObject({ code });
+  await vi.waitFor(() => expect(accepted()).toBe(2), WAIT);
+  expect(screens.viewerCount).toBe(1);
+  screens.follow(owners);
+  await clock.pass(100);
+  await ended;
+  expect(screens.viewerCount).toBe(0);
+  expect(accepted()).toBe(2);
+});

@@ -69,6 +69,8 @@ export class Screens {
         if (failure.code !== 'EAGAIN' || left === 1)
           throw consoleClosed(workload, 'has no screen now: its emulator does not run, or was started without one');
         await new Promise<void>((resolve) => void this.#clock.after(BACKLOG_MS, resolve));
+        // The virtual machine may be gone by now, or be another one of the same name.
+        if (this.#called(workload).id !== owner.id) throw consoleClosed(workload, 'is another one now');
         socket = connectEmulator(this.#pathOf(owner.id));
       }
       // Either end may close the connection, which is no error; `pipeline` then closes the other one.
@@ -106,6 +108,8 @@ export class Screens {
 async function failureOf(socket: Socket): Promise<NodeJS.ErrnoException | undefined> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | undefined>();
   socket.once('connect', () => resolve(undefined)).once('error', resolve);
+  // A socket that this side destroys, as `follow` does, has no error.
+  socket.once('close', () => resolve(new Error('closed before it was connected')));
   return promise;
 }
 

@@ -109,7 +109,8 @@ function* partsOf(
     const space = spaces.find((one) => one.network === network.id);
     const ofNetwork = portsByNetwork.get(network.id) ?? NO_PORTS;
     yield networkPart(attachment, { node, ports: ofNetwork, link, servicePort: space?.port });
-    if (space?.leases !== undefined && network.type.kind === 'vxlan') yield dhcpRulesPart(network, network.type.device);
+    const gives = space?.gives ?? [];
+    if (gives.length > 0 && network.type.kind === 'vxlan') yield dhcpRulesPart(network, network.type.device, gives);
   }
   yield {
     key: 'underlay rules',

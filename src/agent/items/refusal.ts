@@ -20,6 +20,7 @@ export const REFUSAL_MARKS = {
   'wrong-mac': 12,
   'wrong-address': 13,
   'too-large': 14,
+  'dhcp-flood': 15,
 } as const;
 
 /** Why a frame of a port was refused. */
@@ -45,6 +46,7 @@ export const REFUSAL_TEXTS: Readonly<Record<RefusalKind, string>> = {
   'wrong-address':
     'packets, or messages of ARP or neighbour discovery, that claim an IP address which the port does not have',
   'too-large': 'packets above the MTU of the network',
+  'dhcp-flood': 'DHCP requests above the limit',
 };
 
 /** The set that counts refused frames by port and mark. */

@@ -11,7 +11,7 @@ import { dnsmasqProcess } from '../../services/dnsmasq/dnsmasq-process.ts';
 import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
 import { networkConf, networkHosts, networkReservations, servedHere } from '../../services/dnsmasq/network-conf.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import { type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
+import { type DhcpFamily, type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import type { AnswerEarInput } from './answer-ear.ts';
 
 /** Where the dnsmasq of a network is, and what it keeps. */
@@ -23,6 +23,12 @@ export interface DnsmasqServerPlace {
   /** The directory of its leases. The space makes it. */
   readonly leases: string;
   readonly needs: NonNullable<NodeService['needs']>;
+}
+
+/** What the share of a node in DHCP has of either family. */
+interface DhcpShare {
+  readonly service: { readonly servers: readonly { readonly ranges: readonly unknown[] }[] };
+  readonly own: { readonly ranges: readonly unknown[] };
 }
 
 const PREFIX_LENGTH = 64;
@@ -53,10 +59,24 @@ export function dnsmasqAddresses(
   return own.filter(({ address }, index) => own.findIndex((other) => other.address === address) === index);
 }
 
-/** Whether this node gives addresses in the network: guests here then ask no other node. */
-export function givesAddresses(services: readonly AssignedService[], machine: MachineWord): boolean {
+/** Whether this node does DHCP in the network: it keeps leases then. */
+export function doesDhcp(services: readonly AssignedService[], machine: MachineWord): boolean {
   const { dhcp4, dhcp6 } = servedHere(services.filter(isDnsmasqService), machine);
   return dhcp4 !== undefined || dhcp6 !== undefined;
+}
+
+/** The families in which guests of this node ask no other node: it has all that they need. */
+export function familiesGiven(services: readonly AssignedService[], machine: MachineWord): readonly DhcpFamily[] {
+  const { dhcp4, dhcp6 } = servedHere(services.filter(isDnsmasqService), machine);
+  return [
+    ...(dhcp4 !== undefined && hasOwnBlock(dhcp4) ? (['ipv4'] as const) : []),
+    ...(dhcp6 !== undefined && hasOwnBlock(dhcp6) ? (['ipv6'] as const) : []),
+  ];
+}
+
+/** A node without a block has no address for a guest without a reservation, whom another node can serve. */
+function hasOwnBlock({ service: { servers }, own }: DhcpShare): boolean {
+  return own.ranges.length > 0 || servers.every(({ ranges }) => ranges.length === 0);
 }
 
 /** What the dnsmasq of a network can be asked for, to hear whether it answers. */

@@ -31,7 +31,8 @@ import { AnswerEar } from './answer-ear.ts';
 import {
   dnsmasqAddresses,
   dnsmasqServer,
-  givesAddresses,
+  doesDhcp,
+  familiesGiven,
   hasShare,
   isDnsmasqService,
   leasesIn,
@@ -318,7 +319,10 @@ function spaceOf(
       ...dnsmasqAddresses(services, machine),
       ...addresses,
     ],
-    ...(givesAddresses(services, machine) && { leases: leaseDirectory(directories.leases, name) }),
+    ...(doesDhcp(services, machine) && {
+      leases: leaseDirectory(directories.leases, name),
+      gives: familiesGiven(services, machine),
+    }),
     ...extras,
   };
 }

@@ -1,7 +1,7 @@
 /** The whole text of the rules of a way out. What they let through is in routed-places.test.ts and outer-places.test.ts. */
 import { expect, test } from 'vitest';
 import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
-import type { Ipv6Cidr } from '../../model/address/ipv6.ts';
+import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { OuterPlace } from '../items/space/outer-place.ts';
 import { isOuterTable, outerScript } from './outer-rules.ts';
@@ -101,6 +101,16 @@ test('guests share the address of the router; a subnet of IPv4 is routed', () =>
     }
     "
   `);
+});
+
+test('outside asks no server of guests anything, of either family', () => {
+  const servers = ['10.22.0.2' as Ipv4, 'fd64::52' as Ipv6];
+  const lines = outerScript({ ...OUTER, routed: ['fd64::/64' as Ipv6Cidr], servers }).split('\n');
+  const at = (text: string) => lines.findIndex((line) => line.includes(text));
+  for (const match of ['ip daddr { 10.22.0.2 }', 'ip6 daddr { fd64::52 }']) {
+    expect(lines[at(match)]).toContain('ct state != { established, related } meta l4proto != { icmp, ipv6-icmp } drop');
+    expect(at(match)).toBeLessThan(at('ip6 daddr { fd64::/64 } accept'));
+  }
 });
 
 test('a text that is no address goes into no script', () => {

@@ -1,5 +1,6 @@
 /** The rules of a way out, as one nft table of the namespace of a network. */
 import { createHash } from 'node:crypto';
+import { isIpv6 } from '../../kernel/ip.ts';
 import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
 import { AGENT_PORT, CHANNEL_PORT, MEMBERSHIP_PORT, METRICS_PORTS } from '../../protocol/documents/tcp-ports.ts';
 import { TRANSLATOR_LINK } from '../../services/tayga/tayga-conf.ts';
@@ -40,7 +41,7 @@ export function isOuterTable(outer: OuterPlace, listed: string | undefined): boo
  * packet for one of another node, and a guest could write such a packet. Guests offer to hosts outside what they like over TCP, also
  * at the ports of Meshwork.
  */
-function bodyOf({ vxlanPorts, sources, routed, translation }: OuterPlace): string {
+function bodyOf({ vxlanPorts, sources, routed, servers, translation }: OuterPlace): string {
   const udp = numbers([VXLAN_PORT, HELLO_PORT, ...vxlanPorts]);
   return [
     '  chain source {',
@@ -55,6 +56,7 @@ function bodyOf({ vxlanPorts, sources, routed, translation }: OuterPlace): strin
     ...(translation === undefined
       ? []
       : [`    iifname ${OUTER} oifname ${TRANSLATOR} accept`, `    oifname ${OUTER} iifname ${TRANSLATOR} accept`]),
+    ...serverLines(servers),
     ...guestLines(sources, routed),
     `    iifname ${OUTER} drop`,
     `    oifname ${OUTER} drop`,
@@ -86,6 +88,19 @@ function sourceLines({ from, to: { first, last }, ports }: SourceNat): string[] 
   return [`${match} meta l4proto { tcp, udp } snat ip to ${row}:${range}${flag}`, `${match} snat ip to ${row}${flag}`];
 }
 
+/**
+ * A server on another router is reached through the network, where its own rules cannot tell outside from guests. It may ask outside,
+ * as a resolver does.
+ */
+function serverLines(servers: OuterPlace['servers'] = []): string[] {
+  return [false, true].flatMap((family) => {
+    const list = servers.filter((address) => isIpv6(address) === family);
+    if (list.length === 0) return [];
+    const match = `${family ? 'ip6' : 'ip'} daddr { ${nftElements(list)} } ct state != { established, related }`;
+    return [`    iifname ${OUTER} ${match} meta l4proto != { icmp, ipv6-icmp } drop`];
+  });
+}
+
 /** Guests behind the router's addresses are answered, and are not called. Those that are routed are called as well. */
 function guestLines(sources: OuterPlace['sources'], routed: OuterPlace['routed']): string[] {
   const out = `    iifname ${INNER} oifname ${OUTER}`;
@@ -93,12 +108,11 @@ function guestLines(sources: OuterPlace['sources'], routed: OuterPlace['routed']
   const hidden = sources.flatMap(({ from }) => from);
   const line = (list: readonly string[], text: (elements: string) => string) =>
     list.length === 0 ? [] : [text(nftElements(list))];
-  const isIpv6 = (cidr: string) => cidr.includes(':');
   return [
     ...line(hidden, (elements) => `${out} ip saddr { ${elements} } accept`),
     ...line(hidden, (elements) => `${into} ip daddr { ${elements} } ct state established,related accept`),
     ...[false, true].flatMap((family) => {
-      const list = routed.filter((cidr) => isIpv6(cidr) === family);
+      const list = routed.filter((cidr) => cidr.includes(':') === family);
       const ip = family ? 'ip6' : 'ip';
       return [
         ...line(list, (elements) => `${out} ${ip} saddr { ${elements} } accept`),

@@ -9,6 +9,7 @@ import type { Ipv4, Ipv4Cidr } from '../../model/address/ipv4.ts';
 import type { Ipv6, Ipv6Cidr } from '../../model/address/ipv6.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { serviceAddresses } from '../../model/network/services/service-addresses.ts';
+import type { AssignedDns } from '../../protocol/documents/service/assigned-dhcp.ts';
 import type { AssignedNat44, AssignedRoute } from '../../protocol/documents/service/assigned-routing.ts';
 
 const WAIT = { timeout: 25_000, interval: 50 };
@@ -125,4 +126,22 @@ test('outside reaches guests that are routed, of both families, through a reserv
   ] as const)
     await vi.waitFor(() => expect(answers(from, to), to).toBe(true), WAIT);
   expect(await seenFrom({ outside, guest })).toMatch(/^10\.20\.0\.7 /);
+});
+
+test('outside pings the servers of a reserve, and reaches nothing else of them', async () => {
+  const { outside, guest, routers } = site();
+  ip(outside, 'route add fd64::/64 via 2001:db8::10');
+  ip(guest, 'address add fd64::7/64 dev eth0 nodad');
+  const servers = PAIR.map((machine, index) => ({ machine, address: `fd64::5${index}` as Ipv6 }));
+  const dns: AssignedDns = {
+    ...{ kind: 'dns', id: 'dns', hosts: [], srv: [], txt: [], forwarders: [], localOnly: true },
+    ...{ servers, prefix: 'fd64::/64' as Ipv6Cidr },
+  };
+  for (const router of routers) await router.serve([{ ...ROUTE, active: PAIR[0] }, dns]);
+  for (const from of [guest, outside]) await vi.waitFor(() => expect(answers(from, 'fd64::51')).toBe(true), WAIT);
+  // Nobody listens: the node says so to a guest, and outside hears nothing.
+  const asked = (netns: string, waitSec: string) =>
+    runToEnd(['timeout', waitSec, 'bash', '-c', 'echo > /dev/tcp/fd64::51/53'], { netns }).status;
+  expect(asked(guest, '20')).toBe(1);
+  expect(asked(outside, '1')).toBe(124);
 });

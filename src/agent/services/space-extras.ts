@@ -1,8 +1,9 @@
 /** What the space of a network has for the services that exist once: the gateways, the way outside, or the way to the active router. */
-import { isIpv6 } from '../../kernel/ip.ts';
+import { type Ip, isIpv6 } from '../../kernel/ip.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { serviceAddresses } from '../../model/network/services/service-addresses.ts';
+import type { DnsmasqService } from '../../protocol/documents/service/assigned-dhcp.ts';
 import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
 import { isDnsmasqService } from './dnsmasq-server.ts';
@@ -39,11 +40,17 @@ export function spaceExtras(
     if (service.kind !== 'nat64') addresses.push(...service.gateways);
   }
   const outer = wayOut(network, leading, machine, vxlanPorts);
+  // In order, so that the same addresses are the same rules.
+  const servers = [...new Set(services.filter(isDnsmasqService).flatMap(serversOf))].sort();
   return {
     addresses: distinctBy(addresses, 'address'),
     routes: distinctBy(routes, 'destination'),
-    ...(outer && { outer }),
+    ...(outer && { outer: servers.length === 0 ? outer : { ...outer, servers } }),
   };
+}
+
+function serversOf({ servers }: DnsmasqService): readonly Ip[] {
+  return servers.map(({ address }) => address);
 }
 
 /** The gateways have the routes to IPv4 guests with their subnets. No router has an address of an IPv6 subnet. */

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FakeDaemon } from '../../../test/cli/fake-daemon.ts';
 import { mesh } from '../../../test/cli/mesh.ts';
 import { HOST0_DEFAULTS, readHost0Conf } from '../../formats/host0/host0-conf.ts';
@@ -185,6 +185,13 @@ test('--host0-dir names another directory for every command, also by a relative 
   expect(await there('node preview node1 --file /etc/motd')).toBe('from the stick\n');
   expect(await there('system configure')).toBe('Nothing changes: /media/stick is in force, for 2 machines.\n');
   expect(existsSync(inHost0(''))).toBe(false);
+});
+
+test('an empty --host0-dir is no directory, also where MESH_HOST0_DIR names one', async () => {
+  vi.stubEnv('MESH_HOST0_DIR', join(root, 'elsewhere'));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect((await mesh(['--root', root, '--host0-dir', '', 'system', 'init'])).code).toBe(0);
+  expect([existsSync(inHost0('')), existsSync(join(root, 'elsewhere'))]).toEqual([true, false]);
 });
 
 test('without its directory host0 serves what was compiled before', async () => {

@@ -12,14 +12,20 @@ export type ViewerPlace =
 const LOOPBACK = '127.0.0.1';
 /** Only the owner of a socket may connect. */
 const SOCKET_UMASK = 0o177;
+/** The connections of this network namespace. A viewer for both families has a socket of IPv6, which is in the second table. */
+const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'];
+/** 127.0.0.1 and ::ffff:127.0.0.1 in the tables: four bytes at a time, the last of them first. */
+const LOOPBACK_FORMS = ['0100007F', '0000000000000000FFFF00000100007F'];
+/** TCP_ESTABLISHED in the tables. */
+const ESTABLISHED = '01';
 
 /** Listens for one viewer. Disposing of it ends the listening; the viewer stays. */
 export class ViewerPort implements Disposable {
   readonly #server: Server;
-  readonly #refused: (userId: number) => void;
+  readonly #refused: (userId: number | undefined) => void;
   readonly place: ViewerPlace;
 
-  private constructor(server: Server, place: ViewerPlace, refused: (userId: number) => void) {
+  private constructor(server: Server, place: ViewerPlace, refused: (userId: number | undefined) => void) {
     this.#server = server;
     this.place = place;
     this.#refused = refused;
@@ -27,10 +33,10 @@ export class ViewerPort implements Disposable {
 
   /**
    * @param wanted the port 0 is any free one
-   * @param refused is told of a viewer of another user
+   * @param refused is told of a viewer of another user, or of one whose user is not known
    * @throws MESH_USAGE
    */
-  static async open(wanted: ViewerPlace, refused: (userId: number) => void): Promise<ViewerPort> {
+  static async open(wanted: ViewerPlace, refused: (userId: number | undefined) => void): Promise<ViewerPort> {
     const server = createServer({ pauseOnConnect: true, noDelay: true });
     const umask = process.umask(SOCKET_UMASK);
     try {
@@ -62,7 +68,8 @@ export class ViewerPort implements Disposable {
     this.#server.on('connection', (socket: Socket) => {
       socket.on('error', () => socket.destroy());
       const userId = this.place.kind === 'port' ? ownerOf(socket) : undefined;
-      const isForeign = userId !== undefined && !ownUsers().includes(userId);
+      // A user who is not known may be any user.
+      const isForeign = this.place.kind === 'port' && (userId === undefined || !ownUsers().includes(userId));
       if (isForeign) this.#refused(userId);
       if (isForeign || isTaken) return socket.destroy();
       isTaken = true;
@@ -85,20 +92,30 @@ function ownUsers(): readonly number[] {
 }
 
 /** The user at the other end of a connection of this machine with itself. Any user can connect to a port, and the screen may show what root does. */
-function ownerOf({ remotePort = 0, localPort = 0 }: Socket): number | undefined {
-  try {
-    return userOfConnection(readFileSync('/proc/net/tcp', 'utf8'), remotePort, localPort);
-  } catch {
-    return undefined;
+function ownerOf({ remoteAddress, remotePort = 0, localPort = 0 }: Socket): number | undefined {
+  // All of 127.0.0.0/8 reaches the port.
+  if (remoteAddress !== LOOPBACK) return undefined;
+  for (const table of TABLES) {
+    try {
+      const userId = userOfConnection(readFileSync(table, 'utf8'), remotePort, localPort);
+      if (userId !== undefined) return userId;
+    } catch {
+      // A kernel without IPv6 has one table only.
+    }
   }
+  return undefined;
 }
 
-/** The user of the connection from one port of 127.0.0.1 to another one, in a table as of proc_net_tcp(5). */
+/**
+ * The user of the open connection from one port of 127.0.0.1 to another one, in a table as of proc_net_tcp(5). A connection that is
+ * being closed has no user: the table names root there.
+ */
 export function userOfConnection(table: string, from: number, to: number): number | undefined {
-  const place = (port: number) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const isPlace = (place: string | undefined, port: number) =>
+    LOOPBACK_FORMS.some((form) => place === `${form}:${port.toString(16).toUpperCase().padStart(4, '0')}`);
   for (const line of table.split('\n')) {
-    const [, local, remote, , , , , userId] = line.trim().split(/\s+/);
-    if (local === place(from) && remote === place(to)) return Number(userId);
+    const [, local, remote, state, , , , userId] = line.trim().split(/\s+/);
+    if (state === ESTABLISHED && isPlace(local, from) && isPlace(remote, to)) return Number(userId);
   }
   return undefined;
 }

@@ -15,7 +15,6 @@ import { systemClock } from '../../model/clock.ts';
 import type { WorkloadView } from '../../protocol/documents/workload/workload-view.ts';
 import { SCREEN_ROUTES } from '../../protocol/routes/workload/screen-routes.ts';
 import { WORKLOAD_ROUTES } from '../../protocol/routes/workload/workload-routes.ts';
-import { userOfConnection } from './viewer-port.ts';
 
 /** A command starts in a second, or later on a machine with other things to do. */
 const WITHIN = { timeout: 30_000 };
@@ -160,11 +159,3 @@ test('a workload without a screen is refused, and so is a port that is taken', a
     stderr: expect.stringContaining(`cannot listen at 127.0.0.1:${port}`),
   });
 }, 60_000);
-
-test('the user of a connection is in the table of the kernel', () => {
-  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:170D 0100007F:A001 01 00000000:00000000 00:00000000 00000000     0        0 1 1 0000 20 4 30 10 -1
-   1: 0100007F:A001 0100007F:170D 01 00000000:00000000 00:00000000 00000000  1000        0 2 1 0000 20 4 30 10 -1`;
-  expect(userOfConnection(table, 0xa001, 0x170d)).toBe(1000);
-  expect(userOfConnection(table, 0xa002, 0x170d)).toBeUndefined();
-});

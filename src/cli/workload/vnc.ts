@@ -108,8 +108,9 @@ function whereOf(place: ViewerPlace) {
   return place.kind === 'port' ? { host: '127.0.0.1', port: place.port } : { socket: place.path };
 }
 
-function refusal(userId: number): string {
-  return `A viewer of the user ${userId} was refused: the port is for root and for you.`;
+function refusal(userId: number | undefined): string {
+  const whose = userId === undefined ? 'of a user who is not known' : `of the user ${userId}`;
+  return `A viewer ${whose} was refused: the port is for root and for you.`;
 }
 
 function invitation({ workload, node }: Screen, place: ViewerPlace): string {

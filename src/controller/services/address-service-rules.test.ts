@@ -89,6 +89,25 @@ test.each([
   ],
   ['no address for the nodes', BOTH, dhcp4('10.77.0.2-10.77.0.253'), 'MESH_NET_ADDRESSES_EXHAUSTED'],
   [
+    'a range with the gateway',
+    BOTH,
+    dhcp4('10.77.0.1-10.77.0.99'),
+    "MESH_DHCP_RANGE the range 10.77.0.1-10.77.0.99 has 10.77.0.1, which is a router's",
+  ],
+  ['a range with a router', BOTH, { ...dhcp4('10.77.0.10-10.77.0.19'), routers: ['10.77.0.12'] }, 'has 10.77.0.12'],
+  [
+    'a reservation of the gateway',
+    BOTH,
+    reserved({ mac: MAC, address: '10.77.0.1' }),
+    "MESH_DHCP_RESERVATION the reservation 02:00:00:00:00:07,10.77.0.1 has a router's address",
+  ],
+  [
+    'a reservation of a router',
+    BOTH,
+    { ...reserved({ mac: MAC, address: '10.77.0.7' }), routers: ['10.77.0.7'] },
+    "has a router's address",
+  ],
+  [
     'one address twice',
     BOTH,
     reserved({ mac: MAC, address: '10.77.0.7' }, { mac: GUEST.mac, address: '10.77.0.7' }),
@@ -104,11 +123,30 @@ test.each([
 });
 
 test('names that are no names of hosts are refused, and upper case is read as lower case', () => {
-  for (const name of ['a_b', 'a b', '-a', 'a-', '42', 'a.b', '', 'a\nb', 'ü', 'x'.repeat(64), 'a"b', 'a,b', 'a#b'])
+  for (const name of [
+    'a_b',
+    'a b',
+    '-a',
+    'a-',
+    '42',
+    'a.b',
+    '',
+    'a\nb',
+    'ü',
+    'x'.repeat(64),
+    'a"b',
+    'a,b',
+    'a#b',
+    'ignore',
+    'Infinite',
+    '45m',
+    '2d',
+  ])
     expect(() => service(reserved({ mac: MAC, name })), name).toThrow(Misfit);
   for (const domain of ['a_b', 'a..b', '.a', 'a.', '42', 'blue.42', 'a/b', 'a\nb'])
     expect(() => service({ kind: 'dns', domain }), domain).toThrow(Misfit);
   expect(service(reserved({ mac: MAC, name: 'Web-1' }))).toMatchObject({ hosts: [{ name: 'web-1' }] });
+  expect(service(reserved({ mac: MAC, name: 'infinite-1' }))).toMatchObject({ hosts: [{ name: 'infinite-1' }] });
   expect(service({ kind: 'dns', domain: 'Blue.Example' })).toMatchObject({ domain: 'blue.example' });
 });
 

@@ -65,8 +65,9 @@ export function mustFitNetwork(
   const subnet = service.kind === 'dhcp4' ? dhcp4Subnet(network) : prefixesOf(network)[0];
   if (subnet === undefined) throw noSubnet(network, service.kind);
   const ranges = rangesOf(service, subnet);
-  if (service.ranges !== undefined) mustBeRanges(ranges, subnet);
-  mustBeReservations(service.hosts, subnet);
+  const routers = routersOf(network, service);
+  if (service.ranges !== undefined) mustBeRanges(ranges, subnet, routers);
+  mustBeReservations(service.hosts, subnet, routers);
   if (ranges.length > 0 && rangesSize(ranges) < BigInt(nodes)) throw tooSmall(ranges, nodes);
   const { place } = sharedPlace(network, service, guests);
   if (place !== undefined && freeAddresses(place, Math.max(1, nodes)) < Math.max(1, nodes))
@@ -75,6 +76,12 @@ export function mustFitNetwork(
 
 function rangesOf(service: Dhcp4Service | Dhcp6Service, subnet: Ipv4Cidr | Ipv6Cidr): readonly AddressRange[] {
   return service.kind === 'dhcp4' ? dhcp4Ranges(service, subnet as Ipv4Cidr) : dhcp6Ranges(service, subnet as Ipv6Cidr);
+}
+
+/** The IPv4 addresses that no guest may have: the gateways, also where no router has them yet, and the routers that guests are told. */
+function routersOf(network: Network, service: Dhcp4Service | Dhcp6Service): readonly Ipv4[] {
+  if (service.kind === 'dhcp6') return [];
+  return [...gatewaysOf(network).map(({ address }) => address), ...(service.routers ?? [])];
 }
 
 /** Guests ask at the addresses of DHCPv4, or in a /64. */
@@ -87,7 +94,7 @@ function mustBeReached(network: Network, others: readonly NetworkService[]): voi
   });
 }
 
-function mustBeRanges(ranges: readonly AddressRange[], subnet: Ipv4Cidr | Ipv6Cidr): void {
+function mustBeRanges(ranges: readonly AddressRange[], subnet: Ipv4Cidr | Ipv6Cidr, routers: readonly Ipv4[]): void {
   for (const [index, range] of ranges.entries()) {
     const text = `${range.first}-${range.last}`;
     const wrong = (what: string, rule: string) =>
@@ -104,13 +111,20 @@ function mustBeRanges(ranges: readonly AddressRange[], subnet: Ipv4Cidr | Ipv6Ci
         `leaves the hosts of ${subnet}: ${outside}`,
         'A range has addresses of hosts in the first subnet of its family.',
       );
+    const router = routers.find((address) => isInRange(address, range));
+    if (router !== undefined)
+      throw wrong(`has ${router}, which is a router's`, 'A guest with the address of a router cuts all others off.');
     const other = ranges.slice(0, index).find((one) => haveCommon(one, range));
     if (other !== undefined)
       throw wrong(`overlaps ${other.first}-${other.last}`, 'Each address is in one range at most.');
   }
 }
 
-function mustBeReservations(hosts: readonly (Reservation4 | Reservation6)[], subnet: Ipv4Cidr | Ipv6Cidr): void {
+function mustBeReservations(
+  hosts: readonly (Reservation4 | Reservation6)[],
+  subnet: Ipv4Cidr | Ipv6Cidr,
+  routers: readonly string[],
+): void {
   const seen = new Map<string, string>();
   for (const host of hosts) {
     const { mac, address, name } = host;
@@ -124,6 +138,12 @@ function mustBeReservations(hosts: readonly (Reservation4 | Reservation6)[], sub
       throw wrong('reserves nothing', 'A reservation has an address, a name, or both.', 'Give one.');
     if (address !== undefined && !isHostOf(address, subnet))
       throw wrong(`is not in ${subnet}`, 'DHCP gives addresses of hosts in its subnet.', `Choose one of ${subnet}.`);
+    if (address !== undefined && routers.includes(address))
+      throw wrong(
+        "has a router's address",
+        'A guest with the address of a router cuts all others off.',
+        'Choose another.',
+      );
     for (const key of [mac, id, address, name]) {
       if (key === undefined) continue;
       const other = seen.get(key);
@@ -148,8 +168,9 @@ function isHostOf(address: Ipv4 | Ipv6, subnet: Ipv4Cidr | Ipv6Cidr): boolean {
 
 function exampleOf(subnet: Ipv4Cidr | Ipv6Cidr): string {
   if (subnet.includes(':')) return `${subnet.replace('/64', '1:0')}-${subnet.replace('/64', '1:ffff')}`;
-  const { first, last } = ipv4Range(subnet as Ipv4Cidr);
-  return `${first}-${last}`;
+  return dhcp4Ranges({}, subnet as Ipv4Cidr)
+    .map(({ first, last }) => `${first}-${last}`)
+    .join();
 }
 
 function noSubnet({ name }: Network, kind: 'dhcp4' | 'dhcp6'): MeshError {

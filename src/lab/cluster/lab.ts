@@ -361,7 +361,7 @@ export class Lab implements AsyncDisposable {
     const started = this.hosts.flatMap((host) =>
       programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
     );
-    await killAll([...started, ...residentsOf(namespaces, this.directory)]);
+    await killAll([...started, ...(this.store?.processes ?? []), ...residentsOf(namespaces, this.directory)]);
     await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
     unmountBelow(this.directory);
     // The record is removed last: while it exists, a later run knows that something of the lab may be left.

@@ -84,6 +84,11 @@ export class StoreMembers {
     return findRecorded(this.#directory, member);
   }
 
+  /** The processes of all members that run, found by their records: also when the namespace has lost its name. */
+  get processes(): readonly ProcessMark[] {
+    return STORE_MEMBERS.flatMap((member) => this.process(member) ?? []);
+  }
+
   /** The member that leads the others; undefined while there is none. */
   async leader(): Promise<StoreMember | undefined> {
     for (const member of STORE_MEMBERS) {

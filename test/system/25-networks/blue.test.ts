@@ -1,6 +1,6 @@
 /** A network that is made by a command: it is on the nodes that have a port in it, and on no other. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
@@ -228,9 +228,19 @@ test('on a host0 that is restored from a backup older than a port, the port live
   expect(await pings.lost()).toBe('');
 });
 
+const NODES = () => [node1, node2, node3];
+
+/** The epoch of the store that gave blue to a node. */
+function storeOfBlue({ root }: LabHost): string | undefined {
+  const kept = readFileSync(join(pathsBelow(root).state, 'assigned.json'), 'utf8');
+  return /"id": "net-1001",\s*"epoch": "(\w+)"/.exec(kept)?.[1];
+}
+
 test('when the store is emptied nothing stops, and one command adopts the network with its port', async () => {
   using pings = await Pings.start(guest3.netns, guest1.address);
   const [before = ''] = await ports();
+  // A node hears the host0 of before a moment later than its ports are listed: then all have blue from one store.
+  await until('all nodes have blue from one store', DEADLINE_MS, () => new Set(NODES().map(storeOfBlue)).size === 1);
   await host0From('nothing');
   await orphansAre('node1 net-1001', 'node2 net-1001', 'node3 net-1001', 'node3 vm3');
   await mesh('node', 'orphans', 'adopt', 'blue');

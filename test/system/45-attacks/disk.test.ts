@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
 import { SORT_LINES_MAX } from '../../../src/protocol/journal/log.ts';
+import { systemUser } from '../../../src/services/process/system-user.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { BootBench, type BootHost } from '../80-boot/boot-bench.ts';
 
@@ -44,8 +45,11 @@ function leaveOpenFiles({ state, run }: { readonly state: string; readonly run: 
   chmodSync(run, 0o755);
 }
 
-/** What each may do with a file, by its path below the root; the first row that fits counts. Root owns all. */
-const TABLE: readonly (readonly [path: RegExp, mode: number])[] = [
+/** The user of the servers of networks. */
+const SERVERS_UID = systemUser(['meshwork-net', 'nobody'])?.uid ?? 0;
+
+/** What each may do with a file, by its path below the root; the first row that fits counts. Root owns those without a user. */
+const TABLE: readonly (readonly [path: RegExp, mode: number, uid?: number])[] = [
   [/^var\/lib\/meshwork$/, 0o711],
   // dnsmasq reads these as its own user; they are the files of a package.
   [/^var\/lib\/meshwork\/boot$/, 0o711],
@@ -59,6 +63,9 @@ const TABLE: readonly (readonly [path: RegExp, mode: number])[] = [
   [/^var\/lib\/meshwork\/disks(\/images(\/(parts|uses))?)?$/, 0o700],
   [/^var\/lib\/meshwork\/keys\/command\.pub$/, 0o640],
   [/^var\/lib\/meshwork\/keys\/[\w./-]+$/, 0o600],
+  // The servers of networks reach their own files through the first one.
+  [/^var\/lib\/meshwork\/services$/, 0o711],
+  [/^var\/lib\/meshwork\/services\/own$/, 0o700, SERVERS_UID],
   [/^var\/lib\/meshwork\/[\w.-]+$/, 0o640],
   [/^run\/meshwork$/, 0o750],
   [/^run\/meshwork\/\w+\.sock$/, 0o660],
@@ -81,11 +88,11 @@ test('each file of the daemons has the mode and the owner of its row, under a um
     const { mode, uid } = lstatSync(path);
     const found = `${name} ${(mode & 0o7777).toString(8)} of user ${uid}`;
     if (row === undefined) return [`${found}: in no row`];
-    const [pattern, fileMode] = row;
+    const [pattern, fileMode, owner = 0] = row;
     used.add(pattern);
     // Who may read a directory may also enter it.
     const wanted = lstatSync(path).isDirectory() ? fileMode | ((fileMode & 0o444) >> 2) : fileMode;
-    return (mode & 0o7777) === wanted && uid === 0 ? [] : [found];
+    return (mode & 0o7777) === wanted && uid === owner ? [] : [found];
   });
   expect(wrong).toEqual([]);
   expect(TABLE.map(([pattern]) => pattern).filter((pattern) => !used.has(pattern))).toEqual([]);

@@ -58,14 +58,18 @@ test('requests to all servers stay on a node that serves, and answers to guests 
   // Each arrives without the table.
   await nft.run('flush ruleset\n');
   for (const [what, frame] of [...ASKS, ...PASSES]) expect(await place.arrived(frame), what).toBe(1);
-  await nft.run(rulesetScript(bridgeTable([dhcpRules({ number: 456 as NetworkNumber }, 'vxlan456')])));
+  await nft.run(
+    rulesetScript(bridgeTable([dhcpRules({ number: 456 as NetworkNumber }, 'vxlan456', ['ipv4', 'ipv6'])])),
+  );
   for (const [what, frame] of ASKS) expect(await place.arrived(frame), what).toBe(0);
   for (const [what, frame] of PASSES) expect(await place.arrived(frame), what).toBe(1);
 });
 
 test('answers of other servers to all do not come in; requests, and answers to one guest, do', async () => {
   await nft.run('flush ruleset\n');
-  await nft.run(rulesetScript(bridgeTable([dhcpRules({ number: 456 as NetworkNumber }, 'vxlan456')])));
+  await nft.run(
+    rulesetScript(bridgeTable([dhcpRules({ number: 456 as NetworkNumber }, 'vxlan456', ['ipv4', 'ipv6'])])),
+  );
   const heard: Buffer[] = [];
   using guest = framesOn(place.guestEnd, 'eth0', (bytes) => heard.push(Buffer.from(bytes)));
   expect(guest).toBeDefined();
@@ -78,4 +82,15 @@ test('answers of other servers to all do not come in; requests, and answers to o
   for (const frame of [four(FAR, BROADCAST_MAC, [67, 68]), ...comes]) place.far.send(frame);
   await expect.poll(() => heard.some((bytes) => bytes.equals(comes[3] ?? bytes)), { timeout: 5_000 }).toBe(true);
   expect(heard.map((bytes) => comes.findIndex((frame) => frame.equals(bytes)))).toEqual([0, 1, 2, 3]);
+});
+
+test.each([
+  'ipv4',
+  'ipv6',
+] as const)('a node that gives addresses of %s alone keeps no requests of the other family', async (family) => {
+  await nft.run('flush ruleset\n');
+  await nft.run(rulesetScript(bridgeTable([dhcpRules({ number: 456 as NetworkNumber }, 'vxlan456', [family])])));
+  const arrived: number[] = [];
+  for (const [, frame] of ASKS) arrived.push(await place.arrived(frame));
+  expect(arrived).toEqual(family === 'ipv4' ? [0, 1] : [1, 0]);
 });

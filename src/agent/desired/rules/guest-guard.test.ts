@@ -75,6 +75,14 @@ function solicited(source: Ipv6, target: Ipv6, mac: Mac = GUEST): Buffer {
   return ipv6Frame(ends, IP_PROTOCOL.icmpv6, solicitation(ends, target, mac));
 }
 
+/** A message of a DHCP client (RFC 2131 §2). */
+function request(client: Mac, { source = [0, 0, 0, 0], port = 68, hlen = 6, bytes = 300 } = {}): Buffer {
+  const message = Buffer.alloc(bytes);
+  Buffer.from([1, 1, hlen, 0]).copy(message);
+  Buffer.from(macToBytes(client)).copy(message, 28);
+  return ipv4(source, IP_PROTOCOL.udp, udp(port, 67, message));
+}
+
 function lastFrame(number: number): Buffer {
   const data = Buffer.alloc(32);
   data.writeUInt32BE(number);
@@ -122,6 +130,11 @@ const FORGED: readonly (readonly [what: string, kind: RefusalKind, frame: Buffer
   ['a router advertisement', 'router', ipv6Frame(toAll, IP_PROTOCOL.icmpv6, advertisement(toAll))],
   ['a redirect', 'router', ipv6Frame(toAll, IP_PROTOCOL.icmpv6, icmpv6(toAll, 137, Buffer.alloc(36)))],
   ['a DHCP offer', 'dhcp-server', ipv4(ADDRESS, IP_PROTOCOL.udp, udp(67, 68, DATA))],
+  ['a DHCP request for another guest', 'wrong-mac', request(FAR)],
+  ["a DHCP release of another guest's address", 'wrong-mac', request(FAR, { source: ADDRESS })],
+  ['a DHCP request for another guest from another port', 'wrong-mac', request(FAR, { source: ADDRESS, port: 67 })],
+  ['a DHCP request for a longer address', 'wrong-mac', request(GUEST, { hlen: 16 })],
+  ['a DHCP request that ends before the address', 'wrong-mac', request(GUEST, { bytes: 24 })],
   ['a DHCPv6 answer', 'dhcp-server', ipv6Frame(toFar, IP_PROTOCOL.udp, udp(547, 546, DATA))],
   ['a frame with a tag', 'tagged', tagged(ipv4(ADDRESS, IP_PROTOCOL.udp, udp(9, 9, DATA)), TAG.customer, 0)],
   ['a frame of another protocol', 'link-protocol', plainFrame(GUEST, FAR)],
@@ -130,7 +143,7 @@ const FORGED: readonly (readonly [what: string, kind: RefusalKind, frame: Buffer
 
 const OWN: readonly (readonly [what: string, frame: Buffer])[] = [
   ['IPv4', ipv4(ADDRESS, IP_PROTOCOL.udp, udp(9, 9, DATA))],
-  ['a request of a DHCP client', ipv4([0, 0, 0, 0], IP_PROTOCOL.udp, udp(68, 67, DATA))],
+  ['a request of a DHCP client', request(GUEST)],
   ['an ARP request', arp(1, GUEST, ADDRESS)],
   ['an ARP probe', arp(1, GUEST, [0, 0, 0, 0])],
   ['an ARP reply', arp(2, GUEST, ADDRESS, FAR)],
@@ -237,4 +250,15 @@ test('a guest that broadcasts without end is held to a thousand frames a second'
   expect(arrived).toBeGreaterThanOrEqual(1_000);
   expect(arrived).toBeLessThanOrEqual(allowed);
   expect((await refused()).broadcast).toBe(3_000 - arrived);
+});
+
+test.each([
+  ['DHCP', request(GUEST)],
+  ['DHCPv6', ipv6Frame({ ...toFar, source: linkLocal }, IP_PROTOCOL.udp, udp(546, 547, DATA))],
+])('a guest that asks for addresses of %s without end is held to two requests a second', async (_, frame) => {
+  await guard();
+  const { arrived, allowed } = await place.flood(Array(1_000).fill(frame), { perSec: 2, burst: 64 });
+  expect(arrived).toBeGreaterThanOrEqual(64);
+  expect(arrived).toBeLessThanOrEqual(allowed);
+  expect((await refused())['dhcp-flood']).toBe(1_000 - arrived);
 });

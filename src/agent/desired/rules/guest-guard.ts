@@ -1,6 +1,6 @@
 /**
  * What keeps the guest of a port in its place: it sends with its own Ethernet address and its own IP addresses alone, in the headers
- * of its frames and in the messages of ARP and neighbour discovery. The chains are the same for all guests. A guest is some elements of
+ * of its frames and in the messages of ARP, neighbour discovery and DHCP. The chains are the same for all guests. A guest is some elements of
  * their sets, so a thousand guests cost a frame what one costs.
  */
 import { isIpv6 } from '../../../kernel/ip.ts';
@@ -47,8 +47,9 @@ export function guestGuard(ports: readonly GuardedPort[]): Required<Pick<TableSh
       // nft 1.0 has no names for the target and the options of a message of neighbour discovery.
       set('guest_targets', `typeof iifname . ${TARGET}`),
       set('guest_options', `typeof iifname . ${OPTION_MAC}`),
+      set('guest_clients', `typeof iifname . ${CLIENT_MAC}`),
     ],
-    filled: [dynamicSet('guest_floods', 'ifname', '10m')],
+    filled: [dynamicSet('guest_floods', 'ifname', '10m'), dynamicSet('guest_requests', 'ifname', '10m')],
     chains: CHAINS,
   };
 }
@@ -60,6 +61,15 @@ const OPTION_MAC = '@th,208,48';
 /** A source or target link-layer address: the type of the option, and its length of 8 bytes. */
 const SOURCE_OPTION = '0x0101';
 const TARGET_OPTION = '0x0201';
+
+/** The begin of a request of DHCP for an Ethernet address of six bytes, and this address (RFC 2131 §2). */
+const REQUEST = '@th,64,24 0x010106';
+const CLIENT_MAC = '@th,288,48';
+/**
+ * Requests for addresses of one guest. A guest that starts and restarts sends some in a minute. A client of DHCPv6 names itself as it
+ * likes, and may take an address with each request: a block of 4,096 then lasts half an hour, and not some seconds.
+ */
+const REQUESTS = 'limit rate over 2/second burst 64 packets';
 
 /** Messages of a host that has no IPv6 address yet. */
 const WITHOUT_ADDRESS = '{ nd-router-solicit, mld-listener-report, mld-listener-done, mld2-listener-report }';
@@ -75,12 +85,20 @@ const CHAINS: readonly ChainShare[] = [
     `${TO_GROUP} update @guest_floods { iifname ${FLOODS} } ${refuse('broadcast')}`,
   ]),
   chain('guarded-ip', [
+    'udp dport 67 jump guarded-request',
     'iifname . ip saddr @guest_ip return',
     // A host without an address asks for one, and says which groups it hears.
     'ip saddr 0.0.0.0 udp sport 68 udp dport 67 return',
     'ip saddr 0.0.0.0 ip protocol igmp return',
     refuse('wrong-address'),
   ]),
+  // A server knows guests by this address alone: a guest could give back the address of another one, or take all there are. A request
+  // that is cut into fragments before the address is refused as well.
+  chain('guarded-request', [
+    `${REQUEST} iifname . ${CLIENT_MAC} @guest_clients goto guarded-asking`,
+    refuse('wrong-mac'),
+  ]),
+  chain('guarded-asking', [`update @guest_requests { iifname ${REQUESTS} } ${refuse('dhcp-flood')}`]),
   chain('guarded-arp', [
     `iifname . arp saddr ether != @guest_macs ${refuse('wrong-mac')}`,
     'iifname . arp saddr ip @guest_ip return',
@@ -95,6 +113,7 @@ const CHAINS: readonly ChainShare[] = [
     `iifname . ip6 saddr != @guest_ip6 ${refuse('wrong-address')}`,
     `icmpv6 type nd-neighbor-solicit ${OPTION} ${SOURCE_OPTION} iifname . ${OPTION_MAC} != @guest_options ${refuse('wrong-mac')}`,
     'icmpv6 type nd-neighbor-advert jump guarded-advert',
+    'udp dport 547 jump guarded-asking',
   ]),
   chain('guarded-advert', [
     `iifname . ${TARGET} != @guest_targets ${refuse('wrong-address')}`,
@@ -111,6 +130,7 @@ interface GuestElements {
   readonly guest_ip6: readonly string[];
   readonly guest_targets: readonly string[];
   readonly guest_options: readonly string[];
+  readonly guest_clients: readonly string[];
 }
 
 /** The elements of guests that were asked for. To write those of two hundred for each new one took a third of a pass. */
@@ -130,6 +150,7 @@ function elementsOf({ link, guest: { mac, addresses } }: GuardedPort): GuestElem
     guest_ip6: of(addresses6),
     guest_targets: of(addresses6.map(addressNumber)),
     guest_options: of([macNumber(mac)]),
+    guest_clients: of([macNumber(mac)]),
   };
   if (KNOWN.size >= KNOWN_MAX) KNOWN.clear();
   KNOWN.set(key, elements);

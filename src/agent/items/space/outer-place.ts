@@ -43,6 +43,8 @@ export interface OuterPlace {
   readonly sources: readonly SourceNat[];
   /** Subnets of guests that outside reaches, and that reach outside under their own addresses. */
   readonly routed: readonly (Ipv4Cidr | Ipv6Cidr)[];
+  /** The addresses at which nodes serve the guests. Outside reaches nothing of them but pings. Absent: there are none. */
+  readonly servers?: readonly Ip[];
   /** Absent: nothing is translated between IPv6 and IPv4. */
   readonly translation?: OuterTranslation;
 }

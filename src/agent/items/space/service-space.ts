@@ -11,6 +11,9 @@ import type { OuterPlace } from './outer-place.ts';
 /** The name of the veth inside the namespace. */
 export const SPACE_LINK = 'eth0';
 
+/** The IP of the addresses that DHCP gives. */
+export type DhcpFamily = 'ipv4' | 'ipv6';
+
 /** A namespace with its link to the bridge. */
 export interface ServiceSpace {
   readonly network: NetworkId;
@@ -28,6 +31,8 @@ export interface ServiceSpace {
   readonly addresses: readonly { readonly address: Ip; readonly length: number }[];
   /** The directory of the leases of guests. Absent: no addresses are given here. */
   readonly leases?: string;
+  /** The families in which guests of this node ask no other node. Absent: none. */
+  readonly gives?: readonly DhcpFamily[];
   /** What is reached by `SPACE_LINK`: the guests, and what another router has. */
   readonly routes?: readonly { readonly destination: string; readonly gateway?: Ip }[];
   /** The way outside. Absent: there is none. */

@@ -11,8 +11,8 @@ import {
 import { WorkloadIdShape } from '../assigned-workload-shape.ts';
 import * as form from '../form.ts';
 
-/** Each disk may be over an image of its own. */
-export const COPIED_FILES_MAX: number = 2 * WORKLOAD_PARTS_MAX;
+/** Each disk may be over an image of its own. One more file has the variables of the firmware. */
+export const COPIED_FILES_MAX: number = 2 * WORKLOAD_PARTS_MAX + 1;
 /** The word of a copy. */
 export const CopyWordShape: form.Shape<string> = form.string({ pattern: /^[\da-f]{16}$/ });
 /** The id of a volume is shorter than a SHA-256: the two are never mixed up. */
