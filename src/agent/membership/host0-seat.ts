@@ -3,7 +3,9 @@
  * addresses, and reaches host0 by Unix sockets: a machine sends no frame to itself.
  */
 import { join } from 'node:path';
+import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import type { Alarm, Clock } from '../../model/clock.ts';
+import { MeshError } from '../../model/error.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
@@ -61,7 +63,10 @@ export class Host0Seat {
   /** Looks once, and then until it is closed. Never rejects. */
   async start(): Promise<void> {
     const { clock } = this.#input;
-    const taken = await this.#ask().catch(() => (clock.nowMs() - this.#heardMs > SILENCE_MS ? undefined : this.#taken));
+    const taken = await this.#ask().catch((thrown: unknown) => {
+      const isOver = hasEnded(thrown) || clock.nowMs() - this.#heardMs > SILENCE_MS;
+      return isOver ? undefined : this.#taken;
+    });
     if (this.#closed) return;
     const text = JSON.stringify(taken ?? null);
     this.#alarm = clock.after(LOOK_MS, () => void this.start());
@@ -108,4 +113,13 @@ export class Host0Seat {
     this.#heardMs = askedMs;
     return { segments: document.segments ?? [], nics: document.nics ?? [] };
   }
+}
+
+/**
+ * Whether nobody listens at the control socket: the daemon has ended. One that ended in order gave its lease back, and another may
+ * lead at once.
+ */
+function hasEnded(thrown: unknown): boolean {
+  const errno = errnoOf(thrown instanceof MeshError ? thrown.cause : thrown);
+  return errno === 'ECONNREFUSED' || errno === 'ENOENT';
 }
