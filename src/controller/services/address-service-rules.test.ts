@@ -192,6 +192,36 @@ test('ports are reservations, after those of the administrator, and their names 
   expect(dhcp4Content(blue(), four, { shares }, around)).toMatchObject({ servers: [], hosts: [{ mac: MAC }] });
 });
 
+test('a port keeps its address beside a reservation of its name, and no given address is dynamic', () => {
+  const four = service(reserved({ mac: GUEST.mac, name: 'web' }));
+  const six = service({ kind: 'dhcp6', hosts: [{ mac: GUEST.mac, name: 'web' }] });
+  if (four.kind !== 'dhcp4' || six.kind !== 'dhcp6') throw new Error('other kinds');
+  const shares = [
+    { machine: A, address: parseIpv4('10.77.0.2'), blocks: Array.from({ length: 16 }, (_, block) => block) },
+  ];
+  const addresses = ['10.77.0.8', '10.77.0.130', '10.77.0.254'].map(parseIpv4);
+  const guest = { ...GUEST, addresses: [...addresses, parseIpv6('fd77::8'), parseIpv6('fd77::1:0')] };
+  const around = { services: [four, six], guests: [guest] };
+  const network = blue({ cidr: V4, hostAddress: parseIpv4('10.77.0.200') }, { cidr: V6 });
+  const given = dhcp4Content(network, four, { shares }, around);
+  expect(given.hosts).toEqual([{ mac: GUEST.mac, address: '10.77.0.8', name: 'web' }]);
+  // The first address is reserved. dnsmasq does not know the others, nor the gateway.
+  expect(given.servers[0]?.ranges).toEqual([
+    { first: '10.77.0.128', last: '10.77.0.129' },
+    { first: '10.77.0.131', last: '10.77.0.199' },
+    { first: '10.77.0.201', last: '10.77.0.253' },
+  ]);
+  const given6 = dhcp6Content(network, six, { shares }, around);
+  expect(given6.hosts).toEqual([{ mac: GUEST.mac, address: 'fd77::8', name: 'web' }]);
+  expect(given6.servers[0]?.ranges).toEqual([{ first: 'fd77::1:1', last: 'fd77::1:ffff' }]);
+  // An address that the administrator has given to another guest stays with that one.
+  const other = { ...four, hosts: [...four.hosts, { mac: MAC, address: parseIpv4('10.77.0.8') }] };
+  expect(dhcp4Content(network, other, { shares }, around).hosts).toEqual([
+    { mac: GUEST.mac, address: '10.77.0.130', name: 'web' },
+    { mac: MAC, address: '10.77.0.8' },
+  ]);
+});
+
 test('advertisements tell guests of DHCPv6', () => {
   const record = { format: 1, network: BOTH.number, service: service({ kind: 'ra' }), announced: [V6] } as const;
   const told = (...services: object[]) =>

@@ -5,7 +5,7 @@ import { type Ipv6, type Ipv6Cidr, ipv6InSubnet, ipv6WithSuffix } from '../../mo
 import type { MachineWord } from '../../model/machine.ts';
 import { derivedSuffix } from '../../model/network/address-derivation.ts';
 import type { Network } from '../../model/network/network.ts';
-import { rangesOfBlocks } from '../../model/network/services/address-range.ts';
+import { rangesOfBlocks, withoutAddresses } from '../../model/network/services/address-range.ts';
 import { type Dhcp4Service, dhcp4Ranges, dhcp4Subnet, type Reservation4 } from '../../model/network/services/dhcp4.ts';
 import { type Dhcp6Service, dhcp6Ranges, type Reservation6 } from '../../model/network/services/dhcp6.ts';
 import type { DnsService } from '../../model/network/services/dns.ts';
@@ -43,9 +43,6 @@ export function dhcp4Content(
 ): ServiceContent<AssignedDhcp4> {
   const subnet = dhcp4Subnet(network);
   const ranges = subnet === undefined ? [] : dhcp4Ranges(service, subnet);
-  const servers = (removing === true || subnet === undefined ? [] : shares).flatMap(({ machine, address, blocks }) =>
-    address === undefined ? [] : [{ machine, address, ranges: rangesOfBlocks(ranges, blocks) }],
-  );
   const ofPorts = guests.flatMap(({ mac, addresses, name }) =>
     addresses.filter(isIpv4).flatMap((address): Reservation4[] => {
       return subnet !== undefined && ipv4InSubnet(address, subnet)
@@ -53,13 +50,21 @@ export function dhcp4Content(
         : [];
     }),
   );
+  const hosts = reservations(service.hosts, ofPorts);
+  const given = [...gatewaysOf(network).map(({ address }) => address), ...(service.routers ?? [])];
+  const taken = unreserved([...given, ...ofPorts.flatMap(({ address }) => address ?? [])], hosts);
+  const servers = (removing === true || subnet === undefined ? [] : shares).flatMap(({ machine, address, blocks }) =>
+    address === undefined
+      ? []
+      : [{ machine, address, ranges: withoutAddresses(rangesOfBlocks(ranges, blocks), taken) }],
+  );
   const { leaseSec, resolvers } = service;
   const routers = service.routers ?? gatewayIn(network, subnet, services);
   const domain = service.domain ?? dnsOf(services)?.domain;
   return {
     ...(subnet !== undefined && { subnet }),
     servers,
-    hosts: firstOfEach([...service.hosts, ...ofPorts]),
+    hosts,
     leaseSec,
     routers,
     ...(resolvers !== undefined && { resolvers }),
@@ -87,11 +92,6 @@ export function dhcp6Content(
 ): ServiceContent<AssignedDhcp6> {
   const [prefix] = prefixesOf(network);
   const ranges = prefix === undefined ? [] : dhcp6Ranges(service, prefix);
-  const servers = (removing === true ? [] : shares).flatMap(({ machine, blocks }) =>
-    prefix === undefined
-      ? []
-      : [{ machine, address: ownAddress6(network, prefix, machine), ranges: rangesOfBlocks(ranges, blocks) }],
-  );
   const ofPorts = guests.flatMap(({ mac, addresses, name }) =>
     addresses.flatMap((address): Reservation6[] =>
       isIpv4(address) || prefix === undefined || !ipv6InSubnet(address, prefix)
@@ -100,12 +100,22 @@ export function dhcp6Content(
     ),
   );
   const { leaseSec, mode, resolvers } = service;
+  const hosts = mode === 'stateless' ? [] : reservations(service.hosts, ofPorts);
+  const taken = unreserved(
+    ofPorts.flatMap(({ address }) => address ?? []),
+    hosts,
+  );
+  const servers = (removing === true ? [] : shares).flatMap(({ machine, blocks }) => {
+    if (prefix === undefined) return [];
+    const own = withoutAddresses(rangesOfBlocks(ranges, blocks), taken);
+    return [{ machine, address: ownAddress6(network, prefix, machine), ranges: own }];
+  });
   const domain = service.domain ?? dnsOf(services)?.domain;
   return {
     ...(prefix !== undefined && { prefix }),
     mode,
     servers,
-    hosts: mode === 'stateless' ? [] : firstOfEach([...service.hosts, ...ofPorts]),
+    hosts,
     leaseSec,
     ...(resolvers !== undefined && { resolvers }),
     ...(domain !== undefined && { domain }),
@@ -167,13 +177,28 @@ function dnsOf(services: readonly NetworkService[]): DnsService | undefined {
   return services.find((service) => service.kind === 'dns');
 }
 
-/** What the administrator reserves goes before what follows from ports. */
-function firstOfEach<R extends Reservation4 | Reservation6>(hosts: readonly R[]): R[] {
+/**
+ * What the administrator reserves goes before what follows from ports. A guest for which the administrator has reserved a name alone
+ * gets the address of its port.
+ */
+function reservations<R extends Reservation4 | Reservation6>(reserved: readonly R[], ofPorts: readonly R[]): R[] {
+  const given = new Set(reserved.flatMap(({ address }) => address ?? []));
+  const whole = reserved.map((host): R => {
+    if (host.address !== undefined || host.mac === undefined) return host;
+    const port = ofPorts.find(({ mac, address }) => mac === host.mac && address !== undefined && !given.has(address));
+    return port?.address === undefined ? host : { ...host, address: port.address };
+  });
   const seen = new Set<string>();
-  return hosts.filter(({ mac, address }) => {
+  return [...whole, ...ofPorts].filter(({ mac, address }) => {
     const keys = [mac, address].filter((key) => key !== undefined);
     const isNew = keys.every((key) => !seen.has(key));
     if (isNew) for (const key of keys) seen.add(key);
     return isNew;
   });
+}
+
+/** Addresses that dnsmasq would give to anyone: it keeps those of reservations to itself, and knows no others. */
+function unreserved<A extends Ipv4 | Ipv6>(given: readonly A[], hosts: readonly (Reservation4 | Reservation6)[]): A[] {
+  const reserved = new Set<string>(hosts.flatMap(({ address }) => address ?? []));
+  return given.filter((address) => !reserved.has(address));
 }

@@ -51,6 +51,25 @@ export function rangesOfBlocks<T extends Ipv4 | Ipv6>(
   return parts;
 }
 
+/** Ranges without these addresses. A range is cut in two at each. */
+export function withoutAddresses<T extends Ipv4 | Ipv6>(
+  ranges: readonly AddressRange<T>[],
+  addresses: readonly T[],
+): readonly AddressRange<T>[] {
+  return addresses.reduce<readonly AddressRange<T>[]>(
+    (parts, address) => parts.flatMap((range) => (isInRange(address, range) ? around(address, range) : [range])),
+    ranges,
+  );
+}
+
+function around<T extends Ipv4 | Ipv6>(address: Ipv4 | Ipv6, { first, last }: AddressRange<T>): AddressRange<T>[] {
+  const at = ipToBigint(address);
+  return [
+    ...(at > ipToBigint(first) ? [{ first, last: addressAt(first, at - 1n) }] : []),
+    ...(at < ipToBigint(last) ? [{ first: addressAt(first, at + 1n), last }] : []),
+  ];
+}
+
 /** The addresses from the place `from` to before the place `to`, counted over all ranges. */
 function slice<T extends Ipv4 | Ipv6>(ranges: readonly AddressRange<T>[], from: bigint, to: bigint): AddressRange<T>[] {
   let passed = 0n;
