@@ -66,6 +66,7 @@ export class Assignments implements HealthSource {
   readonly #leaving: LeaveOrder<NetworkId>;
   readonly #placed: MovingPorts;
   readonly reports = new NodeReports();
+  readonly knowsNodes = (): boolean => this.#holdings !== undefined;
   readonly #peers: PeerLists;
   readonly #composed = new Map<MachineWord, { readonly parts: unknown; readonly assignment: NodeAssignment }>();
   /** In which order the assignments were composed. */

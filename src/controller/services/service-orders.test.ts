@@ -39,6 +39,8 @@ async function host0(store = new MemoryStore()) {
     networks: [withPrefixes({ cidr: P1 })] as Network[],
     /** How many times the catalogue was listed. */
     looks: 0,
+    /** Whether the holdings of nodes have been read. */
+    holdings: true,
     /** The numbers of networks whose documents cannot be read. */
     spoilt: new Set<number>(),
     nodes: [A, B].map((machine) => ({ machine, name: `node-${machine[0]}`, roles: ['router'], isReached: true })),
@@ -54,8 +56,9 @@ async function host0(store = new MemoryStore()) {
         subscribe: (listener: (machine: MachineWord) => void) => changes.subscribe(() => listener(A)),
         uses: changes,
       },
+      knowsNodes: () => world.holdings,
       get nodes() {
-        return world.nodes;
+        return world.holdings ? world.nodes : [];
       },
     },
     catalogue: {
@@ -297,4 +300,35 @@ test('DNS64 is refused where no NAT64 leads out by its prefix', async () => {
   await orders.remove('blue', 'dns64');
   await orders.remove('blue', 'nat64');
   await expect(orders.set('blue', dns64)).rejects.toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED' });
+});
+
+const DHCP6 = { kind: 'dhcp6', mode: 'stateful', hosts: [], leaseSec: 3_600 } as const;
+
+test('no share is taken from nodes before host0 has read which nodes there are', async () => {
+  const { orders, services, world, blue, changed } = await host0();
+  await orders.set('blue', DHCP6);
+  const shares = () => blue && services.find(blue, 'dhcp6')?.shares;
+  const before = shares();
+  expect(before?.map(({ machine }) => machine)).toEqual([A, B]);
+  world.holdings = false;
+  changed();
+  await orders.set('blue', { ...DHCP6, leaseSec: 7_200 });
+  expect(shares()).toEqual(before);
+  world.holdings = true;
+  world.nodes = world.nodes.slice(0, 1);
+  changed();
+  await vi.waitFor(() => expect(shares()?.map(({ machine }) => machine)).toEqual([A]), PATIENCE);
+});
+
+test('a service whose network has lost its addresses waits, and tells why', async () => {
+  const { orders, world } = await host0();
+  await orders.set('blue', DHCP6);
+  await orders.set('blue', {
+    ...{ kind: 'dns', hosts: [], srv: [], txt: [], forwarders: [], localOnly: true },
+  });
+  world.networks = [withPrefixes()];
+  expect(orders.list('blue').map(({ state, why }) => `${state} ${why}`)).toEqual([
+    'pending node-a: the network has no /64 in which addresses could be given',
+    'pending node-a: the network has no address at which DNS could answer',
+  ]);
 });

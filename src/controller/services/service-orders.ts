@@ -9,6 +9,7 @@ import { MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import { dhcp4Subnet } from '../../model/network/services/dhcp4.ts';
 import type { NetworkService, ServiceKind } from '../../model/network/services/network-service.ts';
 import { prefixesOf } from '../../model/network/services/ra.ts';
 import { Signal } from '../../model/signal.ts';
@@ -31,7 +32,7 @@ export interface ServiceOrdersInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly services: ServiceBook;
-  readonly assignments: Pick<Assignments, 'nodes' | 'reports' | 'subscribe' | 'uses'>;
+  readonly assignments: Pick<Assignments, 'knowsNodes' | 'nodes' | 'reports' | 'subscribe' | 'uses'>;
   readonly catalogue: {
     /** @throws MESH_NET_UNKNOWN */
     find(wanted: string): CatalogueView;
@@ -152,7 +153,7 @@ export class ServiceOrders {
 
   /** The record with the shares of the nodes that serve now. The same object where nothing changes. */
   #shared(network: Network, record: ServiceRecord): ServiceRecord {
-    if (!hasShares(record.service.kind) || record.removing === true) return record;
+    if (!this.#input.assignments.knowsNodes() || !hasShares(record.service.kind) || record.removing === true) return record;
     const { shares: before = [] } = record;
     const machines = this.#nodesOf(record).map(({ machine }) => machine);
     const place = sharedPlace(network, record.service, this.#input.services.guestsOf(network));
@@ -173,6 +174,8 @@ export class ServiceOrders {
   #view(network: Network, record: ServiceRecord): ServiceView {
     const { service, removing, announced = [] } = record;
     const { id } = this.#input.services.assigned(network, record);
+    const others = this.#input.services.of(network).filter((other) => other.removing !== true);
+    const lack = removing === true ? undefined : lackOf(network, service.kind, others);
     const nodes = this.#input.assignments.nodes
       .filter((node) => serves(record, node))
       .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
@@ -181,7 +184,8 @@ export class ServiceOrders {
           ? (this.#input.assignments.reports.stateOf(machine, 'service', id) ?? this.#owed(`${machine} ${id}`))
           : ({ state: 'pending', why: AWAY, ageSec: 0 } as const);
         const isShared = !hasShares(service.kind) || removing === true || hasShare(record, machine);
-        return { machine, node: name, isReached, state: isShared ? stateOnly(state) : UNSHARED };
+        const own = isShared ? stateOnly(state) : UNSHARED;
+        return { machine, node: name, isReached, state: lack === undefined ? own : lacking(lack) };
       });
     const wanted = new Set(removing === true ? [] : advertisedBy(service, network));
     const prefixes = announced.filter((prefix) => wanted.has(prefix));
@@ -220,9 +224,10 @@ export class ServiceOrders {
   }
 
   async #settleNow(): Promise<void> {
-    const { catalogue, services } = this.#input;
+    const { catalogue, services, assignments } = this.#input;
     const hasNothing = services.records.length === 0 && this.#owedSinceMs.size === 0;
-    if (!catalogue.loaded || hasNothing) return;
+    // Before, no node is known: all would lose their shares, and a service that goes would be forgotten unheard.
+    if (!catalogue.loaded || !assignments.knowsNodes() || hasNothing) return;
     let networks = this.#networks();
     for (const { network: number, service } of services.records) {
       // A command may have changed the record while the one before was written. Nothing waits between this look and the write.
@@ -272,6 +277,18 @@ function advertisedBy({ kind }: NetworkService, network: Network): readonly Ipv6
 /** Whether a node can serve: DHCP for IPv4 needs an address of its own. */
 function hasShare({ service, shares = [] }: ServiceRecord, machine: MachineWord): boolean {
   return shares.some((share) => share.machine === machine && (service.kind !== 'dhcp4' || share.address !== undefined));
+}
+
+/** What a network has lost without which no node serves: nodes have nothing to do then, and say that they are ready. */
+function lackOf(network: Network, kind: ServiceKind, records: readonly ServiceRecord[]): string | undefined {
+  if (prefixesOf(network).length > 0 || (kind !== 'dhcp6' && kind !== 'dns')) return undefined;
+  if (kind === 'dhcp6') return 'the network has no /64 in which addresses could be given';
+  const isReached = dhcp4Subnet(network) !== undefined && records.some(({ service }) => service.kind === 'dhcp4');
+  return isReached ? undefined : 'the network has no address at which DNS could answer';
+}
+
+function lacking(why: string): ObjectState {
+  return { state: 'pending', why, ageSec: 0 };
 }
 
 /** The worst state of the nodes whose channel stands. */
