@@ -153,7 +153,8 @@ export class ServiceOrders {
 
   /** The record with the shares of the nodes that serve now. The same object where nothing changes. */
   #shared(network: Network, record: ServiceRecord): ServiceRecord {
-    if (!this.#input.assignments.knowsNodes() || !hasShares(record.service.kind) || record.removing === true) return record;
+    if (!this.#input.assignments.knowsNodes() || !hasShares(record.service.kind) || record.removing === true)
+      return record;
     const { shares: before = [] } = record;
     const machines = this.#nodesOf(record).map(({ machine }) => machine);
     const place = sharedPlace(network, record.service, this.#input.services.guestsOf(network));
