@@ -45,7 +45,7 @@ function elementOf(name: string, value: unknown, outline: Outline, more: Record<
   const attributes: Record<string, string> = { ...more };
   const children: XmlLines[] = [];
   const none: string[] = [];
-  for (const [key, part] of Object.entries(value)) {
+  for (const [key, part] of inOrder(value, outline)) {
     const of = fieldOf(outline, key);
     if (part === undefined || (Array.isArray(part) && part.length === 0)) none.push(key);
     else if (of.kind === 'any') children.push(xmlTextElement(`${PREFIX}${key}`, JSON.stringify(part)));
@@ -60,6 +60,12 @@ function elementOf(name: string, value: unknown, outline: Outline, more: Record<
   }
   if (none.length > 0) attributes[NONE] = none.join(' ');
   return xmlElement(tag, attributes, children);
+}
+
+/** The parts in the order of the form, so that equal networks have equal text. */
+function inOrder(parts: NetworkParts, outline: Outline): [string, unknown][] {
+  const order = Object.keys(fieldsOf(outline));
+  return Object.entries(parts).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 }
 
 function recordElements(name: string, record: NetworkParts, outline: Outline): XmlLines[] {
