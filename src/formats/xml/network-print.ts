@@ -1,9 +1,9 @@
 /** Prints a network in libvirt's form and order. What libvirt's form has no place for stands in our element of `<metadata>`. */
 import type { Network } from '../../model/network/network.ts';
 import { orderedNetwork } from '../network/ordered-network.ts';
-import { DNSMASQ_NAMESPACE, lineOf } from './libvirt-xml.ts';
+import { lineOf } from './libvirt-xml.ts';
 import { parseNetworkXml } from './network-xml.ts';
-import { type NetworkParts, ownElement, readOwnElement } from './own-metadata.ts';
+import { DNSMASQ_NAMESPACE, type NetworkParts, ownElement, readOwnElement } from './own-metadata.ts';
 import { PLAIN_MTU_BYTES } from './parts/carrier-xml.ts';
 import { dnsElement, domainElement } from './parts/dns-print.ts';
 import { forwardElement, modeOf, type XmlPrinting } from './parts/forward-print.ts';

@@ -278,7 +278,24 @@ describe('--validate', () => {
     ['<name>m</name>', 'Extra element name in interleave', '<name>m'],
     ["<domain localOnly='yes'/>", 'Element domain failed to validate attributes', '<domain'],
     ["<x:y xmlns:x='urn:x'/>", 'Did not expect element x:y there', '<x:y'],
-    ['<metadata><x/></metadata>', 'Element x has no namespace', '<x/>'],
+    ['<mac/>', 'Element mac failed to validate attributes', '<mac'],
+    [
+      "<ip address='10.0.0.1' netmask='255.0.0.0' prefix='8'/>",
+      'Did not expect prefix beside netmask in element ip',
+      'prefix',
+    ],
+    ["<mtu size='99999'/>", 'Element mtu failed to validate attributes', 'size'],
+    ["<bandwidth><inbound average='0'/></bandwidth>", 'Element inbound failed to validate attributes', 'average'],
+    [
+      "<ip address='10.0.0.1'><dhcp><host ip='10.0.0.2'/></dhcp></ip>",
+      'Element host failed to validate attributes',
+      '<host',
+    ],
+    [
+      "<virtualport type='802.1Qbh'><parameters managerid='1'/></virtualport>",
+      'Invalid attribute managerid for element parameters',
+      'managerid',
+    ],
     ["<dns><host ip='10.0.0.1'/></dns>", 'Expecting an element hostname, got nothing', '<host'],
   ])('%s is refused with code 92', (part, message, at) => {
     const text = `<network><name>n</name>${part}</network>`;

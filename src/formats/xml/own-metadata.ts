@@ -12,6 +12,8 @@ import type { XmlElement } from './text/xml-tree.ts';
 
 /** The namespace of our element. */
 export const OWN_NAMESPACE = 'urn:meshwork:network:1';
+/** The namespace of raw lines for dnsmasq. */
+export const DNSMASQ_NAMESPACE = 'http://libvirt.org/schemas/network/dnsmasq/1.0';
 const PREFIX = 'mesh:';
 /** Names the parts that are absent, or lists that are empty, where plain XML would say something else. */
 const NONE = 'none';
