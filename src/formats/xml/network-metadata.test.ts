@@ -89,7 +89,7 @@ test('a comment that a person wrote into our element stays, until the element sa
 test('an edit of an address beside our element is what counts', () => {
   const order = { ...network, subnets: network.subnets.map((subnet) => ({ ...subnet, ra: false })) };
   const text = printNetworkXml(order);
-  expect(text).toContain("<mesh:subnetParts cidr='10.1.2.0/24' ra='no'/>");
+  expect(text).toContain('<mesh:subnetParts cidr="10.1.2.0/24" ra="no"/>');
   const edited = text.replace(
     "prefix='24'/>",
     "prefix='24'><dhcp><range start='10.1.2.9' end='10.1.2.20'/></dhcp></ip>",

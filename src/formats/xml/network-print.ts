@@ -69,7 +69,9 @@ function partsOf(network: Network): NetworkParts {
 
 /** Our element; undefined where plain XML says everything. */
 function ownLines(parts: NetworkParts, { number }: Network): XmlLines | undefined {
-  return Object.keys(parts).length === 0 ? undefined : ownElement({ number, ...parts });
+  if (Object.keys(parts).length === 0) return undefined;
+  // Metadata are printed as libvirt prints those of all programs: net-edit then shows the same text.
+  return copyOf(parseXml(ownElement({ number, ...parts }).lines.join('\n')));
 }
 
 /** Our element as a person wrote it, with comments, as long as the document with it says the network. */

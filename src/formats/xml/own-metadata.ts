@@ -43,7 +43,9 @@ export function ownElement(parts: NetworkParts): XmlLines {
 function elementOf(name: string, value: unknown, outline: Outline, more: Record<string, string> = {}): XmlLines {
   const tag = `${PREFIX}${name}`;
   if (!isParts(value))
-    return outline.kind === 'any' ? xmlTextElement(tag, JSON.stringify(value)) : xmlTextElement(tag, scalarText(value));
+    return outline.kind === 'any'
+      ? xmlTextElement(tag, JSON.stringify(value))
+      : xmlElement(tag, { ...more, value: scalarText(value) });
   const attributes: Record<string, string> = { ...more };
   const children: XmlLines[] = [];
   const none: string[] = [];
@@ -136,7 +138,9 @@ function entryIn(element: XmlElement, outline: Outline): NetworkParts {
 function valueIn(element: XmlElement, outline: Outline): unknown {
   if (outline.kind === 'any') return jsonIn(contentOf(element), element.offset);
   if (Object.keys(fieldsOf(outline)).length > 0) return partsIn(element, outline);
-  return scalarIn(contentOf(element), outline, element.offset);
+  // Blanks in a text may be lost on the way through other programs; those of an attribute are not.
+  const value = element.attributes.find(({ name }) => name === 'value')?.value ?? contentOf(element);
+  return scalarIn(value, outline, element.offset);
 }
 
 function jsonIn(text: string, offset: number): unknown {
