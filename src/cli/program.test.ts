@@ -304,6 +304,7 @@ describe('completion', () => {
       'start',
       'stop',
       'apply',
+      'plan',
       'delete',
       'service',
       'wait',
