@@ -43,7 +43,12 @@ export interface Unsolvable {
 
 /** A requirement while the search goes on. */
 interface Open extends Requirement {
+  /** The level that a failure of this requirement is blamed on. */
   readonly level: number;
+  /** How many packages were chosen when it was put off until others are decided. */
+  readonly putOffAt?: number;
+  /** Whether it was put off twice without another choice between: no third time. */
+  readonly again?: boolean;
   /** The tags of repositories whose packages may meet it. */
   readonly tags: ReadonlySet<string>;
 }
@@ -53,6 +58,7 @@ interface Level {
   readonly open: Open;
   readonly candidates: readonly Provider[];
   next: number;
+  putOff: boolean;
   /** The levels that have a part in the failures so far. */
   readonly blame: Set<number>;
   readonly choices: number;
@@ -126,7 +132,7 @@ export class Solver {
       if (open === undefined || this.#selection.match(open.word) !== undefined) continue;
       const candidates = this.#candidatesOf(open);
       const waits = candidates.length > 0 && candidates.every(({ provided }) => provided.version === undefined);
-      if (waits) this.#postponed.push(open);
+      if (waits) this.#postponed.push({ ...open, putOffAt: this.#selection.choices.length });
       else return this.#openLevel(open, candidates, 1, 0);
     }
     for (; this.#postponedAt < this.#postponed.length; this.#postponedAt++) {
@@ -142,6 +148,7 @@ export class Solver {
       open,
       candidates,
       next: 0,
+      putOff: false,
       blame: new Set([open.level]),
       choices: this.#selection.choices.length,
       queued: this.#queue.length,
@@ -150,6 +157,8 @@ export class Solver {
       postponedAt: this.#postponedAt + fromPostponed,
     };
     this.#levels.push(level);
+    this.#queueAt = level.queueAt;
+    this.#postponedAt = level.postponedAt;
     return level;
   }
 
@@ -187,7 +196,22 @@ export class Solver {
       this.#choose(candidate.package, reason, open.tags);
       return true;
     }
-    return false;
+    return this.#putOff(level);
+  }
+
+  /**
+   * Puts a requirement off, as the last way to go on: a package that is not chosen unasked may come in for another reason.
+   * @returns whether it was: it is not when nothing was chosen since it was put off before
+   */
+  #putOff(level: Level): boolean {
+    const { open, candidates } = level;
+    if (level.putOff || candidates.every(isChosenUnasked)) return false;
+    const { length } = this.#selection.choices;
+    const again = open.putOffAt === length;
+    if (again && open.again) return false;
+    level.putOff = true;
+    this.#postponed.push({ ...open, level: this.#levels.length - 1, putOffAt: length, again });
+    return true;
   }
 
   #choose(one: Package, reason: Reason, tags: ReadonlySet<string>): void {
