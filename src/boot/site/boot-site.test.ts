@@ -104,6 +104,7 @@ beforeEach(async () => {
     host0Addresses: () => [HOST0, '10.11.1.1' as Ipv4],
     images: join(directory, 'images'),
     isos: join(directory, 'isos'),
+    mirror: join(directory, 'generations'),
     bootFiles: join(directory, 'tftp'),
     onSighting: (sighting) => sightings.push(sighting),
   });

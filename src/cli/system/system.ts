@@ -21,6 +21,7 @@ import { imageCommand } from './image.ts';
 import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
 import { isCommanded, OPTIONS_FILES } from './service.ts';
 import { lastJournalLines, linesOfUnit, newJournalLines } from './service-log.ts';
+import { addMirror } from './mirror.ts';
 import { chooseStore, storeOption } from './store-choice.ts';
 import { addStoreBackup } from './store-commands.ts';
 import { addBoot, addScan } from './system-boot.ts';
@@ -102,6 +103,7 @@ export function systemCommand(context: Context): Command {
   system.addCommand(systemInitCommand(context));
   system.addCommand(systemConfigureCommand(context));
   system.addCommand(imageCommand(context));
+  addMirror(system, context);
   addStoreBackup(system, context);
 
   return system;

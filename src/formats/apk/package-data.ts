@@ -7,6 +7,7 @@ import { BLOCK_BYTES, paddedBytes, TarHeads } from './tar-blocks.ts';
 
 const UNPACKED_MAX = 16 * 1024 ** 3;
 const ENTRIES_MAX = 1_000_000;
+const OTHER_FILES = 'its files are not those that it was signed with';
 
 /**
  * Reads the third member of a package.
@@ -41,18 +42,16 @@ export async function checkPackageData(pieces: AsyncIterable<Buffer>, dataHash: 
     await feeding;
   } catch (error) {
     inflater.destroy();
-    if (error instanceof ApkFault || !isZlibError(error)) throw error;
-    throw new ApkFault('damaged', 'its files are damaged or end too early');
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'Z_BUF_ERROR') throw new ApkFault('damaged', 'its files end too early');
+    // Who signed the hash of the files had files that unpack.
+    throw code.startsWith('Z_') ? new ApkFault('forged', OTHER_FILES) : error;
   }
-  if (hash.digest('hex') !== dataHash) throw new ApkFault('forged', 'its files are not those that it was signed with');
+  if (hash.digest('hex') !== dataHash) throw new ApkFault('forged', OTHER_FILES);
   if (header + inflater.bytesWritten + TRAILER_BYTES !== bytes) {
     throw new ApkFault('damaged', 'there is something behind its files');
   }
   walk.end();
-}
-
-function isZlibError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /** Goes through a tar archive that comes in pieces. */
