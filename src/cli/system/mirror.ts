@@ -9,7 +9,7 @@ import { authorizedKeysIn } from '../../image/command-key.ts';
 import { type DownloadProgress, type DownloadResult, download } from '../../image/mirror/download.ts';
 import { type Generation, titleOf } from '../../image/mirror/generation.ts';
 import { machineWorlds } from '../../image/mirror/machine-worlds.ts';
-import { mirrorKey, trustedKeysIn } from '../../image/mirror/mirror-key.ts';
+import { mirrorKey, trustedKeysIn } from '../../image/mirror-key.ts';
 import { type ListedGeneration, MirrorStore } from '../../image/mirror/mirror-store.ts';
 import { SeenIndexes } from '../../image/mirror/seen-indexes.ts';
 import { upstreamOf } from '../../image/mirror/upstream.ts';

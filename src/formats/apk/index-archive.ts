@@ -46,6 +46,15 @@ export function readIndexArchive(bytes: Uint8Array, keys: TrustedKeys): Verified
   };
 }
 
+/** The text of an index of our own, without a look at its signature. @throws ApkFault */
+export function indexTextOf(bytes: Uint8Array): string {
+  const signatures = readGzipMember(bytes, SIGNATURES_MAX);
+  const { content } = readGzipMember(bytes.subarray(signatures.compressed.length), CONTENT_MAX);
+  const index = readTar(content, 'whole').find(({ path }) => path === 'APKINDEX');
+  if (index === undefined) throw new ApkFault('damaged', 'there is no APKINDEX in it');
+  return Buffer.from(index.content).toString('utf8');
+}
+
 /** An index with these records, signed. The bytes depend on the arguments alone. */
 export function indexArchive(
   records: readonly PackageRecord[],

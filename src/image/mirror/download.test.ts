@@ -21,7 +21,7 @@ import { trustedKey } from '../../formats/apk/signature.ts';
 import type { MirrorSettings } from '../../formats/host0/mirror-conf.ts';
 import type { MeshError } from '../../model/error.ts';
 import { type DownloadInput, type DownloadProgress, download, type World } from './download.ts';
-import { trusting } from './mirror-key.ts';
+import { trusting } from '../mirror-key.ts';
 import { MirrorStore } from './mirror-store.ts';
 import { SeenIndexes } from './seen-indexes.ts';
 import { upstreamOf } from './upstream.ts';

@@ -12,8 +12,8 @@ import { MeshError } from '../../model/error.ts';
 import { type Package, PackageCatalogue, type Repository } from './catalogue.ts';
 import { Fetcher, sourceError } from './fetcher.ts';
 import type { Generation, GenerationPackage, GenerationWorld } from './generation.ts';
-import { trusting } from './mirror-key.ts';
-import { type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
+import { trusting } from '../mirror-key.ts';
+import { INDEX_FILE, type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
 import { fetchNetboot } from './netboot.ts';
 import { refusal } from './refusal.ts';
 import type { SeenIndexes } from './seen-indexes.ts';
@@ -93,7 +93,7 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   const fetcher = new Fetcher(upstream, store, keys);
   const archives = await Promise.all(
     settings.repositories.map(async (repository) => {
-      const path = `${repository.path}/${settings.architecture}/APKINDEX.tar.gz`;
+      const path = `${repository.path}/${settings.architecture}/${INDEX_FILE}`;
       const bytes = await fetcher.small(path, INDEX_BYTES_MAX);
       return { repository, path, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
     }),
@@ -279,7 +279,7 @@ function indexesOf(
       .map(({ record }) => withArchitecture(record, architecture))
       .sort((a, b) => (packageFileName(a) < packageFileName(b) ? -1 : 1));
     const content = indexArchive(records, { description, madeSec, key: signer });
-    return { repository, path: packageTreePath(repository.path, architecture, 'APKINDEX.tar.gz'), content };
+    return { repository, path: packageTreePath(repository.path, architecture, INDEX_FILE), content };
   });
 }
 

@@ -10,6 +10,8 @@
  * A generation is written whole before its name exists, and never changed. So a power cut leaves the old one or the new one.
  */
 import { dirname, join } from 'node:path';
+import { ApkFault } from '../../formats/apk/apk-fault.ts';
+import { indexTextOf } from '../../formats/apk/index-archive.ts';
 import { packageFileName } from '../../formats/apk/package-index.ts';
 import { MeshError } from '../../model/error.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
@@ -30,6 +32,7 @@ export interface GenerationFile {
 }
 
 const CURRENT = 'current';
+export const INDEX_FILE = 'APKINDEX.tar.gz';
 const NUMBER = /^[1-9]\d{0,8}$/;
 const DESCRIPTION = 'generation.json';
 /** Besides the current one: for `rollback`, and for machines that are between their first file and their last. */
@@ -105,6 +108,22 @@ export class MirrorStore {
       [...paths, ...files].map((path) => this.#disk.bytes(join(this.generations, `${number}`, 'files', path))),
     );
     return there.every((bytes) => bytes !== undefined);
+  }
+
+  /** The text of an index of ours. @throws MESH_MIRROR_DAMAGED */
+  async indexText({ number, architecture }: Generation, repository: string): Promise<string> {
+    const path = join(this.generations, `${number}`, 'files', packageTreePath(repository, architecture, INDEX_FILE));
+    const bytes = await this.#disk.read(path);
+    try {
+      if (bytes !== undefined) return indexTextOf(bytes);
+    } catch (error) {
+      if (!(error instanceof ApkFault)) throw error;
+    }
+    throw new MeshError('MESH_MIRROR_DAMAGED', `${path} is not there, or damaged`, {
+      operation: 'read index',
+      object: path,
+      remedy: 'Run `mesh system download --verify`, which makes the indexes anew.',
+    });
   }
 
   /** A number that no generation has had. */

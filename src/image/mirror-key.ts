@@ -2,10 +2,10 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createDurable, ifThere, makeDirectory } from '../../disk/durable-file.ts';
-import { ApkFault } from '../../formats/apk/apk-fault.ts';
-import { type SigningKey, type TrustedKeys, trustedKey } from '../../formats/apk/signature.ts';
-import { MeshError } from '../../model/error.ts';
+import { createDurable, ifThere, makeDirectory } from '../disk/durable-file.ts';
+import { ApkFault } from '../formats/apk/apk-fault.ts';
+import { type SigningKey, type TrustedKeys, trustedKey } from '../formats/apk/signature.ts';
+import { MeshError } from '../model/error.ts';
 
 /** As safe as AES-128 (NIST SP 800-57 part 1, table 2). */
 const BITS = 3072;
