@@ -16,7 +16,7 @@ const HEADER_BYTES = 10;
 /** CRC and length behind the compressed data. */
 export const TRAILER_BYTES = 8;
 /** A header with a file name or a comment is longer than ten bytes, but never this long. */
-const HEADER_MAX = 4096;
+export const GZIP_HEADER_MAX = 4096;
 
 const FLAG_CRC = 0x02;
 const FLAG_EXTRA = 0x04;
@@ -33,10 +33,10 @@ export function gzipHeaderBytes(bytes: Uint8Array): number {
   let at = HEADER_BYTES;
   if (flags & FLAG_EXTRA) at += 2 + ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8));
   for (const flag of [FLAG_NAME, FLAG_COMMENT]) {
-    if (flags & flag) at = bytes.indexOf(0, at) + 1 || HEADER_MAX + 1;
+    if (flags & flag) at = bytes.indexOf(0, at) + 1 || GZIP_HEADER_MAX + 1;
   }
   if (flags & FLAG_CRC) at += 2;
-  if (at > HEADER_MAX || at > bytes.length) throw new ApkFault('damaged', 'the header of its gzip data is too long');
+  if (at > GZIP_HEADER_MAX || at > bytes.length) throw new ApkFault('damaged', 'the header of its gzip data is too long');
   return at;
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createInflateRaw } from 'node:zlib';
 import { ApkFault } from './apk-fault.ts';
-import { gzipHeaderBytes, TRAILER_BYTES } from './gzip-members.ts';
+import { GZIP_HEADER_MAX, gzipHeaderBytes, TRAILER_BYTES } from './gzip-members.ts';
 import { BLOCK_BYTES, paddedBytes, TarHeads } from './tar-blocks.ts';
 
 const UNPACKED_MAX = 16 * 1024 ** 3;
@@ -21,17 +21,32 @@ export async function checkPackageData(pieces: AsyncIterable<Buffer>, dataHash: 
   let bytes = 0;
   let header = 0;
   // All is hashed, also behind a fault: bytes that nobody has signed are forged, whatever else is wrong with them.
+  const give = async (piece: Buffer) => {
+    if (inflater.destroyed || inflater.writableEnded || inflater.write(piece)) return;
+    await new Promise<void>((resolve) => {
+      inflater.once('drain', resolve).once('close', resolve);
+    });
+  };
   const feed = async () => {
+    // The header may come in several pieces.
+    let begin: Buffer | undefined = Buffer.alloc(0);
+    const giveBegin = async () => {
+      if (begin === undefined) return;
+      header = gzipHeaderBytes(begin);
+      const rest = begin.subarray(header);
+      begin = undefined;
+      await give(rest);
+    };
     for await (const piece of pieces) {
       hash.update(piece);
-      if (bytes === 0) header = gzipHeaderBytes(piece);
-      const skip = bytes === 0 ? header : 0;
       bytes += piece.length;
-      if (inflater.destroyed || inflater.writableEnded || inflater.write(piece.subarray(skip))) continue;
-      await new Promise<void>((resolve) => {
-        inflater.once('drain', resolve).once('close', resolve);
-      });
+      if (begin === undefined) await give(piece);
+      else {
+        begin = Buffer.concat([begin, piece]);
+        if (begin.length >= GZIP_HEADER_MAX) await giveBegin();
+      }
     }
+    await giveBegin();
     if (!inflater.destroyed) inflater.end();
   };
   const read = async () => {

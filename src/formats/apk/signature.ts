@@ -30,6 +30,8 @@ export type TrustedKeys = ReadonlyMap<string, KeyObject>;
  */
 export function trustedKey(name: string, pem: string): KeyObject {
   if (!KEY_NAME.test(name)) throw new ApkFault('damaged', 'its name cannot be that of a key');
+  // Node would take the public half of a private key, which has no business where keys of others are.
+  if (pem.includes('PRIVATE KEY')) throw new ApkFault('damaged', 'it is a private key');
   let key: KeyObject;
   try {
     key = createPublicKey({ key: pem, format: 'pem', type: 'spki' });
