@@ -60,7 +60,10 @@ export function buildPackage(one: TestPackage, signer: TestSigner): BuiltPackage
   const [, name = '', version = ''] = /^(.+?)-(\d.*)$/.exec(one.title) ?? [];
   const files = Object.entries({ [`usr/share/${name}`]: one.title, ...one.files });
   const data = gzipMember(
-    tarOf(files.map(([path, content]) => ({ path, content: Buffer.from(content), modifiedSec: 0 })), 'whole'),
+    tarOf(
+      files.map(([path, content]) => ({ path, content: Buffer.from(content), modifiedSec: 0 })),
+      'whole',
+    ),
   );
   const architecture = one.architecture ?? 'x86_64';
   const info = [
@@ -93,7 +96,12 @@ export function buildPackage(one: TestPackage, signer: TestSigner): BuiltPackage
 }
 
 /** The signed bytes of an index. @param madeSec its date */
-export function buildIndex(records: string, signer: TestSigner, madeSec = 1_700_000_000, type: SignatureType = 'RSA'): Buffer {
+export function buildIndex(
+  records: string,
+  signer: TestSigner,
+  madeSec = 1_700_000_000,
+  type: SignatureType = 'RSA',
+): Buffer {
   return signedBy(indexContent(records, madeSec), [signer, type]);
 }
 
@@ -119,6 +127,9 @@ export function writeRepository(
   rmSync(place, { recursive: true, force: true });
   mkdirSync(place, { recursive: true });
   for (const { file, bytes } of built) writeFileSync(join(place, file), bytes);
-  writeFileSync(join(place, 'APKINDEX.tar.gz'), buildIndex(built.map(({ record }) => record).join(''), signer, madeSec));
+  writeFileSync(
+    join(place, 'APKINDEX.tar.gz'),
+    buildIndex(built.map(({ record }) => record).join(''), signer, madeSec),
+  );
   return built;
 }

@@ -45,7 +45,7 @@ export function bruteSolve(records: readonly PackageRecord[], words: readonly De
     const given = versionFor(one, word);
     return given !== undefined && (given.version !== undefined || one.record.priority > 0);
   };
-  const fit = (a: One, b: One) =>
+  const goTogether = (a: One, b: One) =>
     a.record.name !== b.record.name &&
     !a.gives.some((x) =>
       b.gives.some((y) => x.name === y.name && (x.version !== undefined || y.version !== undefined)),
@@ -62,7 +62,7 @@ export function bruteSolve(records: readonly PackageRecord[], words: readonly De
       wanted.every(isMet) &&
       !unwanted.some((word) => set.some((one) => matches(one, word))) &&
       set.every((one) => one.needs.every(isMet)) &&
-      set.every((one, index) => set.slice(index + 1).every((other) => fit(one, other)))
+      set.every((one, index) => set.slice(index + 1).every((other) => goTogether(one, other)))
     ) {
       valid.push(set);
     }
@@ -136,7 +136,7 @@ export function bruteSolve(records: readonly PackageRecord[], words: readonly De
     if (met.length === 0) break;
     for (const one of met) {
       const more = [...decided, one];
-      if (decided.every((other) => fit(one, other)) && decide(more, one.needs, new Set(more))) {
+      if (decided.every((other) => goTogether(one, other)) && decide(more, one.needs, new Set(more))) {
         decided.push(...more.slice(decided.length));
       } else {
         refused.add(one);

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { bootScript, commandLine } from '../../boot/site/ipxe-script.ts';
 import { authorizedKeysIn } from '../../image/command-key.ts';
-import { mirrorPublicKey } from '../../image/mirror-key.ts';
+import { installationOf, type MachineInstallation } from '../../image/mirror/installation.ts';
 import { MirrorStore } from '../../image/mirror/mirror-store.ts';
-import { type Installation, installationOf } from '../../image/mirror/installation.ts';
+import { mirrorPublicKey } from '../../image/mirror-key.ts';
 import { Generations } from '../../image/node/generations.ts';
 import { type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
 import type { OverlayEntry } from '../../image/overlay/overlay.ts';
@@ -38,7 +38,7 @@ interface Preview {
   readonly script?: string;
   readonly packages: readonly string[];
   /** What Alpine would install from the mirror, and why; absent while there is no mirror. */
-  readonly installs?: Installation;
+  readonly installs?: MachineInstallation;
   readonly files: readonly FileView[];
   /** From the overlay in force to the one that `/host0` describes now. */
   readonly changes: readonly PathChange[];
@@ -200,7 +200,9 @@ function previewText(view: Preview, inForce: boolean, { paint }: Context): strin
       .trimEnd()
       .split('\n')
       .map((line) => `  ${printable(line)}\n`),
-    ...(installs === undefined ? [] : [heading(`Packages on Alpine, from generation ${installs.generation}`), installsText(installs)]),
+    ...(installs === undefined
+      ? []
+      : [heading(`Packages on Alpine, from generation ${installs.generation}`), installsText(installs)]),
     heading('Files'),
     ...files.map((file) => `  ${fileText(file)}\n`),
     heading('Not in force yet'),
@@ -209,7 +211,7 @@ function previewText(view: Preview, inForce: boolean, { paint }: Context): strin
 }
 
 /** One line for each package, with the reason for it. */
-function installsText({ packages, fault }: Installation): string {
+function installsText({ packages, fault }: MachineInstallation): string {
   if (fault !== undefined) return `  none: ${printable(fault.message)}\n  ${printable(fault.remedy ?? '')}\n`;
   const width = Math.max(0, ...packages.map(({ title }) => title.length));
   return packages.map(({ title, why }) => `  ${title.padEnd(width)}  ${printable(why)}\n`).join('');

@@ -64,8 +64,12 @@ test('a machine that cannot install its packages is named, and nothing is publis
 
 test('a preview says what is installed and why, and what is not in the mirror', async () => {
   await run('system', 'download');
-  expect((await run('node', 'preview', 'node1')).stdout).toMatch(/libcap2-2\.69-r0 +chrony-4\.5-r0 needs so:libcap\.so\.2/);
-  expect((await run('node', 'preview', 'node1')).stdout).toMatch(/chrony-openrc-4\.5-r0 +comes with openrc and chrony=4\.5-r0/);
+  expect((await run('node', 'preview', 'node1')).stdout).toMatch(
+    /libcap2-2\.69-r0 +chrony-4\.5-r0 needs so:libcap\.so\.2/,
+  );
+  expect((await run('node', 'preview', 'node1')).stdout).toMatch(
+    /chrony-openrc-4\.5-r0 +comes with openrc and chrony=4\.5-r0/,
+  );
   put('host0/machines/node1/packages', 'chrony\nhtop\n');
   expect((await run('node', 'preview', 'node1')).stdout).toContain('node1 needs htop: no repository has it');
 });
@@ -89,12 +93,24 @@ test('a machine gets the key of the mirror with its overlay', async () => {
 describe('what is wrong in /host0', () => {
   test.each([
     ['no mirror.conf', () => rmSync(join(root, 'host0/mirror.conf')), 'MESH_MIRROR_CONF'],
-    ['a source with a password', () => put('host0/mirror.conf', 'source="https://a:b@c.example"\nrelease="v3.19"\n'), 'MESH_MIRROR_CONF'],
-    ['a key that is none', () => put('host0/mirror.conf', 'source="/x"\nrelease="v3.19"\nsourse="/y"\n'), 'MESH_CONF_KEY_UNKNOWN'],
+    [
+      'a source with a password',
+      () => put('host0/mirror.conf', 'source="https://a:b@c.example"\nrelease="v3.19"\n'),
+      'MESH_MIRROR_CONF',
+    ],
+    [
+      'a key that is none',
+      () => put('host0/mirror.conf', 'source="/x"\nrelease="v3.19"\nsourse="/y"\n'),
+      'MESH_CONF_KEY_UNKNOWN',
+    ],
     ['no release', () => put('host0/mirror.conf', 'source="/x"\n'), 'MESH_CONF_KEY_MISSING'],
     ['no keys', () => rmSync(join(root, 'host0/mirror-keys'), { recursive: true }), 'MESH_MIRROR_KEY'],
     ['a short key', () => put('host0/mirror-keys/short.rsa.pub', testSigner('short', 1024).pem), 'MESH_MIRROR_KEY'],
-    ['a private key', () => put('host0/mirror-keys/secret.rsa.pub', signer.key.export({ type: 'pkcs8', format: 'pem' }).toString()), 'MESH_MIRROR_KEY'],
+    [
+      'a private key',
+      () => put('host0/mirror-keys/secret.rsa.pub', signer.key.export({ type: 'pkcs8', format: 'pem' }).toString()),
+      'MESH_MIRROR_KEY',
+    ],
   ])('%s', async (_, spoil, code) => {
     spoil();
     expect((await run('system', 'download')).stderr).toContain(code);

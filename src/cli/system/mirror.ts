@@ -9,10 +9,10 @@ import { authorizedKeysIn } from '../../image/command-key.ts';
 import { type DownloadProgress, type DownloadResult, download } from '../../image/mirror/download.ts';
 import { type Generation, titleOf } from '../../image/mirror/generation.ts';
 import { machineWorlds } from '../../image/mirror/machine-worlds.ts';
-import { mirrorKey, trustedKeysIn } from '../../image/mirror-key.ts';
 import { type ListedGeneration, MirrorStore } from '../../image/mirror/mirror-store.ts';
 import { SeenIndexes } from '../../image/mirror/seen-indexes.ts';
 import { upstreamOf } from '../../image/mirror/upstream.ts';
+import { mirrorKey, trustedKeysIn } from '../../image/mirror-key.ts';
 import { compile } from '../../image/overlay/compilation.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';
@@ -57,7 +57,11 @@ export function addMirror(system: Command, context: Context): void {
   system.addCommand(
     new Command('rollback')
       .description('Let machines begin with an earlier generation of the mirror')
-      .addOption(new Option('--to <number>', 'this generation; by default, the one before the current one').argParser(wholeNumber(1)))
+      .addOption(
+        new Option('--to <number>', 'this generation; by default, the one before the current one').argParser(
+          wholeNumber(1),
+        ),
+      )
       .addHelpText(
         'after',
         '\nMachines that boot now keep the generation that they began with.\n' +
@@ -123,7 +127,11 @@ function sourceFrom(settings: MirrorSettings, source: string): MirrorSettings {
   const judged = parseMirrorConf('--from', Buffer.from(`source="${source.replace(/["\n]/g, '?')}"\nrelease="edge"\n`));
   if ('source' in judged) return { ...settings, source: judged.source };
   const { message = '', rule = '' } = judged[0] ?? {};
-  throw new MeshError('MESH_MIRROR_CONF', message, { operation: 'read --from', rule, remedy: 'Give a URL or an absolute path.' });
+  throw new MeshError('MESH_MIRROR_CONF', message, {
+    operation: 'read --from',
+    rule,
+    remedy: 'Give a URL or an absolute path.',
+  });
 }
 
 /** Says how long the rest will take, from what came since the begin. */
@@ -198,20 +206,30 @@ async function listGenerations(context: Context, why: string | undefined): Promi
   const store = new MirrorStore(context.paths.state);
   if (why !== undefined) return explain(context, await store.current(), why);
   const all = await store.list();
-  const summaries = all.map(({ packages, worlds, ...about }) => ({ ...about, packages: packages.length, worlds: worlds.length }));
+  const summaries = all.map(({ packages, worlds, ...about }) => ({
+    ...about,
+    packages: packages.length,
+    worlds: worlds.length,
+  }));
   context.answer(summaries, () =>
-    all.length === 0 ? 'There is no mirror yet: `mesh system download` makes one.\n' : table(all, COLUMNS, context.page),
+    all.length === 0
+      ? 'There is no mirror yet: `mesh system download` makes one.\n'
+      : table(all, COLUMNS, context.page),
   );
 }
 
 function explain(context: Context, generation: ListedGeneration | undefined, name: string): void {
   const chain = generation === undefined ? [] : reasonsOf(generation, name);
   if (generation === undefined || chain.length === 0) {
-    throw new MeshError('MESH_MIRROR_NONE', `the current generation has no package ${JSON.stringify(name.slice(0, 80))}`, {
-      operation: 'explain package',
-      object: name.slice(0, 80),
-      remedy: 'Put it into the packages of a machine or into /host0/packages, and run `mesh system download`.',
-    });
+    throw new MeshError(
+      'MESH_MIRROR_NONE',
+      `the current generation has no package ${JSON.stringify(name.slice(0, 80))}`,
+      {
+        operation: 'explain package',
+        object: name.slice(0, 80),
+        remedy: 'Put it into the packages of a machine or into /host0/packages, and run `mesh system download`.',
+      },
+    );
   }
   context.answer({ generation: generation.number, chain }, () => chain.map((line) => `${line}\n`).join(''));
 }
@@ -240,7 +258,10 @@ export function reasonsOf({ packages, worlds }: Generation, name: string): strin
 async function rollback(context: Context, to: number | undefined): Promise<void> {
   requireRoot('change the mirror', ROOT_RULE);
   const { number, packages } = await new MirrorStore(context.paths.state).rollback(to);
-  context.answer({ generation: number }, () => `Machines begin with generation ${number} from now on: ${packages.length} packages.\n`);
+  context.answer(
+    { generation: number },
+    () => `Machines begin with generation ${number} from now on: ${packages.length} packages.\n`,
+  );
 }
 
 function megabytes(bytes: number): string {

@@ -36,7 +36,8 @@ export function gzipHeaderBytes(bytes: Uint8Array): number {
     if (flags & flag) at = bytes.indexOf(0, at) + 1 || GZIP_HEADER_MAX + 1;
   }
   if (flags & FLAG_CRC) at += 2;
-  if (at > GZIP_HEADER_MAX || at > bytes.length) throw new ApkFault('damaged', 'the header of its gzip data is too long');
+  if (at > GZIP_HEADER_MAX || at > bytes.length)
+    throw new ApkFault('damaged', 'the header of its gzip data is too long');
   return at;
 }
 

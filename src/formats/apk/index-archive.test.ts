@@ -21,7 +21,9 @@ const TEXT = `${packageRecord('a-1').text}\n\n${packageRecord('b-2').text}\n\n`;
 /** The kind and the words of the fault, or the names that the index has. */
 function read(bytes: Uint8Array): string {
   try {
-    return readIndexArchive(bytes, KEYS).records.map(({ name }) => name).join(' ');
+    return readIndexArchive(bytes, KEYS)
+      .records.map(({ name }) => name)
+      .join(' ');
   } catch (error) {
     if (error instanceof ApkFault) return `${error.kind}: ${error.message}`;
     throw error;
@@ -42,9 +44,17 @@ describe('signatures', () => {
     ['an unknown key', () => buildIndex(TEXT, other), /^untrusted: .*other-1\.rsa\.pub/],
     ['the right key under a wrong name', () => buildIndex(TEXT, { ...signer, name: 'wrong.rsa.pub' }), /^untrusted/],
     ['a wrong key under the right name', () => buildIndex(TEXT, { ...other, name: signer.name }), /^forged/],
-    ['an end where the index should follow', () => withSignatures('whole', signatureEntry(indexContent(TEXT), signer)), /^damaged/],
+    [
+      'an end where the index should follow',
+      () => withSignatures('whole', signatureEntry(indexContent(TEXT), signer)),
+      /^damaged/,
+    ],
     ['of another index', () => withSignatures('cut', signatureEntry(indexContent('other'), signer)), /^forged/],
-    ['of an unknown kind', () => withSignatures('cut', { ...signatureEntry(indexContent(TEXT), signer), path: `.SIGN.DSA.${signer.name}` }), /^untrusted/],
+    [
+      'of an unknown kind',
+      () => withSignatures('cut', { ...signatureEntry(indexContent(TEXT), signer), path: `.SIGN.DSA.${signer.name}` }),
+      /^untrusted/,
+    ],
   ])('%s is refused', (_, make, fault) => {
     expect(read(make())).toMatch(fault);
   });
@@ -92,8 +102,16 @@ describe('the archive', () => {
     ['zeros behind the end', Buffer.concat([good, Buffer.alloc(512)]), /^forged/],
     ['no APKINDEX', signed([{ path: 'DESCRIPTION', content: 'x' }]), /^damaged: there is no APKINDEX/],
     ['./APKINDEX', signed([{ path: './APKINDEX', content: TEXT }]), /^damaged: there is no APKINDEX/],
-    ['carriage returns', signed([{ path: 'APKINDEX', content: TEXT.replaceAll('\n', '\r\n') }]), /^damaged: .*carriage/],
-    ['content in two members', signedBy(Buffer.concat([gzipMember(tarOf([], 'cut')), indexContent(TEXT)]), [signer]), /^damaged/],
+    [
+      'carriage returns',
+      signed([{ path: 'APKINDEX', content: TEXT.replaceAll('\n', '\r\n') }]),
+      /^damaged: .*carriage/,
+    ],
+    [
+      'content in two members',
+      signedBy(Buffer.concat([gzipMember(tarOf([], 'cut')), indexContent(TEXT)]), [signer]),
+      /^damaged/,
+    ],
   ])('%s is refused', (_, bytes, fault) => {
     expect(read(bytes)).toMatch(fault);
   });
@@ -172,6 +190,9 @@ test('an index that is written is what other programs read', () => {
   writeFileSync(join(directory, 'x.tar.gz'), bytes);
   execFileSync('tar', ['--extract', '--gzip', '--file', 'x.tar.gz'], { cwd: directory });
   expect(readFileSync(join(directory, 'APKINDEX'), 'utf8')).toBe(TEXT);
-  const listed = execFileSync('tar', ['--list', '--verbose', '--numeric-owner', '--gzip', '--file', 'x.tar.gz'], { cwd: directory, encoding: 'utf8' });
+  const listed = execFileSync('tar', ['--list', '--verbose', '--numeric-owner', '--gzip', '--file', 'x.tar.gz'], {
+    cwd: directory,
+    encoding: 'utf8',
+  });
   expect(listed.match(/^-rw-r--r-- 0\/0 .*$/gm)).toHaveLength(4);
 });

@@ -64,7 +64,8 @@ export async function checkPackageData(pieces: AsyncIterable<Buffer>, dataHash: 
     read(),
   ]);
   if (fed.status === 'rejected') throw fed.reason;
-  const code = walked.status === 'rejected' && walked.reason instanceof Error && 'code' in walked.reason ? walked.reason.code : '';
+  const code =
+    walked.status === 'rejected' && walked.reason instanceof Error && 'code' in walked.reason ? walked.reason.code : '';
   if (code === 'Z_BUF_ERROR') throw new ApkFault('damaged', 'its files end too early');
   if (hash.digest('hex') !== dataHash) throw new ApkFault('forged', 'its files are not those that it was signed with');
   if (walked.status === 'rejected') throw walked.reason;

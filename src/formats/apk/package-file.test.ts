@@ -67,7 +67,16 @@ test('a whole package is sound', async () => {
 
 describe('a package is refused', () => {
   test.each([
-    ['with another control part', () => { const b = Buffer.from(built.bytes); const at = built.bytes.length - built.data.length - 12; b[at] = 255 - (b[at] ?? 0); return b; }, /forged|damaged/],
+    [
+      'with another control part',
+      () => {
+        const b = Buffer.from(built.bytes);
+        const at = built.bytes.length - built.data.length - 12;
+        b[at] = 255 - (b[at] ?? 0);
+        return b;
+      },
+      /forged|damaged/,
+    ],
     ['of a stranger', () => buildPackage({ title: 'a-1.2-r0' }, testSigner('stranger.rsa.pub')).bytes, /untrusted/],
     ['without a signature', () => Buffer.concat([built.control, built.data]), /untrusted|damaged/],
     ['with another package in its place', () => buildPackage({ title: 'b-1.2-r0' }, signer).bytes, /forged/],

@@ -19,6 +19,7 @@ export interface TarEntry {
 /** The header of one entry, with what the entries before it said about it. */
 export type TarHead = Omit<TarEntry, 'content'>;
 
+/** Headers and contents take whole blocks. */
 export const BLOCK_BYTES = 512;
 const END_BYTES = 2 * BLOCK_BYTES;
 /** Names, links and records in entries of their own. */

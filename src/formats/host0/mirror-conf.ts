@@ -76,8 +76,9 @@ export function parseMirrorConf(file: string, bytes: Uint8Array): MirrorSettings
     keys.optional('repositories', (entry) => someWords(entry, 'A repository has a plain name.', 'main', isName)) ??
     DEFAULT_REPOSITORIES;
   const tagged =
-    keys.optional('tagged', (entry) => someWords(entry, TAGGED_RULE, 'edge=edge/testing', (word) => TAGGED.test(word))) ??
-    [];
+    keys.optional('tagged', (entry) =>
+      someWords(entry, TAGGED_RULE, 'edge=edge/testing', (word) => TAGGED.test(word)),
+    ) ?? [];
   const architecture = one('architecture', 'An architecture is a word, as in x86_64.', 'x86_64', isName) ?? 'x86_64';
   const mode = one('mode', 'The mode is exact or superset.', 'exact', isMode) ?? 'exact';
   const version = one('netboot', 'A release for netboot has three numbers.', '3.19.1', (word) =>
@@ -144,7 +145,10 @@ function someWords(
   example: string,
   isSound: (word: string) => boolean,
 ): readonly string[] | MeshError {
-  const words = Array.from(entry.value.matchAll(/"([^"]*)"|(\S+)/g), ([, quotedWord, bare]) => quotedWord ?? bare ?? '');
+  const words = Array.from(
+    entry.value.matchAll(/"([^"]*)"|(\S+)/g),
+    ([, quotedWord, bare]) => quotedWord ?? bare ?? '',
+  );
   if (words.length === 0) return invalid(entry, 'is empty', rule, example);
   const wrong = words.find((word) => !isSound(word));
   return wrong === undefined ? words : invalid(entry, `${quoted(wrong)} is not sound`, rule, example);

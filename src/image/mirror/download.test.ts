@@ -20,8 +20,8 @@ import { readIndexArchive } from '../../formats/apk/index-archive.ts';
 import { trustedKey } from '../../formats/apk/signature.ts';
 import type { MirrorSettings } from '../../formats/host0/mirror-conf.ts';
 import type { MeshError } from '../../model/error.ts';
-import { type DownloadInput, type DownloadProgress, download, type World } from './download.ts';
 import { trusting } from '../mirror-key.ts';
+import { type DownloadInput, type DownloadProgress, download, type World } from './download.ts';
 import { MirrorStore } from './mirror-store.ts';
 import { SeenIndexes } from './seen-indexes.ts';
 import { upstreamOf } from './upstream.ts';
@@ -99,17 +99,25 @@ async function fault(more: Partial<DownloadInput> = {}): Promise<MeshError> {
   );
 }
 
-const served = (number: number | 'current', path: string) => join(state, 'mirror/generations', `${number}`, 'files', path);
+const served = (number: number | 'current', path: string) =>
+  join(state, 'mirror/generations', `${number}`, 'files', path);
 const NODE1_HAS = ['alpine-base', 'busybox', 'chrony', 'chrony-openrc', 'libcap2', 'musl', 'openrc'];
-const namesOf = ({ generation }: { readonly generation: { readonly packages: readonly { readonly name: string }[] } }) =>
-  generation.packages.map(({ name }) => name).sort();
+const namesOf = ({
+  generation,
+}: {
+  readonly generation: { readonly packages: readonly { readonly name: string }[] };
+}) => generation.packages.map(({ name }) => name).sort();
 
 describe('a mirror', () => {
   test('has exactly what machines install, and an index of its own that they trust', async () => {
     const result = await published();
     expect(namesOf(result)).toEqual(NODE1_HAS);
     const index = readFileSync(served('current', 'v3.19/main/x86_64/APKINDEX.tar.gz'));
-    expect(readIndexArchive(index, trusting(host0)).records.map(({ name }) => name).sort()).toEqual(NODE1_HAS);
+    expect(
+      readIndexArchive(index, trusting(host0))
+        .records.map(({ name }) => name)
+        .sort(),
+    ).toEqual(NODE1_HAS);
     // A package is what the source has, byte for byte.
     const file = 'v3.19/main/x86_64/chrony-4.5-r0.apk';
     expect(readFileSync(served('current', file))).toEqual(readFileSync(join(source, file)));
@@ -154,7 +162,9 @@ describe('a mirror', () => {
   });
 
   test('rewrites the architecture, since apk asks for a package where the index says', async () => {
-    const packages = PACKAGES.map((one) => (one.title.startsWith('alpine-base') ? { ...one, indexArchitecture: 'noarch' } : one));
+    const packages = PACKAGES.map((one) =>
+      one.title.startsWith('alpine-base') ? { ...one, indexArchitecture: 'noarch' } : one,
+    );
     writeRepository(source, 'v3.19/main', packages, signer);
     mkdirSync(join(source, 'v3.19/main/noarch'));
     const file = 'alpine-base-3.19.1-r0.apk';
@@ -179,8 +189,18 @@ describe('a mirror', () => {
 describe('a mirror is not published', () => {
   test.each([
     ['a name that nobody has', ['alpine-base', 'chronny'], 'node1 needs chronny: no repository has it', /chrony/],
-    ['a version that nobody has', ['alpine-base', 'chrony=4.4-r0'], 'the repositories have chrony-4.5-r0', /chrony=4.5-r0/],
-    ['a library in place of its package', ['alpine-base', 'libcap'], 'node1 needs libcap: no repository has it', /libcap2/],
+    [
+      'a version that nobody has',
+      ['alpine-base', 'chrony=4.4-r0'],
+      'the repositories have chrony-4.5-r0',
+      /chrony=4.5-r0/,
+    ],
+    [
+      'a library in place of its package',
+      ['alpine-base', 'libcap'],
+      'node1 needs libcap: no repository has it',
+      /libcap2/,
+    ],
     ['what is forbidden', ['alpine-base', '!musl'], 'musl-1.2.4-r0 is forbidden by !musl', /Take !musl away/],
   ])('for %s', async (_, words, why, remedy) => {
     await published();
@@ -211,15 +231,27 @@ describe('a source that is not to be trusted', () => {
 
   /** A fault, its name, and the code with which it is refused. */
   const FAULTS: readonly (readonly [string, () => void, MeshError['code']])[] = [
-    ['an index of a stranger', () => writeRepository(source, 'v3.19/main', PACKAGES, stranger()), 'MESH_MIRROR_UNTRUSTED'],
-    ['an index of an impostor', () => writeRepository(source, 'v3.19/main', PACKAGES, impostor()), 'MESH_MIRROR_FORGED'],
+    [
+      'an index of a stranger',
+      () => writeRepository(source, 'v3.19/main', PACKAGES, stranger()),
+      'MESH_MIRROR_UNTRUSTED',
+    ],
+    [
+      'an index of an impostor',
+      () => writeRepository(source, 'v3.19/main', PACKAGES, impostor()),
+      'MESH_MIRROR_FORGED',
+    ],
     ['a changed index', () => flip(index(), -30), 'MESH_MIRROR_FORGED'],
     ['an index that is cut off', () => truncateSync(index(), 900), 'MESH_MIRROR_FORGED'],
     ['an index with something behind it', () => appendFileSync(index(), 'more'), 'MESH_MIRROR_FORGED'],
     ['an index that is no archive', () => writeFileSync(index(), '<html>not here</html>'), 'MESH_MIRROR_DAMAGED'],
     ['an index that is too large', () => truncateSync(index(), 40 * 1024 * 1024), 'MESH_MIRROR_LARGE'],
     ['an index that is not there', () => rmSync(index()), 'MESH_MIRROR_FETCH'],
-    ['an older index', () => writeRepository(source, 'v3.19/main', PACKAGES, signer, 1_600_000_000), 'MESH_MIRROR_REPLAYED'],
+    [
+      'an older index',
+      () => writeRepository(source, 'v3.19/main', PACKAGES, signer, 1_600_000_000),
+      'MESH_MIRROR_REPLAYED',
+    ],
     ['a package with other files', () => flip(apk(), -60), 'MESH_MIRROR_FORGED'],
     ['a package that is cut off', () => truncateSync(apk(), readFileSync(apk()).length - 40), 'MESH_MIRROR_DAMAGED'],
     ['a package with something behind it', () => appendFileSync(apk(), 'more'), 'MESH_MIRROR_FORGED'],
@@ -253,7 +285,8 @@ describe('a source that is not to be trusted', () => {
 });
 
 describe('generations', () => {
-  const withWords = (...words: string[]) => published({ worlds: [{ machines: ['node1'], words: ['alpine-base', ...words] }] });
+  const withWords = (...words: string[]) =>
+    published({ worlds: [{ machines: ['node1'], words: ['alpine-base', ...words] }] });
 
   test('a rollback goes to the one before, and back', async () => {
     await withWords('chrony');
@@ -334,7 +367,8 @@ describe('a web server as source', () => {
   });
 
   test('a part of another file is thrown away, and the package fetched from its begin', async () => {
-    const { checksum } = writeRepository(source, 'v3.19/main', PACKAGES, signer).find(({ file }) => file.startsWith('chrony-4')) ?? {};
+    const { checksum } =
+      writeRepository(source, 'v3.19/main', PACKAGES, signer).find(({ file }) => file.startsWith('chrony-4')) ?? {};
     const store = new MirrorStore(state);
     await store.prepare();
     writeFileSync(`${store.packagePath(checksum ?? '')}.part`, 'x'.repeat(100));

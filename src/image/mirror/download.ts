@@ -4,15 +4,20 @@
  */
 import { createHash } from 'node:crypto';
 import { type Dependency, dependencyText, parseDependency } from '../../formats/apk/dependency.ts';
-import { INDEX_BYTES_MAX, indexArchive, readIndexArchive, type VerifiedIndex } from '../../formats/apk/index-archive.ts';
-import { packageFileName, type PackageRecord, withArchitecture } from '../../formats/apk/package-index.ts';
+import {
+  INDEX_BYTES_MAX,
+  indexArchive,
+  readIndexArchive,
+  type VerifiedIndex,
+} from '../../formats/apk/index-archive.ts';
+import { type PackageRecord, packageFileName, withArchitecture } from '../../formats/apk/package-index.ts';
 import type { SigningKey, TrustedKeys } from '../../formats/apk/signature.ts';
 import type { MirroredRepository, MirrorSettings } from '../../formats/host0/mirror-conf.ts';
 import { MeshError } from '../../model/error.ts';
+import { trusting } from '../mirror-key.ts';
 import { type Package, PackageCatalogue, type Repository } from './catalogue.ts';
 import { Fetcher, sourceError } from './fetcher.ts';
 import type { Generation, GenerationPackage, GenerationWorld } from './generation.ts';
-import { trusting } from '../mirror-key.ts';
 import { INDEX_FILE, type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
 import { fetchNetboot } from './netboot.ts';
 import { refusal } from './refusal.ts';
@@ -98,7 +103,10 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
       return { repository, path, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
     }),
   );
-  const fingerprint = fingerprintOf(input, archives.map(({ sha256 }) => sha256));
+  const fingerprint = fingerprintOf(
+    input,
+    archives.map(({ sha256 }) => sha256),
+  );
   const current = await store.current();
   if (input.verify !== true && current?.fingerprint === fingerprint && (await store.isWhole(current))) {
     return { outcome: 'unchanged', generation: current };
@@ -126,7 +134,8 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
     }
   }
   const fetched = await fetchAll(input, [...chosen.keys()]);
-  const boot = settings.netboot && (await fetchNetboot(new Fetcher(upstream, store, keys), settings, current?.boot, onStage));
+  const boot =
+    settings.netboot && (await fetchNetboot(new Fetcher(upstream, store, keys), settings, current?.boot, onStage));
   onStage('checking what is published');
   const made = indexesOf(input, indexes, [...chosen.keys()]);
   const proof = proofOf(input, made);

@@ -69,7 +69,8 @@ export class Fetcher {
         if (length > bytesMax) throw sourceError(new ApkFault('too large', `it has more than ${bytesMax} bytes`), path);
         parts.push(piece);
       }
-      if (bytes !== undefined && length !== bytes) throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
+      if (bytes !== undefined && length !== bytes)
+        throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
       return Buffer.concat(parts);
     });
   }
@@ -134,12 +135,14 @@ export class Fetcher {
       if (from < size) await file.truncate(from);
       let at = from;
       for await (const piece of pieces) {
-        if (at + piece.length > FILE_BYTES_MAX) throw new ApkFault('too large', `it has more than ${FILE_BYTES_MAX} bytes`);
+        if (at + piece.length > FILE_BYTES_MAX)
+          throw new ApkFault('too large', `it has more than ${FILE_BYTES_MAX} bytes`);
         await file.write(piece, 0, piece.length, at);
         at += piece.length;
         this.#onBytes(piece.length);
       }
-      if (bytes !== undefined && at !== bytes) throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
+      if (bytes !== undefined && at !== bytes)
+        throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
       return from > 0;
     } catch (error) {
       throw sourceError(error, path);
@@ -162,7 +165,10 @@ export class Fetcher {
   async #checkPackage(file: string, record: PackageRecord): Promise<void> {
     const control = readPackageControl(await beginOf(file), this.#keys);
     checkAgainstRecord(control, record);
-    await checkPackageData(createReadStream(file, { start: control.dataAt, highWaterMark: 1024 * 1024 }), control.dataHash);
+    await checkPackageData(
+      createReadStream(file, { start: control.dataAt, highWaterMark: 1024 * 1024 }),
+      control.dataHash,
+    );
   }
 }
 

@@ -11,7 +11,7 @@ import type { Reason } from './selection.ts';
 import { Solver } from './solver.ts';
 
 /** The packages of one machine. */
-export interface Installation {
+export interface MachineInstallation {
   readonly generation: number;
   /** In the order in which apk decides. Empty if they do not fit. */
   readonly packages: readonly { readonly title: string; readonly why: string }[];
@@ -24,7 +24,7 @@ export async function installationOf(
   store: MirrorStore,
   generation: ListedGeneration,
   machine: CompiledMachine,
-): Promise<Installation> {
+): Promise<MachineInstallation> {
   const repositories = await Promise.all(
     generation.repositories.map(async ({ path, tag }) => ({
       name: path,

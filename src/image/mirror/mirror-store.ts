@@ -32,6 +32,7 @@ export interface GenerationFile {
 }
 
 const CURRENT = 'current';
+/** The index of a repository, as apk asks for it. */
 export const INDEX_FILE = 'APKINDEX.tar.gz';
 const NUMBER = /^[1-9]\d{0,8}$/;
 const DESCRIPTION = 'generation.json';
@@ -128,7 +129,9 @@ export class MirrorStore {
 
   /** A number that no generation has had. */
   async nextNumber(): Promise<number> {
-    const names = (await this.#disk.list(this.generations)).flatMap((name) => /^([1-9]\d{0,8})(?:\.new)?$/.exec(name)?.[1] ?? []);
+    const names = (await this.#disk.list(this.generations)).flatMap(
+      (name) => /^([1-9]\d{0,8})(?:\.new)?$/.exec(name)?.[1] ?? [],
+    );
     return Math.max(0, ...names.map(Number)) + 1;
   }
 
@@ -149,7 +152,8 @@ export class MirrorStore {
         from: this.packagePath(one.checksum),
         to: join(tree, packageTreePath(one.repository, architecture, packageFileName(one))),
       }));
-      for (const { name, sha256 } of boot?.files ?? []) links.push({ from: this.bootPath(sha256), to: join(tree, 'boot', name) });
+      for (const { name, sha256 } of boot?.files ?? [])
+        links.push({ from: this.bootPath(sha256), to: join(tree, 'boot', name) });
       const written = files.map(({ path, content }) => ({ path: join(tree, path), content }));
       const directories = new Set([...links.map(({ to }) => dirname(to)), ...written.map(({ path }) => dirname(path))]);
       await disk.makeDirectory(unfinished);
@@ -246,7 +250,10 @@ export function packageTreePath(repository: string, architecture: string, file: 
 }
 
 function noGeneration(number: number | undefined, all: readonly ListedGeneration[]): MeshError {
-  const message = number === undefined ? 'there is no earlier generation of the mirror' : `there is no generation ${number} of the mirror`;
+  const message =
+    number === undefined
+      ? 'there is no earlier generation of the mirror'
+      : `there is no generation ${number} of the mirror`;
   const numbers = all.map((generation) => generation.number).join(', ');
   return new MeshError('MESH_MIRROR_NONE', message, {
     operation: 'roll back mirror',

@@ -32,7 +32,8 @@ export async function fetchNetboot(
   if (netboot === undefined) return undefined;
   const { version, kernel } = netboot;
   const names = [`vmlinuz-${kernel}`, `initramfs-${kernel}`, `modloop-${kernel}`];
-  if (before?.version === version && names.every((name) => before.files.some((file) => file.name === name))) return before;
+  if (before?.version === version && names.every((name) => before.files.some((file) => file.name === name)))
+    return before;
   onStage('fetching kernel, initramfs and modloop');
   let kernelRelease = '';
   const checks = [
@@ -90,7 +91,9 @@ async function requireModules(file: string, kernelRelease: string): Promise<void
     source.destroy();
     unpacked.destroy();
   }
-  throw unfit(`the kernel is ${kernelRelease}, and the initramfs has ${other === undefined ? 'no modules' : `the modules of ${other}`}`);
+  throw unfit(
+    `the kernel is ${kernelRelease}, and the initramfs has ${other === undefined ? 'no modules' : `the modules of ${other}`}`,
+  );
 }
 
 async function requireSquashfs(file: string): Promise<void> {
@@ -99,7 +102,8 @@ async function requireSquashfs(file: string): Promise<void> {
     const header = Buffer.alloc(SQUASHFS_HEADER_BYTES);
     const { bytesRead } = await handle.read(header, 0, header.length, 0);
     const { size } = await handle.stat();
-    if (bytesRead < header.length || header.readUInt32LE(0) !== SQUASHFS_MAGIC) throw new ApkFault('damaged', 'it is no squashfs');
+    if (bytesRead < header.length || header.readUInt32LE(0) !== SQUASHFS_MAGIC)
+      throw new ApkFault('damaged', 'it is no squashfs');
     if (header.readBigUInt64LE(40) > BigInt(size)) throw new ApkFault('damaged', 'it is cut off');
   } finally {
     await handle.close();

@@ -15,11 +15,15 @@ const SHOWN = 5;
  */
 export function refusal(catalogue: PackageCatalogue, unsolvable: Unsolvable, machine: string): MeshError {
   if (unsolvable.gaveUp === true) {
-    return new MeshError('MESH_MIRROR_PACKAGE', `the packages of ${machine} could not be worked out in reasonable time`, {
-      operation: 'solve packages',
-      object: machine,
-      remedy: `Name which of several packages ${machine} should have, in place of what they provide.`,
-    });
+    return new MeshError(
+      'MESH_MIRROR_PACKAGE',
+      `the packages of ${machine} could not be worked out in reasonable time`,
+      {
+        operation: 'solve packages',
+        object: machine,
+        remedy: `Name which of several packages ${machine} should have, in place of what they provide.`,
+      },
+    );
   }
   const { requirement, obstacles } = deepest(catalogue, unsolvable);
   const word = dependencyText(requirement.word);
@@ -43,7 +47,9 @@ function deepest(catalogue: PackageCatalogue, from: Unsolvable): Pick<Unsolvable
       (word) => !word.conflict && !catalogue.matchesOf(word).some((match) => catalogue.isInstallable(match.package)),
     );
     if (one === undefined || need === undefined) return at;
-    const obstacles = catalogue.matchesOf(need).map((match) => ({ package: match.package, obstacle: 'lacks' }) as const);
+    const obstacles = catalogue
+      .matchesOf(need)
+      .map((match) => ({ package: match.package, obstacle: 'lacks' }) as const);
     at = { requirement: { word: need, of: one }, obstacles };
   }
   return at;
@@ -54,11 +60,7 @@ interface Explanation {
   readonly remedy: string;
 }
 
-function explain(
-  catalogue: PackageCatalogue,
-  { word, of }: Requirement,
-  obstacles: readonly Blocked[],
-): Explanation {
+function explain(catalogue: PackageCatalogue, { word, of }: Requirement, obstacles: readonly Blocked[]): Explanation {
   const remove = of === undefined ? 'remove the line' : `do without ${of.name}`;
   if (obstacles.length === 0) return explainMissing(catalogue, word, remove);
   if (obstacles.every(({ obstacle }) => obstacle === 'unasked')) {
@@ -106,7 +108,11 @@ function explainMissing(catalogue: PackageCatalogue, word: Dependency, remove: s
   }
   const bare = word.name.replace(/^(?:so|cmd|pc):/, '');
   const near =
-    nearbyLibrary(catalogue, bare) ?? nearest(word.name, [...catalogue.names].filter((name) => !name.includes(':')));
+    nearbyLibrary(catalogue, bare) ??
+    nearest(
+      word.name,
+      [...catalogue.names].filter((name) => !name.includes(':')),
+    );
   return {
     why: 'no repository has it',
     remedy: near === undefined ? `Correct the name, or ${remove}.` : `Write ${near} if that is meant, or ${remove}.`,

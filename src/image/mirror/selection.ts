@@ -31,7 +31,7 @@ interface Ban {
 }
 
 /** Why a package cannot be chosen: the other package, or the word that forbids it. */
-export type Obstacle =
+export type Hindrance =
   | { readonly level: number; readonly other: Package }
   | { readonly level: number; readonly word: Dependency; readonly by: Package | undefined };
 
@@ -72,7 +72,7 @@ export class Selection {
   }
 
   /** What keeps a package from being chosen now; undefined if nothing does. */
-  obstacle({ package: one }: Provider): Obstacle | undefined {
+  obstacle({ package: one }: Provider): Hindrance | undefined {
     const same = this.#byName.get(one.name);
     if (same !== undefined) return { level: same.level, other: same.package };
     for (const provided of one.provides) {

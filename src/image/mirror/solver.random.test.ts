@@ -23,7 +23,8 @@ function randomCase(seed: number) {
   const words = (most: number) => Array.from({ length: Math.floor(random() * (most + 1)) }, word);
   const titles = new Set<string>();
   const count = 4 + Math.floor(random() * 7);
-  for (let tries = 0; titles.size < count && tries < 40; tries++) titles.add(`${pick(random, NAMES)}-${pick(random, ['1', '1.1', '2'])}`);
+  for (let tries = 0; titles.size < count && tries < 40; tries++)
+    titles.add(`${pick(random, NAMES)}-${pick(random, ['1', '1.1', '2'])}`);
   const records = [...titles].map((title) => {
     // A package provides a name once.
     const provides = VIRTUAL.filter(() => chance(17)).map((name) => name + pick(random, ['', '', '=1', '=2']));
@@ -57,14 +58,23 @@ test('1,000 random repositories solve the same as by looking at every set of pac
     const packages = found.choices.map((choice) => choice.package);
     expect(packages.map(({ title }) => title).sort(), shown()).toEqual(expected);
     const more = superset(catalogue, world);
-    expect(packages.filter((one) => !more.has(one)), shown()).toEqual([]);
+    expect(
+      packages.filter((one) => !more.has(one)),
+      shown(),
+    ).toEqual([]);
     // What was chosen is enough: a repository of these packages alone gives the same again.
-    const again = Solver.solve(new PackageCatalogue([{ name: 'main', records: packages.map(({ record }) => record) }]), world);
+    const again = Solver.solve(
+      new PackageCatalogue([{ name: 'main', records: packages.map(({ record }) => record) }]),
+      world,
+    );
     expect('choices' in again && again.choices.map((choice) => choice.package.title).sort(), shown()).toEqual(expected);
     solved++;
     if (found.tookBack) back++;
     if (found.choices.some(({ reason }) => reason.type === 'install_if')) triggered++;
   }
   // The cases are of all kinds, or the comparison would say little.
-  expect([solved > 300, unsolvable > 200, back > 20, triggered > 50], `${solved} ${unsolvable} ${back} ${triggered}`).toEqual([true, true, true, true]);
+  expect(
+    [solved > 300, unsolvable > 200, back > 20, triggered > 50],
+    `${solved} ${unsolvable} ${back} ${triggered}`,
+  ).toEqual([true, true, true, true]);
 }, 120_000);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { packageRecord, type PackageWords } from '../../../test/kit/package-records.ts';
+import { type PackageWords, packageRecord } from '../../../test/kit/package-records.ts';
 import { type Dependency, parseDependency } from '../../formats/apk/dependency.ts';
 import { PackageCatalogue, type Repository } from './catalogue.ts';
 import { refusal } from './refusal.ts';
@@ -35,7 +35,12 @@ const remedyOf = (packages: Words, words: string) => {
 describe('dependencies', () => {
   test.each<[string, Words, string, string]>([
     ['a chain', { 'a-1': { depends: 'b' }, 'b-1': { depends: 'c' }, 'c-1': {} }, 'a', 'a-1 b-1 c-1'],
-    ['a diamond', { 'a-1': { depends: 'b c' }, 'b-1': { depends: 'd' }, 'c-1': { depends: 'd' }, 'd-1': {} }, 'a', 'a-1 b-1 c-1 d-1'],
+    [
+      'a diamond',
+      { 'a-1': { depends: 'b c' }, 'b-1': { depends: 'd' }, 'c-1': { depends: 'd' }, 'd-1': {} },
+      'a',
+      'a-1 b-1 c-1 d-1',
+    ],
     ['a circle', { 'a-1': { depends: 'b' }, 'b-1': { depends: 'a' } }, 'a', 'a-1 b-1'],
     ['a library', { 'a-1': { depends: 'so:libx.so.1' }, 'x-3': { provides: 'so:libx.so.1=1.0' } }, 'a', 'a-1 x-3'],
     ['a command', { 'a-1': { depends: 'cmd:x' }, 'x-3': { provides: 'cmd:x=3' } }, 'a', 'a-1 x-3'],
@@ -50,7 +55,12 @@ describe('dependencies', () => {
     ['~', { 'a-1.2.3': {}, 'a-1.20': {}, 'a-2': {} }, 'a~1.2', 'a-1.2.3'],
     ['=~ is ~', { 'a-1.2.3-r4': {}, 'a-2': {} }, 'a=~1.2', 'a-1.2.3-r4'],
     ['>~', { 'a-1': {}, 'a-1.2.3': {} }, 'a>~1.2', 'a-1.2.3'],
-    ['an older version where the newest does not fit', { 'a-1': { depends: 'c b<2' }, 'c-1': { depends: 'b' }, 'b-1': {}, 'b-2': {} }, 'a', 'a-1 b-1 c-1'],
+    [
+      'an older version where the newest does not fit',
+      { 'a-1': { depends: 'c b<2' }, 'c-1': { depends: 'b' }, 'b-1': {}, 'b-2': {} },
+      'a',
+      'a-1 b-1 c-1',
+    ],
   ])('%s', (_, packages, words, installed) => {
     expect(solve(packages, words)).toBe(installed);
   });
@@ -88,7 +98,9 @@ describe('providers', () => {
 
 describe('conflicts', () => {
   test('of the machine and of packages', () => {
-    expect(solve({ 'a-1': { depends: 'v' }, 'x-1': { provides: 'v=2' }, 'y-1': { provides: 'v=1' } }, 'a !x')).toBe('a-1 y-1');
+    expect(solve({ 'a-1': { depends: 'v' }, 'x-1': { provides: 'v=2' }, 'y-1': { provides: 'v=1' } }, 'a !x')).toBe(
+      'a-1 y-1',
+    );
     expect(solve({ 'a-1': { depends: '!b' }, 'b-1': {} }, 'a b')).toBe('node1 needs b: b-1 is forbidden by !b of a-1');
     expect(solve({ 'a-1': { depends: '!b<2' }, 'b-1': {}, 'b-2': {} }, 'a b')).toBe('a-1 b-2');
     // A package may forbid others what it provides itself.
@@ -100,7 +112,12 @@ describe('install_if', () => {
   test.each<[string, Words, string, string]>([
     ['one condition', { 'a-1': {}, 'a-doc-1': { installIf: 'a' } }, 'a', 'a-1 a-doc-1'],
     ['several', { 'a-1': {}, 'openrc-1': {}, 'a-openrc-1': { installIf: 'openrc a=1' } }, 'a', 'a-1'],
-    ['several, all met', { 'a-1': {}, 'openrc-1': {}, 'a-openrc-1': { installIf: 'openrc a=1' } }, 'a openrc', 'a-1 a-openrc-1 openrc-1'],
+    [
+      'several, all met',
+      { 'a-1': {}, 'openrc-1': {}, 'a-openrc-1': { installIf: 'openrc a=1' } },
+      'a openrc',
+      'a-1 a-openrc-1 openrc-1',
+    ],
     ['a version that is not there', { 'a-2': {}, 'a-doc-1': { installIf: 'a=1' } }, 'a', 'a-2'],
     ['one after the other', { 'a-1': {}, 'b-1': { installIf: 'a' }, 'c-1': { installIf: 'b' } }, 'a', 'a-1 b-1 c-1'],
     ['with dependencies', { 'a-1': {}, 'b-1': { installIf: 'a', depends: 'c' }, 'c-1': {} }, 'a', 'a-1 b-1 c-1'],
@@ -118,7 +135,10 @@ describe('several repositories', () => {
     const community = repository({ 'a-2': {}, 'b-1': {} }, 'community');
     const catalogue = new PackageCatalogue([main, community]);
     const solution = Solver.solve(catalogue, dependencies('a b'));
-    const places = 'choices' in solution ? solution.choices.map((choice) => `${choice.package.title} ${choice.package.repository.name}`) : [];
+    const places =
+      'choices' in solution
+        ? solution.choices.map((choice) => `${choice.package.title} ${choice.package.repository.name}`)
+        : [];
     expect(places).toEqual(['a-2 community', 'b-1 main']);
   });
 
@@ -141,8 +161,12 @@ describe('a refusal', () => {
     const packages = { 'a-1': { depends: 'b' }, 'b-1': { depends: 'chronny' }, 'chrony-4': {} };
     expect(solve(packages, 'a')).toBe('b-1, for node1, needs chronny: no repository has it');
     expect(remedyOf(packages, 'a')).toBe('Write chrony if that is meant, or do without b.');
-    expect(remedyOf({ 'nodejs-20.12-r0': {} }, 'nodejs>=24')).toBe('Write nodejs without a version, or nodejs=20.12-r0.');
-    expect(remedyOf({ 'nftables-1': { provides: 'so:libnftables.so.1=1' } }, 'libnftables')).toBe('Write nftables if that is meant, or remove the line.');
+    expect(remedyOf({ 'nodejs-20.12-r0': {} }, 'nodejs>=24')).toBe(
+      'Write nodejs without a version, or nodejs=20.12-r0.',
+    );
+    expect(remedyOf({ 'nftables-1': { provides: 'so:libnftables.so.1=1' } }, 'libnftables')).toBe(
+      'Write nftables if that is meant, or remove the line.',
+    );
   });
 });
 

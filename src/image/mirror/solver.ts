@@ -8,7 +8,7 @@
  */
 import type { Dependency } from '../../formats/apk/dependency.ts';
 import { isChosenUnasked, isMatch, type Package, type PackageCatalogue, type Provider } from './catalogue.ts';
-import { type Choice, type Obstacle, type Reason, Selection, WORLD_LEVEL } from './selection.ts';
+import { type Choice, type Hindrance, type Reason, Selection, WORLD_LEVEL } from './selection.ts';
 
 /** The packages of one machine. */
 export interface Solution {
@@ -29,7 +29,7 @@ export interface Requirement {
 export interface Blocked {
   readonly package: Package;
   /** `unasked`: it has no version for the name, and has to be named; `lacks`: something that it needs cannot be had. */
-  readonly obstacle: Obstacle | 'unasked' | 'lacks';
+  readonly obstacle: Hindrance | 'unasked' | 'lacks';
 }
 
 /** Why there is no solution. */

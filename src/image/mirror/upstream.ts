@@ -55,7 +55,10 @@ export class DirectoryUpstream implements Upstream {
       return { from, bytes: found.size, pieces };
     } catch (error) {
       if (error instanceof MeshError) throw error;
-      throw fetchError(file, errnoOf(error) === 'ENOENT' ? 'is not there' : `cannot be read: ${MeshError.from(error).message}`);
+      throw fetchError(
+        file,
+        errnoOf(error) === 'ENOENT' ? 'is not there' : `cannot be read: ${MeshError.from(error).message}`,
+      );
     }
   }
 }
