@@ -161,7 +161,7 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   onStage('publishing');
   await store.publish(generation, made);
   const freedBytes = await store.collectGarbage();
-  return { outcome: 'published', generation, ...fetched, freedBytes, warnings: solved.warnings };
+  return { outcome: 'published', generation, ...fetched, freedBytes, warnings: proof.warnings };
 }
 
 /** The same input gives the same fingerprint. */
@@ -206,9 +206,9 @@ export function solveAll(catalogue: PackageCatalogue, worlds: readonly World[]):
 }
 
 function greedy(machine: string): MeshError {
-  return new MeshError('MESH_MIRROR_GREEDY', `${machine}: the packages fit, but not with the first choices of apk`, {
+  return new MeshError('MESH_MIRROR_GREEDY', `${machine}: the packages fit, but only where some first choices are given up`, {
     object: machine,
-    rule: 'apk looks less far ahead than host0 does, and leaves out what does not fit.',
+    rule: 'apk looks less far ahead than host0 does, and may leave out what does not fit its first choices.',
     remedy: 'See with `mesh node preview` which packages are chosen, and add those that are alternatives to the list.',
   });
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
 import { MeshError } from '../../model/error.ts';
+import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import * as form from '../../protocol/shapes/form.ts';
 
 /** Dates in seconds since 1970, by repository and architecture. */
@@ -20,11 +21,21 @@ const SEEN_FILE: StateForm<Seen> = {
 };
 
 /** The dates, on the disk. */
-export class SeenIndexes {
+export class SeenIndexes implements HealthSource {
   readonly #file: StateFile<Seen>;
 
   constructor(stateDirectory: string) {
     this.#file = new StateFile(join(stateDirectory, 'mirror/seen.json'), SEEN_FILE);
+  }
+
+  /** The dates, by repository and architecture. */
+  async dates(): Promise<ReadonlyMap<string, number>> {
+    return new Map((await this.#file.read())?.repositories.map(({ path, madeSec }) => [path, madeSec]));
+  }
+
+  /** A finding while the file cannot be used. */
+  health(): readonly Finding[] {
+    return this.#file.health();
   }
 
   /**
@@ -33,7 +44,7 @@ export class SeenIndexes {
    * @throws MESH_MIRROR_REPLAYED; then nothing is noted. MESH_DISK_REFUSED
    */
   async note(indexes: readonly { readonly path: string; readonly madeSec: number }[], older: boolean): Promise<void> {
-    const seen = new Map((await this.#file.read())?.repositories.map(({ path, madeSec }) => [path, madeSec]));
+    const seen = new Map(await this.dates());
     for (const { path, madeSec } of indexes) {
       const before = seen.get(path) ?? 0;
       if (madeSec < before && !older) throw replayed(path, madeSec, before);
