@@ -1,8 +1,9 @@
 /** The mirror of packages: a large index is read, and what fifty machines install from it is worked out. */
-import { randomFrom } from '../test/kit/random.ts';
+
 import { parsePackageIndex } from '../src/formats/apk/package-index.ts';
 import { PackageCatalogue } from '../src/image/mirror/catalogue.ts';
 import { solveAll } from '../src/image/mirror/download.ts';
+import { randomFrom } from '../test/kit/random.ts';
 import { type Measurement, measured, timed } from './measurement.ts';
 import type { Run } from './run.ts';
 
@@ -25,13 +26,17 @@ export async function mirror({ signal, stage }: Run): Promise<Measurement[]> {
     signal.throwIfAborted();
     stage(`an index of ${PACKAGES} packages: round ${round + 1} of ${ROUNDS}`);
     let index = parsePackageIndex('');
-    reads.push(await timed(() => {
-      index = parsePackageIndex(text);
-    }));
-    closures.push(await timed(() => {
-      const { errors } = solveAll(new PackageCatalogue([{ name: 'main', records: index.records }]), worlds);
-      if (errors[0] !== undefined) throw errors[0];
-    }));
+    reads.push(
+      await timed(() => {
+        index = parsePackageIndex(text);
+      }),
+    );
+    closures.push(
+      await timed(() => {
+        const { errors } = solveAll(new PackageCatalogue([{ name: 'main', records: index.records }]), worlds);
+        if (errors[0] !== undefined) throw errors[0];
+      }),
+    );
   }
   const named = (name: string, atMost: number) => ({ name, unit: 'ms', budget: { of: 'value', atMost } }) as const;
   return [
@@ -45,7 +50,8 @@ function indexText(): string {
   const random = randomFrom(7);
   const before = (number: number) => Math.floor(random() ** 6 * number);
   const records = Array.from({ length: PACKAGES }, (_, number) => {
-    const depends = number < 10 ? '' : `D:${Array.from({ length: 3 }, () => `so:lib${before(number)}.so.1`).join(' ')}\n`;
+    const depends =
+      number < 10 ? '' : `D:${Array.from({ length: 3 }, () => `so:lib${before(number)}.so.1`).join(' ')}\n`;
     const installIf = number % 3 === 0 && number > 0 ? `i:p${number - 1}=1.${number - 1}-r0 p0\n` : '';
     const checksum = `Q1${number.toString().padStart(27, '0')}=`;
     return (

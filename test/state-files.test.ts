@@ -110,7 +110,10 @@ const KINDS: readonly Kind[] = [
     file: 'mirror/seen.json',
     write: (state) => {
       const repositories = ['v3.19/main/x86_64', 'v3.19/community/x86_64'];
-      return new SeenIndexes(state).note(repositories.map((path) => ({ path, madeSec: 1_700_000_000 })), false);
+      return new SeenIndexes(state).note(
+        repositories.map((path) => ({ path, madeSec: 1_700_000_000 })),
+        false,
+      );
     },
     start: async (state) => {
       const seen = new SeenIndexes(state);

@@ -206,11 +206,16 @@ export function solveAll(catalogue: PackageCatalogue, worlds: readonly World[]):
 }
 
 function greedy(machine: string): MeshError {
-  return new MeshError('MESH_MIRROR_GREEDY', `${machine}: the packages fit, but only where some first choices are given up`, {
-    object: machine,
-    rule: 'apk looks less far ahead than host0 does, and may leave out what does not fit its first choices.',
-    remedy: 'See with `mesh node preview` which packages are chosen, and add those that are alternatives to the list.',
-  });
+  return new MeshError(
+    'MESH_MIRROR_GREEDY',
+    `${machine}: the packages fit, but only where some first choices are given up`,
+    {
+      object: machine,
+      rule: 'apk looks less far ahead than host0 does, and may leave out what does not fit its first choices.',
+      remedy:
+        'See with `mesh node preview` which packages are chosen, and add those that are alternatives to the list.',
+    },
+  );
 }
 
 function dependenciesOf(words: readonly string[]): Dependency[] {

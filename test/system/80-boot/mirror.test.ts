@@ -96,7 +96,10 @@ test('a machine gets its packages from the generation that it began with, while 
   const file = 'v3.19/main/x86_64/libstdc++-13.2.1-r0.apk';
   expect(fetched(`1/${file}`)).toEqual(readFileSync(join(source, file)));
 
-  const newer = packages.map((one) => ({ ...one, title: one.title.replace('libstdc++-13.2.1-r0', 'libstdc++-13.2.1-r1') }));
+  const newer = packages.map((one) => ({
+    ...one,
+    title: one.title.replace('libstdc++-13.2.1-r0', 'libstdc++-13.2.1-r1'),
+  }));
   writeRepository(source, 'v3.19/main', newer, signer, 1_800_000_000);
   expect(await mesh('system', 'download')).toMatchObject({ code: 0 });
   expect(namesIn('current')).toContain('libstdc++-13.2.1-r1');
@@ -105,7 +108,10 @@ test('a machine gets its packages from the generation that it began with, while 
 
   // A source that is changed leaves everything as it was.
   writeRepository(source, 'v3.19/main', packages, testSigner(signer.name), 1_900_000_000);
-  expect(await mesh('system', 'download')).toMatchObject({ code: 4, stderr: expect.stringContaining('MESH_MIRROR_FORGED') });
+  expect(await mesh('system', 'download')).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('MESH_MIRROR_FORGED'),
+  });
   expect(namesIn('current')).toContain('libstdc++-13.2.1-r1');
   expect(await mesh('system', 'rollback')).toMatchObject({ code: 0 });
   expect(namesIn('current')).toContain('libstdc++-13.2.1-r0');
