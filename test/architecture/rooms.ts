@@ -426,6 +426,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       host0: {
         '.': 'what the system refuses is said in words',
         conf: 'host0.conf is a file of `key=value` lines',
+        apk: 'a list of packages has the words that apk reads',
       },
       apk: {},
       network: {},

@@ -33,7 +33,7 @@ const NAME = /^[A-Za-z0-9_./][A-Za-z0-9_./+:-]*/;
 const TAG = /^[A-Za-z0-9_.+-]+$/;
 const ANY_NAME = /^[^@<>=~\s]+/;
 const ANY_TAG = /^@([^<>=~\s]+)/;
-const CHECKSUM = /^Q1[A-Za-z0-9+/]{27}=$/;
+const CHECKSUM = /^Q1[A-Za-z0-9+/=]+$/;
 const WORD_MAX = 1000;
 
 const COMPARISONS: ReadonlyMap<string, Comparison> = new Map<string, Comparison>([

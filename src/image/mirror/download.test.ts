@@ -14,6 +14,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestPackage, type TestSigner, testSigner, writeRepository } from '../../../test/kit/alpine-repository.ts';
 import { readIndexArchive } from '../../formats/apk/index-archive.ts';
@@ -373,5 +374,55 @@ describe('a web server as source', () => {
     await store.prepare();
     writeFileSync(`${store.packagePath(checksum ?? '')}.part`, 'x'.repeat(100));
     expect(namesOf(await published({ settings: web() }))).toEqual(NODE1_HAS);
+  });
+});
+
+describe('kernel, initramfs and modloop', () => {
+  const netboot = () => settings({ netboot: { version: '3.19.1', kernel: 'lts' } });
+  const place = () => join(source, 'v3.19/releases/x86_64/netboot-3.19.1');
+
+  /** A kernel with this release in its header, and an initramfs with the modules of another one. */
+  function writeNetboot(release: string, modules = release): void {
+    mkdirSync(place(), { recursive: true });
+    const kernel = Buffer.alloc(4096);
+    kernel.write('HdrS', 0x202);
+    kernel.writeUInt16LE(0x400, 0x20e);
+    kernel.write(`${release} (build@host) #1 SMP\0`, 0x600);
+    writeFileSync(join(place(), 'vmlinuz-lts'), kernel);
+    const paths = `${'x'.repeat(100_000)}lib/modules/${modules}/kernel/fs/overlayfs.ko`;
+    writeFileSync(join(place(), 'initramfs-lts'), gzipSync(paths));
+    const modloop = Buffer.alloc(4096);
+    modloop.writeUInt32LE(0x73717368, 0);
+    modloop.writeBigUInt64LE(4000n, 40);
+    writeFileSync(join(place(), 'modloop-lts'), modloop);
+  }
+
+  beforeEach(() => {
+    writeRepository(source, 'v3.19/main', PACKAGES, signer);
+    writeNetboot('6.6.14-0-lts');
+  });
+
+  test('are in the generation, and are not fetched again for the next', async () => {
+    const { generation } = await published({ settings: netboot() });
+    expect(generation.boot).toMatchObject({ version: '3.19.1', kernelRelease: '6.6.14-0-lts' });
+    for (const name of ['vmlinuz-lts', 'initramfs-lts', 'modloop-lts']) {
+      expect(readFileSync(served('current', `boot/${name}`))).toEqual(readFileSync(join(place(), name)));
+    }
+    rmSync(place(), { recursive: true });
+    const more = await published({ settings: netboot(), worlds: [{ machines: ['node2'], words: ['htop'] }] });
+    expect(more.generation.boot).toEqual(generation.boot);
+  });
+
+  test.each<[string, () => void, MeshError['code']]>([
+    ['an initramfs of another kernel', () => writeNetboot('6.6.14-0-lts', '6.6.7-0-lts'), 'MESH_MIRROR_KERNEL'],
+    ['no kernel', () => writeFileSync(join(place(), 'vmlinuz-lts'), '<html>'), 'MESH_MIRROR_KERNEL'],
+    ['an initramfs that is cut off', () => truncateSync(join(place(), 'initramfs-lts'), 30), 'MESH_MIRROR_DAMAGED'],
+    ['a modloop that is none', () => writeFileSync(join(place(), 'modloop-lts'), 'x'), 'MESH_MIRROR_DAMAGED'],
+    ['a modloop that is cut off', () => truncateSync(join(place(), 'modloop-lts'), 2000), 'MESH_MIRROR_DAMAGED'],
+    ['no modloop', () => rmSync(join(place(), 'modloop-lts')), 'MESH_MIRROR_FETCH'],
+  ])('are refused with %s', async (_, spoil, code) => {
+    spoil();
+    expect((await fault({ settings: netboot() })).code).toBe(code);
+    expect(await new MirrorStore(state).current()).toBeUndefined();
   });
 });
