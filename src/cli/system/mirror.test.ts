@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { meshCommands, missingLine, shownCommands } from '../../../test/cli/console-block.ts';
 import { commandLine, mesh } from '../../../test/cli/mesh.ts';
 import { testSigner, writeRepository } from '../../../test/kit/alpine-repository.ts';
+import { findMark } from '../../services/process/process-mark.ts';
 
 const PAGE = new URL('../../../docs/mirror.md', import.meta.url).pathname;
 const signer = testSigner('alpine-test-1.rsa.pub');
@@ -88,6 +89,14 @@ test('a machine gets the key of the mirror with its overlay', async () => {
   writeFileSync(join(root, 'signed'), secondMember(readFileSync(index)));
   const verify = ['dgst', '-sha256', '-verify', 'key.pem', '-signature', `.SIGN.RSA256.${name}`, 'signed'];
   expect(execFileSync('openssl', verify, { cwd: root, encoding: 'utf8' })).toBe('Verified OK\n');
+});
+
+test('two downloads at once do not disturb each other', async () => {
+  put('var/lib/meshwork/mirror/lock', JSON.stringify(findMark(process.pid)));
+  expect((await run('system', 'download')).stderr).toContain(`Wait until the process ${process.pid} has ended`);
+  // A process that is gone holds nothing.
+  put('var/lib/meshwork/mirror/lock', '{"pid": 1');
+  expect(await run('system', 'download')).toMatchObject({ code: 0 });
 });
 
 describe('what is wrong in /host0', () => {

@@ -9,6 +9,7 @@ import { authorizedKeysIn } from '../../image/command-key.ts';
 import { type DownloadProgress, type DownloadResult, download } from '../../image/mirror/download.ts';
 import { type Generation, titleOf } from '../../image/mirror/generation.ts';
 import { machineWorlds } from '../../image/mirror/machine-worlds.ts';
+import { withMirrorLock } from '../../image/mirror/mirror-lock.ts';
 import { type ListedGeneration, MirrorStore } from '../../image/mirror/mirror-store.ts';
 import { SeenIndexes } from '../../image/mirror/seen-indexes.ts';
 import { upstreamOf } from '../../image/mirror/upstream.ts';
@@ -101,7 +102,7 @@ async function runDownload(context: Context, { from, older, verify }: DownloadOp
     return refuse(context, errors, '`mesh system configure --check` shows all faults of /host0.');
   }
   const estimate = new Estimate();
-  const result = await download({
+  const input = {
     settings,
     keys: await trustedKeysIn(join(paths.host0, 'mirror-keys')),
     worlds: machineWorlds(machines, readHost0Tree(paths.host0).packages, settings.netboot !== undefined),
@@ -112,9 +113,10 @@ async function runDownload(context: Context, { from, older, verify }: DownloadOp
     now: new Date(),
     ...(older === true && { older }),
     ...(verify === true && { verify }),
-    onStage: (stage) => stages.show(stage.charAt(0).toUpperCase() + stage.slice(1)),
-    onProgress: (progress) => stages.detail(estimate.words(progress)),
-  });
+    onStage: (stage: string) => stages.show(stage.charAt(0).toUpperCase() + stage.slice(1)),
+    onProgress: (progress: DownloadProgress) => stages.detail(estimate.words(progress)),
+  };
+  const result = await withMirrorLock(paths.state, () => download(input));
   stages.end();
   if (result.outcome === 'refused') {
     return refuse(context, result.errors, 'Machines boot with the generation that they had.');
@@ -257,7 +259,8 @@ export function reasonsOf({ packages, worlds }: Generation, name: string): strin
 
 async function rollback(context: Context, to: number | undefined): Promise<void> {
   requireRoot('change the mirror', ROOT_RULE);
-  const { number, packages } = await new MirrorStore(context.paths.state).rollback(to);
+  const { state } = context.paths;
+  const { number, packages } = await withMirrorLock(state, () => new MirrorStore(state).rollback(to));
   context.answer(
     { generation: number },
     () => `Machines begin with generation ${number} from now on: ${packages.length} packages.\n`,
