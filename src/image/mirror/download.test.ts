@@ -408,6 +408,11 @@ describe('kernel, initramfs and modloop', () => {
     for (const name of ['vmlinuz-lts', 'initramfs-lts', 'modloop-lts']) {
       expect(readFileSync(served('current', `boot/${name}`))).toEqual(readFileSync(join(place(), name)));
     }
+    // A file that is lost is fetched again.
+    const lost = generation.boot?.files[0]?.sha256 ?? '';
+    rmSync(new MirrorStore(state).bootPath(lost));
+    rmSync(served(1, 'boot/vmlinuz-lts'));
+    expect((await published({ settings: netboot() })).generation.boot).toEqual(generation.boot);
     rmSync(place(), { recursive: true });
     const more = await published({ settings: netboot(), worlds: [{ machines: ['node2'], words: ['htop'] }] });
     expect(more.generation.boot).toEqual(generation.boot);

@@ -92,6 +92,11 @@ export class Fetcher {
     }
   }
 
+  /** Whether such a file is in the pool. */
+  async hasPlain(sha256: string, bytes: number): Promise<boolean> {
+    return await this.#store.has(this.#store.bootPath(sha256), bytes);
+  }
+
   /** Fetches a file that nothing signs, and takes it into the pool by its hash. */
   async plain(path: string, check: (file: string) => Promise<void>): Promise<{ sha256: string; bytes: number }> {
     const name = createHash('sha256').update(path).digest('hex').slice(0, 32);

@@ -32,8 +32,10 @@ export async function fetchNetboot(
   if (netboot === undefined) return undefined;
   const { version, kernel } = netboot;
   const names = [`vmlinuz-${kernel}`, `initramfs-${kernel}`, `modloop-${kernel}`];
-  if (before?.version === version && names.every((name) => before.files.some((file) => file.name === name)))
-    return before;
+  if (before?.version === version && names.every((name) => before.files.some((file) => file.name === name))) {
+    const there = await Promise.all(before.files.map(({ sha256, bytes }) => fetcher.hasPlain(sha256, bytes)));
+    if (there.every((has) => has)) return before;
+  }
   onStage('fetching kernel, initramfs and modloop');
   let kernelRelease = '';
   const checks = [
