@@ -35,6 +35,7 @@ const site = new BootSite({
   host0Addresses: () => [],
   images,
   isos: join(images, 'isos'),
+  mirror: '/nonexistent',
   bootFiles: join(images, 'tftp'),
   onSighting: () => {},
 });

@@ -19,6 +19,7 @@ import { idleMeshes } from './idle-meshes.ts';
 import { knownNetworks } from './known-networks.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
+import { mirror } from './mirror.ts';
 import { manyNetworks } from './networks.ts';
 import { overlays } from './overlays.ts';
 import { formatChanges, formatMeasurements } from './report.ts';
@@ -41,6 +42,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ports: guestPorts,
   'boot-http': bootHttp,
   overlays,
+  mirror,
   boot,
 };
 const ERASE_LINE = '\r\x1b[K';

@@ -10,6 +10,7 @@ import { PluggedPortsFile } from '../src/agent/ports/plugged-ports.ts';
 import { AcceptedSet } from '../src/disk/accepted-set.ts';
 import { textOnDisk } from '../src/disk/state-file.ts';
 import { InstallationSecret } from '../src/image/installation-secret.ts';
+import { SeenIndexes } from '../src/image/mirror/seen-indexes.ts';
 import { OverlayStore } from '../src/image/overlay/overlay-store.ts';
 import type { MeshError } from '../src/model/error.ts';
 import type { MachineId } from '../src/model/machine.ts';
@@ -103,6 +104,20 @@ const KINDS: readonly Kind[] = [
     start: async (state) => {
       const store = new OverlayStore(state);
       return { document: await store.index(), health: () => store.health() };
+    },
+  },
+  {
+    file: 'mirror/seen.json',
+    write: (state) => {
+      const repositories = ['v3.19/main/x86_64', 'v3.19/community/x86_64'];
+      return new SeenIndexes(state).note(
+        repositories.map((path) => ({ path, madeSec: 1_700_000_000 })),
+        false,
+      );
+    },
+    start: async (state) => {
+      const seen = new SeenIndexes(state);
+      return { document: await seen.dates(), health: () => seen.health() };
     },
   },
   {

@@ -78,6 +78,7 @@ export class BootService {
       // Another of them may lead when the node looks for host0 again.
       host0Addresses: (device) => [...new Set([...nearestFirst(this.#endpoints, device), ...input.settings.host0s])],
       isos: join(paths.host0, 'isos'),
+      mirror: join(paths.state, 'mirror/generations'),
       bootFiles: join(paths.state, 'boot/tftp'),
       onSighting: (sighting) => this.log.take(sighting),
     });

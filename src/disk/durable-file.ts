@@ -74,6 +74,16 @@ export async function writeSynced(path: string, content: string | Uint8Array, pe
   }
 }
 
+/** Makes the content of a file durable that was written without. @throws an error of the file system */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** The temporary files that this process is writing now. Their names differ from those of all other writers. */
 const unfinished = new Set<string>();
 

@@ -2,13 +2,18 @@
  * Errors. Every failure that a user can meet is a MeshError with a code from the table below. HTTP status and exit code
  * come from this table, too. Scripts and bug reports quote the code, so codes do not change lightly.
  */
-
-/** A code for the HTTP API (status), for the command line (exit code), and for people (a sentence). */
-interface ErrorClass {
-  readonly http: number;
-  readonly exit: number;
-  readonly means: string;
-}
+import {
+  away,
+  conflict,
+  denied,
+  type ErrorClass,
+  gone,
+  input,
+  absent as missing,
+  system,
+  usage,
+} from './error-class.ts';
+import { MIRROR_ERRORS } from './mirror-errors.ts';
 
 /** Exit codes of `mesh`, and what each means. */
 export const EXIT_CODES: Readonly<Record<number, string>> = {
@@ -20,15 +25,6 @@ export const EXIT_CODES: Readonly<Record<number, string>> = {
   5: 'The system refused: the kernel, the disk, or a fault of Meshwork.',
   6: 'What was named does not exist.',
 };
-
-const input = (means: string) => ({ http: 422, exit: 1, means });
-const conflict = (means: string) => ({ http: 409, exit: 1, means });
-const usage = (means: string) => ({ http: 400, exit: 2, means });
-const away = (means: string) => ({ http: 503, exit: 3, means });
-const denied = (means: string) => ({ http: 403, exit: 4, means });
-const system = (means: string) => ({ http: 500, exit: 5, means });
-const gone = (means: string) => ({ http: 410, exit: 5, means });
-const missing = (means: string) => ({ http: 404, exit: 6, means });
 
 /** All codes and their meanings. docs/reference/errors.md is made from this table. */
 export const ERRORS = {
@@ -265,6 +261,7 @@ export const ERRORS = {
   MESH_IPAM_DRIFT: conflict('An allocation and what uses it do not fit each other.'),
   MESH_IPAM_ALLOCATOR_FAILED: away('The executable that chooses the blocks of an address pool does not do its work.'),
   MESH_IPAM_ALLOCATOR_WRONG: conflict('The executable that chooses the blocks of an address pool chose a wrong one.'),
+  ...MIRROR_ERRORS,
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 

@@ -163,7 +163,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
   },
   image: {
-    what: 'what machines run: overlays from manifests, and the node’s image from packages',
+    what: 'what machines run: overlays from manifests, the node’s image from packages, and the mirror of Alpine’s',
     may: {
       model: 'machines, errors and the version',
       protocol: 'the paths of host0',
@@ -176,6 +176,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       overlay: { '.': 'host0’s own key is in every overlay' },
       packages: {},
       node: { packages: 'an image is made of packages' },
+      mirror: {
+        '.': 'indexes are signed with host0’s own key',
+        overlay: 'what a machine installs is in its overlay',
+      },
     },
   },
   controller: {
@@ -419,7 +423,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     folders: {
       '.': {},
       conf: { '.': 'what the system refuses is said in words' },
-      host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
+      host0: {
+        '.': 'what the system refuses is said in words',
+        conf: 'host0.conf is a file of `key=value` lines',
+        apk: 'a list of packages has the words that apk reads',
+      },
+      apk: {},
       network: {},
       xml: { network: 'an order of XML is judged like one of any other format' },
       workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },

@@ -104,6 +104,7 @@ beforeEach(async () => {
     host0Addresses: () => [HOST0, '10.11.1.1' as Ipv4],
     images: join(directory, 'images'),
     isos: join(directory, 'isos'),
+    mirror: join(directory, 'generations'),
     bootFiles: join(directory, 'tftp'),
     onSighting: (sighting) => sightings.push(sighting),
   });
@@ -438,4 +439,22 @@ test('random paths never reach a file outside, and never break the server', asyn
     expect(await raw(path), `seed ${seed}: ${path}`).not.toMatch('not to be had');
   }
   expect((await get('/boot.ipxe')).status).toBe(200);
+});
+
+test('a file of the mirror comes from the generation that its address names, or from the current one', async () => {
+  for (const number of ['1', '2']) {
+    mkdirSync(join(directory, `generations/${number}/files/v3.19/main/x86_64`), { recursive: true });
+    writeFileSync(join(directory, `generations/${number}/files/v3.19/main/x86_64/libstdc++-1.apk`), `of ${number}`);
+    writeFileSync(join(directory, `generations/${number}/generation.json`), '{}');
+  }
+  symlinkSync('2', join(directory, 'generations/current'));
+  const path = 'v3.19/main/x86_64/libstdc++-1.apk';
+  expect(await (await get(`/alpine/1/${path}`)).text()).toBe('of 1');
+  expect(await (await get(`/alpine/current/${path.replaceAll('+', '%2B')}`)).text()).toBe('of 2');
+  expect((await get(`/alpine/1/${path}`)).headers.get('content-length')).toBe('4');
+  // Of a generation that is gone, a node is led to the current one.
+  expect(await raw(`/alpine/9/${path}`)).toContain(`location: http://${HOST0}/alpine/current/${path}`);
+  for (const wrong of ['1/../generation.json', '1/%2e%2e/generation.json', '1/', 'x/y', '1/v3.19', '../secret']) {
+    expect(await raw(`/alpine/${wrong}`), wrong).toContain('HTTP/1.1 404');
+  }
 });

@@ -8,12 +8,14 @@
  *     GET /overlay/<attempt>/<SHA-256>.apkovl.tar.gz   only to the address at which the attempt runs
  *     GET /secrets/<token>                          once, and only to that address and network card
  *     GET /isos/<path>                              a file below /host0/isos
+ *     GET /alpine/<generation>/<path>               a file of the mirror; `current` for the generation that machines begin with
  *     GET /tftp/<file>                              the files of TFTP, for firmware that boots by HTTP (option 93: 15, 16)
  *
  * The server speaks plain HTTP, and the segment is trusted as far as its cables go: docs/boot.md says what that means.
  */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { openBelow, unknownPath } from '../../disk/published-file.ts';
 import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
 import type { Mac } from '../../model/address/mac.ts';
@@ -37,6 +39,8 @@ export interface BootSiteInput extends BootRequestHandlerInput {
   readonly images: string;
   /** The directory `/host0/isos`. */
   readonly isos: string;
+  /** The directory of the mirror's generations; each is a directory in it. */
+  readonly mirror: string;
   /** The directory that TFTP serves, too. */
   readonly bootFiles: string;
 }
@@ -71,6 +75,7 @@ export class BootSite {
     [/^\/overlay\/([\da-f]{16})\/[\da-f]{64}\.apkovl\.tar\.gz$/, (visit, attempt) => this.#overlay(visit, attempt)],
     [/^\/secrets\/([\da-f]{32})$/, (visit, token) => this.#secrets(visit, token)],
     [/^\/isos\/(.+)$/, (visit, path) => this.#iso(visit, path)],
+    [/^\/alpine\/(\d{1,9}|current)\/(.+)$/, (visit, number, path) => this.#mirror(visit, number, path)],
     [/^\/tftp\/([\w.-]+)$/, (visit, path) => this.#file(visit, this.#input.bootFiles, path)],
   ];
 
@@ -175,6 +180,17 @@ export class BootSite {
     await sendFile(request, response, file, path, this.#shared);
   }
 
+  /** A file of the mirror. A generation that is gone leads to the current one, so that nodes which run long go on there. */
+  async #mirror({ request, response, host0 }: Visit, number: string, path: string): Promise<void> {
+    const { mirror } = this.#input;
+    if (number !== 'current' && !(await isThere(join(mirror, number)))) {
+      const location = `http://${host0}/alpine/current/${path}`;
+      response.writeHead(302, { location, 'content-length': 0 }).end();
+      return;
+    }
+    await sendFile(request, response, await openBelow(mirror, `${number}/files/${path}`), path, this.#shared);
+  }
+
   async #file({ request, response }: Visit, directory: string, path: string): Promise<void> {
     await sendFile(request, response, await openBelow(directory, path), path, this.#shared);
   }
@@ -205,6 +221,10 @@ export class BootSite {
       ...(remedy !== undefined && { remedy }),
     });
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 /** Whether the connection ended because the peer acknowledged nothing, or was not on the segment any more. */

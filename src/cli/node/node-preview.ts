@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { bootScript, commandLine } from '../../boot/site/ipxe-script.ts';
 import { authorizedKeysIn } from '../../image/command-key.ts';
+import { installationOf, type MachineInstallation } from '../../image/mirror/installation.ts';
+import { MirrorStore } from '../../image/mirror/mirror-store.ts';
+import { mirrorPublicKey } from '../../image/mirror-key.ts';
 import { Generations } from '../../image/node/generations.ts';
 import { type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
 import type { OverlayEntry } from '../../image/overlay/overlay.ts';
@@ -34,6 +37,8 @@ interface Preview {
   readonly segments: readonly SegmentAnswer[];
   readonly script?: string;
   readonly packages: readonly string[];
+  /** What Alpine would install from the mirror, and why; absent while there is no mirror. */
+  readonly installs?: MachineInstallation;
   readonly files: readonly FileView[];
   /** From the overlay in force to the one that `/host0` describes now. */
   readonly changes: readonly PathChange[];
@@ -55,7 +60,8 @@ interface FileView {
 
 async function preview(context: Context, wanted: string, file: string | undefined): Promise<void> {
   const { paths } = context;
-  const { machines, errors } = await compile({ paths, authorizedKeys: await authorizedKeysIn(paths.state) });
+  const [authorizedKeys, mirrorKey] = [await authorizedKeysIn(paths.state), await mirrorPublicKey(paths.state)];
+  const { machines, errors } = await compile({ paths, authorizedKeys, mirrorKey });
   const [fault] = errors;
   if (fault !== undefined) throw fault;
   const found = findMachine(machines, wanted, join(paths.host0, 'machines'));
@@ -66,12 +72,16 @@ async function preview(context: Context, wanted: string, file: string | undefine
   const overlay = (await overlayStore.index())?.machines.find(({ machine }) => machine === found.machine)?.overlay;
   const boot = await bootViewOf(context);
   const script = await scriptOf(context, found, wanted, overlay?.sha256, boot);
+  const mirror = new MirrorStore(paths.state);
+  const current = await mirror.current();
+  const installs = current && (await installationOf(mirror, current, found));
   const document: Preview = {
     machine: found.machine,
     name: found.name,
     segments: boot?.segments.map(answerOn) ?? [],
     ...(script !== undefined && { script }),
     packages: found.packages,
+    ...(installs !== undefined && { installs }),
     files: entries.map(fileView),
     changes: overlayDifference(overlay === undefined ? [] : await overlayStore.entriesOf(overlay), entries),
   };
@@ -168,7 +178,7 @@ function fileView(entry: OverlayEntry): FileView {
 }
 
 function previewText(view: Preview, inForce: boolean, { paint }: Context): string {
-  const { machine, name, segments, script, packages, files, changes } = view;
+  const { machine, name, segments, script, packages, installs, files, changes } = view;
   const heading = (text: string) => `\n${paint('heading', text)}\n`;
   const about = properties(
     [
@@ -190,11 +200,21 @@ function previewText(view: Preview, inForce: boolean, { paint }: Context): strin
       .trimEnd()
       .split('\n')
       .map((line) => `  ${printable(line)}\n`),
+    ...(installs === undefined
+      ? []
+      : [heading(`Packages on Alpine, from generation ${installs.generation}`), installsText(installs)]),
     heading('Files'),
     ...files.map((file) => `  ${fileText(file)}\n`),
     heading('Not in force yet'),
     news,
   ].join('');
+}
+
+/** One line for each package, with the reason for it. */
+function installsText({ packages, fault }: MachineInstallation): string {
+  if (fault !== undefined) return `  none: ${printable(fault.message)}\n  ${printable(fault.remedy ?? '')}\n`;
+  const width = Math.max(0, ...packages.map(({ title }) => title.length));
+  return packages.map(({ title, why }) => `  ${title.padEnd(width)}  ${printable(why)}\n`).join('');
 }
 
 const MODE_WIDTH = 16;

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { linkFaults } from '../../disk/published-path.ts';
 import { errorText } from '../../formats/error-text.ts';
 import { authorizedKeysIn, makeCommandKey } from '../../image/command-key.ts';
+import { mirrorPublicKey } from '../../image/mirror-key.ts';
 import { type Compilation, type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
 import { writeExampleTree } from '../../image/overlay/example-tree.ts';
 import { overlayDifference, type PathChange } from '../../image/overlay/overlay-difference.ts';
@@ -73,6 +74,7 @@ async function configure(context: Context, { check, plan }: ConfigureOptions): P
   const compilation = await compile({
     paths,
     authorizedKeys: await authorizedKeysIn(paths.state),
+    mirrorKey: await mirrorPublicKey(paths.state),
     devices: deviceNames(),
   });
   const { machines, errors } = compilation;

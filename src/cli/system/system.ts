@@ -19,6 +19,7 @@ import { host0Flags, host0Option, isHost0Machine } from './agent.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { imageCommand } from './image.ts';
 import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
+import { addMirror } from './mirror.ts';
 import { isCommanded, OPTIONS_FILES } from './service.ts';
 import { lastJournalLines, linesOfUnit, newJournalLines } from './service-log.ts';
 import { chooseStore, storeOption } from './store-choice.ts';
@@ -102,6 +103,7 @@ export function systemCommand(context: Context): Command {
   system.addCommand(systemInitCommand(context));
   system.addCommand(systemConfigureCommand(context));
   system.addCommand(imageCommand(context));
+  addMirror(system, context);
   addStoreBackup(system, context);
 
   return system;

@@ -3,14 +3,13 @@
  * apk reads all words at once: one word that it cannot parse, and the machine gets no package at all, not even its init.
  */
 
+import { parseDependency } from '../apk/dependency.ts';
+
 const NAME = /[A-Za-z0-9_./][A-Za-z0-9_./+:-]*/.source;
 /** The tag of a repository in `/etc/apk/repositories`. */
 const TAG = /@[A-Za-z0-9_.+-]+/.source;
 /** apk's versions: `4.5-r0`, `1.2.3b_rc1_p2-r1`, and with a hash behind `~` (apk 2.14, src/version.c). */
 const VERSION = /\d+(?:\.\d+)*[a-z]?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*(?:~[0-9a-f]+)?(?:-r\d+)?/.source;
-/** A package by its checksum, as apk itself writes it for a file that was installed by its path. */
-const CHECKSUM = /><Q1[A-Za-z0-9+/=]+/.source;
-const WORD = new RegExp(`^!?${NAME}(?:${TAG})?(?:(?:[<>]=?|[<>]~|~=?|=~?)${VERSION}|${CHECKSUM})?$`);
 /** The order of Debian's apt, and of people: the repository last. */
 const TAG_LAST = new RegExp(`^(!?${NAME})([<>=~]{1,2}${VERSION})(${TAG})$`);
 const WITH_VERSION = new RegExp(`^(!?${NAME}(?:${TAG})?)[<>=~]+`);
@@ -24,7 +23,7 @@ export interface PackageFault {
 
 /** Why apk would not take a word; undefined when it does. */
 export function packageFault(word: string): PackageFault | undefined {
-  if (WORD.test(word)) return undefined;
+  if (parseDependency(word) !== undefined) return undefined;
   const rule =
     'A package is a name, then perhaps @repository, then perhaps a comparison with a version of Alpine, as in chrony, htop@edge or linux-lts=6.6.50-r0.';
   const message = `${JSON.stringify(word.slice(0, 40))} is not a package`;

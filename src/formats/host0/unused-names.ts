@@ -6,7 +6,7 @@ import { namesIn } from './tree-files.ts';
 
 /** What is read in each kind of folder. */
 const READ = {
-  tree: ['host0.conf', 'network', 'machines', 'groups', 'packages', 'isos'],
+  tree: ['host0.conf', 'network', 'machines', 'groups', 'packages', 'isos', 'mirror.conf', 'mirror-keys'],
   machine: ['UUID', 'manifest', 'groups', 'packages', 'SKIP'],
   group: ['manifest', 'packages'],
 } as const;

@@ -3,6 +3,7 @@
 import type { ManifestAction } from '../../formats/host0/manifest.ts';
 import { packageFault, packageWords } from '../../formats/host0/package-word.ts';
 import { MeshError } from '../../model/error.ts';
+import type { PublicKeyFile } from '../mirror-key.ts';
 import type { Overlay, ReadSource } from './overlay.ts';
 
 /** The packages to install, one a line. apk takes every word in it, those of a comment too. */
@@ -38,6 +39,12 @@ export function completeWorld(overlay: Overlay, packages: readonly string[]): vo
   const there = lines.flatMap(packageWords).flatMap(({ word }) => (packageFault(word) === undefined ? [word] : []));
   const words = [...new Set([...there, ...packages])].sort();
   if (words.length > 0 || entry !== undefined) overlay.rewrite(WORLD, words.map((word) => `${word}\n`).join(''));
+}
+
+/** Lets apk trust host0's mirror. Alpine's initramfs adds its own keys to those of the overlay before it installs anything. */
+export function addMirrorKey(overlay: Overlay, { name, pem }: PublicKeyFile): void {
+  const path = `etc/apk/keys/${name}`;
+  if (!overlay.has(path)) overlay.putFile(path, pem);
 }
 
 /** An error for each word that lines of manifests put into `/etc/apk/world`, and that apk could not parse. */

@@ -10,7 +10,8 @@ import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
-import { addRunlevels, completeWorld, worldFaults } from './alpine.ts';
+import type { PublicKeyFile } from '../mirror-key.ts';
+import { addMirrorKey, addRunlevels, completeWorld, worldFaults } from './alpine.ts';
 import { contentHash } from './content-hash.ts';
 import { HostNames } from './host-names.ts';
 import { accessFaults } from './host0-access.ts';
@@ -52,12 +53,14 @@ export interface CompileInput {
   readonly paths: Paths;
   /** Public keys that may command every node, one line of an `authorized_keys` each. */
   readonly authorizedKeys: readonly string[];
+  /** The key with which host0 signs its mirror, so that machines take packages from it; absent while there is no mirror. */
+  readonly mirrorKey?: PublicKeyFile | undefined;
   /** The names of this machine's network devices, if it is host0: host0.conf may name others. */
   readonly devices?: readonly string[];
 }
 
 /** Reads and checks all of `/host0`; writes nothing. Faults are in the result, none is thrown. */
-export async function compile({ paths, authorizedKeys, devices }: CompileInput): Promise<Compilation> {
+export async function compile({ paths, authorizedKeys, mirrorKey, devices }: CompileInput): Promise<Compilation> {
   const tree = readHost0Tree(paths.host0);
   const [conf, { files, errors: fileErrors }] = await Promise.all([
     readHost0Conf(paths.host0Conf),
@@ -71,6 +74,7 @@ export async function compile({ paths, authorizedKeys, devices }: CompileInput):
   const shared: Shared = {
     files: networkFilesFor(conf.settings, files),
     authorizedKeys,
+    mirrorKey,
     read: sourcesOf(paths),
     names: new HostNames(),
     folders: join(paths.host0, 'machines'),
@@ -94,6 +98,7 @@ interface Shared {
   /** The network files that every machine gets. */
   readonly files: readonly NetworkFile[];
   readonly authorizedKeys: readonly string[];
+  readonly mirrorKey: PublicKeyFile | undefined;
   readonly read: ReadSource;
   readonly names: HostNames;
   /** The directory `machines`, for errors. */
@@ -114,6 +119,7 @@ function compileMachine(folder: MachineFolder, shared: Shared): CompiledMachine 
   if (machine !== 'default' && !overlay.has('etc/hostname')) overlay.putFile('etc/hostname', `${name}\n`);
   addRunlevels(overlay);
   completeWorld(overlay, packages);
+  if (shared.mirrorKey !== undefined) addMirrorKey(overlay, shared.mirrorKey);
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
   const { entries } = overlay;
   const nameFault = shared.names.faultOf(overlay, folder, join(shared.folders, name));

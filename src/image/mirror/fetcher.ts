@@ -1,0 +1,198 @@
+/** Fetches files of the source into the pool: what was cut off goes on where it stopped, and nothing is taken unchecked. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { ApkFault, type ApkFaultKind } from '../../formats/apk/apk-fault.ts';
+import { checkPackageData } from '../../formats/apk/package-data.ts';
+import { CONTROL_BYTES_MAX, checkAgainstRecord, readPackageControl } from '../../formats/apk/package-file.ts';
+import { type PackageRecord, packageFileName } from '../../formats/apk/package-index.ts';
+import type { TrustedKeys } from '../../formats/apk/signature.ts';
+import { type ErrorCode, MeshError } from '../../model/error.ts';
+import type { MirrorStore } from './mirror-store.ts';
+import { fetchError, type Upstream } from './upstream.ts';
+
+/** What every file of the pool is called until it is checked. */
+const PART = '.part';
+/** No package of Alpine comes near. */
+const FILE_BYTES_MAX = 4 * 1024 ** 3;
+/** Tries of one file that bring nothing further. */
+const TRIES = 3;
+
+const CODES: Readonly<Record<ApkFaultKind, ErrorCode>> = {
+  untrusted: 'MESH_MIRROR_UNTRUSTED',
+  forged: 'MESH_MIRROR_FORGED',
+  damaged: 'MESH_MIRROR_DAMAGED',
+  'too large': 'MESH_MIRROR_LARGE',
+};
+
+/** The error for what is wrong with a file of the source. @returns any other error as it is */
+export function sourceError(error: unknown, file: string): unknown {
+  if (!(error instanceof ApkFault)) return error;
+  const remedies: Readonly<Record<ApkFaultKind, string>> = {
+    untrusted: 'If the source is right, put its key into mirror-keys in the directory of host0.',
+    forged: 'Use another source: somebody has changed the file, or it is broken there.',
+    damaged: 'Run the command again; if the fault stays, use another source.',
+    'too large': 'Use another source.',
+  };
+  return new MeshError(CODES[error.kind], `${file} is not taken: ${error.message}`, {
+    operation: 'check file',
+    object: file,
+    rule: 'host0 gives to machines only what a key in mirror-keys has signed.',
+    remedy: remedies[error.kind],
+    cause: error,
+  });
+}
+
+/** Fetches from one source into one pool. */
+export class Fetcher {
+  readonly #upstream: Upstream;
+  readonly #store: MirrorStore;
+  readonly #keys: TrustedKeys;
+  readonly #onBytes: (bytes: number) => void;
+
+  /** @param onBytes called with the number of bytes that are there further */
+  constructor(upstream: Upstream, store: MirrorStore, keys: TrustedKeys, onBytes: (bytes: number) => void = () => {}) {
+    this.#upstream = upstream;
+    this.#store = store;
+    this.#keys = keys;
+    this.#onBytes = onBytes;
+  }
+
+  /** A whole small file. @throws MESH_MIRROR_FETCH, MESH_MIRROR_LARGE */
+  async small(path: string, bytesMax: number): Promise<Buffer> {
+    return await this.#trying(async () => {
+      const { bytes, pieces } = await this.#upstream.open(path, 0);
+      const parts: Buffer[] = [];
+      let length = 0;
+      for await (const piece of pieces) {
+        length += piece.length;
+        if (length > bytesMax) throw sourceError(new ApkFault('too large', `it has more than ${bytesMax} bytes`), path);
+        parts.push(piece);
+      }
+      if (bytes !== undefined && length !== bytes)
+        throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
+      return Buffer.concat(parts);
+    });
+  }
+
+  /** Fetches a package, checks it and takes it into the pool. @throws MESH_MIRROR_*, MESH_DISK_REFUSED */
+  async package(record: PackageRecord, path: string): Promise<void> {
+    const target = this.#store.packagePath(record.checksum);
+    const part = `${target}${PART}`;
+    await this.#fetch(path, part, (file) => this.#checkPackage(file, record));
+    await this.#store.take(part, target);
+  }
+
+  /** Checks a package of the pool again. @throws MESH_MIRROR_* */
+  async checkAgain(record: PackageRecord): Promise<void> {
+    try {
+      await this.#checkPackage(this.#store.packagePath(record.checksum), record);
+    } catch (error) {
+      throw sourceError(error, packageFileName(record));
+    }
+  }
+
+  /** Whether such a file is in the pool. */
+  async hasPlain(sha256: string, bytes: number): Promise<boolean> {
+    return await this.#store.has(this.#store.bootPath(sha256), bytes);
+  }
+
+  /** Fetches a file that nothing signs, and takes it into the pool by its hash. */
+  async plain(path: string, check: (file: string) => Promise<void>): Promise<{ sha256: string; bytes: number }> {
+    const name = createHash('sha256').update(path).digest('hex').slice(0, 32);
+    const part = `${this.#store.bootPath(name)}${PART}`;
+    await this.#fetch(path, part, check);
+    const hash = createHash('sha256');
+    let bytes = 0;
+    for await (const piece of createReadStream(part)) {
+      hash.update(piece);
+      bytes += piece.length;
+    }
+    const sha256 = hash.digest('hex');
+    await this.#store.take(part, this.#store.bootPath(sha256));
+    return { sha256, bytes };
+  }
+
+  /** Fetches a file to `part`. One that goes on from an old part and is wrong then is fetched once more from its begin. */
+  async #fetch(path: string, part: string, check: (file: string) => Promise<void>): Promise<void> {
+    const resumed = await this.#trying(() => this.#append(path, part));
+    try {
+      await check(part);
+    } catch (error) {
+      await rm(part, { force: true });
+      if (!resumed) throw sourceError(error, path);
+      await this.#trying(() => this.#append(path, part));
+      try {
+        await check(part);
+      } catch (again) {
+        await rm(part, { force: true });
+        throw sourceError(again, path);
+      }
+    }
+  }
+
+  /** @returns whether a part was there before */
+  async #append(path: string, part: string): Promise<boolean> {
+    const file = await openPart(part);
+    try {
+      const { size } = await file.stat();
+      const { from, bytes, pieces } = await this.#upstream.open(path, size);
+      if (from < size) await file.truncate(from);
+      let at = from;
+      for await (const piece of pieces) {
+        if (at + piece.length > FILE_BYTES_MAX)
+          throw new ApkFault('too large', `it has more than ${FILE_BYTES_MAX} bytes`);
+        await file.write(piece, 0, piece.length, at);
+        at += piece.length;
+        this.#onBytes(piece.length);
+      }
+      if (bytes !== undefined && at !== bytes)
+        throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
+      return from > 0;
+    } catch (error) {
+      throw sourceError(error, path);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #trying<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        const isPassing = error instanceof MeshError && error.code === 'MESH_MIRROR_FETCH' && error.retryable;
+        if (!isPassing || tries === TRIES) throw error;
+      }
+    }
+  }
+
+  async #checkPackage(file: string, record: PackageRecord): Promise<void> {
+    const control = readPackageControl(await beginOf(file), this.#keys);
+    checkAgainstRecord(control, record);
+    await checkPackageData(
+      createReadStream(file, { start: control.dataAt, highWaterMark: 1024 * 1024 }),
+      control.dataHash,
+    );
+  }
+}
+
+async function openPart(part: string): Promise<FileHandle> {
+  try {
+    return await open(part, 'r+');
+  } catch {
+    return await open(part, 'w+', 0o644);
+  }
+}
+
+async function beginOf(file: string): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  try {
+    const { size } = await handle.stat();
+    const bytes = Buffer.alloc(Math.min(size, CONTROL_BYTES_MAX));
+    await handle.read(bytes, 0, bytes.length, 0);
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
