@@ -20,8 +20,9 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...['-name', `guest=${escaped(name)},debug-threads=on`, '-uuid', uuid],
     // `accel=kvm:tcg` would change over without a word.
     // Without graphics, the firmware writes to the serial console.
-    ...['-machine', `pc,accel=${accelerator}${spec.consoleLog === undefined ? ',graphics=off' : ''}`],
+    ...['-machine', `pc,accel=${accelerator}${machineOptions(spec)}`],
     ...['-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
+    ...memoryOptions(spec),
     ...['-m', `size=${Math.ceil(memoryBytes / MIB)}M`, '-smp', String(threads)],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...monitor('monitor', QEMU_FILES.monitor),
@@ -29,6 +30,11 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...consoleOptions(spec),
     ...(product === undefined ? [] : ['-smbios', productOption(product)]),
     ...cards.flatMap((card, index) => cardOptions(card, index, spec)),
+    ...(spec.options ?? []),
+    ...Object.entries(spec.settings ?? {}).flatMap(([key, text]) => [
+      '-fw_cfg',
+      `name=opt/meshwork/${escaped(key)},string=${escaped(text)}`,
+    ]),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
@@ -38,6 +44,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...['-device', 'virtio-rng-pci'],
     // A guest that panics says so: else only its console does.
     ...['-device', 'pvpanic-pci'],
+    ...(spec.memoryFile?.own === false ? ['-incoming', 'defer'] : []),
     ...(spec.reboots === false ? ['-no-reboot'] : []),
     ...(paused ? ['-S'] : []),
     ...['-pidfile', spec.pidFile],
@@ -45,7 +52,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     // What QEMU must never do, also when a guest has broken into it. It needs the calls of `elevateprivileges` to become its user;
     // later they give it nothing: it has no capability then, and may start no program.
     '-sandbox',
-    `on,obsolete=deny,elevateprivileges=${user === undefined ? 'deny' : 'allow'},spawn=deny,resourcecontrol=deny`,
+    `on,obsolete=deny,elevateprivileges=${user === undefined ? 'deny' : 'allow'},spawn=${spec.spawns === true ? 'allow' : 'deny'},resourcecontrol=deny`,
     ...['-msg', 'timestamp=off'],
   ];
 }
@@ -57,6 +64,17 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
 export function cpuModelFor(accelerator: QemuSpec['accelerator'], wanted: string): { model: string; instead?: string } {
   if (accelerator === 'kvm' || wanted !== 'host') return { model: wanted };
   return { model: 'max', instead: 'The CPU model host needs KVM: the guest has the model max.' };
+}
+
+function machineOptions({ consoleLog, memoryFile }: QemuSpec): string {
+  return `${consoleLog === undefined ? ',graphics=off' : ''}${memoryFile === undefined ? '' : ',memory-backend=ram0'}`;
+}
+
+function memoryOptions({ memoryFile, memoryBytes }: QemuSpec): string[] {
+  if (memoryFile === undefined) return [];
+  const share = memoryFile.own ? 'on' : 'off';
+  const size = `${Math.ceil(memoryBytes / MIB)}M`;
+  return ['-object', `memory-backend-file,id=ram0,size=${size},mem-path=${escaped(memoryFile.path)},share=${share}`];
 }
 
 function monitor(id: string, path: string): string[] {
