@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpio } from '../../formats/binary/cpio.ts';
+import { kernelOf } from '../../formats/binary/linux-image.ts';
 import { newPrivateKey } from '../../formats/binary/openssh-key.ts';
 import { RootTree } from '../../image/node/root-tree.ts';
 import { programOutput } from '../../image/packages/program-output.ts';
@@ -31,9 +32,28 @@ const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'p
 const NETWORK_MODULES = [
   ...['bridge', '8021q', 'vxlan', 'veth', 'vrf', 'dummy', 'tun', 'macvlan', 'af_packet'],
   ...['sch_netem', 'sch_tbf', 'sch_htb', 'sch_fq', 'sch_ingress', 'cls_u32', 'act_mirred'],
-  ...['nf_tables', 'nft_ct', 'nft_nat', 'nft_masq', 'nft_chain_nat', 'nft_reject_inet', 'nft_limit', 'nft_numgen', 'nft_log'],
+  ...[
+    'nf_tables',
+    'nft_ct',
+    'nft_nat',
+    'nft_masq',
+    'nft_chain_nat',
+    'nft_reject_inet',
+    'nft_limit',
+    'nft_numgen',
+    'nft_log',
+  ],
 ];
-const TOOLS = ['sbin/ip', 'sbin/bridge', 'sbin/tc', 'bin/ss', 'usr/bin/tcpdump', 'usr/bin/iperf3', 'usr/sbin/nft', 'bin/bash'];
+const TOOLS = [
+  'sbin/ip',
+  'sbin/bridge',
+  'sbin/tc',
+  'bin/ss',
+  'usr/bin/tcpdump',
+  'usr/bin/iperf3',
+  'usr/sbin/nft',
+  'bin/bash',
+];
 const PACKAGES = ['busybox-static', 'dropbear-bin', 'iproute2', 'tcpdump', 'iperf3', 'nftables', 'bash'];
 const DIRECTORIES = ['dev', 'proc', 'sys', 'tmp', 'run', 'root', 'var/log', 'var/run', 'etc/init.d', 'modules'];
 
@@ -53,7 +73,12 @@ export function guestCache(): string {
 export async function guestImage(onStage: (stage: string) => void = () => {}): Promise<GuestImage> {
   const id = contentId();
   const directory = join(guestCache(), `guest-${id}`);
-  const files = { kernel: join(directory, 'vmlinuz'), base: join(directory, 'base.cpio'), tools: join(directory, 'tools.cpio'), id };
+  const files = {
+    kernel: join(directory, 'kernel'),
+    base: join(directory, 'base.cpio'),
+    tools: join(directory, 'tools.cpio'),
+    id,
+  };
   if (existsSync(files.tools)) return files;
   onStage('making the guest from Debian packages');
   await mkdir(guestCache(), { recursive: true });
@@ -72,13 +97,15 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
 function contentId(): string {
   const hash = createHash('sha256').update(JSON.stringify([MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]));
   const directory = shippedFile('guest');
-  for (const name of readdirSync(directory).sort()) hash.update(`\0${name}\0`).update(readFileSync(join(directory, name)));
+  for (const name of readdirSync(directory).sort())
+    hash.update(`\0${name}\0`).update(readFileSync(join(directory, name)));
   return hash.digest('hex').slice(0, 16);
 }
 
 async function make(draft: string): Promise<void> {
   await using packages = await GuestPackages.unpack(PACKAGES);
-  await writeFile(join(draft, 'vmlinuz'), await readFile(packages.kernel));
+  const packed = await readFile(packages.kernel);
+  await writeFile(join(draft, 'kernel'), kernelOf(packed) ?? packed);
   await writeFile(join(draft, 'base.cpio'), Buffer.concat([...cpio((await baseTree(packages)).entries())]));
   await writeFile(join(draft, 'tools.cpio'), Buffer.concat([...cpio((await toolsTree(packages)).entries())]));
 }
@@ -128,7 +155,16 @@ async function hostKey(root: string): Promise<Buffer> {
     const libraries = ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu'].map((name) => join(root, name)).join(':');
     const convert = join(root, 'usr/lib/dropbear/dropbearconvert');
     const program = existsSync(convert) ? convert : join(root, 'usr/bin/dropbearconvert');
-    await programOutput(join(root, 'lib64/ld-linux-x86-64.so.2'), '--library-path', libraries, program, 'openssh', 'dropbear', openssh, own);
+    await programOutput(
+      join(root, 'lib64/ld-linux-x86-64.so.2'),
+      '--library-path',
+      libraries,
+      program,
+      'openssh',
+      'dropbear',
+      openssh,
+      own,
+    );
     return await readFile(own);
   } finally {
     await rm(work, { recursive: true, force: true });

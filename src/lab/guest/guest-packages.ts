@@ -4,7 +4,13 @@ import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { elfSection } from '../../formats/binary/elf.ts';
-import { aliasIndex, dependencyIndex, type ModuleInfo, moduleInfo, moduleName } from '../../image/node/kernel-modules.ts';
+import {
+  aliasIndex,
+  dependencyIndex,
+  type ModuleInfo,
+  moduleInfo,
+  moduleName,
+} from '../../image/node/kernel-modules.ts';
 import type { RootTree } from '../../image/node/root-tree.ts';
 import { Apt } from '../../image/packages/apt.ts';
 import { programOutput } from '../../image/packages/program-output.ts';
@@ -41,7 +47,8 @@ export class GuestPackages implements AsyncDisposable {
     const apt = new Apt(this.#work);
     // Scripts of packages do not run: what only they need stays away.
     const packages = (await apt.closure([KERNEL_PACKAGE, ...names])).filter(
-      ({ name }) => name.startsWith('linux-image-') || name.startsWith('lib') || name === 'zlib1g' || names.includes(name),
+      ({ name }) =>
+        name.startsWith('linux-image-') || name.startsWith('lib') || name === 'zlib1g' || names.includes(name),
     );
     for (const file of await apt.fetch(packages)) await programOutput('dpkg-deb', '-x', file, this.root);
   }
@@ -61,7 +68,11 @@ export class GuestPackages implements AsyncDisposable {
       const listed = await programOutput(join(this.root, LOADER), '--library-path', search, '--list', program);
       for (const [, library = ''] of listed.matchAll(/=> (\S+)/g)) {
         if (!library.startsWith(this.root)) continue;
-        tree.file(join(LIBRARY_DIRECTORIES[0] ?? '', basename(library)), await readFile(await realpath(library)), 0o755);
+        tree.file(
+          join(LIBRARY_DIRECTORIES[0] ?? '', basename(library)),
+          await readFile(await realpath(library)),
+          0o755,
+        );
       }
     }
     tree.file(LOADER, await readFile(await realpath(join(this.root, LOADER))), 0o755);

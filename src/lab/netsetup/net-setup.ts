@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { commandDirectory } from '../../image/node/program-files.ts';
 import { inNetns, netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { shippedFile } from '../shipped-files.ts';
@@ -22,6 +23,8 @@ export interface NetCall {
 
 /** Where and for which lab a script runs. */
 export interface NetPlace {
+  /** The name of the lab. */
+  readonly name: string;
   readonly netns: string;
   /** The lab's own directory. Scripts may put files and daemons there; it goes with the lab. */
   readonly directory: string;
@@ -52,7 +55,8 @@ export function findNetSetup(word: string | undefined, base: string): string | u
       rule: `A net set-up is an executable file, or one of bridge, ${SHIPPED_SET_UPS.join(', ')}.`,
       remedy,
     });
-  if (!existsSync(path)) throw refuse(`there is no net set-up ${path}`, 'Name an executable file, or one of these words.');
+  if (!existsSync(path))
+    throw refuse(`there is no net set-up ${path}`, 'Name an executable file, or one of these words.');
   if (!statSync(path).isFile()) throw refuse(`${path} is no file`, 'Name an executable file.');
   try {
     accessSync(path, constants.X_OK);
@@ -77,6 +81,8 @@ export async function callNetSetup(script: string, call: NetCall, place: NetPlac
         LAB_MAC: vmMac(net, number),
         LAB_BRIDGE: bridgeOfNet(net),
         XCLUSTER_TMP: place.directory,
+        MESH_LAB: place.name,
+        PATH: `${commandDirectory}:${process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin'}`,
         __mtu: String(mtuBytes),
         __kvm: 'qemu-system-x86_64',
         __accelerator: place.accelerator,
@@ -116,7 +122,10 @@ async function endOf(child: ChildProcess): Promise<string | undefined> {
       settle(code === 0 ? undefined : signal === null ? `ended with ${code}` : `was ended by ${signal}`);
     });
   });
-  const closed = once(child, 'close').then(() => undefined, () => undefined);
+  const closed = once(child, 'close').then(
+    () => undefined,
+    () => undefined,
+  );
   await Promise.race([closed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
   child.stdout?.destroy();
   child.stderr?.destroy();

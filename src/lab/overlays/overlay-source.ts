@@ -4,7 +4,16 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
@@ -44,7 +53,8 @@ export function listOverlays(): OverlaySource[] {
   for (const directory of overlayDirectories()) {
     if (!existsSync(directory)) continue;
     for (const name of readdirSync(directory).sort()) {
-      if (!found.has(name) && statSync(join(directory, name)).isDirectory()) found.set(name, sourceAt(name, join(directory, name)));
+      if (!found.has(name) && statSync(join(directory, name)).isDirectory())
+        found.set(name, sourceAt(name, join(directory, name)));
     }
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -70,7 +80,9 @@ function unknown(word: string, message: string): MeshError {
   return new MeshError('MESH_LAB_OVERLAY', message, {
     object: word,
     rule: 'An overlay is named by its path, or by its name in a directory of XCLUSTER_OVLPATH or among those that come with labs.',
-    remedy: `See \`mesh lab overlay list\`, which has ${listOverlays().map(({ name }) => name).join(', ')}.`,
+    remedy: `See \`mesh lab overlay list\`, which has ${listOverlays()
+      .map(({ name }) => name)
+      .join(', ')}.`,
   });
 }
 
@@ -106,7 +118,9 @@ export function overlayDigest({ path, kind }: OverlaySource): string {
 }
 
 function addDirectory(hash: ReturnType<typeof createHash>, root: string, below: string): void {
-  for (const entry of readdirSync(join(root, below), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of readdirSync(join(root, below), { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
     const path = join(below, entry.name);
     const full = join(root, path);
     hash.update(`\0${path}\0${lstatSync(full).mode}\0`);
@@ -132,7 +146,12 @@ export async function overlayTree(source: OverlaySource): Promise<RootTree> {
 
 async function printed({ name, path }: OverlaySource): Promise<Buffer> {
   const script = join(path, 'tar');
-  const child = spawn(script, ['-'], { cwd: path, stdio: ['ignore', 'pipe', 'pipe'], timeout: SCRIPT_MS, killSignal: 'SIGKILL' });
+  const child = spawn(script, ['-'], {
+    cwd: path,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: SCRIPT_MS,
+    killSignal: 'SIGKILL',
+  });
   const ended = new Promise<string | undefined>((settle) => {
     child.once('error', ({ message }) => settle(`cannot be started: ${message}`));
     child.once('close', (code, signal) => {
@@ -143,11 +162,15 @@ async function printed({ name, path }: OverlaySource): Promise<Buffer> {
   const [fault, archive, said] = await Promise.all([ended, buffer(child.stdout), text(child.stderr)]);
   if (fault === undefined) return archive;
   const last = said.trim().split('\n').at(-1) ?? '';
-  throw new MeshError('MESH_LAB_OVERLAY', `the script of the overlay ${name} ${fault}${last === '' ? '' : `: ${last}`}`, {
-    object: script,
-    rule: 'The script `tar` of an overlay prints a tar archive when it is called with -, and ends with 0.',
-    remedy: `Run it by hand: ${script} - | tar t`,
-  });
+  throw new MeshError(
+    'MESH_LAB_OVERLAY',
+    `the script of the overlay ${name} ${fault}${last === '' ? '' : `: ${last}`}`,
+    {
+      object: script,
+      rule: 'The script `tar` of an overlay prints a tar archive when it is called with -, and ends with 0.',
+      remedy: `Run it by hand: ${script} - | tar t`,
+    },
+  );
 }
 
 async function addArchive(tree: RootTree, packed: Buffer, { name, path }: OverlaySource): Promise<void> {
@@ -188,4 +211,21 @@ function plain(packed: Buffer): Buffer {
   if (packed[0] === 0x1f && packed[1] === 0x8b) return gunzipSync(packed, options);
   if (packed.length > 4 && packed.readUInt32LE(0) === 0xfd2fb528) return zstdDecompressSync(packed, options);
   return packed;
+}
+
+/** The first line of an overlay's README. */
+export function overlayAbout({ path, kind }: OverlaySource): string {
+  if (kind === 'programs') return 'Programs: tcpdump, iperf3, nft, ip, tc, bash; kernel modules for networks.';
+  const file = ['README', 'README.md'].map((name) => join(path, name)).find((name) => existsSync(name));
+  return file === undefined ? '' : (readFileSync(file, 'utf8').split('\n')[0] ?? '');
+}
+
+/** The paths of the files that an overlay gives a machine. */
+export async function overlayFiles(source: OverlaySource): Promise<string[]> {
+  if (source.kind === 'programs') return [overlayAbout(source)];
+  const tree = await overlayTree(source);
+  return tree
+    .entries()
+    .flatMap((entry) => (entry.kind === 'directory' ? [] : [`/${entry.path}`]))
+    .filter((path) => !/^\/(?:bin|sbin|lib|lib64)$/.test(path));
 }

@@ -53,7 +53,10 @@ function judge(topology: VmTopology, refuse: Refuse): void {
   }
   for (const [index, { net, hostAddress }] of topology.nets.entries()) {
     if (topology.nets.findIndex((other) => other.net === net) !== index) {
-      refuse(['nets', index], `net ${net} stands twice`, { rule: 'Each net stands once.', remedy: 'Remove one of the two' });
+      refuse(['nets', index], `net ${net} stands twice`, {
+        rule: 'Each net stands once.',
+        remedy: 'Remove one of the two',
+      });
     }
     if (net === 0 && hostAddress === false) {
       refuse(['nets', index, 'hostAddress'], 'this machine must have an address in net 0', {
@@ -64,7 +67,9 @@ function judge(topology: VmTopology, refuse: Refuse): void {
   }
   for (const [index, link] of topology.links.entries()) {
     const { net, machine: name, ...effects } = link;
-    const ends = machines.filter((machine) => machine.nets.includes(net) && (name === undefined || machine.name === name));
+    const ends = machines.filter(
+      (machine) => machine.nets.includes(net) && (name === undefined || machine.name === name),
+    );
     if (ends.length === 0) {
       refuse(['links', index], `no machine${name === undefined ? '' : ` ${name}`} is in net ${net}`, {
         rule: 'A link joins a machine of the topology to a net that the machine is in.',

@@ -38,7 +38,12 @@ export function planMachine(topology: VmTopology, number: number): VmPlan {
 
 /** The nets of a topology: those of its machines, and those that it names. */
 export function netsOf(topology: VmTopology, more: readonly number[] = []): number[] {
-  const nets = new Set([0, ...planMachines(topology).flatMap((machine) => machine.nets), ...topology.nets.map(({ net }) => net), ...more]);
+  const nets = new Set([
+    0,
+    ...planMachines(topology).flatMap((machine) => machine.nets),
+    ...topology.nets.map(({ net }) => net),
+    ...more,
+  ]);
   return [...nets].sort((a, b) => a - b);
 }
 

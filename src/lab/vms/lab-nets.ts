@@ -7,7 +7,14 @@ import { MeshError } from '../../model/error.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
-import { bridgeOfNet, HOST_NUMBER, IPV4_PREFIX_BITS, IPV6_PREFIX_BITS, vmIpv4, vmIpv6 } from '../topologies/vm-address.ts';
+import {
+  bridgeOfNet,
+  HOST_NUMBER,
+  IPV4_PREFIX_BITS,
+  IPV6_PREFIX_BITS,
+  vmIpv4,
+  vmIpv6,
+} from '../topologies/vm-address.ts';
 import { hostIsIn, mtuOfNet } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
 

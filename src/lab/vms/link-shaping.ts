@@ -1,7 +1,8 @@
 /** Loss, rate and delay of links, on the taps of machines: as far as this kernel can. */
-import { MeshError } from '../../model/error.ts';
+
 import { netnsPath } from '../../kernel/netns.ts';
 import { outcomeOf } from '../../kernel/posix-spawn.ts';
+import { MeshError } from '../../model/error.ts';
 import { tapOf } from '../topologies/vm-address.ts';
 import { linkOf, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
@@ -15,7 +16,8 @@ export async function shapeLinks(netns: string, topology: VmTopology, plans: rea
     for (const net of nets) {
       const { lossPercent = 0, rateMbit, delayMs = 0 } = linkOf(topology, net, name);
       const tap = tapOf(net, number);
-      if (delayMs > 0) await run(netns, tap, ['tc', 'qdisc', 'replace', 'dev', tap, 'root', 'netem', 'delay', `${delayMs}ms`]);
+      if (delayMs > 0)
+        await run(netns, tap, ['tc', 'qdisc', 'replace', 'dev', tap, 'root', 'netem', 'delay', `${delayMs}ms`]);
       if (rateMbit !== undefined) await run(netns, tap, rateWords(tap, rateMbit, delayMs > 0));
       if (lossPercent > 0) await run(netns, tap, ['nft', lossRules(tap, lossPercent)]);
     }
@@ -24,7 +26,21 @@ export async function shapeLinks(netns: string, topology: VmTopology, plans: rea
 
 function rateWords(tap: string, rateMbit: number, isDelayed: boolean): string[] {
   const where = isDelayed ? ['parent', '1:', 'handle', '10:'] : ['root'];
-  return ['tc', 'qdisc', 'replace', 'dev', tap, ...where, 'tbf', 'rate', `${rateMbit}mbit`, 'burst', '32kb', 'latency', '50ms'];
+  return [
+    'tc',
+    'qdisc',
+    'replace',
+    'dev',
+    tap,
+    ...where,
+    'tbf',
+    'rate',
+    `${rateMbit}mbit`,
+    'burst',
+    '32kb',
+    'latency',
+    '50ms',
+  ];
 }
 
 /** Rules of a table of its own for one tap. `numgen` chooses packets at random. */
@@ -40,9 +56,13 @@ async function run(netns: string, tap: string, argv: readonly string[]): Promise
   if (code === 0) return;
   const [program] = argv;
   const lacks = argv.includes('netem') ? 'This kernel may have no netem.' : '';
-  throw new MeshError('MESH_LAB_FAILED', `the link at ${tap} cannot be shaped: ${program}: ${stderr.trim().split('\n')[0]}`, {
-    object: tap,
-    rule: `Loss is made by nft, rates by tc with tbf, delays by tc with netem. ${lacks}`.trim(),
-    remedy: 'Use the switch that comes with labs, which delays without the kernel: --net-setup switch.',
-  });
+  throw new MeshError(
+    'MESH_LAB_FAILED',
+    `the link at ${tap} cannot be shaped: ${program}: ${stderr.trim().split('\n')[0]}`,
+    {
+      object: tap,
+      rule: `Loss is made by nft, rates by tc with tbf, delays by tc with netem. ${lacks}`.trim(),
+      remedy: 'Use the switch that comes with labs, which delays without the kernel: --net-setup switch.',
+    },
+  );
 }

@@ -3,8 +3,8 @@ import { ipBatch } from '../hosts/ip-batch.ts';
 import { bridgeOfNet, tapOf } from '../topologies/vm-address.ts';
 import { linkOf, mtuOfNet, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
-import { shapeLinks } from './link-shaping.ts';
 import { bridgesIn } from './lab-nets.ts';
+import { shapeLinks } from './link-shaping.ts';
 
 /** Makes the taps of machines. The emulators can open them before the bridges are there. @throws MESH_LAB_FAILED */
 export async function makeTaps(netns: string, topology: VmTopology, plans: readonly VmPlan[]): Promise<void> {

@@ -28,7 +28,11 @@ const MIB = 1024 * 1024;
 const LOOK_MS = 10;
 
 /** What QEMU shall run. @param options of the cards, where a net set-up has printed them. Absent: taps on bridges */
-export function vmSpec({ directory, accelerator, boot }: VmSetting, plan: VmPlan, options?: readonly string[]): QemuSpec {
+export function vmSpec(
+  { directory, accelerator, boot }: VmSetting,
+  plan: VmPlan,
+  options?: readonly string[],
+): QemuSpec {
   const own = vmDirectory(directory, plan.number);
   return {
     name: plan.name,
@@ -57,7 +61,11 @@ function cardOf(number: number, net: number): QemuCard {
 /** The words of the kernel's command line that are the same for all machines of a lab. */
 export function labWords(topology: VmTopology, nets: readonly number[]): string[] {
   const { prefix, roles } = topology;
-  const counts = [`lab.nodes=${roles.node?.count ?? 0}`, `lab.routers=${roles.router?.count ?? 0}`, `lab.testers=${roles.tester?.count ?? 0}`];
+  const counts = [
+    `lab.nodes=${roles.node?.count ?? 0}`,
+    `lab.routers=${roles.router?.count ?? 0}`,
+    `lab.testers=${roles.tester?.count ?? 0}`,
+  ];
   const mtus = nets.flatMap((net) => {
     const mtu = mtuOfNet(topology, net);
     return mtu === undefined ? [] : [`lab.mtu_${net}=${mtu}`];
@@ -66,7 +74,11 @@ export function labWords(topology: VmTopology, nets: readonly number[]): string[
 }
 
 /** Switches a machine on. The emulator outlives this process, and ends with the lab. @throws MESH_LAB_FAILED */
-export function switchVmOn({ directory, netns }: Pick<VmSetting, 'directory' | 'netns'>, number: number, spec: QemuSpec): ProcessMark {
+export function switchVmOn(
+  { directory, netns }: Pick<VmSetting, 'directory' | 'netns'>,
+  number: number,
+  spec: QemuSpec,
+): ProcessMark {
   const own = vmDirectory(directory, number);
   rmSync(consoleLog(own), { force: true });
   rmSync(emulatorLog(own), { force: true });

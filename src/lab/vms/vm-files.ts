@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import * as form from '../../model/form.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
-import { findRecorded } from '../../services/process/process-start.ts';
 import type { ProcessMark } from '../../services/process/process-mark.ts';
+import { findRecorded } from '../../services/process/process-start.ts';
 import { QEMU, QEMU_FILES } from '../../services/qemu/qemu-spec.ts';
 import { vmName, vmNumberOf } from '../topologies/vm-address.ts';
 

@@ -3,11 +3,9 @@
  * run in the same namespace. So whoever removes the namespace with its processes has removed all.
  */
 import { rmSync } from 'node:fs';
-import { netnsPath } from '../../kernel/netns.ts';
-import { systemClock } from '../../model/clock.ts';
+
 import { MeshError } from '../../model/error.ts';
-import { isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
-import { probeAccelerator } from '../../services/qemu/accelerator.ts';
+import { awaitEnd, type ProcessMark } from '../../services/process/process-mark.ts';
 import { Lab, type OnStage } from '../cluster/lab.ts';
 import { GUEST_APPEND, guestImage } from '../guest/guest-image.ts';
 import { callNetSetup } from '../netsetup/net-setup.ts';
@@ -15,13 +13,13 @@ import { overlaidGuest } from '../overlays/overlay-cache.ts';
 import { tapOf } from '../topologies/vm-address.ts';
 import { linkOf, mtuOfNet, netsOf, planMachine, planMachines, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
+import { rememberedAccelerator } from './accelerator-memory.ts';
 import { type ClusterRecord, readClusterRecord, writeClusterRecord } from './cluster-record.ts';
 import { applyNets } from './lab-nets.ts';
 import { makeTaps, plugTaps, removeTaps } from './tap-setup.ts';
 import { labWords, switchVmOff, switchVmOn, type VmSetting, vmSpec } from './vm-emulator.ts';
-import { findEmulator, vmDirectory, type VmRecord, vmRecords, writeVmRecord } from './vm-files.ts';
+import { findEmulator, type VmRecord, vmDirectory, vmRecords, writeVmRecord } from './vm-files.ts';
 import { awaitVms, type OnVm } from './vm-readiness.ts';
-import { awaitEnd } from '../../services/process/process-mark.ts';
 
 /** What to build. */
 export interface VmLabOptions {
@@ -64,7 +62,7 @@ export class VmLab {
    */
   static async build({ name, title, topology, base, netSetup, onStage, signal }: VmLabOptions): Promise<VmLab> {
     planMachines(topology);
-    const probe = await probeAccelerator(systemClock);
+    const probe = await rememberedAccelerator();
     const lab = await Lab.build({ name, nodes: 0, segments: 1, ...(onStage && { onStage }), signal });
     try {
       const record: ClusterRecord = {
@@ -180,8 +178,13 @@ export class VmLab {
     const options: string[] = [];
     for (const net of nets) {
       const link = linkOf(topology, net, name);
-      const place = { netns: this.netns, directory: this.lab.directory, accelerator: accelerator.accelerator };
-      const call = { number, net, mtuBytes: link.mtuBytes ?? mtuOfNet(topology, net), link };
+      const place = {
+        name: this.lab.name,
+        netns: this.netns,
+        directory: this.lab.directory,
+        accelerator: accelerator.accelerator,
+      };
+      const call = { number, net, mtuBytes: link.mtuBytes ?? mtuOfNet(topology, net) };
       options.push(...(await callNetSetup(script, call, place)));
     }
     return options;
@@ -199,7 +202,8 @@ export class VmLab {
       const key = overlays.join('\0');
       if (settings.has(key)) continue;
       const boot = guest === undefined ? topology.images : await overlaidGuest(guest, overlays, base, onStage);
-      if (boot !== undefined) settings.set(key, { ...common, boot: { kernel: boot.kernel, initrd: boot.initrd, append } });
+      if (boot !== undefined)
+        settings.set(key, { ...common, boot: { kernel: boot.kernel, initrd: boot.initrd, append } });
     }
     return settings;
   }
@@ -252,15 +256,4 @@ export class VmLab {
   async down(): Promise<void> {
     await this.lab.down();
   }
-}
-
-/** Whether a machine runs. */
-export function runs(lab: VmLab, number: number): boolean {
-  const emulator = lab.emulatorOf(number);
-  return emulator !== undefined && isRunning(emulator);
-}
-
-/** The path of the namespace in which the machines of a lab are. */
-export function netnsOf(lab: VmLab): string {
-  return netnsPath(lab.netns);
 }

@@ -34,7 +34,15 @@ const BEGINNING_BYTES = 65_536;
 const ECHO_WITHIN_MS = 15_000;
 
 /** @returns the trouble of each machine that is not up in time; the first that is certain to fail ends the wait */
-export async function awaitVms({ directory, netns, numbers, deadlineMs, byEcho, onVm, signal }: AwaitedVms): Promise<MeshError[]> {
+export async function awaitVms({
+  directory,
+  netns,
+  numbers,
+  deadlineMs,
+  byEcho,
+  onVm,
+  signal,
+}: AwaitedVms): Promise<MeshError[]> {
   const startedMs = performance.now();
   const stages = new Map<number, VmStage>();
   const readyMs = new Map<number, number>();

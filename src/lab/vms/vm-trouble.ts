@@ -50,16 +50,21 @@ const CAUSES: readonly Cause[] = [
 
 /** Text of a console without what a terminal acts on, and without empty lines at its end. */
 export function cleanConsole(text: string): string {
-  return text
-    .replaceAll('\r', '')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: guests and firmware paint their screens with them
-    .replaceAll(/\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|[^\n\t\x20-\x7e]/g, '')
-    .trimEnd();
+  return (
+    text
+      .replaceAll('\r', '')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: guests and firmware paint their screens with them
+      .replaceAll(/\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|[^\n\t\x20-\x7e]/g, '')
+      .trimEnd()
+  );
 }
 
 /** The last lines of a console. */
 export function consoleEnd(directory: string, lines = TAIL_LINES): string {
-  return cleanConsole(textOf(consoleLog(directory))).split('\n').slice(-lines).join('\n');
+  return cleanConsole(textOf(consoleLog(directory)))
+    .split('\n')
+    .slice(-lines)
+    .join('\n');
 }
 
 /** Everything that a console has said so far. */
@@ -84,10 +89,16 @@ export function causeIn(console: string): Pick<Cause, 'cause' | 'remedy'> {
  */
 export function vmTrouble(name: string, directory: string, isOver: boolean): MeshError {
   const said = cleanConsole(textOf(consoleLog(directory)));
-  const refusal = cleanConsole(textOf(emulatorLog(directory))).split('\n').at(-1) ?? '';
+  const refusal =
+    cleanConsole(textOf(emulatorLog(directory)))
+      .split('\n')
+      .at(-1) ?? '';
   const { cause, remedy } =
     isOver && refusal !== '' && !said.includes('Kernel panic')
-      ? { cause: `the emulator has refused: ${refusal}`, remedy: 'Look at the options that the net set-up prints, and at the topology.' }
+      ? {
+          cause: `the emulator has refused: ${refusal}`,
+          remedy: 'Look at the options that the net set-up prints, and at the topology.',
+        }
       : causeIn(said);
   const end = consoleEnd(directory);
   const words = end === '' ? '' : `\nThe end of its console:\n${end.replaceAll(/^/gm, '  ')}`;
