@@ -187,6 +187,13 @@ function sizeOf({
   if (driver === 'netns') {
     const meant = (uefi && '--uefi') || (foreignDhcp && '--foreign-dhcp');
     if (meant) throw unfit(meant, 'Namespaces do not boot.', `Add --driver qemu, or leave ${meant} out.`);
+    if (nodes === 0) {
+      throw new MeshError('MESH_USAGE', 'a lab cannot have 0 nodes', {
+        operation: 'lab up',
+        rule: 'A lab without a topology shows that its hosts reach each other: it has one node at least.',
+        remedy: 'Give --nodes a number from 1 on.',
+      });
+    }
     const services = { ...(store === 'etcd' && { store }), ...(routers > 0 && { routers }) };
     return { name, nodes: nodes ?? 3, segments: segments ?? 2, ...services };
   }

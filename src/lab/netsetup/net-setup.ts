@@ -8,7 +8,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandDirectory } from '../../image/node/program-files.ts';
-import { inNetns, netnsPath } from '../../kernel/netns.ts';
+import { inNetns } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { shippedFile } from '../shipped-files.ts';
 import { bridgeOfNet, vmMac } from '../topologies/vm-address.ts';
@@ -25,6 +25,7 @@ export interface NetCall {
 export interface NetPlace {
   /** The name of the lab. */
   readonly name: string;
+  /** The path of its namespace. */
   readonly netns: string;
   /** The lab's own directory. Scripts may put files and daemons there; it goes with the lab. */
   readonly directory: string;
@@ -70,7 +71,7 @@ export function findNetSetup(word: string | undefined, base: string): string | u
 export async function callNetSetup(script: string, call: NetCall, place: NetPlace): Promise<string[]> {
   const { number, net, mtuBytes = 1_500 } = call;
   const words = `${number} ${net}`;
-  const child = inNetns(netnsPath(place.netns), () =>
+  const child = inNetns(place.netns, () =>
     spawn(script, [String(number), String(net)], {
       cwd: place.directory,
       stdio: ['ignore', 'pipe', 'pipe'],

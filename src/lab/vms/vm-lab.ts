@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 
+import { netnsPath } from '../../kernel/netns.ts';
 import { MeshError } from '../../model/error.ts';
 import { awaitEnd, type ProcessMark } from '../../services/process/process-mark.ts';
 import { Lab, type OnStage } from '../cluster/lab.ts';
@@ -180,7 +181,7 @@ export class VmLab {
       const link = linkOf(topology, net, name);
       const place = {
         name: this.lab.name,
-        netns: this.netns,
+        netns: netnsPath(this.netns),
         directory: this.lab.directory,
         accelerator: accelerator.accelerator,
       };
