@@ -1,6 +1,6 @@
 /** The commands that hooks add to `mesh lab`: those that come with labs, and those of XCLUSTER_HOOK, which replace them. */
 import type { Command } from 'commander';
-import { type LabHook, namedHook, runHook, shippedHook } from '../../lab/hooks/shell-hook.ts';
+import { type LabHook, namedHook, runHookCommand, shippedHook } from '../../lab/hooks/shell-hook.ts';
 import type { Context } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
 import { type LabName, labNameOption } from './vm-words.ts';
@@ -26,6 +26,6 @@ function add(lab: Command, context: Context, hook: LabHook, name: string, about:
     .allowUnknownOption()
     .action(async (words: readonly string[], { name: labName }: LabName) => {
       using _ = new Interrupt();
-      context.exitCode = await runHook(hook, name, words, labName);
+      context.exitCode = await runHookCommand(hook, name, words, labName);
     });
 }

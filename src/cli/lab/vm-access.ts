@@ -117,7 +117,7 @@ async function attach(context: Context, lab: VmLab, number: number): Promise<voi
   const socket = createConnection(path);
   const { stdin } = process;
   if (stdin.isTTY) {
-    context.stderr.write(`The console of ${vmName(number)}. Ctrl-] leaves it.\n`);
+    context.stderr.write('Ctrl-] leaves the console.\n');
     stdin.setRawMode(true);
   }
   try {

@@ -12,6 +12,7 @@ import {
 } from '../../lab/overlays/overlay-source.ts';
 import { findTopology, shippedTopologies } from '../../lab/topologies/shipped-topologies.ts';
 import { topologySchema } from '../../lab/topologies/topology-schema.ts';
+import { terminalJson } from '../../protocol/documents/terminal-text.ts';
 import type { Context } from '../context.ts';
 import { Stages } from '../print/stages.ts';
 import { table } from '../print/table.ts';
@@ -63,7 +64,7 @@ function addTopologies(topology: Command, context: Context): void {
     .command('schema')
     .description('Print the JSON Schema of topologies, for editors')
     .addHelpText('after', '\nExample:\n  $ mesh lab topology schema >topology.schema.json')
-    .action(() => context.print(`${JSON.stringify(topologySchema(), null, 2)}\n`));
+    .action(() => context.print(`${terminalJson(topologySchema(), 2)}\n`));
 }
 
 function addOverlays(overlay: Command, context: Context): void {

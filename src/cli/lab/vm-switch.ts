@@ -27,7 +27,7 @@ export function addVmSwitch(lab: Command, context: Context): void {
       const frames = new FrameSwitch({ linkOf: (vm) => linkOf(topology, net, vm) });
       using interrupt = new Interrupt();
       await frames.listen(path);
-      context.print(`The switch of net ${net} listens at ${path}.\n`);
+      context.print('The switch listens.\n');
       await new Promise<void>((resolve) => interrupt.signal.addEventListener('abort', () => resolve(), { once: true }));
       frames.close();
     });

@@ -105,7 +105,12 @@ export function hookFunction(name: string): string {
 }
 
 /** Runs a command of a hook with this process's own terminal. @returns its exit code. @throws MESH_LAB_HOOK */
-export async function runHook(hook: LabHook, name: string, words: readonly string[], lab: string): Promise<number> {
+export async function runHookCommand(
+  hook: LabHook,
+  name: string,
+  words: readonly string[],
+  lab: string,
+): Promise<number> {
   const env = { ...process.env, MESH_LAB: lab, PATH: `${commandDirectory}:${process.env.PATH ?? '/usr/bin:/bin'}` };
   if (hook.kind === 'shell') {
     const shipped = shippedFile('hook', 'commands.sh');

@@ -75,7 +75,6 @@ export async function callNetSetup(script: string, call: NetCall, place: NetPlac
     spawn(script, [String(number), String(net)], {
       cwd: place.directory,
       stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
       env: {
         ...process.env,
         LAB_DIR: place.directory,
@@ -93,7 +92,7 @@ export async function callNetSetup(script: string, call: NetCall, place: NetPlac
   let isLate = false;
   const alarm = setTimeout(() => {
     isLate = true;
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    child.kill('SIGKILL');
   }, SCRIPT_MS);
   let [printed, complaint] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -70,7 +70,7 @@ const BAD: readonly (readonly [fault: string, text: string, place: string, says:
     'roles:\n  node: { count: 1, nets: [0, 256] }\n',
     '2:31',
     /roles.node.nets.1 does not fit/,
-    /topology show|nets/,
+    /from 0 to 255/,
   ],
   [
     'a first net that is not the internal one',

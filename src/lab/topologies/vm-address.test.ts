@@ -7,7 +7,7 @@ import {
   NET_MAX,
   numberInRole,
   roleOfNumber,
-  tapOf,
+  tapOfVm,
   vmIpv4,
   vmIpv6,
   vmMac,
@@ -21,7 +21,7 @@ test('all addresses of a machine follow from its number and its net', () => {
   expect(vmIpv4(1, 3)).toBe('192.168.1.3');
   expect(vmIpv6(1, 3)).toBe('fd00::c0a8:103');
   expect(vmIpv6(1, 3, 'fd12:3456::')).toBe('fd12:3456::c0a8:103');
-  expect(tapOf(1, 201)).toBe('xcbr1_t201');
+  expect(tapOfVm(1, 201)).toBe('xcbr1_t201');
 });
 
 test('the number is read in the host name and in the MAC of the first card', () => {

@@ -14,6 +14,7 @@ import { MeshError } from '../../model/error.ts';
 
 /** What a machine is for, by its number. */
 export const VM_ROLES = ['node', 'router', 'tester'] as const;
+/** One of them. */
 export type VmRole = (typeof VM_ROLES)[number];
 
 /** The numbers of each role, the first and the last. */
@@ -28,7 +29,9 @@ export const HOST_NUMBER = 250;
 export const NET_MAX = 255;
 /** The prefix of IPv6 addresses: 96 bits. */
 export const DEFAULT_PREFIX = 'fd00::';
+/** The length of the prefix of an IPv4 address. */
 export const IPV4_PREFIX_BITS = 24;
+/** The length of the prefix of an IPv6 address. */
 export const IPV6_PREFIX_BITS = 120;
 
 /** Where the number of a machine is read: in its host name, or in the MAC of its first card, where the name is not known yet. */
@@ -49,15 +52,18 @@ export function roleOfNumber(number: number): VmRole | undefined {
   return VM_ROLES.find((role) => number >= ROLE_NUMBERS[role].first && number <= ROLE_NUMBERS[role].last);
 }
 
+/** The host name of a machine. @throws MESH_USAGE for a number that no machine has */
 export function vmName(vm: number): string {
   return `vm-${String(checkedVm(vm)).padStart(3, '0')}`;
 }
 
+/** The MAC of a machine's card in a net. @throws MESH_USAGE for a net or a number out of range */
 export function vmMac(net: number, vm: number): Mac {
   const hex = (byte: number) => byte.toString(16).padStart(2, '0');
   return parseMac(`02:00:00:01:${hex(checkedNet(net))}:${hex(checkedVm(vm))}`);
 }
 
+/** The IPv4 address of a machine in a net. @throws MESH_USAGE for a net or a number out of range */
 export function vmIpv4(net: number, vm: number): Ipv4 {
   return parseIpv4(`192.168.${checkedNet(net)}.${checkedVm(vm)}`);
 }
@@ -73,7 +79,7 @@ export function bridgeOfNet(net: number): string {
 }
 
 /** The tap of a machine in a net. */
-export function tapOf(net: number, vm: number): string {
+export function tapOfVm(net: number, vm: number): string {
   return `${bridgeOfNet(net)}_t${checkedVm(vm)}`;
 }
 

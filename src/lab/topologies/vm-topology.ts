@@ -13,7 +13,7 @@ export interface RoleSettings {
 }
 
 /** What is different on one machine. */
-export interface MachineSettings {
+export interface VmSettings {
   readonly nets?: readonly number[];
   readonly memoryMib?: number;
 }
@@ -43,7 +43,7 @@ export interface VmTopology {
   readonly prefix: string;
   readonly memoryMib: number;
   readonly roles: Readonly<Partial<Record<VmRole, RoleSettings>>>;
-  readonly machines: Readonly<Record<string, MachineSettings>>;
+  readonly machines: Readonly<Record<string, VmSettings>>;
   readonly nets: readonly NetSettings[];
   /** By name or path, for all machines, in this order. */
   readonly overlays: readonly string[];
@@ -56,7 +56,8 @@ const LIST_MAX = 256;
 /** With less memory, the guest's kernel does not boot. */
 const MEMORY_MIN_MIB = 96;
 const MEMORY_MAX_MIB = 65_536;
-export const MEMORY_MIB = 128;
+/** The memory of a machine of which the topology says nothing. */
+const MEMORY_MIB = 128;
 
 const NetShape = form.int(0, NET_MAX);
 const NetsShape = form.worded(

@@ -43,6 +43,7 @@ export function hasMachines(directory: string): boolean {
   return existsSync(fileIn(directory));
 }
 
+/** Writes the record of a lab, in place of an earlier one. */
 export async function writeClusterRecord(directory: string, record: ClusterRecord): Promise<void> {
   await writeDurable(fileIn(directory), `${JSON.stringify(record, null, 2)}\n`);
 }

@@ -3,7 +3,7 @@
 import { netnsPath } from '../../kernel/netns.ts';
 import { outcomeOf } from '../../kernel/posix-spawn.ts';
 import { MeshError } from '../../model/error.ts';
-import { tapOf } from '../topologies/vm-address.ts';
+import { tapOfVm } from '../topologies/vm-address.ts';
 import { linkOf, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
 
@@ -15,7 +15,7 @@ export async function shapeLinks(netns: string, topology: VmTopology, plans: rea
   for (const { number, name, nets } of plans) {
     for (const net of nets) {
       const { lossPercent = 0, rateMbit, delayMs = 0 } = linkOf(topology, net, name);
-      const tap = tapOf(net, number);
+      const tap = tapOfVm(net, number);
       if (delayMs > 0)
         await run(netns, tap, ['tc', 'qdisc', 'replace', 'dev', tap, 'root', 'netem', 'delay', `${delayMs}ms`]);
       if (rateMbit !== undefined) await run(netns, tap, rateWords(tap, rateMbit, delayMs > 0));

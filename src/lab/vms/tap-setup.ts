@@ -1,6 +1,6 @@
 /** The net set-up without a script: a tap for each card, on the bridge of its net, with what the topology says of the link. */
 import { ipBatch } from '../hosts/ip-batch.ts';
-import { bridgeOfNet, tapOf } from '../topologies/vm-address.ts';
+import { bridgeOfNet, tapOfVm } from '../topologies/vm-address.ts';
 import { linkOf, mtuOfNet, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
 import { bridgesIn } from './lab-nets.ts';
@@ -11,7 +11,7 @@ export async function makeTaps(netns: string, topology: VmTopology, plans: reado
   const present = new Set(bridgesIn(netns));
   const commands = plans.flatMap(({ number, name, nets }) =>
     nets.flatMap((net) => {
-      const tap = tapOf(net, number);
+      const tap = tapOfVm(net, number);
       const mtu = linkOf(topology, net, name).mtuBytes ?? mtuOfNet(topology, net);
       return [
         ...(present.has(tap) ? [] : [`tuntap add ${tap} mode tap`]),
@@ -25,7 +25,7 @@ export async function makeTaps(netns: string, topology: VmTopology, plans: reado
 /** Puts the taps on the bridges, and shapes their links. @throws MESH_LAB_FAILED, MESH_NFT_REFUSED */
 export async function plugTaps(netns: string, topology: VmTopology, plans: readonly VmPlan[]): Promise<void> {
   const plugs = plans.flatMap(({ number, nets }) =>
-    nets.map((net) => `link set ${tapOf(net, number)} master ${bridgeOfNet(net)}`),
+    nets.map((net) => `link set ${tapOfVm(net, number)} master ${bridgeOfNet(net)}`),
   );
   await ipBatch(plugs, netns);
   await shapeLinks(netns, topology, plans);

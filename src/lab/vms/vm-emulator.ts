@@ -9,10 +9,10 @@ import { qemuArgv } from '../../services/qemu/qemu-argv.ts';
 import { type Accelerator, QEMU, QEMU_FILES, type QemuCard, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import { QmpClient } from '../../services/qemu/qmp-client.ts';
 import { startInside } from '../hosts/host-process.ts';
-import { tapOf, vmMac } from '../topologies/vm-address.ts';
+import { tapOfVm, vmMac } from '../topologies/vm-address.ts';
 import { mtuOfNet, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
-import { consoleLog, emulatorLog, vmDirectory } from './vm-files.ts';
+import { consoleLog, directoryOfVm, emulatorLog } from './vm-files.ts';
 
 /** What a machine boots, and on what. */
 export interface VmSetting {
@@ -33,7 +33,7 @@ export function vmSpec(
   plan: VmPlan,
   options?: readonly string[],
 ): QemuSpec {
-  const own = vmDirectory(directory, plan.number);
+  const own = directoryOfVm(directory, plan.number);
   return {
     name: plan.name,
     uuid: uuidOf(own),
@@ -55,7 +55,7 @@ export function vmSpec(
 }
 
 function cardOf(number: number, net: number): QemuCard {
-  return { id: `net${net}`, mac: vmMac(net, number), model: 'virtio', tap: tapOf(net, number) };
+  return { id: `net${net}`, mac: vmMac(net, number), model: 'virtio', tap: tapOfVm(net, number) };
 }
 
 /** The words of the kernel's command line that are the same for all machines of a lab. */
@@ -79,7 +79,7 @@ export function switchVmOn(
   number: number,
   spec: QemuSpec,
 ): ProcessMark {
-  const own = vmDirectory(directory, number);
+  const own = directoryOfVm(directory, number);
   rmSync(consoleLog(own), { force: true });
   rmSync(emulatorLog(own), { force: true });
   return startInside(netns, own, {

@@ -26,7 +26,7 @@ const VmRecordShape: form.Shape<VmRecord> = form.object({
 });
 
 /** The directory of a machine, below that of its lab. */
-export function vmDirectory(lab: string, number: number): string {
+export function directoryOfVm(lab: string, number: number): string {
   return join(lab, vmName(number));
 }
 
@@ -40,10 +40,12 @@ export function emulatorLog(directory: string): string {
   return join(directory, 'qemu.log');
 }
 
+/** The socket of the serial console. It takes one client at a time. */
 export function consoleSocket(directory: string): string {
   return join(directory, QEMU_FILES.console);
 }
 
+/** Writes the record of a machine, and makes its directory. */
 export function writeVmRecord(directory: string, record: VmRecord): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'vm.json'), `${JSON.stringify(record)}\n`);

@@ -11,7 +11,7 @@ import { Lab, type OnStage } from '../cluster/lab.ts';
 import { GUEST_APPEND, guestImage } from '../guest/guest-image.ts';
 import { callNetSetup } from '../netsetup/net-setup.ts';
 import { overlaidGuest } from '../overlays/overlay-cache.ts';
-import { tapOf } from '../topologies/vm-address.ts';
+import { tapOfVm } from '../topologies/vm-address.ts';
 import { linkOf, mtuOfNet, netsOf, planMachine, planMachines, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
 import { rememberedAccelerator } from './accelerator-memory.ts';
@@ -19,7 +19,7 @@ import { type ClusterRecord, readClusterRecord, writeClusterRecord } from './clu
 import { applyNets } from './lab-nets.ts';
 import { makeTaps, plugTaps, removeTaps } from './tap-setup.ts';
 import { labWords, switchVmOff, switchVmOn, type VmSetting, vmSpec } from './vm-emulator.ts';
-import { findEmulator, type VmRecord, vmDirectory, vmRecords, writeVmRecord } from './vm-files.ts';
+import { directoryOfVm, findEmulator, type VmRecord, vmRecords, writeVmRecord } from './vm-files.ts';
 import { awaitVms, type OnVm } from './vm-readiness.ts';
 
 /** What to build. */
@@ -108,7 +108,7 @@ export class VmLab {
   }
 
   directoryOf(number: number): string {
-    return vmDirectory(this.lab.directory, number);
+    return directoryOfVm(this.lab.directory, number);
   }
 
   emulatorOf(number: number): ProcessMark | undefined {
@@ -243,7 +243,7 @@ export class VmLab {
     );
     await removeTaps(
       this.netns,
-      records.flatMap(({ number, nets }) => nets.map((net) => tapOf(net, number))),
+      records.flatMap(({ number, nets }) => nets.map((net) => tapOfVm(net, number))),
     );
     for (const { number } of records) rmSync(this.directoryOf(number), { recursive: true, force: true });
   }

@@ -5,7 +5,7 @@ import { netnsPath } from '../../kernel/netns.ts';
 import { EchoSocket } from '../../kernel/sockets/echo.ts';
 import type { MeshError } from '../../model/error.ts';
 import { vmIpv4, vmName } from '../topologies/vm-address.ts';
-import { consoleLog, findEmulator, vmDirectory } from './vm-files.ts';
+import { consoleLog, directoryOfVm, findEmulator } from './vm-files.ts';
 import { READY_SIGN, vmTrouble } from './vm-trouble.ts';
 
 /** How far a machine is. */
@@ -59,7 +59,7 @@ export async function awaitVms({
         numbers.map(async (number) => {
           const stage = stages.get(number);
           if (stage === 'answers') return;
-          const own = vmDirectory(directory, number);
+          const own = directoryOfVm(directory, number);
           const emulator = findEmulator(own);
           if (emulator === undefined) return reach(number, 'fails');
           if (stage !== 'is ready') {
@@ -81,7 +81,7 @@ export async function awaitVms({
       });
       if (lost.length > 0 || nowMs - startedMs > deadlineMs) {
         return (lost.length > 0 ? lost : left).map((number) =>
-          vmTrouble(vmName(number), vmDirectory(directory, number), stages.get(number) === 'fails'),
+          vmTrouble(vmName(number), directoryOfVm(directory, number), stages.get(number) === 'fails'),
         );
       }
       await sleep(LOOK_MS);

@@ -8,7 +8,7 @@ import { MeshError } from '../../model/error.ts';
 import { findProgram } from '../../services/process/program-path.ts';
 import { spawnInside } from '../hosts/host-process.ts';
 import { vmIpv4, vmName } from '../topologies/vm-address.ts';
-import { vmDirectory } from './vm-files.ts';
+import { directoryOfVm } from './vm-files.ts';
 
 /** A machine as its terminals need it. */
 export interface TerminalPlace {
@@ -43,7 +43,7 @@ export function sshToVm(place: TerminalPlace, argv: readonly string[], terminal:
     ConnectTimeout: '10',
     // A handshake takes long without acceleration; many commands share one.
     ControlMaster: 'auto',
-    ControlPath: join(vmDirectory(place.directory, place.number), 'ssh.sock'),
+    ControlPath: join(directoryOfVm(place.directory, place.number), 'ssh.sock'),
     ControlPersist: '20',
     GlobalKnownHostsFile: 'none',
     IdentitiesOnly: 'yes',

@@ -61,14 +61,14 @@ export function cleanConsole(text: string): string {
 
 /** The last lines of a console. */
 export function consoleEnd(directory: string, lines = TAIL_LINES): string {
-  return cleanConsole(textOf(consoleLog(directory)))
+  return cleanConsole(consoleText(consoleLog(directory)))
     .split('\n')
     .slice(-lines)
     .join('\n');
 }
 
 /** Everything that a console has said so far. */
-export function textOf(file: string): string {
+export function consoleText(file: string): string {
   return existsSync(file) ? readFileSync(file, 'latin1') : '';
 }
 
@@ -88,9 +88,9 @@ export function causeIn(console: string): Pick<Cause, 'cause' | 'remedy'> {
  * @param isOver the emulator has ended
  */
 export function vmTrouble(name: string, directory: string, isOver: boolean): MeshError {
-  const said = cleanConsole(textOf(consoleLog(directory)));
+  const said = cleanConsole(consoleText(consoleLog(directory)));
   const refusal =
-    cleanConsole(textOf(emulatorLog(directory)))
+    cleanConsole(consoleText(emulatorLog(directory)))
       .split('\n')
       .at(-1) ?? '';
   const { cause, remedy } =
