@@ -1,6 +1,6 @@
 /** The commands that hooks add to `mesh lab`: those that come with labs, and those of XCLUSTER_HOOK, which replace them. */
 import type { Command } from 'commander';
-import { type LabHook, namedHook, runHookCommand, shippedHook } from '../../lab/hooks/shell-hook.ts';
+import { type HookCommand, type LabHook, namedHook, runHookCommand, shippedHook } from '../../lab/hooks/shell-hook.ts';
 import type { Context } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
 import { type LabName, labNameOption } from './vm-words.ts';
@@ -13,16 +13,17 @@ export function addHooks(lab: Command, context: Context): void {
   // commander keeps its commands in an array that it gives out for reading.
   for (const command of replaced) command.name(`built-in-${command.name()}`);
   const shipped = shippedHook();
-  for (const { name, about } of shipped.commands) if (!names.has(name)) add(lab, context, shipped, name, about);
-  if (own !== undefined) for (const { name, about } of own.commands) add(lab, context, own, name, about);
+  for (const command of shipped.commands) if (!names.has(command.name)) add(lab, context, shipped, command);
+  if (own !== undefined) for (const command of own.commands) add(lab, context, own, command);
 }
 
-function add(lab: Command, context: Context, hook: LabHook, name: string, about: string): void {
+function add(lab: Command, context: Context, hook: LabHook, { name, about, usage }: HookCommand): void {
   lab
     .command(name)
     .argument('[words...]', 'its words; long options become shell variables')
     .addOption(labNameOption())
     .description(about)
+    .addHelpText('after', `\nExample:\n  $ mesh lab ${usage}`)
     .allowUnknownOption()
     .action(async (words: readonly string[], { name: labName }: LabName) => {
       using _ = new Interrupt();

@@ -35,6 +35,7 @@ export function addVmSteps(lab: Command, context: Context): void {
     .command('numbers')
     .addOption(labNameOption())
     .description('Print the numbers of the machines that the topology of a lab has')
+    .addHelpText('after', '\nExample:\n  $ mesh lab numbers')
     .action(({ name }: LabName) => {
       const plans = planMachines(VmLab.open(name).record.topology);
       context.answer(plans, () => plans.map(({ number }) => `${number}\n`).join(''));

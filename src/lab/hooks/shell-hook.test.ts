@@ -18,7 +18,7 @@ test('functions of a hook are commands, with their help', () => {
   expect(found).toMatchObject({
     kind: 'shell',
     commands: [
-      { name: 'mystart', about: 'Start mine' },
+      { name: 'mystart', about: 'Start mine', usage: 'mystart [--nvm=N]' },
       { name: 'other', about: 'A command of the hook' },
     ],
   });

@@ -14,8 +14,10 @@ import { shippedFile } from '../shipped-files.ts';
 /** A command that a hook adds. */
 export interface HookCommand {
   readonly name: string;
-  /** The first of its `##` lines. */
+  /** The first of its `##` lines that is a sentence. */
   readonly about: string;
+  /** The first of its `##` lines that shows how it is called; else its name. */
+  readonly usage: string;
 }
 
 /** A hook. */
@@ -25,6 +27,7 @@ export interface LabHook {
   readonly commands: readonly HookCommand[];
 }
 
+const A_COMMAND = 'A command of the hook';
 const FUNCTION = /^cmd_([A-Za-z]\w*)\s*\(\)/;
 
 /** The commands that come with labs, in the words of xcluster. */
@@ -52,7 +55,7 @@ export function namedHook(path = process.env.XCLUSTER_HOOK ?? ''): LabHook | und
     );
     if (names.length === 0)
       throw refuse(`the hook ${file} exports no function cmd_NAME`, 'Export a function, as cmd_mystart.');
-    return { file, kind: 'module', commands: names.map((name) => ({ name, about: 'A command of the hook' })) };
+    return { file, kind: 'module', commands: names.map((name) => ({ name, about: A_COMMAND, usage: name })) };
   }
   const { status, stderr } = spawnSync('sh', ['-n', file], { encoding: 'utf8' });
   if (status !== 0)
@@ -71,18 +74,15 @@ export function namedHook(path = process.env.XCLUSTER_HOOK ?? ''): LabHook | und
 
 function commandsIn(text: string): HookCommand[] {
   const commands: HookCommand[] = [];
-  let about = '';
+  let help: string[] = [];
   for (const line of text.split('\n')) {
-    const help = /^##\s*(.*)$/.exec(line)?.[1];
-    if (help !== undefined) {
-      if (about === '' && !/^\w+ *(?:\[|<|--|$)/.test(help)) about = help;
-      continue;
-    }
+    const said = /^##\s*(.*)$/.exec(line)?.[1];
+    if (said !== undefined) help.push(said);
     const name = FUNCTION.exec(line)?.[1];
-    if (name !== undefined) {
-      commands.push({ name, about: about || 'A command of the hook' });
-      about = '';
-    }
+    if (name === undefined) continue;
+    const usage = help.find((each) => each === name || each.startsWith(`${name} `)) ?? name;
+    commands.push({ name, about: help.find((each) => each !== usage) ?? A_COMMAND, usage });
+    help = [];
   }
   return commands;
 }
