@@ -16,10 +16,7 @@ export function addVmSwitch(lab: Command, context: Context): void {
     .argument('<net>', 'its number', wholeNumber(0, 255))
     .addOption(labNameOption())
     .description('Be the switch of a net, with the loss, the delay and the rate of its links; for net set-ups')
-    .addHelpText(
-      'after',
-      '\nThe net set-up `switch` starts it, for each net of a lab: `mesh lab up default --net-setup switch`.',
-    )
+    .addHelpText('after', '\nThe net set-up of that name starts it.\n\nExample:\n  $ mesh lab switch 1')
     .action(async (net: number, { name }: LabName) => {
       const opened = VmLab.open(name);
       const { topology } = opened.record;

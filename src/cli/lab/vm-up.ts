@@ -7,6 +7,9 @@ import { planMachines } from '../../lab/topologies/vm-plan.ts';
 import { withCounts } from '../../lab/topologies/vm-topology.ts';
 import { VmLab } from '../../lab/vms/vm-lab.ts';
 import type { VmStage } from '../../lab/vms/vm-readiness.ts';
+import { ConsoleEnd } from '../../lab/vms/vm-trouble.ts';
+import { MeshError } from '../../model/error.ts';
+import { visibleLines } from '../../protocol/documents/terminal-text.ts';
 import type { Context } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
@@ -116,7 +119,7 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
     const nets = lab.startNets(signal);
     // Where the machines fail first, the nets fail later, or not at all.
     nets.catch(() => undefined);
-    await lab.boot(plans, nets);
+    await lab.boot(plans, nets, stages.show);
     const up = new Set<string>();
     await lab.wait(
       plans.map(({ number }) => number),
@@ -133,12 +136,20 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
       ].join(''),
     );
   } catch (error) {
+    stages.end();
+    showConsole(context, error);
     if (!signal.aborted) throw error;
     context.exitCode = interrupt.exitCode;
   } finally {
     if (!isUp && options.keep === true) await lab.lab.keep();
     else if (!isUp) await lab.down();
   }
+}
+
+/** Prints the end of the console of a machine that does not come up. */
+function showConsole({ stderr }: Context, error: unknown): void {
+  if (error instanceof MeshError && error.cause instanceof ConsoleEnd)
+    stderr.write(`${visibleLines(error.cause.message)}\n`);
 }
 
 function progress(
@@ -225,11 +236,17 @@ async function wait(
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
   stages.show('starting the machines', 0, numbers.length);
-  await lab.wait(numbers, {
-    timeoutSec: timeout,
-    signal: interrupt.signal,
-    onVm: progress(stages, new Set(), numbers.length),
-  });
+  try {
+    await lab.wait(numbers, {
+      timeoutSec: timeout,
+      signal: interrupt.signal,
+      onVm: progress(stages, new Set(), numbers.length),
+    });
+  } catch (error) {
+    stages.end();
+    showConsole(context, error);
+    throw error;
+  }
   stages.end();
   context.answer({ up: numbers.map(vmName) }, () => '');
 }

@@ -26,6 +26,8 @@ export interface GuestImage {
   readonly id: string;
 }
 
+/** Raised when the guest is put together in another way. */
+const VERSION = 2;
 /** The modules that a guest loads, apart from those that they depend on. */
 const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci', 'qemu_fw_cfg'];
 /** Modules for networks, which `modprobe` finds. */
@@ -95,7 +97,9 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
 
 /** A digest of all that a guest is made from, apart from the versions of the packages. */
 function contentId(): string {
-  const hash = createHash('sha256').update(JSON.stringify([MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]));
+  const hash = createHash('sha256').update(
+    JSON.stringify([VERSION, MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
+  );
   const directory = shippedFile('guest');
   for (const name of readdirSync(directory).sort())
     hash.update(`\0${name}\0`).update(readFileSync(join(directory, name)));
@@ -134,6 +138,8 @@ async function baseTree(packages: GuestPackages): Promise<RootTree> {
 async function toolsTree(packages: GuestPackages): Promise<RootTree> {
   const tree = new RootTree();
   await packages.addPrograms(tree, TOOLS);
+  // The shell of busybox prefers its own ip and tc to those of PATH.
+  tree.link('bin/sh', 'bash');
   await packages.addModuleTree(tree, NETWORK_MODULES);
   return tree;
 }

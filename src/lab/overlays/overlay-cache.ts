@@ -7,6 +7,10 @@ import { cpio } from '../../formats/binary/cpio.ts';
 import { type GuestImage, guestCache } from '../guest/guest-image.ts';
 import { findOverlay, type OverlaySource, overlayDigest, overlayTree } from './overlay-source.ts';
 
+/** The guest without overlays boots with it. An overlay is there twice while it is unpacked: as an archive and as files. */
+const BASE_MIB = 96;
+const MIB = 1024 * 1024;
+
 /** An overlay as an archive. */
 export interface BuiltOverlay extends OverlaySource {
   readonly digest: string;
@@ -38,6 +42,8 @@ export interface OverlaidGuest {
   /** Changes with the content. */
   readonly id: string;
   readonly overlays: readonly BuiltOverlay[];
+  /** What a machine with these overlays needs to boot. */
+  readonly memoryMib: number;
 }
 
 /**
@@ -67,7 +73,8 @@ export async function overlaidGuest(
     const parts = [guest.base, ...overlays.map(({ archive }) => archive)];
     await writeWhole(initrd, Buffer.concat(await Promise.all(parts.map((part) => readFile(part)))));
   }
-  return { kernel: guest.kernel, initrd, id, overlays };
+  const bytes = overlays.reduce((sum, overlay) => sum + overlay.bytes, 0);
+  return { kernel: guest.kernel, initrd, id, overlays, memoryMib: BASE_MIB + Math.ceil((2 * bytes) / MIB) };
 }
 
 /** Another process sees the whole file or none. */

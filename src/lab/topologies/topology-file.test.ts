@@ -22,8 +22,8 @@ links:
 `,
   );
   expect(planMachines(topology)).toEqual([
-    { number: 1, name: 'vm-001', role: 'node', nets: [0, 1], memoryMib: 128, overlays: ['cluster-net'] },
-    { number: 2, name: 'vm-002', role: 'node', nets: [0, 3], memoryMib: 128, overlays: ['cluster-net'] },
+    { number: 1, name: 'vm-001', role: 'node', nets: [0, 1], overlays: ['cluster-net'] },
+    { number: 2, name: 'vm-002', role: 'node', nets: [0, 3], overlays: ['cluster-net'] },
     {
       number: 201,
       name: 'vm-201',

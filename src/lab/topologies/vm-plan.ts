@@ -9,7 +9,8 @@ export interface VmPlan {
   readonly role: VmRole;
   /** In the order of its cards. */
   readonly nets: readonly number[];
-  readonly memoryMib: number;
+  /** Absent: as much as its overlays need. */
+  readonly memoryMib?: number;
   readonly overlays: readonly string[];
 }
 
@@ -26,12 +27,13 @@ export function planMachine(topology: VmTopology, number: number): VmPlan {
   const role = roleOfNumber(number) ?? 'node';
   const settings = topology.roles[role];
   const own = topology.machines[name];
+  const memoryMib = own?.memoryMib ?? settings?.memoryMib ?? topology.memoryMib;
   return {
     number,
     name,
     role,
     nets: own?.nets ?? settings?.nets ?? [0],
-    memoryMib: own?.memoryMib ?? settings?.memoryMib ?? topology.memoryMib,
+    ...(memoryMib !== undefined && { memoryMib }),
     overlays: [...topology.overlays, ...(settings?.overlays ?? [])],
   };
 }

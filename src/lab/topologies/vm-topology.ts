@@ -41,7 +41,8 @@ export interface LinkSettings {
 export interface VmTopology {
   readonly description?: string;
   readonly prefix: string;
-  readonly memoryMib: number;
+  /** Absent: as much as the overlays of a machine need. */
+  readonly memoryMib?: number;
   readonly roles: Readonly<Partial<Record<VmRole, RoleSettings>>>;
   readonly machines: Readonly<Record<string, VmSettings>>;
   readonly nets: readonly NetSettings[];
@@ -54,10 +55,8 @@ export interface VmTopology {
 
 const LIST_MAX = 256;
 /** With less memory, the guest's kernel does not boot. */
-const MEMORY_MIN_MIB = 96;
+const MEMORY_MIN_MIB = 80;
 const MEMORY_MAX_MIB = 65_536;
-/** The memory of a machine of which the topology says nothing. */
-const MEMORY_MIB = 128;
 
 const NetShape = form.int(0, NET_MAX);
 const NetsShape = form.worded(
@@ -92,7 +91,7 @@ export const VmTopologyShape: form.Shape<VmTopology> = form.object({
     ),
     DEFAULT_PREFIX,
   ),
-  memoryMib: form.defaulted(MemoryShape, MEMORY_MIB),
+  memoryMib: form.exactOptional(MemoryShape),
   roles: form.object({
     node: form.exactOptional(RoleShape),
     router: form.exactOptional(RoleShape),

@@ -20,8 +20,6 @@ export interface ClusterRecord {
   /** Nets beside those of the topology. */
   readonly moreNets: readonly number[];
   readonly accelerator: AcceleratorProbe;
-  /** Machines are copies of a machine that has booted. */
-  readonly fromTemplate: boolean;
 }
 
 const ClusterRecordShape: form.Shape<ClusterRecord> = form.object({
@@ -31,7 +29,6 @@ const ClusterRecordShape: form.Shape<ClusterRecord> = form.object({
   netSetup: form.exactOptional(form.string()),
   moreNets: form.listOf(form.int(0, 255), 256),
   accelerator: form.object({ accelerator: form.oneOf(['kvm', 'tcg']), why: form.exactOptional(form.string()) }),
-  fromTemplate: form.otherwise(form.boolean(), false),
 });
 
 function fileIn(directory: string): string {

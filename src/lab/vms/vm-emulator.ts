@@ -21,15 +21,19 @@ export interface VmSetting {
   readonly netns: string;
   readonly accelerator: Accelerator;
   readonly topology: VmTopology;
+  /** Of machines of which the topology says nothing. */
+  readonly memoryMib: number;
   readonly boot: { readonly kernel: string; readonly initrd: string; readonly append: string };
 }
 
 const MIB = 1024 * 1024;
 const LOOK_MS = 10;
+/** Enough for a small guest: more makes its emulator larger, and not faster. */
+const TRANSLATION_MIB = 32;
 
 /** What QEMU shall run. @param options of the cards, where a net set-up has printed them. Absent: taps on bridges */
 export function vmSpec(
-  { directory, accelerator, boot }: VmSetting,
+  { directory, accelerator, boot, memoryMib }: VmSetting,
   plan: VmPlan,
   options?: readonly string[],
 ): QemuSpec {
@@ -40,8 +44,9 @@ export function vmSpec(
     accelerator,
     // Without acceleration an older processor boots a tenth faster than `max`: the kernel has less to set up.
     cpuModel: accelerator === 'kvm' ? 'host' : 'Nehalem',
+    translationMib: TRANSLATION_MIB,
     threads: 1,
-    memoryBytes: plan.memoryMib * MIB,
+    memoryBytes: (plan.memoryMib ?? memoryMib) * MIB,
     cards: options === undefined ? plan.nets.map((net) => cardOf(plan.number, net)) : [],
     ...(options !== undefined && { options, spawns: true as const }),
     disks: [],
@@ -49,6 +54,8 @@ export function vmSpec(
     boot,
     screen: false,
     paused: false,
+    // A machine that panics ends at once, and is told.
+    reboots: false,
     consoleLog: consoleLog(own),
     pidFile: join(own, 'pid'),
   };

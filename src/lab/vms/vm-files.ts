@@ -14,15 +14,12 @@ export interface VmRecord {
   /** In the order of its cards. */
   readonly nets: readonly number[];
   readonly memoryMib: number;
-  /** It is a copy of a template. */
-  readonly fromTemplate: boolean;
 }
 
 const VmRecordShape: form.Shape<VmRecord> = form.object({
   number: form.int(1, 255),
   nets: form.listOf(form.int(0, 255), 256),
   memoryMib: form.int(1),
-  fromTemplate: form.otherwise(form.boolean(), false),
 });
 
 /** The directory of a machine, below that of its lab. */

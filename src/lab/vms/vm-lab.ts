@@ -46,6 +46,8 @@ export interface VmWait {
 /** Five times what machines need on two cores without acceleration, which have nothing else to do. */
 const WAIT_SEC = { atLeast: 45, perVm: 12 };
 const OFF_WITHIN_MS = 20_000;
+/** For a kernel and an initramfs of the user. */
+const OWN_IMAGE_MIB = 256;
 
 /** A lab that this process built or opened. */
 export class VmLab {
@@ -73,7 +75,6 @@ export class VmLab {
         ...(netSetup !== undefined && { netSetup }),
         moreNets: [],
         accelerator: probe,
-        fromTemplate: false,
       };
       await writeClusterRecord(lab.directory, record);
       return new VmLab(lab, record);
@@ -169,8 +170,8 @@ export class VmLab {
   #switchOn(plan: VmPlan, settings: ReadonlyMap<string, VmSetting>, options?: readonly string[]): void {
     const setting = settings.get(plan.overlays.join('\0'));
     if (setting === undefined) return;
-    const { number, nets, memoryMib } = plan;
-    writeVmRecord(this.directoryOf(number), { number, nets, memoryMib, fromTemplate: false });
+    const { number, nets, memoryMib = setting.memoryMib } = plan;
+    writeVmRecord(this.directoryOf(number), { number, nets, memoryMib });
     switchVmOn(setting, number, vmSpec(setting, plan, options));
   }
 
@@ -202,9 +203,11 @@ export class VmLab {
     for (const { overlays } of plans) {
       const key = overlays.join('\0');
       if (settings.has(key)) continue;
-      const boot = guest === undefined ? topology.images : await overlaidGuest(guest, overlays, base, onStage);
-      if (boot !== undefined)
-        settings.set(key, { ...common, boot: { kernel: boot.kernel, initrd: boot.initrd, append } });
+      const own = topology.images && { ...topology.images, memoryMib: OWN_IMAGE_MIB };
+      const boot = guest === undefined ? own : await overlaidGuest(guest, overlays, base, onStage);
+      if (boot === undefined) continue;
+      const { kernel, initrd, memoryMib } = boot;
+      settings.set(key, { ...common, memoryMib, boot: { kernel, initrd, append } });
     }
     return settings;
   }
@@ -223,10 +226,11 @@ export class VmLab {
     if (trouble === undefined) return;
     if (others.length === 0) throw trouble;
     const names = others.map(({ object }) => object).join(', ');
-    throw new MeshError('MESH_LAB_MACHINE', `${trouble.message}\nNor do these: ${names}.`, {
+    throw new MeshError('MESH_LAB_MACHINE', `${trouble.message}; nor do ${names}`, {
       operation: 'boot',
       ...(trouble.object !== undefined && { object: trouble.object }),
       ...(trouble.remedy !== undefined && { remedy: trouble.remedy }),
+      cause: trouble.cause,
     });
   }
 

@@ -60,11 +60,19 @@ export function cleanConsole(text: string): string {
 }
 
 /** The last lines of a console. */
-export function consoleEnd(directory: string, lines = TAIL_LINES): string {
+function consoleEnd(directory: string, lines = TAIL_LINES): string {
   return cleanConsole(consoleText(consoleLog(directory)))
     .split('\n')
     .slice(-lines)
     .join('\n');
+}
+
+/** The end of a machine's console, as the cause of another error. */
+export class ConsoleEnd extends Error {
+  constructor(name: string, directory: string) {
+    super(`The end of the console of ${name}:\n${consoleEnd(directory).replaceAll(/^/gm, '  ')}`);
+    this.name = 'ConsoleEnd';
+  }
 }
 
 /** Everything that a console has said so far. */
@@ -100,11 +108,10 @@ export function vmTrouble(name: string, directory: string, isOver: boolean): Mes
           remedy: 'Look at the options that the net set-up prints, and at the topology.',
         }
       : causeIn(said);
-  const end = consoleEnd(directory);
-  const words = end === '' ? '' : `\nThe end of its console:\n${end.replaceAll(/^/gm, '  ')}`;
-  return new MeshError('MESH_LAB_MACHINE', `${name} does not come up: ${cause}${words}`, {
+  return new MeshError('MESH_LAB_MACHINE', `${name} does not come up: ${cause}`, {
     operation: 'boot',
     object: name,
     remedy: remedy.replace('NAME', name),
+    cause: new ConsoleEnd(name, directory),
   });
 }

@@ -14,13 +14,14 @@ const CARDS: Readonly<Record<QemuCard['model'], string>> = {
 
 /** The command line. The working directory must be the emulator's own, and the taps its descriptors from 3 on. */
 export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
-  const { name, uuid, accelerator, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused, product } = spec;
+  const { name, uuid, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused, product } = spec;
   return [
     QEMU,
     ...['-name', `guest=${escaped(name)},debug-threads=on`, '-uuid', uuid],
     // `accel=kvm:tcg` would change over without a word.
     // Without graphics, the firmware writes to the serial console.
-    ...['-machine', `pc,accel=${accelerator}${machineOptions(spec)}`],
+    ...['-machine', `pc${acceleratorOption(spec)}${machineOptions(spec)}`],
+    ...translationOptions(spec),
     ...['-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
     ...memoryOptions(spec),
     ...['-m', `size=${Math.ceil(memoryBytes / MIB)}M`, '-smp', String(threads)],
@@ -64,6 +65,15 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
 export function cpuModelFor(accelerator: QemuSpec['accelerator'], wanted: string): { model: string; instead?: string } {
   if (accelerator === 'kvm' || wanted !== 'host') return { model: wanted };
   return { model: 'max', instead: 'The CPU model host needs KVM: the guest has the model max.' };
+}
+
+/** Two options name the accelerator: only one of them can limit the translated code, and both together are refused. */
+function acceleratorOption({ accelerator, translationMib }: QemuSpec): string {
+  return accelerator === 'tcg' && translationMib !== undefined ? '' : `,accel=${accelerator}`;
+}
+
+function translationOptions({ accelerator, translationMib }: QemuSpec): string[] {
+  return accelerator === 'tcg' && translationMib !== undefined ? ['-accel', `tcg,tb-size=${translationMib}`] : [];
 }
 
 function machineOptions({ consoleLog, memoryFile }: QemuSpec): string {

@@ -34,6 +34,8 @@ export interface QemuSpec {
   /** A UUID as of RFC 9562. The firmware shows it to the guest, and the monitor to us. */
   readonly uuid: string;
   readonly accelerator: Accelerator;
+  /** The most memory for translated code, in MiB, where QEMU interprets. Absent: QEMU's own limit, a part of the machine's memory. */
+  readonly translationMib?: number;
   /** A model of QEMU; `host` and `max` are the best that the accelerator can do. */
   readonly cpuModel: string;
   readonly threads: number;

@@ -234,7 +234,7 @@ describe('what does not come up', () => {
     const { status, stderr } = lab('up', 'broken.yaml');
     expect(status).toBe(5);
     expect(stderr).toMatch(/^error: vm-001 does not come up: an overlay has replaced \/init/m);
-    expect(stderr).toMatch(/The end of its console:[\s\S]*(?:No working init|Failed to execute)/);
+    expect(stderr).toMatch(/The end of the console of vm-001:[\s\S]*(?:No working init|Failed to execute)/);
     expect(stderr).toMatch(/remedy: Leave overlays out/);
     expect(leftovers()).toEqual([]);
   });
