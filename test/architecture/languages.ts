@@ -24,6 +24,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'lab/checks/inflow.ts': 'a command of a lab',
       'lab/vms/vm-terminal.ts': 'fixed scripts, which get paths as arguments',
       'cli/lab/vm-access.ts': 'a command of the user for a machine of a lab',
+      'cli/lab/vm-test.ts': 'a command of a test for a machine of a lab',
       'cli/node/node-logview.ts': 'the reading of a log on a node',
       'cli/node/node-reboot.ts': 'the reboot of a node',
     },

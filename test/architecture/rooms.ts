@@ -117,6 +117,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       overlays: { '.': 'the overlays that come with labs', guest: 'overlays are appended to the guest' },
       netsetup: { '.': 'the net set-ups that come with labs', topologies: 'cards have the addresses of their machine' },
       hooks: { '.': 'the commands that come with labs', hosts: 'the end of a command' },
+      suites: { topologies: 'tests name machines, and are YAML, too' },
       vms: {
         hosts: 'machines run in the namespace of a host',
         cluster: 'a lab of virtual machines has a host0, too',

@@ -27,6 +27,7 @@ import { addVmAccess, vmExec } from './vm-access.ts';
 import { addVmParts } from './vm-parts.ts';
 import { addVmPicture, vmStatus } from './vm-status.ts';
 import { addVmSwitch } from './vm-switch.ts';
+import { addVmTest } from './vm-test.ts';
 import { addVmSteps, type VmUpOptions, vmUp } from './vm-up.ts';
 import { isVmName, type LabName, labNameOption, vmWord } from './vm-words.ts';
 
@@ -114,6 +115,7 @@ export function labCommand(context: Context): Command {
   addVmPicture(lab, context);
   addVmParts(lab, context);
   addVmSwitch(lab, context);
+  addVmTest(lab, context);
   addHooks(lab, context);
   return lab;
 }

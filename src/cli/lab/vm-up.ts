@@ -1,7 +1,7 @@
 /** `mesh lab up TOPOLOGY` and the steps that it is made of: labs of virtual machines that start, grow and shrink. */
 import type { Command } from 'commander';
 import { findNetSetup } from '../../lab/netsetup/net-setup.ts';
-import { baseOf, findTopology } from '../../lab/topologies/shipped-topologies.ts';
+import { baseOf, type FoundTopology, findTopology } from '../../lab/topologies/shipped-topologies.ts';
 import { numberInRole, ROLE_NUMBERS, VM_ROLES, vmName } from '../../lab/topologies/vm-address.ts';
 import { planMachines } from '../../lab/topologies/vm-plan.ts';
 import { withCounts } from '../../lab/topologies/vm-topology.ts';
@@ -110,7 +110,7 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
   const { signal } = interrupt;
-  const lab = await buildLab(word, options, stages, signal);
+  const lab = await buildLab(findTopology(word), options, stages, signal);
   let isUp = false;
   try {
     context.stderr.write(acceleratorText(lab));
@@ -175,8 +175,13 @@ export function acceleratorText({ record: { accelerator } }: VmLab): string {
   return `Accelerator: none, QEMU interprets (TCG). ${accelerator.why ?? ''}\n`;
 }
 
-async function buildLab(word: string, options: VmUpOptions, stages: Stages, signal: AbortSignal): Promise<VmLab> {
-  const found = findTopology(word);
+/** Builds a lab of a topology, and starts nothing yet. @throws MESH_LAB_*, and others of `VmLab.build` */
+export async function buildLab(
+  found: FoundTopology,
+  options: VmUpOptions,
+  stages: Stages,
+  signal: AbortSignal,
+): Promise<VmLab> {
   const { nodes, routers, testers, overlay = [], name, netSetup } = options;
   const counted = withCounts(found.topology, {
     ...(nodes !== undefined && { node: nodes }),
@@ -201,7 +206,7 @@ async function buildLab(word: string, options: VmUpOptions, stages: Stages, sign
 async function create(context: Context, word: string, options: VmUpOptions): Promise<void> {
   using stages = new Stages(context.stderr);
   using interrupt = new Interrupt();
-  const lab = await buildLab(word, options, stages, interrupt.signal);
+  const lab = await buildLab(findTopology(word), options, stages, interrupt.signal);
   try {
     context.stderr.write(acceleratorText(lab));
     stages.show('making the nets');

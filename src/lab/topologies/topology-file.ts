@@ -1,8 +1,6 @@
 /** Reads the YAML of a topology, and shows a fault at its place. */
-import { placeAt } from '../../formats/network/written-network.ts';
-import { parseYaml, type YamlDocument } from '../../formats/network/yaml-document.ts';
 import { MeshError } from '../../model/error.ts';
-import { Misfit, placeOf, type Words } from '../../model/form.ts';
+import { type Refuse, readLabYaml } from './lab-yaml.ts';
 import { roleOfNumber, vmNumberOf } from './vm-address.ts';
 import { planMachines } from './vm-plan.ts';
 import { type VmTopology, VmTopologyShape } from './vm-topology.ts';
@@ -16,23 +14,8 @@ const COMPARE = 'Compare it with one that works: `mesh lab topology show default
  * @throws MESH_LAB_TOPOLOGY, MESH_CONF_* with the place in the file
  */
 export function readTopology(file: string, text: string): VmTopology {
-  const yaml = parsed(file, text);
-  const refuse = (path: readonly PropertyKey[], message: string, words: Words): never => {
-    const place = placeAt(file, text, yaml.offsetOf(path.map(String)));
-    throw new MeshError('MESH_LAB_TOPOLOGY', message, { ...words, place });
-  };
-  try {
-    const topology = VmTopologyShape.read(yaml.value, true);
-    judge(topology, refuse);
-    return topology;
-  } catch (error) {
-    if (!(error instanceof Misfit)) throw error;
-    const { path, words = { rule: RULE, remedy: COMPARE } } = error;
-    return refuse(path, `${path.length === 0 ? 'the topology' : placeOf(path)} does not fit`, words);
-  }
+  return readLabYaml(VmTopologyShape, file, text, { rule: RULE, remedy: COMPARE }, judge);
 }
-
-type Refuse = (path: readonly PropertyKey[], message: string, words: Words) => never;
 
 /** What the form cannot say: parts that must fit each other. */
 function judge(topology: VmTopology, refuse: Refuse): void {
@@ -92,21 +75,5 @@ function orRefused<T>(make: () => T, refuse: Refuse): T {
     if (!(error instanceof MeshError)) throw error;
     const { message, rule = RULE, remedy, object = '' } = error;
     return refuse(['roles', object, 'count'], message, { rule, ...(remedy !== undefined && { remedy }) });
-  }
-}
-
-function parsed(file: string, text: string): YamlDocument {
-  try {
-    return parseYaml(file, text);
-  } catch (error) {
-    if (!(error instanceof MeshError) || error.place === undefined) throw error;
-    // The parser speaks of networks.
-    const remedy = error.remedy?.includes('mesh network') ? COMPARE : error.remedy;
-    const rule = error.rule?.includes('network') ? RULE : error.rule;
-    throw new MeshError(error.code, error.message, {
-      place: error.place,
-      ...(rule !== undefined && { rule }),
-      ...(remedy !== undefined && { remedy }),
-    });
   }
 }
