@@ -73,7 +73,11 @@ async function runSuite(context: Context, directory: string, options: TestOption
   try {
     lab = await buildLab(found, { ...counts, name: options.name }, stages, signal);
     const plans = planMachines(lab.record.topology);
-    await lab.boot(plans, lab.startNets(signal), stages.show);
+    const nets = lab.startNets(signal);
+    // Where the machines fail first, the nets fail later, or not at all.
+    nets.catch(() => undefined);
+    await lab.boot(plans, nets, stages.show);
+    stages.show('starting the machines');
     await lab.wait(
       plans.map(({ number }) => number),
       { signal },

@@ -120,6 +120,7 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
     // Where the machines fail first, the nets fail later, or not at all.
     nets.catch(() => undefined);
     await lab.boot(plans, nets, stages.show);
+    stages.show('starting the machines', 0, plans.length);
     const up = new Set<string>();
     await lab.wait(
       plans.map(({ number }) => number),

@@ -222,6 +222,26 @@ test('after a kill -9 in mid-start, down leaves nothing', LONG_TEST, async () =>
   expect(leftovers()).toEqual([]);
 });
 
+test('the tests of a directory run on a lab of their own, and are reported as TAP and JUnit', LONG_TEST, () => {
+  writeFileSync(
+    join(place, 'test.yaml'),
+    `topology: default
+nodes: 1
+routers: 0
+steps:
+  - { name: its name, on: vm-001, run: hostname, says: ^vm-001$ }
+  - { name: its host, on: host0, run: ping -c1 -W1 192.168.0.1, withinSec: 30 }
+  - { name: a wrong hope, on: vm-001, run: exit 3, withinSec: 1 }
+`,
+  );
+  const { status, stdout, stderr } = lab('test', '.', '--junit', 'result.xml', '--artifacts', 'kept');
+  expect(status, stdout + stderr).toBe(1);
+  expect(stdout).toMatch(/^TAP version 14\n1\.\.3\nok 1 - its name\nok 2 - its host\nnot ok 3 - a wrong hope\n/);
+  expect(readFileSync(join(place, 'result.xml'), 'utf8')).toContain('<failure message="ended with 3, not with 0"/>');
+  expect(readFileSync(join(place, 'kept/vm-001.console'), 'utf8')).toContain('lab: ready vm-001');
+  expect(leftovers()).toEqual([]);
+});
+
 describe('what does not come up', () => {
   test('a machine is named with the end of its console and a cause, and nothing is left', LONG_TEST, () => {
     const topology = ['roles:', '  node: { count: 1, nets: [0] }', 'overlays: [./breaks-init]', ''].join('\n');
