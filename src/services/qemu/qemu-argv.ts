@@ -20,10 +20,9 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...['-name', `guest=${escaped(name)},debug-threads=on`, '-uuid', uuid],
     // `accel=kvm:tcg` would change over without a word.
     // Without graphics, the firmware writes to the serial console.
-    ...['-machine', `pc${acceleratorOption(spec)}${machineOptions(spec)}`],
+    ...['-machine', `pc${acceleratorOption(spec)}${spec.consoleLog === undefined ? ',graphics=off' : ''}`],
     ...translationOptions(spec),
     ...['-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
-    ...memoryOptions(spec),
     ...['-m', `size=${Math.ceil(memoryBytes / MIB)}M`, '-smp', String(threads)],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...monitor('monitor', QEMU_FILES.monitor),
@@ -32,10 +31,6 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...(product === undefined ? [] : ['-smbios', productOption(product)]),
     ...cards.flatMap((card, index) => cardOptions(card, index, spec)),
     ...(spec.options ?? []),
-    ...Object.entries(spec.settings ?? {}).flatMap(([key, text]) => [
-      '-fw_cfg',
-      `name=opt/meshwork/${escaped(key)},string=${escaped(text)}`,
-    ]),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
@@ -45,7 +40,6 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...['-device', 'virtio-rng-pci'],
     // A guest that panics says so: else only its console does.
     ...['-device', 'pvpanic-pci'],
-    ...(spec.memoryFile?.own === false ? ['-incoming', 'defer'] : []),
     ...(spec.reboots === false ? ['-no-reboot'] : []),
     ...(paused ? ['-S'] : []),
     ...['-pidfile', spec.pidFile],
@@ -74,17 +68,6 @@ function acceleratorOption({ accelerator, translationMib }: QemuSpec): string {
 
 function translationOptions({ accelerator, translationMib }: QemuSpec): string[] {
   return accelerator === 'tcg' && translationMib !== undefined ? ['-accel', `tcg,tb-size=${translationMib}`] : [];
-}
-
-function machineOptions({ consoleLog, memoryFile }: QemuSpec): string {
-  return `${consoleLog === undefined ? ',graphics=off' : ''}${memoryFile === undefined ? '' : ',memory-backend=ram0'}`;
-}
-
-function memoryOptions({ memoryFile, memoryBytes }: QemuSpec): string[] {
-  if (memoryFile === undefined) return [];
-  const share = memoryFile.own ? 'on' : 'off';
-  const size = `${Math.ceil(memoryBytes / MIB)}M`;
-  return ['-object', `memory-backend-file,id=ram0,size=${size},mem-path=${escaped(memoryFile.path)},share=${share}`];
 }
 
 function monitor(id: string, path: string): string[] {

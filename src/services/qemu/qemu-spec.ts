@@ -42,13 +42,6 @@ export interface QemuSpec {
   readonly memoryBytes: number;
   /** Further words of the command line, as a net set-up of a lab has printed them. */
   readonly options?: readonly string[];
-  /** Texts that the guest reads below `opt/meshwork/` of its firmware's configuration (qemu_fw_cfg). */
-  readonly settings?: Readonly<Record<string, string>>;
-  /**
-   * The guest's memory is in this file. `own`: writes go to the file, which a template then is. Else they stay with this guest,
-   * which waits for the state of the template (`migrate-incoming`).
-   */
-  readonly memoryFile?: { readonly path: string; readonly own: boolean };
   /** QEMU may start programs, as scripts of a tap. Absent: it may not. */
   readonly spawns?: true;
   /** The first card has the descriptor 3, the next one 4, as far as QEMU does not open their taps itself. */
