@@ -6,7 +6,7 @@ import { EchoSocket } from '../../kernel/sockets/echo.ts';
 import type { MeshError } from '../../model/error.ts';
 import { vmIpv4, vmName } from '../topologies/vm-address.ts';
 import { consoleLog, directoryOfVm, findEmulator } from './vm-files.ts';
-import { READY_SIGN, vmTrouble } from './vm-trouble.ts';
+import { isHopeless, READY_SIGN, vmTrouble } from './vm-trouble.ts';
 
 /** How far a machine is. */
 export type VmStage = 'starts' | 'boots' | 'is ready' | 'answers' | 'fails';
@@ -64,6 +64,7 @@ export async function awaitVms({
           if (emulator === undefined) return reach(number, 'fails');
           if (stage !== 'is ready') {
             const said = beginningOf(consoleLog(own));
+            if (isHopeless(said)) return reach(number, 'fails');
             if (!said.includes(READY_SIGN)) return reach(number, said === '' ? 'starts' : 'boots');
             readyMs.set(number, performance.now());
             reach(number, 'is ready');

@@ -13,6 +13,14 @@ interface Cause {
   readonly remedy: string;
 }
 
+/** After these words no machine comes up. */
+const HOPELESS = /No working init found|Failed to execute \/init|Kernel panic - not syncing|deadlocked on memory/;
+
+/** Whether a console shows that its machine will not come up. */
+export function isHopeless(console: string): boolean {
+  return HOPELESS.test(console);
+}
+
 /** The first that fits counts. */
 const CAUSES: readonly Cause[] = [
   {
