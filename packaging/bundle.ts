@@ -23,6 +23,9 @@ const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
 /** Scripts that run while a node boots; images are built with them. */
 const BOOT_SCRIPTS = 'src/image/node/scripts';
 
+/** Topologies, overlays, net set-ups and hooks of labs, and what the guest runs. */
+const LAB_FILES = 'src/lab/shipped';
+
 /** How each program is bundled, apart from its file and where the bundle goes. */
 export const BUNDLE_OPTIONS = {
   absWorkingDir: TOP,
@@ -64,6 +67,7 @@ export async function bundle(directory: string, from = checkout): Promise<string
   for (const file of globSync('**/*.node', { cwd: join(directory, NATIVE) }))
     chmodSync(join(directory, NATIVE, file), 0o644);
   cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });
+  cpSync(join(TOP, LAB_FILES), join(directory, 'lab'), { recursive: true });
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap(packageOf))].sort();
 }

@@ -87,6 +87,8 @@ export async function installationTree(directory: string, commonLicences?: strin
   const packages = await bundle(join(directory, HOME, 'dist'));
   tree.copy(`${HOME}/bin/mesh`, join(TOP, 'bin/mesh'), 0o755);
   tree.link('usr/bin/mesh', '../lib/meshwork/bin/mesh');
+  tree.copy(`${HOME}/bin/xc`, join(TOP, 'bin/xc'), 0o755);
+  tree.link('usr/bin/xc', '../lib/meshwork/bin/xc');
   for (const [name, page] of await manual()) {
     tree.write(`usr/share/man/man${name.at(-1)}/${name}.gz`, compressed(page));
   }

@@ -1,13 +1,15 @@
 /** `mesh lab`: a whole cluster on this machine, to try things on. */
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { errorText } from '../../formats/error-text.ts';
 import { commandDirectory } from '../../image/node/program-files.ts';
 import { LastWords } from '../../lab/checks/silence.ts';
 import { type Examination, examine, reportOf } from '../../lab/cluster/examination.ts';
 import { Lab } from '../../lab/cluster/lab.ts';
-import { labRecords, stateOfLab } from '../../lab/cluster/record.ts';
+import { LABS_DIRECTORY, labRecords, stateOfLab } from '../../lab/cluster/record.ts';
 import { programsOf } from '../../lab/hosts/host-process.ts';
 import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
+import { hasMachines } from '../../lab/vms/cluster-record.ts';
 import { MeshError } from '../../model/error.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
 import { TITLES } from '../../protocol/http/service-manager.ts';
@@ -19,11 +21,15 @@ import { Interrupt } from '../print/interrupt.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { Stages } from '../print/stages.ts';
 import { type Column, table } from '../print/table.ts';
+import { addHooks } from './hook-commands.ts';
 import { labReportText } from './lab-report.ts';
-
-interface LabName {
-  readonly name: string;
-}
+import { addVmAccess, vmExec } from './vm-access.ts';
+import { addVmParts } from './vm-parts.ts';
+import { addVmPicture, vmStatus } from './vm-status.ts';
+import { addVmSwitch } from './vm-switch.ts';
+import { addVmTest } from './vm-test.ts';
+import { addVmSteps, type VmUpOptions, vmUp } from './vm-up.ts';
+import { isVmName, type LabName, labNameOption, vmWord } from './vm-words.ts';
 
 interface UpOptions extends LabName {
   readonly driver: 'netns' | 'qemu';
@@ -38,7 +44,7 @@ interface UpOptions extends LabName {
 
 export function labCommand(context: Context): Command {
   const lab = new Command('lab');
-  named(lab.command('up'))
+  named(lab.command('up').argument('[topology]', 'a topology of virtual machines: its name or its file'))
     .description('Build a lab, run host0 and the agents in it, and show that every pair of hosts reaches each other')
     .addOption(
       new Option('--driver <driver>', 'what nodes are: network namespaces, or machines that QEMU emulates')
@@ -55,17 +61,27 @@ export function labCommand(context: Context): Command {
         .default('sqlite'),
     )
     .option('--routers <count>', 'so many of the first nodes get the role router (default: 0)', wholeNumber(0))
-    .option('--keep', 'leave the lab running')
+    .option('--testers <count>', 'with a topology: so many testers', wholeNumber(0))
+    .option('--overlay <overlay...>', 'with a topology: overlays behind its own')
+    .option(
+      '--net-setup <script>',
+      'with a topology: joins cards to nets, in place of taps on bridges (env: __net_setup)',
+    )
+    .option('--timeout <seconds>', 'with a topology: how long to wait for the machines', wholeNumber(1))
+    .option('--keep', 'leave the lab running; with a topology also a lab that fails')
     .addHelpText(
       'after',
       '\nWith --driver qemu the nodes are whole machines without a disk: they boot from host0 over the network, and what ' +
         'they boot is built from Debian packages the first time. Each takes 1 GB of memory.\n' +
         '\nWith --store etcd, `etcdctl` on host0 asks the etcd of the lab, which goes with the lab.\n' +
-        '\nExamples:\n  $ mesh lab up\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
+        '\nWith a topology, the lab has virtual machines on nets of their own, and stays up until `mesh lab down`.\n' +
+        '\nExamples:\n  $ mesh lab up\n  $ mesh lab up default --nodes 4\n  $ mesh lab up --nodes 10 --segments 3 --keep\n' +
         '  $ mesh lab up --nodes 4 --segments 1 --store etcd --routers 2 --keep\n' +
         '  $ mesh lab up --driver qemu --nodes 1\n  $ mesh lab up --driver qemu --uefi --foreign-dhcp --keep',
     )
-    .action((options: UpOptions) => up(context, options));
+    .action((topology: string | undefined, options: UpOptions & VmUpOptions) =>
+      topology === undefined ? up(context, options) : vmUp(context, topology, options),
+    );
   named(lab.command('down'))
     .description('Stop everything in a lab, and remove it')
     .addHelpText('after', '\nExample:\n  $ mesh lab down')
@@ -87,13 +103,20 @@ export function labCommand(context: Context): Command {
     .action((host: string, options: LabName) => restart(context, host, options));
   named(lab.command('exec'))
     .description('Run a command on a host of a lab; `mesh` there speaks to that host')
-    .argument('<host>', 'host0, node1 …')
+    .argument('<host>', 'host0, node1, vm-001 …')
     .argument('<command...>', 'the command; options behind it belong to it')
     .addHelpText(
       'after',
       '\nExamples:\n  $ mesh lab exec node1 -- mesh status\n  $ mesh lab exec node1 mesh status --json',
     )
     .action((host: string, command: string[], options: LabName) => exec(context, host, command, options));
+  addVmSteps(lab, context);
+  addVmAccess(lab, context);
+  addVmPicture(lab, context);
+  addVmParts(lab, context);
+  addVmSwitch(lab, context);
+  addVmTest(lab, context);
+  addHooks(lab, context);
   return lab;
 }
 
@@ -115,7 +138,7 @@ const LAB_COLUMNS: readonly Column<LabLine>[] = [
 ];
 
 function named(command: Command): Command {
-  return command.option('--name <lab>', 'the name of the lab', 'default');
+  return command.addOption(labNameOption());
 }
 
 async function up(context: Context, { keep = false, ...options }: UpOptions): Promise<void> {
@@ -166,6 +189,13 @@ function sizeOf({
   if (driver === 'netns') {
     const meant = (uefi && '--uefi') || (foreignDhcp && '--foreign-dhcp');
     if (meant) throw unfit(meant, 'Namespaces do not boot.', `Add --driver qemu, or leave ${meant} out.`);
+    if (nodes === 0) {
+      throw new MeshError('MESH_USAGE', 'a lab cannot have 0 nodes', {
+        operation: 'lab up',
+        rule: 'A lab without a topology shows that its hosts reach each other: it has one node at least.',
+        remedy: 'Give --nodes a number from 1 on.',
+      });
+    }
     const services = { ...(store === 'etcd' && { store }), ...(routers > 0 && { routers }) };
     return { name, nodes: nodes ?? 3, segments: segments ?? 2, ...services };
   }
@@ -234,7 +264,8 @@ async function down(context: Context, { name }: LabName): Promise<void> {
 function list(context: Context): void {
   const labs = labRecords().map((record) => {
     const { name, nodes, segments, machines } = record;
-    return { name, state: stateOfLab(record), nodes, segments, driver: machines === undefined ? 'netns' : 'qemu' };
+    const driver = hasMachines(join(LABS_DIRECTORY, name)) ? 'vms' : machines === undefined ? 'netns' : 'qemu';
+    return { name, state: stateOfLab(record), nodes, segments, driver };
   });
   context.answer(
     labs,
@@ -252,6 +283,7 @@ interface HostStatus {
 }
 
 async function status(context: Context, { name }: LabName): Promise<void> {
+  if (hasMachines(join(LABS_DIRECTORY, name))) return vmStatus(context, name);
   const lab = Lab.open(name);
   const list = await lab.memberList(lab.host('host0')).catch(() => '');
   const members = new Map(list.split('\n').map((line) => [line.split(' ')[3], line.split(' ')[1]]));
@@ -319,6 +351,10 @@ async function restart(context: Context, name: string, { name: labName }: LabNam
 }
 
 async function exec(context: Context, host: string, command: readonly string[], { name }: LabName): Promise<void> {
+  if (isVmName(host)) {
+    context.exitCode = await vmExec(name, vmWord(host), command);
+    return;
+  }
   const lab = Lab.open(name);
   // The terminal sends Ctrl-C to both processes; only the command should act on it.
   using _ = new Interrupt();

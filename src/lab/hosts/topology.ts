@@ -194,7 +194,8 @@ export function checkLabName(name: string): void {
 function checkSize({ name, nodes, segments, routers }: LabSize & { readonly routers: number }): void {
   checkLabName(name);
   checkCount('segments', segments, SEGMENTS_MAX);
-  checkCount('nodes', nodes, NODES_PER_SEGMENT_MAX * segments);
+  // host0 alone is enough for virtual machines.
+  checkCount('nodes', nodes, NODES_PER_SEGMENT_MAX * segments, 0);
   if (Number.isInteger(routers) && routers >= 0 && routers <= nodes) return;
   throw new MeshError('MESH_USAGE', `a lab of ${nodes} nodes cannot have ${routers} routers`, {
     rule: 'Routers are the first nodes of the lab.',
@@ -202,10 +203,10 @@ function checkSize({ name, nodes, segments, routers }: LabSize & { readonly rout
   });
 }
 
-function checkCount(what: string, count: number, max: number): void {
-  if (Number.isInteger(count) && count >= 1 && count <= max) return;
+function checkCount(what: string, count: number, max: number, min = 1): void {
+  if (Number.isInteger(count) && count >= min && count <= max) return;
   throw new MeshError('MESH_USAGE', `a lab cannot have ${count} ${what}`, {
-    rule: `The number of ${what} is 1 to ${max} (a segment is a /24 with at most ${NODES_PER_SEGMENT_MAX} nodes).`,
+    rule: `The number of ${what} is ${min} to ${max} (a segment is a /24 with at most ${NODES_PER_SEGMENT_MAX} nodes).`,
     remedy: `Give --${what} a number in that range.`,
   });
 }

@@ -130,3 +130,13 @@ test('a machine without a disk boots from the network: with the ROM of its card 
   expect(uefi).toContain('virtio-net-pci,netdev=net-n0,id=card-n0,mac=52:54:00:00:00:01,romfile=');
   expect(uefi).not.toContain('-boot');
 });
+
+test('options of a net set-up stand as they are, and translated code may be limited', () => {
+  const argv = qemuArgv({ ...SPEC, cards: [], options: ['-nic', 'user,id=n0'], spawns: true, translationMib: 32 });
+  expect(argv).toEqual(expect.arrayContaining(['-nic', 'user,id=n0', '-accel', 'tcg,tb-size=32']));
+  // With both options, QEMU refuses to start.
+  expect(argv.filter((word) => word.includes('accel=tcg'))).toEqual([]);
+  expect(argv.at(argv.indexOf('-sandbox') + 1)).toContain('spawn=allow');
+  expect(qemuArgv(SPEC).join(' ')).toContain('accel=tcg');
+  expect(qemuArgv(SPEC).join(' ')).toContain('spawn=deny');
+});

@@ -14,13 +14,14 @@ const CARDS: Readonly<Record<QemuCard['model'], string>> = {
 
 /** The command line. The working directory must be the emulator's own, and the taps its descriptors from 3 on. */
 export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
-  const { name, uuid, accelerator, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused, product } = spec;
+  const { name, uuid, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused, product } = spec;
   return [
     QEMU,
     ...['-name', `guest=${escaped(name)},debug-threads=on`, '-uuid', uuid],
     // `accel=kvm:tcg` would change over without a word.
     // Without graphics, the firmware writes to the serial console.
-    ...['-machine', `pc,accel=${accelerator}${spec.consoleLog === undefined ? ',graphics=off' : ''}`],
+    ...['-machine', `pc${acceleratorOption(spec)}${spec.consoleLog === undefined ? ',graphics=off' : ''}`],
+    ...translationOptions(spec),
     ...['-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
     ...['-m', `size=${Math.ceil(memoryBytes / MIB)}M`, '-smp', String(threads)],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
@@ -29,6 +30,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...consoleOptions(spec),
     ...(product === undefined ? [] : ['-smbios', productOption(product)]),
     ...cards.flatMap((card, index) => cardOptions(card, index, spec)),
+    ...(spec.options ?? []),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
@@ -45,7 +47,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     // What QEMU must never do, also when a guest has broken into it. It needs the calls of `elevateprivileges` to become its user;
     // later they give it nothing: it has no capability then, and may start no program.
     '-sandbox',
-    `on,obsolete=deny,elevateprivileges=${user === undefined ? 'deny' : 'allow'},spawn=deny,resourcecontrol=deny`,
+    `on,obsolete=deny,elevateprivileges=${user === undefined ? 'deny' : 'allow'},spawn=${spec.spawns === true ? 'allow' : 'deny'},resourcecontrol=deny`,
     ...['-msg', 'timestamp=off'],
   ];
 }
@@ -57,6 +59,15 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
 export function cpuModelFor(accelerator: QemuSpec['accelerator'], wanted: string): { model: string; instead?: string } {
   if (accelerator === 'kvm' || wanted !== 'host') return { model: wanted };
   return { model: 'max', instead: 'The CPU model host needs KVM: the guest has the model max.' };
+}
+
+/** Two options name the accelerator: only one of them can limit the translated code, and both together are refused. */
+function acceleratorOption({ accelerator, translationMib }: QemuSpec): string {
+  return accelerator === 'tcg' && translationMib !== undefined ? '' : `,accel=${accelerator}`;
+}
+
+function translationOptions({ accelerator, translationMib }: QemuSpec): string[] {
+  return accelerator === 'tcg' && translationMib !== undefined ? ['-accel', `tcg,tb-size=${translationMib}`] : [];
 }
 
 function monitor(id: string, path: string): string[] {

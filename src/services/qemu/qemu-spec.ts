@@ -34,10 +34,16 @@ export interface QemuSpec {
   /** A UUID as of RFC 9562. The firmware shows it to the guest, and the monitor to us. */
   readonly uuid: string;
   readonly accelerator: Accelerator;
+  /** The most memory for translated code, in MiB, where QEMU interprets. Absent: QEMU's own limit, a part of the machine's memory. */
+  readonly translationMib?: number;
   /** A model of QEMU; `host` and `max` are the best that the accelerator can do. */
   readonly cpuModel: string;
   readonly threads: number;
   readonly memoryBytes: number;
+  /** Further words of the command line, as a net set-up of a lab has printed them. */
+  readonly options?: readonly string[];
+  /** QEMU may start programs, as scripts of a tap. Absent: it may not. */
+  readonly spawns?: true;
   /** The first card has the descriptor 3, the next one 4, as far as QEMU does not open their taps itself. */
   readonly cards: readonly QemuCard[];
   /** In the order in which the firmware tries them. */

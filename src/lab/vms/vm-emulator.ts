@@ -1,0 +1,120 @@
+/** The emulator of one machine of a lab. */
+import { createHash } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../model/clock.ts';
+import { isRunning, type ProcessMark } from '../../services/process/process-mark.ts';
+import { qemuArgv } from '../../services/qemu/qemu-argv.ts';
+import { type Accelerator, QEMU, QEMU_FILES, type QemuCard, type QemuSpec } from '../../services/qemu/qemu-spec.ts';
+import { QmpClient } from '../../services/qemu/qmp-client.ts';
+import { startInside } from '../hosts/host-process.ts';
+import { tapOfVm, vmMac } from '../topologies/vm-address.ts';
+import { mtuOfNet, type VmPlan } from '../topologies/vm-plan.ts';
+import type { VmTopology } from '../topologies/vm-topology.ts';
+import { consoleLog, directoryOfVm, emulatorLog } from './vm-files.ts';
+
+/** What a machine boots, and on what. */
+export interface VmSetting {
+  /** The directory of the lab. */
+  readonly directory: string;
+  readonly netns: string;
+  readonly accelerator: Accelerator;
+  readonly topology: VmTopology;
+  /** Of machines of which the topology says nothing. */
+  readonly memoryMib: number;
+  readonly boot: { readonly kernel: string; readonly initrd: string; readonly append: string };
+}
+
+const MIB = 1024 * 1024;
+const LOOK_MS = 10;
+/** Enough for a small guest: more makes its emulator larger, and not faster. */
+const TRANSLATION_MIB = 32;
+
+/** What QEMU shall run. @param options of the cards, where a net set-up has printed them. Absent: taps on bridges */
+export function vmSpec(
+  { directory, accelerator, boot, memoryMib }: VmSetting,
+  plan: VmPlan,
+  options?: readonly string[],
+): QemuSpec {
+  const own = directoryOfVm(directory, plan.number);
+  return {
+    name: plan.name,
+    uuid: uuidOf(own),
+    accelerator,
+    // Without acceleration an older processor boots a tenth faster than `max`: the kernel has less to set up.
+    cpuModel: accelerator === 'kvm' ? 'host' : 'Nehalem',
+    translationMib: TRANSLATION_MIB,
+    threads: 1,
+    memoryBytes: (plan.memoryMib ?? memoryMib) * MIB,
+    cards: options === undefined ? plan.nets.map((net) => cardOf(plan.number, net)) : [],
+    ...(options !== undefined && { options, spawns: true as const }),
+    disks: [],
+    firmware: { kind: 'bios' },
+    boot,
+    screen: false,
+    paused: false,
+    // A machine that panics ends at once, and is told.
+    reboots: false,
+    consoleLog: consoleLog(own),
+    pidFile: join(own, 'pid'),
+  };
+}
+
+function cardOf(number: number, net: number): QemuCard {
+  return { id: `net${net}`, mac: vmMac(net, number), model: 'virtio', tap: tapOfVm(net, number) };
+}
+
+/** The words of the kernel's command line that are the same for all machines of a lab. */
+export function labWords(topology: VmTopology, nets: readonly number[]): string[] {
+  const { prefix, roles } = topology;
+  const counts = [
+    `lab.nodes=${roles.node?.count ?? 0}`,
+    `lab.routers=${roles.router?.count ?? 0}`,
+    `lab.testers=${roles.tester?.count ?? 0}`,
+  ];
+  const mtus = nets.flatMap((net) => {
+    const mtu = mtuOfNet(topology, net);
+    return mtu === undefined ? [] : [`lab.mtu_${net}=${mtu}`];
+  });
+  return [`lab.prefix=${prefix}`, ...counts, ...mtus];
+}
+
+/** Switches a machine on. The emulator outlives this process, and ends with the lab. @throws MESH_LAB_FAILED */
+export function switchVmOn(
+  { directory, netns }: Pick<VmSetting, 'directory' | 'netns'>,
+  number: number,
+  spec: QemuSpec,
+): ProcessMark {
+  const own = directoryOfVm(directory, number);
+  rmSync(consoleLog(own), { force: true });
+  rmSync(emulatorLog(own), { force: true });
+  return startInside(netns, own, {
+    name: QEMU,
+    title: `the emulator of ${spec.name}`,
+    argv: qemuArgv(spec),
+    directory: own,
+    outputFile: emulatorLog(own),
+  });
+}
+
+/** A connection to the monitor of a machine, as soon as there is one. */
+export async function vmMonitor(own: string, emulator: ProcessMark): Promise<QmpClient> {
+  const path = join(own, QEMU_FILES.monitor);
+  while (!existsSync(path) && isRunning(emulator)) await sleep(LOOK_MS);
+  return await QmpClient.connect(path, systemClock);
+}
+
+/** Switches a machine off, like pulling its power cable. Resolves when the emulator has ended. */
+export async function switchVmOff(own: string, emulator: ProcessMark): Promise<void> {
+  const monitor = await vmMonitor(own, emulator).catch(() => undefined);
+  // The emulator may end before it answers.
+  await monitor?.execute('quit').catch(() => undefined);
+  monitor?.close();
+}
+
+/** A UUID of a machine, the same in each start of a lab. */
+function uuidOf(own: string): string {
+  const hex = createHash('sha256').update(own).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
