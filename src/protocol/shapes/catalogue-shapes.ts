@@ -37,6 +37,9 @@ const MulticastViewShape: form.Shape<MulticastView> = form.object({
 export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   network: NetworkShape,
   activity: ActivityShape,
+  persistent: form.exactOptional(form.literal(false)),
+  autostart: form.exactOptional(form.boolean()),
+  definition: form.exactOptional(NetworkShape),
   holders: form.exactOptional(
     form.listOf(form.object({ node: NodeNameShape, ports: form.listOf(form.string(), LIST_MAX) }), LIST_MAX),
   ),
@@ -48,7 +51,7 @@ export const RefusedDocumentShape: form.Shape<RefusedDocument> = form.object({ k
 
 /** The form of the answer to a change. */
 export const CatalogueChangeShape: form.Shape<CatalogueChange> = form.object({
-  change: form.oneOf(['created', 'changed', 'unchanged', 'started', 'stopped', 'deleted']),
+  change: form.oneOf(['created', 'defined', 'changed', 'unchanged', 'started', 'stopped', 'undefined', 'deleted']),
   network: NetworkShape,
   differences: form.listOf(TextShape, LIST_MAX),
   warnings: form.listOf(ErrorShape, 64),
