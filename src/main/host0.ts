@@ -162,7 +162,7 @@ async function main(): Promise<void> {
     leadership: storage.leadership,
     beforeStatus: () => settingsWatch.look(),
   });
-  const directory = await followNetworks({ ...common, paths, catalogue, written, node: places.host0Name });
+  const directory = await followNetworks({ ...common, paths, catalogue, written, node: name });
   ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });

@@ -280,6 +280,11 @@ export class NetworkCatalogue implements HealthSource {
     return this.#activations.update(wanted, change, options);
   }
 
+  /** Changes the named parts of a network where it runs, in its definition, or in both. @throws MESH_NET_* */
+  editForms(wanted: string, order: NetworkOrder, options: UpdateOptions = {}): Promise<CatalogueChange> {
+    return this.#activations.editForms(wanted, order, options);
+  }
+
   /** Deletes a network; with `force`, its ports are unplugged first. @throws MESH_NET_IN_USE */
   remove(wanted: string, options: ChangeOptions & { readonly force?: boolean } = {}): Promise<CatalogueChange> {
     return this.#definitions.remove(wanted, options);

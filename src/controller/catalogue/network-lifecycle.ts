@@ -1,10 +1,10 @@
 /** What becomes of networks: told for each change, whichever command, document or file made it. */
 import type { Network } from '../../model/network/network.ts';
 import { sameNetwork } from '../../model/network/network-equality.ts';
+import type { LifecycleNews } from '../../protocol/documents/catalogue.ts';
 import { isActive, liveOf, type NetworkRecord } from './network-record.ts';
 
-/** What became of a network, in the words of libvirt's events; libvirt has none for `updated`. */
-export type LifecycleKind = 'defined' | 'undefined' | 'started' | 'stopped' | 'updated';
+type LifecycleKind = LifecycleNews['kind'];
 
 /** One change of one network. */
 export interface LifecycleEvent {

@@ -1,6 +1,7 @@
 /** What host0 tells of its catalogue of networks, and what is asked of it. */
 import type { ErrorDocument } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 
 /** Whether a network of the catalogue is in use. */
 export type NetworkActivity =
@@ -72,6 +73,19 @@ export function startsAtBoot(view: Pick<CatalogueView, 'activity' | 'autostart' 
 export function definitionIn({ network, definition }: Pick<CatalogueView, 'network' | 'definition'>): Network {
   return definition ?? network;
 }
+
+/** What became of a network (`GET /v1/lifecycle`), in the words of libvirt's events; libvirt has none for `updated`. */
+export interface LifecycleNews {
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly kind: (typeof LIFECYCLE_KINDS)[number];
+  readonly network: NetworkId;
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/** What can become of a network. */
+export const LIFECYCLE_KINDS = ['defined', 'undefined', 'started', 'stopped', 'updated'] as const;
 
 /** A document of a network that a person wrote into the store, and that host0 does not take up. */
 export interface RefusedDocument {

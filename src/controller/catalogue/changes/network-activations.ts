@@ -1,5 +1,6 @@
 /** Activation: networks are started, stopped and changed while they run, and started after a boot of host0's machine. */
 import { networkDifferences } from '../../../formats/network/network-differences.ts';
+import { orderedNetwork } from '../../../formats/network/ordered-network.ts';
 import type { Network } from '../../../model/network/network.ts';
 import type { CatalogueChange, NetworkOrder } from '../../../protocol/documents/catalogue.ts';
 import { type PoolMove, undoMoves } from '../../pools/pool.ts';
@@ -107,6 +108,11 @@ export class NetworkActivations {
       const kind = differences.length === 0 ? 'unchanged' : 'changed';
       return this.#changes.answer(kind, liveOf(after), options, [...new Set(differences)]);
     });
+  }
+
+  /** Changes the parts that an order names, as `update` does. The network keeps its number and its name. @throws those of `update` */
+  editForms(wanted: string, { number: _, name: __, ...order }: NetworkOrder, options: UpdateOptions) {
+    return this.update(wanted, (network) => orderedNetwork(order, network, network), options);
   }
 
   /**
