@@ -308,6 +308,11 @@ describe('completion', () => {
       'service',
       'wait',
       'leases',
+      'define',
+      'undefine',
+      'autostart',
+      'plan',
+      'events',
       'check',
       'conf',
     ]);

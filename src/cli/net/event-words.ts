@@ -1,6 +1,7 @@
 /** The word that waits for what becomes of networks. */
 import { MeshError } from '../../model/error.ts';
 import { followLifecycle } from '../network/network-events.ts';
+import { printable } from '../print/printable.ts';
 import { networkCalled } from './net-lookup.ts';
 import { netSaid } from './net-text.ts';
 import type { NetWord } from './net-word.ts';
@@ -35,12 +36,12 @@ export const EVENT_WORDS: readonly NetWord[] = [
           received++;
           const title = `${news.kind.charAt(0).toUpperCase()}${news.kind.slice(1)}`;
           const time = timestamp === true ? `${news.time.replace('T', ' ').replace('Z', '+0000')}: ` : '';
-          context.emit(news, () => `${time}event '${LIFECYCLE}' for network ${news.name}: ${title}\n`);
+          context.emit(news, () => `${time}event '${LIFECYCLE}' for network ${printable(news.name)}: ${title}\n`);
           return loop === true;
         },
       });
-      if (!context.json)
-        context.print(netSaid(received === 0 ? 'event loop timed out' : `events received: ${received}`));
+      const end = received === 0 ? 'event loop timed out' : `events received: ${received}`;
+      if (!context.json) context.answer(received, () => netSaid(end));
       if (received === 0) context.exitCode = 1;
     },
   },

@@ -12,6 +12,12 @@ import { SHOW_WORDS } from './show-words.ts';
 /** All words. */
 export const NET_WORDS: readonly NetWord[] = [...SHOW_WORDS, ...CHANGE_WORDS, ...EVENT_WORDS];
 
+/** What examples show for an argument. One that may be left out is. */
+const EXAMPLES: ReadonlyMap<string, string> = new Map([
+  ['<network>', 'default'],
+  ['<file>', 'default.xml'],
+]);
+
 /** The commands, one for each spelling. */
 export function netCommands(context: Context): readonly Command[] {
   return NET_WORDS.flatMap((row) => row.words.map((word) => commandOf(word, row, context)));
@@ -21,6 +27,8 @@ function commandOf(word: string, { description, args, options = [], does }: NetW
   const command = new Command(word).description(description);
   for (const [argument, about] of args) command.addArgument(new Argument(argument, about));
   for (const [flags, about] of options) command.addOption(new Option(flags, about));
+  const shown = args.map(([argument]) => EXAMPLES.get(argument) ?? '').filter((value) => value !== '');
+  command.addHelpText('after', `\nExample:\n  $ ${['mesh', word, ...shown].join(' ')}`);
   return command.action(async () => {
     await does(context, command.args, command.opts<WordOptions>());
   });
