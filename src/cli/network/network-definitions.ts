@@ -1,7 +1,7 @@
-/** `mesh network define|undefine|autostart|plan`: definitions of networks, apart from whether they run. */
+/** `mesh network define|undefine|autostart`: definitions of networks, apart from whether they run. */
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { change, plannedQuery, PLAN_OF_NETWORK, WANTED } from './network-changes.ts';
+import { change, PLAN_OF_NETWORK, plannedQuery, WANTED } from './network-changes.ts';
 
 interface DefinitionOptions {
   readonly plan?: boolean;
@@ -51,16 +51,5 @@ export function addNetworkDefinitions(network: Command, context: Context): void 
     .action(async (name: string, { disable = false }: { readonly disable?: boolean }) => {
       const query = { on: !disable };
       await change(context, {}, (host0) => host0.ask('POST /v1/catalogue/{name}/autostart', { path: { name }, query }));
-    });
-
-  network
-    .command('plan')
-    .description('Show what a document would make or change, and change nothing')
-    .argument('<file>', 'the document; - is standard input')
-    .addHelpText('after', '\nExample:\n  $ mesh network plan blue.yaml')
-    .action(async (file: string) => {
-      const { readNetworkDocument } = await import('./network-input.ts');
-      const { order: body } = await readNetworkDocument(file);
-      await change(context, {}, (host0) => host0.ask('PUT /v1/catalogue', { body, query: { 'dry-run': true } }));
     });
 }

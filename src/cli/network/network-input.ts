@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { systemWords } from '../../formats/system-error.ts';
+import type { ParsedNetwork } from '../../formats/xml/network-xml.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 
@@ -14,15 +15,21 @@ const BYTES_MAX = 4 * 1024 * 1024;
 const STDIN = 'standard input';
 
 /**
- * Reads a document in JSON or YAML. The end of the name says which, else the first sign: JSON begins with a brace.
+ * Reads a document in XML, JSON or YAML. The end of the name says which, else the first sign: XML begins with `<`, JSON with a
+ * brace.
  * @param file `-` is standard input
  * @throws MESH_OBJECT_UNKNOWN, MESH_CONF_*, MESH_NET_INVALID
  */
 export async function readNetwork(file: string): Promise<NetworkOrder> {
+  const { name, text } = await inputOf(file);
+  return readNetworkText(name, text);
+}
+
+/** The text, and what messages call it. */
+async function inputOf(file: string): Promise<{ readonly name: string; readonly text: string }> {
   const isStdin = file === '-';
   const name = isStdin ? STDIN : file;
-  const text = await textOf(isStdin ? process.stdin : createReadStream(file), name);
-  return readNetworkText(name, text);
+  return { name, text: await textOf(isStdin ? process.stdin : createReadStream(file), name) };
 }
 
 /** An order with where its network is defined, which follows from the format of the document. */
@@ -31,13 +38,23 @@ export interface NetworkDocument {
   readonly source: 'store' | 'libvirt';
 }
 
-/** As `readNetwork`. @throws those of `readNetwork` */
+/**
+ * As `readNetwork`. What a document in XML defines is a network as the users of libvirt know it: its bridge is named by a
+ * template, and has an Ethernet address of its own.
+ * @throws those of `readNetwork`
+ */
 export async function readNetworkDocument(file: string): Promise<NetworkDocument> {
-  return { order: await readNetwork(file), source: 'store' };
+  const { name, text } = await inputOf(file);
+  const order = await readNetworkText(name, text);
+  return { order, source: isXml(name, text) ? 'libvirt' : 'store' };
 }
 
 /** The same for a text that is there. */
 export async function readNetworkText(name: string, text: string): Promise<NetworkOrder> {
+  if (isXml(name, text)) {
+    const { parseNetworkXml } = await import('../../formats/xml/network-xml.ts');
+    return parseNetworkXml(text, { file: name }).order;
+  }
   if (isJson(name, text)) {
     const { readNetworkJson } = await import('../../formats/network/network-json.ts');
     return readNetworkJson(name, text);
@@ -46,10 +63,28 @@ export async function readNetworkText(name: string, text: string): Promise<Netwo
   return readNetworkYaml(name, text);
 }
 
+function isXml(name: string, text: string): boolean {
+  const ending = extname(name).toLowerCase();
+  if (ending === '.yaml' || ending === '.yml' || ending === '.json') return false;
+  return ending === '.xml' || /^\ufeff?\s*</.test(text);
+}
+
 function isJson(name: string, text: string): boolean {
   const ending = extname(name).toLowerCase();
   if (ending === '.yaml' || ending === '.yml') return false;
   return ending === '.json' || /^\s*[{[]/.test(text);
+}
+
+/** Whether a word names a document in XML: no network is called so by accident. */
+export function isXmlFile(word: string): boolean {
+  return word.toLowerCase().endsWith('.xml');
+}
+
+/** Reads an XML document with all that is to be said of it. @throws XmlNetworkError, MESH_OBJECT_UNKNOWN, MESH_CONF_* */
+export async function readXmlFile(file: string, validate: boolean): Promise<ParsedNetwork> {
+  const text = await textOf(createReadStream(file), file);
+  const { parseNetworkXml } = await import('../../formats/xml/network-xml.ts');
+  return parseNetworkXml(text, { file, validate });
 }
 
 /** @throws MESH_OBJECT_UNKNOWN, MESH_CONF_TOO_LARGE, MESH_CONF_BINARY */
