@@ -62,10 +62,12 @@ export const CHANGE_WORDS: readonly NetWord[] = [
     args: [NETWORK],
     does: async (context, args) => {
       const { network, persistent } = await networkCalled(context, given(args));
-      // A transient network would be gone after the stop.
+      const path = { name: network.id };
+      // A transient network would be gone after the stop: it has a definition meanwhile.
       if (persistent === false) await host0Of(context).ask('PUT /v1/definitions', { body: { ...network } });
       await stop(context, network.id);
       const done = await start(context, network.id);
+      if (persistent === false) await host0Of(context).ask('DELETE /v1/definitions/{name}', { path });
       said(context, done, ({ name }) => `Network ${name} restarted`);
     },
   },

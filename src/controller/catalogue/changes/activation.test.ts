@@ -322,6 +322,7 @@ test('a UUID means one network, and a network without one has one of its own', a
   for (const order of [
     { name: 'second', uuid: UUID },
     { name: 'plain', uuid: UUID },
+    { name: 'plain', uuid: '00000000-0000-4000-8000-000000000000' },
     { name: 'first', uuid: '00000000-0000-4000-8000-000000000000' },
   ])
     await expect(catalogue.define(order, LIBVIRT)).rejects.toMatchObject({ code: 'MESH_NET_UUID_TWICE' });
@@ -369,4 +370,26 @@ test('a dry run of each change answers as the change would, and writes nothing',
   );
   expect((await store.range('')).entries).toEqual(before.entries);
   expect(told()).toEqual([]);
+});
+
+test('a network of libvirt is made in the place of one of its name that nodes still have', async () => {
+  const nodes = ['host0'];
+  const host0 = await opened(new MemoryStore(), { nodes: () => nodes });
+  const { catalogue, told } = host0;
+  const order = { name: 'blue', type: 'bridge', bridge: { name: 'virbr7' } };
+  const first = (await catalogue.createTransient(order, LIBVIRT)).network;
+  await catalogue.stop('blue');
+  expect(catalogue.views()).toMatchObject([{ activity: { phase: 'deleting' } }]);
+  await expect(catalogue.createTransient(order)).rejects.toMatchObject({ code: 'MESH_NET_UNKNOWN' });
+  told();
+  const second = (await catalogue.createTransient(order, LIBVIRT)).network;
+  expect([stateOf(host0, 'blue'), ...told()]).toEqual(['active, transient', 'started blue']);
+  expect([second.id, second.source, second.bridge]).toEqual([first.id, 'libvirt', first.bridge]);
+  expect(second.uuid).not.toBe(first.uuid);
+  await catalogue.stop('blue');
+  await catalogue.define({ ...order, uuid: UUID }, LIBVIRT);
+  expect([stateOf(host0, 'blue'), catalogue.definitionOf('blue')?.uuid]).toEqual(['stopped', UUID]);
+  await catalogue.undefine('blue');
+  await catalogue.define({ ...order, uuid: UUID }, LIBVIRT);
+  expect([stateOf(host0, 'blue'), catalogue.definitionOf('blue')?.uuid]).toEqual(['stopped', UUID]);
 });

@@ -52,7 +52,8 @@ export class NetworkActivations {
   createTransient(order: NetworkOrder, { source = 'store', ...options }: DefineOptions): Promise<CatalogueChange> {
     return this.#changes.run(async () => {
       const known = this.#changes.input.known.shown('name', String(order.name));
-      if (known !== undefined) return await this.#startAs(this.#changes.storedOf(known.id), order, source, options);
+      const record = this.#definitions.standing(known, source);
+      if (record !== undefined) return await this.#startAs(record, order, source, options);
       const network = await this.#definitions.madeNew(order, { isTransient: true, source }, options);
       return this.#changes.answer('created', network, options);
     });
@@ -156,7 +157,7 @@ export class NetworkActivations {
     const { network: before } = record;
     // libvirt takes only an order with the same UUID for the same network.
     if (source === 'libvirt' && order.uuid === undefined) throw uuidTwice(before.name, this.#uuids.of(before), before);
-    const whole = this.#definitions.whole(order, source, before);
+    const whole = this.#definitions.wholeOf(order, source, before);
     if (isActive(record)) throw isActiveAlready(before);
     const { network, moves } = this.#changes.input.planner.change(whole, before, false, before);
     mustBeSupported(network, moves);

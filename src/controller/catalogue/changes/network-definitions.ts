@@ -7,6 +7,7 @@ import { undoMoves } from '../../pools/pool.ts';
 import type { ChangeOptions } from '../catalogue-change.ts';
 import { isTransient, uuidTwice } from '../catalogue-error.ts';
 import type { NetworkMaking } from '../network-creations.ts';
+import { mustBeSupported } from '../network-planner.ts';
 import { isActive, liveOf, type NetworkRecord } from '../network-record.ts';
 import type { NewRecord } from '../stored-networks.ts';
 import { withBridge } from './bridge-of-order.ts';
@@ -77,8 +78,8 @@ export class NetworkDefinitions {
    */
   define(order: NetworkOrder, { source = 'store', ...options }: DefineOptions = {}): Promise<CatalogueChange> {
     return this.#changes.run(async () => {
-      const known = this.#knownBy(order);
-      if (known !== undefined) return this.#defineAnew(this.#changes.storedOf(known.id), order, source, options);
+      const known = this.standing(this.#knownBy(order), source);
+      if (known !== undefined) return this.#defineAnew(known, order, source, options);
       const making = { isActive: false, source, ...(source === 'libvirt' && { autostart: false }) };
       const network = await this.madeNew(order, making, options);
       return this.#changes.answer('defined', network, options);
@@ -88,17 +89,38 @@ export class NetworkDefinitions {
   /** Makes the record of a network that the order alone describes. Call this in the order of changes. @throws MESH_NET_* */
   madeNew(order: NetworkOrder, making: NetworkMaking, { dryRun = false }: ChangeOptions): Promise<Network> {
     const { source = 'store' } = making;
+    const { known, stored } = this.#changes.input;
+    const gone = source === 'libvirt' ? known.shown('name', String(order.name)) : undefined;
+    const record = gone && stored.recordOf(gone.number);
+    if (record?.deleting) return this.#revive(record, order, making, dryRun);
     const whole = this.whole(order, source);
     return this.#changes.input.creations.make(whole, { dryRun }, making);
   }
 
+  /**
+   * The record of a network that an order means. libvirt's users make a network of a name as soon as the one before is stopped: one
+   * that nodes still have is none for them.
+   * @throws MESH_NET_SOURCE, MESH_NET_UNKNOWN
+   */
+  standing(network: Network | undefined, source: Network['source']): NetworkRecord | undefined {
+    if (network === undefined) return undefined;
+    const isGone = source === 'libvirt' && this.#changes.input.stored.recordOf(network.number)?.deleting;
+    return isGone ? undefined : this.#changes.storedOf(network.id);
+  }
+
   /** The order with the bridge and the UUID that it leaves to host0. @throws MESH_NET_UUID_TWICE, MESH_NET_DEVICE_TWICE */
-  whole(order: NetworkOrder, source: 'store' | Network['source'], before?: Network): NetworkOrder {
+  whole(order: NetworkOrder, source: Network['source'], before?: Network): NetworkOrder {
     const { hasDevice } = this.#input;
     const { known } = this.#changes.input;
     const uuid = this.#uuidFor(order, source, before);
     const isTaken = (device: string) => known.hasDevice(device, before?.id) || hasDevice(device);
     return { ...withBridge(order, { isTaken, before, source, uuid }), ...(uuid !== undefined && { uuid }) };
+  }
+
+  /** The same for a network that is there, and keeps its UUID. @throws those of `whole` */
+  wholeOf(order: NetworkOrder, source: Network['source'], before: Network): NetworkOrder {
+    const isNamed = typeof order.uuid === 'string';
+    return this.whole(order, source, isNamed ? { ...before, uuid: this.#input.uuids.of(before) } : before);
   }
 
   /**
@@ -140,7 +162,7 @@ export class NetworkDefinitions {
     const { planner, stored } = this.#changes.input;
     const { network: before } = record;
     const active = isActive(record);
-    const whole = this.whole(order, source, before);
+    const whole = this.wholeOf(order, source, before);
     const { network, moves } = planner.change(whole, before, false, active ? liveOf(record) : undefined);
     const differences = networkDifferences(before, network);
     const { persistent: _, ...defined } = record;
@@ -149,6 +171,31 @@ export class NetworkDefinitions {
     if (options.dryRun) undoMoves(moves);
     else await stored.define(after, moves);
     return this.#changes.answer('defined', network, options, differences);
+  }
+
+  /** Makes a network in the place of one that is being deleted: its number and its devices are free for no other one. */
+  async #revive(record: NetworkRecord, order: NetworkOrder, making: NetworkMaking, dryRun: boolean): Promise<Network> {
+    const { planner, stored } = this.#changes.input;
+    const { isActive: starts = true, isTransient: goes = false, autostart } = making;
+    const { uuid, ...before } = record.network;
+    // The network is another one, and has another UUID, unless the order names the same.
+    const known = order.uuid === uuid ? record.network : before;
+    const whole = this.whole({ uuid: randomUUID(), ...order }, 'libvirt', known);
+    const { network, moves } = planner.change(whole, record.network, false);
+    if (starts) mustBeSupported(network, moves);
+    if (dryRun) {
+      undoMoves(moves);
+      return network;
+    }
+    const activeId = starts ? stored.activeIds.take() : undefined;
+    const revived: NetworkRecord = {
+      network: { ...network, source: 'libvirt' },
+      ...(goes && { persistent: false }),
+      ...(autostart !== undefined && { autostart }),
+      ...(activeId !== undefined && { activeId }),
+    };
+    await stored.put(revived, moves).finally(() => stored.activeIds.leave(activeId));
+    return network;
   }
 
   /** The network stays as it is on nodes, and what the definition alone has is given back. */
@@ -170,7 +217,7 @@ export class NetworkDefinitions {
     if (typeof uuid === 'string') {
       const holder = this.#changes.input.withUuid(uuid.toLowerCase());
       if (holder !== undefined && holder.id !== before?.id) throw uuidTwice(String(name), uuid, holder);
-      if (before !== undefined && holder === undefined)
+      if (before?.uuid !== undefined && holder === undefined)
         throw uuidTwice(String(name), this.#input.uuids.of(before), before);
       return uuid.toLowerCase();
     }
