@@ -19,7 +19,7 @@ interface BootRecord {
 
 const RECORD_MAX_LENGTH = 1_024;
 const BOOTS = jsonRecords<BootRecord>(
-  '/v1/boots/',
+  '/v1/host0-boots/',
   ({ host0 }) => host0,
   form.object({ format: form.literal(1), host0: form.string({ max: 64 }), boot: form.string({ max: 64 }) }),
   RECORD_MAX_LENGTH,
