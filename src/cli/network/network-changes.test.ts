@@ -74,7 +74,7 @@ test('a network is printed as YAML, and applied from YAML', async () => {
   expect((await mesh(`network apply ${file}`)).stdout).toBe('blue is as wanted: nothing has changed.\n');
   expect((await mesh('network edit blue --mtu 1380 --yaml')).stdout).toContain('mtuBytes: 1380\n');
   const both = await mesh('--json network edit blue --mtu 1300 --yaml');
-  expect(both).toMatchObject({ code: 2, stdout: expect.stringContaining('in JSON or in YAML') });
+  expect(both).toMatchObject({ code: 2, stdout: expect.stringContaining('in JSON, in YAML or in XML') });
   expect(catalogue.find('blue').network.mtuBytes).toBe(1380);
 });
 

@@ -308,7 +308,7 @@ export async function answerInXml(context: Context, network: Network): Promise<v
 
 function mustBeOneForm({ json }: Context): void {
   if (!json) return;
-  throw new MeshError('MESH_USAGE', 'an answer is in one form', {
+  throw new MeshError('MESH_USAGE', 'an answer is in JSON, in YAML or in XML', {
     remedy: 'Leave one of --json, --yaml and --xml out',
   });
 }

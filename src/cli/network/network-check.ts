@@ -59,6 +59,6 @@ const ACCEPTED_COLUMNS: readonly Column<Accepted>[] = [
   { title: 'FILE', text: ({ file }) => file, flexible: true },
   { title: 'CHECK', text: () => 'ok', tone: () => 'good' },
   { title: 'NETWORK', text: ({ network }) => network.name },
-  { title: 'VNI', text: ({ network }) => ('hostAddress' in network ? String(network.type.vni) : '–'), align: 'right' },
-  { title: 'PREFIX', text: ({ network }) => ('hostAddress' in network ? network.hostAddress.prefix : '–') },
+  { title: 'VNI', text: ({ network }) => ('id' in network ? String(network.type.vni) : '–'), align: 'right' },
+  { title: 'PREFIX', text: ({ network }) => ('id' in network ? network.hostAddress.prefix : '–') },
 ];

@@ -57,7 +57,7 @@ export function networkCommand(context: Context): Command {
       async (wanted: string, { yaml = false, xml = false }: { readonly yaml?: boolean; readonly xml?: boolean }) => {
         const row = findNetwork(await fetchRows(context), wanted);
         if (yaml && xml)
-          throw new MeshError('MESH_USAGE', 'an answer is in one form', { remedy: 'Leave --yaml or --xml out' });
+          throw new MeshError('MESH_USAGE', 'an answer is in YAML or in XML', { remedy: 'Leave --yaml or --xml out' });
         if (xml) return answerInXml(context, row.network);
         if (yaml) return answerInYaml(context, row.network);
         if ('members' in row) return context.answer(row, () => meshText(row, context));

@@ -92,7 +92,7 @@ function readConnections(root: XmlElement, notes: Notes): NetworkOrder {
     notes.placed(`peers.vteps.${index}`, element);
     return { address: addressIn(element), port: portIn(element, 'port') ?? udpPort };
   });
-  const [first = local] = vteps.map(({ address }) => address);
+  const [first] = [...(local === undefined ? [] : [local]), ...vteps.map(({ address }) => address)];
   return {
     type: {
       kind: 'vxlan',

@@ -1,6 +1,6 @@
 /** libvirt's form of a network, as an order to the catalogue. */
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
-import { OWN_NAMESPACE, readOwnElement } from './own-metadata.ts';
+import { DNSMASQ_NAMESPACE, OWN_NAMESPACE, readOwnElement } from './own-metadata.ts';
 import {
   type Carrier,
   checkCarrier,
@@ -30,9 +30,6 @@ import {
 import { copyOf } from './text/xml-copy.ts';
 import { LIBVIRT_CODE, XmlNetworkError } from './text/xml-error.ts';
 import type { XmlElement } from './text/xml-tree.ts';
-
-/** The namespace of raw lines for dnsmasq. */
-export const DNSMASQ_NAMESPACE = 'http://libvirt.org/schemas/network/dnsmasq/1.0';
 
 const { internal, noName, xmlDetail } = LIBVIRT_CODE;
 

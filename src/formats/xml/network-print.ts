@@ -1,9 +1,9 @@
 /** Prints a network in libvirt's form and order. What libvirt's form has no place for stands in our element of `<metadata>`. */
 import type { Network } from '../../model/network/network.ts';
 import { orderedNetwork } from '../network/ordered-network.ts';
-import { DNSMASQ_NAMESPACE, lineOf } from './libvirt-xml.ts';
+import { lineOf } from './libvirt-xml.ts';
 import { parseNetworkXml } from './network-xml.ts';
-import { type NetworkParts, ownElement, readOwnElement } from './own-metadata.ts';
+import { DNSMASQ_NAMESPACE, type NetworkParts, ownElement, readOwnElement } from './own-metadata.ts';
 import { PLAIN_MTU_BYTES } from './parts/carrier-xml.ts';
 import { dnsElement, domainElement } from './parts/dns-print.ts';
 import { forwardElement, modeOf, type XmlPrinting } from './parts/forward-print.ts';
@@ -24,8 +24,8 @@ export function printNetworkXml(network: Network, printing: XmlPrinting = {}): s
     const plain = xmlDocument(rootOf(network, kept, fullness, { inactive: true }, undefined));
     const read = readAgain(plain, network);
     if (read === undefined) continue;
-    const parts = residualOf(read, network, kept);
-    const own = ownLines(parts, network, kept);
+    const typed = typedElement(network, kept, fullness);
+    const own = typed ?? ownLines(residualOf(read, network, kept), network);
     return xmlDocument(rootOf(network, kept, fullness, printing, own));
   }
   throw new Error(`network ${network.id} cannot be printed`);
@@ -68,26 +68,19 @@ function partsOf(network: Network): NetworkParts {
 }
 
 /** Our element; undefined where plain XML says everything. */
-function ownLines(parts: NetworkParts, { number, source }: Network, { ownMetadata }: Kept): XmlLines | undefined {
-  const isPlain = Object.keys(parts).length === 0;
-  if (ownMetadata !== undefined) {
-    // A person's comments in the element stay as long as the element says the same.
-    const typed = parseXml(ownMetadata);
-    const { number: _, ...before } = readOwnElement(typed);
-    if (JSON.stringify(sorted(before)) === JSON.stringify(sorted(parts))) return copyOf(typed);
-  }
-  if (isPlain && (source === 'libvirt' || ownMetadata === undefined)) return undefined;
-  return ownElement({ number, ...parts });
+function ownLines(parts: NetworkParts, { number }: Network): XmlLines | undefined {
+  return Object.keys(parts).length === 0 ? undefined : ownElement({ number, ...parts });
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value === undefined ? null : value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, part]) => [key, sorted(part)]),
-  );
+/** Our element as a person wrote it, with comments, as long as the document with it says the network. */
+function typedElement(network: Network, kept: Kept, fullness: Fullness): XmlLines | undefined {
+  if (kept.ownMetadata === undefined) return undefined;
+  const typed = parseXml(kept.ownMetadata);
+  const { number = network.number } = readOwnElement(typed);
+  const own = copyOf(typed);
+  const read = readAgain(xmlDocument(rootOf(network, kept, fullness, { inactive: true }, own)), network);
+  const isSame = read !== undefined && Object.keys(residualOf(read, network, kept)).length === 0;
+  return isSame && number === network.number ? own : undefined;
 }
 
 function rootOf(

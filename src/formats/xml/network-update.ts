@@ -8,7 +8,7 @@ import { refusal } from './text/element-reader.ts';
 import { LIBVIRT_CODE, readingXml, XmlNetworkError } from './text/xml-error.ts';
 import { parseXml } from './text/xml-tree.ts';
 import { changedDhcp } from './update-dhcp.ts';
-import { COMMANDS, type Entry, notSupported, type UpdateCommand } from './update-entry.ts';
+import { COMMANDS, notUpdatable, type UpdateCommand, type UpdateEntry } from './update-entry.ts';
 import { LIST_SECTIONS } from './update-lists.ts';
 
 /** What a client asks for. Commands and sections have libvirt's numbers. */
@@ -49,16 +49,16 @@ function updated(
 ): Network {
   const { name } = network;
   const known = SECTIONS[section];
-  if (known === undefined) throw notSupported("can't update unrecognized section of network");
+  if (known === undefined) throw notUpdatable("can't update unrecognized section of network");
   if (known.refusedAs !== undefined)
-    throw notSupported(`can't update '${known.refusedAs}' section of network '${name}'`);
+    throw notUpdatable(`can't update '${known.refusedAs}' section of network '${name}'`);
   const command = COMMANDS[code];
   const root = parseXml(xml);
   if (root.local !== known.element) {
     const message = `unexpected element <${root.local}>, expecting <${known.element}>, while updating network '${name}'`;
     throw refusal(message, { at: root, rule: `The section is changed by an element <${known.element}>.` });
   }
-  if (command === undefined) throw notSupported(`unrecognized network update command code ${code}`);
+  if (command === undefined) throw notUpdatable(`unrecognized network update command code ${code}`);
   const written: Record<string, string> = {};
   const notes: Notes = {
     name,
@@ -68,10 +68,10 @@ function updated(
     placed: () => undefined,
     warn: () => undefined,
   };
-  const entry: Entry = { root, command, notes, parentIndex, portsOn };
+  const entry: UpdateEntry = { root, command, notes, parentIndex, portsOn };
   const changed =
     section === 4 || section === 5 ? changedDhcp(network, entry, section) : LIST_SECTIONS[section]?.(network, entry);
-  if (changed === undefined) throw notSupported("can't update unrecognized section of network");
+  if (changed === undefined) throw notUpdatable("can't update unrecognized section of network");
   return judged(withWritten(changed, written, command));
 }
 

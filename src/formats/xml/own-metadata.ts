@@ -12,6 +12,8 @@ import type { XmlElement } from './text/xml-tree.ts';
 
 /** The namespace of our element. */
 export const OWN_NAMESPACE = 'urn:meshwork:network:1';
+/** The namespace of raw lines for dnsmasq. */
+export const DNSMASQ_NAMESPACE = 'http://libvirt.org/schemas/network/dnsmasq/1.0';
 const PREFIX = 'mesh:';
 /** Names the parts that are absent, or lists that are empty, where plain XML would say something else. */
 const NONE = 'none';
@@ -45,7 +47,7 @@ function elementOf(name: string, value: unknown, outline: Outline, more: Record<
   const attributes: Record<string, string> = { ...more };
   const children: XmlLines[] = [];
   const none: string[] = [];
-  for (const [key, part] of Object.entries(value)) {
+  for (const [key, part] of inOrder(value, outline)) {
     const of = fieldOf(outline, key);
     if (part === undefined || (Array.isArray(part) && part.length === 0)) none.push(key);
     else if (of.kind === 'any') children.push(xmlTextElement(`${PREFIX}${key}`, JSON.stringify(part)));
@@ -60,6 +62,12 @@ function elementOf(name: string, value: unknown, outline: Outline, more: Record<
   }
   if (none.length > 0) attributes[NONE] = none.join(' ');
   return xmlElement(tag, attributes, children);
+}
+
+/** The parts in the order of the form, so that equal networks have equal text. */
+function inOrder(parts: NetworkParts, outline: Outline): [string, unknown][] {
+  const order = Object.keys(fieldsOf(outline));
+  return Object.entries(parts).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 }
 
 function recordElements(name: string, record: NetworkParts, outline: Outline): XmlLines[] {

@@ -4,12 +4,12 @@ import type { Network } from '../../model/network/network.ts';
 import type { DhcpHost, Subnet, SubnetDhcp } from '../../model/network/subnet.ts';
 import { readHost, readRange, type ServedSubnet } from './parts/dhcp-xml.ts';
 import { typedAddress, word } from './text/element-reader.ts';
-import { added, type Entry, invalid, notSupported, replaced } from './update-entry.ts';
+import { added, invalid, notUpdatable, replaced, type UpdateEntry } from './update-entry.ts';
 
 const EMPTY: SubnetDhcp = { ranges: [], hosts: [], options: [] };
 
 /** The network with a changed entry. @throws XmlNetworkError */
-export function changedDhcp(network: Network, entry: Entry, section: 4 | 5): Network {
+export function changedDhcp(network: Network, entry: UpdateEntry, section: 4 | 5): Network {
   const index = parentOf(network, entry.parentIndex, section === 4 ? 'dhcp host' : 'dhcp range');
   const subnet = network.subnets[index];
   if (subnet === undefined) return network;
@@ -38,7 +38,7 @@ function servedBy({ cidr, hostAddress }: Subnet): ServedSubnet {
   return { address, length: Number(length) };
 }
 
-function changedHosts({ name }: Network, subnet: Subnet, { root, command, notes }: Entry): SubnetDhcp {
+function changedHosts({ name }: Network, subnet: Subnet, { root, command, notes }: UpdateEntry): SubnetDhcp {
   const dhcp = subnet.dhcp ?? EMPTY;
   const { hosts } = dhcp;
   const served = servedBy(subnet);
@@ -86,10 +86,10 @@ function isAllEqual(one: DhcpHost, named: DhcpHost): boolean {
   return keys.length > 0 && keys.every((key) => one[key] === named[key]);
 }
 
-function changedRanges({ name }: Network, subnet: Subnet, { root, command, notes }: Entry): SubnetDhcp {
+function changedRanges({ name }: Network, subnet: Subnet, { root, command, notes }: UpdateEntry): SubnetDhcp {
   const dhcp = subnet.dhcp ?? EMPTY;
   const { ranges } = dhcp;
-  if (command === 'modify') throw notSupported('dhcp ranges cannot be modified, only added or deleted');
+  if (command === 'modify') throw notUpdatable('dhcp ranges cannot be modified, only added or deleted');
   const range = readRange(root, servedBy(subnet), notes);
   const at = ranges.findIndex(({ first, last }) => first === range.first && last === range.last);
   if (command === 'delete') {

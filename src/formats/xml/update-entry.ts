@@ -15,7 +15,7 @@ export const COMMANDS: Readonly<Record<number, UpdateCommand>> = {
 };
 
 /** An entry, and what is to be done with it. */
-export interface Entry {
+export interface UpdateEntry {
   readonly root: XmlElement;
   readonly command: UpdateCommand;
   readonly notes: Notes;
@@ -31,7 +31,7 @@ export function invalid(message: string): XmlNetworkError {
 }
 
 /** The change is none that running networks can take. */
-export function notSupported(message: string): XmlNetworkError {
+export function notUpdatable(message: string): XmlNetworkError {
   return new XmlNetworkError(LIBVIRT_CODE.notSupported, message, {
     rule: 'Sections 4, 5, 7 and 9 to 12 can be updated.',
     remedy: 'Define the network anew',

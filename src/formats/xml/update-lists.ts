@@ -5,12 +5,12 @@ import { readSoughtHost, readSrv, readTxt } from './parts/dns-xml.ts';
 import { type KeptPortGroup, keptOf, withKept } from './parts/kept.ts';
 import { readPortGroup } from './parts/limits-xml.ts';
 import { refusal, word } from './text/element-reader.ts';
-import { added, type Entry, invalid, notSupported, replaced } from './update-entry.ts';
+import { added, invalid, notUpdatable, replaced, type UpdateEntry } from './update-entry.ts';
 
 const NO_DNS: NetworkDns = { hosts: [], srv: [], txt: [], forwarders: [] };
 
 /** The changes, by the numbers of their sections. */
-export const LIST_SECTIONS: Readonly<Record<number, (network: Network, entry: Entry) => Network>> = {
+export const LIST_SECTIONS: Readonly<Record<number, (network: Network, entry: UpdateEntry) => Network>> = {
   7: changedCards,
   9: changedPortGroups,
   10: changedDnsHosts,
@@ -18,14 +18,14 @@ export const LIST_SECTIONS: Readonly<Record<number, (network: Network, entry: En
   12: changedSrv,
 };
 
-function changedCards(network: Network, { root, command, portsOn }: Entry): Network {
+function changedCards(network: Network, { root, command, portsOn }: UpdateEntry): Network {
   const { name, type, routing } = network;
   const dev = word(root, 'dev');
   if (dev === undefined) {
     throw refusal('missing dev attribute in <interface> element', { at: root, rule: 'A card is named by its device.' });
   }
   if (command === 'modify') {
-    throw notSupported('forward interface entries cannot be modified, only added or deleted');
+    throw notUpdatable('forward interface entries cannot be modified, only added or deleted');
   }
   const cards = type.kind === 'macvtap' ? type.cards : routing.via;
   const at = cards.indexOf(dev);
@@ -46,7 +46,7 @@ function changedCards(network: Network, { root, command, portsOn }: Entry): Netw
   );
 }
 
-function changedPortGroups(network: Network, { root, command }: Entry): Network {
+function changedPortGroups(network: Network, { root, command }: UpdateEntry): Network {
   const { name, guests = { portGroups: [] } } = network;
   const { portGroups } = guests;
   const { group, kept } = readPortGroup(root);
@@ -92,9 +92,9 @@ function withDns(network: Network, dns: NetworkDns): Network {
   return isEmpty ? others : { ...others, dns };
 }
 
-function changedDnsHosts(network: Network, { root, command, notes }: Entry): Network {
+function changedDnsHosts(network: Network, { root, command, notes }: UpdateEntry): Network {
   const { name, dns = NO_DNS } = network;
-  if (command === 'modify') throw notSupported('DNS HOST records cannot be modified, only added or deleted');
+  if (command === 'modify') throw notUpdatable('DNS HOST records cannot be modified, only added or deleted');
   const isDelete = command === 'delete';
   const { address, names } = readSoughtHost(root, notes, isDelete);
   if (!isDelete) {
@@ -112,9 +112,9 @@ function changedDnsHosts(network: Network, { root, command, notes }: Entry): Net
   return withDns(network, { ...dns, hosts: dns.hosts.filter((one) => one !== first) });
 }
 
-function changedTxt(network: Network, { root, command, notes }: Entry): Network {
+function changedTxt(network: Network, { root, command, notes }: UpdateEntry): Network {
   const { name, dns = NO_DNS } = network;
-  if (command === 'modify') throw notSupported('DNS TXT records cannot be modified, only added or deleted');
+  if (command === 'modify') throw notUpdatable('DNS TXT records cannot be modified, only added or deleted');
   const record = readTxt(root, notes, command === 'delete');
   const at = dns.txt.findIndex((one) => one.name === record.name);
   if (command === 'delete') {
@@ -125,9 +125,9 @@ function changedTxt(network: Network, { root, command, notes }: Entry): Network 
   return withDns(network, { ...dns, txt: added(dns.txt, record, command) });
 }
 
-function changedSrv(network: Network, { root, command, notes }: Entry): Network {
+function changedSrv(network: Network, { root, command, notes }: UpdateEntry): Network {
   const { name, dns = NO_DNS } = network;
-  if (command === 'modify') throw notSupported('DNS SRV records cannot be modified, only added or deleted');
+  if (command === 'modify') throw notUpdatable('DNS SRV records cannot be modified, only added or deleted');
   const record = readSrv(root, notes, command === 'delete');
   const found = dns.srv.filter((one) => isMeant(one, record));
   const [first, second] = found;

@@ -146,8 +146,8 @@ export function isPrintedAsTrunk({ tags: [first = 0, ...more], native }: VlanTru
   return more.length > 0 || native !== undefined || (first >= 1 && first <= 4_094);
 }
 
-/** The parameters of each type of virtual port, with what each must be. */
-const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+/** The parameters of each type of virtual port. */
+export const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   '802.1Qbg': ['managerid', 'typeid', 'typeidversion', 'instanceid'],
   '802.1Qbh': ['profileid'],
   openvswitch: ['interfaceid', 'profileid'],
