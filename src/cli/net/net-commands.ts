@@ -8,14 +8,18 @@ import { CHANGE_WORDS } from './change-words.ts';
 import { EVENT_WORDS } from './event-words.ts';
 import type { NetWord, WordOptions } from './net-word.ts';
 import { SHOW_WORDS } from './show-words.ts';
+import { UPDATE_WORDS } from './update-words.ts';
 
 /** All words. */
-export const NET_WORDS: readonly NetWord[] = [...SHOW_WORDS, ...CHANGE_WORDS, ...EVENT_WORDS];
+export const NET_WORDS: readonly NetWord[] = [...SHOW_WORDS, ...CHANGE_WORDS, ...UPDATE_WORDS, ...EVENT_WORDS];
 
 /** What examples show for an argument. One that may be left out is. */
 const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ['<network>', 'default'],
   ['<file>', 'default.xml'],
+  ['<command>', 'add'],
+  ['<section>', 'ip-dhcp-host'],
+  ['<xml>', 'host.xml'],
 ]);
 
 /** The commands, one for each spelling. */

@@ -25,6 +25,11 @@ export async function readNetwork(file: string): Promise<NetworkOrder> {
   return readNetworkText(name, text);
 }
 
+/** The text of a file. @throws MESH_OBJECT_UNKNOWN, MESH_CONF_TOO_LARGE, MESH_CONF_BINARY */
+export function readTextFile(file: string): Promise<string> {
+  return textOf(createReadStream(file), file);
+}
+
 /** The text, and what messages call it. */
 async function inputOf(file: string): Promise<{ readonly name: string; readonly text: string }> {
   const isStdin = file === '-';

@@ -180,3 +180,18 @@ test('a start of host0 alone changes nothing, and a boot of its machine starts w
   expect((await states()).auto).toBe('inactive yes yes');
   await noDrift([central]);
 });
+
+test('an element is added to a definition, and taken away', async () => {
+  const subnet =
+    "<ip address='192.168.150.1' netmask='255.255.255.0'><dhcp><range start='192.168.150.2' end='192.168.150.9'/></dhcp></ip>";
+  await mesh('net-define', document('served.xml', `<network><name>served</name>${subnet}</network>`));
+  const host = "<host mac='52:54:00:00:00:01' name='web' ip='192.168.150.5'/>";
+  const update = (command: string) =>
+    mesh('net-update', 'served', command, 'ip-dhcp-host', document('host.xml', host), '--config');
+  expect(await update('add')).toContain('Updated network served persistent config');
+  expect(await mesh('net-dumpxml', 'served')).toContain(host);
+  expect((await meshOn(central, 'net-update', 'served', 'add', 'ip-dhcp-host', host)).code).not.toBe(0);
+  await update('delete');
+  expect(await mesh('net-dumpxml', 'served')).not.toContain(host);
+  await mesh('net-undefine', 'served');
+});
