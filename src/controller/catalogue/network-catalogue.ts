@@ -102,6 +102,7 @@ export class NetworkCatalogue implements HealthSource {
     const use = () => this.#use;
     const views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files });
     this.#views = views;
+    stored.lifecycle.subscribe((event) => this.#lifecycle.emit(event));
     const { journal, hasDevice = () => false } = input;
     const withUuid = (uuid: string) => uuids.find(uuid, views.defined);
     const changes = new RecordChanges({
@@ -372,7 +373,7 @@ export class NetworkCatalogue implements HealthSource {
     this.#views.changed();
     // A network that is refused may come into force with any change.
     const isAll = change === undefined || stood > 0 || this.#state.refused.size > 0;
-    const events = [...(change?.events ?? []), ...(isAll ? this.#takeMeshes() : [])];
+    const events = isAll ? this.#takeMeshes() : [];
     for (const { network, error } of refused) {
       this.#input.journal.failure('network refused', error, { level: 'error', network: network.id });
     }

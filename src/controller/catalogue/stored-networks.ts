@@ -10,6 +10,7 @@ import {
   type NumberRules,
   networkIdOf,
 } from '../../model/network/number.ts';
+import { Signal, type Subscribable } from '../../model/signal.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { Collection } from '../../store/collection.ts';
 import { changedByAnother, RecordTable, type TableChange } from '../../store/record-table.ts';
@@ -39,7 +40,6 @@ export interface StoredNetworksInput {
 export interface StoredChange {
   readonly changed: readonly NetworkRecord[];
   readonly gone: readonly NetworkId[];
-  readonly events: readonly LifecycleEvent[];
 }
 
 /** A record to be made, with the moves of pools that are part of its transaction. */
@@ -63,6 +63,9 @@ export class StoredNetworks {
   readonly #deleting = new Set<NetworkNumber>();
   /** Numbers that had an owner and no record at the last look at the whole store, or have lost theirs since. */
   readonly #ownerless = new Set<NetworkNumber>();
+  readonly #lifecycle = new Signal<LifecycleEvent>();
+  /** Emits what becomes of networks, after `onChange`. */
+  readonly lifecycle: Subscribable<LifecycleEvent> = this.#lifecycle;
   /** Whether the change under way defines a network. One change is carried out after the other. */
   #isDefining = false;
   /** What the transaction has changed that is being taken in. */
@@ -271,7 +274,8 @@ export class StoredNetworks {
       if (before === undefined && after !== undefined) this.#background(this.#takeUnclaimed([after]));
     }
     const events = changes.flatMap(({ before, after }) => lifecycleOf(before, after, this.#isDefining));
-    if (changed.length + gone.length + events.length > 0) this.#input.onChange({ changed, gone, events });
+    if (changed.length + gone.length > 0) this.#input.onChange({ changed, gone });
+    for (const event of events) this.#lifecycle.emit(event);
   }
 
   /** A document that was deleted by hand is written again, as that of a network that is being deleted. */
