@@ -306,10 +306,7 @@ export class NetworkCatalogue implements HealthSource {
     return this.#definitions.adopt(network);
   }
 
-  /**
-   * Starts what a boot of host0's machine starts, and stops what does not outlive one. A second call after the same boot does nothing.
-   * @param own the name of the node on host0's machine
-   */
+  /** Starts what a boot of host0's machine starts, and stops what does not outlive one. @param own the node on that machine */
   async booted(boot: BootOfHost0, own: string): Promise<void> {
     if (!this.loaded) return;
     const news = await bootNews(this.#input.store, boot);
