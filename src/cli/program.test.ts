@@ -309,6 +309,10 @@ describe('completion', () => {
       'service',
       'wait',
       'leases',
+      'define',
+      'undefine',
+      'autostart',
+      'events',
       'check',
       'conf',
     ]);

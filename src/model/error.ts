@@ -14,6 +14,7 @@ import {
   usage,
 } from './error-class.ts';
 import { MIRROR_ERRORS } from './mirror-errors.ts';
+import { RENAMED } from './renamed-errors.ts';
 
 /** Exit codes of `mesh`, and what each means. */
 export const EXIT_CODES: Readonly<Record<number, string>> = {
@@ -51,6 +52,10 @@ export const ERRORS = {
   MESH_NET_INVALID: input('The parts of a network do not fit each other.'),
   MESH_NET_IN_USE: conflict('A network with ports cannot be deleted.'),
   MESH_NET_SOURCE: conflict('A network is changed only where it is defined.'),
+  MESH_NET_ACTIVE: conflict('A network is active, and cannot be made a second time.'),
+  MESH_NET_INACTIVE: conflict('A network is stopped, and what was asked for needs a running one.'),
+  MESH_NET_TRANSIENT: conflict('A network is not defined, and what was asked for needs a definition.'),
+  MESH_NET_UUID_TWICE: conflict('The UUID of a network is that of another one, or the network has another one.'),
   MESH_NET_GROUP: conflict('The multicast group of a network is that of a well-known service; a warning.'),
   MESH_NET_NOT_SUPPORTED: conflict('A network has a part that this version does not carry out, and is not started.'),
   MESH_NET_NUMBERS_EXHAUSTED: conflict('All numbers of networks that host0 may allocate are taken.'),
@@ -271,25 +276,10 @@ export const ERRORS = {
 /** A key of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/**
- * Codes of earlier versions, each with its present code. The reference page lists both, for readers of old logs. Errors
- * from an older process are translated with this map.
- */
-export const RENAMED: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
-  ['MESH_NET_BINARY', 'MESH_CONF_BINARY'],
-  ['MESH_NET_TOO_LARGE', 'MESH_CONF_TOO_LARGE'],
-  ['MESH_NET_LINE_TOO_LONG', 'MESH_CONF_LINE_TOO_LONG'],
-  ['MESH_NET_SYNTAX', 'MESH_CONF_SYNTAX'],
-  ['MESH_NET_KEY_UNKNOWN', 'MESH_CONF_KEY_UNKNOWN'],
-  ['MESH_NET_KEY_TWICE', 'MESH_CONF_KEY_TWICE'],
-  ['MESH_NET_KEY_MISSING', 'MESH_CONF_KEY_MISSING'],
-  ['MESH_NET_FILE_UNREADABLE', 'MESH_CONF_UNREADABLE'],
-  ['MESH_SERVICE_FAILED', 'MESH_PROCESS_FAILED'],
-]);
-
 /** The code that another process sent, perhaps of another version of Meshwork. An unknown code becomes MESH_INTERNAL. */
 export function errorCodeOf(text: string): ErrorCode {
-  return isErrorCode(text) ? text : (RENAMED.get(text) ?? 'MESH_INTERNAL');
+  const now = RENAMED.get(text) ?? text;
+  return isErrorCode(now) ? now : 'MESH_INTERNAL';
 }
 
 function isErrorCode(text: string): text is ErrorCode {

@@ -21,10 +21,37 @@ const STDIN = 'standard input';
  * @throws MESH_OBJECT_UNKNOWN, MESH_CONF_*, MESH_NET_INVALID
  */
 export async function readNetwork(file: string): Promise<NetworkOrder> {
+  const { name, text } = await inputOf(file);
+  return readNetworkText(name, text);
+}
+
+/** The text of a file. @throws MESH_OBJECT_UNKNOWN, MESH_CONF_TOO_LARGE, MESH_CONF_BINARY */
+export function readTextFile(file: string): Promise<string> {
+  return textOf(createReadStream(file), file);
+}
+
+/** The text, and what messages call it. */
+async function inputOf(file: string): Promise<{ readonly name: string; readonly text: string }> {
   const isStdin = file === '-';
   const name = isStdin ? STDIN : file;
-  const text = await textOf(isStdin ? process.stdin : createReadStream(file), name);
-  return readNetworkText(name, text);
+  return { name, text: await textOf(isStdin ? process.stdin : createReadStream(file), name) };
+}
+
+/** An order with where its network is defined, which follows from the format of the document. */
+export interface NetworkDocument {
+  readonly order: NetworkOrder;
+  readonly source: 'store' | 'libvirt';
+}
+
+/**
+ * As `readNetwork`. What a document in XML defines is a network as the users of libvirt know it: its bridge is named by a
+ * template, and has an Ethernet address of its own.
+ * @throws those of `readNetwork`
+ */
+export async function readNetworkDocument(file: string): Promise<NetworkDocument> {
+  const { name, text } = await inputOf(file);
+  const order = await readNetworkText(name, text);
+  return { order, source: isXml(name, text) ? 'libvirt' : 'store' };
 }
 
 /** The same for a text that is there. */
