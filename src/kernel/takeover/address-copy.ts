@@ -2,7 +2,16 @@
 import { type Ip, ipFromBytes } from '../ip.ts';
 import { AF_INET, AF_INET6 } from '../libc.ts';
 import type { Message } from '../netlink/netlink.ts';
-import { attributeOf, type CopiedMessage, copyMessage, numberOf, text, textOf, u32, withAttributes } from './copied-message.ts';
+import {
+  attributeOf,
+  type CopiedMessage,
+  copyMessage,
+  numberOf,
+  text,
+  textOf,
+  u32,
+  withAttributes,
+} from './copied-message.ts';
 
 const IFADDRMSG_BYTES = 8;
 const IFA_ADDRESS = 1;

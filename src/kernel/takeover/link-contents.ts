@@ -1,4 +1,6 @@
 /** What one or two links have: addresses, routes, rules that name them, and lasting neighbour entries. */
+
+import { errnoError } from '../libc.ts';
 import type { MessageWriter } from '../netlink/message-writer.ts';
 import { type Message, NLM_F_DUMP, NLM_F_REQUEST } from '../netlink/netlink.ts';
 import { RTM_NEWADDR, writeAddressDump } from '../rtnl/address.ts';
@@ -7,7 +9,6 @@ import { encodeOne } from '../rtnl/request.ts';
 import { RTM_NEWROUTE } from '../rtnl/route.ts';
 import type { RtnlChannel } from '../rtnl/rtnl-channel.ts';
 import { RTM_NEWRULE } from '../rtnl/rule.ts';
-import { errnoError } from '../libc.ts';
 import { type AddressCopy, copyAddress } from './address-copy.ts';
 import type { CopiedMessage } from './copied-message.ts';
 import { copyNeighbour, type NeighbourCopy } from './neighbour-copy.ts';

@@ -97,7 +97,9 @@ export function routeOn({ message, family, protocol }: RouteCopy, from: number, 
     message,
     new Map<number, Buffer | undefined>([
       [RTA_CACHEINFO, undefined],
-      ...(single !== undefined ? [[RTA_OIF, u32(single.readUInt32LE() === from ? to : single.readUInt32LE())] as const] : []),
+      ...(single !== undefined
+        ? [[RTA_OIF, u32(single.readUInt32LE() === from ? to : single.readUInt32LE())] as const]
+        : []),
       ...(multipath !== undefined ? [[RTA_MULTIPATH, movedNexthops(multipath, from, to)] as const] : []),
       ...(family === 6 && ticks > 0 ? [[RTA_EXPIRES, u32(Math.ceil(ticks / TICKS_PER_SEC))] as const] : []),
       ...(advertised ? [[RTA_PRIORITY, u32(metric + 1)] as const] : []),

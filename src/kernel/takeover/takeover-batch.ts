@@ -2,14 +2,17 @@
  * The one batch of messages that moves all that a card has to its bridge, or back. The kernel works on the messages of one `sendto` in
  * order and to the end, also if the sender is killed meanwhile: so the move happens as a whole or not at all.
  */
-import type { MessageWriter } from '../netlink/message-writer.ts';
-import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST } from '../netlink/netlink.ts';
+
+import type { Mac } from '../../model/address/mac.ts';
+import type { MeshError } from '../../model/error.ts';
+import { AF_INET6, ENODEV, ENOENT, errnoError } from '../libc.ts';
+import { MessageWriter } from '../netlink/message-writer.ts';
+import { messages, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST } from '../netlink/netlink.ts';
 import { RTM_DELADDR, RTM_NEWADDR } from '../rtnl/address.ts';
 import { RTM_NEWNEIGH } from '../rtnl/neighbour.ts';
 import { RTM_DELROUTE, RTM_NEWROUTE } from '../rtnl/route.ts';
+import type { RtnlChannel } from '../rtnl/rtnl-channel.ts';
 import { RTM_DELRULE, RTM_NEWRULE } from '../rtnl/rule.ts';
-import type { Mac } from '../../model/address/mac.ts';
-import { AF_INET6 } from '../libc.ts';
 import { type AddressCopy, addressGone, addressOn } from './address-copy.ts';
 import { writeCopy } from './copied-message.ts';
 import type { LinkContents } from './link-contents.ts';
@@ -17,8 +20,10 @@ import { neighbourOn } from './neighbour-copy.ts';
 import { isOfEachLink, type RouteCopy, routeGone, routeOn } from './route-copy.ts';
 import { ruleFor } from './rule-copy.ts';
 
-const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
+const EEXIST = 17;
+const ESRCH = 3;
+const EADDRNOTAVAIL = 99;
 const RTM_SETLINK = 19;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -26,6 +31,18 @@ const IFLA_MASTER = 10;
 const IFLA_AF_SPEC = 26;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IFF_UP = 1;
+const THERE = new Set([EEXIST]);
+const GONE = new Set([ENOENT, ESRCH, EADDRNOTAVAIL, ENODEV]);
+/** Refusals that say that nothing was left to do, by the type of the message. */
+const TOLERATED: ReadonlyMap<number, ReadonlySet<number>> = new Map([
+  [RTM_NEWADDR, THERE],
+  [RTM_NEWROUTE, THERE],
+  [RTM_NEWRULE, THERE],
+  [RTM_NEWNEIGH, THERE],
+  [RTM_DELADDR, GONE],
+  [RTM_DELROUTE, GONE],
+  [RTM_DELRULE, GONE],
+]);
 /** IN6_ADDR_GEN_MODE_* by its word. */
 const ADDRESS_MODES = ['eui64', 'none', 'stable-privacy', 'random'] as const;
 
@@ -51,8 +68,49 @@ export interface IndexedChange {
   readonly addressMode?: AddressMode;
 }
 
-/** Writes one message that changes a link. */
-export function writeIndexedChange(writer: MessageWriter, change: IndexedChange): void {
+/** Messages that are sent by one call. */
+export class TakeoverBatch {
+  readonly #writer = new MessageWriter();
+
+  /** A change of a link by its index. */
+  change(change: IndexedChange): void {
+    writeIndexedChange(this.#writer, change);
+  }
+
+  /** Deletes a link by its index. */
+  delete(index: number): void {
+    writeIndexedDelete(this.#writer, index);
+  }
+
+  /** Puts the contents of the link `from` on the link `to`. */
+  move(contents: LinkContents, from: MoveEnd, to: MoveEnd): void {
+    writeMove(this.#writer, contents, from, to);
+  }
+
+  /**
+   * Sends the messages, in their order.
+   * @returns what the kernel refused, without what was there already or is gone already
+   * @throws MESH_KERNEL_CLOSED, MESH_KERNEL_REFUSED
+   */
+  async sendBy(channel: RtnlChannel): Promise<readonly MeshError[]> {
+    const { bytes } = this.#writer;
+    const types = [...messages(bytes)].map(({ type }) => type);
+    const refusals = await channel.applyWhole(this.#writer);
+    return refusals
+      .filter(({ sequence, errno }) => !TOLERATED.get(types[sequence] ?? 0)?.has(errno))
+      .map(({ sequence, errno, text }) =>
+        errnoError(
+          errno,
+          'move addresses and routes',
+          `message ${sequence} of type ${types[sequence]}`,
+          undefined,
+          text,
+        ),
+      );
+  }
+}
+
+function writeIndexedChange(writer: MessageWriter, change: IndexedChange): void {
   writer.begin(RTM_SETLINK, NLM_F_REQUEST);
   writer.u32(0);
   writer.u32(change.index);
@@ -70,8 +128,7 @@ export function writeIndexedChange(writer: MessageWriter, change: IndexedChange)
   writer.end();
 }
 
-/** Writes one message that deletes a link. */
-export function writeIndexedDelete(writer: MessageWriter, index: number): void {
+function writeIndexedDelete(writer: MessageWriter, index: number): void {
   writer.begin(RTM_DELLINK, NLM_F_REQUEST);
   writer.u32(0);
   writer.u32(index);
@@ -80,15 +137,12 @@ export function writeIndexedDelete(writer: MessageWriter, index: number): void {
   writer.end();
 }
 
-/** The message types of links, for tests of the batch. */
-export const LINK_MESSAGES = { new: RTM_NEWLINK, set: RTM_SETLINK, delete: RTM_DELLINK };
-
 /**
  * Writes the messages that put the contents of `from` on `to`. First all is made there, and only then taken away here: an address that
  * is on two links is one of this machine all the time, and sockets and routes with the address as their source stay. Only an IPv6 route
  * leaves its old link first, since the kernel would make one route with two next hops of both.
  */
-export function writeMove(writer: MessageWriter, contents: LinkContents, from: MoveEnd, to: MoveEnd): void {
+function writeMove(writer: MessageWriter, contents: LinkContents, from: MoveEnd, to: MoveEnd): void {
   const target = { name: to.nameAfter, index: to.index };
   const addresses = contents.addresses.filter(({ link }) => link === from.index);
   const routes = contents.routes.filter(({ links }) => links.includes(from.index));
