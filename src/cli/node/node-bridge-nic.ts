@@ -1,14 +1,14 @@
 /** `mesh node bridge-nic`: a network card goes under a bridge that takes over its addresses, and guests share the card. */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { BridgedNics, type BridgeOrder, type BridgePlan } from '../../bridged-nic/bridged-nic.ts';
-import { type NicRecord, secondsLeft, TOOLS, type Tool } from '../../bridged-nic/nic-record.ts';
+import { BridgedNics, type BridgeOrder, type BridgePlan } from '../../bridging/bridged-nic.ts';
+import { type NicRecord, secondsLeft, TOOLS, type Tool } from '../../bridging/nic-record.ts';
 import { commandDirectory } from '../../image/node/program-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';
+import { visibleLines } from '../../protocol/documents/terminal-text.ts';
 import type { Context } from '../context.ts';
 import { wholeNumber } from '../print/number-option.ts';
-import { printable } from '../print/printable.ts';
 import { withProgress } from '../print/progress.ts';
 
 interface Options {
@@ -64,16 +64,16 @@ async function bridgeNic(context: Context, card: string, options: Options): Prom
   if (options.watch) return await nics.watch(card);
   if (options.forget) {
     await nics.forget(card);
-    return context.answer({ card, forgotten: true }, () => printable(`The bridge of ${card} is forgotten.\n`));
+    return context.answer({ card, forgotten: true }, () => visibleLines(`The bridge of ${card} is forgotten.\n`));
   }
   if (options.confirm) {
     const record = await withProgress(context.stderr, 'Writing the files of the bridge', nics.confirm(card));
-    return context.answer(recordView(record), () => printable(keptText(record)));
+    return context.answer(recordView(record), () => visibleLines(keptText(record)));
   }
   if (options.undo) {
     const record = await withProgress(context.stderr, `Bringing ${card} back`, nics.undo(card));
     return context.answer(recordView(record), () =>
-      printable(`${card} is as before, with all that ${record.bridge} had.\n`),
+      visibleLines(`${card} is as before, with all that ${record.bridge} had.\n`),
     );
   }
   const order: BridgeOrder = {
@@ -84,10 +84,10 @@ async function bridgeNic(context: Context, card: string, options: Options): Prom
   };
   if (options.plan || options.dryRun) {
     const plan = await nics.plan(order);
-    return context.answer(planView(plan), () => printable(planText(plan, order.withinSec)));
+    return context.answer(planView(plan), () => visibleLines(planText(plan, order.withinSec)));
   }
   const plan = await withProgress(context.stderr, `Moving the addresses of ${card}`, nics.start(order));
-  context.answer(planView(plan), () => printable(plan.printed.length > 0 ? printedText(plan) : trialText(plan)));
+  context.answer(planView(plan), () => visibleLines(plan.printed.length > 0 ? printedText(plan) : trialText(plan)));
 }
 
 /** @throws MESH_USAGE */

@@ -33,20 +33,20 @@ const LINK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
 /**
  * The name of a link, as files of a distribution take it without quotes.
- * @throws MESH_NIC_NAME
+ * @throws MESH_USAGE
  */
 export function plainLinkName(name: string): string {
   if (name.length <= LINK_NAME_MAX && LINK_NAME.test(name)) return name;
-  throw new MeshError('MESH_NIC_NAME', `${JSON.stringify(name)} cannot be the name of a network device here`, {
+  throw new MeshError('MESH_USAGE', `${JSON.stringify(name)} cannot be the name of a network device here`, {
     object: name,
     rule: `A name has at most ${LINK_NAME_MAX} letters, digits, dots, hyphens and underscores.`,
     remedy: 'Choose another name with --name, such as br0.',
   });
 }
 
-/** MESH_NIC_FILES: why the files that configure a card cannot be written anew. */
+/** MESH_NIC_UNFIT: why the files that configure a card cannot be written anew. */
 export function unfitFiles(path: string, why: string): MeshError {
-  return new MeshError('MESH_NIC_FILES', `${path} ${why}`, {
+  return new MeshError('MESH_NIC_UNFIT', `${path} ${why}`, {
     operation: 'write the configuration of the bridge',
     object: path,
     rule: 'Files are written only where their meaning stays the same beside the names of the card and the bridge.',

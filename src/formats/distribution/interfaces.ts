@@ -16,7 +16,7 @@ const START = /^(?:auto|allow-.*)$/;
  * The writes that make the files say the bridge.
  * @param files in the order in which ifup reads them
  * @returns undefined if the files do not configure the card
- * @throws MESH_NIC_FILES, MESH_NIC_NAME
+ * @throws MESH_NIC_UNFIT, MESH_USAGE
  */
 export function bridgeInterfaces(files: readonly FileText[], wish: BridgeWish): readonly FileStep[] | undefined {
   for (const name of [wish.card, wish.cardAfter, wish.bridge]) plainLinkName(name);
@@ -126,7 +126,7 @@ function isStanzaOf({ words }: Line, card: string): boolean {
   return words[0] === 'iface' && words[1] === card;
 }
 
-/** @throws MESH_NIC_FILES for what would mean something else beside a bridge */
+/** @throws MESH_NIC_UNFIT for what would mean something else beside a bridge */
 function mustBePlain(path: string, lines: readonly Line[], card: string): void {
   let own = false;
   for (const { words, begins } of lines) {
@@ -174,7 +174,7 @@ function rendered(lines: readonly string[]): string {
 }
 
 /** The patterns of further files that a file names, in its order, each with whether it is a directory. */
-export function sourcesOf(text: string): readonly { readonly pattern: string; readonly directory: boolean }[] {
+export function sourcePatterns(text: string): readonly { readonly pattern: string; readonly directory: boolean }[] {
   return linesOf(text).flatMap(({ words: [keyword, ...patterns] }) =>
     keyword === 'source' || keyword === 'source-directory'
       ? patterns.map((pattern) => ({ pattern, directory: keyword === 'source-directory' }))

@@ -32,7 +32,7 @@ export function bridgeProfiles(profile: string, { card, cardAfter, bridge, mac }
     '[connection]',
     `id=${id}`,
     `type=${type}`,
-    `interface-name=${name}`,
+    setting('interface-name', name),
   ];
   const whole = [
     ...head(plainLinkName(bridge), 'bridge', bridge),
@@ -57,4 +57,8 @@ export function bridgeProfiles(profile: string, { card, cardAfter, bridge, mac }
     { path: `${PROFILES}${bridge}.nmconnection`, text: `${whole.join('\n').trimEnd()}\n` },
     { path: `${PROFILES}${bridge}-port.nmconnection`, text: `${port.join('\n')}\n` },
   ];
+}
+
+function setting(key: string, value: string): string {
+  return `${key}=${value}`;
 }

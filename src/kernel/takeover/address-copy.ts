@@ -8,9 +8,9 @@ import {
   copyMessage,
   numberOf,
   text,
-  textOf,
   u32,
   withAttributes,
+  wordIn,
 } from './copied-message.ts';
 
 const IFADDRMSG_BYTES = 8;
@@ -84,7 +84,7 @@ export function addressOn(
     (flags & KEPT_FLAGS) |
     (family === 6 && usable ? IFA_F_NODAD : 0) |
     (family === 6 && !prefixRoute ? IFA_F_NOPREFIXROUTE : 0);
-  const label = textOf(message, IFA_LABEL);
+  const label = wordIn(message, IFA_LABEL);
   const copy = withAttributes(
     message,
     new Map([

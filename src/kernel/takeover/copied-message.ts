@@ -47,7 +47,7 @@ export function numberOf(message: CopiedMessage, type: number): number {
 }
 
 /** The text of an attribute up to its NUL; empty if there is none. */
-export function textOf(message: CopiedMessage, type: number): string {
+export function wordIn(message: CopiedMessage, type: number): string {
   return attributeOf(message, type)?.toString('utf8').replace(/\0.*$/s, '') ?? '';
 }
 

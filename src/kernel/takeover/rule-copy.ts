@@ -1,7 +1,7 @@
 /** A routing rule that names a link (`ip rule add iif eth0 …`), made one that names another (linux/fib_rules.h). */
 import { AF_INET, AF_INET6 } from '../libc.ts';
 import type { Message } from '../netlink/netlink.ts';
-import { type CopiedMessage, copyMessage, text, textOf, withAttributes } from './copied-message.ts';
+import { type CopiedMessage, copyMessage, text, withAttributes, wordIn } from './copied-message.ts';
 
 const RULE_BYTES = 12;
 const FRA_IIFNAME = 3;
@@ -22,14 +22,14 @@ export function copyRule(message: Message): RuleCopy | undefined {
   const copy = copyMessage(message, RULE_BYTES);
   const family = copy.struct.readUInt8(0);
   if (family !== AF_INET && family !== AF_INET6) return undefined;
-  const names = [FRA_IIFNAME, FRA_OIFNAME].map((type) => textOf(copy, type)).filter((name) => name !== '');
+  const names = [FRA_IIFNAME, FRA_OIFNAME].map((type) => wordIn(copy, type)).filter((name) => name !== '');
   return names.length === 0 ? undefined : { family: family === AF_INET ? 4 : 6, names, message: copy };
 }
 
 /** The message of the rule, with the name of another link. */
 export function ruleFor({ message }: RuleCopy, from: string, to: string): CopiedMessage {
   const values = [FRA_IIFNAME, FRA_OIFNAME]
-    .map((type) => [type, textOf(message, type)] as const)
+    .map((type) => [type, wordIn(message, type)] as const)
     .filter(([, name]) => name !== '')
     .map(([type, name]) => [type, text(name === from ? to : name)] as const);
   const copy = withAttributes(message, new Map(values));

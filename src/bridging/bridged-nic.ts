@@ -75,7 +75,7 @@ export class BridgedNics {
     return this.#records.read(card);
   }
 
-  /** What `start` would do. @throws MESH_NIC_UNFIT, MESH_NIC_NAME, MESH_NIC_TOOL, MESH_NIC_FILES, MESH_NIC_TRIAL, MESH_OBJECT_UNKNOWN */
+  /** What `start` would do. @throws MESH_NIC_UNFIT, MESH_USAGE, MESH_ALREADY_MADE, MESH_OBJECT_UNKNOWN */
   async plan({ card, name, withinSec, tool }: BridgeOrder): Promise<BridgePlan> {
     const names = nicNames(card, name);
     await this.#mustBeFree(card);
@@ -116,7 +116,10 @@ export class BridgedNics {
       if (plan.printed.length > 0) return plan;
       const { record } = plan;
       await this.#records.write(record);
-      startWatcher(this.#watcher(record.card), this.#logOf(record.card));
+      startWatcher(record.card, this.#watcher(record.card), {
+        directory: this.#directory,
+        outputFile: this.#logOf(record.card),
+      });
       try {
         await bridge(record);
         await writeSteps(this.#paths.root, record.trialFiles);
@@ -133,7 +136,7 @@ export class BridgedNics {
     });
   }
 
-  /** Keeps the bridge: writes the files of the distribution. @throws MESH_NIC_TRIAL, MESH_NIC_FILES, MESH_DISK_REFUSED */
+  /** Keeps the bridge: writes the files of the distribution. @throws MESH_OBJECT_UNKNOWN, MESH_NIC_UNFIT, MESH_DISK_REFUSED */
   async confirm(card: string): Promise<NicRecord> {
     return await alone(this.#lock, async () => {
       const record = await this.#records.read(card);
@@ -145,7 +148,7 @@ export class BridgedNics {
     });
   }
 
-  /** Brings the card back, from its trial or from a bridge that was kept. @throws MESH_NIC_TRIAL, MESH_NIC_UNFIT, MESH_NIC_FILES */
+  /** Brings the card back, from its trial or from a bridge that was kept. @throws MESH_OBJECT_UNKNOWN, MESH_NIC_UNFIT */
   async undo(card: string): Promise<NicRecord> {
     return await alone(this.#lock, async () => {
       const record = await this.#records.read(card);
@@ -229,7 +232,7 @@ export class BridgedNics {
     if (clients.length === 0) return;
     const link = (await linksHere()).find(({ name }) => name === to);
     const lease = link && (await addressesOf(link.index, true))[0]?.replace(/\/.*/, '');
-    const place = { from, to, directory: this.#paths.run, ...(lease !== undefined && { address: lease }) };
+    const place = { from, to, directory: this.#directory, ...(lease !== undefined && { address: lease }) };
     await Promise.all(clients.map((client) => moveClient(client, place)));
   }
 
@@ -239,7 +242,7 @@ export class BridgedNics {
     await promisify(execFile)('networkctl', ['reload']);
   }
 
-  /** @throws MESH_NIC_TRIAL while the card is on its way or under a bridge */
+  /** @throws MESH_ALREADY_MADE while the card is on its way or under a bridge */
   async #mustBeFree(card: string): Promise<void> {
     const record = await this.#records.read(card);
     if (record === undefined || record.phase === 'returned') return;
@@ -248,7 +251,7 @@ export class BridgedNics {
     if (record.phase === 'kept' && !isBridged(await linksHere(), record) && record.steps.length === 0) return;
     const isKept = record.phase === 'kept';
     throw new MeshError(
-      'MESH_NIC_TRIAL',
+      'MESH_OBJECT_UNKNOWN',
       isKept ? `${card} is under ${record.bridge} already` : `${card} is on its way to ${record.bridge}`,
       {
         object: card,
@@ -259,8 +262,13 @@ export class BridgedNics {
     );
   }
 
+  /** Of files that a restart empties. */
+  get #directory(): string {
+    return join(this.#paths.run, 'bridged-nics');
+  }
+
   get #lock(): string {
-    return join(this.#paths.run, 'bridged-nics.lock');
+    return join(this.#directory, 'lock');
   }
 
   #logOf(card: string): string {
@@ -341,7 +349,7 @@ function nothingToConfirm(card: string, record: NicRecord | undefined): MeshErro
         : !isOfThisBoot(record)
           ? `${card} went back when the machine was restarted`
           : `${card} goes back now: it was not confirmed in time`;
-  return new MeshError('MESH_NIC_TRIAL', what, {
+  return new MeshError('MESH_OBJECT_UNKNOWN', what, {
     operation: 'keep a bridge',
     object: card,
     remedy: `Put it under the bridge again: \`mesh node bridge-nic ${card}\`, perhaps with more time (--within).`,
@@ -350,7 +358,7 @@ function nothingToConfirm(card: string, record: NicRecord | undefined): MeshErro
 
 function nothingToUndo(card: string, record: NicRecord | undefined): MeshError {
   return new MeshError(
-    'MESH_NIC_TRIAL',
+    'MESH_OBJECT_UNKNOWN',
     record === undefined
       ? `${card} is under no bridge of this command`
       : `${card} is back already: ${record.why ?? ''}`,

@@ -6,25 +6,35 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFile } from '../kernel/file-lock.ts';
+import { inNetns } from '../kernel/netns.ts';
 import { MeshError } from '../model/error.ts';
-import { launch } from '../services/process/launch.ts';
-import type { ProcessMark } from '../services/process/process-mark.ts';
+import type { ProcessSpec } from '../services/process/process-spec.ts';
+import { startUnsupervised } from '../services/process/process-start.ts';
 
 /** Starts the watcher again until it has ended well, ten minutes long at most. */
 const KEEPER = 'trap "" HUP; n=0; until "$@"; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 1; done';
 
+/** Where the files of a watcher are. */
+interface WatcherPlace {
+  /** Of its record. */
+  readonly directory: string;
+  readonly outputFile: string;
+}
+
 /**
- * Starts the watcher, by the command line `argv`.
- * @throws MESH_PROCESS_FAILED
+ * Starts the watcher of a card.
+ * @param argv its command line
+ * @throws MESH_PROCESS_NOT_STARTED
  */
-export function startWatcher(argv: readonly string[], logFile: string): ProcessMark {
-  mkdirSync(dirname(logFile), { recursive: true });
-  const mark = launch({ argv: ['/bin/sh', '-c', KEEPER, 'mesh-bridge-nic', ...argv], logFile });
-  if (mark !== undefined) return mark;
-  throw new MeshError('MESH_PROCESS_FAILED', 'the watcher that would bring the card back cannot be started', {
-    operation: 'put a card under a bridge',
-    remedy: 'See that there is a /bin/sh.',
-  });
+export function startWatcher(card: string, argv: readonly string[], { directory, outputFile }: WatcherPlace): void {
+  mkdirSync(dirname(outputFile), { recursive: true });
+  const spec: ProcessSpec = {
+    name: `watcher-${card}`,
+    title: `the watcher that brings ${card} back`,
+    argv: ['/bin/sh', '-c', KEEPER, 'mesh-bridge-nic', ...argv],
+    outputFile,
+  };
+  startUnsupervised(spec, directory, inNetns);
 }
 
 /** How long a command waits for another one; each works for some seconds at most. */

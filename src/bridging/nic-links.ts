@@ -23,14 +23,14 @@ const NEWCOMER = 'mesh-bridge';
 
 /**
  * Chooses the names. A card that gives its name away gets a `p` before it, as in `peth0`.
- * @throws MESH_NIC_NAME
+ * @throws MESH_USAGE
  */
 export function nicNames(card: string, wanted: BridgeName): NicNames {
   plainLinkName(card);
   if (wanted === 'kept') {
     const cardAfter = `p${card}`;
     if (cardAfter.length > LINK_NAME_MAX) {
-      throw new MeshError('MESH_NIC_NAME', `${cardAfter}, as the card would be called, is too long a name`, {
+      throw new MeshError('MESH_USAGE', `${cardAfter}, as the card would be called, is too long a name`, {
         object: card,
         rule: `The name of a network device has at most ${LINK_NAME_MAX} characters.`,
         remedy: 'Give the bridge a name of its own: leave --keep-name out, or write --name br0.',
@@ -40,7 +40,7 @@ export function nicNames(card: string, wanted: BridgeName): NicNames {
   }
   const bridge = plainLinkName(wanted.name);
   if (NETWORK_BRIDGE.test(bridge)) {
-    throw new MeshError('MESH_NIC_NAME', `${bridge} is the name of the bridge of a network`, {
+    throw new MeshError('MESH_USAGE', `${bridge} is the name of the bridge of a network`, {
       object: bridge,
       rule: 'A network with the number 5 has the bridge br5, and one with the number 0xff01 brff01.',
       remedy: 'Choose another name, such as br0 or lan0.',
@@ -52,7 +52,7 @@ export function nicNames(card: string, wanted: BridgeName): NicNames {
 /**
  * The card, if it can go under a bridge.
  * @param isWireless whether the card is a station of a wireless network
- * @throws MESH_OBJECT_UNKNOWN, MESH_NIC_UNFIT, MESH_NIC_NAME
+ * @throws MESH_OBJECT_UNKNOWN, MESH_NIC_UNFIT, MESH_ALREADY_MADE
  */
 export function fitCard(
   links: readonly Link[],
@@ -74,7 +74,7 @@ export function fitCard(
   }
   for (const name of new Set([cardAfter, bridge, bridgeBefore])) {
     if (name === card || !links.some((other) => other.name === name)) continue;
-    throw new MeshError('MESH_NIC_NAME', `there is a network device ${name} already`, {
+    throw new MeshError('MESH_ALREADY_MADE', `there is a network device ${name} already`, {
       object: name,
       remedy:
         name === bridge

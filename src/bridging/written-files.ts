@@ -35,12 +35,12 @@ export function stepsBack(steps: readonly FileStep[], before: readonly FileStep[
 /**
  * Refuses to write over what others wrote.
  * @param known texts that the files may have
- * @throws MESH_NIC_FILES
+ * @throws MESH_NIC_UNFIT
  */
 export async function mustBeKnown(root: string, known: readonly FileStep[]): Promise<void> {
   for (const { path, text } of await textsOf(root, known)) {
     if (known.some((step) => step.path === path && step.text === text)) continue;
-    throw new MeshError('MESH_NIC_FILES', `${path} was changed by others since the bridge was made`, {
+    throw new MeshError('MESH_NIC_UNFIT', `${path} was changed by others since the bridge was made`, {
       operation: 'write the files of the card',
       object: path,
       rule: 'A file is written only over a text that Meshwork knows.',

@@ -3,7 +3,7 @@ import { globSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { textAt } from '../disk/durable-file.ts';
 import type { BridgeWish, FileStep, FileText } from '../formats/distribution/bridge-wish.ts';
-import { bridgeInterfaces, sourcesOf } from '../formats/distribution/interfaces.ts';
+import { bridgeInterfaces, sourcePatterns } from '../formats/distribution/interfaces.ts';
 import { bridgeNetworkd } from '../formats/distribution/networkd.ts';
 import { bridgeIfcfg, bridgeProfiles } from '../formats/distribution/printed-files.ts';
 import { MeshError } from '../model/error.ts';
@@ -28,7 +28,7 @@ const NOTHING = { steps: [], trialFiles: [], printed: [] };
  * Finds the tool that configures the card, and what its files must say.
  * @param index of the card, by which running tools note their devices
  * @param wanted the tool that the administrator names; undefined: the one that is found
- * @throws MESH_NIC_TOOL if none is found, MESH_NIC_FILES
+ * @throws MESH_NIC_UNFIT if none is found, MESH_NIC_UNFIT
  */
 export async function nicFiles(root: string, index: number, wish: BridgeWish, wanted?: Tool): Promise<NicFiles> {
   if (wanted === 'none') return { tool: 'none', ...NOTHING };
@@ -43,7 +43,7 @@ export async function nicFiles(root: string, index: number, wish: BridgeWish, wa
     if (found !== undefined) return found;
   }
   const who = wanted === undefined ? 'no tool that Meshwork knows configures' : `${wanted} does not configure`;
-  throw new MeshError('MESH_NIC_TOOL', `${who} ${wish.card}`, {
+  throw new MeshError('MESH_NIC_UNFIT', `${who} ${wish.card}`, {
     operation: 'write the configuration of the bridge',
     object: wish.card,
     rule: 'Files are written for ifupdown and systemd-networkd, and shown for ifcfg and NetworkManager.',
@@ -62,7 +62,7 @@ async function interfaceFiles(root: string, path: string, depth = 0): Promise<Fi
   const text = await textAt(join(root, path)).catch(() => undefined);
   if (text === undefined || depth > 8) return [];
   const files: FileText[] = [{ path, text }];
-  for (const { pattern, directory } of sourcesOf(text)) {
+  for (const { pattern, directory } of sourcePatterns(text)) {
     const absolute = pattern.startsWith('/') ? pattern : join('/etc/network', pattern);
     const found = directory ? inDirectory(root, absolute) : globSync(join(root, absolute)).toSorted();
     for (const file of found) files.push(...(await interfaceFiles(root, withoutRoot(root, file), depth + 1)));

@@ -19,10 +19,12 @@ import { bootId } from '../services/process/process-record.ts';
  * - `returned`: nothing is changed any more; the record tells why.
  */
 export const PHASES = ['switching', 'trial', 'confirming', 'kept', 'returning', 'returned'] as const;
+/** One of them. */
 export type Phase = (typeof PHASES)[number];
 
 /** The tools that configure cards. `none`: nothing is written, and a restart brings the old state. */
 export const TOOLS = ['ifupdown', 'networkd', 'ifcfg', 'networkmanager', 'none'] as const;
+/** One of them. */
 export type Tool = (typeof TOOLS)[number];
 
 /** Far more files than a card has. */

@@ -5,8 +5,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { launch } from '../services/process/launch.ts';
+import { inNetns } from '../kernel/netns.ts';
 import { awaitEnd, findMark, type ProcessMark, signalProcess } from '../services/process/process-mark.ts';
+import { startUnsupervised } from '../services/process/process-start.ts';
 
 /** A client that runs for one device. */
 export interface DhcpClient {
@@ -54,21 +55,35 @@ export async function moveClient(
 ): Promise<void> {
   const moved = argv.map((word) => onLink(word, from, to));
   const earlier = scriptBefore(mark.pid);
+  await mkdir(directory, { recursive: true });
   signalProcess(mark, 'SIGKILL');
   await awaitEnd([mark], END_MS);
   if (program === 'dhclient') {
     await Promise.all(argv.map((word, at) => moveLeases(word, moved[at] ?? word, from, to)));
-    launch({ argv: moved });
+    start(program, to, directory, moved);
     return;
   }
-  await mkdir(directory, { recursive: true });
   const [script, first] = [join(directory, `udhcpc-${to}`), join(directory, `udhcpc-${to}.first`)];
   await writeFile(script, KEEPING_SCRIPT, { mode: 0o700 });
   await writeFile(first, '');
   const { words, own } = withoutScript(moved);
   const ask = address === undefined || words.includes('-r') ? [] : ['-r', address];
-  const env = { ...process.env, MESHWORK_SCRIPT: own ?? earlier ?? presentScript(), MESHWORK_FIRST: first };
-  launch({ argv: [...words, ...ask, '-b', '-s', script], env });
+  const env = { MESHWORK_SCRIPT: own ?? earlier ?? presentScript(), MESHWORK_FIRST: first };
+  start(program, to, directory, [...words, ...ask, '-b', '-s', script], env);
+}
+
+/** Starts a client in a session of its own. @throws MESH_PROCESS_NOT_STARTED */
+function start(
+  program: string,
+  link: string,
+  directory: string,
+  [first = program, ...rest]: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): void {
+  const name = `${program}-${link}`;
+  const argv: readonly [string, ...string[]] = [first, ...rest];
+  const whole = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', ...env };
+  startUnsupervised({ name, title: `${program} on ${link}`, argv, env: whole }, directory, inNetns);
 }
 
 /** Without the words that end the client when no lease comes at once, and with its script apart. */
