@@ -112,6 +112,7 @@ export class BridgedNics {
    */
   async start(order: BridgeOrder): Promise<BridgePlan> {
     return await alone(this.#lock, async () => {
+      await this.#finish(order.card);
       const plan = await this.plan(order);
       if (plan.printed.length > 0) return plan;
       const { record } = plan;
@@ -246,7 +247,8 @@ export class BridgedNics {
   async #mustBeFree(card: string): Promise<void> {
     const record = await this.#records.read(card);
     if (record === undefined || record.phase === 'returned') return;
-    // A restart has brought the old state.
+    // Its command was killed before it changed anything, or a restart has brought the old state.
+    if (isDue(record)) return;
     if (record.phase !== 'kept' && !isOfThisBoot(record)) return;
     if (record.phase === 'kept' && !isBridged(await linksHere(), record) && record.steps.length === 0) return;
     const isKept = record.phase === 'kept';

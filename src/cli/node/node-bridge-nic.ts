@@ -163,13 +163,13 @@ function trialText({ record, addresses, warnings }: BridgePlan): string {
   ].join('\n');
 }
 
-function keptText({ card, bridge, tool, steps }: NicRecord): string {
+function keptText({ cardAfter, bridge, tool, steps }: NicRecord): string {
   const files = [...new Set(steps.map(({ path }) => path))];
   const lasting =
     files.length === 0
       ? 'until the machine is restarted'
       : `also after a restart: ${tool} has it from ${files.join(', ')}`;
-  return `${bridge} keeps ${card}, ${lasting}.\n`;
+  return `${bridge} keeps ${cardAfter}, ${lasting}.\n`;
 }
 
 function printedText({ record, printed }: BridgePlan): string {

@@ -1,6 +1,6 @@
 /** A namespace that plays a machine with one network card, and another one that is its neighbour on the wire. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
@@ -133,6 +133,21 @@ export class NicMachine implements AsyncDisposable {
     }
   }
 
+  /** A DHCP server on the wire. */
+  dhcpServer(): DhcpServer {
+    return new DhcpServer(this.neighbour);
+  }
+
+  /** The devices for which DHCP clients run on the machine. */
+  dhcpClients(): readonly string[] {
+    return dhcpLinks(this.netns);
+  }
+
+  /** Whether no command and no watcher runs. */
+  isIdle(): boolean {
+    return processesOf(this.root).length === 0;
+  }
+
   /** Kills the watcher, and not the shell that starts it again. @returns whether there was one */
   killWatcher(): boolean {
     const { stdout } = runToEnd(['pgrep', '-f', `^[^ ]*node .*[-]-root ${this.root} node bridge-nic eth0 --watch`]);
@@ -163,6 +178,50 @@ export class NicMachine implements AsyncDisposable {
       'address add fe80::1/64 dev wire nodad',
     );
     return here;
+  }
+}
+
+/** The devices of the DHCP clients in a namespace. */
+function dhcpLinks(netns: string): readonly string[] {
+  const own = readlinkSync(netns);
+  const { stdout } = runToEnd(['pgrep', '-x', 'udhcpc']);
+  return stdout.split('\n').flatMap((pid) => {
+    try {
+      if (pid === '' || readlinkSync(`/proc/${pid}/ns/net`) !== own) return [];
+      return /\0-i\0([^\0]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1] ?? [];
+    } catch {
+      // The process has ended meanwhile.
+      return [];
+    }
+  });
+}
+
+/** dnsmasq in a namespace, with addresses from 192.0.2.100 on. */
+export class DhcpServer implements Disposable {
+  readonly #child: ChildProcess;
+  #said = '';
+
+  constructor(netns: string) {
+    const words = ['--keep-in-foreground', '--port=0', '--log-dhcp', '--log-facility=-', '--dhcp-authoritative'];
+    const range = [
+      '--dhcp-range=192.0.2.100,192.0.2.150,1h',
+      '--interface=wire',
+      '--dhcp-leasefile=/dev/null',
+      '--conf-file=/dev/null',
+    ];
+    this.#child = spawn('nsenter', [`--net=${netns}`, 'dnsmasq', ...words, ...range, '--no-ping', '--user=root']);
+    this.#child.stderr?.on('data', (chunk: Buffer) => {
+      this.#said += chunk.toString('utf8');
+    });
+  }
+
+  /** How often it has given a lease. */
+  acknowledged(): number {
+    return this.#said.split('DHCPACK(').length - 1;
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGKILL');
   }
 }
 
