@@ -188,7 +188,9 @@ export class BridgedNics {
   async #finish(card: string): Promise<void> {
     const record = await this.#records.read(card);
     if (record === undefined || !isDue(record)) return;
-    if (record.phase === 'confirming') await this.#keep(record);
+    // A restart while the files were written may have brought the old state: then all of them say that again.
+    const goesOn = record.phase === 'confirming' && (isOfThisBoot(record) || isBridged(await linksHere(), record));
+    if (goesOn) await this.#keep(record);
     else await this.#goBack(record, record.why ?? reasonOf(record));
   }
 
