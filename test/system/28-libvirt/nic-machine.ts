@@ -140,7 +140,7 @@ export class NicMachine implements AsyncDisposable {
 
   /** The devices for which DHCP clients run on the machine. */
   dhcpClients(): readonly string[] {
-    return dhcpLinks(this.netns);
+    return clientsIn(this.netns).map(({ link }) => link);
   }
 
   /** Whether no command and no watcher runs. */
@@ -159,6 +159,7 @@ export class NicMachine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // A watcher looks at the record, and ends when there is none.
     rmSync(join(this.root, 'var/lib/meshwork/bridged-nics'), { recursive: true, force: true });
+    for (const { pid } of clientsIn(this.netns)) process.kill(pid, 'SIGKILL');
     await until('no process of the machine is left', 20_000, () => processesOf(this.root).length === 0);
     this.#here.close();
     this.#there.close();
@@ -181,14 +182,15 @@ export class NicMachine implements AsyncDisposable {
   }
 }
 
-/** The devices of the DHCP clients in a namespace. */
-function dhcpLinks(netns: string): readonly string[] {
+/** The DHCP clients in a namespace, each with its device. */
+function clientsIn(netns: string): readonly { readonly pid: number; readonly link: string }[] {
   const own = readlinkSync(netns);
   const { stdout } = runToEnd(['pgrep', '-x', 'udhcpc']);
   return stdout.split('\n').flatMap((pid) => {
     try {
       if (pid === '' || readlinkSync(`/proc/${pid}/ns/net`) !== own) return [];
-      return /\0-i\0([^\0]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1] ?? [];
+      const link = /\0-i\0([^\0]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1];
+      return link === undefined ? [] : [{ pid: Number(pid), link }];
     } catch {
       // The process has ended meanwhile.
       return [];
