@@ -112,6 +112,7 @@ export const ERRORS = {
   MESH_MACHINE_NONE: system('Nothing about this machine gives it an id.'),
   MESH_MACHINE_UNFIT: conflict('The doctor found a setting or a program of a machine that harms a mesh.'),
   MESH_UNDERLAY_UNFIT: conflict('The underlay, or a link of this machine to it, does not carry what a mesh sends.'),
+  MESH_NIC_UNFIT: conflict('A network card, or the files that configure it, do not fit a bridge.'),
   MESH_UNDERLAY_DEVICE: conflict('The underlay device of a network has another name here, which is not supported.'),
   MESH_ROUTER_SILENT: away(
     'No node that can be the router of a network is heard: what exists once there is not served.',

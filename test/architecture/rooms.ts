@@ -52,6 +52,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       machine: '`genid machine` works without a running process',
       kernel: 'permanent Ethernet addresses for `genid machine`, and what only root may do',
       lab: '`mesh lab`',
+      bridging: '`mesh node bridge-nic` works without a running process',
       image: '`mesh system image`, `mesh system configure` and `mesh node preview` work without a running process',
       services: 'processes by pid and start time',
       boot: 'the boot script that `mesh node preview` shows',
@@ -133,6 +134,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         netsetup: 'how cards are joined to nets',
       },
     },
+  },
+  bridging: {
+    what: 'a network card under a bridge: plan, trial, confirmation and the way back',
+    may: {
+      model: 'errors and addresses',
+      protocol: 'the paths of a machine, and the forms of records',
+      formats: 'the files of the distribution’s own tools',
+      disk: 'a record, and files, that survive a power cut',
+      kernel: 'all that a card has moves in one batch',
+      services: 'the watcher and DHCP clients are processes',
+    },
+    folders: {},
   },
   api: {
     what: 'what host0 answers: the member list inside each mesh, the channels of nodes, and its control socket',
@@ -422,6 +435,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       multicast: { '.': 'namespaces, addresses of both families', sockets: 'sockets bound to a device' },
       unix: { '.': 'the C library' },
       tap: { '.': 'the C library, namespaces' },
+      takeover: {
+        '.': 'addresses of both families, settings',
+        netlink: 'what a link has is copied message by message',
+        rtnl: 'the channel, and the types of its messages',
+      },
       '.': {
         tap: 'the probe for features makes a tap',
         netlink: 'nft runs on the same threads as netlink',
@@ -456,6 +474,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
+      distribution: {},
     },
   },
   protocol: {

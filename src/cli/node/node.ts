@@ -5,6 +5,7 @@ import { durationText } from '../print/duration.ts';
 import { type Column, table } from '../print/table.ts';
 import { nodeAdoptCommand } from './node-adopt.ts';
 import { nodeBootCommand } from './node-boot.ts';
+import { nodeBridgeNicCommand } from './node-bridge-nic.ts';
 import { nodeCtlCommand } from './node-ctl.ts';
 import { nodeEnrollCommand, nodeRevokeCommand } from './node-enroll.ts';
 import { hardwareText, nodeInfoCommand } from './node-info.ts';
@@ -41,6 +42,7 @@ export function nodeCommand(context: Context): Command {
   node.addCommand(nodeRoleCommand(context));
   node.addCommand(nodePreviewCommand(context));
   node.addCommand(nodeBootCommand(context));
+  node.addCommand(nodeBridgeNicCommand(context));
   node.addCommand(nodeCtlCommand(context));
   node.addCommand(nodeRebootCommand(context));
   node.addCommand(nodeLogCommand(context));

@@ -113,6 +113,20 @@ export class RtnlChannel {
     });
   }
 
+  /**
+   * Sends messages that need no index of a link by one system call. The kernel works on them to the end, also if this process is
+   * killed meanwhile. One that fails does not stop the others.
+   * @returns the refusals, each with the number of its message
+   */
+  applyWhole({ bytes }: Pick<Request, 'bytes'>): Promise<readonly Acknowledgement[]> {
+    return this.#inOrder(async () => {
+      const refusals: Acknowledgement[] = [];
+      const last = [...messages(bytes)].at(-1);
+      if (last !== undefined) await this.#exchange(bytes, last, refusals);
+      return refusals;
+    });
+  }
+
   /** Closes the socket when the message under way is answered. Calls that need a further message are rejected. */
   close(): Promise<void> {
     this.#ended ??= new MeshError('MESH_KERNEL_CLOSED', 'the rtnetlink socket was closed');
