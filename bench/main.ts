@@ -16,6 +16,7 @@ import { creators } from './creators.ts';
 import { entries } from './fdb-entries.ts';
 import { guestPorts } from './guest-ports.ts';
 import { idleMeshes } from './idle-meshes.ts';
+import { knownNetworks } from './known-networks.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
 import { manyNetworks } from './networks.ts';
@@ -36,6 +37,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'idle-meshes': idleMeshes,
   channels,
   creators,
+  'known-networks': knownNetworks,
   ports: guestPorts,
   'boot-http': bootHttp,
   overlays,

@@ -66,6 +66,7 @@ const CONF_FILES: { readonly [K in keyof LinkConf]: readonly [family: string, fi
   acceptRedirects4: ['ipv4', 'accept_redirects'],
   arpIgnore: ['ipv4', 'arp_ignore'],
 };
+const CONF_NAMES = Object.keys(CONF_FILES) as readonly (keyof LinkConf)[];
 
 /** Kernel settings of a tap: this machine itself has no address there, and sends no packet of its own to the guest. */
 export const TAP_CONF: LinkConf = { ...OUR_CONF, disableIpv6: 1 };
@@ -98,6 +99,10 @@ export function confOfPath(
   return entry === undefined || link === undefined ? undefined : { link, conf: { [entry[0]]: Number(value) } };
 }
 
+type OptionsChange = Pick<LinkChange, 'options'>;
+
+const NO_OPTIONS: Readonly<Record<string, number>> = {};
+
 /** The differing fields as one change of rtnetlink. Of a VXLAN's attributes, only `local` may be missing. */
 function changeOf(have: LinkItem, want: LinkItem): LinkChange {
   return {
@@ -115,14 +120,16 @@ function changeOf(have: LinkItem, want: LinkItem): LinkChange {
   };
 }
 
-/** The options that differ, with their wanted values. */
-function optionsChange({ odd: have = {} }: LinkItem, { odd: want = {} }: LinkItem): Pick<LinkChange, 'options'> {
-  const options: Record<string, number> = {};
-  for (const name of Object.keys({ ...have, ...want })) {
-    const value = want[name] ?? normalOption(name);
-    if ((have[name] ?? normalOption(name)) !== value) options[name] = value;
+/** The options that differ, with their wanted values. Each pass asks for those of every link, which hardly ever differ. */
+function optionsChange({ odd: have = NO_OPTIONS }: LinkItem, { odd: want = NO_OPTIONS }: LinkItem): OptionsChange {
+  let options: Record<string, number> | undefined;
+  for (const odd of [want, have]) {
+    for (const name in odd) {
+      const value = want[name] ?? normalOption(name);
+      if ((have[name] ?? normalOption(name)) !== value) options = { ...options, [name]: value };
+    }
   }
-  return Object.keys(options).length === 0 ? {} : { options };
+  return options === undefined ? {} : { options };
 }
 
 /** The kernel has taken the link's IPv6 away, since its MTU was too small. A new one has the kernel's settings. */
@@ -251,6 +258,15 @@ function tapCreation({ name, mac, mtuBytes, master, alias, odd, conf }: LinkItem
   ];
 }
 
+/** Notes a field that differs. Most are equal: no pass makes a text, or a function, for these. */
+function compare(differences: string[], what: string, a: unknown, b: unknown): void {
+  if (a !== b) differences.push(`${what} ${differenceWord(a)} → ${differenceWord(b)}`);
+}
+
+function differenceWord(value: unknown): unknown {
+  return value === '' || value === NO_SETTING ? 'none' : value;
+}
+
 /** Links are changed in place, except a VXLAN that the kernel cannot change (`isAnotherVxlan`). */
 export const linkKind: ItemKind<LinkItem> = {
   key: ({ device, network, portId = '' }) => (device === 'tap' ? tapKey(portId) : linkKey(device, network)),
@@ -261,37 +277,31 @@ export const linkKind: ItemKind<LinkItem> = {
 
   differences(have, want) {
     const differences: string[] = [];
-    const compare = (what: string, a: unknown, b: unknown) => {
-      const word = (value: unknown) => (value === '' || value === NO_SETTING ? 'none' : value);
-      if (a !== b) differences.push(`${what} ${word(a)} → ${word(b)}`);
-    };
-    compare('name', have.name, want.name);
-    compare('mac', have.mac, want.mac);
-    compare('mtu', have.mtuBytes, want.mtuBytes);
-    compare('master', have.master, want.master);
-    compare('on', have.onBridge ?? '', want.onBridge ?? '');
-    compare('group', have.group, want.group);
-    compare('alias', have.alias, want.alias);
-    compare('addrgenmode', have.addressMode, want.addressMode);
-    compare('up', have.up, want.up);
-    for (const [name, [, file]] of Object.entries(CONF_FILES)) {
-      compare(file, have.conf[name as keyof LinkConf], want.conf[name as keyof LinkConf]);
-    }
+    compare(differences, 'name', have.name, want.name);
+    compare(differences, 'mac', have.mac, want.mac);
+    compare(differences, 'mtu', have.mtuBytes, want.mtuBytes);
+    compare(differences, 'master', have.master, want.master);
+    compare(differences, 'on', have.onBridge ?? '', want.onBridge ?? '');
+    compare(differences, 'group', have.group, want.group);
+    compare(differences, 'alias', have.alias, want.alias);
+    compare(differences, 'addrgenmode', have.addressMode, want.addressMode);
+    compare(differences, 'up', have.up, want.up);
+    for (const name of CONF_NAMES) compare(differences, CONF_FILES[name][1], have.conf[name], want.conf[name]);
     if (have.vxlan !== undefined && want.vxlan !== undefined) {
-      compare('vni', have.vxlan.vni, want.vxlan.vni);
-      compare('port', have.vxlan.udpPort, want.vxlan.udpPort);
-      if (want.vxlan.local !== undefined) compare('local', have.vxlan.local, want.vxlan.local);
-      compare('learning', have.vxlan.learning, want.vxlan.learning);
-      compare('df', have.vxlan.df, want.vxlan.df);
-      compare('group', have.vxlan.group ?? '', want.vxlan.group ?? '');
-      compare('dev', have.vxlan.dev ?? '', want.vxlan.dev ?? '');
-      compare('ttl', have.vxlan.hopLimit ?? 'auto', want.vxlan.hopLimit ?? 'auto');
+      compare(differences, 'vni', have.vxlan.vni, want.vxlan.vni);
+      compare(differences, 'port', have.vxlan.udpPort, want.vxlan.udpPort);
+      if (want.vxlan.local !== undefined) compare(differences, 'local', have.vxlan.local, want.vxlan.local);
+      compare(differences, 'learning', have.vxlan.learning, want.vxlan.learning);
+      compare(differences, 'df', have.vxlan.df, want.vxlan.df);
+      compare(differences, 'group', have.vxlan.group ?? '', want.vxlan.group ?? '');
+      compare(differences, 'dev', have.vxlan.dev ?? '', want.vxlan.dev ?? '');
+      compare(differences, 'ttl', have.vxlan.hopLimit ?? 'auto', want.vxlan.hopLimit ?? 'auto');
     }
     for (const [name, value] of Object.entries(optionsChange(have, want).options ?? {})) {
-      compare(name, have.odd?.[name] ?? normalOption(name), value);
+      compare(differences, name, have.odd?.[name] ?? normalOption(name), value);
     }
-    if (learnsTooMuch(have, want)) compare('fdb_max_learned', have.learnedMax, want.learnedMax);
-    if (forwardsElsewise(have, want)) compare('forward_delay', have.forwardDelaySec, want.forwardDelaySec);
+    if (learnsTooMuch(have, want)) compare(differences, 'fdb_max_learned', have.learnedMax, want.learnedMax);
+    if (forwardsElsewise(have, want)) compare(differences, 'forward_delay', have.forwardDelaySec, want.forwardDelaySec);
     if (learnsElsewise(have, want)) differences.push(bridgeWords({ learnsLinkLocal: want.learnsLinkLocal }));
     return differences;
   },

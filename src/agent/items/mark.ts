@@ -31,8 +31,21 @@ export interface LinkMark {
   readonly portId?: string;
 }
 
+/** Each pass asks for the marks of all links, several times: those of the last aliases are kept. */
+const MARKS_MAX = 8_192;
+const marks = new Map<string, LinkMark | undefined>();
+
 /** The inverse of `aliasOf` and `tapAlias`; undefined for an alias that is not ours. */
 export function parseAlias(alias: string): LinkMark | undefined {
+  if (!alias.startsWith('meshwork:')) return undefined;
+  if (marks.has(alias)) return marks.get(alias);
+  if (marks.size >= MARKS_MAX) marks.clear();
+  const mark = markOf(alias);
+  marks.set(alias, mark);
+  return mark;
+}
+
+function markOf(alias: string): LinkMark | undefined {
   const [, device, network, portId] = /^meshwork:(bridge|vxlan|tap|host0):([^:]+)(?::([0-9a-f]+))?$/.exec(alias) ?? [];
   if (device === undefined || network === undefined || (device === 'tap') !== (portId !== undefined)) return undefined;
   const mark = { device: device as DeviceKind, network: network as NetworkId };

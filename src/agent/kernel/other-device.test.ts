@@ -15,7 +15,9 @@ const blue = {
 };
 
 function cacheOf(...names: readonly string[]): Pick<KernelTables, 'linkNamed' | 'links'> {
-  const links = names.map((name, number) => ({ index: number + 1, name, kind: '', loopback: name === 'lo' }) as Link);
+  const links = names.map(
+    (name, number) => ({ index: number + 1, name, kind: '', alias: '', loopback: name === 'lo' }) as Link,
+  );
   return {
     links: new Map(links.map((link) => [link.index, link])),
     linkNamed: (wanted) => links.find(({ name }) => name === wanted),

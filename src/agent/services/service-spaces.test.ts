@@ -14,6 +14,7 @@ import { type Ipv6Cidr, parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import { itemMap } from '../items/item.ts';
+import { OUR_LINK_GROUP } from '../items/mark.ts';
 import { processItem } from '../items/process.ts';
 import type { OuterPlace } from '../items/space/outer-place.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
@@ -75,6 +76,29 @@ test('a space is a namespace that routes, with one link to the bridge', async ()
   // Made again, all stays as it is.
   await spaces.make(space);
   expect(JSON.parse(within('ip', '-j', 'link', 'show', 'eth0'))[0].ifindex).toBe(link.ifindex);
+});
+
+test('the link outside bears our mark from its first moment: a process that is killed while it makes a space leaves none that is foreign', async () => {
+  const monitor = spawn('nsenter', [`--net=${home()}`, 'ip', '-o', 'monitor', 'link'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void monitor.kill());
+  let heard = '';
+  monitor.stdout.on('data', (bytes: Buffer) => (heard += bytes.toString()));
+  const hears = async (link: string) => {
+    for (let look = 0; look < 200 && !heard.includes(` ${link}`); look++) {
+      ip(home(), `link add ${link} type bridge`, `link delete ${link}`);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    expect(heard).toContain(` ${link}`);
+  };
+  await hears('begin');
+  await spaces.make(space);
+  await hears('end');
+  // The messages about a port of the bridge name no group.
+  const lines = heard.split('\n').filter((line) => / sff01@.* group /.test(line));
+  expect(lines).not.toEqual([]);
+  expect(lines.filter((line) => !line.includes(`group ${OUR_LINK_GROUP} `))).toEqual([]);
 });
 
 test('what others change is seen and put right', async () => {

@@ -279,11 +279,14 @@ export class ServiceSpaces {
   /** Makes the veth inside, and moves one end to the bridge: so the other one is never seen outside. */
   async #join(space: ServiceSpace, home: Rtnl, inside: Rtnl): Promise<void> {
     const { port, bridge, mtuBytes, network } = space;
+    const [group, alias] = [OUR_LINK_GROUP, `meshwork:service:${network}`];
     const [outer, inner] = [await home.link(port), await inside.link(SPACE_LINK)];
     if (outer === undefined || inner === undefined) {
       if (inner !== undefined) await done(inside, { do: 'link-delete', link: SPACE_LINK });
       else await this.#deletePort(home, space);
       await done(inside, { do: 'link-add', kind: 'veth', name: SPACE_LINK, peer: port });
+      // A process that is killed after the move must find its own link outside, and not one of another program.
+      await done(inside, { do: 'link-set', link: port, change: { group, alias } });
       const netnsFd = openSync(this.#homePath, 'r');
       try {
         await done(inside, { do: 'link-move', link: port, netnsFd });
@@ -291,8 +294,8 @@ export class ServiceSpaces {
         closeSync(netnsFd);
       }
     } else if (outer.group !== OUR_LINK_GROUP) throw foreign(port);
-    const marks = { group: OUR_LINK_GROUP, alias: `meshwork:service:${network}`, addressMode: 'none' } as const;
-    await done(home, { do: 'link-set', link: port, change: { ...marks, mtuBytes } });
+    // The move has set the address mode back.
+    await done(home, { do: 'link-set', link: port, change: { group, alias, addressMode: 'none', mtuBytes } });
     await done(home, { do: 'link-set', link: port, change: { master: bridge, up: true } });
   }
 

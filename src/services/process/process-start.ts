@@ -6,6 +6,7 @@ import { type Launch, launch } from './launch.ts';
 import { isRunning, type ProcessMark } from './process-mark.ts';
 import { bootId, type ProcessRecord, RECORD_SUFFIX, readProcessRecord, writeProcessRecord } from './process-record.ts';
 import { checkSpec, type ProcessSpec, specDigest } from './process-spec.ts';
+import { mustBeInstalled } from './program-path.ts';
 
 /** Runs `fork` in the network namespace at `path`. */
 export type InNetns = <T>(path: string, fork: () => T) => T;
@@ -24,7 +25,7 @@ interface Surroundings extends Pick<Launch, 'onError' | 'onExit'> {
 /**
  * Starts a process as its spec says.
  * @returns undefined if the program cannot be started; `onError` is called then
- * @throws an error of the kernel, such as MESH_KERNEL_REFUSED when another process has a tap open
+ * @throws MESH_PROCESS_NOT_STARTED if the program is not installed; an error of the kernel, such as MESH_KERNEL_REFUSED when another process has a tap open
  */
 export function startBySpec(
   spec: ProcessSpec,
@@ -33,6 +34,7 @@ export function startBySpec(
   const { argv, directory = '/', netns, env, user, stdin, taps = [] } = spec;
   if (netns !== undefined && inNetns === undefined) throw new RangeError(`${spec.name} cannot enter a namespace`);
   if (taps.length > 0 && openTap === undefined) throw new RangeError(`${spec.name} cannot be given a tap`);
+  mustBeInstalled(argv);
   const descriptors: number[] = [];
   try {
     for (const tap of taps) if (openTap !== undefined) descriptors.push(openTap(tap, netns));

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { findProgram } from './program-path.ts';
+import { findProgram, mustBeInstalled } from './program-path.ts';
 
 let top: string;
 
@@ -39,4 +39,24 @@ test('the first program in PATH is taken, and other directories come after', () 
 test('without a PATH, only the other directories are searched', () => {
   vi.stubEnv('PATH', undefined);
   expect(findProgram('tool')).toBeUndefined();
+});
+
+test('a program that is missing is named with its packages, also behind setpriv', () => {
+  expect(() => mustBeInstalled(['radvd', '--nodaemon'])).toThrow(
+    expect.objectContaining({
+      code: 'MESH_PROCESS_NOT_STARTED',
+      message: 'cannot be started: radvd is not installed',
+      remedy: expect.stringContaining('`mesh system image node --package radvd`'),
+    }),
+  );
+  const tool = put('first');
+  expect(() => mustBeInstalled(['tool', 'word'])).not.toThrow();
+  expect(() => mustBeInstalled([tool])).not.toThrow();
+  expect(() => mustBeInstalled([`${tool}-gone`])).toThrow('tool-gone is not installed');
+  expect(() => mustBeInstalled(['setpriv', '--reuid=1', 'tool'])).toThrow('setpriv is not installed');
+  writeFileSync(join(top, 'first/setpriv'), '');
+  expect(() => mustBeInstalled(['setpriv', '--reuid=1', 'tool', '-x'])).not.toThrow();
+  expect(() => mustBeInstalled(['setpriv', '--reuid=1', '--clear-groups', 'radvd', '-x'])).toThrow(
+    'radvd is not installed',
+  );
 });

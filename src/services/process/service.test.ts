@@ -105,7 +105,7 @@ test('a missing program is an error, and not the end of this process', async () 
   const { service } = setUp();
   const absent = service();
   await absent.run({ ...spec('a'), process: { ...spec('a').process, argv: ['/no/such/program'] } });
-  expect((await until(() => absent.error)).message).toContain('ENOENT');
+  expect((await until(() => absent.error)).message).toContain('/no/such/program is not installed');
 });
 
 test('the log of a process that goes on and on is bounded, also after an adoption', async () => {

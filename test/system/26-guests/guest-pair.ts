@@ -68,7 +68,7 @@ export function cardOf(name: GuestName, { net }: Card) {
 /** The other guest. */
 export const other = (name: GuestName): GuestName => (name === 'one' ? 'two' : 'one');
 
-/** The lab with both nodes. Disposing of it takes it down. */
+/** The lab with the nodes of both guests, and one more. Disposing of it takes it down. */
 export class GuestPair implements AsyncDisposable {
   readonly lab: Lab;
   readonly #guest: SmallGuest;
@@ -81,7 +81,8 @@ export class GuestPair implements AsyncDisposable {
   /** Builds the lab with the three networks. No guest runs yet. */
   static async up(name: string): Promise<GuestPair> {
     const guest = await smallGuest();
-    const lab = await Lab.up({ name, nodes: 2, segments: 1 });
+    // host0 and three nodes: the third has no guest, and must be as if there were none.
+    const lab = await Lab.up({ name, nodes: 3, segments: 1 });
     const pair = new GuestPair(lab, guest);
     try {
       for (const [at, host] of lab.hosts.entries()) pair.addIpv6(host, at);
