@@ -3,15 +3,15 @@ import { PATIENCE } from './test/kit/patience.ts';
 import { LongestFirst } from './test/longest-first.ts';
 
 /**
- * Two projects: `unit` beside the code, and `system` on the real kernel. System tests make their own network
- * namespaces; most of their time they wait, for firmware, for silence to be noticed: three files at once keep two cores
- * busy. Files that emulate machines take turns, since each machine takes a processor (80-boot/emulation-lane.ts). The files
- * of a worker share its process: to start one, and to load the modules again, takes longer than most unit tests, and 0.6
- * processor seconds for each file of the system. So a test undoes what it changes in its process.
+ * Two projects: `unit` beside the code, and `system` on the real kernel. System tests make their own network namespaces. Nearly all
+ * of their time they wait, for silence to be noticed, for the next report: a file takes 8 to 20 processor seconds in 30 to 90 s, so
+ * that five files at once keep two cores busy. Files that emulate machines take turns, since each machine takes a processor
+ * (80-boot/emulation-lane.ts). The files of a worker share its process: to start one, and to load the modules again, takes longer
+ * than most unit tests, and 0.6 processor seconds for each file of the system. So a test undoes what it changes in its process.
  */
 export default defineConfig({
   test: {
-    maxWorkers: 3,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -32,8 +32,8 @@ export default defineConfig({
           pool: 'forks',
           isolate: false,
           expect: { poll: PATIENCE },
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 400_000,
+          hookTimeout: 400_000,
         },
       },
     ],

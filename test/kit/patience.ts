@@ -1,2 +1,20 @@
-/** For `vi.waitFor`, and for `expect.poll` (vitest.config.ts): what is awaited takes milliseconds, and a busy machine may be a hundred times as slow. */
-export const PATIENCE = { timeout: 30_000, interval: 50 };
+/** How long tests wait for what takes milliseconds: the longer, the busier the machine is. */
+import { availableParallelism, loadavg } from 'node:os';
+
+/** On a machine with more work than this, a deadline becomes no longer: a test must end. */
+const SHARERS_MAX = 6;
+const PATIENCE_MS = 30_000;
+
+/** How many processes share a processor of this machine, by the last minute: at least one, at most six. */
+export function sharers(): number {
+  const [ofLastMinute = 0] = loadavg();
+  return Math.min(SHARERS_MAX, Math.max(1, ofLastMinute / availableParallelism()));
+}
+
+/** For `vi.waitFor`, and for `expect.poll` (vitest.config.ts, once for a run): an awaited event may take a hundred times as long on a busy machine. */
+export const PATIENCE = {
+  get timeout(): number {
+    return PATIENCE_MS * sharers();
+  },
+  interval: 50,
+};

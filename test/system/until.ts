@@ -1,18 +1,9 @@
 /** Waits for a condition by checking it again and again, the more rarely the longer a check takes. */
-import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sharers } from '../kit/patience.ts';
 
 /** A look is a command more often than not. It must not keep a processor busy that the awaited event needs: a fifth at most. */
 const PAUSE_MS = { shortest: 25, perLook: 4, longest: 1_000 };
-
-/** On a machine with more work than this, a deadline becomes no longer: a test must end. */
-const SHARERS_MAX = 6;
-
-/** How many processes share a processor of this machine, by the last minute: at least one, at most six. */
-function sharers(): number {
-  const [ofLastMinute = 0] = loadavg();
-  return Math.min(SHARERS_MAX, Math.max(1, ofLastMinute / availableParallelism()));
-}
 
 /**
  * Resolves with the result of `look` as soon as it is neither undefined nor false.

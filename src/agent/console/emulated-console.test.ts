@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { endedProcess } from '../../../test/kit/ended-process.ts';
 import { guestCommandLine, smallGuest } from '../../../test/kit/small-guest/small-guest.ts';
 import { systemClock } from '../../model/clock.ts';
 import { CONSOLE_TAIL_BYTES } from '../../protocol/documents/workload/console.ts';
@@ -41,8 +42,7 @@ test('a guest is typed into, never waits for a viewer, and its output is there f
     journal: new Journal(systemClock, 'agent', 'node1'),
   });
   onTestFinished(async () => {
-    launcher.end('vm1');
-    await vi.waitFor(() => expect(launcher.present()).toEqual([]), WAIT);
+    await endedProcess(launcher, 'vm1');
     await launcher.release();
   });
   const append = guestCommandLine(guest, { name: 'vm1' });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { endedProcess } from '../../../test/kit/ended-process.ts';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { RfbViewer } from '../../../test/kit/rfb-viewer.ts';
 import { systemClock } from '../../model/clock.ts';
@@ -32,10 +33,7 @@ function emulated() {
     clock: systemClock,
     journal: new Journal(systemClock, 'agent', 'node1'),
   });
-  const end = async () => {
-    launcher.end('vm1');
-    await vi.waitFor(() => expect(launcher.present()).toEqual([]), WAIT);
-  };
+  const end = () => endedProcess(launcher, 'vm1');
   onTestFinished(async () => {
     await end();
     await launcher.release();

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { endedProcess } from '../../../test/kit/ended-process.ts';
 import { inside, ip } from '../../../test/kit/namespaces.ts';
 import { guestCommandLine, type SmallGuest, smallGuest } from '../../../test/kit/small-guest/small-guest.ts';
 import { type TemporaryNetns, temporaryNetns } from '../../kernel/netns.ts';
@@ -95,8 +96,7 @@ function launcherAt({ records }: Place): Launcher {
     openTap: (name) => openTap(name, { netns: netns.path }),
   });
   onTestFinished(async () => {
-    made.end('vm1');
-    await vi.waitFor(() => expect(made.present()).toEqual([]), WAIT);
+    await endedProcess(made, 'vm1');
     await made.release();
   });
   return made;

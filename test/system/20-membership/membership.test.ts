@@ -226,6 +226,13 @@ describe('one host0', () => {
   });
 
   test('streams joins, and closes a connection that sends no whole request', async () => {
+    // Half a request. bash exits with 0 only when it was connected and the other side then closed the connection.
+    const half = 'printf "GET / HTTP/1.1\\r\\nhost: x\\r\\n" >&3';
+    const slow = underlay.host0.spawn(
+      'bash',
+      '-c',
+      `exec 3<>/dev/tcp/fd42:2345:1234:9abc::1/8000 && ${half} && cat <&3 >/dev/null`,
+    );
     const one = underlay.addHost(0, 11, '10eff964');
     const heard = underlay.follow(`${URL_IN_MESH}events`);
     await until('the snapshot came', () => heard().includes('event: snapshot'));
@@ -234,14 +241,6 @@ describe('one host0', () => {
     expect(/id: [0-9a-f]{16}\.[0-9]+\nevent: join\ndata: (.*)\n\n/.exec(heard())?.[1]).toContain('"name":"one"');
     await until('a comment came', () => heard().includes('\n\n: \n\n'));
     await underlay.end(poller);
-
-    // Half a request. bash exits with 0 only when it was connected and the other side then closed the connection.
-    const half = 'printf "GET / HTTP/1.1\\r\\nhost: x\\r\\n" >&3';
-    const slow = underlay.host0.spawn(
-      'bash',
-      '-c',
-      `exec 3<>/dev/tcp/fd42:2345:1234:9abc::1/8000 && ${half} && cat <&3 >/dev/null`,
-    );
     await until('the connection is cut', () => slow.exitCode !== null);
     expect(slow.exitCode).toBe(0);
   });

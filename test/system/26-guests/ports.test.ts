@@ -213,7 +213,8 @@ test('thirty guests lose at most one of a hundred pings while another guest send
     `${Math.round(frames / sec)} broadcasts a second for ${sec.toFixed(1)} s; pings: ${JSON.stringify(result)}, ${dropped} packets dropped in queues`,
   );
   if (LONG) expect(frames / sec).toBeGreaterThan(9_500);
-  expect(refused).toMatchObject([{ kind: 'broadcast' }]);
+  // A starved machine sends fewer than a port may send: the limit refuses none of them.
+  if (frames > FLOOD_LIMIT * (sec + 2)) expect(refused).toMatchObject([{ kind: 'broadcast' }]);
   expect(frames - (refused[0]?.frames ?? 0)).toBeLessThan(FLOOD_LIMIT * (sec + 2));
   expect(result.sent).toBe(30 * PINGS);
   // What the full queue of a busy processor drops, no real network would lose.

@@ -4,20 +4,24 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { OverlayStore } from '../../../src/image/overlay/overlay-store.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
-import { seedOfRun } from '../../kit/damage.ts';
 import { LONG } from '../../kit/long.ts';
-import { randomFrom } from '../../kit/random.ts';
 import { SmallDisk } from '../small-disk.ts';
 import { crowdOf } from './crowd.ts';
 import { configure, configuring, meshCommand, ownText, writeMachines } from './rack.ts';
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const MACHINES = 45;
-const KILLS = LONG ? 20 : 5;
+/**
+ * A kill comes when so many files of the new set are begun: a number of files is as far on a busy machine as on an idle one. The first kill
+ * comes before the command has started, the last one never: so each run sees the old set and the new one.
+ */
+const MOMENTS: readonly number[] = LONG
+  ? [0, 1, ...Array.from({ length: 14 }, (_, at) => (at + 1) * 3), MACHINES, MACHINES + 1, Number.POSITIVE_INFINITY]
+  : [0, 1, MACHINES / 3, MACHINES, Number.POSITIVE_INFINITY];
 
 const crowd = crowdOf(MACHINES, '10.77.0.1', '10.77.0');
 let root: string;
@@ -59,30 +63,32 @@ async function editionInForce(): Promise<string> {
   return [...editions].join();
 }
 
+/** How many files, whole or begun, are in the directory of the overlays. */
+function filesOfSets(): number {
+  return readdirSync(join(state, 'overlays')).length;
+}
+
 test('a kill at any moment leaves the old set or the new one', async () => {
-  const random = randomFrom(seedOfRun());
-  writeMachines(root, crowd, '0');
-  const startMs = performance.now();
+  writeMachines(root, crowd, 'first');
   expect(configure(root)).toMatchObject({ status: 0 });
-  const wholeMs = performance.now() - startMs;
-  let before = '0';
-  const outcomes = { old: 0, new: 0 };
-  for (let kill = 1; kill <= KILLS; kill++) {
-    writeMachines(root, crowd, `${kill}`);
+  let before = 'first';
+  const outcomes: ('old' | 'new')[] = [];
+  for (const files of MOMENTS) {
+    const edition = `${files} files`;
+    writeMachines(root, crowd, edition);
+    const there = filesOfSets();
     const child = configuring(root);
     const ended = once(child, 'exit');
-    await sleep(random() * wholeMs * 1.5);
+    while (child.exitCode === null && filesOfSets() - there < files) await nextTurn();
     child.kill('SIGKILL');
     await ended;
     const now = await editionInForce();
-    expect([before, `${kill}`], `kill ${kill}`).toContain(now);
-    outcomes[now === before ? 'old' : 'new']++;
+    expect([before, edition], edition).toContain(now);
+    outcomes.push(now === before ? 'old' : 'new');
     before = now;
   }
-  console.info(
-    `${KILLS} kills within ${Math.round(wholeMs)} ms each: ${outcomes.old} left the old set, ${outcomes.new} the new`,
-  );
-  expect(outcomes.old).toBeGreaterThan(0);
+  console.info(MOMENTS.map((files, at) => `killed at ${files} files: the ${outcomes[at]} set`).join('\n'));
+  expect([outcomes[0], outcomes.at(-1)]).toEqual(['old', 'new']);
   writeMachines(root, crowd, 'last');
   expect(configure(root)).toMatchObject({ status: 0 });
   expect(await editionInForce()).toBe('last');
