@@ -78,6 +78,7 @@ async function main(): Promise<void> {
     journal,
     blocks: addresses.blocks,
     numbers: settings.networkNumbers,
+    hasDevice: (device) => mirror.indexOf(device) !== undefined,
   });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   await enrollOwn(place, keys, paths, journal);
@@ -161,7 +162,7 @@ async function main(): Promise<void> {
     leadership: storage.leadership,
     beforeStatus: () => settingsWatch.look(),
   });
-  const directory = await followNetworks({ ...common, paths, catalogue, written });
+  const directory = await followNetworks({ ...common, paths, catalogue, written, node: name });
   ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });

@@ -25,6 +25,7 @@ import { requestListener } from '../../protocol/http/request-handler.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import { CONTROL_ROUTES } from '../../protocol/routes/control-routes.ts';
 import type { AskedNode } from '../channel/assignment-push.ts';
+import { activationHandlers } from './activation-handlers.ts';
 import { addressHandlers } from './address-handlers.ts';
 import { AskedNodes } from './asked-nodes.ts';
 import { ipamHandlers } from './ipam-handlers.ts';
@@ -140,6 +141,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     },
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input),
+    ...activationHandlers(input.catalogue, input.clock),
     ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
     ...leaseHandlers(input.services, nodes),

@@ -37,6 +37,46 @@ export function inUse({ name }: Network, ports: readonly PortUse[]): MeshError {
   });
 }
 
+/** MESH_NET_ACTIVE: a network is made active once. */
+export function isActiveAlready({ name }: Network): MeshError {
+  return new MeshError('MESH_NET_ACTIVE', `network ${name} is active already`, {
+    object: name,
+    rule: 'A network of a name is made once.',
+    remedy: `Stop it first (\`mesh network stop ${name}\`), or take another name`,
+  });
+}
+
+/** MESH_NET_INACTIVE: the network does not run. */
+export function isNotActive({ name }: Network): MeshError {
+  return new MeshError('MESH_NET_INACTIVE', `network ${name} is not active`, {
+    object: name,
+    rule: 'Only a network that runs has a live form.',
+    remedy: `Start it (\`mesh network start ${name}\`), or change its definition`,
+  });
+}
+
+/** MESH_NET_TRANSIENT: the network has no definition. @param deed what cannot be done */
+export function isTransient({ name }: Network, deed: string): MeshError {
+  return new MeshError('MESH_NET_TRANSIENT', `network ${name} is transient, and cannot be ${deed}`, {
+    object: name,
+    rule: 'A transient network has no definition: it goes when it is stopped.',
+    remedy: `Define it first: \`mesh network define FILE\` with the document of \`mesh network show ${name} --yaml\``,
+  });
+}
+
+/** MESH_NET_UUID_TWICE: a UUID means one network, and a network has one UUID. @param uuid that of `holder` */
+export function uuidTwice(name: string, uuid: string, holder: Network): MeshError {
+  const message =
+    name === holder.name
+      ? `network ${name} exists already, with UUID ${uuid}`
+      : `UUID ${uuid} of network ${name} is that of ${holder.name}`;
+  return new MeshError('MESH_NET_UUID_TWICE', message, {
+    object: name,
+    rule: 'A network keeps its UUID, and no other network has the same.',
+    remedy: name === holder.name ? `Write this UUID into the document, or take another name` : 'Leave the UUID out',
+  });
+}
+
 /** MESH_USAGE: the number of a network is its key, and stays. */
 export function numberStays({ name, number }: Network): MeshError {
   return new MeshError('MESH_USAGE', `network ${name} has the number 0x${hexNumber(number)}, which cannot be changed`, {

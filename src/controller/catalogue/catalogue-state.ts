@@ -2,6 +2,9 @@
  * Which networks of all sources are in force. The older network stays: a newcomer whose number, name or devices are taken is
  * refused until the older one is gone, and a file that comes to collide with another network leaves its network as it was.
  *
+ * A network that was defined anew while it is active has two forms: the live one is in force, and what the other one claims is kept
+ * for the next start.
+ *
  * Only what has changed is judged, with what is refused already: the others are side by side, and stay so.
  */
 import type { MeshError } from '../../model/error.ts';
@@ -21,6 +24,9 @@ export class CatalogueState {
   readonly #inForce = new Map<NetworkId, Network>();
   readonly #refused = new Map<NetworkId, RefusedNetwork>();
   readonly #book = new ClaimBook<Network>();
+  /** The definitions of active networks that will be in force after a stop and a start, where those are others. */
+  readonly #later = new Map<NetworkId, Network>();
+  readonly #laterBook = new ClaimBook<Network>();
 
   /** The network of an identifier as it is in force. */
   inForce(id: NetworkId): Network | undefined {
@@ -32,9 +38,26 @@ export class CatalogueState {
     return this.#refused;
   }
 
-  /** The claims of the networks in force. */
-  get claims(): Pick<ClaimBook<Network>, 'ownerOf' | 'conflictOf' | 'hasVni'> {
-    return this.#book;
+  /** The claims of the networks in force, and of the definitions for later. */
+  readonly claims: Pick<ClaimBook<Network>, 'ownerOf' | 'conflictOf' | 'hasVni'> = {
+    ownerOf: (part, text) => this.#book.ownerOf(part, text) ?? this.#laterBook.ownerOf(part, text),
+    conflictOf: (newcomer) => this.#book.conflictOf(newcomer) ?? this.#laterBook.conflictOf(newcomer),
+    hasVni: (vni) => this.#book.hasVni(vni) || this.#laterBook.hasVni(vni),
+  };
+
+  /** Takes the definition that an active network will have after a stop and a start; undefined when it is the one in force. */
+  setLater(id: NetworkId, definition: Network | undefined): void {
+    const known = this.#later.get(id);
+    if (known !== undefined) this.#laterBook.remove(known);
+    this.#later.delete(id);
+    if (definition === undefined) return;
+    this.#laterBook.add(definition);
+    this.#later.set(id, definition);
+  }
+
+  /** The definitions for later. */
+  get later(): ReadonlyMap<NetworkId, Network> {
+    return this.#later;
   }
 
   /** Judges all networks. @param stored those of the store, which go before files that are as new as they are */
@@ -73,7 +96,7 @@ export class CatalogueState {
     const news: RefusedNetwork[] = [];
     // What has changed is as it was until it is judged: a newcomer must not take its old place meanwhile.
     for (const { network } of aged) {
-      const conflict = this.#book.conflictOf(network);
+      const conflict = this.claims.conflictOf(network);
       if (conflict === undefined) {
         this.#take(network);
         continue;

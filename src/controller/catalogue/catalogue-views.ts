@@ -3,7 +3,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { CatalogueView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
 import type { CatalogueState } from './catalogue-state.ts';
-import type { NetworkRecord } from './network-record.ts';
+import { isActive, type NetworkRecord } from './network-record.ts';
 import type { NetworkUse } from './network-use.ts';
 
 /** Where the answers come from. */
@@ -63,7 +63,7 @@ export class CatalogueViews {
     const record = recordOfId(stored, id, number);
     const network = state.inForce(id) ?? record?.network ?? files().find((file) => file.id === id);
     if (network === undefined || (record === undefined && source !== 'file')) return undefined;
-    return { network, activity: record === undefined ? { phase: 'active' } : this.#activityOf(record) };
+    return record === undefined ? { network, activity: { phase: 'active' } } : this.#viewOf(record, network);
   }
 
   /** A network while it is active. */
@@ -73,7 +73,7 @@ export class CatalogueViews {
     if (network === undefined) return undefined;
     const record = recordOfId(stored, id, network.number);
     if (record === undefined) return network.source === 'file' ? network : undefined;
-    return record.activeId !== undefined && !record.deleting ? network : undefined;
+    return isActive(record) ? network : undefined;
   }
 
   /** All networks as they are defined, by number. */
@@ -83,6 +83,17 @@ export class CatalogueViews {
       (a, b) => a.number - b.number,
     );
     return this.#networks;
+  }
+
+  #viewOf(record: NetworkRecord, network: Network): CatalogueView {
+    const { live, persistent, autostart } = record;
+    return {
+      network,
+      activity: this.#activityOf(record),
+      ...(persistent === false && { persistent }),
+      ...(autostart !== undefined && { autostart }),
+      ...(live !== undefined && { definition: record.network }),
+    };
   }
 
   /** Whether a network of the store is active. */

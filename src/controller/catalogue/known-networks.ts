@@ -89,6 +89,11 @@ export class KnownNetworks {
     );
   }
 
+  /** Whether a network has a device of this name. @param own the network that is left aside */
+  hasDevice(name: string, own?: NetworkId): boolean {
+    return this.#claiming('device', name).some(({ id }) => id !== own);
+  }
+
   /** As `called`, by number alone, or by name alone. */
   shown(part: 'number' | 'name', text: string): Network | undefined {
     return this.#shown(part, text).toSorted((a, b) => a.number - b.number)[0];

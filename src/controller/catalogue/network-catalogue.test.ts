@@ -155,7 +155,12 @@ test('a dry run answers as the change would, and takes nothing', async () => {
   const { catalogue, kinds } = await opened(store);
   const planned = await catalogue.create({ name: 'blue', prefix: 'auto' }, { dryRun: true });
   expect(planned).toMatchObject({ dryRun: true, network: { number: 0x1000 } });
-  expect([catalogue.views(), kinds(), (await store.range('')).entries]).toEqual([[], [], []]);
+  expect([
+    catalogue.views(),
+    kinds(),
+    (await store.range('/v1/networks')).entries,
+    (await store.range('/v1/pools')).entries,
+  ]).toEqual([[], [], [], []]);
   const { network } = await catalogue.create({ name: 'blue', prefix: 'auto' });
   expect(network).toEqual(planned.network);
 });
@@ -197,6 +202,7 @@ test('a network with ports is not deleted, unless they may be unplugged', async 
   await catalogue.remove('blue', { force: true });
   expect([ports, catalogue.views()]).toEqual([[], []]);
   expect((await store.range('/v1/')).entries.map(({ key }) => key)).toEqual([
+    '/v1/installation/id',
     '/v1/pools/numbers',
     '/v1/pools/numbers/1000',
   ]);
@@ -295,12 +301,12 @@ test('an orphan is adopted as it is, with its number and prefix', async () => {
 
 test('a document of a later version is left alone, and its number stays taken', async () => {
   const store = new MemoryStore();
-  await store.txn([], [{ put: '/v1/networks/1000', value: '{"format":2}' }]);
+  await store.txn([], [{ put: '/v1/networks/1000', value: '{"format":3}' }]);
   const { catalogue } = await opened(store);
   await expect(catalogue.create({ name: 'blue', number: 0x1000 })).rejects.toMatchObject({
     code: 'MESH_STORE_CONFLICT',
   });
-  expect((await store.get('/v1/networks/1000'))?.value).toBe('{"format":2}');
+  expect((await store.get('/v1/networks/1000'))?.value).toBe('{"format":3}');
 });
 
 test('a name that commands would take for a number or for another network is refused, and one that is there stays', async () => {

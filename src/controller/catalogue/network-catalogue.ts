@@ -6,26 +6,38 @@
  * Changes are carried out one after another, each in one transaction with the numbers and prefixes that it takes or gives back.
  */
 
-import { networkDifferences } from '../../formats/network/network-differences.ts';
 import { isMesh, type Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
 import { internNetworks } from '../../model/network/network-equality.ts';
-import { isNetworkNumber, type NetworkId, type NetworkNumber } from '../../model/network/number.ts';
+import type { NetworkId, NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
-import type { CatalogueChange, CatalogueView, NetworkOrder } from '../../protocol/documents/catalogue.ts';
+import {
+  type CatalogueChange,
+  type CatalogueView,
+  definitionIn,
+  isPersistentView,
+  type NetworkOrder,
+} from '../../protocol/documents/catalogue.ts';
 import { type Finding, findingOf, type HealthSource } from '../../protocol/documents/finding.ts';
-import { type PoolMove, undoMoves } from '../pools/pool.ts';
-import { type ChangeOptions, recordedChange } from './catalogue-change.ts';
-import { beingDeleted, inUse, notOfStore, notRead, numberTaken, unknownNetwork } from './catalogue-error.ts';
+import type { PoolMove } from '../pools/pool.ts';
+import type { ChangeOptions } from './catalogue-change.ts';
+import { notRead } from './catalogue-error.ts';
 import { CatalogueState } from './catalogue-state.ts';
 import { CatalogueViews } from './catalogue-views.ts';
 import { ChangeQueue } from './change-queue.ts';
+import { type BootOfHost0, bootNews } from './changes/boot-book.ts';
+import { NetworkActivations, type UpdateOptions } from './changes/network-activations.ts';
+import { type DefineOptions, NetworkDefinitions } from './changes/network-definitions.ts';
+import { NetworkUuids } from './changes/network-uuids.ts';
+import { RecordChanges } from './changes/record-changes.ts';
+import { WrittenDefinitions } from './changes/written-definitions.ts';
 import { KnownNetworks } from './known-networks.ts';
 import { NetworkCreations } from './network-creations.ts';
-import { mustBeSupported, NetworkPlanner } from './network-planner.ts';
-import { isTakenUp, type NetworkRecord, recordKey, type WrittenDocument } from './network-record.ts';
+import { type LifecycleEvent, lifecycleOfMeshes } from './network-lifecycle.ts';
+import { NetworkPlanner } from './network-planner.ts';
+import { liveOf, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
-import { type NewRecord, type StoredChange, StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
+import { type StoredChange, StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 import { UnusedNetworks } from './unused-networks.ts';
 
 /** The network that host0 makes at its first start. */
@@ -35,47 +47,69 @@ const MAIN = 'main';
 export interface NetworkCatalogueInput extends Omit<StoredNetworksInput, 'onChange'> {
   /** Absent: nothing uses any network. */
   readonly use?: NetworkUse;
+  /** Whether host0's machine has a device of this name. Absent: no. */
+  readonly hasDevice?: (name: string) => boolean;
 }
 
 /** The networks that have changed; `all` when any may have. */
 export type ChangedNetworks = 'all' | ReadonlySet<NetworkId>;
 
-type CatalogueAnswer = Parameters<typeof recordedChange> extends [unknown, ...infer Rest] ? Rest : never;
 type OnStoredChange = (change?: StoredChange) => void;
 
 /** Knows all networks, and changes those of the store. */
 export class NetworkCatalogue implements HealthSource {
   readonly #input: NetworkCatalogueInput;
   readonly #stored: StoredNetworks;
-  readonly #planner: NetworkPlanner;
-  readonly #creations: NetworkCreations;
   readonly #state = new CatalogueState();
   readonly #known = new KnownNetworks(this.#state);
   readonly #views: CatalogueViews;
   readonly #changes = new Signal<ChangedNetworks>();
   /** Emits after each change of networks, from any source. */
   readonly changes: Subscribable<ChangedNetworks> = this.#changes;
+  readonly #lifecycle = new Signal<LifecycleEvent>();
+  /** Emits what becomes of networks, whichever command, document or file did it, when it is in the store. */
+  readonly lifecycle: Subscribable<LifecycleEvent> = this.#lifecycle;
+  readonly #recordChanges: RecordChanges;
+  readonly #definitions: NetworkDefinitions;
+  readonly #activations: NetworkActivations;
+  readonly #written: WrittenDefinitions;
+  readonly #uuids: NetworkUuids;
   #use: NetworkUse;
   #files: readonly Mesh[] = [];
   #meshes: readonly Mesh[] = [];
   #filesKnown = false;
+  #meshesTold = false;
   readonly #unused: UnusedNetworks;
   readonly #queue: ChangeQueue;
 
-  private constructor(input: NetworkCatalogueInput, open: (onChange: OnStoredChange) => StoredNetworks) {
+  private constructor(
+    input: NetworkCatalogueInput,
+    uuids: NetworkUuids,
+    open: (onChange: OnStoredChange) => StoredNetworks,
+  ) {
     this.#input = input;
     this.#use = input.use ?? NO_USE;
     const stored = open((change) => this.#judge(change));
     this.#stored = stored;
     const isOrphan = (number: number) => stored.isSpoilt(number) || (this.#use.isOrphan?.(number) ?? false);
-    this.#planner = new NetworkPlanner(stored, this.#known, isOrphan);
-    this.#creations = new NetworkCreations({ stored, known: this.#known, planner: this.#planner });
+    const known = this.#known;
+    const planner = new NetworkPlanner(stored, known, isOrphan);
+    const creations = new NetworkCreations({ stored, known, planner });
     const mustBeRead = () => {
       if (!this.loaded) throw notRead();
     };
-    this.#queue = new ChangeQueue(mustBeRead, (creations) => this.#creations.makeAll(creations));
+    this.#queue = new ChangeQueue(mustBeRead, (group) => creations.makeAll(group));
     const use = () => this.#use;
-    this.#views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files });
+    const views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files });
+    this.#views = views;
+    const { journal, hasDevice = () => false } = input;
+    const changes = new RecordChanges({ stored, known, planner, creations, views, queue: this.#queue, journal, use });
+    this.#recordChanges = changes;
+    this.#uuids = uuids;
+    const withUuid = (uuid: string) => uuids.find(uuid, views.defined);
+    this.#definitions = new NetworkDefinitions({ changes, uuids, withUuid, hasDevice });
+    this.#activations = new NetworkActivations(changes, this.#definitions, uuids);
+    this.#written = new WrittenDefinitions(changes, this.#definitions);
     this.#unused = new UnusedNetworks({
       ...{ stored, use, journal: input.journal },
       inOrder: (work) => this.#queue.run(work),
@@ -85,8 +119,11 @@ export class NetworkCatalogue implements HealthSource {
   /** Opens the catalogue, and reads the networks of the store. @throws MESH_STORE_BROKEN */
   static async open(input: NetworkCatalogueInput): Promise<NetworkCatalogue> {
     let changed: OnStoredChange = () => undefined;
-    const stored = await StoredNetworks.open({ ...input, onChange: (change) => changed(change) });
-    const catalogue = new NetworkCatalogue(input, (onChange) => {
+    const [stored, uuids] = await Promise.all([
+      StoredNetworks.open({ ...input, onChange: (change) => changed(change) }),
+      NetworkUuids.open(input.store),
+    ]);
+    const catalogue = new NetworkCatalogue(input, uuids, (onChange) => {
       changed = onChange;
       return stored;
     });
@@ -187,7 +224,7 @@ export class NetworkCatalogue implements HealthSource {
    * @throws MESH_NET_UNKNOWN
    */
   find(wanted: string): CatalogueView {
-    const view = this.#called(wanted);
+    const view = this.#recordChanges.called(wanted);
     const byNode = Map.groupBy(this.#use.ports(view.network.id), ({ node }) => node);
     const holders = Array.from(byNode, ([node, ports]) => ({ node, ports: ports.map((port) => port.interface) }));
     return { ...view, holders };
@@ -195,112 +232,115 @@ export class NetworkCatalogue implements HealthSource {
 
   /** Makes a network and starts it. @throws MESH_NET_* */
   async create(order: NetworkOrder, { dryRun = false }: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#answer('created', await this.#queue.create(order, dryRun), { dryRun });
+    return this.#recordChanges.answer('created', await this.#queue.create(order, dryRun), { dryRun });
   }
 
   /** Changes the named parts of a network. @throws MESH_NET_* */
   edit(wanted: string, order: NetworkOrder, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#queue.run(() => this.#replace(this.#storedOf(wanted), order, true, options));
+    return this.#definitions.edit(wanted, order, options);
   }
 
   /** Makes a network, or makes the one of this number or name as the order says. @throws MESH_NET_* */
   apply(order: NetworkOrder, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#queue.run(() => {
-      const { number, name } = order;
-      const known =
-        number === undefined ? this.#known.shown('name', String(name)) : this.#known.shown('number', String(number));
-      return known === undefined
-        ? this.#create(order, options)
-        : this.#replace(this.#storedOf(known.id), order, false, options);
-    });
+    return this.#definitions.apply(order, options);
   }
 
-  /** Starts a stopped network. */
+  /** Makes a stopped network, or defines one anew; where that one is active, it stays as it is until it is stopped. @throws MESH_NET_* */
+  define(order: NetworkOrder, options: DefineOptions = {}): Promise<CatalogueChange> {
+    return this.#definitions.define(order, options);
+  }
+
+  /** Makes a network that runs, and that goes when it is stopped. @throws MESH_NET_* */
+  createTransient(order: NetworkOrder, options: DefineOptions = {}): Promise<CatalogueChange> {
+    return this.#activations.createTransient(order, options);
+  }
+
+  /** Gives a definition up: an active network becomes transient, a stopped one goes. @throws MESH_NET_TRANSIENT, MESH_NET_IN_USE */
+  undefine(wanted: string, options: ChangeOptions = {}): Promise<CatalogueChange> {
+    return this.#definitions.undefine(wanted, options);
+  }
+
+  /** Starts a stopped network. @throws MESH_NET_* */
   start(wanted: string, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#queue.run(async () => {
-      const record = this.#storedOf(wanted);
-      const { network } = record;
-      if (record.activeId !== undefined) return this.#answer('unchanged', network, options);
-      mustBeSupported(network);
-      if (!options.dryRun) await this.#activate(record);
-      return this.#answer('started', network, options);
-    });
+    return this.#activations.start(wanted, options);
   }
 
-  /** Stops a network: nodes remove its devices, and its ports wait. */
+  /** Stops a network: nodes remove its devices, and its ports wait. A transient network goes. @throws MESH_NET_* */
   stop(wanted: string, options: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#queue.run(async () => {
-      const { activeId, ...record } = this.#storedOf(wanted);
-      if (activeId === undefined) return this.#answer('unchanged', record.network, options);
-      if (!options.dryRun) await this.#stored.put(record);
-      return this.#answer('stopped', record.network, options);
-    });
+    return this.#activations.stop(wanted, options);
   }
 
-  /**
-   * Deletes a network. Its number is free when no node has the network any more.
-   * @param force unplugs the network's ports first
-   * @throws MESH_NET_IN_USE
-   */
-  remove(wanted: string, { force = false, ...options }: ChangeOptions & { readonly force?: boolean } = {}) {
-    return this.#queue.run(async () => {
-      const { activeId: _, ...record } = this.#storedOf(wanted);
-      const { network } = record;
-      const ports = this.#use.ports(network.id);
-      if (ports.length > 0 && !force) throw inUse(network, ports);
-      if (options.dryRun) return this.#answer('deleted', network, options);
-      if (ports.length > 0) await this.#use.unplug(network.id);
-      const isUnused = this.#use.nodes(network.id)?.length === 0;
-      if (isUnused) await this.#stored.remove(record);
-      else await this.#stored.put({ ...record, deleting: true });
-      return this.#answer('deleted', network, options);
-    });
+  /** Says whether a boot of host0's machine starts the network. @throws MESH_NET_TRANSIENT */
+  setAutostart(wanted: string, autostart: boolean, options: ChangeOptions = {}): Promise<CatalogueChange> {
+    return this.#activations.setAutostart(wanted, autostart, options);
+  }
+
+  /** Changes a network by a function, where it runs, in its definition, or both. @throws MESH_NET_* */
+  update(wanted: string, change: (network: Network) => Network, options: UpdateOptions = {}): Promise<CatalogueChange> {
+    return this.#activations.update(wanted, change, options);
+  }
+
+  /** Changes the named parts of a network where it runs, in its definition, or in both. @throws MESH_NET_* */
+  editForms(wanted: string, order: NetworkOrder, options: UpdateOptions = {}): Promise<CatalogueChange> {
+    return this.#activations.editForms(wanted, order, options);
+  }
+
+  /** Deletes a network; with `force`, its ports are unplugged first. @throws MESH_NET_IN_USE */
+  remove(wanted: string, options: ChangeOptions & { readonly force?: boolean } = {}): Promise<CatalogueChange> {
+    return this.#definitions.remove(wanted, options);
   }
 
   /** Takes a network up that a node has and the store has lost, as it is. @throws MESH_NET_* */
   adopt(network: Network): Promise<CatalogueChange> {
-    return this.#queue.run(async () => {
-      const known = this.#stored.recordOf(network.number);
-      if (known !== undefined && networkDifferences(known.network, { ...network, source: 'store' }).length === 0) {
-        return this.#answer('unchanged', known.network, {});
-      }
-      return this.#create({ ...network }, {});
-    });
+    return this.#definitions.adopt(network);
+  }
+
+  /**
+   * Starts what a boot of host0's machine starts, and stops what does not outlive one. A second call after the same boot does nothing.
+   * @param own the name of the node on host0's machine
+   */
+  async booted(boot: BootOfHost0, own: string): Promise<void> {
+    if (!this.loaded) return;
+    const news = await bootNews(this.#input.store, boot);
+    if (news.isNew) await this.#activations.afterBoot(own);
+    await news.remember();
+  }
+
+  /** The network as nodes have it; undefined for one that is not active. @throws MESH_NET_UNKNOWN */
+  liveOf(wanted: string): Network | undefined {
+    const { network, activity } = this.#recordChanges.called(wanted);
+    return activity.phase === 'active' ? network : undefined;
+  }
+
+  /** The network as it is defined; undefined for a transient one. @throws MESH_NET_UNKNOWN */
+  definitionOf(wanted: string): Network | undefined {
+    const view = this.#recordChanges.called(wanted);
+    return isPersistentView(view) ? definitionIn(view) : undefined;
+  }
+
+  /** The UUID of a network: its own, or one that follows from its identifier. */
+  uuidOf(network: Pick<Network, 'uuid' | 'id'>): string {
+    return this.#uuids.of(network);
+  }
+
+  /** The network with this UUID. @throws MESH_NET_UNKNOWN */
+  findUuid(uuid: string): CatalogueView {
+    return this.find(this.#uuids.find(uuid, this.#views.defined)?.id ?? uuid);
   }
 
   /** Takes up a document that a person wrote into the store. @throws MESH_NET_*, MESH_USAGE */
   takeWritten(order: NetworkOrder, written: WrittenDocument): Promise<CatalogueChange> {
-    return this.#queue.run(async () => {
-      const { number } = order;
-      const record = isNetworkNumber(number) ? this.#stored.recordOf(number) : undefined;
-      if (record === undefined) return await this.#create(order, { written });
-      const { network, from, deleting } = record;
-      if (deleting) throw beingDeleted(network);
-      const isItsOwn = written.key === recordKey(network.number) || written.key === from?.key;
-      if (!isItsOwn) throw numberTaken(String(order.name), network);
-      if (isTakenUp(written, from)) {
-        if (from?.digest === undefined) await this.#stored.put({ ...record, from: written });
-        return this.#answer('unchanged', network, {});
-      }
-      return await this.#replace(record, order, false, { written });
-    });
+    return this.#written.take(order, written);
   }
 
   /** Writes a record again over a document that is none. @returns its revision @throws MESH_STORE_* */
   keepRecord(number: NetworkNumber, written: WrittenDocument): Promise<number | undefined> {
-    return this.#queue.run(() => this.#stored.keep(number, written));
+    return this.#written.keep(number, written);
   }
 
   /** Deletes the networks that were made from documents which are not there any more. */
   dropWritten(present: ReadonlySet<string>): Promise<void> {
-    return this.#queue.run(async () => {
-      for (const { activeId: _, ...record } of this.#stored.records) {
-        const { from, deleting } = record;
-        if (from !== undefined && !present.has(from.key) && !deleting) {
-          await this.#stored.put({ ...record, deleting: true });
-        }
-      }
-    });
+    return this.#written.drop(present);
   }
 
   health(): readonly Finding[] {
@@ -317,21 +357,32 @@ export class NetworkCatalogue implements HealthSource {
   /** @param change of the store; absent: all networks may be others */
   #judge(change?: StoredChange): void {
     const stood = this.#state.refused.size;
+    const records = change?.changed ?? this.#stored.records;
+    const ids = change ? [...change.gone, ...records.map(({ network }) => network.id)] : [...this.#state.later.keys()];
+    for (const id of ids) this.#state.setLater(id, undefined);
+    for (const { network, live } of records) if (live !== undefined) this.#state.setLater(network.id, network);
     const refused = change
-      ? this.#state.judge(change.changed, change.gone)
-      : this.#state.judgeAll(
-          this.#stored.records.map(({ network }) => network),
-          this.#files,
-        );
+      ? this.#state.judge(records.map(liveOf), change.gone)
+      : this.#state.judgeAll(records.map(liveOf), this.#files);
     this.#views.changed();
     // A network that is refused may come into force with any change.
     const isAll = change === undefined || stood > 0 || this.#state.refused.size > 0;
-    if (isAll) this.#meshes = internNetworks(this.#meshes, this.#meshesInForce());
+    const events = [...(change?.events ?? []), ...(isAll ? this.#takeMeshes() : [])];
     for (const { network, error } of refused) {
       this.#input.journal.failure('network refused', error, { level: 'error', network: network.id });
     }
     this.#unused.free();
-    this.#changes.emit(isAll ? 'all' : new Set([...change.changed.map(({ id }) => id), ...change.gone]));
+    this.#changes.emit(isAll ? 'all' : new Set(ids));
+    for (const event of events) this.#lifecycle.emit(event);
+  }
+
+  /** @returns what became of meshes; nothing at the first reading of the files: they were there before */
+  #takeMeshes(): readonly LifecycleEvent[] {
+    const before = this.#meshes;
+    this.#meshes = internNetworks(before, this.#meshesInForce());
+    const events = this.#meshesTold ? lifecycleOfMeshes(before, this.#meshes) : [];
+    this.#meshesTold = this.#filesKnown;
+    return events;
   }
 
   #meshesInForce(): readonly Mesh[] {
@@ -339,61 +390,5 @@ export class NetworkCatalogue implements HealthSource {
       const network = this.#state.inForce(id);
       return network !== undefined && isMesh(network) ? [network] : [];
     });
-  }
-
-  async #create(order: NetworkOrder, { dryRun = false, written }: ChangeOptions): Promise<CatalogueChange> {
-    const write = ({ record, moves }: NewRecord) => this.#put(record, moves, { ...(written && { written }) });
-    return this.#answer('created', await this.#creations.make(order, { dryRun, write }), { dryRun });
-  }
-
-  async #activate(record: NetworkRecord): Promise<void> {
-    const { activeIds } = this.#stored;
-    const activeId = activeIds.take();
-    await this.#stored.put({ ...record, activeId }).finally(() => activeIds.leave(activeId));
-  }
-
-  /** @param isEdit whether parts that the order does not name stay as they are, or become as in a new network */
-  async #replace(
-    record: NetworkRecord,
-    order: NetworkOrder,
-    isEdit: boolean,
-    options: ChangeOptions,
-  ): Promise<CatalogueChange> {
-    const before = record.network;
-    const { network, moves } = this.#planner.change(order, before, isEdit);
-    const differences = networkDifferences(before, network);
-    if (record.activeId !== undefined && differences.length > 0) mustBeSupported(network, moves);
-    if (options.dryRun || (differences.length === 0 && moves.length === 0 && options.written === undefined)) {
-      undoMoves(moves);
-    } else await this.#put({ ...record, network }, moves, options);
-    return this.#answer(differences.length === 0 ? 'unchanged' : 'changed', network, options, differences);
-  }
-
-  async #put(record: NetworkRecord, moves: readonly PoolMove[], { written }: ChangeOptions): Promise<void> {
-    if (written === undefined) await this.#stored.put(record, moves);
-    else if (written.key === recordKey(record.network.number)) await this.#stored.put(record, moves, written);
-    else await this.#stored.put({ ...record, from: written }, moves);
-  }
-
-  /** The record of a network that can be changed. @throws MESH_NET_UNKNOWN, MESH_NET_SOURCE */
-  #storedOf(wanted: string): NetworkRecord {
-    const { network } = this.#called(wanted);
-    const known = this.#stored.recordOf(network.number);
-    const record = known?.network.id === network.id ? known : undefined;
-    if (record === undefined) throw notOfStore(network);
-    if (record.deleting) throw beingDeleted(network);
-    return record;
-  }
-
-  /** @throws MESH_NET_UNKNOWN */
-  #called(wanted: string): CatalogueView {
-    const network = this.#known.called(wanted);
-    const view = network && this.#views.of(network);
-    if (view === undefined) throw unknownNetwork(wanted, this.#views.defined);
-    return view;
-  }
-
-  #answer(...answer: CatalogueAnswer): CatalogueChange {
-    return recordedChange(this.#input.journal, ...answer);
   }
 }

@@ -11,7 +11,7 @@ import { TXN_CHANGES_MAX } from '../../store/store.ts';
 import { undoMoves } from '../pools/pool.ts';
 import type { KnownNetworks } from './known-networks.ts';
 import { mustBeSupported, type NetworkPlanner } from './network-planner.ts';
-import { recordKey } from './network-record.ts';
+import { type NetworkRecord, recordKey } from './network-record.ts';
 import type { NewRecord, StoredNetworks } from './stored-networks.ts';
 
 /** A network that is wanted, and whom to tell. */
@@ -28,6 +28,18 @@ export interface NetworkCreationsInput {
   readonly stored: StoredNetworks;
   readonly known: KnownNetworks;
   readonly planner: NetworkPlanner;
+}
+
+/** What becomes of a network that is made. */
+export interface Making {
+  /** Whether it is started. Absent: yes. */
+  readonly isActive?: boolean;
+  /** Whether it goes when it is stopped. Absent: no. */
+  readonly isTransient?: boolean;
+  /** Absent: as it is, at a boot of host0's machine. */
+  readonly autostart?: boolean;
+  /** Where it is defined. Absent: in the store. */
+  readonly source?: Network['source'];
 }
 
 interface Planned extends NewRecord {
@@ -65,8 +77,9 @@ export class NetworkCreations {
   async make(
     order: NetworkOrder,
     { dryRun = false, write = (one: NewRecord) => this.#input.stored.put(one.record, one.moves) } = {},
+    making: Making = {},
   ): Promise<Network> {
-    const plan = this.#plan(order);
+    const plan = this.#plan(order, making);
     if (dryRun) return this.#undone(plan).record.network;
     try {
       await write(plan);
@@ -77,12 +90,18 @@ export class NetworkCreations {
   }
 
   /** Holds what the network will have until `#end`. @throws MESH_NET_* */
-  #plan(order: NetworkOrder): NewRecord {
+  #plan(order: NetworkOrder, { isActive = true, isTransient, autostart, source }: Making = {}): NewRecord {
     const { known, planner, stored } = this.#input;
-    const { network, moves } = planner.create(order);
-    mustBeSupported(network, moves);
+    const { network, moves } = planner.create(order, source);
+    if (isActive) mustBeSupported(network, moves);
     known.begin(network);
-    return { record: { format: 1, network, activeId: stored.activeIds.take() }, moves };
+    const record: NetworkRecord = {
+      network,
+      ...(isTransient && { persistent: false }),
+      ...(autostart !== undefined && { autostart }),
+      ...(isActive && { activeId: stored.activeIds.take() }),
+    };
+    return { record, moves };
   }
 
   #undone(plan: NewRecord): NewRecord {

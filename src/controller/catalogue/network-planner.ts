@@ -39,15 +39,15 @@ export class NetworkPlanner {
     this.#isOrphan = isOrphan;
   }
 
-  /** A new network. @throws MESH_NET_*, MESH_USAGE */
-  create(order: NetworkOrder): NetworkPlan {
+  /** A new network. @param source where it is defined @throws MESH_NET_*, MESH_USAGE */
+  create(order: NetworkOrder, source: Network['source'] = 'store'): NetworkPlan {
     const name = nameIn(order);
     const moves: PoolMove[] = [];
     const network = undoing(moves, () => {
       const number = this.#numberFor(order, name, moves);
       const prefixed = this.#withPrefix(order, { number, name }, moves);
       const { whole, picked } = this.#withBlocks(prefixed, { number, name }, moves);
-      const made = orderedNetwork(whole, { number, name });
+      const made = orderedNetwork(whole, { number, name, source });
       this.#moveBlocks(made, picked, moves);
       this.#mustNotCollide(made);
       this.#mustBeName(made, order.id === made.id ? made : undefined);
@@ -59,25 +59,37 @@ export class NetworkPlanner {
   /**
    * A network that changes.
    * @param isEdit whether parts that the order does not name stay as they are, or become as in a new network
+   * @param beside the other form of the network, definition or live: what that one has, the network keeps
    * @throws MESH_NET_*, MESH_USAGE
    */
-  change(order: NetworkOrder, before: Network, isEdit: boolean): NetworkPlan {
-    const { number } = before;
+  change(order: NetworkOrder, before: Network, isEdit: boolean, beside?: Network): NetworkPlan {
+    const { number, source } = before;
     if (order.number !== undefined && order.number !== number) throw numberStays(before);
     const name = order.name === undefined ? before.name : nameIn(order);
     const moves: PoolMove[] = [];
     const network = undoing(moves, () => {
       const kept = isEdit ? before.subnets : [];
-      const prefixed = this.#withPrefix(order, { number, name }, moves, before);
+      const prefixed = this.#withPrefix(order, { number, name }, moves, before, beside);
       const { whole, picked } = this.#withBlocks(prefixed, { number, name }, moves, kept, isEdit ? [] : before.subnets);
-      const made = orderedNetwork(whole, { number, name }, isEdit ? before : undefined);
-      this.#moveBlocks(made, [...before.subnets, ...picked], moves);
-      if (prefixOf(made) !== prefixOf(before)) moves.push(...this.#stored.givenPrefix(before));
+      const made = orderedNetwork(whole, { number, name, source }, isEdit ? before : undefined);
+      this.#moveBlocks(made, [...before.subnets, ...picked], moves, beside);
+      if (![made, beside].some((form) => form && prefixOf(form) === prefixOf(before)))
+        moves.push(...this.#stored.givenPrefix(before));
       this.#mustNotCollide(made);
       this.#mustBeName(made, before);
       return made;
     });
     return { network, moves };
+  }
+
+  /** What a network gives back that loses one of its two forms. */
+  release(lost: Network, kept: Network): readonly PoolMove[] {
+    const has = (cidr: Subnet['cidr']) => kept.subnets.some((subnet) => subnet.cidr === cidr);
+    const blocks = lost.subnets.filter(({ cidr }) => !has(cidr));
+    return [
+      ...blocks.flatMap(({ cidr }) => this.#stored.blocks.leave(lost.id, cidr)),
+      ...(prefixOf(lost) === prefixOf(kept) ? [] : this.#stored.givenPrefix(lost)),
+    ];
   }
 
   /** The number that an order names, or the next one. */
@@ -104,6 +116,7 @@ export class NetworkPlanner {
     { number, name }: { readonly number: NetworkNumber; readonly name: string },
     moves: PoolMove[],
     before?: Network,
+    beside?: Network,
   ): NetworkOrder {
     const known = before && prefixOf(before);
     const { prefix: wanted = prefixNamedIn(order), ...rest } = order;
@@ -120,7 +133,8 @@ export class NetworkPlanner {
     }
     const prefix = prefixOfText(wanted);
     const isItsOwn = this.#stored.wasOverwritten({ number, name }) && prefixes.ownerOf(prefix) === ownerOf(name);
-    if (prefix !== known && !isItsOwn) moves.push(prefixes.take(prefix, ownerOf(name), use));
+    if (prefix !== known && prefix !== (beside && prefixOf(beside)) && !isItsOwn)
+      moves.push(prefixes.take(prefix, ownerOf(name), use));
     return { ...rest, hostAddress: derived(prefix) };
   }
 
@@ -153,12 +167,14 @@ export class NetworkPlanner {
    * Takes the subnets that are new to a network from the address pools, and gives back those that it has no more.
    * @param before those that it had, and those that were picked for it
    */
-  #moveBlocks(network: Network, before: readonly Subnet[], moves: PoolMove[]): void {
+  #moveBlocks(network: Network, before: readonly Subnet[], moves: PoolMove[], beside?: Network): void {
     const { blocks } = this.#stored;
+    const { subnets: kept = [] } = beside ?? {};
     const has = (subnets: readonly Subnet[], { cidr }: Subnet) => subnets.some((subnet) => subnet.cidr === cidr);
-    for (const subnet of network.subnets) if (!has(before, subnet)) moves.push(...blocks.claim(network, subnet.cidr));
+    for (const subnet of network.subnets)
+      if (!has([...before, ...kept], subnet)) moves.push(...blocks.claim(network, subnet.cidr));
     for (const subnet of before)
-      if (!has(network.subnets, subnet)) moves.push(...blocks.leave(network.id, subnet.cidr));
+      if (!has([...network.subnets, ...kept], subnet)) moves.push(...blocks.leave(network.id, subnet.cidr));
   }
 
   #mustNotCollide(network: Network): void {

@@ -18,6 +18,7 @@ import { NumberPool } from '../pools/number-pool.ts';
 import { type PoolMove, takeAndGive } from '../pools/pool.ts';
 import { PrefixPool } from '../pools/prefix-pool.ts';
 import { ActiveIds } from './active-ids.ts';
+import { type LifecycleEvent, lifecycleOf } from './network-lifecycle.ts';
 import { isOfLaterVersion, NETWORK_RECORDS, type NetworkRecord, type WrittenDocument } from './network-record.ts';
 import { NO_BLOCKS, type SubnetBlocks } from './subnet-blocks.ts';
 
@@ -36,8 +37,9 @@ export interface StoredNetworksInput {
 
 /** What a transaction has changed. */
 export interface StoredChange {
-  readonly changed: readonly Network[];
+  readonly changed: readonly NetworkRecord[];
   readonly gone: readonly NetworkId[];
+  readonly events: readonly LifecycleEvent[];
 }
 
 /** A record to be made, with the moves of pools that are part of its transaction. */
@@ -61,6 +63,8 @@ export class StoredNetworks {
   readonly #deleting = new Set<NetworkNumber>();
   /** Numbers that had an owner and no record at the last look at the whole store, or have lost theirs since. */
   readonly #ownerless = new Set<NetworkNumber>();
+  /** Whether the change under way defines a network. One change is carried out after the other. */
+  #isDefining = false;
   /** What the transaction has changed that is being taken in. */
   readonly #changed: TableChange<NetworkRecord>[] = [];
 
@@ -145,6 +149,16 @@ export class StoredNetworks {
     await this.#commit(network, modRevision, this.#collection.put(record), moves);
   }
 
+  /** As `put`, and tells of the change as of a definition. @throws MESH_STORE_* */
+  async define(record: NetworkRecord, moves: readonly PoolMove[]): Promise<void> {
+    this.#isDefining = true;
+    try {
+      await this.put(record, moves);
+    } finally {
+      this.#isDefining = false;
+    }
+  }
+
   /**
    * Writes several new records in one transaction.
    * @returns whether they were written; if not, one of them may still be
@@ -191,11 +205,12 @@ export class StoredNetworks {
   }
 
   /** Removes a record, and gives its number, its prefix and its blocks of address pools back. @throws MESH_STORE_* */
-  async remove({ network }: NetworkRecord): Promise<void> {
+  async remove({ network, live }: NetworkRecord): Promise<void> {
     const name = hexNumber(network.number);
     const moves = [
       this.numbers.give(network.number),
       ...this.givenPrefix(network),
+      ...(live !== undefined && prefixOf(live) !== prefixOf(network) ? this.givenPrefix(live) : []),
       ...this.blocks.leaveAll(network.id),
     ];
     this.#removing.add(name);
@@ -246,20 +261,21 @@ export class StoredNetworks {
   }
 
   #take(changes: readonly TableChange<NetworkRecord>[]): void {
-    const changed: Network[] = [];
+    const changed: NetworkRecord[] = [];
     const gone: NetworkId[] = [];
     for (const { name, before, after } of changes) {
       this.#count(before, after);
-      if (after !== undefined) changed.push(after.network);
+      if (after !== undefined) changed.push(after);
       else if (before !== undefined && this.#removing.has(name)) gone.push(before.network.id);
       else if (before !== undefined) this.#putAgain(before);
       if (before === undefined && after !== undefined) this.#background(this.#takeUnclaimed([after]));
     }
-    if (changed.length + gone.length > 0) this.#input.onChange({ changed, gone });
+    const events = changes.flatMap(({ before, after }) => lifecycleOf(before, after, this.#isDefining));
+    if (changed.length + gone.length + events.length > 0) this.#input.onChange({ changed, gone, events });
   }
 
   /** A document that was deleted by hand is written again, as that of a network that is being deleted. */
-  #putAgain({ activeId: _, ...rest }: NetworkRecord): void {
+  #putAgain({ activeId: _, live: __, ...rest }: NetworkRecord): void {
     this.#ownerless.add(rest.network.number);
     this.#background(this.put({ ...rest, deleting: true }));
   }

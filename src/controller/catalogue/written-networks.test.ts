@@ -125,10 +125,10 @@ test('the refusal of a document over a record goes with the next change of the n
 test('a record of a later version is left alone', async () => {
   const { put, written, named, store } = await followed();
   await put('/v1/networks/ff01', '{"name": "blue"}');
-  await put('/v1/networks/ff01', '{"format":2}');
+  await put('/v1/networks/ff01', '{"format":3}');
   expect(written.refused()).toMatchObject([{ error: { code: 'MESH_STATE_LATER' } }]);
   expect(named('blue')).toBeDefined();
-  expect((await store.get('/v1/networks/ff01'))?.value).toBe('{"format":2}');
+  expect((await store.get('/v1/networks/ff01'))?.value).toBe('{"format":3}');
 });
 
 test('a record that was overwritten while host0 was away keeps its number, until a document or an order of its name brings it back', async () => {
@@ -174,7 +174,7 @@ test.each([
   ['/v1/network/FF', '{"name":"a"}', 'MESH_NET_INVALID', /no key of a network/],
   ['/v1/networks/1000000', '{"name":"a"}', 'MESH_NET_INVALID', /no key of a network/],
   ['/v1/networks/200', '{"name":"a","nmae":1}', 'MESH_NET_INVALID', /nmae/],
-  ['/v1/networks/200', '{"format":2}', 'MESH_STATE_LATER', /later version/],
+  ['/v1/networks/200', '{"format":3}', 'MESH_STATE_LATER', /later version/],
   ['/v1/networks/200', '[]', 'MESH_NET_INVALID', /not an object/],
   ['/v1/networks/200', '{"name":"first"}', 'MESH_NET_NAME_TWICE', /first/],
 ])('%s %s is refused', async (key, value, code, message) => {

@@ -13,6 +13,8 @@ import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 export interface Decided {
   readonly number: NetworkNumber;
   readonly name: string;
+  /** Where the network is defined. Absent: where it was; a new one in the store. */
+  readonly source?: Network['source'];
 }
 
 /** A message shows no more of a value. */
@@ -41,7 +43,7 @@ const NO_PARTS: readonly string[] = ['prefix', 'addressPools', 'devices', 'fabri
  * @param before the network that the order changes. Parts that are objects are changed part by part, all others as a whole.
  * @throws OrderMisfit
  */
-export function orderedNetwork(order: NetworkOrder, { number, name }: Decided, before?: Network): Network {
+export function orderedNetwork(order: NetworkOrder, { number, name, source }: Decided, before?: Network): Network {
   const named = Object.fromEntries(Object.entries(order).filter(([key]) => !NO_PARTS.includes(key)));
   const whole = {
     ...merged(withBridgeOf(named, number, before), named),
@@ -49,7 +51,7 @@ export function orderedNetwork(order: NetworkOrder, { number, name }: Decided, b
     number,
     name,
     id: before?.id ?? networkIdOf(number),
-    source: before?.source ?? 'store',
+    source: source ?? before?.source ?? 'store',
   };
   const network = fitting(() => NetworkShape.read(whole, true), whole);
   if (network.peers?.kind !== 'membership' || before?.peers?.kind === 'membership') return network;

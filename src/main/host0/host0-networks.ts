@@ -6,6 +6,8 @@ import type { Controller } from '../../controller/controller.ts';
 import { NetworkDirectory } from '../../disk/network-directory.ts';
 import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
+import { bootInstance } from '../../machine/boot-instance.ts';
+import { host0Owner } from '../../machine/host0-owner.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -19,6 +21,8 @@ export interface Host0NetworksInput {
   readonly catalogue: NetworkCatalogue;
   readonly written: WrittenNetworks;
   readonly controller: Controller;
+  /** The name of the node on host0's machine. */
+  readonly node: string;
 }
 
 /** Opens the catalogue, and what takes up the documents that people write into the store. @throws MESH_STORE_BROKEN */
@@ -29,7 +33,7 @@ export async function openCatalogue(input: NetworkCatalogueInput) {
 
 /** Reads the network files, and follows them: files go into the catalogue, and meshes from there into the controller. */
 export async function followNetworks(input: Host0NetworksInput): Promise<{ close(): Promise<void> }> {
-  const { paths, clock, journal, mirror, catalogue, written, controller } = input;
+  const { paths, clock, journal, mirror, catalogue, written, controller, node } = input;
   const directory = new NetworkDirectory({
     directory: paths.host0Networks,
     stateFile: join(paths.state, 'networks.accepted.json'),
@@ -45,6 +49,8 @@ export async function followNetworks(input: Host0NetworksInput): Promise<{ close
   });
   await directory.start(() => underlayPrefixes(mirror, directory.current.networks));
   await catalogue.makeMain();
+  const boot = { host0: host0Owner(paths.root), boot: bootInstance({ runDirectory: paths.run }) };
+  await catalogue.booted(boot, node).catch((thrown: unknown) => journal.failure('networks not started', thrown));
   controller.addHealthOf(written);
   await written.start();
   return {

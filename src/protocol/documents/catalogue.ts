@@ -1,6 +1,7 @@
 /** What host0 tells of its catalogue of networks, and what is asked of it. */
 import type { ErrorDocument } from '../../model/error.ts';
 import type { Network } from '../../model/network/network.ts';
+import type { NetworkId } from '../../model/network/number.ts';
 
 /** Whether a network of the catalogue is in use. */
 export type NetworkActivity =
@@ -33,13 +34,58 @@ export interface MulticastView {
 
 /** A network of the catalogue (`GET /v1/catalogue`). */
 export interface CatalogueView {
+  /** The network as nodes have it while it is active, else as it is defined. */
   readonly network: Network;
   readonly activity: NetworkActivity;
+  /** The network is transient: nothing but its activity keeps it. Absent: it is defined, and can be stopped and started. */
+  readonly persistent?: false;
+  /** Whether a boot of host0's machine starts the network, or leaves it stopped. Absent: it is after a boot as it was before. */
+  readonly autostart?: boolean;
+  /** How the network will be after a stop and a start. Absent: as it is. */
+  readonly definition?: Network;
   /** The nodes that have ports in the network, each with their interfaces. Only where one network is asked for, and not from an older host0. */
   readonly holders?: readonly { readonly node: string; readonly ports: readonly string[] }[];
   /** Only where one network with multicast peers is asked for. */
   readonly multicast?: MulticastView;
 }
+
+/** Whether nodes may have the network. */
+export function isActiveView({ activity }: Pick<CatalogueView, 'activity'>): boolean {
+  return activity.phase === 'active';
+}
+
+/** The small number of an active network of the store. */
+export function activeIdOf({ activity }: Pick<CatalogueView, 'activity'>): number | undefined {
+  return activity.phase === 'active' ? activity.id : undefined;
+}
+
+/** Whether the network stays when it is stopped. */
+export function isPersistentView({ persistent }: Pick<CatalogueView, 'persistent'>): boolean {
+  return persistent !== false;
+}
+
+/** Whether the network is active after a boot of host0's machine. */
+export function startsAtBoot(view: Pick<CatalogueView, 'activity' | 'autostart' | 'persistent'>): boolean {
+  return isPersistentView(view) && (view.autostart ?? isActiveView(view));
+}
+
+/** The network as it is defined; a transient one as it is. */
+export function definitionIn({ network, definition }: Pick<CatalogueView, 'network' | 'definition'>): Network {
+  return definition ?? network;
+}
+
+/** What became of a network (`GET /v1/lifecycle`), in the words of libvirt's events; libvirt has none for `updated`. */
+export interface LifecycleNews {
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly kind: (typeof LIFECYCLE_KINDS)[number];
+  readonly network: NetworkId;
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/** What can become of a network. */
+export const LIFECYCLE_KINDS = ['defined', 'undefined', 'started', 'stopped', 'updated'] as const;
 
 /** A document of a network that a person wrote into the store, and that host0 does not take up. */
 export interface RefusedDocument {
@@ -58,7 +104,7 @@ export type NetworkOrder = Readonly<Record<string, unknown>>;
 
 /** What a change of the catalogue did, or would do. */
 export interface CatalogueChange {
-  readonly change: 'created' | 'changed' | 'unchanged' | 'started' | 'stopped' | 'deleted';
+  readonly change: 'created' | 'defined' | 'changed' | 'unchanged' | 'started' | 'stopped' | 'undefined' | 'deleted';
   /** The network after the change; a deleted one as it was. */
   readonly network: Network;
   /** For a change: what is different, as in `mtuBytes 1450 → 1380`. */

@@ -9,6 +9,7 @@ import { CATALOGUE_ROUTES } from './catalogue-routes.ts';
 import { IPAM_ROUTES } from './ipam/ipam-routes.ts';
 import { LEADERSHIP_ROUTES } from './leadership-routes.ts';
 import { MACHINE_ROUTES } from './machine-routes.ts';
+import { ACTIVATION_ROUTES } from './network/activation-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
 import { LEASE_ROUTES } from './network/lease-routes.ts';
 import { SERVICE_ROUTES } from './network/service-routes.ts';
@@ -43,6 +44,7 @@ export const CONTROL_ROUTES = {
   ...IPAM_ROUTES,
   ...SERVICE_ROUTES,
   ...LEASE_ROUTES,
+  ...ACTIVATION_ROUTES,
   ...ADDRESS_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,

@@ -1,14 +1,16 @@
 /** The forms of what host0 tells of its catalogue of networks. */
-import type {
-  CatalogueChange,
-  CatalogueView,
-  MulticastView,
-  NetworkActivity,
-  RefusedDocument,
+import {
+  type CatalogueChange,
+  type CatalogueView,
+  LIFECYCLE_KINDS,
+  type LifecycleNews,
+  type MulticastView,
+  type NetworkActivity,
+  type RefusedDocument,
 } from '../documents/catalogue.ts';
 import * as form from './form.ts';
 import { NetworkShape } from './network-shape.ts';
-import { ErrorShape, NodeNameShape, TextShape } from './parts.ts';
+import { ErrorShape, NetworkIdShape, NodeNameShape, TextShape } from './parts.ts';
 
 /** More nodes than a cluster has, and more differences than two networks have. */
 const LIST_MAX = 16_384;
@@ -37,6 +39,9 @@ const MulticastViewShape: form.Shape<MulticastView> = form.object({
 export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   network: NetworkShape,
   activity: ActivityShape,
+  persistent: form.exactOptional(form.literal(false)),
+  autostart: form.exactOptional(form.boolean()),
+  definition: form.exactOptional(NetworkShape),
   holders: form.exactOptional(
     form.listOf(form.object({ node: NodeNameShape, ports: form.listOf(form.string(), LIST_MAX) }), LIST_MAX),
   ),
@@ -46,9 +51,18 @@ export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
 /** The form of a document that is not taken up. */
 export const RefusedDocumentShape: form.Shape<RefusedDocument> = form.object({ key: TextShape, error: ErrorShape });
 
+/** The form of news of a network. */
+export const LifecycleNewsShape: form.Shape<LifecycleNews> = form.object({
+  time: TextShape,
+  kind: form.oneOf(LIFECYCLE_KINDS),
+  network: NetworkIdShape,
+  name: TextShape,
+  uuid: TextShape,
+});
+
 /** The form of the answer to a change. */
 export const CatalogueChangeShape: form.Shape<CatalogueChange> = form.object({
-  change: form.oneOf(['created', 'changed', 'unchanged', 'started', 'stopped', 'deleted']),
+  change: form.oneOf(['created', 'defined', 'changed', 'unchanged', 'started', 'stopped', 'undefined', 'deleted']),
   network: NetworkShape,
   differences: form.listOf(TextShape, LIST_MAX),
   warnings: form.listOf(ErrorShape, 64),
