@@ -83,7 +83,10 @@ export class ServerConnection {
       ...{ ...REMOTE, procedure, type, serial: EVENT_SERIAL, status },
       payload: encode(body, value),
     });
-    if (this.#inFlight === 0) return this.#write(bytes);
+    if (this.#inFlight === 0) {
+      this.#write(bytes);
+      return;
+    }
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
     if (this.#heldBytes > this.#input.limits.unreadBytes) this.cut('it has more events than it reads');
@@ -110,7 +113,8 @@ export class ServerConnection {
       }
     } catch (fault) {
       if (!(fault instanceof XdrFault)) throw fault;
-      return this.cut(fault.message);
+      this.cut(fault.message);
+      return;
     }
     if (this.#isBusy()) socket.pause();
     else socket.resume();
@@ -136,10 +140,14 @@ export class ServerConnection {
   }
 
   #take(frame: Frame): void {
-    if (frame.program === KEEPALIVE.program) return this.#keepalive.answer(frame);
+    if (frame.program === KEEPALIVE.program) {
+      this.#keepalive.answer(frame);
+      return;
+    }
     // Streams belong to calls that no network has. A reply is not asked for.
     if (frame.type !== FRAME_TYPE.call) {
-      return this.cut(`a frame of type ${frame.type} is no call`);
+      this.cut(`a frame of type ${frame.type} is no call`);
+      return;
     }
     this.#inFlight++;
     void this.#answer(frame).then((reply) => {
