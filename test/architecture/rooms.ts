@@ -421,6 +421,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       conf: { '.': 'what the system refuses is said in words' },
       host0: { '.': 'what the system refuses is said in words', conf: 'host0.conf is a file of `key=value` lines' },
       network: {},
+      xml: { network: 'an order of XML is judged like one of any other format' },
       workload: { '.': 'what the system refuses is said in words', conf: 'a workload file has `key=value` lines' },
       capture: {},
       binary: {},
