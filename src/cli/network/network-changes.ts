@@ -10,6 +10,7 @@ import type { Context } from '../context.ts';
 import { plain } from '../print/color.ts';
 import { wholeNumber } from '../print/number-option.ts';
 import { printable } from '../print/printable.ts';
+import { isXmlFile } from './network-input.ts';
 import { networkText } from './network-text.ts';
 
 interface PartOptions {
@@ -33,7 +34,12 @@ const KEPT =
 
 /** Adds the commands to `mesh network`. */
 export function addNetworkChanges(network: Command, context: Context): void {
-  withParts(network.command('create').description('Make a network, which host0 keeps').argument('<name>', 'one word'))
+  withParts(
+    network
+      .command('create')
+      .description('Make a network, which host0 keeps')
+      .argument('<name>', 'one word, or a file in XML'),
+  )
     .addOption(
       new Option('--number <number>', 'its number, as 4096 or 0x1000; host0 allocates one').argParser(numberOf),
     )
@@ -41,10 +47,10 @@ export function addNetworkChanges(network: Command, context: Context): void {
       'after',
       `${KEPT}\nExamples:\n  $ mesh network create blue\n  $ mesh network create red --prefix auto --mtu 1400\n` +
         '  $ mesh network create green --peers multicast --device eth1 --plan\n' +
-        '  $ mesh network create white --ipv6-pool customers6 --ipv4-pool customers4',
+        '  $ mesh network create white --ipv6-pool customers6 --ipv4-pool customers4\n  $ mesh network create blue.xml',
     )
     .action(async (name: string, options: PartOptions) => {
-      const body = { ...orderOf(options), name };
+      const body = isXmlFile(name) ? await orderInXml(name, options) : { ...orderOf(options), name };
       await change(context, options, (host0) => host0.ask('POST /v1/catalogue', { body, query: dryRun(options) }));
     });
 
@@ -89,21 +95,25 @@ export function addNetworkChanges(network: Command, context: Context): void {
 
   network
     .command('apply')
-    .description('Make or change a network as a document in YAML or JSON says')
+    .description('Make or change a network as a document in YAML, JSON or XML says')
     .argument('<file>', 'the document; - is standard input')
     .option('--plan', PLAN)
     .option('--yaml', YAML)
     .addHelpText(
       'after',
       '\nThe document of `mesh network show NAME --yaml` is one. Parts that a document leaves out are as in a new network.\n' +
-        'The name of the file ends in .yaml or .json; of other names, a document in JSON begins with a brace.\n' +
+        'The name of the file ends in .yaml, .json or .xml; of other names, JSON begins with a brace and XML with <.\n' +
         '\nExample:\n  $ mesh network show blue --yaml > blue.yaml\n  $ mesh network apply blue.yaml --plan',
     )
-    .action(async (file: string, options: PartOptions) => {
-      const { readNetwork } = await import('./network-input.ts');
-      const body = await readNetwork(file);
-      await change(context, options, (host0) => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
-    });
+    .action(async (file: string, options: PartOptions) => applyFile(context, file, options));
+
+  network
+    .command('plan')
+    .description('Show what `mesh network apply` would do; changes nothing')
+    .argument('<file>', 'a document in YAML, JSON or XML; - is standard input')
+    .option('--yaml', YAML)
+    .addHelpText('after', '\nExample:\n  $ mesh network plan blue.xml')
+    .action(async (file: string, options: PartOptions) => applyFile(context, file, { ...options, plan: true }));
 
   network
     .command('delete')
@@ -197,6 +207,25 @@ function numberOf(text: string): NetworkNumber {
   throw new InvalidArgumentError('It must be a number from 1 to 0xffffff, decimal or hexadecimal.');
 }
 
+async function applyFile(context: Context, file: string, options: PartOptions): Promise<void> {
+  const { readNetwork } = await import('./network-input.ts');
+  const body = await readNetwork(file);
+  await change(context, options, (host0) => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
+}
+
+/** A file says all of a network: options that name parts do not stand beside a file. @throws MESH_USAGE, XmlNetworkError */
+async function orderInXml(file: string, options: PartOptions): Promise<NetworkOrder> {
+  const [part] = Object.keys(orderOf(options));
+  if (part !== undefined) {
+    throw new MeshError('MESH_USAGE', `the option for ${part} stands beside a file`, {
+      object: file,
+      remedy: 'Write the part into the file, and leave the option out',
+    });
+  }
+  const { readNetwork } = await import('./network-input.ts');
+  return await readNetwork(file);
+}
+
 function nothingNamed(): MeshError {
   return new MeshError('MESH_USAGE', 'nothing is to be changed', {
     operation: 'edit network',
@@ -265,10 +294,17 @@ export async function answerInYaml(context: Context, network: Network): Promise<
   context.print(networkYaml(network));
 }
 
+/** Prints a network as libvirt's XML. @throws MESH_USAGE */
+export async function answerInXml(context: Context, network: Network): Promise<void> {
+  mustBeOneForm(context);
+  const { printNetworkXml } = await import('../../formats/xml/network-print.ts');
+  context.print(printNetworkXml(network));
+}
+
 function mustBeOneForm({ json }: Context): void {
   if (!json) return;
-  throw new MeshError('MESH_USAGE', 'an answer is in JSON or in YAML', {
-    remedy: 'Leave one of --json and --yaml out',
+  throw new MeshError('MESH_USAGE', 'an answer is in one form', {
+    remedy: 'Leave one of --json, --yaml and --xml out',
   });
 }
 

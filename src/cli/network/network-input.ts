@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { systemWords } from '../../formats/system-error.ts';
+import type { ParsedNetwork } from '../../formats/xml/network-xml.ts';
 import { MeshError } from '../../model/error.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 
@@ -14,7 +15,8 @@ const BYTES_MAX = 4 * 1024 * 1024;
 const STDIN = 'standard input';
 
 /**
- * Reads a document in JSON or YAML. The end of the name says which, else the first sign: JSON begins with a brace.
+ * Reads a document in XML, JSON or YAML. The end of the name says which, else the first sign: XML begins with `<`, JSON with a
+ * brace.
  * @param file `-` is standard input
  * @throws MESH_OBJECT_UNKNOWN, MESH_CONF_*, MESH_NET_INVALID
  */
@@ -27,6 +29,10 @@ export async function readNetwork(file: string): Promise<NetworkOrder> {
 
 /** The same for a text that is there. */
 export async function readNetworkText(name: string, text: string): Promise<NetworkOrder> {
+  if (isXml(name, text)) {
+    const { parseNetworkXml } = await import('../../formats/xml/network-xml.ts');
+    return parseNetworkXml(text, { file: name }).order;
+  }
   if (isJson(name, text)) {
     const { readNetworkJson } = await import('../../formats/network/network-json.ts');
     return readNetworkJson(name, text);
@@ -35,10 +41,28 @@ export async function readNetworkText(name: string, text: string): Promise<Netwo
   return readNetworkYaml(name, text);
 }
 
+function isXml(name: string, text: string): boolean {
+  const ending = extname(name).toLowerCase();
+  if (ending === '.yaml' || ending === '.yml' || ending === '.json') return false;
+  return ending === '.xml' || /^\ufeff?\s*</.test(text);
+}
+
 function isJson(name: string, text: string): boolean {
   const ending = extname(name).toLowerCase();
   if (ending === '.yaml' || ending === '.yml') return false;
   return ending === '.json' || /^\s*[{[]/.test(text);
+}
+
+/** Whether a word names a document in XML: no network is called so by accident. */
+export function isXmlFile(word: string): boolean {
+  return word.toLowerCase().endsWith('.xml');
+}
+
+/** Reads an XML document with all that is to be said of it. @throws XmlNetworkError, MESH_OBJECT_UNKNOWN, MESH_CONF_* */
+export async function readXmlFile(file: string, validate: boolean): Promise<ParsedNetwork> {
+  const text = await textOf(createReadStream(file), file);
+  const { parseNetworkXml } = await import('../../formats/xml/network-xml.ts');
+  return parseNetworkXml(text, { file, validate });
 }
 
 /** @throws MESH_OBJECT_UNKNOWN, MESH_CONF_TOO_LARGE, MESH_CONF_BINARY */

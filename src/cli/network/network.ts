@@ -16,7 +16,7 @@ import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
-import { addNetworkChanges, answerInYaml, YAML } from './network-changes.ts';
+import { addNetworkChanges, answerInXml, answerInYaml, YAML } from './network-changes.ts';
 import { addNetworkLeases } from './network-leases.ts';
 import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
 import { prefixText, typeText } from './network-text.ts';
@@ -44,16 +44,26 @@ export function networkCommand(context: Context): Command {
     .description('Show one network: addresses, devices and members')
     .argument('<network>', 'its name, its number or its bridge')
     .option('--yaml', YAML)
-    .addHelpText('after', '\nExamples:\n  $ mesh network show manage\n  $ mesh network show blue --yaml > blue.yaml')
-    .action(async (wanted: string, { yaml = false }: { readonly yaml?: boolean }) => {
-      const row = findNetwork(await fetchRows(context), wanted);
-      if (yaml) return answerInYaml(context, row.network);
-      if ('members' in row) return context.answer(row, () => meshText(row, context));
-      const whole = await withHolders(row, context);
-      const services = await servicesOf(row, context);
-      const answer = { ...whole, ...(services.length > 0 && { services }) };
-      context.answer(answer, () => givenText(whole, context) + servicesPart(services, context));
-    });
+    .option('--xml', 'print the whole network as libvirt’s XML, as `mesh network apply` and virsh read it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ mesh network show manage\n  $ mesh network show blue --yaml > blue.yaml\n' +
+        '  $ mesh network show blue --xml > blue.xml',
+    )
+    .action(
+      async (wanted: string, { yaml = false, xml = false }: { readonly yaml?: boolean; readonly xml?: boolean }) => {
+        const row = findNetwork(await fetchRows(context), wanted);
+        if (yaml && xml)
+          throw new MeshError('MESH_USAGE', 'an answer is in one form', { remedy: 'Leave --yaml or --xml out' });
+        if (xml) return answerInXml(context, row.network);
+        if (yaml) return answerInYaml(context, row.network);
+        if ('members' in row) return context.answer(row, () => meshText(row, context));
+        const whole = await withHolders(row, context);
+        const services = await servicesOf(row, context);
+        const answer = { ...whole, ...(services.length > 0 && { services }) };
+        context.answer(answer, () => givenText(whole, context) + servicesPart(services, context));
+      },
+    );
 
   addNetworkChanges(network, context);
   network.addCommand(networkServiceCommand(context));
@@ -63,11 +73,15 @@ export function networkCommand(context: Context): Command {
   network
     .command('check')
     .description('Check network files without using them; exit code 1 when one of them is wrong')
-    .argument('<file...>', 'network files; they are also checked against each other')
-    .addHelpText('after', '\nExample:\n  $ mesh network check /host0/network/*.conf')
-    .action(async (files: string[]) => {
+    .argument('<file...>', 'network files, which are also checked against each other; or documents in XML')
+    .option('--validate', 'refuse what nobody knows in documents in XML, as `virsh net-define --validate` does')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ mesh network check /host0/network/*.conf\n  $ mesh network check --validate blue.xml',
+    )
+    .action(async (files: string[], { validate = false }: { readonly validate?: boolean }) => {
       const { checkNetworkFiles } = await import('./network-check.ts');
-      await checkNetworkFiles(context, files);
+      await checkNetworkFiles(context, files, validate);
     });
 
   network

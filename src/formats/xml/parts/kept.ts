@@ -41,7 +41,8 @@ const TEXT_MAX = 1024 * 1024;
 const COUNT_MAX = 20_000;
 
 const TextShape = form.string({ max: TEXT_MAX });
-const VirtualPortShape: form.Shape<KeptVirtualPort> = form.object({
+/** The form of a virtual port. */
+export const VirtualPortShape: form.Shape<KeptVirtualPort> = form.object({
   type: TextShape,
   parameters: form.recordOf(TextShape, TextShape, COUNT_MAX),
 });
