@@ -169,6 +169,9 @@ const NOUNS: readonly Noun[] = [
   },
 ];
 
+/** The words of virsh, and of the draft that came before it: `net-start`, `network-start`. They are not in the short help. */
+const NET_WORD = /^net(?:work)?-/;
+
 const COMPLETE = 'complete';
 const COMPLETE_DESCRIPTION = 'Print the completion script of a shell: bash, zsh or fish';
 
@@ -212,6 +215,10 @@ export async function createProgram(host: Host, words: readonly string[]): Promi
     const loaded = wanted === noun.name || wanted === COMPLETE;
     const command = loaded ? await noun.load(context) : new Command(noun.name);
     program.addCommand(command.description(noun.description).helpGroup(noun.group));
+  }
+  if (wanted === COMPLETE || NET_WORD.test(wanted ?? '')) {
+    const { netCommands } = await import('./net/net-commands.ts');
+    for (const command of netCommands(context)) program.addCommand(command, { hidden: true });
   }
   inheritSettings(program);
   if (wanted === COMPLETE) {

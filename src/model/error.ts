@@ -3,6 +3,8 @@
  * come from this table, too. Scripts and bug reports quote the code, so codes do not change lightly.
  */
 
+import { RENAMED } from './renamed-errors.ts';
+
 /** A code for the HTTP API (status), for the command line (exit code), and for people (a sentence). */
 interface ErrorClass {
   readonly http: number;
@@ -275,25 +277,10 @@ export const ERRORS = {
 /** A key of `ERRORS`. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/**
- * Codes of earlier versions, each with its present code. The reference page lists both, for readers of old logs. Errors
- * from an older process are translated with this map.
- */
-export const RENAMED: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
-  ['MESH_NET_BINARY', 'MESH_CONF_BINARY'],
-  ['MESH_NET_TOO_LARGE', 'MESH_CONF_TOO_LARGE'],
-  ['MESH_NET_LINE_TOO_LONG', 'MESH_CONF_LINE_TOO_LONG'],
-  ['MESH_NET_SYNTAX', 'MESH_CONF_SYNTAX'],
-  ['MESH_NET_KEY_UNKNOWN', 'MESH_CONF_KEY_UNKNOWN'],
-  ['MESH_NET_KEY_TWICE', 'MESH_CONF_KEY_TWICE'],
-  ['MESH_NET_KEY_MISSING', 'MESH_CONF_KEY_MISSING'],
-  ['MESH_NET_FILE_UNREADABLE', 'MESH_CONF_UNREADABLE'],
-  ['MESH_SERVICE_FAILED', 'MESH_PROCESS_FAILED'],
-]);
-
 /** The code that another process sent, perhaps of another version of Meshwork. An unknown code becomes MESH_INTERNAL. */
 export function errorCodeOf(text: string): ErrorCode {
-  return isErrorCode(text) ? text : (RENAMED.get(text) ?? 'MESH_INTERNAL');
+  const now = RENAMED.get(text) ?? text;
+  return isErrorCode(now) ? now : 'MESH_INTERNAL';
 }
 
 function isErrorCode(text: string): text is ErrorCode {

@@ -51,7 +51,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     )
     .action(async (name: string, options: PartOptions) => {
       const body = isXmlFile(name) ? await orderInXml(name, options) : { ...orderOf(options), name };
-      await change(context, options, (host0) => host0.ask('POST /v1/catalogue', { body, query: dryRun(options) }));
+      await change(context, options, (host0) => host0.ask('POST /v1/catalogue', { body, query: plannedQuery(options) }));
     });
 
   withParts(
@@ -70,7 +70,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
       const body = orderOf(options);
       if (Object.keys(body).length === 0) await changeInEditor(context, wanted, options);
       else {
-        const edited = { path: { name: wanted }, body, query: dryRun(options) };
+        const edited = { path: { name: wanted }, body, query: plannedQuery(options) };
         await change(context, options, (host0) => host0.ask('PATCH /v1/catalogue/{name}', edited));
       }
     });
@@ -97,7 +97,7 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .command('apply')
     .description('Make or change a network as a document in YAML, JSON or XML says')
     .argument('<file>', 'the document; - is standard input')
-    .option('--plan', PLAN)
+    .option('--plan', PLAN_OF_NETWORK)
     .option('--yaml', YAML)
     .addHelpText(
       'after',
@@ -108,34 +108,28 @@ export function addNetworkChanges(network: Command, context: Context): void {
     .action(async (file: string, options: PartOptions) => applyFile(context, file, options));
 
   network
-    .command('plan')
-    .description('Show what `mesh network apply` would do; changes nothing')
-    .argument('<file>', 'a document in YAML, JSON or XML; - is standard input')
-    .option('--yaml', YAML)
-    .addHelpText('after', '\nExample:\n  $ mesh network plan blue.xml')
-    .action(async (file: string, options: PartOptions) => applyFile(context, file, { ...options, plan: true }));
-
-  network
     .command('delete')
     .alias('rm')
     .description('Delete a network without ports')
     .argument('<network>', WANTED)
     .option('--force', 'unplug its ports first')
-    .option('--plan', PLAN)
+    .option('--plan', PLAN_OF_NETWORK)
     .addHelpText(
       'after',
       '\nIts number is free when no node has the network any more.\n\nExample:\n  $ mesh network delete blue',
     )
     .action(async (wanted: string, options: PartOptions & { readonly force?: boolean }) => {
-      const query = { ...dryRun(options), ...(options.force === true && { force: true }) };
+      const query = { ...plannedQuery(options), ...(options.force === true && { force: true }) };
       await change(context, options, (host0) =>
         host0.ask('DELETE /v1/catalogue/{name}', { path: { name: wanted }, query }),
       );
     });
 }
 
-const WANTED = 'its name, its number or its bridge';
-const PLAN = 'show what would be done; changes nothing';
+/** What the argument of a network may be. */
+export const WANTED = 'its name, its number or its bridge';
+/** What the option `--plan` does. */
+export const PLAN_OF_NETWORK = 'show what would be done; changes nothing';
 /** What the option `--yaml` does. */
 export const YAML = 'print the whole network as YAML, as `mesh network apply` reads it';
 
@@ -161,7 +155,7 @@ function withParts(command: Command): Command {
     .option('--ipv4-pool <pool>', 'an address pool that gives the network an IPv4 subnet for its guests')
     .addOption(new Option('--mtu <bytes>', 'its largest packet').argParser(wholeNumber(1_280, 65_535)))
     .option('--description <text>', 'a line for people')
-    .option('--plan', PLAN)
+    .option('--plan', PLAN_OF_NETWORK)
     .option('--yaml', YAML);
 }
 
@@ -210,7 +204,7 @@ function numberOf(text: string): NetworkNumber {
 async function applyFile(context: Context, file: string, options: PartOptions): Promise<void> {
   const { readNetwork } = await import('./network-input.ts');
   const body = await readNetwork(file);
-  await change(context, options, (host0) => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
+  await change(context, options, (host0) => host0.ask('PUT /v1/catalogue', { body, query: plannedQuery(options) }));
 }
 
 /** A file says all of a network: options that name parts do not stand beside a file. @throws MESH_USAGE, XmlNetworkError */
@@ -251,7 +245,7 @@ async function changeInEditor(context: Context, wanted: string, options: PartOpt
     take: async (body) => {
       const now = await host0.ask('GET /v1/catalogue/{name}', { path: { name: network.id } });
       if (!isDeepStrictEqual(now.network, network)) throw changedMeanwhile(network.name);
-      await change(context, options, () => host0.ask('PUT /v1/catalogue', { body, query: dryRun(options) }));
+      await change(context, options, () => host0.ask('PUT /v1/catalogue', { body, query: plannedQuery(options) }));
     },
   });
   if (!isChanged) context.print(`${printable(network.name)} is as it was: the text has not been changed.\n`);
@@ -264,12 +258,13 @@ function changedMeanwhile(name: string): MeshError {
   });
 }
 
-function dryRun({ plan = false }: PartOptions): { readonly 'dry-run'?: true } {
+/** The query of a change that is only planned. */
+export function plannedQuery({ plan = false }: Pick<PartOptions, 'plan'>): { readonly 'dry-run'?: true } {
   return plan ? { 'dry-run': true } : {};
 }
 
 /** Asks host0 for a change, and prints what it did or would do. */
-async function change(
+export async function change(
   context: Context,
   { yaml = false }: PartOptions,
   ask: (host0: ControlClient<'host0'>) => Promise<CatalogueChange>,

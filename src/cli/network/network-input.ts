@@ -27,6 +27,17 @@ export async function readNetwork(file: string): Promise<NetworkOrder> {
   return readNetworkText(name, text);
 }
 
+/** An order with where its network is defined, which follows from the format of the document. */
+export interface NetworkDocument {
+  readonly order: NetworkOrder;
+  readonly source: 'store' | 'libvirt';
+}
+
+/** As `readNetwork`. @throws those of `readNetwork` */
+export async function readNetworkDocument(file: string): Promise<NetworkDocument> {
+  return { order: await readNetwork(file), source: 'store' };
+}
+
 /** The same for a text that is there. */
 export async function readNetworkText(name: string, text: string): Promise<NetworkOrder> {
   if (isXml(name, text)) {

@@ -11,6 +11,7 @@ import { type Column, table } from '../print/table.ts';
 export function addNetworkLeases(network: Command, context: Context): void {
   network
     .command('leases')
+    .alias('dhcp-leases')
     .description('List the addresses that DHCP has given to guests of a network')
     .argument('<network>', 'its name, its number or its bridge')
     .addHelpText('after', '\nThe command is for host0.\n\nExample:\n  $ mesh network leases blue')

@@ -1,4 +1,5 @@
 /** A network of the catalogue as text. */
+import { networkDifferences } from '../../formats/network/network-differences.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber } from '../../model/network/number.ts';
 import type { CatalogueView, MulticastView, NetworkActivity } from '../../protocol/documents/catalogue.ts';
@@ -32,6 +33,12 @@ export function activityTone({ phase }: NetworkActivity): Tone {
   return ({ active: 'good', stopped: 'warning', deleting: 'warning', refused: 'bad' } as const)[phase];
 }
 
+/** What a boot of host0's machine does to the network; empty for one that is then as it was before. */
+export function keptText({ autostart, persistent }: Pick<CatalogueView, 'autostart' | 'persistent'>): string {
+  if (persistent === false) return 'goes';
+  return autostart === undefined ? '' : autostart ? 'starts' : 'stays stopped';
+}
+
 /** The prefix from which nodes have their addresses; a dash where they have none. */
 export function prefixText({ hostAddress }: Network): string {
   return hostAddress.kind === 'derived' ? hostAddress.prefix : '–';
@@ -63,6 +70,11 @@ function multicastText({ hears, silent, pending }: MulticastView): string {
   return hears.length < 2 ? `one node alone, or none${waiting}` : `passes between ${hears.join(', ')}${waiting}`;
 }
 
+/** What is different after a stop and a start. */
+function definedText(network: Network, definition: Network): string {
+  return `otherwise, from the next start on: ${networkDifferences(network, definition).join(', ')}`;
+}
+
 /** All parts of a network that are worth a line. */
 export function networkText(
   {
@@ -73,6 +85,7 @@ export function networkText(
     ports,
     holders,
     multicast,
+    ...kept
   }: Pick<CatalogueView, 'network'> & Partial<CatalogueView & GivenNetworkView>,
   { paint }: Context,
 ) {
@@ -84,6 +97,8 @@ export function networkText(
       ['description', network.description],
       ['state', activity && activityText(activity)],
       [activity === undefined ? 'state' : 'on this node', state && stateDetail(state)],
+      ['at boot', keptText(kept) || undefined],
+      ['defined', kept.definition && definedText(network, kept.definition)],
       ['number', `${network.number} (0x${hexNumber(network.number)})`],
       ['type', typeText(network)],
       ['group', peers?.kind === 'multicast' ? peers.group : undefined],

@@ -17,9 +17,11 @@ import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
 import { type GivenRow, givenText, hereText, hereTone, withStates } from './given-text.ts';
 import { addNetworkChanges, answerInXml, answerInYaml, YAML } from './network-changes.ts';
+import { addNetworkDefinitions } from './network-definitions.ts';
+import { addNetworkEvents } from './network-events.ts';
 import { addNetworkLeases } from './network-leases.ts';
 import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
-import { prefixText, typeText } from './network-text.ts';
+import { keptText, prefixText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 import { refusedText } from './refused-text.ts';
 
@@ -35,7 +37,8 @@ export function networkCommand(context: Context): Command {
       const { paths } = context;
       const [rows, refused] = await Promise.all([fetchRows(context), fetchRefused(context)]);
       const directory = existsSync(paths.host0) ? paths.host0Networks : paths.nodeNetworks;
-      const list = () => table(rows, LIST_COLUMNS, context.page) || noNetworksText(directory);
+      const columns = rows.some((row) => bootText(row) !== '') ? [...LIST_COLUMNS, BOOT_COLUMN] : LIST_COLUMNS;
+      const list = () => table(rows, columns, context.page) || noNetworksText(directory);
       context.answer(rows, () => list() + refusedText(refused, context));
     });
 
@@ -69,6 +72,8 @@ export function networkCommand(context: Context): Command {
   network.addCommand(networkServiceCommand(context));
   addNetworkWait(network, context);
   addNetworkLeases(network, context);
+  addNetworkDefinitions(network, context);
+  addNetworkEvents(network, context);
 
   network
     .command('check')
@@ -118,6 +123,13 @@ const LIST_COLUMNS: readonly Column<NetworkRow>[] = [
   { title: 'PREFIX', text: ({ network }) => prefixText(network) },
   { title: 'MEMBERS', text: membersText, align: 'right' },
 ];
+
+/** Only where something was said of a network: all others are after a boot as they were before. */
+const BOOT_COLUMN: Column<NetworkRow> = { title: 'AT BOOT', text: bootText };
+
+function bootText(row: NetworkRow): string {
+  return 'members' in row ? '' : keptText(row);
+}
 
 const MEMBER_COLUMNS: readonly Column<Member>[] = [
   { title: 'NAME', text: (member) => member.name, flexible: true },

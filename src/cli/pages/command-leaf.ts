@@ -7,12 +7,16 @@ export interface Leaf {
   readonly command: Command;
 }
 
-/** The commands at and below `command` that have no subcommands, in the order of the tree. */
+/** The commands at and below `command` that have no subcommands, in the order of the tree. Those that help does not show are left out. */
 export function leavesOf(command: Command, path: readonly string[] = []): Leaf[] {
   const here = [...path, command.name()];
   return command.commands.length === 0
     ? [{ path: here, command }]
-    : command.commands.flatMap((child) => leavesOf(child, here));
+    : command
+        .createHelp()
+        .visibleCommands(command)
+        .filter((child) => child.name() !== 'help')
+        .flatMap((child) => leavesOf(child, here));
 }
 
 /** The synopsis, such as `mesh ping [options] <network> <node>`. */

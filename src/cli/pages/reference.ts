@@ -1,6 +1,7 @@
 /** The reference pages that are made from the source: the command tree, the exit codes and the error codes. */
 import type { Argument, Command, Option } from 'commander';
-import { ERRORS, EXIT_CODES, RENAMED } from '../../model/error.ts';
+import { ERRORS, EXIT_CODES } from '../../model/error.ts';
+import { RENAMED } from '../../model/renamed-errors.ts';
 import { argumentText, choicesText, helpAfter, type Leaf, leavesOf, usageOf } from './command-leaf.ts';
 
 /** The comment at the head of each page. */

@@ -103,11 +103,21 @@ export class NetworkCatalogue implements HealthSource {
     const views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files });
     this.#views = views;
     const { journal, hasDevice = () => false } = input;
-    const changes = new RecordChanges({ stored, known, planner, creations, views, queue: this.#queue, journal, use });
+    const withUuid = (uuid: string) => uuids.find(uuid, views.defined);
+    const changes = new RecordChanges({
+      stored,
+      known,
+      planner,
+      creations,
+      views,
+      queue: this.#queue,
+      journal,
+      use,
+      withUuid,
+    });
     this.#recordChanges = changes;
     this.#uuids = uuids;
-    const withUuid = (uuid: string) => uuids.find(uuid, views.defined);
-    this.#definitions = new NetworkDefinitions({ changes, uuids, withUuid, hasDevice });
+    this.#definitions = new NetworkDefinitions({ changes, uuids, hasDevice });
     this.#activations = new NetworkActivations(changes, this.#definitions, uuids);
     this.#written = new WrittenDefinitions(changes, this.#definitions);
     this.#unused = new UnusedNetworks({
@@ -220,14 +230,14 @@ export class NetworkCatalogue implements HealthSource {
   }
 
   /**
-   * The network of this name, id, number (`0x1000`) or device.
+   * The network of this name, id, number (`0x1000`), device or UUID.
    * @throws MESH_NET_UNKNOWN
    */
   find(wanted: string): CatalogueView {
     const view = this.#recordChanges.called(wanted);
     const byNode = Map.groupBy(this.#use.ports(view.network.id), ({ node }) => node);
     const holders = Array.from(byNode, ([node, ports]) => ({ node, ports: ports.map((port) => port.interface) }));
-    return { ...view, holders };
+    return { ...view, uuid: this.#uuids.of(view.network), holders };
   }
 
   /** Makes a network and starts it. @throws MESH_NET_* */
@@ -321,11 +331,6 @@ export class NetworkCatalogue implements HealthSource {
   /** The UUID of a network: its own, or one that follows from its identifier. */
   uuidOf(network: Pick<Network, 'uuid' | 'id'>): string {
     return this.#uuids.of(network);
-  }
-
-  /** The network with this UUID. @throws MESH_NET_UNKNOWN */
-  findUuid(uuid: string): CatalogueView {
-    return this.find(this.#uuids.find(uuid, this.#views.defined)?.id ?? uuid);
   }
 
   /** Takes up a document that a person wrote into the store. @throws MESH_NET_*, MESH_USAGE */

@@ -31,7 +31,7 @@ export interface NetworkCreationsInput {
 }
 
 /** What becomes of a network that is made. */
-export interface Making {
+export interface NetworkMaking {
   /** Whether it is started. Absent: yes. */
   readonly isActive?: boolean;
   /** Whether it goes when it is stopped. Absent: no. */
@@ -77,7 +77,7 @@ export class NetworkCreations {
   async make(
     order: NetworkOrder,
     { dryRun = false, write = (one: NewRecord) => this.#input.stored.put(one.record, one.moves) } = {},
-    making: Making = {},
+    making: NetworkMaking = {},
   ): Promise<Network> {
     const plan = this.#plan(order, making);
     if (dryRun) return this.#undone(plan).record.network;
@@ -90,7 +90,7 @@ export class NetworkCreations {
   }
 
   /** Holds what the network will have until `#end`. @throws MESH_NET_* */
-  #plan(order: NetworkOrder, { isActive = true, isTransient, autostart, source }: Making = {}): NewRecord {
+  #plan(order: NetworkOrder, { isActive = true, isTransient, autostart, source }: NetworkMaking = {}): NewRecord {
     const { known, planner, stored } = this.#input;
     const { network, moves } = planner.create(order, source);
     if (isActive) mustBeSupported(network, moves);

@@ -41,6 +41,8 @@ export interface CatalogueView {
   readonly persistent?: false;
   /** Whether a boot of host0's machine starts the network, or leaves it stopped. Absent: it is after a boot as it was before. */
   readonly autostart?: boolean;
+  /** Its own, or one that follows from its identifier. Only where one network is asked for, and not from an older host0. */
+  readonly uuid?: string;
   /** How the network will be after a stop and a start. Absent: as it is. */
   readonly definition?: Network;
   /** The nodes that have ports in the network, each with their interfaces. Only where one network is asked for, and not from an older host0. */

@@ -42,6 +42,7 @@ export const CatalogueViewShape: form.Shape<CatalogueView> = form.object({
   persistent: form.exactOptional(form.literal(false)),
   autostart: form.exactOptional(form.boolean()),
   definition: form.exactOptional(NetworkShape),
+  uuid: form.exactOptional(TextShape),
   holders: form.exactOptional(
     form.listOf(form.object({ node: NodeNameShape, ports: form.listOf(form.string(), LIST_MAX) }), LIST_MAX),
   ),

@@ -6,7 +6,7 @@ import type { CatalogueChange, NetworkOrder } from '../../../protocol/documents/
 import { undoMoves } from '../../pools/pool.ts';
 import type { ChangeOptions } from '../catalogue-change.ts';
 import { isTransient, uuidTwice } from '../catalogue-error.ts';
-import type { Making } from '../network-creations.ts';
+import type { NetworkMaking } from '../network-creations.ts';
 import { isActive, liveOf, type NetworkRecord } from '../network-record.ts';
 import type { NewRecord } from '../stored-networks.ts';
 import { withBridge } from './bridge-of-order.ts';
@@ -23,8 +23,6 @@ export interface DefineOptions extends ChangeOptions {
 export interface NetworkDefinitionsInput {
   readonly changes: RecordChanges;
   readonly uuids: NetworkUuids;
-  /** The network with this UUID, from whatever source. */
-  readonly withUuid: (uuid: string) => Network | undefined;
   /** Whether the machine has a device of this name. */
   readonly hasDevice: (name: string) => boolean;
 }
@@ -88,7 +86,7 @@ export class NetworkDefinitions {
   }
 
   /** Makes the record of a network that the order alone describes. Call this in the order of changes. @throws MESH_NET_* */
-  madeNew(order: NetworkOrder, making: Making, { dryRun = false }: ChangeOptions): Promise<Network> {
+  madeNew(order: NetworkOrder, making: NetworkMaking, { dryRun = false }: ChangeOptions): Promise<Network> {
     const { source = 'store' } = making;
     const whole = this.whole(order, source);
     return this.#changes.input.creations.make(whole, { dryRun }, making);
@@ -170,7 +168,7 @@ export class NetworkDefinitions {
   /** @throws MESH_NET_UUID_TWICE */
   #uuidFor({ uuid, name }: NetworkOrder, source: Network['source'], before?: Network): string | undefined {
     if (typeof uuid === 'string') {
-      const holder = this.#input.withUuid(uuid.toLowerCase());
+      const holder = this.#changes.input.withUuid(uuid.toLowerCase());
       if (holder !== undefined && holder.id !== before?.id) throw uuidTwice(String(name), uuid, holder);
       if (before !== undefined && holder === undefined)
         throw uuidTwice(String(name), this.#input.uuids.of(before), before);

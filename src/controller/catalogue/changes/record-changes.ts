@@ -25,6 +25,8 @@ export interface RecordChangesInput {
   readonly queue: ChangeQueue;
   readonly journal: Journal;
   readonly use: () => NetworkUse;
+  /** The network with this UUID, from whatever source. */
+  readonly withUuid: (uuid: string) => Network | undefined;
 }
 
 type CatalogueAnswer = Parameters<typeof recordedChange> extends [unknown, ...infer Rest] ? Rest : never;
@@ -34,6 +36,8 @@ export interface ChangedRecord {
   readonly record: NetworkRecord;
   readonly moves: readonly PoolMove[];
 }
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Finds records, and writes them. */
 export class RecordChanges {
@@ -48,10 +52,10 @@ export class RecordChanges {
     return this.input.queue.run(work);
   }
 
-  /** The view of the network of this name, id, number or device. @throws MESH_NET_UNKNOWN */
+  /** The view of the network of this name, id, number, device or UUID. @throws MESH_NET_UNKNOWN */
   called(wanted: string): CatalogueView {
-    const { known, views } = this.input;
-    const network = known.called(wanted);
+    const { known, views, withUuid } = this.input;
+    const network = known.called(wanted) ?? (UUID.test(wanted) ? withUuid(wanted) : undefined);
     const view = network && views.of(network);
     if (view === undefined) throw unknownNetwork(wanted, views.defined);
     return view;

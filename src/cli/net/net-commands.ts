@@ -1,0 +1,27 @@
+/**
+ * The words of virsh and of the draft that came before it, as hidden commands: `mesh net-start`, `mesh network-create`. Each is one
+ * row of a table, over the same routes as `mesh network`.
+ */
+import { Argument, Command, Option } from 'commander';
+import type { Context } from '../context.ts';
+import { CHANGE_WORDS } from './change-words.ts';
+import { EVENT_WORDS } from './event-words.ts';
+import type { NetWord, WordOptions } from './net-word.ts';
+import { SHOW_WORDS } from './show-words.ts';
+
+/** All words. */
+export const NET_WORDS: readonly NetWord[] = [...SHOW_WORDS, ...CHANGE_WORDS, ...EVENT_WORDS];
+
+/** The commands, one for each spelling. */
+export function netCommands(context: Context): readonly Command[] {
+  return NET_WORDS.flatMap((row) => row.words.map((word) => commandOf(word, row, context)));
+}
+
+function commandOf(word: string, { description, args, options = [], does }: NetWord, context: Context): Command {
+  const command = new Command(word).description(description);
+  for (const [argument, about] of args) command.addArgument(new Argument(argument, about));
+  for (const [flags, about] of options) command.addOption(new Option(flags, about));
+  return command.action(async () => {
+    await does(context, command.args, command.opts<WordOptions>());
+  });
+}
