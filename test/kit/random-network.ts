@@ -6,6 +6,7 @@ import { plainBridge } from '../../src/model/network/bridge.ts';
 import { NETWORK_SOURCES, type Network } from '../../src/model/network/network.ts';
 import { hexNumber, type NetworkNumber, networkIdOf } from '../../src/model/network/number.ts';
 import { ROUTING_MODES } from '../../src/model/network/routing.ts';
+import { LEASE_MAX_SEC } from '../../src/model/network/subnet.ts';
 import { VNI_MAX, type Vni } from '../../src/model/network/types/vxlan.ts';
 
 /** Texts that the one or the other format must write in its own way. */
@@ -44,6 +45,7 @@ export function randomNetwork(random: () => number): Network {
   const ipv6 = () => ipv6FromBigint(BigInt(`0xfd42${hex(28)}`));
   const ip = () => (flag() ? ipv4() : ipv6());
   const cidr = () => (flag() ? ipv4Subnet(ipv4(), 24) : ipv6Subnet(ipv6(), 64));
+  const lease = () => ({ leaseSec: oneOf([120 + below(1_000_000), LEASE_MAX_SEC]) });
   const port = () => 1 + below(65_535);
   const number = (1 + below(VNI_MAX)) as NetworkNumber;
   const id = hexNumber(number);
@@ -57,14 +59,15 @@ export function randomNetwork(random: () => number): Network {
       hostAddress: address(),
       ...maybe(() => ({
         dhcp: {
-          ranges: some(() => ({ first: address(), last: address() })),
+          ranges: some(() => ({ first: address(), last: address(), ...maybe(lease) })),
           hosts: some(() => ({
             ...maybe(() => ({ mac: macFromHex(`02${hex(10)}`) })),
             ...maybe(() => ({ id: line() })),
             ...maybe(() => ({ name: word() })),
             ...maybe(() => ({ address: address() })),
+            ...maybe(lease),
           })),
-          ...maybe(() => ({ leaseSec: 120 + below(1_000_000) })),
+          ...maybe(lease),
           options: some(() => ({ number: port(), value: line() })),
           ...maybe(() => ({ bootp: { file: line(), ...maybe(() => ({ server: line() })) } })),
         },
@@ -84,11 +87,13 @@ export function randomNetwork(random: () => number): Network {
     ...maybe(() => ({ peakBytesPerSec: 1 + below(1e9) })),
     ...maybe(() => ({ burstBytes: 1 + below(1e6) })),
   });
+  const native = () => ({ native: { tag: below(4_096), mode: oneOf(['tagged', 'untagged'] as const) } });
   const limits = () => ({
     ...maybe(() => ({ binding: flag() })),
     ...maybe(() => ({ isolation: flag() })),
     ...maybe(() => ({ bandwidth: { ...maybe(() => ({ in: rate() })), ...maybe(() => ({ out: rate() })) } })),
     ...maybe(() => ({ vlan: 1 + below(4_094) })),
+    ...maybe(() => ({ trunk: { tags: some(() => below(4_096)), ...maybe(native) } })),
     ...maybe(() => ({ trust: flag() })),
   });
   const underlay = oneOf(['ipv4', 'ipv6'] as const);
@@ -108,12 +113,41 @@ export function randomNetwork(random: () => number): Network {
     peers: oneOf([{ kind: 'assigned' }, { kind: 'multicast', group }] as const),
   });
   const subnets = some(subnet);
+  const mode = oneOf(ROUTING_MODES);
+  const nat = () => ({
+    ...maybe(() => ({ addresses: { first: ipv4FromNumber(below(99)), last: ipv4FromNumber(99 + below(99)) } })),
+    ...maybe(() => ({ ports: { first: 1 + below(99), last: 100 + below(9_999) } })),
+    ...maybe(() => ({ ipv6: flag() })),
+  });
   const hostAddress = oneOf([
     { kind: 'derived', key: String(below(1e9)), prefix: ipv6Subnet(ipv6(), 64) },
     { kind: subnets.length > 0 ? 'given' : 'none' },
     { kind: 'per-node' },
     { kind: 'none' },
   ] as const);
+  const isOfCards = below(8) === 0;
+  const cards = () =>
+    flag()
+      ? {
+          kind: 'macvtap' as const,
+          mode: oneOf(['bridge', 'private', 'vepa', 'passthrough'] as const),
+          cards: some(word),
+          ...maybe(() => ({ physicalFunction: word() })),
+        }
+      : {
+          kind: 'hostdev' as const,
+          cards: some(() => `0000:${hex(2)}:0${hex(1)}.${below(8)}`),
+          ...maybe(() => ({ physicalFunction: word() })),
+          managed: flag(),
+        };
+  const bridge = () => ({
+    ...plainBridge(`br${id}`),
+    // Where host addresses are derived, those of bridges are, too.
+    ...(hostAddress.kind === 'derived' ? {} : maybe(() => ({ mac: macFromHex(`02${hex(10)}`) }))),
+    stp: flag(),
+    macTable: oneOf(['learned', 'managed'] as const),
+    ...maybe(() => ({ zone: word() })),
+  });
   return {
     id: networkIdOf(number),
     number,
@@ -123,20 +157,15 @@ export function randomNetwork(random: () => number): Network {
     labels: Object.fromEntries(some(() => [word(), line()])),
     ...maybe(() => ({ title: line() })),
     ...maybe(() => ({ description: line() })),
-    bridge: {
-      ...plainBridge(`br${id}`),
-      // Where host addresses are derived, those of bridges are, too.
-      ...(hostAddress.kind === 'derived' ? {} : maybe(() => ({ mac: macFromHex(`02${hex(10)}`) }))),
-      stp: flag(),
-      macTable: oneOf(['learned', 'managed'] as const),
-    },
-    ...(flag() ? vxlan() : { type: { kind: 'bridge' as const } }),
+    ...(isOfCards ? {} : { bridge: bridge() }),
+    ...(isOfCards ? { type: cards() } : flag() ? vxlan() : { type: { kind: 'bridge' as const } }),
     mtuBytes: 1_280 + below(60_000),
     hostAddress,
     subnets,
     routes: some(route),
     routing: {
-      mode: oneOf(ROUTING_MODES),
+      mode,
+      ...(mode === 'nat' ? maybe(() => ({ nat: nat() })) : {}),
       via: some(word),
       ...maybe(() => ({ policy: { in: verdict(), out: verdict() } })),
       rules: some(() => ({
@@ -147,29 +176,38 @@ export function randomNetwork(random: () => number): Network {
           ...maybe(() => ({ ports: { first: port(), last: port() } })),
         },
         verdict: verdict(),
-        ...maybe(() => ({ forwardTo: { address: ip(), ...maybe(() => ({ port: port() })) } })),
+        ...maybe(() => ({
+          forwardTo: { ...(flag() ? { address: ip() } : { guest: line() }), ...maybe(() => ({ port: port() })) },
+        })),
       })),
       ...maybe(() => ({ nat64: { prefix: ipv6Subnet(ipv6(), 96), pool: ipv4Subnet(ipv4(), 24) } })),
     },
     ...maybe(() => ({
       dns: {
-        ...maybe(() => ({ domain: line() })),
+        ...maybe(() => ({ enabled: flag(), register: flag() })),
+        ...maybe(() => ({ domain: line(), localOnly: flag() })),
+        ...maybe(() => ({ forwardPlainNames: flag() })),
         hosts: some(() => ({ address: ip(), names: some(word) })),
         srv: some(() => ({
           service: word(),
-          protocol: oneOf(['tcp', 'udp'] as const),
+          protocol: oneOf(['tcp', 'udp', 'sctp']),
           ...maybe(() => ({ domain: line() })),
-          target: word(),
-          port: port(),
+          ...maybe(() => ({ target: word(), ...maybe(() => ({ port: port() })) })),
           ...maybe(() => ({ priority: below(65_536), weight: below(65_536) })),
         })),
         txt: some(() => ({ name: word(), value: line() })),
-        forwarders: some(() => ({ address: ip(), ...maybe(() => ({ domain: line() })) })),
+        forwarders: some(() => ({
+          ...(flag() ? { address: ip(), ...maybe(() => ({ port: port() })) } : { domain: line() }),
+          ...maybe(() => ({ domain: line() })),
+        })),
       },
     })),
     ...maybe(() => ({
       guests: { ...limits(), portGroups: some(() => ({ ...limits(), name: word(), isDefault: flag() })) },
     })),
+    ...maybe(() => ({ guestIpv6: flag() })),
+    ...maybe(() => ({ bandwidth: { in: rate(), ...maybe(() => ({ out: rate() })) } })),
+    ...maybe(() => ({ dnsmasqOptions: [line(), ...some(line)] })),
     span: oneOf([
       { kind: 'file' },
       { kind: 'everywhere' },

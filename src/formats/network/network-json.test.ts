@@ -33,7 +33,7 @@ test('a fault is shown with its line, a caret and the rule', () => {
     "blue.json:3:3: error: mtuByte: 1400 does not fit [MESH_NET_INVALID]
       3 |   "mtuByte": 1400
         |   ^
-      rule: The fields here are id, number, name, uuid, owner, labels, title, description, bridge, type, peers, mtuBytes, hostAddress, subnets, routes, routing, dns, guests, span, source, extra."
+      rule: The fields here are id, number, name, uuid, owner, labels, title, description, bridge, type, peers, mtuBytes, hostAddress, subnets, routes, routing, dns, guests, guestIpv6, bandwidth, dnsmasqOptions, span, source, extra."
   `);
   expect(
     shown('{\n  "name": "blue",\n  "subnets": [{ "cidr": "10.0.0.0/24" }, { "cidr": "10.0.0.7" }]\n}\n'),

@@ -81,7 +81,7 @@ test('a fault is shown with its line, a caret, the rule and what to write', () =
     "blue.yaml:3:3: error: mtuByte: 1400 does not fit [MESH_NET_INVALID]
       3 |   mtuByte: 1400
         |   ^
-      rule: The fields here are id, number, name, uuid, owner, labels, title, description, bridge, type, peers, mtuBytes, hostAddress, subnets, routes, routing, dns, guests, span, source, extra."
+      rule: The fields here are id, number, name, uuid, owner, labels, title, description, bridge, type, peers, mtuBytes, hostAddress, subnets, routes, routing, dns, guests, guestIpv6, bandwidth, dnsmasqOptions, span, source, extra."
   `);
   expect(shown('name: blue\npeers: multicast\n')).toMatchInlineSnapshot(`
     "blue.yaml:2:1: error: peers: {"group":"ff05::1000","kind":"multicast"} does not fit [MESH_NET_INVALID]

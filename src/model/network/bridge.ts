@@ -2,7 +2,7 @@
 import { MacShape } from '../address/address-shapes.ts';
 import type { Mac } from '../address/mac.ts';
 import * as form from '../form.ts';
-import { DeviceShape } from './words.ts';
+import { DeviceShape, NameShape } from './words.ts';
 
 /** The bridge of a network on each node. Networks of cards (macvtap, hostdev) have none. */
 export interface Bridge {
@@ -16,6 +16,8 @@ export interface Bridge {
   readonly forwardDelaySec: number;
   /** Whether the kernel learns Ethernet addresses from frames, or Meshwork writes each into the FDB. */
   readonly macTable: 'learned' | 'managed';
+  /** The zone of firewalld that the bridge is put into. Absent: the one for virtual networks, where firewalld runs. */
+  readonly zone?: string;
 }
 
 /** A bridge without a spanning tree, as Meshwork makes them: it forwards from the first frame on. */
@@ -30,4 +32,5 @@ export const BridgeShape: form.Shape<Bridge> = form.object({
   stp: form.defaulted(form.boolean(), false),
   forwardDelaySec: form.defaulted(form.int(0, 30), 0),
   macTable: form.defaulted(form.oneOf(['learned', 'managed']), 'learned'),
+  zone: form.exactOptional(NameShape),
 });

@@ -13,8 +13,17 @@ export interface NetworkGuests {
   readonly portGroups: readonly PortGroup[];
   /** The VLAN tag of frames on the underlay (IEEE 802.1Q). */
   readonly vlan?: number;
+  /** The VLAN tags of frames at a port, where there are several. */
+  readonly trunk?: VlanTrunk;
   /** Whether guests may send as routers and DHCP servers, and change their Ethernet address. */
   readonly trust?: boolean;
+}
+
+/** Several VLAN tags at one port. */
+export interface VlanTrunk {
+  readonly tags: readonly number[];
+  /** The tag of frames that come without one, and whether they leave with it. */
+  readonly native?: { readonly tag: number; readonly mode: 'tagged' | 'untagged' };
 }
 
 /** The rate of a port in one direction. */
@@ -31,11 +40,14 @@ export interface PortGroup extends Omit<NetworkGuests, 'portGroups'> {
   readonly isDefault: boolean;
 }
 
-const BandwidthShape: form.Shape<Bandwidth> = form.object({
+/** The form of a rate in documents. */
+export const BandwidthShape: form.Shape<Bandwidth> = form.object({
   averageBytesPerSec: form.int(1),
   peakBytesPerSec: form.exactOptional(form.int(1)),
   burstBytes: form.exactOptional(form.int(1)),
 });
+
+const TagShape = form.int(0, 4_095);
 
 const LIMITS = {
   binding: form.exactOptional(form.boolean()),
@@ -44,6 +56,12 @@ const LIMITS = {
     form.object({ in: form.exactOptional(BandwidthShape), out: form.exactOptional(BandwidthShape) }),
   ),
   vlan: form.exactOptional(form.int(1, 4_094)),
+  trunk: form.exactOptional(
+    form.object({
+      tags: form.listOf(TagShape, NETWORK_LIST_MAX),
+      native: form.exactOptional(form.object({ tag: TagShape, mode: form.oneOf(['tagged', 'untagged']) })),
+    }),
+  ),
   trust: form.exactOptional(form.boolean()),
 };
 

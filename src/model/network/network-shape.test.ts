@@ -68,7 +68,7 @@ describe('what does not fit', () => {
     [{ ...blue, id: 'net-65281' }, 'id', 'The identifier of network 65281 is net-ff01.'],
     [{ ...blue, type: { ...blue.type, vni: 1 << 24 } }, 'type.vni', 'A VNI is a whole number from 1 to 16777215.'],
     [{ ...blue, type: { ...blue.type, port: 4789 } }, 'type.port', 'The fields here are kind, device, vni, udpPort,'],
-    [{ ...blue, type: { kind: 'geneve' } }, 'type.kind', 'One of vxlan, bridge, foreign-bridge.'],
+    [{ ...blue, type: { kind: 'geneve' } }, 'type.kind', 'One of vxlan, bridge, foreign-bridge, macvtap, hostdev.'],
     [{ ...blue, type: { kind: 'bridge' } }, 'peers', 'A network of the type bridge has no peers.'],
     [{ ...blue, bridge: undefined }, 'bridge', 'A network of the type vxlan has a bridge.'],
     [{ ...blue, peers: undefined }, 'peers', 'A network of the type vxlan has peers.'],
@@ -94,6 +94,33 @@ describe('what does not fit', () => {
     ],
     [{ ...blue, routes: [{ cidr: '10.9.0.0/16', via: 'fd42::1' }] }, 'routes.0.via', 'of the same family'],
     [{ ...blue, routing: { mode: 'bridged' } }, 'routing.mode', 'One of isolated, routed, nat, open, none.'],
+    [
+      { ...blue, routing: { mode: 'nat', nat: { addresses: { first: '10.0.0.9', last: '10.0.0.2' } } } },
+      'routing.nat.addresses',
+      'the lowest one first',
+    ],
+    [{ ...blue, routing: { mode: 'nat', nat: { ports: { first: 9, last: 2 } } } }, 'routing.nat.ports', 'lowest one'],
+    [
+      { ...blue, routing: { mode: 'routed', nat: { ipv6: true } } },
+      'routing.nat',
+      'of the mode routed hides no guests',
+    ],
+    [
+      { ...blue, routing: { mode: 'nat', rules: [{ direction: 'in', match: {}, verdict: 'accept', forwardTo: {} }] } },
+      'routing.rules.0.forwardTo',
+      'An address, or the name of a guest',
+    ],
+    [
+      { ...blue, dns: { forwarders: [{ port: 53 }] } },
+      'dns.forwarders.0',
+      'has an address, or a domain for which the servers of the host are asked',
+    ],
+    [{ ...blue, dns: { srv: [{ service: 'x', protocol: 'a b' }] } }, 'dns.srv.0.protocol', 'One word'],
+    [
+      { ...blue, subnets: [{ ...subnet, dhcp: { hosts: [{ name: 'a', leaseSec: 60 }] } }] },
+      'subnets.0.dhcp.hosts.0.leaseSec',
+      'A whole number from 120 to 4294967295.',
+    ],
     [{ ...blue, guests: { isolation: 'yes' } }, 'guests.isolation', 'true or false.'],
     [{ ...blue, labels: [] }, 'labels', 'An object, in braces.'],
   ])('%o: %s', (document, place, rule) => {

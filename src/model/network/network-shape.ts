@@ -2,7 +2,7 @@
 import * as form from '../form.ts';
 import { BridgeShape } from './bridge.ts';
 import { NetworkDnsShape } from './dns.ts';
-import { NetworkGuestsShape } from './guests.ts';
+import { BandwidthShape, NetworkGuestsShape } from './guests.ts';
 import { HostAddressShape } from './host-address.ts';
 import { NETWORK_SOURCES, type Network, type NetworkSpan } from './network.ts';
 import { NetworkNumberShape, networkIdOf } from './number.ts';
@@ -48,6 +48,11 @@ const PartsShape: form.Shape<Network> = form.object({
   routing: RoutingShape,
   dns: form.exactOptional(NetworkDnsShape),
   guests: form.exactOptional(NetworkGuestsShape),
+  guestIpv6: form.exactOptional(form.boolean()),
+  bandwidth: form.exactOptional(
+    form.object({ in: form.exactOptional(BandwidthShape), out: form.exactOptional(BandwidthShape) }),
+  ),
+  dnsmasqOptions: form.exactOptional(form.listOf(LineShape, NETWORK_LIST_MAX)),
   span: SpanShape,
   source: form.oneOf(NETWORK_SOURCES),
   extra: form.defaulted(form.recordOf(form.string({ max: 64 }), form.unknown(), LABELS_MAX), {}),
@@ -58,7 +63,7 @@ export const NetworkShape: form.Shape<Network> = {
   outline: PartsShape.outline,
   read: (value, strict) => {
     const network = PartsShape.read(value, strict);
-    const misfit = idFault(network) ?? typeFault(network) ?? subnetFault(network);
+    const misfit = idFault(network) ?? typeFault(network) ?? subnetFault(network) ?? natFault(network);
     if (misfit !== undefined) throw misfit;
     return network;
   },
@@ -96,5 +101,13 @@ function typeFault({ type, bridge, peers, hostAddress }: Network): form.Misfit |
   return new form.Misfit(['hostAddress'], {
     rule: 'Members of a mesh have addresses that are derived from its key, in its prefix.',
     remedy: 'Write a hostAddress of the kind derived, with key and prefix, or other peers',
+  });
+}
+
+function natFault({ routing: { mode, nat } }: Network): form.Misfit | undefined {
+  if (nat === undefined || mode === 'nat') return undefined;
+  return new form.Misfit(['routing', 'nat'], {
+    rule: `A network of the mode ${mode} hides no guests.`,
+    remedy: 'Leave nat out, or choose the mode nat',
   });
 }

@@ -4,7 +4,7 @@
  */
 import type { Bridge } from './bridge.ts';
 import type { NetworkDns } from './dns.ts';
-import type { NetworkGuests } from './guests.ts';
+import type { Bandwidth, NetworkGuests } from './guests.ts';
 import type { HostAddress } from './host-address.ts';
 import type { NetworkId, NetworkNumber } from './number.ts';
 import type { Peers } from './peers/peers.ts';
@@ -50,6 +50,12 @@ export interface Network {
   readonly routing: Routing;
   readonly dns?: NetworkDns;
   readonly guests?: NetworkGuests;
+  /** Whether guests reach each other over IPv6 where the network has no IPv6 subnet. Subnets of IPv6 need no such word. */
+  readonly guestIpv6?: boolean;
+  /** Limits of the whole bridge, as its guests see the direction. */
+  readonly bandwidth?: { readonly in?: Bandwidth; readonly out?: Bandwidth };
+  /** Further lines of dnsmasq's configuration, as they are. A line that dnsmasq does not know makes the start fail. */
+  readonly dnsmasqOptions?: readonly string[];
   readonly span: NetworkSpan;
   readonly source: (typeof NETWORK_SOURCES)[number];
   /** By format: what it prints again and what has no effect. */

@@ -22,13 +22,21 @@ export interface Subnet {
 /** What DHCP gives in a subnet. */
 export interface SubnetDhcp {
   /** Dynamic addresses, from first to last. */
-  readonly ranges: readonly { readonly first: Ipv4 | Ipv6; readonly last: Ipv4 | Ipv6 }[];
+  readonly ranges: readonly DynamicRange[];
   readonly hosts: readonly DhcpHost[];
   readonly leaseSec?: number;
   /** Further options by their number (RFC 2132, RFC 8415), with the text of their value. */
   readonly options: readonly { readonly number: number; readonly value: string }[];
   /** The boot file that DHCP names, and the server that has it. */
   readonly bootp?: { readonly file: string; readonly server?: string };
+}
+
+/** Dynamic addresses in a row. */
+export interface DynamicRange {
+  readonly first: Ipv4 | Ipv6;
+  readonly last: Ipv4 | Ipv6;
+  /** Absent: that of the subnet. */
+  readonly leaseSec?: number;
 }
 
 /** A reservation: a guest with this Ethernet address or client id gets this address or name. */
@@ -38,17 +46,24 @@ export interface DhcpHost {
   readonly id?: string;
   readonly name?: string;
   readonly address?: Ipv4 | Ipv6;
+  /** Absent: that of the subnet. */
+  readonly leaseSec?: number;
 }
 
 /** Twelve hours are usual; the field of DHCP has 32 bits, and its highest value means for ever (RFC 2131 §3.3). */
-const LEASE_MAX_SEC = 0xffffffff;
+export const LEASE_MAX_SEC = 0xffffffff;
+
+const LeaseShape = form.exactOptional(form.int(120, LEASE_MAX_SEC));
 
 const DhcpHostShape: form.Shape<DhcpHost> = form.object({
   mac: form.exactOptional(MacShape),
   id: form.exactOptional(LineShape),
   name: form.exactOptional(NameShape),
   address: form.exactOptional(IpShape),
+  leaseSec: LeaseShape,
 });
+
+const DynamicRangeShape: form.Shape<DynamicRange> = form.object({ first: IpShape, last: IpShape, leaseSec: LeaseShape });
 
 /** The form of a subnet in documents. */
 export const SubnetShape: form.Shape<Subnet> = form.object({
@@ -56,9 +71,9 @@ export const SubnetShape: form.Shape<Subnet> = form.object({
   hostAddress: form.exactOptional(IpShape),
   dhcp: form.exactOptional(
     form.object({
-      ranges: form.defaulted(form.listOf(form.object({ first: IpShape, last: IpShape }), NETWORK_LIST_MAX), []),
+      ranges: form.defaulted(form.listOf(DynamicRangeShape, NETWORK_LIST_MAX), []),
       hosts: form.defaulted(form.listOf(DhcpHostShape, NETWORK_LIST_MAX), []),
-      leaseSec: form.exactOptional(form.int(120, LEASE_MAX_SEC)),
+      leaseSec: LeaseShape,
       options: form.defaulted(
         form.listOf(form.object({ number: form.int(1, 65_535), value: LineShape }), NETWORK_LIST_MAX),
         [],

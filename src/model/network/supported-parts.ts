@@ -14,12 +14,12 @@ interface UnsupportedPart {
 }
 
 const SERVICES = ['dhcp', 'localPtr', 'tftp'] as const;
-const LIMITS = ['binding', 'isolation', 'bandwidth', 'vlan', 'trust'] as const;
+const LIMITS = ['binding', 'isolation', 'bandwidth', 'vlan', 'trunk', 'trust'] as const;
 const LEAVE_OUT = 'Leave the part out';
 
 /** The parts of a network that this version does not carry out; none for one that can be started. */
 export function unsupportedParts(network: Network): readonly UnsupportedPart[] {
-  return [...ofSubnets(network), ...ofRouting(network), ...ofGuests(network), ...ofHostAddress(network)];
+  return [ofType, ofSubnets, ofRouting, ofGuests, ofBridge, ofHostAddress].flatMap((partsOf) => partsOf(network));
 }
 
 /** MESH_NET_NOT_SUPPORTED for a network that cannot be started; undefined for one that can. */
@@ -36,6 +36,11 @@ export function unsupportedError(network: Network): MeshError | undefined {
       remedy: first.remedy,
     },
   );
+}
+
+/** PCI cards that guests have for themselves: no guest of ours is given one. */
+function ofType({ type: { kind } }: Network): UnsupportedPart[] {
+  return kind === 'hostdev' ? [{ path: 'type', remedy: 'Choose the type macvtap, bridge or foreign-bridge' }] : [];
 }
 
 function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[] {
@@ -59,7 +64,7 @@ function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[]
   ];
 }
 
-function ofRouting({ routing: { mode, via, policy, rules, nat64 }, dns }: Network): UnsupportedPart[] {
+function ofRouting({ routing: { mode, via, policy, rules, nat64, nat }, dns }: Network): UnsupportedPart[] {
   return [
     ...(mode === 'isolated' ? [] : [{ path: 'routing.mode', remedy: 'Choose the mode isolated' }]),
     ...Object.entries({
@@ -67,6 +72,7 @@ function ofRouting({ routing: { mode, via, policy, rules, nat64 }, dns }: Networ
       policy: policy !== undefined,
       rules: rules.length > 0,
       nat64: nat64 !== undefined,
+      nat: nat !== undefined,
     })
       .filter(([, isThere]) => isThere)
       .map(([part]) => ({ path: `routing.${part}`, remedy: LEAVE_OUT })),
@@ -81,8 +87,19 @@ function ofGuests({ guests }: Network): UnsupportedPart[] {
   return parts.map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT }));
 }
 
+function ofBridge({ bridge, guestIpv6, bandwidth, dnsmasqOptions = [] }: Network): UnsupportedPart[] {
+  return Object.entries({
+    'bridge.zone': bridge?.zone !== undefined,
+    guestIpv6: guestIpv6 === true,
+    bandwidth: bandwidth !== undefined,
+    dnsmasqOptions: dnsmasqOptions.length > 0,
+  })
+    .filter(([, isThere]) => isThere)
+    .map(([path]) => ({ path, remedy: LEAVE_OUT }));
+}
+
 /** Addresses are on the bridge of the network: the bridge of another program gets none. */
-function ofHostAddress({ bridge, hostAddress }: Network): UnsupportedPart[] {
-  if (bridge !== undefined || hostAddress.kind === 'none') return [];
+function ofHostAddress({ bridge, hostAddress, type }: Network): UnsupportedPart[] {
+  if (bridge !== undefined || hostAddress.kind === 'none' || type.kind !== 'foreign-bridge') return [];
   return [{ path: 'hostAddress', remedy: 'Choose the hostAddress none: the bridge is that of another program' }];
 }

@@ -1,5 +1,5 @@
 /** The names that dnsmasq answers. */
-import type { NetworkDns } from '../../model/network/dns.ts';
+import type { DnsForwarder, NetworkDns } from '../../model/network/dns.ts';
 import { type ConfLines, setting } from './setting.ts';
 
 /** dnsmasq is no DNS server, and reads no file of this machine. */
@@ -15,7 +15,7 @@ export interface DnsSettings {
 
 /** The names of a network, and who is asked for others. dnsmasq reads no file of this machine. */
 export function dnsPart(
-  { domain, hosts, srv, txt, forwarders }: NetworkDns,
+  { domain, hosts, srv, txt, forwarders, forwardPlainNames = true }: NetworkDns,
   { localOnly = true, hostsFile }: DnsSettings = {},
 ): ConfLines {
   return [
@@ -27,15 +27,22 @@ export function dnsPart(
     ...(hostsFile === undefined ? [] : [setting`addn-hosts=${hostsFile}`]),
     ...hosts.map(({ address, names }) => setting`host-record=${[...names, address]}`),
     ...srv.map((record) => {
-      const { service, protocol, target, port, priority = 0, weight = 0 } = record;
+      const { service, protocol, target, port = 1, priority = 0, weight = 0 } = record;
       const name = [`_${service}`, `_${protocol}`, ...(record.domain === undefined ? [] : [record.domain])].join('.');
-      return setting`srv-host=${[name, target, port, priority, weight]}`;
+      return target === undefined
+        ? setting`srv-host=${name}`
+        : setting`srv-host=${[name, target, port, priority, weight]}`;
     }),
     ...txt.map(({ name, value }) => setting`txt-record=${[name, value]}`),
-    ...forwarders.map(({ address, domain: only }) =>
-      only === undefined ? setting`server=${address}` : setting`server=/${only}/${address}`,
-    ),
+    ...(forwardPlainNames ? [] : ['domain-needed', 'local=//']),
+    ...forwarders.map(serverLine),
   ];
+}
+
+/** `#` stands for the servers that are asked for all other names. */
+function serverLine({ address, port, domain }: DnsForwarder): string {
+  const place = port === undefined || address === undefined ? (address ?? '#') : `${address}#${port}`;
+  return domain === undefined ? setting`server=${place}` : setting`server=/${domain}/${place}`;
 }
 
 /** The text of the file of hosts. Names are words without blanks (`DomainNameShape`). */

@@ -19,6 +19,9 @@ const TYPES: { readonly [K in NetworkType['kind']]: TypeKind<Extract<NetworkType
   vxlan: { parts: vxlanParts, foreignLink: underlayLink },
   bridge: { parts: bridgeParts },
   'foreign-bridge': { parts: foreignBridgeParts, foreignLink: foreignBridgeName },
+  // Guests are given cards, or macvtap devices on cards, by the hypervisor that starts them: nothing is there before.
+  macvtap: { parts: () => [] },
+  hostdev: { parts: () => [] },
 };
 
 /** The cast is sound: the table maps each kind to what knows exactly that type. */

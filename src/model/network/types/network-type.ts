@@ -2,10 +2,18 @@
 import { type Shape, type TypeOf, variants } from '../../form.ts';
 import { BRIDGE } from './bridge.ts';
 import { FOREIGN_BRIDGE } from './foreign-bridge.ts';
+import { HOSTDEV } from './hostdev.ts';
+import { MACVTAP } from './macvtap.ts';
 import type { NetworkTypeRow } from './network-type-row.ts';
 import { VXLAN } from './vxlan.ts';
 
-const ROWS = { vxlan: VXLAN, bridge: BRIDGE, 'foreign-bridge': FOREIGN_BRIDGE } as const;
+const ROWS = {
+  vxlan: VXLAN,
+  bridge: BRIDGE,
+  'foreign-bridge': FOREIGN_BRIDGE,
+  macvtap: MACVTAP,
+  hostdev: HOSTDEV,
+} as const;
 
 /** What carries a network. */
 export type NetworkType = TypeOf<(typeof ROWS)[keyof typeof ROWS]['form']>;
