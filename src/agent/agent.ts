@@ -356,6 +356,8 @@ export class Agent implements SourceAgent {
       case 'fdb':
       case 'neighbour':
         return isMeshId(item.network) ? this.source.settled(item.network) : this.#hasAssignment;
+      case 'static-route':
+        return this.#hasAssignment;
       case 'route':
       case 'rule':
         return this.source.networks.every((network) => this.source.settled(network.id));
