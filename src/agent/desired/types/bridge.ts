@@ -36,7 +36,7 @@ export function bridgeParts(
   const own = nodeAddresses(network, node.machine);
   return [
     ...ownBridgeParts(network, own, hostAddresses, context),
-    portPart(network.id, network.bridge, ports),
+    portPart(network.id, network.bridge, ports, network.guests),
     ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, undefined, ports, servicePort),
   ];

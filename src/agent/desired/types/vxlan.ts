@@ -43,7 +43,7 @@ export function vxlanParts(attachment: NetworkAttachment, type: VxlanType, netwo
     },
     ...(isMesh(network) ? seatParts(network, node.leads) : []),
     ...peersParts(context, attachment.peers),
-    portPart(network.id, network.bridge, ports),
+    portPart(network.id, network.bridge, ports, network.guests),
     ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, type.device, ports, servicePort),
   ];
