@@ -264,7 +264,7 @@ function portItems(cache: KernelTables, desired: ItemMap): Item[] {
     const link = cache.linkNamed(item.link);
     const bridge = link === undefined ? undefined : cache.links.get(link.master);
     if (bridge === undefined) continue;
-    const isolated = link?.odd?.['port isolated'] === 1;
+    const isolated = link?.port?.odd?.['port isolated'] === 1;
     const { learning } = link?.port ?? {};
     items.push({ ...item, bridge: bridge.name, isolated, ...(learning !== undefined && { learning }) });
   }

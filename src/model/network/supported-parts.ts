@@ -120,8 +120,7 @@ function ofRules({ routing: { rules } }: Network): UnsupportedPart[] {
 function ofGuests({ guests }: Network): UnsupportedPart[] {
   if (guests === undefined) return [];
   const limits = LIMITS.filter((limit) => guests[limit] !== undefined && guests[limit] !== false);
-  const parts = [...limits, ...(guests.portGroups.length > 0 ? ['portGroups'] : [])];
-  return parts.map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT }));
+  return limits.map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT }));
 }
 
 function ofBridge(network: Network): UnsupportedPart[] {

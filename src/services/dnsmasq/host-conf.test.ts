@@ -130,7 +130,7 @@ enable-ra
 
 dhcp-hostsfile=DIR/reservations
 dhcp-leasefile=DIR/leases
-dhcp-lease-max=1386
+dhcp-lease-max=33151
 dhcp-option=option:mtu,1500
 dhcp-no-override
 dhcp-authoritative

@@ -7,7 +7,7 @@ import { type Ipv4, type Ipv4Cidr, ipv4Range, isIpv4 } from '../../model/address
 import { type Ipv6, parseIpv6Interface } from '../../model/address/ipv6.ts';
 import type { HostInterface } from '../../model/network/host-address.ts';
 import type { Network } from '../../model/network/network.ts';
-import { LEASE_DEFAULT_SEC } from '../../model/network/services/dhcp4.ts';
+import { LEASE_DEFAULT_SEC, RESERVATIONS_MAX } from '../../model/network/services/dhcp4.ts';
 import type { DynamicRange, Subnet, SubnetDhcp } from '../../model/network/subnet.ts';
 import {
   AUTHORITATIVE,
@@ -52,7 +52,7 @@ interface ServedSubnet {
 /** Option 3 of DHCP for IPv4 names the router. */
 const ROUTER_OPTION = 3;
 /** Leases that there may be in any network, and in the largest one: IPv6 ranges have more addresses than a node has memory. */
-const LEASES_LEAST = 1_000;
+const LEASES_LEAST = 2 * RESERVATIONS_MAX;
 const LEASES_MOST = 1_000_000;
 
 /** Whether a node with these addresses runs a dnsmasq for the network. */
@@ -174,11 +174,11 @@ function tftpLines(subnets: readonly Subnet[]): ConfLines {
   return root === undefined ? [] : ['enable-tftp', setting`tftp-root=${root}`];
 }
 
-/** Each address of the ranges, and each reservation, may be in use at once. */
+/** Each address of the ranges may be in use at once. Reservations come and go without a restart: there is room for more than there can be. */
 function leasesMax(dhcp: readonly ServedSubnet[]): number {
   const sizes = dhcp.flatMap(({ subnet }) => {
-    const { ranges = [], hosts = [] } = subnet.dhcp ?? {};
-    return [BigInt(hosts.length), ...ranges.map(({ first, last }) => ipToBigint(last) - ipToBigint(first) + 1n)];
+    const { ranges = [] } = subnet.dhcp ?? {};
+    return ranges.map(({ first, last }) => ipToBigint(last) - ipToBigint(first) + 1n);
   });
   const sum = sizes.reduce((all, size) => all + size, BigInt(LEASES_LEAST));
   return sum < BigInt(LEASES_MOST) ? Number(sum) : LEASES_MOST;

@@ -182,29 +182,15 @@ test.each(['0', '1'] as const)('port forwards and the rules of a network, with b
 test('a guest does not speak as a member, nor with an address of others', async () => {
   await take({ mode: 'nat' });
   const heard = (port: number) => {
-    const script = `import socket
+    const listen = `import socket
 s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('0.0.0.0',${port})); s.settimeout(1)
-import os
 try: print(s.recv(99).decode())
 except OSError: print('nothing')`;
-    const send = `sleep 0.2; ip netns exec`;
-    void send;
-    const listener = `(${JSON.stringify(script)})`;
-    void listener;
-    return runToEnd(
-      [
-        'sh',
-        '-c',
-        `python3 -c "$1" & nsenter --net="$2" python3 -c "$3"; wait`,
-        'sh',
-        script,
-        at('guest'),
-        `import socket,time
+    const send = `import socket,time
 s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
-for _ in range(5): s.sendto(b'hello',('${OUTSIDE}',${port})); time.sleep(0.1)`,
-      ],
-      { netns: at('outside') },
-    ).stdout.trim();
+for _ in range(5): s.sendto(b'hello',('${OUTSIDE}',${port})); time.sleep(0.1)`;
+    const both = 'python3 -c "$1" & nsenter --net="$2" python3 -c "$3"; wait';
+    return runToEnd(['sh', '-c', both, 'sh', listen, at('guest'), send], { netns: at('outside') }).stdout.trim();
   };
   expect(heard(5000)).toBe('hello');
   expect(heard(4789)).toBe('nothing');
@@ -226,4 +212,20 @@ test('static routes lead through a guest, and one that the kernel refuses leaves
   expect(inside(hosts.here, 'ip', 'route', 'show', 'dev', 'bra01')).not.toContain('10.77');
   await take({ mode: 'isolated' });
   expect(inside(hosts.here, 'ip', '-6', 'route', 'show', 'dev', 'bra01')).not.toContain('fd77');
+});
+
+test('guests of one node are kept apart, and reach the node', async () => {
+  await take({ mode: 'nat' }, { guests: { isolation: true, portGroups: [] } });
+  expect(pings('guest', '10.7.0.1')).toBe(true);
+  expect(pings('guest', '10.7.0.12')).toBe(false);
+  ip(hosts.here, 'link set tap0 type bridge_slave isolated off');
+  await node.settled();
+  expect(pings('guest', '10.7.0.12')).toBe(false);
+  await take(
+    { mode: 'nat' },
+    { guests: { isolation: true, portGroups: [{ name: 'x', isDefault: true, isolation: false }] } },
+  );
+  expect(pings('guest', '10.7.0.12')).toBe(true);
+  await take({ mode: 'nat' }, { guests: { portGroups: [{ name: 'x', isDefault: true, isolation: true }] } });
+  expect(pings('guest', '10.7.0.12')).toBe(false);
 });
