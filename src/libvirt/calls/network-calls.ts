@@ -69,3 +69,8 @@ export const NETWORK_CALLS = {
     struct({ metadata: STRING }),
   ),
 } as const;
+
+/** The flag of `getXmlDesc` for the definition. */
+export const XML_INACTIVE = 1;
+/** A flag of ours, which libvirt does not have: the document names the id of an active network, as the first draft did. */
+export const XML_ID = 0x4000_0000;

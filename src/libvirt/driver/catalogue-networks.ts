@@ -10,6 +10,7 @@ import { parsePortXml, printPortXml } from '../../formats/xml/port-xml.ts';
 import type { Network } from '../../model/network/network.ts';
 import { Signal } from '../../model/signal.ts';
 import {
+  activeIdOf,
   type CatalogueView,
   definitionIn,
   isActiveView,
@@ -180,7 +181,7 @@ export class CatalogueNetworks implements VirtualNetworks {
     const sameName = this.#views().find(({ network }) => network.name === name);
     const bridge = bridgeName(order);
     const holder = this.#views().find(({ network }) => bridge !== undefined && network.bridge?.name === bridge);
-    if (holder !== undefined && holder !== sameUuid) {
+    if (holder !== undefined && holder.network.id !== sameUuid?.network.id) {
       throw LibvirtError.of(CODE.internal, `bridge name '${bridge}' already in use.`);
     }
     if (sameUuid !== undefined && sameUuid.network.name !== name) {
@@ -189,7 +190,7 @@ export class CatalogueNetworks implements VirtualNetworks {
         `network '${sameUuid.network.name}' is already defined with uuid ${uuid}`,
       );
     }
-    if (sameName !== undefined && sameName !== sameUuid) {
+    if (sameName !== undefined && sameName.network.id !== sameUuid?.network.id) {
       const other = this.#input.catalogue.uuidOf(sameName.network);
       throw LibvirtError.of(CODE.operationFailed, `network '${name}' already exists with uuid ${other}`);
     }
@@ -213,12 +214,14 @@ export class CatalogueNetworks implements VirtualNetworks {
 
   #shown(view: CatalogueView): VirtualNetwork {
     const { bridge } = view.network;
+    const id = activeIdOf(view);
     return {
       ...this.#keyOf(view.network),
       active: isActiveView(view),
       persistent: isPersistentView(view),
       // libvirt's networks stay down after a boot unless they were told otherwise. Ours are as they were before.
       autostart: view.network.source === 'libvirt' ? view.autostart === true : startsAtBoot(view),
+      ...(id !== undefined && { id }),
       ...(bridge !== undefined && { bridge: bridge.name }),
     };
   }

@@ -1,6 +1,6 @@
 /** The procedures that look at networks. */
 import { METADATA_TYPE } from '../calls/event-calls.ts';
-import { NETWORK_CALLS as CALLS } from '../calls/network-calls.ts';
+import { NETWORK_CALLS as CALLS, XML_ID, XML_INACTIVE } from '../calls/network-calls.ts';
 import { LIST_MAX, type NetworkKey } from '../calls/values.ts';
 import { LIBVIRT_CODE, LibvirtError } from '../rpc/libvirt-error.ts';
 import { type Procedure, serve } from '../rpc/procedure.ts';
@@ -8,8 +8,6 @@ import { AFFECT_FLAGS, checkFlags, foundNetwork, oneAffected } from './found-net
 import { badArgument, noNetwork } from './refusals.ts';
 import type { Session } from './session.ts';
 import type { VirtualNetwork } from './virtual-networks.ts';
-
-const XML_INACTIVE = 1;
 
 /** The flags of a list in pairs (virConnectListAllNetworksFlags): with none or both of a pair, the pair asks for all. */
 const PAIRS: readonly (readonly [number, number, (network: VirtualNetwork) => boolean])[] = [
@@ -42,8 +40,10 @@ export const LOOK_PROCEDURES: readonly Procedure<Session>[] = [
     return { network: keyOf(network) };
   }),
   serve(CALLS.getXmlDesc, 'open', (session: Session, { network, flags }) => {
-    checkFlags(flags, XML_INACTIVE, CALLS.getXmlDesc.name);
-    return { xml: session.networks.xml(foundNetwork(session, network).uuid, { inactive: flags === XML_INACTIVE }) };
+    checkFlags(flags, XML_INACTIVE | XML_ID, CALLS.getXmlDesc.name);
+    const { uuid, id } = foundNetwork(session, network);
+    const xml = session.networks.xml(uuid, { inactive: (flags & XML_INACTIVE) !== 0 });
+    return { xml: (flags & XML_ID) === 0 || id === undefined ? xml : xml.replace(/^<network/, `<network id='${id}'`) };
   }),
   serve(CALLS.getBridgeName, 'open', (session: Session, { network }) => {
     const { name, bridge } = foundNetwork(session, network);

@@ -8,6 +8,8 @@ export interface VirtualNetwork extends NetworkKey {
   /** Whether it stays when it is stopped. */
   readonly persistent: boolean;
   readonly autostart: boolean;
+  /** A small number while the network is active; meshes of files have none. */
+  readonly id?: number;
   /** Absent where no bridge carries the network. */
   readonly bridge?: string;
 }

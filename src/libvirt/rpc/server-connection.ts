@@ -150,12 +150,14 @@ export class ServerConnection {
       return;
     }
     this.#inFlight++;
-    void this.#answer(frame).then((reply) => {
+    const replied = this.#answer(frame).then((reply) => {
       this.#inFlight--;
       this.#write(reply);
       if (this.#inFlight === 0) this.#release();
       this.#takeFrames();
     });
+    // An error that cannot be told is a fault of ours; it costs this client its connection, and no other.
+    replied.catch((fault: unknown) => this.cut(`its call could not be answered: ${String(fault)}`));
   }
 
   async #answer({ payload, ...call }: Frame): Promise<Buffer> {
