@@ -1,5 +1,4 @@
 /** The values that several calls share: networks and ports by name and UUID, leases, typed parameters. */
-import { TEXT_MAX_BYTES } from '../rpc/libvirt-error.ts';
 import {
   BOOL,
   type Codec,
@@ -9,6 +8,7 @@ import {
   list,
   optional,
   struct,
+  TEXT_MAX_BYTES,
   text,
   UHYPER,
   UINT,

@@ -59,7 +59,7 @@ async function served(limits: Partial<ServerLimits> = {}, isReadOnly = false): P
 class Peer {
   readonly socket: Socket;
   #bytes = Buffer.alloc(0);
-  #news = () => undefined as void;
+  #news: () => void = () => undefined;
   closed = false;
 
   constructor() {
@@ -244,11 +244,11 @@ describe('a client that is not as it should be', () => {
     const peer = await opened();
     peer.send('0000001c 20008086');
     const other = await opened();
-    clock.advance(SERVER_LIMITS.patienceMs - 1);
+    await clock.pass(SERVER_LIMITS.patienceMs - 1);
     other.send(AUTH_LIST);
     await other.frame();
     expect(peer.closed).toBe(false);
-    clock.advance(1);
+    await clock.pass(1);
     await peer.ended();
     expect(other.closed).toBe(false);
   });
@@ -265,7 +265,7 @@ describe('a client that is not as it should be', () => {
     for (let round = 0; round < 200 && told.length === 0; round++) {
       other.send(AUTH_LIST);
       expect(await other.frame()).toMatch(/^00000024 /);
-      clock.advance(1_000);
+      await clock.pass(1_000);
     }
     expect(told.join()).toMatch(/cut off/);
   });
@@ -285,10 +285,10 @@ describe('a client that is not as it should be', () => {
     peer.send('00000020 20008086 00000001 0000003c 00000000 00000001 00000000 0000000a');
     await peer.frame();
     for (let count = 0; count < 5; count++) {
-      clock.advance(5_000);
+      await clock.pass(5_000);
       expect(await peer.frame()).toBe('0000001c 6b656570 00000001 00000001 00000002 00000000 00000000');
     }
-    clock.advance(5_000);
+    await clock.pass(5_000);
     await peer.ended();
   });
 });

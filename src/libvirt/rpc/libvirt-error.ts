@@ -1,5 +1,5 @@
 /** Errors as libvirt sends them: a code, a domain, and a sentence. Programs look at the numbers, people at the sentence. */
-import { type Codec, INT, optional, struct, text, UUID } from '../xdr/codec.ts';
+import { type Codec, INT, optional, struct, TEXT_MAX_BYTES, text, UUID } from '../xdr/codec.ts';
 
 /** Error codes (virErrorNumber), by what each means. */
 export const LIBVIRT_CODE = {
@@ -86,8 +86,6 @@ export class LibvirtError extends Error {
   }
 }
 
-/** The longest text that libvirt sends or takes (REMOTE_STRING_MAX). */
-export const TEXT_MAX_BYTES = 4_194_304;
 const OPTIONAL_TEXT = optional(text(TEXT_MAX_BYTES));
 const LEVEL_ERROR = 2;
 const NAMED = struct({ name: text(TEXT_MAX_BYTES), uuid: UUID });

@@ -56,6 +56,9 @@ export const BOOL: Codec<boolean> = {
 /** A call without arguments, or an answer without a value. */
 export const VOID: Codec<void> = { read: () => undefined, write: () => undefined, leastBytes: 0 };
 
+/** The longest text that libvirt sends or takes (REMOTE_STRING_MAX). */
+export const TEXT_MAX_BYTES = 4_194_304;
+
 /** A text in UTF-8 of at most so many bytes. */
 export function text(maxBytes: number): Codec<string> {
   return {
