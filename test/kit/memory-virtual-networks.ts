@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Lease, NetworkKey, Parameter } from '../../src/libvirt/calls/values.ts';
 import type {
-  MetadataChange,
   MetadataKey,
   NetworkEvent,
   PartialChange,
   VirtualNetwork,
   VirtualNetworks,
+  WantedMetadata,
 } from '../../src/libvirt/driver/virtual-networks.ts';
-import { LIBVIRT_CODE, LibvirtError } from '../../src/libvirt/rpc/libvirt-error.ts';
+import { VIR_CODE, VirError } from '../../src/libvirt/rpc/vir-error.ts';
 import { Signal } from '../../src/model/signal.ts';
 
 interface Kept extends VirtualNetwork {
@@ -94,12 +94,12 @@ export class MemoryVirtualNetworks implements VirtualNetworks {
   metadata(uuid: string, { type, uri }: MetadataKey): string {
     const text = this.#metadata.get(`${uuid} ${type} ${uri}`);
     if (text === undefined) {
-      throw LibvirtError.of(LIBVIRT_CODE.noMetadata, 'Requested metadata element is not present');
+      throw VirError.of(VIR_CODE.noMetadata, 'Requested metadata element is not present');
     }
     return text;
   }
 
-  async setMetadata(uuid: string, { type, uri, text }: MetadataChange): Promise<void> {
+  async setMetadata(uuid: string, { type, uri, text }: WantedMetadata): Promise<void> {
     const { name } = this.#found(uuid);
     if (text === undefined) this.#metadata.delete(`${uuid} ${type} ${uri}`);
     else this.#metadata.set(`${uuid} ${type} ${uri}`, text);
@@ -132,6 +132,12 @@ export class MemoryVirtualNetworks implements VirtualNetworks {
     this.#parameters.set(port, parameters);
   }
 
+  /** Gives an active network its id. */
+  giveId(uuid: string, id: number): void {
+    const network = this.#kept.get(uuid);
+    if (network !== undefined) this.#kept.set(uuid, { ...network, id });
+  }
+
   #keep(network: Kept, kind: NetworkEvent['kind']): void {
     this.#kept.set(network.uuid, network);
     this.lifecycle.emit({ kind, network: { name: network.name, uuid: network.uuid } });
@@ -145,7 +151,7 @@ export class MemoryVirtualNetworks implements VirtualNetworks {
 
   #keyIn(xml: string): NetworkKey {
     const name = part(xml, 'name');
-    if (name === undefined) throw LibvirtError.of(LIBVIRT_CODE.noName, 'missing name information');
+    if (name === undefined) throw VirError.of(VIR_CODE.noName, 'missing name information');
     return { name, uuid: part(xml, 'uuid') ?? this.byName(name)?.uuid ?? randomUUID() };
   }
 }

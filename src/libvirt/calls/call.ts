@@ -2,7 +2,7 @@
 import type { Codec } from '../xdr/codec.ts';
 
 /** One procedure of the program REMOTE. */
-export interface Call<A, R> {
+export interface ProcedureCall<A, R> {
   readonly procedure: number;
   /** The name of the driver's function, as libvirt writes it in messages. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface EventMessage<T> {
 }
 
 /** Names a call. */
-export function call<A, R>(procedure: number, name: string, args: Codec<A>, answer: Codec<R>): Call<A, R> {
+export function call<A, R>(procedure: number, name: string, args: Codec<A>, answer: Codec<R>): ProcedureCall<A, R> {
   return { procedure, name, args, answer };
 }
 

@@ -1,11 +1,12 @@
 /** The calls of a connection. */
-import { BOOL, INT, list, struct, UHYPER, UINT, VOID } from '../xdr/codec.ts';
+import { BOOL, INT, sequence, struct, UHYPER, UINT, VOID } from '../xdr/codec.ts';
 import { call } from './call.ts';
 import { OPTIONAL_STRING, PARAMETER, STRING } from './values.ts';
 
 const AUTH_TYPES_MAX = 20;
 const IDENTITY_MAX = 20;
 
+/** By what they do. */
 export const CONNECTION_CALLS = {
   open: call(1, 'connectOpen', struct({ name: OPTIONAL_STRING, flags: UINT }), VOID),
   close: call(2, 'connectClose', VOID, VOID),
@@ -14,13 +15,13 @@ export const CONNECTION_CALLS = {
   getUri: call(110, 'connectGetURI', VOID, struct({ uri: STRING })),
   isSecure: call(149, 'connectIsSecure', VOID, struct({ secure: BOOL })),
   supportsFeature: call(60, 'connectSupportsFeature', struct({ feature: INT }), struct({ supported: INT })),
-  authList: call(66, 'authList', VOID, struct({ types: list(INT, AUTH_TYPES_MAX) })),
+  authList: call(66, 'authList', VOID, struct({ types: sequence(INT, AUTH_TYPES_MAX) })),
   registerCloseCallback: call(360, 'connectRegisterCloseCallback', VOID, VOID),
   unregisterCloseCallback: call(361, 'connectUnregisterCloseCallback', VOID, VOID),
   setIdentity: call(
     419,
     'connectSetIdentity',
-    struct({ parameters: list(PARAMETER, IDENTITY_MAX), flags: UINT }),
+    struct({ parameters: sequence(PARAMETER, IDENTITY_MAX), flags: UINT }),
     VOID,
   ),
 } as const;

@@ -12,6 +12,7 @@ export const LIFECYCLE = { defined: 0, undefined: 1, started: 2, stopped: 3 } as
 /** What was changed of a network's metadata (virNetworkMetadataType). */
 export const METADATA_TYPE = { description: 0, title: 1, element: 2 } as const;
 
+/** By what they do. */
 export const EVENT_CALLS = {
   register: call(
     313,

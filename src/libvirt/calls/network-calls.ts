@@ -1,9 +1,9 @@
 /** The calls of networks. */
-import { BOOL, INT, list, struct, UINT, UUID, VOID } from '../xdr/codec.ts';
+import { BOOL, INT, sequence, struct, UINT, UUID, VOID } from '../xdr/codec.ts';
 import { call } from './call.ts';
 import { LEASES, LIST_MAX, NETWORK, OPTIONAL_STRING, STRING } from './values.ts';
 
-const NAMES = struct({ names: list(STRING, LIST_MAX) });
+const NAMES = struct({ names: sequence(STRING, LIST_MAX) });
 const NUMBER = struct({ number: INT });
 const MAX_NAMES = struct({ max: INT });
 const OF_NETWORK = struct({ network: NETWORK });
@@ -11,6 +11,7 @@ const ANSWER_NETWORK = struct({ network: NETWORK });
 const XML = struct({ xml: STRING });
 const XML_FLAGS = struct({ xml: STRING, flags: UINT });
 
+/** By what they do. */
 export const NETWORK_CALLS = {
   numOfNetworks: call(52, 'connectNumOfNetworks', VOID, NUMBER),
   numOfDefinedNetworks: call(50, 'connectNumOfDefinedNetworks', VOID, NUMBER),
@@ -20,7 +21,7 @@ export const NETWORK_CALLS = {
     283,
     'connectListAllNetworks',
     struct({ needResults: INT, flags: UINT }),
-    struct({ networks: list(NETWORK, LIST_MAX), count: UINT }),
+    struct({ networks: sequence(NETWORK, LIST_MAX), count: UINT }),
   ),
   lookupByName: call(46, 'networkLookupByName', struct({ name: STRING }), ANSWER_NETWORK),
   lookupByUuid: call(47, 'networkLookupByUUID', struct({ uuid: UUID }), ANSWER_NETWORK),

@@ -1,5 +1,5 @@
 /** The calls of the ports of networks. */
-import { INT, list, struct, UINT, UUID, VOID } from '../xdr/codec.ts';
+import { INT, sequence, struct, UINT, UUID, VOID } from '../xdr/codec.ts';
 import { call } from './call.ts';
 import { LIST_MAX, NETWORK, PARAMETERS, PORT, STRING } from './values.ts';
 
@@ -11,7 +11,7 @@ export const PORT_CALLS = {
     404,
     'networkListAllPorts',
     struct({ network: NETWORK, needResults: INT, flags: UINT }),
-    struct({ ports: list(PORT, LIST_MAX), count: UINT }),
+    struct({ ports: sequence(PORT, LIST_MAX), count: UINT }),
   ),
   lookupByUuid: call(405, 'networkPortLookupByUUID', struct({ network: NETWORK, uuid: UUID }), ANSWER_PORT),
   createXml: call(406, 'networkPortCreateXML', struct({ network: NETWORK, xml: STRING, flags: UINT }), ANSWER_PORT),

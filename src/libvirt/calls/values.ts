@@ -5,8 +5,8 @@ import {
   DOUBLE,
   HYPER,
   INT,
-  list,
   optional,
+  sequence,
   struct,
   TEXT_MAX_BYTES,
   text,
@@ -17,15 +17,19 @@ import {
 } from '../xdr/codec.ts';
 import { XdrFault } from '../xdr/xdr-fault.ts';
 
+/** A text of the protocol (remote_nonnull_string). */
 export const STRING = text(TEXT_MAX_BYTES);
+/** A text that may be absent (remote_string). */
 export const OPTIONAL_STRING = optional(STRING);
 
 /** A network, as calls name it. Servers find it by its UUID. */
 export const NETWORK = struct({ name: STRING, uuid: UUID });
+/** The name and the UUID of a network. */
 export type NetworkKey = ValueOf<typeof NETWORK>;
 
 /** A port of a network. */
 export const PORT = struct({ network: NETWORK, uuid: UUID });
+/** The network and the UUID of a port. */
 export type PortKey = ValueOf<typeof PORT>;
 
 /** The most networks or ports in one answer (REMOTE_NETWORK_LIST_MAX, REMOTE_NETWORK_PORT_LIST_MAX). */
@@ -47,8 +51,10 @@ export const LEASE = struct({
   hostname: OPTIONAL_STRING,
   clientId: OPTIONAL_STRING,
 });
+/** One lease. */
 export type Lease = ValueOf<typeof LEASE>;
-export const LEASES = list(LEASE, LEASES_MAX);
+/** The leases of one network. */
+export const LEASES = sequence(LEASE, LEASES_MAX);
 
 /** The value of a typed parameter, with the number of its type (virTypedParameterType). */
 export type ParameterValue =
@@ -87,5 +93,7 @@ const PARAMETER_VALUE: Codec<ParameterValue> = {
 
 /** A number or text with a name, as `inbound.average`. */
 export const PARAMETER = struct({ field: STRING, value: PARAMETER_VALUE });
+/** One parameter. */
 export type Parameter = ValueOf<typeof PARAMETER>;
-export const PARAMETERS = list(PARAMETER, PARAMETERS_MAX);
+/** The parameters of one port. */
+export const PARAMETERS = sequence(PARAMETER, PARAMETERS_MAX);

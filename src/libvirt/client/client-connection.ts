@@ -1,11 +1,11 @@
 /** A connection to a server of libvirt's protocol: calls with their answers, and the messages that the server sends by itself. */
 import { connect, type Socket } from 'node:net';
 import { systemClock } from '../../model/clock.ts';
-import type { Call } from '../calls/call.ts';
+import type { ProcedureCall } from '../calls/call.ts';
 import { FRAME_STATUS, FRAME_TYPE, type Frame, FrameReader, frameBytes } from '../rpc/frame.ts';
 import { Keepalive } from '../rpc/keepalive.ts';
-import { LIBVIRT_CODE, LIBVIRT_DOMAIN, LIBVIRT_ERROR, LibvirtError } from '../rpc/libvirt-error.ts';
 import { KEEPALIVE, REMOTE } from '../rpc/programs.ts';
+import { VIR_CODE, VIR_DOMAIN, VIR_ERROR, VirError } from '../rpc/vir-error.ts';
 import { decode, encode } from '../xdr/codec.ts';
 import { XdrFault } from '../xdr/xdr-fault.ts';
 
@@ -37,13 +37,13 @@ export class ClientConnection {
     socket.on('close', () => this.#end(new Error('the server closed the connection')));
   }
 
-  /** Connects. @param onMessage gets the messages of the server @throws LibvirtError 38 */
+  /** Connects. @param onMessage gets the messages of the server @throws VirError 38 */
   static open(path: string, onMessage: (frame: Frame) => void): Promise<ClientConnection> {
     return new Promise((resolve, reject) => {
       const socket = connect(path);
       const failed = (cause: Error) => {
         const message = `Failed to connect socket to '${path}': ${cause.message}`;
-        reject(new LibvirtError(LIBVIRT_CODE.system, message, { domain: LIBVIRT_DOMAIN.rpc }));
+        reject(new VirError(VIR_CODE.system, message, { domain: VIR_DOMAIN.rpc }));
       };
       socket.once('error', failed);
       socket.once('connect', () => {
@@ -53,8 +53,8 @@ export class ClientConnection {
     });
   }
 
-  /** Makes a call. @throws LibvirtError: what the server refused, or that the connection is gone */
-  async call<A, R>({ procedure, args, answer }: Call<A, R>, values: A): Promise<R> {
+  /** Makes a call. @throws VirError: what the server refused, or that the connection is gone */
+  async call<A, R>({ procedure, args, answer }: ProcedureCall<A, R>, values: A): Promise<R> {
     if (this.#ended !== undefined) throw goneError(this.#ended);
     const payload = encode(args, values);
     const serial = this.#nextSerial++;
@@ -62,7 +62,7 @@ export class ClientConnection {
     const reply = new Promise<Frame>((answered, failed) => this.#pending.set(serial, { answered, failed }));
     this.#socket.write(frameBytes({ ...REMOTE, procedure, type, serial, status: FRAME_STATUS.ok, payload }));
     const frame = await reply;
-    if (frame.status !== FRAME_STATUS.ok) throw decode(LIBVIRT_ERROR, frame.payload);
+    if (frame.status !== FRAME_STATUS.ok) throw decode(VIR_ERROR, frame.payload);
     return decode(answer, frame.payload);
   }
 
@@ -99,6 +99,6 @@ export class ClientConnection {
   }
 }
 
-function goneError(cause: Error): LibvirtError {
-  return new LibvirtError(LIBVIRT_CODE.rpc, `the connection is gone: ${cause.message}`, { domain: LIBVIRT_DOMAIN.rpc });
+function goneError(cause: Error): VirError {
+  return new VirError(VIR_CODE.rpc, `the connection is gone: ${cause.message}`, { domain: VIR_DOMAIN.rpc });
 }

@@ -4,14 +4,15 @@ import { EVENT_CALLS, EVENT_ID, type LIFECYCLE, LIFECYCLE_MESSAGE, METADATA_MESS
 import { NETWORK_CALLS } from '../calls/network-calls.ts';
 import type { NetworkKey } from '../calls/values.ts';
 import type { Frame } from '../rpc/frame.ts';
-import { LIBVIRT_CODE, LibvirtError } from '../rpc/libvirt-error.ts';
+import { VIR_CODE, VirError } from '../rpc/vir-error.ts';
 import { decode } from '../xdr/codec.ts';
 import { ClientConnection } from './client-connection.ts';
-import { Network } from './network.ts';
+import { VirNetwork } from './network.ts';
 
 /** Where host0 answers. */
 const DEFAULT_SOCKET = '/run/meshwork/libvirt/network-sock';
 
+/** Where to connect to, and for what. */
 export interface ConnectOptions {
   /** The socket of host0, or of a network daemon of libvirt. */
   readonly socket?: string;
@@ -27,20 +28,20 @@ export interface NetworkFilter {
 }
 
 /** What became of a network. */
-export interface LifecycleEvent {
+export interface NetworkLifecycle {
   readonly kind: keyof typeof LIFECYCLE;
-  readonly network: Network;
+  readonly network: VirNetwork;
 }
 
 /** A part of a network's metadata was changed. */
 export interface MetadataEvent {
-  readonly network: Network;
+  readonly network: VirNetwork;
   /** 0 the description, 1 the title, 2 an element. */
   readonly type: number;
   readonly uri?: string;
 }
 
-/** Opens a connection. @throws LibvirtError */
+/** Opens a connection. @throws VirError */
 export async function connect({ socket = DEFAULT_SOCKET, readOnly = false }: ConnectOptions = {}): Promise<Connection> {
   const connection = new Connection();
   await connection.open(socket, readOnly);
@@ -64,7 +65,7 @@ export class Connection {
 
   /** For the networks and ports of this connection. */
   get channel(): ClientConnection {
-    if (this.#channel === undefined) throw new LibvirtError(LIBVIRT_CODE.internal, 'connection not open');
+    if (this.#channel === undefined) throw new VirError(VIR_CODE.internal, 'connection not open');
     return this.#channel;
   }
 
@@ -104,7 +105,7 @@ export class Connection {
   }
 
   /** virConnectListAllNetworks */
-  async listAllNetworks(filter: NetworkFilter = {}): Promise<readonly Network[]> {
+  async listAllNetworks(filter: NetworkFilter = {}): Promise<readonly VirNetwork[]> {
     const { networks } = await this.channel.call(NETWORK_CALLS.listAllNetworks, {
       needResults: 1,
       flags: flagOf(filter.active, 2, 1) | flagOf(filter.persistent, 4, 8) | flagOf(filter.autostart, 16, 32),
@@ -112,32 +113,32 @@ export class Connection {
     return networks.map((key) => this.#network(key));
   }
 
-  /** virNetworkLookupByName @throws LibvirtError 43 */
-  async networkLookupByName(name: string): Promise<Network> {
+  /** virNetworkLookupByName @throws VirError 43 */
+  async networkLookupByName(name: string): Promise<VirNetwork> {
     return this.#network((await this.channel.call(NETWORK_CALLS.lookupByName, { name })).network);
   }
 
-  /** virNetworkLookupByID, of the first draft: the active network with an id. @throws LibvirtError 43 */
-  async networkLookupById(id: number): Promise<Network> {
+  /** virNetworkLookupByID, of the first draft: the active network with an id. @throws VirError 43 */
+  async networkLookupById(id: number): Promise<VirNetwork> {
     const networks = await this.listAllNetworks({ active: true });
     const ids = await Promise.all(networks.map((network) => network.getId()));
     const network = networks[ids.indexOf(id)];
     if (network !== undefined) return network;
-    throw LibvirtError.of(LIBVIRT_CODE.noNetwork, `no network with matching id '${id}'`);
+    throw VirError.of(VIR_CODE.noNetwork, `no network with matching id '${id}'`);
   }
 
-  /** virNetworkLookupByUUID: 16 bytes. @throws LibvirtError 43 */
-  async networkLookupByUuid(uuid: Uint8Array): Promise<Network> {
+  /** virNetworkLookupByUUID: 16 bytes. @throws VirError 43 */
+  async networkLookupByUuid(uuid: Uint8Array): Promise<VirNetwork> {
     return await this.networkLookupByUuidString(Buffer.from(uuid).toString('hex'));
   }
 
-  /** virNetworkLookupByUUIDString @throws LibvirtError 43 */
-  async networkLookupByUuidString(uuid: string): Promise<Network> {
+  /** virNetworkLookupByUUIDString @throws VirError 43 */
+  async networkLookupByUuidString(uuid: string): Promise<VirNetwork> {
     return this.#network((await this.channel.call(NETWORK_CALLS.lookupByUuid, { uuid })).network);
   }
 
   /** virNetworkCreateXML: starts a network that goes when it is stopped. */
-  async networkCreateXml(xml: string, { validate = false } = {}): Promise<Network> {
+  async networkCreateXml(xml: string, { validate = false } = {}): Promise<VirNetwork> {
     const { channel } = this;
     const { network } = validate
       ? await channel.call(NETWORK_CALLS.createXmlFlags, { xml, flags: 1 })
@@ -146,7 +147,7 @@ export class Connection {
   }
 
   /** virNetworkDefineXML */
-  async networkDefineXml(xml: string, { validate = false } = {}): Promise<Network> {
+  async networkDefineXml(xml: string, { validate = false } = {}): Promise<VirNetwork> {
     const { channel } = this;
     const { network } = validate
       ? await channel.call(NETWORK_CALLS.defineXmlFlags, { xml, flags: 1 })
@@ -155,7 +156,7 @@ export class Connection {
   }
 
   /** virConnectNetworkEventRegisterAny for lifecycle events. @returns a function that ends it */
-  onLifecycle(listener: (event: LifecycleEvent) => void, of?: Network): Promise<() => Promise<void>> {
+  onLifecycle(listener: (event: NetworkLifecycle) => void, of?: VirNetwork): Promise<() => Promise<void>> {
     return this.#register(EVENT_ID.lifecycle, of, (frame) => {
       const { network, event } = decode(LIFECYCLE_MESSAGE.body, frame.payload);
       const kind = KINDS[event];
@@ -164,14 +165,14 @@ export class Connection {
   }
 
   /** virConnectNetworkEventRegisterAny for changes of metadata. @returns a function that ends it */
-  onMetadataChange(listener: (event: MetadataEvent) => void, of?: Network): Promise<() => Promise<void>> {
+  onMetadataChange(listener: (event: MetadataEvent) => void, of?: VirNetwork): Promise<() => Promise<void>> {
     return this.#register(EVENT_ID.metadataChange, of, (frame) => {
       const { network, type, uri } = decode(METADATA_MESSAGE.body, frame.payload);
       listener({ network: this.#network(network), type, ...(uri !== undefined && { uri }) });
     });
   }
 
-  async #register(eventId: number, of: Network | undefined, take: (frame: Frame) => void) {
+  async #register(eventId: number, of: VirNetwork | undefined, take: (frame: Frame) => void) {
     const network = of && { name: of.getName(), uuid: of.getUuidString() };
     const { callbackId } = await this.channel.call(EVENT_CALLS.register, { eventId, network });
     this.#callbacks.set(callbackId, take);
@@ -190,8 +191,8 @@ export class Connection {
     else if (this.#early.length < EARLY_MAX) this.#early.push(frame);
   }
 
-  #network({ name, uuid }: NetworkKey): Network {
-    return new Network(this, { name, uuid });
+  #network({ name, uuid }: NetworkKey): VirNetwork {
+    return new VirNetwork(this, { name, uuid });
   }
 }
 

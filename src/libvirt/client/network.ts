@@ -17,7 +17,7 @@ export interface Affect {
 }
 
 /** A change of one part (virNetworkUpdate), with libvirt's numbers of commands and sections. */
-export interface NetworkUpdate extends Affect {
+export interface PartUpdate extends Affect {
   /** 1 modify, 2 delete, 3 add last, 4 add first. */
   readonly command: number;
   /** 4 DHCP host, 5 DHCP range, 7 forward interface, 9 port group, 10 DNS host, 11 DNS TXT, 12 DNS SRV. */
@@ -27,13 +27,13 @@ export interface NetworkUpdate extends Affect {
 }
 
 /** The metadata of a network: 0 the description, 1 the title, 2 the element of `uri`. */
-export interface MetadataName extends Affect {
+export interface MetadataPart extends Affect {
   readonly type: number;
   readonly uri?: string;
 }
 
 /** A network. Its functions ask the server each time. */
-export class Network {
+export class VirNetwork {
   readonly #owner: NetworkOwner;
   readonly #key: NetworkKey;
 
@@ -90,12 +90,12 @@ export class Network {
   }
 
   /** virNetworkUpdate */
-  async update({ command, section, parentIndex = -1, xml, ...affect }: NetworkUpdate): Promise<void> {
+  async update({ command, section, parentIndex = -1, xml, ...affect }: PartUpdate): Promise<void> {
     const change = { command, section, parentIndex, xml, flags: affectFlags(affect) };
     await this.#channel.call(CALLS.update, { network: this.#key, ...change });
   }
 
-  /** virNetworkGetBridgeName @throws LibvirtError 1 where no bridge carries the network */
+  /** virNetworkGetBridgeName @throws VirError 1 where no bridge carries the network */
   async getBridgeName(): Promise<string> {
     return (await this.#channel.call(CALLS.getBridgeName, { network: this.#key })).name;
   }
@@ -129,14 +129,14 @@ export class Network {
     return leases;
   }
 
-  /** virNetworkGetMetadata @throws LibvirtError 111 */
-  async getMetadata({ type, uri, ...affect }: MetadataName): Promise<string> {
+  /** virNetworkGetMetadata @throws VirError 111 */
+  async getMetadata({ type, uri, ...affect }: MetadataPart): Promise<string> {
     const wanted = { type, uri, flags: affectFlags(affect) };
     return (await this.#channel.call(CALLS.getMetadata, { network: this.#key, ...wanted })).metadata;
   }
 
   /** virNetworkSetMetadata @param metadata absent: the part is removed */
-  async setMetadata(metadata: string | undefined, name: MetadataName & { readonly key?: string }): Promise<void> {
+  async setMetadata(metadata: string | undefined, name: MetadataPart & { readonly key?: string }): Promise<void> {
     const { type, uri, key, ...affect } = name;
     const change = { type, metadata, key, uri, flags: affectFlags(affect) };
     await this.#channel.call(CALLS.setMetadata, { network: this.#key, ...change });
@@ -149,7 +149,7 @@ export class Network {
     return ports.map((port) => new NetworkPort(this.#owner, port));
   }
 
-  /** virNetworkPortLookupByUUIDString @throws LibvirtError 107 */
+  /** virNetworkPortLookupByUUIDString @throws VirError 107 */
   async portLookupByUuidString(uuid: string): Promise<NetworkPort> {
     const { port } = await this.#channel.call(PORT_CALLS.lookupByUuid, { network: this.#key, uuid });
     return new NetworkPort(this.#owner, port);

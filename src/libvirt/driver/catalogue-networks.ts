@@ -20,7 +20,7 @@ import {
 } from '../../protocol/documents/catalogue.ts';
 import type { NetworkLeases } from '../../protocol/documents/service/guest-lease.ts';
 import type { Lease, NetworkKey, Parameter } from '../calls/values.ts';
-import { LIBVIRT_CODE as CODE, LibvirtError } from '../rpc/libvirt-error.ts';
+import { VIR_CODE as CODE, VirError } from '../rpc/vir-error.ts';
 import { guestLease } from './guest-leases.ts';
 import { atHost0, atNode } from './home-node.ts';
 import type { PortDocuments } from './port-documents.ts';
@@ -28,13 +28,13 @@ import { bandwidthParameters, pluggedPort, withBandwidth } from './port-plug.ts'
 import { noNetwork, notNow } from './refusals.ts';
 import type {
   Affected,
-  MetadataChange,
   MetadataKey,
   NetworkEvent,
   PartialChange,
   PortOptions,
   VirtualNetwork,
   VirtualNetworks,
+  WantedMetadata,
 } from './virtual-networks.ts';
 
 /** What is needed beside the catalogue. */
@@ -140,7 +140,7 @@ export class CatalogueNetworks implements VirtualNetworks {
     return networkMetadata(this.#printed(inactive ? definitionIn(view) : view.network), key);
   }
 
-  async setMetadata(uuid: string, change: MetadataChange, affected: Affected): Promise<void> {
+  async setMetadata(uuid: string, change: WantedMetadata, affected: Affected): Promise<void> {
     const { network } = this.#found(uuid);
     const { type, uri } = change;
     await this.#input.catalogue.update(network.name, (was) => withNetworkMetadata(was, change), affected);
@@ -174,7 +174,7 @@ export class CatalogueNetworks implements VirtualNetworks {
     await this.#input.ports.replace({ ...kept, port: withBandwidth(kept.port, parameters) });
   }
 
-  /** The document's order, with a UUID: one is made where the document has none, as libvirt does. @throws LibvirtError 1, 9 */
+  /** The document's order, with a UUID: one is made where the document has none, as libvirt does. @throws VirError 1, 9 */
   #ordered(xml: string, { validate }: { readonly validate: boolean }): NetworkOrder {
     const { order, name, uuid = randomUUID() } = parseNetworkXml(xml, { validate });
     const sameUuid = this.#viewOf(uuid);
@@ -182,17 +182,17 @@ export class CatalogueNetworks implements VirtualNetworks {
     const bridge = bridgeName(order);
     const holder = this.#views().find(({ network }) => bridge !== undefined && network.bridge?.name === bridge);
     if (holder !== undefined && holder.network.id !== sameUuid?.network.id) {
-      throw LibvirtError.of(CODE.internal, `bridge name '${bridge}' already in use.`);
+      throw VirError.of(CODE.internal, `bridge name '${bridge}' already in use.`);
     }
     if (sameUuid !== undefined && sameUuid.network.name !== name) {
-      throw LibvirtError.of(
+      throw VirError.of(
         CODE.operationFailed,
         `network '${sameUuid.network.name}' is already defined with uuid ${uuid}`,
       );
     }
     if (sameName !== undefined && sameName.network.id !== sameUuid?.network.id) {
       const other = this.#input.catalogue.uuidOf(sameName.network);
-      throw LibvirtError.of(CODE.operationFailed, `network '${name}' already exists with uuid ${other}`);
+      throw VirError.of(CODE.operationFailed, `network '${name}' already exists with uuid ${other}`);
     }
     return atNode({ ...order, uuid }, this.#input.node);
   }

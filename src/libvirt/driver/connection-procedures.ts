@@ -1,7 +1,7 @@
 /** The procedures of a connection. */
 import { CONNECTION_CALLS as CALLS, FEATURE, OPEN_READ_ONLY } from '../calls/connection-calls.ts';
-import { LIBVIRT_CODE, LIBVIRT_DOMAIN, LibvirtError } from '../rpc/libvirt-error.ts';
 import { type Procedure, serve } from '../rpc/procedure.ts';
+import { VIR_CODE, VIR_DOMAIN, VirError } from '../rpc/vir-error.ts';
 import { unsupportedFlags } from './refusals.ts';
 import type { Session } from './session.ts';
 
@@ -34,15 +34,15 @@ export const CONNECTION_PROCEDURES: readonly Procedure<Session>[] = [
   serve(CALLS.setIdentity, 'nothing', () => undefined),
 ];
 
-/** @throws LibvirtError for anything but the networks of this machine */
+/** @throws VirError for anything but the networks of this machine */
 function ownUri(name: string): string {
   if (name === '') return 'network:///system';
   const [, scheme, path] = /^([^:/?#]*):\/\/\/([^?#]*)/.exec(name) ?? [];
   if (scheme !== 'network') {
-    throw LibvirtError.of(LIBVIRT_CODE.noConnect, name, LIBVIRT_DOMAIN.none);
+    throw VirError.of(VIR_CODE.noConnect, name, VIR_DOMAIN.none);
   }
   if (path !== 'system') {
-    throw LibvirtError.of(LIBVIRT_CODE.internal, `unexpected network URI path '/${path}', try network:///system`);
+    throw VirError.of(VIR_CODE.internal, `unexpected network URI path '/${path}', try network:///system`);
   }
   return name;
 }

@@ -1,6 +1,6 @@
 /** Makes libvirt's errors of ours. */
 import { type ErrorCode, MeshError } from '../../model/error.ts';
-import { LIBVIRT_CODE as CODE, LibvirtError } from '../rpc/libvirt-error.ts';
+import { VIR_CODE as CODE, VirError } from '../rpc/vir-error.ts';
 
 /** The code that a program of libvirt's expects for each of ours. For all others the answer is an internal error. */
 const CODES: ReadonlyMap<ErrorCode, number> = new Map<ErrorCode, number>([
@@ -15,14 +15,14 @@ const CODES: ReadonlyMap<ErrorCode, number> = new Map<ErrorCode, number>([
 ]);
 
 /** What a client is told of anything that was thrown. Our remedy follows the sentence: virsh shows it. */
-export function libvirtErrorOf(thrown: unknown): LibvirtError {
-  if (thrown instanceof LibvirtError) return thrown;
+export function libvirtErrorOf(thrown: unknown): VirError {
+  if (thrown instanceof VirError) return thrown;
   const error = MeshError.from(thrown);
   const { libvirt } = carried(error);
-  if (libvirt !== undefined) return LibvirtError.of(libvirt.code, libvirt.message, libvirt.domain);
+  if (libvirt !== undefined) return VirError.of(libvirt.code, libvirt.message, libvirt.domain);
   const { code, message, remedy } = error;
   const text = code === 'MESH_INTERNAL' ? 'a fault of host0, which its journal tells' : message;
-  return LibvirtError.of(CODES.get(code) ?? CODE.internal, remedy === undefined ? text : `${text}. ${remedy}`);
+  return VirError.of(CODES.get(code) ?? CODE.internal, remedy === undefined ? text : `${text}. ${remedy}`);
 }
 
 /** What an error of an XML document carries. */

@@ -1,7 +1,8 @@
 /** The driver: answers the calls of one client with its networks. */
-import { LIBVIRT_CODE } from '../rpc/libvirt-error.ts';
+
 import { procedureTable, rpcError } from '../rpc/procedure.ts';
 import type { CallAnswerer } from '../rpc/server-connection.ts';
+import { VIR_CODE } from '../rpc/vir-error.ts';
 import { CONNECTION_PROCEDURES } from './connection-procedures.ts';
 import { libvirtErrorOf } from './driver-errors.ts';
 import { EVENT_PROCEDURES } from './event-procedures.ts';
@@ -38,7 +39,7 @@ export function driverFor({ onFault, ...input }: DriverInput): CallAnswerer {
     },
     errorOf(thrown) {
       const error = libvirtErrorOf(thrown);
-      if (error.code === LIBVIRT_CODE.internal && error !== thrown) onFault(thrown);
+      if (error.code === VIR_CODE.internal && error !== thrown) onFault(thrown);
       return error;
     },
     closed: () => session.close(),

@@ -4,28 +4,28 @@ import { badArgument, noNetwork, noPort, notNow, unsupportedFlags } from './refu
 import type { Session } from './session.ts';
 import type { Affected, VirtualNetwork } from './virtual-networks.ts';
 
-/** The network of a call: its UUID counts. @throws LibvirtError 43 */
+/** The network of a call: its UUID counts. @throws VirError 43 */
 export function foundNetwork({ networks }: Session, { name, uuid }: NetworkKey): VirtualNetwork {
   const network = networks.byUuid(uuid);
   if (network === undefined) throw noNetwork(`no network with matching uuid '${uuid}' (${name})`);
   return network;
 }
 
-/** The active network of a port that is there. @throws LibvirtError 43, 55, 107 */
+/** The active network of a port that is there. @throws VirError 43, 55, 107 */
 export function foundPort(session: Session, { network: key, uuid }: PortKey): VirtualNetwork {
   const network = activeNetwork(session, key);
   if (!session.networks.ports(network.uuid).includes(uuid)) throw noPort(uuid);
   return network;
 }
 
-/** The network of a call that only an active one answers. @throws LibvirtError 43, 55 */
+/** The network of a call that only an active one answers. @throws VirError 43, 55 */
 export function activeNetwork(session: Session, key: NetworkKey): VirtualNetwork {
   const network = foundNetwork(session, key);
   if (!network.active) throw notNow(`network '${network.name}' is not active`);
   return network;
 }
 
-/** @throws LibvirtError 8 for a flag that the function does not know */
+/** @throws VirError 8 for a flag that the function does not know */
 export function checkFlags(flags: number, known: number, name: string): void {
   const others = (flags & ~known) >>> 0;
   if (others !== 0) throw unsupportedFlags(others, name);
@@ -34,9 +34,10 @@ export function checkFlags(flags: number, known: number, name: string): void {
 /** virNetworkUpdateFlags, and the same numbers in virDomainModificationImpact. */
 const LIVE = 1;
 const CONFIG = 2;
+/** All flags that say which document is meant. */
 export const AFFECT_FLAGS = LIVE | CONFIG;
 
-/** Which documents flags mean. Without a flag: the one in force, or the definition of a stopped network. @throws LibvirtError 55 */
+/** Which documents flags mean. Without a flag: the one in force, or the definition of a stopped network. @throws VirError 55 */
 export function affectedBy(flags: number, { active, persistent }: VirtualNetwork): Affected {
   const live = (flags & LIVE) !== 0 || (flags === 0 && active);
   const config = (flags & CONFIG) !== 0 || (flags === 0 && !active);
@@ -45,7 +46,7 @@ export function affectedBy(flags: number, { active, persistent }: VirtualNetwork
   return { live, config };
 }
 
-/** The one document that flags mean. @throws LibvirtError 8, 55 */
+/** The one document that flags mean. @throws VirError 8, 55 */
 export function oneAffected(flags: number, network: VirtualNetwork, name: string): { readonly inactive: boolean } {
   if (flags === AFFECT_FLAGS) {
     throw badArgument(

@@ -2,8 +2,8 @@
 import { METADATA_TYPE } from '../calls/event-calls.ts';
 import { NETWORK_CALLS as CALLS, XML_ID, XML_INACTIVE } from '../calls/network-calls.ts';
 import { LIST_MAX, type NetworkKey } from '../calls/values.ts';
-import { LIBVIRT_CODE, LibvirtError } from '../rpc/libvirt-error.ts';
 import { type Procedure, serve } from '../rpc/procedure.ts';
+import { VIR_CODE, VirError } from '../rpc/vir-error.ts';
 import { AFFECT_FLAGS, checkFlags, foundNetwork, oneAffected } from './found-network.ts';
 import { badArgument, noNetwork } from './refusals.ts';
 import type { Session } from './session.ts';
@@ -48,7 +48,7 @@ export const LOOK_PROCEDURES: readonly Procedure<Session>[] = [
   serve(CALLS.getBridgeName, 'open', (session: Session, { network }) => {
     const { name, bridge } = foundNetwork(session, network);
     if (bridge !== undefined) return { name: bridge };
-    throw LibvirtError.of(LIBVIRT_CODE.internal, `network '${name}' does not have a bridge name.`);
+    throw VirError.of(VIR_CODE.internal, `network '${name}' does not have a bridge name.`);
   }),
   serve(CALLS.getAutostart, 'open', (session: Session, { network }) => ({
     autostart: foundNetwork(session, network).autostart,
@@ -59,7 +59,7 @@ export const LOOK_PROCEDURES: readonly Procedure<Session>[] = [
   })),
   serve(CALLS.getDhcpLeases, 'open', async (session: Session, { network, mac, needResults, flags }) => {
     checkFlags(flags, 0, CALLS.getDhcpLeases.name);
-    if (mac !== undefined && !MAC.test(mac)) throw LibvirtError.of(LIBVIRT_CODE.invalidMac, mac);
+    if (mac !== undefined && !MAC.test(mac)) throw VirError.of(VIR_CODE.invalidMac, mac);
     const { uuid, active } = foundNetwork(session, network);
     const all = active ? await session.networks.leases(uuid) : [];
     const leases = mac === undefined ? all : all.filter((lease) => lease.mac?.toLowerCase() === mac.toLowerCase());

@@ -65,7 +65,7 @@ interface MetadataArguments {
   readonly uri: string | undefined;
 }
 
-/** @throws LibvirtError 8, with the words of virNetworkSetMetadata */
+/** @throws VirError 8, with the words of virNetworkSetMetadata */
 function checkMetadata(type: number, { text, key, uri }: MetadataArguments): void {
   const absent = (name: string) => badArgument(`${name} in virNetworkSetMetadata must not be NULL`);
   const present = (name: string) => badArgument(`${name} in virNetworkSetMetadata must be NULL`);

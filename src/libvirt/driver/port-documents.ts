@@ -7,7 +7,7 @@ import { writeDurable } from '../../disk/durable-file.ts';
 import { type PortDocument, PortDocumentShape } from '../../formats/xml/port-xml.ts';
 import { readJson } from '../../protocol/shapes/document.ts';
 import * as form from '../../protocol/shapes/form.ts';
-import { LIBVIRT_CODE as CODE, LibvirtError } from '../rpc/libvirt-error.ts';
+import { VIR_CODE as CODE, VirError } from '../rpc/vir-error.ts';
 import { noPort } from './refusals.ts';
 
 /** A port as it is kept. */
@@ -56,22 +56,22 @@ export class PortDocuments {
     return [...this.#ports.values()].filter((kept) => kept.network === network);
   }
 
-  /** @throws LibvirtError 107 */
+  /** @throws VirError 107 */
   find(network: string, uuid: string): KeptPort {
     const kept = this.#ports.get(uuid);
     if (kept?.network !== network) throw noPort(uuid);
     return kept;
   }
 
-  /** @throws LibvirtError 106 where a port has the UUID */
+  /** @throws VirError 106 where a port has the UUID */
   async add(kept: KeptPort): Promise<void> {
     const { uuid } = kept.port;
     if (this.#ports.has(uuid)) {
       // libvirt says it twice, too.
       const message = `network port Network port with UUID ${uuid} already exists exists already`;
-      throw new LibvirtError(CODE.portExists, message);
+      throw new VirError(CODE.portExists, message);
     }
-    if (this.#ports.size >= PORTS_MAX) throw LibvirtError.of(CODE.operationFailed, `${PORTS_MAX} ports are there`);
+    if (this.#ports.size >= PORTS_MAX) throw VirError.of(CODE.operationFailed, `${PORTS_MAX} ports are there`);
     await this.replace(kept);
   }
 

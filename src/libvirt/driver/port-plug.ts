@@ -2,7 +2,7 @@
 import type { PortDocument } from '../../formats/xml/port-xml.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Parameter } from '../calls/values.ts';
-import { LIBVIRT_CODE as CODE, LibvirtError } from '../rpc/libvirt-error.ts';
+import { VIR_CODE as CODE, VirError } from '../rpc/vir-error.ts';
 import { badArgument } from './refusals.ts';
 import type { PortOptions } from './virtual-networks.ts';
 
@@ -12,7 +12,7 @@ const BURST_BYTES = 1024;
 /** virTypedParameterType of an unsigned number. */
 const UINT = 2;
 
-/** The port with its plug. @throws LibvirtError 1, 67 */
+/** The port with its plug. @throws VirError 1, 67 */
 export function pluggedPort(
   port: PortDocument,
   network: Network,
@@ -20,7 +20,7 @@ export function pluggedPort(
 ): PortDocument {
   if (reclaim) {
     if (port.plug === undefined) {
-      throw LibvirtError.of(CODE.internal, `unexpectedly got a network port without a plug`);
+      throw VirError.of(CODE.internal, `unexpectedly got a network port without a plug`);
     }
     return port;
   }
@@ -31,7 +31,7 @@ export function pluggedPort(
   }
   if (bridge === undefined) {
     const detail = `network '${network.name}' has no bridge that a port could be plugged into`;
-    throw LibvirtError.of(CODE.unsupportedConfig, detail);
+    throw VirError.of(CODE.unsupportedConfig, detail);
   }
   const isForeign = type.kind === 'foreign-bridge';
   return { ...port, plug: { type: isForeign ? 'bridge' : 'network', bridge: bridge.name } };
@@ -53,7 +53,7 @@ export function bandwidthParameters(port: PortDocument): readonly Parameter[] {
   });
 }
 
-/** The port with other limits; those that are not named go, as in libvirt. @throws LibvirtError 8 */
+/** The port with other limits; those that are not named go, as in libvirt. @throws VirError 8 */
 export function withBandwidth(port: PortDocument, parameters: readonly Parameter[]): PortDocument {
   const { bandwidth: _, floorKbps: __, ...plain } = port;
   const found: Record<Direction, Numbers> = { inbound: {}, outbound: {} };

@@ -2,7 +2,7 @@
 import type { EventMessage } from '../calls/call.ts';
 import { EVENT_ID, LIFECYCLE, LIFECYCLE_MESSAGE, METADATA_MESSAGE } from '../calls/event-calls.ts';
 import type { NetworkKey } from '../calls/values.ts';
-import { LIBVIRT_CODE, LibvirtError } from '../rpc/libvirt-error.ts';
+import { VIR_CODE, VirError } from '../rpc/vir-error.ts';
 import { connectionState, readOnly } from './refusals.ts';
 import type { VirtualNetworks } from './virtual-networks.ts';
 
@@ -12,6 +12,7 @@ export interface Peer {
   startKeepalive(): void;
 }
 
+/** What a session needs. */
 export interface SessionInput {
   readonly networks: VirtualNetworks;
   readonly peer: Peer;
@@ -53,7 +54,7 @@ export class Session {
     this.#input.peer.startKeepalive();
   }
 
-  /** @throws LibvirtError where the client may not make the call */
+  /** @throws VirError where the client may not make the call */
   mustBeAllowed(need: 'open' | 'write', name: string): void {
     if (this.#access === 'closed') throw connectionState('connection not open');
     if (need === 'write' && this.#access === 'read') throw readOnly(name);
@@ -62,7 +63,7 @@ export class Session {
   /** @returns the number of the callback, which each of its messages carries */
   register(eventId: number, network: string | undefined): number {
     if (this.#callbacks.size >= this.#input.maxCallbacks) {
-      throw LibvirtError.of(LIBVIRT_CODE.operationFailed, `a client has at most ${this.#input.maxCallbacks} callbacks`);
+      throw VirError.of(VIR_CODE.operationFailed, `a client has at most ${this.#input.maxCallbacks} callbacks`);
     }
     this.#unsubscribe ??= this.#subscribe();
     const id = this.#nextCallback++;
@@ -72,7 +73,7 @@ export class Session {
 
   deregister(id: number): void {
     if (!this.#callbacks.delete(id)) {
-      throw LibvirtError.of(LIBVIRT_CODE.internal, `network event callback ${id} not registered`, 7);
+      throw VirError.of(VIR_CODE.internal, `network event callback ${id} not registered`, 7);
     }
     if (this.#callbacks.size === 0) this.close();
   }

@@ -36,7 +36,7 @@ export interface MetadataKey {
 }
 
 /** What is written there. */
-export interface MetadataChange extends MetadataKey {
+export interface WantedMetadata extends MetadataKey {
   /** Absent: the part is removed. */
   readonly text: string | undefined;
   /** The prefix of the element's namespace. */
@@ -50,7 +50,7 @@ export interface NetworkEvent {
 }
 
 /**
- * Networks by their UUIDs, with XML documents in and out. Functions may throw a `LibvirtError`, or a `MeshError`, which the
+ * Networks by their UUIDs, with XML documents in and out. Functions may throw a `VirError`, or a `MeshError`, which the
  * driver translates.
  */
 export interface VirtualNetworks {
@@ -69,7 +69,7 @@ export interface VirtualNetworks {
   update(uuid: string, change: PartialChange, affected: Affected): Promise<void>;
   leases(uuid: string): Promise<readonly Lease[]>;
   metadata(uuid: string, key: MetadataKey, options: { readonly inactive: boolean }): string;
-  setMetadata(uuid: string, change: MetadataChange, affected: Affected): Promise<void>;
+  setMetadata(uuid: string, change: WantedMetadata, affected: Affected): Promise<void>;
   /** The UUIDs of the ports. */
   ports(uuid: string): readonly string[];
   portXml(uuid: string, port: string): string;

@@ -20,6 +20,7 @@ export interface FrameHeader {
   readonly status: number;
 }
 
+/** One frame. */
 export interface Frame extends FrameHeader {
   readonly payload: Buffer;
 }

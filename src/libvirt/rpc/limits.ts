@@ -1,5 +1,6 @@
 /** What one client, and all clients together, may take of a server. */
 
+/** The limits of a server. */
 export interface ServerLimits {
   /** As libvirtd's max_clients by default is 5000, which is more than host0 could bear with memory for each. */
   readonly clients: number;
@@ -15,6 +16,7 @@ export interface ServerLimits {
   readonly callbacks: number;
 }
 
+/** host0's own limits. */
 export const SERVER_LIMITS: ServerLimits = {
   clients: 120,
   callsInFlight: 32,

@@ -1,8 +1,8 @@
 /** Procedures: what a server answers to each call. */
-import type { Call } from '../calls/call.ts';
+import type { ProcedureCall } from '../calls/call.ts';
 import { decode, encode } from '../xdr/codec.ts';
 import { XdrFault } from '../xdr/xdr-fault.ts';
-import { LIBVIRT_CODE, LIBVIRT_DOMAIN, LibvirtError } from './libvirt-error.ts';
+import { VIR_CODE, VIR_DOMAIN, VirError } from './vir-error.ts';
 
 /** What a client must have done before a call. `write` is not for a client that only reads. */
 export type Need = 'nothing' | 'open' | 'write';
@@ -12,13 +12,13 @@ export interface Procedure<S> {
   readonly number: number;
   readonly name: string;
   readonly need: Need;
-  /** Reads the arguments, and writes the answer. @throws LibvirtError, or what the handler throws */
+  /** Reads the arguments, and writes the answer. @throws VirError, or what the handler throws */
   readonly run: (session: S, payload: Buffer) => Promise<Buffer>;
 }
 
 /** Joins a call with its handler. */
 export function serve<S, A, R>(
-  { procedure: number, name, args, answer }: Call<A, R>,
+  { procedure: number, name, args, answer }: ProcedureCall<A, R>,
   need: Need,
   handle: (session: S, args: A) => R | Promise<R>,
 ): Procedure<S> {
@@ -33,7 +33,7 @@ export function procedureTable<S>(...groups: readonly (readonly Procedure<S>[])[
   return new Map(groups.flat().map((procedure) => [procedure.number, procedure]));
 }
 
-function decoded<A>(args: Call<A, unknown>['args'], payload: Buffer): A {
+function decoded<A>(args: ProcedureCall<A, unknown>['args'], payload: Buffer): A {
   try {
     return decode(args, payload);
   } catch (fault) {
@@ -43,6 +43,6 @@ function decoded<A>(args: Call<A, unknown>['args'], payload: Buffer): A {
 }
 
 /** An error of the protocol itself. */
-export function rpcError(message: string): LibvirtError {
-  return new LibvirtError(LIBVIRT_CODE.rpc, message, { domain: LIBVIRT_DOMAIN.rpc, str1: message });
+export function rpcError(message: string): VirError {
+  return new VirError(VIR_CODE.rpc, message, { domain: VIR_DOMAIN.rpc, str1: message });
 }

@@ -9,10 +9,10 @@ import { encode } from '../xdr/codec.ts';
 import { XdrFault } from '../xdr/xdr-fault.ts';
 import { FRAME_STATUS, FRAME_TYPE, type Frame, FrameReader, frameBytes } from './frame.ts';
 import { Keepalive } from './keepalive.ts';
-import { LIBVIRT_ERROR, type LibvirtError } from './libvirt-error.ts';
 import type { ServerLimits } from './limits.ts';
 import { rpcError } from './procedure.ts';
 import { KEEPALIVE, REMOTE } from './programs.ts';
+import { VIR_ERROR, type VirError } from './vir-error.ts';
 
 /** Events have this serial; clients do not look at it. */
 const EVENT_SERIAL = 1;
@@ -21,7 +21,7 @@ const EVENT_SERIAL = 1;
 export interface CallAnswerer {
   /** The answer's payload. @throws anything, which `errorOf` makes into an error for the client */
   answer(procedure: number, payload: Buffer): Promise<Buffer>;
-  errorOf(thrown: unknown): LibvirtError;
+  errorOf(thrown: unknown): VirError;
   closed(): void;
 }
 
@@ -170,7 +170,7 @@ export class ServerConnection {
       const answer = await this.#answerer.answer(call.procedure, payload);
       return frameBytes({ ...header, status: FRAME_STATUS.ok, payload: answer });
     } catch (thrown) {
-      const error = encode(LIBVIRT_ERROR, this.#answerer.errorOf(thrown));
+      const error = encode(VIR_ERROR, this.#answerer.errorOf(thrown));
       return frameBytes({ ...header, status: FRAME_STATUS.error, payload: error });
     }
   }

@@ -16,30 +16,35 @@ export interface Codec<T> {
 /** The type of a codec's values. */
 export type ValueOf<C> = C extends Codec<infer T> ? T : never;
 
+/** 32 bits with a sign. */
 export const INT: Codec<number> = {
   read: (reader) => reader.int(),
   write: (writer, value) => writer.int(value),
   leastBytes: 4,
 };
 
+/** 32 bits. */
 export const UINT: Codec<number> = {
   read: (reader) => reader.uint(),
   write: (writer, value) => writer.uint(value),
   leastBytes: 4,
 };
 
+/** 64 bits with a sign. */
 export const HYPER: Codec<bigint> = {
   read: (reader) => reader.hyper(),
   write: (writer, value) => writer.hyper(value),
   leastBytes: 8,
 };
 
+/** 64 bits. */
 export const UHYPER: Codec<bigint> = {
   read: (reader) => reader.uhyper(),
   write: (writer, value) => writer.uhyper(value),
   leastBytes: 8,
 };
 
+/** A number in 64 bits of IEEE 754. */
 export const DOUBLE: Codec<number> = {
   read: (reader) => reader.double(),
   write: (writer, value) => writer.double(value),
@@ -88,7 +93,7 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
 }
 
 /** A list of at most so many values. */
-export function list<T>(codec: Codec<T>, max: number): Codec<readonly T[]> {
+export function sequence<T>(codec: Codec<T>, max: number): Codec<readonly T[]> {
   return {
     read: (reader) => reader.list(max, codec.leastBytes, () => codec.read(reader)),
     write: (writer, values) => writer.list(values, max, (value) => codec.write(writer, value)),

@@ -2,7 +2,7 @@
 import { type Codec, INT, optional, struct, TEXT_MAX_BYTES, text, UUID } from '../xdr/codec.ts';
 
 /** Error codes (virErrorNumber), by what each means. */
-export const LIBVIRT_CODE = {
+export const VIR_CODE = {
   internal: 1,
   noSupport: 3,
   noConnect: 5,
@@ -27,31 +27,31 @@ export const LIBVIRT_CODE = {
 } as const;
 
 /** The parts of libvirt that errors come from (virErrorDomain). */
-export const LIBVIRT_DOMAIN = { none: 0, xml: 5, rpc: 7, network: 19 } as const;
+export const VIR_DOMAIN = { none: 0, xml: 5, rpc: 7, network: 19 } as const;
 
 /** What libvirt writes before the detail of an error of each code. */
 const PREFIXES: ReadonlyMap<number, string> = new Map([
-  [LIBVIRT_CODE.internal, 'internal error: '],
-  [LIBVIRT_CODE.noSupport, 'this function is not supported by the connection driver: '],
-  [LIBVIRT_CODE.noConnect, 'no connection driver available for '],
-  [LIBVIRT_CODE.invalidArgument, 'invalid argument: '],
-  [LIBVIRT_CODE.operationFailed, 'operation failed: '],
-  [LIBVIRT_CODE.xml, 'XML error: '],
-  [LIBVIRT_CODE.denied, 'operation forbidden: '],
-  [LIBVIRT_CODE.noNetwork, 'Network not found: '],
-  [LIBVIRT_CODE.invalidMac, 'invalid MAC address: '],
-  [LIBVIRT_CODE.operationInvalid, 'Requested operation is not valid: '],
-  [LIBVIRT_CODE.unsupportedConfig, 'unsupported configuration: '],
-  [LIBVIRT_CODE.hook, 'Hook script execution failed: '],
-  [LIBVIRT_CODE.overflow, 'numerical overflow: '],
-  [LIBVIRT_CODE.unsupportedOperation, 'Operation not supported: '],
-  [LIBVIRT_CODE.schema, 'XML document failed to validate against schema: '],
-  [LIBVIRT_CODE.noPort, 'network port not found: '],
-  [LIBVIRT_CODE.noMetadata, 'metadata not found: '],
+  [VIR_CODE.internal, 'internal error: '],
+  [VIR_CODE.noSupport, 'this function is not supported by the connection driver: '],
+  [VIR_CODE.noConnect, 'no connection driver available for '],
+  [VIR_CODE.invalidArgument, 'invalid argument: '],
+  [VIR_CODE.operationFailed, 'operation failed: '],
+  [VIR_CODE.xml, 'XML error: '],
+  [VIR_CODE.denied, 'operation forbidden: '],
+  [VIR_CODE.noNetwork, 'Network not found: '],
+  [VIR_CODE.invalidMac, 'invalid MAC address: '],
+  [VIR_CODE.operationInvalid, 'Requested operation is not valid: '],
+  [VIR_CODE.unsupportedConfig, 'unsupported configuration: '],
+  [VIR_CODE.hook, 'Hook script execution failed: '],
+  [VIR_CODE.overflow, 'numerical overflow: '],
+  [VIR_CODE.unsupportedOperation, 'Operation not supported: '],
+  [VIR_CODE.schema, 'XML document failed to validate against schema: '],
+  [VIR_CODE.noPort, 'network port not found: '],
+  [VIR_CODE.noMetadata, 'metadata not found: '],
 ]);
 
 /** The numbers and texts of an error beside its sentence. */
-export interface LibvirtErrorInit {
+export interface VirErrorInit {
   readonly domain?: number;
   readonly str1?: string;
   readonly str2?: string;
@@ -60,7 +60,7 @@ export interface LibvirtErrorInit {
 }
 
 /** An error for a libvirt client, or from a libvirt server. `message` is the whole sentence. */
-export class LibvirtError extends Error {
+export class VirError extends Error {
   readonly code: number;
   readonly domain: number;
   readonly str1: string | undefined;
@@ -68,11 +68,11 @@ export class LibvirtError extends Error {
   readonly int1: number;
   readonly int2: number;
 
-  constructor(code: number, message: string, init: LibvirtErrorInit = {}) {
+  constructor(code: number, message: string, init: VirErrorInit = {}) {
     super(message);
-    this.name = 'LibvirtError';
+    this.name = 'VirError';
     this.code = code;
-    this.domain = init.domain ?? LIBVIRT_DOMAIN.network;
+    this.domain = init.domain ?? VIR_DOMAIN.network;
     this.str1 = init.str1;
     this.str2 = init.str2;
     this.int1 = init.int1 ?? -1;
@@ -80,9 +80,9 @@ export class LibvirtError extends Error {
   }
 
   /** An error of a code with its usual beginning. @param detail the rest of the sentence */
-  static of(code: number, detail: string, domain: number = LIBVIRT_DOMAIN.network): LibvirtError {
+  static of(code: number, detail: string, domain: number = VIR_DOMAIN.network): VirError {
     const prefix = PREFIXES.get(code) ?? '';
-    return new LibvirtError(code, prefix + detail, { domain, str1: `${prefix}%s`, str2: detail });
+    return new VirError(code, prefix + detail, { domain, str1: `${prefix}%s`, str2: detail });
   }
 }
 
@@ -106,10 +106,10 @@ const WIRE = struct({
 });
 
 /** How an error travels (virNetMessageError). */
-export const LIBVIRT_ERROR: Codec<LibvirtError> = {
+export const VIR_ERROR: Codec<VirError> = {
   read(reader) {
     const { code, message, ...rest } = WIRE.read(reader);
-    return new LibvirtError(code, message ?? `error ${code}`, {
+    return new VirError(code, message ?? `error ${code}`, {
       domain: rest.domain,
       int1: rest.int1,
       int2: rest.int2,
