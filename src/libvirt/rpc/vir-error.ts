@@ -36,6 +36,7 @@ const PREFIXES: ReadonlyMap<number, string> = new Map([
   [VIR_CODE.noConnect, 'no connection driver available for '],
   [VIR_CODE.invalidArgument, 'invalid argument: '],
   [VIR_CODE.operationFailed, 'operation failed: '],
+  [VIR_CODE.noName, 'missing name information in '],
   [VIR_CODE.xml, 'XML error: '],
   [VIR_CODE.denied, 'operation forbidden: '],
   [VIR_CODE.noNetwork, 'Network not found: '],
@@ -82,6 +83,8 @@ export class VirError extends Error {
   /** An error of a code with its usual beginning. @param detail the rest of the sentence */
   static of(code: number, detail: string, domain: number = VIR_DOMAIN.network): VirError {
     const prefix = PREFIXES.get(code) ?? '';
+    // Without a detail, the sentence ends before what leads to one.
+    if (detail === '') return new VirError(code, prefix.replace(/(?:: | in )$/, ''), { domain });
     return new VirError(code, prefix + detail, { domain, str1: `${prefix}%s`, str2: detail });
   }
 }

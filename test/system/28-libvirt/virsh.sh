@@ -23,7 +23,7 @@ cat >default.xml <<'XML'
   </ip>
 </network>
 XML
-sed 's/inner/other/; s/aaaaaaaa/aaaaaaab/; s/virbr7/virbr8/; s/192\.168\.122/192.168.123/; s/11:22:33/11:22:34/' default.xml >other.xml
+sed 's/inner/other/; s/aaaaaaaa/aaaaaaab/; s/virbr7/virbr8/; s/192\.168\.122/192.168.123/g; s/11:22:33/11:22:34/' default.xml >other.xml
 sed 's/inner/third/; /uuid/d' default.xml >clash.xml
 cat >port.xml <<'XML'
 <networkport>
@@ -84,7 +84,7 @@ v net-start nothing
 v net-define /nothing.xml
 
 echo '$ python3'
-timeout 20 python3 - "$uri" <<'PYTHON'
+timeout 20 /usr/bin/python3 - "$uri" <<'PYTHON'
 import sys, libvirt
 libvirt.registerErrorHandler(lambda *_: None, None)
 c = libvirt.open(sys.argv[1])
