@@ -7,7 +7,7 @@ import { MemoryVirtualNetworks } from '../../../test/kit/memory-virtual-networks
 import { systemClock } from '../../model/clock.ts';
 import { driverFor } from '../driver/driver.ts';
 import { RpcServer } from '../rpc/rpc-server.ts';
-import { type Connection, connect } from './api.ts';
+import { type Connection, connect } from './libvirt.ts';
 
 const PORT_XML = '<networkport><uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid></networkport>';
 const XML = '<network><name>blue</name></network>';
