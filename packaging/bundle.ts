@@ -14,7 +14,7 @@ import type { Build } from '../src/model/version.ts';
 export const TOP = dirname(import.meta.dirname);
 
 /** Programs and threads that are started by a URL relative to another bundle. */
-const WHOLE = ['main/agent', 'main/host0', 'store/sqlite/sqlite-worker'];
+const WHOLE = ['main/agent', 'main/host0', 'store/sqlite/sqlite-worker', 'libvirt/client/libvirt'];
 const SPLIT = ['main/cli'];
 
 /** koffi's native code, for glibc and musl, which cannot be bundled: Node finds it as a package beside the bundles. */

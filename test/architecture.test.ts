@@ -21,6 +21,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'main/host0.ts': 'a service of host0',
   'main/agent.ts': 'a service of every machine',
   'store/sqlite/sqlite-worker.ts': 'a thread, which `store/sqlite/sqlite-thread.ts` starts by its URL',
+  'libvirt/client/libvirt.ts': 'programs in TypeScript, as `meshwork/libvirt`',
   'cli/pages/manual.ts': '`packaging/tree.ts`, which writes the manual pages',
 };
 

@@ -17,6 +17,7 @@ import type { Finding, HealthSource } from '../protocol/documents/finding.ts';
 import type { NetworkState } from '../protocol/documents/membership.ts';
 import type { Journal } from '../protocol/journal/journal.ts';
 import type { NodeAssignments } from './assignment/node-assignments.ts';
+import { stateByServer } from './assignment/object-state.ts';
 import type { DesiredInput } from './desired/assignment.ts';
 import { DesiredItems } from './desired/desired.ts';
 import { vtepIn } from './desired/types/vxlan.ts';
@@ -264,7 +265,7 @@ export class Agent implements SourceAgent {
     const membership = this.source.errorOf(network.id);
     if (membership !== undefined && !membership.retryable) return { phase: 'failed', error: membership.toJSON() };
     if (membership !== undefined) return { phase: 'pending', why: membership.message };
-    return { phase: 'ready' };
+    return stateByServer(this.input.servers?.stateOfHost(network));
   }
 
   /** An item that is not desired is `pending`. */
@@ -306,7 +307,10 @@ export class Agent implements SourceAgent {
       ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
       elsewhere,
       ...(input.workloads !== undefined && { services: input.workloads.services }),
-      ...input.servers?.plan(attachments),
+      ...input.servers?.plan(attachments, {
+        ports: document.ports,
+        workloads: input.assignments?.workloads ?? [],
+      }),
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {
@@ -356,6 +360,8 @@ export class Agent implements SourceAgent {
       case 'fdb':
       case 'neighbour':
         return isMeshId(item.network) ? this.source.settled(item.network) : this.#hasAssignment;
+      case 'static-route':
+        return this.#hasAssignment;
       case 'route':
       case 'rule':
         return this.source.networks.every((network) => this.source.settled(network.id));

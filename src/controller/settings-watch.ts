@@ -34,6 +34,7 @@ const KEYS = {
   management: 'management',
   store: 'store',
   host0s: 'host0s',
+  libvirt: 'libvirt',
   networkNumbers: 'network_numbers, reserved_numbers or number_rest_sec',
   portSettleSec: 'port_settle_sec',
   sharedIds: 'shared_ids',

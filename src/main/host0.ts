@@ -28,6 +28,7 @@ import { openChannels } from './host0/host0-channels.ts';
 import { openEndpoints } from './host0/host0-endpoints.ts';
 import { openHost0Kernel } from './host0/host0-kernel.ts';
 import { openKeys } from './host0/host0-keys.ts';
+import { openLibvirt } from './host0/host0-libvirt.ts';
 import { openMachines } from './host0/host0-machines.ts';
 import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
 import { openHooks, openOrders } from './host0/host0-orders.ts';
@@ -163,12 +164,19 @@ async function main(): Promise<void> {
     beforeStatus: () => settingsWatch.look(),
   });
   const directory = await followNetworks({ ...common, paths, catalogue, written, node: name });
+  const libvirt = await openLibvirt({
+    ...common,
+    ...given,
+    ...{ settings, paths, catalogue, channels: nodeChannels.channels },
+    node: place.title(name),
+  });
   ordering.start();
   const startMs = Math.round(process.uptime() * 1000);
   hasStarted(journal, { message: `host0 is ${name}, ${startMs} ms after its start`, durationMs: startMs });
   health.lookEvery(HEALTH_CHECK_MS);
 
   endOnSignal(async () => {
+    libvirt.close();
     endpoints.close();
     nodeChannels.close();
     mainSubnets.close();

@@ -22,6 +22,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       [
         'cli',
         'api',
+        'libvirt',
         'boot',
         'image',
         'controller',
@@ -146,6 +147,23 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       services: 'the watcher and DHCP clients are processes',
     },
     folders: {},
+  },
+  libvirt: {
+    what: 'libvirt’s wire protocol: virsh and programs of libvirt manage the networks of host0, and an API in TypeScript does',
+    may: {
+      model: 'networks, errors and the clock',
+      protocol: 'the journal, host0’s sockets, and the documents of the catalogue',
+      formats: 'networks and ports in libvirt’s XML',
+      disk: 'ports outlive a restart of host0',
+      controller: 'the networks are those of the catalogue',
+    },
+    folders: {
+      xdr: {},
+      rpc: { xdr: 'frames and errors are made of XDR', calls: 'what a call is' },
+      calls: { xdr: 'arguments and answers are made of XDR' },
+      driver: { calls: 'what is asked', rpc: 'who asks, and how errors are told' },
+      client: { calls: 'what is asked', rpc: 'frames and errors', xdr: 'answers are decoded' },
+    },
   },
   api: {
     what: 'what host0 answers: the member list inside each mesh, the channels of nodes, and its control socket',

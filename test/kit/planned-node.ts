@@ -24,6 +24,7 @@ export class PlannedNode implements AsyncDisposable {
   #attachments: readonly NetworkAttachment[] = [];
   #ports: DesiredInput['ports'] = [];
   #leads = false;
+  #named: DesiredInput['guests'];
 
   private constructor(kernel: SystemKernel, machine: MachineId, ipv4: string) {
     this.#kernel = kernel;
@@ -44,6 +45,7 @@ export class PlannedNode implements AsyncDisposable {
           document: nodeDocument(attachments),
           ports,
           foreignLinks: links,
+          ...(this.#named && { guests: this.#named }),
         });
         const { items } = this.#desired;
         return { items, changed: this.#desired.takeChanges(), mayDelete: () => true, recorded: () => [] };
@@ -79,6 +81,13 @@ export class PlannedNode implements AsyncDisposable {
     this.#ports = network === undefined ? [] : links.map((link) => portOf(link, network));
     await this.#reconciler.wake();
     await this.settled(deadlineMs);
+  }
+
+  /** Tells the addresses of guests that rules name, and resolves when nothing is left to do. */
+  async name(guests: NonNullable<DesiredInput['guests']>): Promise<void> {
+    this.#named = guests;
+    await this.#reconciler.wake();
+    await this.settled();
   }
 
   /** Makes this node host0, or takes that away, and resolves when nothing is left to do. */

@@ -29,6 +29,20 @@ export function givenState(state: NetworkState): StateNow {
   return { state: 'failed', code, message, remedy: remedy ?? rule ?? 'See `mesh events` on the node.' };
 }
 
+/** The state of a network whose links are in place, by that of the server at this node's own addresses, if there is one. */
+export function stateByServer(server: StateNow | undefined): NetworkState {
+  switch (server?.state) {
+    case 'pending':
+      return { phase: 'pending', why: server.why };
+    case 'failed': {
+      const { code, message, remedy } = server;
+      return { phase: 'failed', error: new MeshError(code, message, { remedy }).toJSON() };
+    }
+    default:
+      return { phase: 'ready' };
+  }
+}
+
 /** Why an object is not supported whose kind this version does not know. */
 function unknownKind(kind: string): string {
   return `is of the kind ${JSON.stringify(kind)}, which this version of Meshwork does not know`;

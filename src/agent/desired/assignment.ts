@@ -12,6 +12,7 @@ import type { ServiceSpace } from '../items/space/service-space.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { NodeService } from './parts/service.ts';
+import type { GuestAddresses } from './rules/routed-here.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
 export type Host0Stance =
@@ -105,6 +106,8 @@ export interface DesiredInput {
   readonly servers?: readonly NodeService[];
   /** Where the networks are served that this node serves. Absent: it serves none. */
   readonly spaces?: readonly ServiceSpace[];
+  /** The addresses of guests in networks whose rules name guests. Absent: none is known. */
+  readonly guests?: ReadonlyMap<NetworkId, GuestAddresses>;
   /** Interfaces that are ports of other programs' bridges. Absent: none. */
   readonly elsewhere?: readonly string[];
 }

@@ -160,7 +160,10 @@ test('a network waits for the link that it stands on, by name', () => {
   const input = nodeInput([{ network, peers: { kind: 'none' } }]);
   desired.update(input);
   expect(desired.missingLink(network)).toBe('virbr0');
-  desired.update({ ...input, foreignLinks: [{ device: 'virbr0', kind: 'bridge', ipv4: [], ipv6: [] }] });
+  desired.update({
+    ...input,
+    foreignLinks: [{ device: 'virbr0', kind: 'bridge', hearsRouters: false, ipv4: [], ipv6: [] }],
+  });
   expect(desired.missingLink(network)).toBeUndefined();
   expect(desired.missingLink(manage)).toBeUndefined();
 });

@@ -18,6 +18,7 @@ import type { DesiredInput } from './assignment.ts';
 import { type NetworkContext, type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
+import { uplinksPart } from './parts/routing.ts';
 import { servicePart } from './parts/service.ts';
 import { dhcpRulesPart, spacePart } from './parts/space.ts';
 import { forwardingPart, nicPart } from './parts/underlay.ts';
@@ -99,8 +100,8 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 }
 
 function* partsOf(
-  { document: { attachments }, firstRule, routes, services = [], spaces = [], servers = [] }: DesiredInput,
-  { host0, segments, nics, node, portsByNetwork, links, elsewhere, onLink }: Kept,
+  { document: { attachments }, firstRule, routes, services = [], spaces = [], servers = [], guests }: DesiredInput,
+  { host0, segments, nics, node, portsByNetwork, links, foreignLinks, elsewhere, onLink }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
     const { network } = attachment;
@@ -108,7 +109,8 @@ function* partsOf(
     const link = name === undefined ? undefined : links.get(name);
     const space = spaces.find((one) => one.network === network.id);
     const ofNetwork = portsByNetwork.get(network.id) ?? NO_PORTS;
-    yield networkPart(attachment, { node, ports: ofNetwork, link, servicePort: space?.port });
+    const known = guests?.get(network.id);
+    yield networkPart(attachment, { node, ports: ofNetwork, link, servicePort: space?.port, guests: known });
     const gives = space?.gives ?? [];
     if (gives.length > 0 && network.type.kind === 'vxlan') yield dhcpRulesPart(network, network.type.device, gives);
   }
@@ -118,6 +120,7 @@ function* partsOf(
     build: () => ({ rules: [underlayRules(host0, onLink, routes)] }),
   };
   yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
+  yield uplinksPart(attachments, foreignLinks);
   yield* spaces.map(spacePart);
   yield* [...services, ...servers].map(servicePart);
   if (host0.role === 'host0') {
@@ -136,10 +139,10 @@ function* partsOf(
 
 function networkPart(attachment: NodeAttachment, context: NetworkContext): Part {
   const { network, peers, hostAddresses } = attachment;
-  const { node, ports, link, servicePort } = context;
+  const { node, ports, link, servicePort, guests } = context;
   return {
     key: network.id,
-    inputs: [network, node, ports, link, servicePort, hostAddresses, ...Object.values(peers)],
+    inputs: [network, node, ports, link, servicePort, guests, hostAddresses, ...Object.values(peers)],
     build: () => ({ parts: typeParts(attachment, context) }),
   };
 }

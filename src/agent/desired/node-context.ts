@@ -3,6 +3,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { DesiredInput, Host0Stance } from './assignment.ts';
+import type { GuestAddresses } from './rules/routed-here.ts';
 
 /** The node, as the parts of its networks see it. */
 export interface NodeContext {
@@ -22,15 +23,20 @@ export interface NodeContext {
   readonly here: ReadonlySet<Ipv4>;
   /** Name of the link that leads to host0, or of host0's first segment: for networks that name no underlay device. */
   readonly underlay: string | undefined;
+  /** The UDP ports of the VXLANs of this node, in order. */
+  readonly vxlanPorts: readonly number[];
 }
 
 /** The context that an input gives. */
 export function nodeContext({
   machine,
   host0,
-  document: { segments },
+  document: { segments, attachments },
 }: Pick<DesiredInput, 'machine' | 'host0' | 'document'>): NodeContext {
-  const common = { machine, role: host0.role, leads: host0.role === 'node' && host0.leads !== undefined };
+  const vxlans = attachments.flatMap(({ network: { type } }) => (type.kind === 'vxlan' ? [type.udpPort] : []));
+  const vxlanPorts = [...new Set(vxlans)].sort((a, b) => a - b);
+  const leads = host0.role === 'node' && host0.leads !== undefined;
+  const common = { machine, role: host0.role, leads, vxlanPorts };
   if (host0.role === 'host0') {
     const here = new Set(segments.map(({ ipv4 }) => ipv4));
     return { ...common, local: undefined, here, underlay: segments[0]?.device };
@@ -48,4 +54,6 @@ export interface NetworkContext {
   readonly servicePort?: string | undefined;
   /** The link that the network stands on (`foreignLinkOf`); undefined while there is none of that name. */
   readonly link: ForeignLink | undefined;
+  /** The addresses of the guests that rules name; undefined where nothing is known of guests. */
+  readonly guests?: GuestAddresses | undefined;
 }

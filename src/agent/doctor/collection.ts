@@ -14,13 +14,15 @@ import { callByHttp1 } from '../../protocol/calls/http1-call.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
+import { hasBridge } from '../desired/bridged-network.ts';
+import { isRouted } from '../desired/rules/routing-rules.ts';
 import { parseChains } from '../firewall/chain.ts';
 import type { ImageCache } from '../images/image-cache.ts';
 import { TABLE } from '../items/ruleset.ts';
 import type { SizedEcho } from '../ping/path-mtu.ts';
 import { networkViews, statusView } from '../view/agent-view.ts';
 import { type AddressProbeInput, sharedAddresses } from './address-probe.ts';
-import type { Counters, DiskEvidence, Evidence, UnderlayLinkEvidence } from './evidence.ts';
+import type { Counters, DiskEvidence, Evidence, HostedNetwork, UnderlayLinkEvidence } from './evidence.ts';
 import { collectGuests } from './guest-evidence.ts';
 import { type Host0Search, otherHost0s } from './host0-search.ts';
 import { probePaths } from './path-probe.ts';
@@ -100,6 +102,7 @@ export async function collectEvidence(input: CollectionInput): Promise<Evidence>
   return {
     role,
     networks,
+    hosted: hostedNetworks(agent),
     links: [...cache.links.values()],
     ports: agent.ports.list(),
     neighbours: [...cache.neighbours.values()],
@@ -209,4 +212,14 @@ async function healthOfDaemon(socketPath: string): Promise<readonly Finding[]> {
       remedy: 'Start it with `mesh system start`; `mesh system logview` shows why it ended.',
     },
   ];
+}
+
+function hostedNetworks({ networks }: Pick<Agent, 'networks'>): HostedNetwork[] {
+  return networks.given.flatMap(({ network, hostAddresses = [] }) => {
+    if (!hasBridge(network) || hostAddresses.length === 0) return [];
+    const families = [
+      ...new Set(hostAddresses.map(({ address }) => (address.includes(':') ? 'ipv6' : 'ipv4') as 'ipv4' | 'ipv6')),
+    ];
+    return [{ bridge: network.bridge.name, families, isRouted: isRouted(network, hostAddresses) }];
+  });
 }

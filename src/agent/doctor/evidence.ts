@@ -17,6 +17,8 @@ import type { GuestMeans } from '../workloads/guest-means.ts';
 export interface Evidence {
   readonly role: 'host0' | 'node';
   readonly networks: readonly NetworkView[];
+  /** The networks on whose bridges this machine has addresses. Absent: none. */
+  readonly hosted?: readonly HostedNetwork[];
   readonly links: readonly Link[];
   /** The ports on bridges of networks. */
   readonly ports: readonly PortView[];
@@ -49,6 +51,14 @@ export interface Evidence {
   readonly sharedAddresses: readonly SharedAddress[];
   /** How far this machine's clock is ahead of host0's; undefined when host0 did not answer. */
   readonly aheadOfHost0Ms: number | undefined;
+}
+
+/** A network on whose bridge this machine has addresses. */
+export interface HostedNetwork {
+  readonly bridge: string;
+  readonly families: readonly ('ipv4' | 'ipv6')[];
+  /** This machine leads its guests outside. */
+  readonly isRouted: boolean;
 }
 
 /** A link of VXLAN packets, and this machine's underlay address on it. */

@@ -75,6 +75,29 @@ test('a healthy machine has no finding', () => {
   expect(complaints({})).toEqual([]);
 });
 
+test('a chain that drops by default, and does not know the bridge of a routed network', () => {
+  const docker = parseChains(`table ip filter {
+	chain DOCKER-USER {
+	}
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+		jump DOCKER-USER
+	}
+	chain INPUT {
+		type filter hook input priority filter; policy drop;
+		iifname "lo" accept
+	}
+}`);
+  const lan = { bridge: 'br1001', families: ['ipv4'], isRouted: true } as const;
+  const found = findings({ ...WELL, chains: docker, hosted: [lan] });
+  expect(found.map(({ check }) => check)).toEqual(['routed-networks', 'served-networks']);
+  expect(found[0]?.remedy).toContain('`nft insert rule ip filter DOCKER-USER iifname "br1001" accept`');
+  expect(findings({ ...WELL, chains: docker, hosted: [{ ...lan, families: ['ipv6'] }] })).toEqual([]);
+  expect(findings({ ...WELL, chains: docker, hosted: [{ ...lan, isRouted: false }] })).toHaveLength(1);
+  const known = docker.map((chain) => ({ ...chain, rules: [...chain.rules, 'iifname "br1001" accept'] }));
+  expect(findings({ ...WELL, chains: known, hosted: [lan] })).toEqual([]);
+});
+
 describe('virtual machines', () => {
   const GIB = 1024 ** 3;
   const guests: NonNullable<Evidence['guests']> = {

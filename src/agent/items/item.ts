@@ -15,6 +15,7 @@ import { type RouteItem, routeKind } from './route.ts';
 import { type RuleItem, ruleKind } from './rule.ts';
 import { type RulesetItem, rulesetKind } from './ruleset.ts';
 import { type SpaceItem, spaceKind } from './space/space-item.ts';
+import { type StaticRouteItem, staticRouteKind } from './static-route.ts';
 import { type SysctlItem, sysctlKind } from './sysctl.ts';
 import { type UnderlayAddressItem, underlayAddressKind } from './underlay-address.ts';
 import { type UnderlayLinkItem, underlayLinkKind } from './underlay-link.ts';
@@ -25,6 +26,7 @@ export type Item =
   | PortItem
   | AddressItem
   | RouteItem
+  | StaticRouteItem
   | RuleItem
   | NeighbourItem
   | FdbItem
@@ -41,6 +43,7 @@ const KINDS: { readonly [K in Item['kind']]: ItemKind<Extract<Item, { kind: K }>
   port: portKind,
   address: addressKind,
   route: routeKind,
+  'static-route': staticRouteKind,
   rule: ruleKind,
   neighbour: neighbourKind,
   fdb: fdbKind,

@@ -1,5 +1,5 @@
 /**
- * Kernel settings that the node needs outside of our links: IPv4 forwarding on host0's NICs. They are never reset,
+ * Kernel settings that the node needs beside those of our links: forwarding on its NICs. They are never reset,
  * because the agent does not know the value that the administrator wants.
  */
 import type { ItemKind } from './item-kind.ts';
@@ -11,13 +11,15 @@ export interface SysctlItem {
   /** Path below /proc/sys in parts: an interface name may hold a dot. */
   readonly path: readonly string[];
   readonly value: string;
+  /** The setting comes after all others. */
+  readonly late?: true;
 }
 
 /** Settings are written, and never removed. */
 export const sysctlKind: ItemKind<SysctlItem> = {
   key: (item) => `sysctl:${item.path.join('/')}`,
   dependsOn: () => [],
-  rank: () => RANK.route,
+  rank: ({ late }) => (late === true ? RANK.routingRule : RANK.route),
   differences: (have, want) => (have.value === want.value ? [] : [`${have.value} → ${want.value}`]),
   mustRecreate: () => false,
   print: ({ path, value }) => `echo ${value} > /proc/sys/${path.join('/')}`,

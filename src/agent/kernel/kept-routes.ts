@@ -12,5 +12,5 @@ const MESH_PREFIX_LENGTH = 64;
 export function isKeptRoute({ family, protocol, destination }: Route): boolean {
   const length = Number(destination.slice(destination.indexOf('/') + 1));
   // The links of default routes cannot be ports.
-  return length === 0 || (family === 4 ? protocol === OUR_PROTOCOL : length >= MESH_PREFIX_LENGTH);
+  return length === 0 || protocol === OUR_PROTOCOL || (family === 6 && length >= MESH_PREFIX_LENGTH);
 }

@@ -18,6 +18,7 @@ import type { LinkItem } from '../items/link.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
 import { MAIN_TABLE, VXLAN_TABLE } from '../items/route.ts';
+import { routeMetric } from '../items/static-route.ts';
 
 /** One of our links, with its device kind and its network. */
 export interface OwnLink {
@@ -79,7 +80,7 @@ export function observedItems(
       ...link.bridge,
     });
   }
-  items.push(...addressItems(cache, own, desired), ...routeItems(cache), ...portItems(cache, desired));
+  items.push(...addressItems(cache, own, desired), ...routeItems(cache, own), ...portItems(cache, desired));
   items.push(...underlayItems(cache, desired, own));
   const observed = itemMap(items);
   for (const table of [cache.neighbours, cache.fdb]) {
@@ -233,10 +234,17 @@ function fdbItem(entry: FdbEntry, { device, network, link, portId }: OwnLink): F
   return remoteVtep === undefined ? item : { ...item, remoteVtep };
 }
 
-function routeItems(cache: KernelTables): Item[] {
+function routeItems(cache: KernelTables, own: OwnLinks): Item[] {
   const items: Item[] = [];
-  for (const { family, table, protocol, destination, gateway } of cache.routes.values()) {
-    if (family !== 4 || protocol !== OUR_PROTOCOL || gateway === undefined) continue;
+  for (const { family, table, protocol, destination, gateway, link, metric } of cache.routes.values()) {
+    if (protocol !== OUR_PROTOCOL || gateway === undefined) continue;
+    const bridge = link === undefined ? undefined : own.get(link);
+    if (bridge?.device === 'bridge' && table === MAIN_TABLE) {
+      const given = metric === routeMetric(destination, undefined) ? {} : { metric };
+      items.push({ kind: 'static-route', of: bridge.network, link: bridge.link.name, destination, gateway, ...given });
+      continue;
+    }
+    if (family !== 4) continue;
     if (table !== MAIN_TABLE && table !== VXLAN_TABLE) continue;
     const common = { destination: destination as Ipv4Cidr, gateway: gateway as Ipv4 };
     items.push({ kind: 'route', ...common, table: cache.rules.size === 0 ? VXLAN_TABLE : table });
@@ -256,7 +264,9 @@ function portItems(cache: KernelTables, desired: ItemMap): Item[] {
     const link = cache.linkNamed(item.link);
     const bridge = link === undefined ? undefined : cache.links.get(link.master);
     if (bridge === undefined) continue;
-    items.push({ ...item, bridge: bridge.name, ...(link?.port !== undefined && { learning: link.port.learning }) });
+    const isolated = link?.port?.odd?.['port isolated'] === 1;
+    const { learning } = link?.port ?? {};
+    items.push({ ...item, bridge: bridge.name, isolated, ...(learning !== undefined && { learning }) });
   }
   return items;
 }

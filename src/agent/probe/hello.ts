@@ -4,8 +4,6 @@
  */
 import { isMachineWord, type MachineWord } from '../../model/machine.ts';
 
-/** The UDP port of hellos. The kernel has the port of VXLAN itself. */
-export const HELLO_PORT = 8005;
 /** Names of nodes in one hello: it stays below 1,280 bytes, which every link carries. */
 const NAMED_MAX = 100;
 /** The hop limit of a packet is one byte. */

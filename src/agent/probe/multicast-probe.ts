@@ -11,9 +11,10 @@ import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../../protocol/documents/finding.ts';
 import type { GroupHearing } from '../../protocol/documents/node-assignment.ts';
+import { HELLO_PORT } from '../../protocol/documents/udp-ports.ts';
 import type { GroupPlace } from './group-place.ts';
 import { GroupWatch } from './group-watch.ts';
-import { HELLO_PORT, helloText, readHello } from './hello.ts';
+import { helloText, readHello } from './hello.ts';
 
 /** What the probe needs. */
 export interface MulticastProbeInput {

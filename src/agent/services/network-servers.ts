@@ -3,6 +3,7 @@
  * when it has been heard doing its work: a packet socket on the network's bridge hears what guests hear.
  */
 import { join } from 'node:path';
+import { DirectoryWatch } from '../../disk/directory-watch.ts';
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import type { Mac } from '../../model/address/mac.ts';
 import type { Clock } from '../../model/clock.ts';
@@ -24,6 +25,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
+import type { GuestAddresses } from '../desired/rules/routed-here.ts';
 import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
@@ -38,6 +40,7 @@ import {
   leasesIn,
   questionsTo,
 } from './dnsmasq-server.ts';
+import { HostServers, type KnownGuests } from './host-servers.ts';
 import { nat64Server } from './nat64-server.ts';
 import type { ServerUser } from './server-user.ts';
 import { spaceExtras } from './space-extras.ts';
@@ -70,14 +73,18 @@ export interface NetworkServersInput {
 export interface BridgesOfAgent {
   readonly cache: Pick<KernelTables, 'linkNamed'>;
   readonly linkChanges: Subscribable<void>;
-  readonly reconciler: { readonly passes: Subscribable<unknown> };
+  readonly reconciler: { readonly passes: Subscribable<unknown>; readonly wake: () => Promise<void> };
 }
 
 /** What the planner makes items of. */
 export interface ServedNetworks {
   readonly spaces: readonly ServiceSpace[];
   readonly servers: readonly NodeService[];
+  /** The addresses of guests in networks whose rules name guests. */
+  readonly guests: ReadonlyMap<NetworkId, GuestAddresses>;
 }
+
+const NO_GUESTS: KnownGuests = { ports: [], workloads: [] };
 
 /** A network that this node serves. */
 interface Served {
@@ -94,6 +101,9 @@ const LINK_LOCAL_LENGTH = 64;
 /** Plans the servers of a node, and tells how they are. */
 export class NetworkServers {
   readonly #input: NetworkServersInput;
+  /** The servers at this node's own addresses. */
+  readonly #ofHost: HostServers;
+  #leases: DirectoryWatch | undefined;
   /** Emits when a server may be otherwise. */
   readonly #changes = new Signal<void>();
   #served: ReadonlyMap<NetworkId, Served> = new Map();
@@ -106,10 +116,11 @@ export class NetworkServers {
 
   constructor(input: NetworkServersInput) {
     this.#input = input;
+    this.#ofHost = new HostServers({ ...input, wallTime: () => input.clock.wallTime() });
   }
 
   /** The spaces and servers for these attachments. Unchanged ones are the same objects as before. */
-  plan(attachments: readonly NodeAttachment[]): ServedNetworks {
+  plan(attachments: readonly NodeAttachment[], known: KnownGuests = NO_GUESTS): ServedNetworks {
     const served = new Map<NetworkId, Served>();
     const vxlanPorts = vxlanPortsOf(attachments);
     for (const { network, services } of attachments) {
@@ -118,19 +129,26 @@ export class NetworkServers {
     }
     this.#served = served;
     const all = [...served.values()];
-    return {
-      spaces: all.map(({ space }) => space),
-      // One server does several services.
-      servers: all.flatMap(({ services }) => [...new Set(services.values())].filter((server) => server !== undefined)),
-    };
+    // One server does several services.
+    const ofSpaces = all.flatMap(({ services }) => [...new Set(services.values())]);
+    const servers = [...ofSpaces.filter((server) => server !== undefined), ...this.#ofHost.plan(attachments)];
+    return { spaces: all.map(({ space }) => space), servers, guests: this.#ofHost.guests(attachments, known) };
   }
 
   /** Listens on the bridges of an agent, from before a server sends its first advertisement there, and tells how servers are. */
   runBeside(agent: BridgesOfAgent, assignments: Pick<NodeAssignments, 'serveWith' | 'changed'>): void {
     assignments.serveWith(this);
     this.#changes.subscribe(() => assignments.changed());
+    const { directories, clock } = this.#input;
+    this.#leases = new DirectoryWatch(directories.leases, clock, () => this.#lookForGuests(agent));
+    this.#leases.start();
     agent.linkChanges.subscribe(() => this.#look(agent.cache));
     agent.reconciler.passes.subscribe(() => this.#look(agent.cache));
+  }
+
+  /** A guest that a rule names may have got a lease: the rules then lead to its address. */
+  #lookForGuests({ reconciler }: BridgesOfAgent): void {
+    if (this.#ofHost.namesGuests) void reconciler.wake();
   }
 
   #look(cache: BridgesOfAgent['cache']): void {
@@ -170,6 +188,11 @@ export class NetworkServers {
     }
   }
 
+  /** How the server of a network with addresses of this node is; undefined for a network without such a server. */
+  stateOfHost(network: Network): StateNow | undefined {
+    return this.#ofHost.stateOf(network);
+  }
+
   /** How a service is. */
   stateOf(network: Network, service: KnownService): StateNow {
     const served = this.#served.get(network.id);
@@ -207,6 +230,8 @@ export class NetworkServers {
 
   /** The leases of guests that this node has given in a network. @param id the identifier of the network */
   leasesOf(id: string): GuestLease[] {
+    const ofHost = this.#ofHost.leasesOf(id);
+    if (ofHost !== undefined) return ofHost;
     const space = [...this.#served.values()].map((served) => served.space).find(({ network }) => network === id);
     return space?.leases === undefined ? [] : leasesIn(space.leases, this.#input.clock.wallTime());
   }
@@ -217,6 +242,7 @@ export class NetworkServers {
   }
 
   close(): void {
+    this.#leases?.close();
     for (const ear of [...this.#ears.values(), ...this.#answers.values()]) ear.close();
     this.#ears.clear();
     this.#answers.clear();

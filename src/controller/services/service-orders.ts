@@ -32,7 +32,8 @@ export interface ServiceOrdersInput {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly services: ServiceBook;
-  readonly assignments: Pick<Assignments, 'knowsNodes' | 'nodes' | 'reports' | 'subscribe' | 'uses'>;
+  readonly assignments: Pick<Assignments, 'knowsNodes' | 'nodes' | 'reports' | 'subscribe' | 'uses'> &
+    Partial<Pick<Assignments, 'holdersOf'>>;
   readonly catalogue: {
     /** @throws MESH_NET_UNKNOWN */
     find(wanted: string): CatalogueView;
@@ -137,7 +138,14 @@ export class ServiceOrders {
       .of(network)
       .filter(({ service: { kind } }) => kind === 'dhcp4' || kind === 'dhcp6');
     const machines = given.flatMap(({ shares = [] }) => shares.map(({ machine }) => machine));
-    return { network: network.id, machines: [...new Set(machines)] };
+    return { network: network.id, machines: [...new Set([...machines, ...this.#hostsOf(network)])] };
+  }
+
+  /** The nodes with addresses in the subnets of a network: they give addresses there, as the network itself says. */
+  #hostsOf({ id, hostAddress: { kind }, subnets }: Network): readonly MachineWord[] {
+    if (subnets.every(({ dhcp }) => dhcp === undefined)) return [];
+    if (kind === 'given') return ['host0'];
+    return kind === 'per-node' ? (this.#input.assignments.holdersOf?.(id) ?? []) : [];
   }
 
   close(): void {

@@ -19,6 +19,8 @@
  *     reserved_numbers="0x2000-0x20ff"              # numbers among them that host0 leaves out
  *     number_rest_sec="3600"                        # how long the number of a deleted network is given to no other
  *     store="etcd://10.0.0.1:2379,10.0.0.2:2379"    # where host0 keeps what it knows; by default sqlite, a file of its own
+ *     libvirt="own"                                 # off, own (virsh finds the networks at a socket of Meshwork's), system (at
+ *                                                   # virtnetworkd's, too: on a machine where no libvirt serves networks)
  *     host0s="10.11.0.1" "10.11.0.2"                # the machines that can be host0, where there are several; `store` is an etcd
  */
 
@@ -48,6 +50,10 @@ export type Admission = (typeof ADMISSIONS)[number];
 const BOOTS = ['off', 'auto', 'dry'] as const;
 /** Whether host0 boots machines. With `dry`, host0 only says what it would have answered. */
 export type BootSwitch = (typeof BOOTS)[number];
+
+const LIBVIRT_SWITCHES = ['off', 'own', 'system'] as const;
+/** Where host0 speaks libvirt's protocol: nowhere, at its own socket, or at that of virtnetworkd, too. */
+export type LibvirtSwitch = (typeof LIBVIRT_SWITCHES)[number];
 
 /** The boot mode of one NIC's segment. */
 export interface NicMode {
@@ -91,6 +97,8 @@ export interface Host0Settings {
   readonly store: readonly EtcdEndpoint[];
   /** The underlay addresses of the machines that can be host0. Empty: this machine alone is host0. */
   readonly host0s: readonly Ipv4[];
+  /** Whether programs of libvirt manage the networks. */
+  readonly libvirt: LibvirtSwitch;
   /** Which numbers host0 gives to networks. */
   readonly networkNumbers: NumberRules;
 }
@@ -116,6 +124,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   management: undefined,
   store: [],
   host0s: [],
+  libvirt: 'off',
   networkNumbers: DEFAULT_NUMBER_RULES,
 };
 
@@ -137,6 +146,7 @@ export const HOST0_KEYS = [
   'management',
   'store',
   'host0s',
+  'libvirt',
   'network_numbers',
   'reserved_numbers',
   'number_rest_sec',
@@ -187,6 +197,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     management: keys.optional('management', oneOf(parseNetworkName)),
     store: keys.optional('store', oneOf(parseStore))?.members ?? HOST0_DEFAULTS.store,
     host0s: keys.optional('host0s', listOf(parseHost0)) ?? HOST0_DEFAULTS.host0s,
+    libvirt: keys.optional('libvirt', oneOf(parseLibvirt)) ?? HOST0_DEFAULTS.libvirt,
     networkNumbers: {
       ranges: keys.optional('network_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.ranges,
       reserved: keys.optional('reserved_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.reserved,
@@ -309,6 +320,14 @@ function parseBoot(word: string): BootSwitch | Fault {
   const rule =
     'Boot is off (host0 sends and answers nothing), auto, or dry (host0 only says what it would have answered).';
   return { fault: `${quoted(word)} is not a known value`, rule, example: nearest(word, BOOTS) ?? 'auto' };
+}
+
+function parseLibvirt(word: string): LibvirtSwitch | Fault {
+  const known = LIBVIRT_SWITCHES.find((name) => name === word);
+  if (known !== undefined) return known;
+  const rule =
+    'libvirt is off, own (programs of libvirt connect to a socket of host0), or system (to that of virtnetworkd, too).';
+  return { fault: `${quoted(word)} is not a known value`, rule, example: nearest(word, LIBVIRT_SWITCHES) ?? 'own' };
 }
 
 function parseNicMode(word: string): NicMode | Fault {

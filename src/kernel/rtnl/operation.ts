@@ -88,6 +88,8 @@ export type KernelOperation =
       readonly link?: string;
       /** Packets there are refused, and go nowhere. */
       readonly blackhole?: true;
+      /** The kernel's own when absent. */
+      readonly metric?: number;
       readonly protocol: number;
     }
   /** Adds or deletes an IPv4 rule for UDP packets. */

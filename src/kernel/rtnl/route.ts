@@ -71,6 +71,7 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   if (length > 0) writer.attributeIp(RTA_DST, address);
   if (route.gateway !== undefined) writer.attributeIp(RTA_GATEWAY, route.gateway);
   if (route.link !== undefined) writer.attributeLink(RTA_OIF, route.link);
+  if (route.metric !== undefined) writer.attributeU32(RTA_PRIORITY, route.metric);
   if (table !== headerTable(table)) writer.attributeU32(RTA_TABLE, table);
   writer.end();
 }

@@ -63,7 +63,11 @@ const DhcpHostShape: form.Shape<DhcpHost> = form.object({
   leaseSec: LeaseShape,
 });
 
-const DynamicRangeShape: form.Shape<DynamicRange> = form.object({ first: IpShape, last: IpShape, leaseSec: LeaseShape });
+const DynamicRangeShape: form.Shape<DynamicRange> = form.object({
+  first: IpShape,
+  last: IpShape,
+  leaseSec: LeaseShape,
+});
 
 /** The form of a subnet in documents. */
 export const SubnetShape: form.Shape<Subnet> = form.object({

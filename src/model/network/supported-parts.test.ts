@@ -20,6 +20,8 @@ const settings = (title: string): Proof => ({ file: `${TYPES}/bridge-settings.te
 const byType = (title: string): Proof => ({ file: `${TYPES}/type-parts.test.ts`, title });
 const addressing = (title: string): Proof => ({ file: `${TYPES}/host-addresses.test.ts`, title });
 const inPlace = settings('MTU, description, hop limit, learning and MAC table change without a lost ping');
+const hostConf = (title: string): Proof => ({ file: 'src/services/dnsmasq/host-conf.test.ts', title });
+const routing = (title: string): Proof => ({ file: 'src/agent/desired/rules/routing-rules.test.ts', title });
 const lines = byType('a plan has the lines that an administrator would type');
 const catalogue: Proof = { file: 'src/controller/catalogue/network-catalogue.test.ts' };
 const holders: Proof = { file: 'src/controller/assignments/assignments.test.ts' };
@@ -42,10 +44,8 @@ if (subnet === undefined) throw new Error('no subnet');
 const withSubnet = (part: object): Network => ({ ...blue, subnets: [{ ...subnet, ...part }] });
 const withRouting = (part: object): Network => ({ ...blue, routing: { ...blue.routing, ...part } });
 const withGuests = (part: object): Network => ({ ...blue, guests: { portGroups: [], ...part } });
-const dhcp = withSubnet({ dhcp: { ranges: [], hosts: [], options: [] } });
-const dns: Network = { ...blue, dns: { hosts: [], srv: [], txt: [], forwarders: [] } };
-const route: Network = { ...blue, routes: [{ cidr: parseIpv4Cidr('10.9.0.0/16'), via: parseIpv4('10.7.0.9') }] };
-const rule = withRouting({ rules: [{ direction: 'in', match: {}, verdict: 'drop' }] });
+const names = { hosts: [], srv: [], txt: [], forwarders: [] };
+const bridged: Network = { ...blue, hostAddress: { kind: 'none' } };
 const { bridge: _bridge, peers: _peers, ...unbridged } = blue;
 const cards: Network = {
   ...unbridged,
@@ -108,33 +108,42 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
     title: 'another subnet brings other addresses, and given addresses are those of host0',
   },
   span: holders,
+  'subnets[].dhcp': hostConf('a network with all parts'),
+  'subnets[].localPtr': hostConf('a network with all parts'),
+  'subnets[].tftp': hostConf('a network with all parts'),
+  'dns.domain': hostConf('a network with all parts'),
+  'dns.enabled': hostConf('DNS is off where the network says so'),
+  'dns.localOnly': hostConf('a network with all parts'),
+  'dns.forwardPlainNames': hostConf('a network with all parts'),
+  'dns.hosts': hostConf('a network with all parts'),
+  'dns.srv': hostConf('a network with all parts'),
+  'dns.txt': hostConf('a network with all parts'),
+  'dns.forwarders': hostConf('a network with all parts'),
+  dnsmasqOptions: hostConf('DNS is off where the network says so'),
+  routes: routing('static routes lead through a guest'),
+  'routing.mode': routing('the modes routed, open and isolated'),
+  'routing.via': routing('the modes routed, open and isolated'),
+  'routing.policy': routing('port forwards and the rules of a network'),
+  'routing.rules': routing('port forwards and the rules of a network'),
+  'routing.nat': routing('guests of a NAT network reach outside'),
+  // Guests of one network reach each other over IPv6 in any case: no rule of ours is between them.
+  guestIpv6: routing('the modes routed, open and isolated'),
+  'guests.isolation': routing('guests of one node are kept apart'),
+  'guests.portGroups': routing('guests of one node are kept apart'),
 };
 
 /** The fields that are refused when a network starts, with a network that has one. */
 const REFUSED: Readonly<Record<string, Network>> = {
   'type(hostdev)': cards,
   'bridge.zone': { ...blue, bridge: { ...plainBridge('brff01'), zone: 'trusted' } },
-  guestIpv6: { ...blue, guestIpv6: true },
   bandwidth: { ...blue, bandwidth: { in: { averageBytesPerSec: 1_000_000 } } },
-  dnsmasqOptions: { ...blue, dnsmasqOptions: ['log-queries'] },
-  'subnets[].dhcp': dhcp,
-  'subnets[].localPtr': withSubnet({ localPtr: true }),
-  'subnets[].tftp': withSubnet({ tftp: { root: '/srv' } }),
-  routes: route,
-  'routing.mode': withRouting({ mode: 'nat' }),
-  'routing.via': withRouting({ via: ['eth0'] }),
-  'routing.policy': withRouting({ policy: { in: 'drop', out: 'accept' } }),
-  'routing.rules': rule,
   'routing.nat64': withRouting({ nat64 }),
-  'routing.nat': withRouting({ nat: { ipv6: true } }),
-  dns,
+  'dns.register': { ...blue, dns: { ...names, register: true } },
   'guests.binding': withGuests({ binding: true }),
-  'guests.isolation': withGuests({ isolation: true }),
   'guests.bandwidth': withGuests({ bandwidth: {} }),
   'guests.vlan': withGuests({ vlan: 7 }),
   'guests.trunk': withGuests({ trunk: { tags: [7, 8] } }),
   'guests.trust': withGuests({ trust: true }),
-  'guests.portGroups': withGuests({ portGroups: [{ name: 'fast', isDefault: false }] }),
 };
 
 /** The paths of all fields of a form; `type(vxlan).vni` is one of the objects whose kind is `vxlan`. */
@@ -192,6 +201,36 @@ test.each(Object.entries(REFUSED))('%s is refused', (name, network) => {
   const path = name.replace('[]', '.0').replace(/\(\w+\)/, '');
   expect(unsupportedParts(network).map((part) => part.path)).toEqual([path]);
   expect(unsupportedError(network)).toMatchObject({ code: 'MESH_NET_NOT_SUPPORTED', object: network.name });
+});
+
+/** Parts that have an effect only beside others. */
+const MISPLACED: Readonly<Record<string, Network>> = {
+  'subnets.0.dhcp': { ...withSubnet({ dhcp: { ranges: [], hosts: [], options: [] } }), hostAddress: { kind: 'none' } },
+  dns: { ...bridged, dns: names },
+  routes: { ...bridged, routes: [{ cidr: parseIpv4Cidr('10.9.0.0/16'), via: parseIpv4('10.7.0.9') }] },
+  dnsmasqOptions: { ...bridged, dnsmasqOptions: ['log-queries'] },
+  'routing.mode': { ...bridged, routing: { mode: 'nat', via: [], rules: [] } },
+  'routing.via': withRouting({ via: ['eth0'] }),
+  'routing.policy': withRouting({ mode: 'open', policy: { in: 'drop', out: 'accept' } }),
+  'routing.rules.0.forwardTo': withRouting({
+    mode: 'nat',
+    rules: [{ direction: 'out', match: {}, verdict: 'accept', forwardTo: { guest: 'web' } }],
+  }),
+  'routing.rules.0.forwardTo.port': withRouting({
+    mode: 'nat',
+    rules: [
+      {
+        direction: 'in',
+        match: { ports: { first: 1, last: 9 } },
+        verdict: 'accept',
+        forwardTo: { guest: 'web', port: 7 },
+      },
+    ],
+  }),
+};
+
+test.each(Object.entries(MISPLACED))('%s is refused where it has no effect', (path, network) => {
+  expect(unsupportedParts(network).map((part) => part.path)).toEqual([path]);
 });
 
 test('a network with addresses is not refused, nor one whose subnets are for its guests alone', () => {

@@ -14,8 +14,9 @@ interface UnsupportedPart {
 }
 
 const SERVICES = ['dhcp', 'localPtr', 'tftp'] as const;
-const LIMITS = ['binding', 'isolation', 'bandwidth', 'vlan', 'trunk', 'trust'] as const;
+const LIMITS = ['binding', 'bandwidth', 'vlan', 'trunk', 'trust'] as const;
 const LEAVE_OUT = 'Leave the part out';
+const AS_SERVICE = 'Leave the part out, and give the network a service: `mesh network service set`';
 
 /** The parts of a network that this version does not carry out; none for one that can be started. */
 export function unsupportedParts(network: Network): readonly UnsupportedPart[] {
@@ -43,14 +44,17 @@ function ofType({ type: { kind } }: Network): UnsupportedPart[] {
   return kind === 'hostdev' ? [{ path: 'type', remedy: 'Choose the type macvtap, bridge or foreign-bridge' }] : [];
 }
 
-function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[] {
+function ofSubnets(network: Network): UnsupportedPart[] {
+  const { subnets, hostAddress, routes } = network;
   // Without host addresses, the subnets are those that services of the network announce and serve.
   const isUsed = hostAddress.kind !== 'derived';
   return [
-    ...subnets.flatMap((subnet, index) => {
-      const services = SERVICES.filter((service) => subnet[service] !== undefined && subnet[service] !== false);
-      return services.map((service) => ({ path: `subnets.${index}.${service}`, remedy: LEAVE_OUT }));
-    }),
+    ...(hasHostAddresses(network)
+      ? []
+      : subnets.flatMap((subnet, index) => {
+          const services = SERVICES.filter((service) => subnet[service] !== undefined && subnet[service] !== false);
+          return services.map((service) => ({ path: `subnets.${index}.${service}`, remedy: AS_SERVICE }));
+        })),
     ...(subnets.length > 0 && !isUsed
       ? [
           {
@@ -60,39 +64,71 @@ function ofSubnets({ subnets, hostAddress, routes }: Network): UnsupportedPart[]
           },
         ]
       : []),
-    ...(routes.length > 0 ? [{ path: 'routes', remedy: LEAVE_OUT }] : []),
+    ...(routes.length > 0 && !hasHostAddresses(network) ? [{ path: 'routes', remedy: LEAVE_OUT }] : []),
   ];
 }
 
-function ofRouting({ routing: { mode, via, policy, rules, nat64, nat }, dns }: Network): UnsupportedPart[] {
+/** Whether nodes have addresses of the network's subnets on its bridge: they serve and route the network there. */
+function hasHostAddresses({ bridge, hostAddress: { kind } }: Network): boolean {
+  return bridge !== undefined && (kind === 'given' || kind === 'per-node');
+}
+
+/** The modes in which rules say what passes. */
+const RULED_MODES: readonly string[] = ['routed', 'nat'];
+
+function ofRouting(network: Network): UnsupportedPart[] {
+  const {
+    bridge,
+    routing: { mode, via, policy, rules, nat64, nat },
+    dns,
+  } = network;
+  const isHosted = hasHostAddresses(network);
+  const isMode = mode === 'isolated' || (mode === 'none' ? bridge === undefined : isHosted);
+  const isRuled = isHosted && RULED_MODES.includes(mode);
+  const remedy = isHosted ? 'Choose the mode routed or nat, or leave the part out' : LEAVE_OUT;
   return [
-    ...(mode === 'isolated' ? [] : [{ path: 'routing.mode', remedy: 'Choose the mode isolated' }]),
+    ...(isMode ? [] : [{ path: 'routing.mode', remedy: 'Choose the mode isolated, or a hostAddress that is given' }]),
     ...Object.entries({
-      via: via.length > 0,
-      policy: policy !== undefined,
-      rules: rules.length > 0,
+      via: via.length > 0 && !isRuled,
+      policy: policy !== undefined && !isRuled,
+      rules: rules.length > 0 && !isRuled,
       nat64: nat64 !== undefined,
-      nat: nat !== undefined,
+      nat: nat !== undefined && !isRuled,
     })
       .filter(([, isThere]) => isThere)
-      .map(([part]) => ({ path: `routing.${part}`, remedy: LEAVE_OUT })),
-    ...(dns === undefined ? [] : [{ path: 'dns', remedy: LEAVE_OUT }]),
+      .map(([part]) => ({ path: `routing.${part}`, remedy: part === 'nat64' ? AS_SERVICE : remedy })),
+    ...(isRuled ? ofRules(network) : []),
+    ...(dns === undefined || isHosted ? [] : [{ path: 'dns', remedy: AS_SERVICE }]),
+    ...(dns?.register === true && isHosted ? [{ path: 'dns.register', remedy: LEAVE_OUT }] : []),
   ];
+}
+
+/** A port of a node that leads to a guest: one port can have another number inside, and several keep theirs. */
+function ofRules({ routing: { rules } }: Network): UnsupportedPart[] {
+  return rules.flatMap(({ direction, verdict, match: { ports }, forwardTo }, index) => {
+    if (forwardTo === undefined) return [];
+    const path = `routing.rules.${index}.forwardTo`;
+    if (direction !== 'in' || verdict !== 'accept')
+      return [{ path, remedy: 'Accept what comes in by the rule, or leave forwardTo out' }];
+    if (forwardTo.port === undefined || (ports !== undefined && ports.first === ports.last)) return [];
+    return [
+      { path: `${path}.port`, remedy: 'Name one port outside, or leave the port inside out: it is then the same' },
+    ];
+  });
 }
 
 function ofGuests({ guests }: Network): UnsupportedPart[] {
   if (guests === undefined) return [];
   const limits = LIMITS.filter((limit) => guests[limit] !== undefined && guests[limit] !== false);
-  const parts = [...limits, ...(guests.portGroups.length > 0 ? ['portGroups'] : [])];
-  return parts.map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT }));
+  return limits.map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT }));
 }
 
-function ofBridge({ bridge, guestIpv6, bandwidth, dnsmasqOptions = [] }: Network): UnsupportedPart[] {
+function ofBridge(network: Network): UnsupportedPart[] {
+  const { bridge, bandwidth, dnsmasqOptions = [] } = network;
   return Object.entries({
     'bridge.zone': bridge?.zone !== undefined,
-    guestIpv6: guestIpv6 === true,
     bandwidth: bandwidth !== undefined,
-    dnsmasqOptions: dnsmasqOptions.length > 0,
+    dnsmasqOptions: dnsmasqOptions.length > 0 && !hasHostAddresses(network),
   })
     .filter(([, isThere]) => isThere)
     .map(([path]) => ({ path, remedy: LEAVE_OUT }));

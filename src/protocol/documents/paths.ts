@@ -38,6 +38,10 @@ export interface Paths {
   readonly volumes: string;
   /** host0's control socket. */
   readonly controlSock: string;
+  /** Where host0 answers programs of libvirt. */
+  readonly libvirtSock: string;
+  /** Where programs of libvirt look for a daemon of networks. */
+  readonly virtnetworkdSock: string;
   /** Where a host0 that leads answers its own machine, where several machines can be host0. */
   readonly host0Sockets: string;
   /** The agent's control socket. */
@@ -71,6 +75,8 @@ export function pathsBelow(root: string, host0Directory?: string): Paths {
     images: join(root, 'var/lib/meshwork/disks/images'),
     volumes: join(root, 'var/lib/meshwork/disks/volumes'),
     controlSock: join(run, 'control.sock'),
+    libvirtSock: join(run, 'libvirt/network-sock'),
+    virtnetworkdSock: join(root, 'run/libvirt/virtnetworkd-sock'),
     host0Sockets: join(run, 'host0'),
     agentSock: join(run, 'agent.sock'),
     logs: join(root, 'var/log/meshwork'),

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { type FSWatcher, lstatSync, watch } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import type { Server, ServerOptions } from 'node:http';
-import { connect } from 'node:net';
+import type { ServerOptions } from 'node:http';
+import { connect, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
 import type { Alarm, Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';

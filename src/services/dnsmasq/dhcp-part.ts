@@ -1,7 +1,7 @@
 /** Which addresses dnsmasq gives, to whom and with which options. */
 import type { Ipv4, Ipv4Range } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
-import type { DhcpHost } from '../../model/network/subnet.ts';
+import { type DhcpHost, LEASE_MAX_SEC, type SubnetDhcp } from '../../model/network/subnet.ts';
 import { bracketed, type ConfLines, setting } from './setting.ts';
 
 /** The addresses that dnsmasq gives in one subnet. */
@@ -15,8 +15,9 @@ export type DhcpRange =
   /** None: another server gives the addresses, and dnsmasq adds boot files to its answers. */
   | { readonly kind: 'proxy'; readonly subnet: Ipv4Range };
 
-/** The line of a range. @param leaseSec unused for a proxy, which gives no leases */
-export function dhcpRange(range: DhcpRange, leaseSec: number): string {
+/** The line of a range. @param sec how long a lease lasts; unused for a proxy, which gives no leases */
+export function dhcpRange(range: DhcpRange, sec: number): string {
+  const leaseSec = leaseWord(sec);
   switch (range.kind) {
     case 'dynamic4':
       return setting`dhcp-range=${[range.first, range.last, range.mask, leaseSec]}`;
@@ -33,6 +34,8 @@ export function dhcpRange(range: DhcpRange, leaseSec: number): string {
 
 /** Where reservations come from, and where leases are kept. */
 export interface LeaseFiles {
+  /** How many leases there may be. Absent: ten thousand. */
+  readonly leasesMax?: number;
   /** The file of reservations (host-file.ts), which dnsmasq reads again on SIGHUP. Absent: none. */
   readonly hostFile?: string;
   readonly leaseFile: string;
@@ -42,11 +45,11 @@ export interface LeaseFiles {
 const LEASES_MAX = 10_000;
 
 /** The files of reservations and leases. */
-export function leasePart({ hostFile, leaseFile }: LeaseFiles): ConfLines {
+export function leasePart({ hostFile, leaseFile, leasesMax = LEASES_MAX }: LeaseFiles): ConfLines {
   return [
     ...(hostFile === undefined ? [] : [setting`dhcp-hostsfile=${hostFile}`]),
     setting`dhcp-leasefile=${leaseFile}`,
-    setting`dhcp-lease-max=${LEASES_MAX}`,
+    setting`dhcp-lease-max=${leasesMax}`,
   ];
 }
 
@@ -72,16 +75,26 @@ export function dhcpHost(host: DhcpHost, leaseSec: number): string {
   return setting`dhcp-host=${reservationWords(host, leaseSec)}`;
 }
 
-/** A line of the file of reservations (`dhcp-hostsfile`). The lease lasts as long as those of the range. */
+/** A line of the file of reservations (`dhcp-hostsfile`). Without a time of its own, the lease lasts as long as those of the range. */
 export function reservationLine(host: DhcpHost): string {
-  return setting`${reservationWords(host)}`;
+  return setting`${reservationWords(host, host.leaseSec)}`;
+}
+
+/** The highest value of the field means for ever (RFC 2131 §3.3). */
+function leaseWord(leaseSec: number): number | string {
+  return leaseSec === LEASE_MAX_SEC ? 'infinite' : leaseSec;
 }
 
 function reservationWords({ mac, id, name, address }: DhcpHost, leaseSec?: number): readonly (string | number)[] {
   const place = address === undefined ? [] : [address.includes(':') ? bracketed(address) : address];
   const who = [...(mac === undefined ? [] : [mac]), ...(id === undefined ? [] : [`id:${id}`])];
-  const lease = leaseSec === undefined ? [] : [leaseSec];
+  const lease = leaseSec === undefined ? [] : [leaseWord(leaseSec)];
   return [...who, ...place, ...(name === undefined ? [] : [name]), ...lease];
+}
+
+/** The line that names a boot file, and the server that has it. Absent: this machine. */
+export function dhcpBoot({ file, server }: NonNullable<SubnetDhcp['bootp']>): string {
+  return setting`dhcp-boot=${server === undefined ? [file] : [file, '', server]}`;
 }
 
 /** No other server gives addresses here: a client that asks for an address of another one gets a NAK at once. */

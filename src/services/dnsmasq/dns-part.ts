@@ -11,15 +11,17 @@ export interface DnsSettings {
   readonly localOnly?: boolean;
   /** The file of further hosts (`hostsText`), which dnsmasq reads again on SIGHUP. */
   readonly hostsFile?: string;
+  /** Whether other names are asked of the servers that this machine asks. */
+  readonly asksHost?: boolean;
 }
 
 /** The names of a network, and who is asked for others. dnsmasq reads no file of this machine. */
 export function dnsPart(
   { domain, hosts, srv, txt, forwarders, forwardPlainNames = true }: NetworkDns,
-  { localOnly = true, hostsFile }: DnsSettings = {},
+  { localOnly = true, hostsFile, asksHost = false }: DnsSettings = {},
 ): ConfLines {
   return [
-    'no-resolv',
+    ...(asksHost ? [] : ['no-resolv']),
     'no-hosts',
     ...(domain === undefined
       ? []

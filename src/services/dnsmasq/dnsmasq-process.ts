@@ -7,8 +7,8 @@ export interface DnsmasqPlace {
   readonly name: string;
   /** Name of the network, for people. */
   readonly network: string;
-  /** Path of the namespace in which it serves. */
-  readonly netns: string;
+  /** Path of the namespace in which it serves. Absent: that of this process. */
+  readonly netns?: string;
   readonly configFile: string;
 }
 
@@ -21,7 +21,7 @@ export function dnsmasqProcess({ name, network, netns, configFile }: DnsmasqPlac
     name,
     title: `dnsmasq for ${network}`,
     argv: ['dnsmasq', '--keep-in-foreground', `--conf-file=${configFile}`, '--pid-file', '--log-facility=-'],
-    netns,
+    ...(netns !== undefined && { netns }),
     readiness: { kind: 'line', text: 'started, version' },
   };
 }

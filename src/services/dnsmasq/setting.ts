@@ -11,7 +11,7 @@ export function confText(...sections: readonly ConfLines[]): string {
 }
 
 /** Characters that mean nothing to dnsmasq, besides the commas that stand between the parts of a value. */
-const PLAIN = /^[\w.@+:/!-]+$/;
+const PLAIN = /^[\w.@+:/!-]*$/;
 
 type Value = string | number;
 

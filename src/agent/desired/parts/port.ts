@@ -1,6 +1,7 @@
 /** The ports of a network: foreign interfaces on its bridge, and the taps of guests. */
 import type { Mac } from '../../../model/address/mac.ts';
 import type { Bridge } from '../../../model/network/bridge.ts';
+import type { NetworkGuests } from '../../../model/network/guests.ts';
 import type { Network } from '../../../model/network/network.ts';
 import type { NodeAddresses } from '../../../model/network/node-addresses.ts';
 import type { NetworkId } from '../../../model/network/number.ts';
@@ -18,24 +19,34 @@ type Ports = DesiredInput['ports'];
 /**
  * The interfaces that belong on a bridge. One that is being taken off has no item.
  * @param bridge a bridge of ours, or the name of another program's: the settings of its ports are left alone
+ * @param guests the limits of guests of the network
  */
 export function portPart(
   network: NetworkId,
   { name: bridge, macTable }: Pick<Bridge, 'name'> & Partial<Bridge>,
   ports: DesiredInput['ports'],
+  guests?: NetworkGuests,
 ): Part {
+  const isolated = isIsolated(guests);
   const learning = macTable === undefined ? undefined : macTable === 'learned';
   const portItem = ({ link, plugged: isGuest }: Ports[number]): PortItem => ({
     ...{ kind: 'port' as const, network, link, bridge },
     // An administrator who puts an interface on the bridge sets it as well, unless the network says otherwise.
     ...(learning !== undefined && (isGuest || !learning) && { learning }),
+    ...(learning !== undefined && (isGuest || isolated) && { isolated }),
   });
   const plugged = ports.filter(({ unplugging, guest }) => !unplugging && guest?.tap !== true);
   return {
     key: 'ports',
-    inputs: [bridge, learning, ports],
+    inputs: [bridge, learning, isolated, ports],
     build: () => ({ items: plugged.map((port) => portItem(port)) }),
   };
+}
+
+/** Whether guests on one node reach each other only through a router: as the network says, or its default group of ports. */
+function isIsolated(guests: NetworkGuests | undefined): boolean {
+  const group = guests?.portGroups.find(({ isDefault }) => isDefault);
+  return (group?.isolation ?? guests?.isolation) === true;
 }
 
 /** The taps of a network's guests, each with the entry of its guest: the bridge learns at none of them. */
@@ -52,13 +63,14 @@ function tapContent(network: Network, master: string, { link: name, guest }: Por
   if (guest === undefined) return {};
   const { portId, mac, trusted } = guest;
   const common = { ...commonOfLinks(network), conf: TAP_CONF };
+  const isolation = isIsolated(network.guests) ? { 'port isolated': 1 } : {};
   const tap = { device: 'tap', name, portId, mac: tapMac(mac), master, alias: tapAlias(network.id, portId) } as const;
   // A router may send from further Ethernet addresses, such as one that two routers share.
-  if (trusted) return { items: [{ ...common, ...tap }] };
+  if (trusted) return { items: [{ ...common, ...tap, ...(isIsolated(network.guests) && { odd: isolation }) }] };
   const entry = { kind: 'fdb', table: 'master', network: network.id, link: name, portId, mac } as const;
   return {
     items: [
-      { ...common, ...tap, odd: { 'port learning': 0, 'port locked': 1 } },
+      { ...common, ...tap, odd: { 'port learning': 0, 'port locked': 1, ...isolation } },
       { ...entry, state: 'dynamic', marked: true },
     ],
   };

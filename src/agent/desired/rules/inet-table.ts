@@ -16,6 +16,16 @@ export const INET_PLACE = {
   homes: 'input homes',
   /** What is forwarded between links, before the isolation of networks. */
   within: 'isolation within',
+  /** Judges what leaves a network that is routed here: one look-up finds the chain of its bridge. */
+  leaving: 'isolation leaving',
+  /** Judges what enters a network that is routed here. */
+  entering: 'isolation entering',
+  /** Accepts what has passed the chains of a network that is routed here, and comes from no isolated one, nor goes to one. */
+  routed: 'isolation routed',
+  /** Changes destinations: ports of this host that lead to guests. For packets of others, and for this host's own. */
+  forwards: 'destinations forwards',
+  /** Changes sources: guests behind an address of this host. */
+  sources: 'sources masquerade',
   /** What is forwarded, and neither comes from a network nor goes to one. */
   underlay: 'isolation underlay',
 } as const;
@@ -43,6 +53,8 @@ const OWN: RuleContribution = {
 /** The table `inet meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function inetTable(contributions: readonly RuleContribution[]): RulesetItem {
   const table = new CollectedTable('inet', [OWN, ...contributions]);
+  const forwards = table.rulesFor(INET_PLACE.forwards);
+  const sources = table.rulesFor(INET_PLACE.sources);
   return table.item(
     [
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
@@ -62,13 +74,37 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       // With br_netfilter, all frames of guests pass here.
       ...accepting(table.matches('within', 'iifname', 'oifname')),
       table.rulesFor(INET_PLACE.within),
+      table.rulesFor(INET_PLACE.leaving),
+      table.rulesFor(INET_PLACE.entering),
       '    iifname @bridges drop\n    oifname @bridges drop\n',
+      table.rulesFor(INET_PLACE.routed),
       `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       table.rulesFor(INET_PLACE.underlay),
       '  }\n',
+      ...natChains(forwards, sources),
     ].join(''),
   );
+}
+
+/**
+ * The chains that change addresses; none where no network has such rules: each hook costs every packet a call. A mesh has no port of this
+ * host that leads elsewhere: host0's own ports are there.
+ */
+function natChains(forwards: string, sources: string): string[] {
+  return [
+    ...(forwards === ''
+      ? []
+      : [
+          '  chain destinations {\n    type nat hook prerouting priority dstnat; policy accept;\n',
+          `    iifname @bridges return\n${forwards}  }\n`,
+          '  chain own-destinations {\n    type nat hook output priority -100; policy accept;\n',
+          `${forwards}  }\n`,
+        ]),
+    ...(sources === ''
+      ? []
+      : ['  chain sources {\n    type nat hook postrouting priority srcnat; policy accept;\n', `${sources}  }\n`]),
+  ];
 }
 
 function accepting(matches: readonly string[]): string[] {

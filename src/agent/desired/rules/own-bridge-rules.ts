@@ -8,8 +8,12 @@ import { HOST0S_SET } from './bridge-table.ts';
 import type { ChainShare, RuleContribution } from './contribution.ts';
 import { INET_PLACE } from './inet-table.ts';
 
-/** The contribution of a network with a bridge. @param own this node's addresses in the network */
-export function ownBridgeRules(network: BridgedNetwork, own: NodeAddresses): RuleContribution {
+/**
+ * The contribution of a network with a bridge.
+ * @param own this node's addresses in the network
+ * @param isRouted whether this node routes the network: other rules say what leaves it and enters it
+ */
+export function ownBridgeRules(network: BridgedNetwork, own: NodeAddresses, isRouted = false): RuleContribution {
   const bridge = nftName(network.bridge.name);
   const addresses = own.ipv6 === undefined ? [own.linkLocal] : [own.ipv6, own.linkLocal];
   const homes = addresses.map((address) => `${bridge} . ${address}`);
@@ -18,7 +22,7 @@ export function ownBridgeRules(network: BridgedNetwork, own: NodeAddresses): Rul
     what: 'bridge',
     inet: {
       sets: [
-        { name: 'bridges', declaration: 'type ifname', elements: [bridge], kind: 'sized' },
+        { name: 'bridges', declaration: 'type ifname', elements: isRouted ? [] : [bridge], kind: 'sized' },
         { name: 'within', declaration: 'type ifname . ifname', elements: [`${bridge} . ${bridge}`], kind: 'sized' },
         // This node's own addresses in the network.
         { name: 'homes', declaration: 'type ifname . ipv6_addr', elements: homes, kind: 'sized' },

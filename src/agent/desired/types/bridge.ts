@@ -13,9 +13,11 @@ import { commonOfLinks } from '../link-common.ts';
 import type { NetworkContext } from '../node-context.ts';
 import type { Part, SetElement } from '../part.ts';
 import { portPart, portRulesPart, tapParts } from '../parts/port.ts';
+import { routingParts } from '../parts/routing.ts';
 import { guardOf, ownGuard } from '../rules/address-guard.ts';
 import { hostAddressRules } from '../rules/host-address-rules.ts';
 import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
+import { isRouted } from '../rules/routing-rules.ts';
 
 /**
  * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
@@ -27,35 +29,37 @@ export const LEARNED_MAX = 3 * MEMBERS_MAX;
 export function bridgeParts(
   { network, hostAddresses }: NetworkAttachment,
   _: unknown,
-  { node, ports, servicePort }: NetworkContext,
+  context: NetworkContext,
 ): Part[] {
   if (!hasBridge(network)) return [];
+  const { node, ports, servicePort } = context;
   const own = nodeAddresses(network, node.machine);
   return [
-    ...ownBridgeParts(network, own, hostAddresses, ports.length > 0),
-    portPart(network.id, network.bridge, ports),
+    ...ownBridgeParts(network, own, hostAddresses, context),
+    portPart(network.id, network.bridge, ports, network.guests),
     ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, undefined, ports, servicePort),
   ];
 }
 
 /**
- * The bridge with this node's addresses on it.
+ * The bridge with this node's addresses on it. Without ports, there are no rules that ask for this node's own addresses.
  * @param given those that host0 chose
- * @param hasPorts whether ports can send: without any, there are no rules that ask for this node's own addresses
  */
 export function ownBridgeParts(
   network: BridgedNetwork,
   own: NodeAddresses,
   given: readonly HostInterface[] | undefined,
-  hasPorts: boolean,
+  context: Pick<NetworkContext, 'node' | 'ports' | 'guests'>,
 ): Part[] {
+  const hasPorts = context.ports.length > 0;
+  const routed = isRouted(network, given);
   const guarded = (elements: () => SetElement[]) => (hasPorts ? { elements: elements() } : {});
   const parts: Part[] = [
     {
       key: 'bridge',
-      inputs: [network],
-      build: () => ({ items: [bridgeItem(network, own)], rules: [ownBridgeRules(network, own)] }),
+      inputs: [network, routed],
+      build: () => ({ items: [bridgeItem(network, own)], rules: [ownBridgeRules(network, own, routed)] }),
     },
     {
       key: 'addresses',
@@ -74,7 +78,7 @@ export function ownBridgeParts(
       ...guarded(() => guardOf(network, [], sixes)),
     }),
   });
-  return parts;
+  return [...parts, ...routingParts(network, given, context)];
 }
 
 /** The bridge of a network. */

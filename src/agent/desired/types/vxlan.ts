@@ -25,17 +25,14 @@ import { LEARNED_MAX, ownBridgeParts } from './bridge.ts';
 const ENTRIES_MAX = LEARNED_MAX + MEMBERS_MAX + 2;
 
 /** The parts of a network of this type. */
-export function vxlanParts(
-  attachment: NetworkAttachment,
-  type: VxlanType,
-  { node, ports, link, servicePort }: NetworkContext,
-): Part[] {
+export function vxlanParts(attachment: NetworkAttachment, type: VxlanType, networkContext: NetworkContext): Part[] {
+  const { node, ports, link, servicePort } = networkContext;
   const context = vxlanContext(attachment.network, type, node, { link, ports });
   const answers = knowsNeighbours(attachment.peers);
   if (context === undefined) return [];
   const { network, own } = context;
   return [
-    ...ownBridgeParts(network, own, attachment.hostAddresses, ports.length > 0),
+    ...ownBridgeParts(network, own, attachment.hostAddresses, networkContext),
     {
       key: 'vxlan',
       inputs: [network, node, link, answers],
@@ -46,7 +43,7 @@ export function vxlanParts(
     },
     ...(isMesh(network) ? seatParts(network, node.leads) : []),
     ...peersParts(context, attachment.peers),
-    portPart(network.id, network.bridge, ports),
+    portPart(network.id, network.bridge, ports, network.guests),
     ...tapParts(network, network.bridge.name, ports),
     portRulesPart(network, own, type.device, ports, servicePort),
   ];

@@ -1,0 +1,195 @@
+/**
+ * What a node runs for the networks on whose bridges it has addresses: a dnsmasq for each, in the namespace of the bridges. It serves at the
+ * node's own addresses, and on that bridge alone.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Ip } from '../../kernel/ip.ts';
+import type { Network } from '../../model/network/network.ts';
+import { hexNumber, type NetworkId } from '../../model/network/number.ts';
+import type { AssignedPort, NodeAttachment } from '../../protocol/documents/node-assignment.ts';
+import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
+import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
+import { dnsmasqProcess } from '../../services/dnsmasq/dnsmasq-process.ts';
+import { hostConf, hostNames, hostReservations, isServedByHost } from '../../services/dnsmasq/host-conf.ts';
+import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
+import type { Launcher } from '../../services/process/launcher.ts';
+import { refusedState, type StateNow } from '../assignment/object-state.ts';
+import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
+import type { NodeService } from '../desired/parts/service.ts';
+import type { GuestAddresses } from '../desired/rules/routed-here.ts';
+import { addressItemKey } from '../items/address.ts';
+import { linkKey } from '../items/link.ts';
+
+/** What the servers need of their node. */
+export interface HostServersInput {
+  readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
+  readonly directories: {
+    /** The files that servers read. All files below are the agent's. */
+    readonly files: string;
+    /** The leases of networks. */
+    readonly leases: string;
+  };
+  readonly wallTime: () => Date;
+  /** The file with the servers that this machine asks for names. */
+  readonly resolvConf?: string;
+}
+
+/** What a node knows of guests beside their leases. */
+export interface KnownGuests {
+  readonly ports: readonly AssignedPort[];
+  readonly workloads: readonly AssignedWorkload[];
+}
+
+type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses'>;
+
+interface Served {
+  readonly hostAddresses: NodeAttachment['hostAddresses'];
+  readonly hasResolvers: boolean;
+  readonly server: NodeService;
+}
+
+const RESOLV_CONF = '/etc/resolv.conf';
+const NO_GUESTS: ReadonlyMap<NetworkId, GuestAddresses> = new Map();
+
+/** Plans the servers of a node, and tells how they are. */
+export class HostServers {
+  readonly #input: HostServersInput;
+  readonly #known = new WeakMap<Network, Served>();
+  #served: ReadonlyMap<NetworkId, Served> = new Map();
+  #guests: { readonly text: string; readonly map: ReadonlyMap<NetworkId, GuestAddresses> } = {
+    text: '',
+    map: NO_GUESTS,
+  };
+
+  constructor(input: HostServersInput) {
+    this.#input = input;
+  }
+
+  /** The servers for these attachments. Unchanged ones are the same objects as before. */
+  plan(attachments: readonly ServedAttachment[]): readonly NodeService[] {
+    const hasResolvers = existsSync(this.#input.resolvConf ?? RESOLV_CONF);
+    const served = new Map<NetworkId, Served>();
+    for (const { network, hostAddresses } of attachments) {
+      if (!hasBridge(network) || !isServedByHost(network, hostAddresses)) continue;
+      const before = this.#known.get(network);
+      const isSame = before?.hostAddresses === hostAddresses && before?.hasResolvers === hasResolvers;
+      const now = isSame
+        ? before
+        : { hostAddresses, hasResolvers, server: this.#server(network, hostAddresses ?? [], hasResolvers) };
+      this.#known.set(network, now);
+      served.set(network.id, now);
+    }
+    this.#served = served;
+    return Array.from(served.values(), ({ server }) => server);
+  }
+
+  /** The addresses of guests in networks whose rules name guests: the same object while nothing has changed. */
+  guests(attachments: readonly ServedAttachment[], known: KnownGuests): ReadonlyMap<NetworkId, GuestAddresses> {
+    const map = new Map<NetworkId, GuestAddresses>();
+    for (const { network } of attachments) {
+      const wanted = network.routing.rules.flatMap(({ forwardTo }) =>
+        forwardTo !== undefined && 'guest' in forwardTo ? [forwardTo.guest] : [],
+      );
+      if (wanted.length > 0 && this.#served.has(network.id))
+        map.set(network.id, this.#addresses(network, wanted, known));
+    }
+    const text = JSON.stringify([...map].map(([id, addresses]) => [id, [...addresses]]));
+    if (text !== this.#guests.text) this.#guests = { text, map };
+    return this.#guests.map;
+  }
+
+  /** Whether a rule of a network names a guest. */
+  get namesGuests(): boolean {
+    return this.#guests.map.size > 0;
+  }
+
+  /** How the server of a network is; undefined for a network that has none. */
+  stateOf({ id }: Pick<Network, 'id'>): StateNow | undefined {
+    const process = this.#served.get(id)?.server.process;
+    if (process === undefined) return undefined;
+    const { launcher } = this.#input;
+    const error = launcher.errorOf(process.name);
+    if (error !== undefined) return refusedState(error);
+    if (launcher.running(process.name)?.ready === true) return { state: 'ready' };
+    return { state: 'pending', why: `${process.title} has not started yet` };
+  }
+
+  /** The leases of guests that this node has given in a network; undefined for a network that has no server here. */
+  leasesOf(id: string): GuestLease[] | undefined {
+    const served = [...this.#served].find(([network]) => network === id);
+    if (served === undefined) return undefined;
+    return this.#leases(served[1].server.process.name);
+  }
+
+  #leases(name: string): GuestLease[] {
+    try {
+      return parseGuestLeases(readFileSync(this.#leaseFile(name), 'utf8'), this.#input.wallTime());
+    } catch {
+      // The server has not started yet.
+      return [];
+    }
+  }
+
+  #leaseFile(name: string): string {
+    return join(this.#input.directories.leases, `${name}.leases`);
+  }
+
+  #server(
+    network: BridgedNetwork,
+    given: NonNullable<NodeAttachment['hostAddresses']>,
+    hasResolvers: boolean,
+  ): NodeService {
+    const { files, leases } = this.#input.directories;
+    const name = nameOf(network);
+    const [configFile, reservationFile, hostsFile] = ['conf', 'reservations', 'hosts'].map((what) =>
+      join(files, `${name}.${what}`),
+    ) as [string, string, string];
+    mkdirSync(leases, { recursive: true });
+    const device = network.bridge.name;
+    const leaseFile = this.#leaseFile(name);
+    const hasOthers = network.hostAddress.kind === 'per-node';
+    const conf = hostConf({ network, device, given, hasOthers, hasResolvers, reservationFile, hostsFile, leaseFile });
+    const file = (path: string, content: string, read: 'start' | 'signal') => ({ path, content, mode: 0o644, read });
+    return {
+      network: network.id,
+      process: dnsmasqProcess({ name, network: network.name, configFile }),
+      files: [
+        file(configFile, conf, 'start'),
+        file(reservationFile, hostReservations(network), 'signal'),
+        file(hostsFile, hostNames(network), 'signal'),
+      ],
+      needs: [linkKey('bridge', network.id), ...given.map(({ address }) => addressItemKey(device, address))],
+    };
+  }
+
+  /** By the owner of a port first, then by a reservation, then by the name that the guest has told with its lease. */
+  #addresses(network: Network, wanted: readonly string[], { ports, workloads }: KnownGuests): GuestAddresses {
+    const leases = this.#leases(nameOf(network));
+    const hosts = network.subnets.flatMap(({ dhcp }) => dhcp?.hosts ?? []);
+    return new Map(
+      wanted.map((name): [string, readonly Ip[]] => {
+        const owned = workloads
+          .filter(({ workload }) => workload.name === name)
+          .flatMap((one) => ports.filter(({ id, network: of }) => of === network.id && isPortOf(one, id)));
+        const reserved = hosts.filter((host) => host.name === name);
+        const macs = new Set([...owned, ...reserved].flatMap(({ mac }) => mac ?? []));
+        const named = [
+          ...owned.flatMap(({ addresses = [] }) => addresses),
+          ...reserved.flatMap(({ address }) => address ?? []),
+          ...leases.filter(({ mac }) => mac !== undefined && macs.has(mac)).map(({ address }) => address),
+          ...leases.filter((lease) => lease.name === name).map(({ address }) => address),
+        ];
+        return [name, [...new Set(named)]];
+      }),
+    );
+  }
+}
+
+function isPortOf({ ports }: AssignedWorkload, id: string | undefined): boolean {
+  return id !== undefined && Object.values(ports).includes(id);
+}
+
+function nameOf({ number }: Pick<Network, 'number'>): string {
+  return `dnsmasq-${hexNumber(number)}`;
+}

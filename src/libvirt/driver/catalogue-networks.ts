@@ -1,0 +1,246 @@
+/** The networks of host0's catalogue for clients of libvirt. A change of a network by any other command is told here, too. */
+import { randomUUID } from 'node:crypto';
+import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
+import type { LifecycleEvent } from '../../controller/catalogue/network-lifecycle.ts';
+import { networkMetadata, withNetworkMetadata } from '../../formats/xml/network-metadata.ts';
+import { printNetworkXml } from '../../formats/xml/network-print.ts';
+import { parseUpdateXml } from '../../formats/xml/network-update.ts';
+import { parseNetworkXml } from '../../formats/xml/network-xml.ts';
+import { parsePortXml, printPortXml } from '../../formats/xml/port-xml.ts';
+import type { Network } from '../../model/network/network.ts';
+import { Signal } from '../../model/signal.ts';
+import {
+  activeIdOf,
+  type CatalogueView,
+  definitionIn,
+  isActiveView,
+  isPersistentView,
+  type NetworkOrder,
+  startsAtBoot,
+} from '../../protocol/documents/catalogue.ts';
+import type { NetworkLeases } from '../../protocol/documents/service/guest-lease.ts';
+import type { Lease, NetworkKey, Parameter } from '../calls/values.ts';
+import { VIR_CODE as CODE, VirError } from '../rpc/vir-error.ts';
+import { guestLease } from './guest-leases.ts';
+import { atHost0, atNode } from './home-node.ts';
+import type { PortDocuments } from './port-documents.ts';
+import { bandwidthParameters, pluggedPort, withBandwidth } from './port-plug.ts';
+import { noNetwork, notNow } from './refusals.ts';
+import type {
+  Affected,
+  MetadataKey,
+  NetworkEvent,
+  PartialChange,
+  PortOptions,
+  VirtualNetwork,
+  VirtualNetworks,
+  WantedMetadata,
+} from './virtual-networks.ts';
+
+/** What is needed beside the catalogue. */
+export interface CatalogueNetworksInput {
+  readonly catalogue: NetworkCatalogue;
+  /** The name of the node on host0's machine: networks of libvirt are there. */
+  readonly node: string;
+  /** Asks the nodes that serve a network for its leases. */
+  readonly leases: (name: string) => Promise<NetworkLeases>;
+  readonly ports: PortDocuments;
+}
+
+/** Networks of the catalogue. Those that are being deleted, or are refused, are not shown. */
+export class CatalogueNetworks implements VirtualNetworks {
+  readonly #input: CatalogueNetworksInput;
+  readonly #lifecycle = new Signal<NetworkEvent>();
+  readonly lifecycle = this.#lifecycle;
+  readonly metadataChanges = new Signal<MetadataKey & { readonly network: NetworkKey }>();
+
+  constructor(input: CatalogueNetworksInput) {
+    this.#input = input;
+    input.catalogue.lifecycle.subscribe((event) => this.#tell(event));
+  }
+
+  list(): readonly VirtualNetwork[] {
+    return this.#views().map((view) => this.#shown(view));
+  }
+
+  byName(name: string): VirtualNetwork | undefined {
+    const view = this.#views().find(({ network }) => network.name === name);
+    return view && this.#shown(view);
+  }
+
+  byUuid(uuid: string): VirtualNetwork | undefined {
+    const view = this.#viewOf(uuid);
+    return view && this.#shown(view);
+  }
+
+  xml(uuid: string, { inactive }: { readonly inactive: boolean }): string {
+    const view = this.#found(uuid);
+    const network = inactive ? definitionIn(view) : view.network;
+    const connections = this.#input.ports.in(uuid).length;
+    const isLive = !inactive && isActiveView(view);
+    return printNetworkXml(this.#printed(network), {
+      inactive: !isLive,
+      ...(isLive && connections > 0 && { connections }),
+    });
+  }
+
+  async define(xml: string, options: { readonly validate: boolean }): Promise<NetworkKey> {
+    const order = this.#ordered(xml, options);
+    const { network } = await this.#input.catalogue.define(order, { source: 'libvirt' });
+    return this.#keyOf(network);
+  }
+
+  async create(xml: string, options: { readonly validate: boolean }): Promise<NetworkKey> {
+    const order = this.#ordered(xml, options);
+    const known = this.#viewOf(String(order.uuid));
+    if (known !== undefined && isActiveView(known)) {
+      throw notNow(`network is already active as '${known.network.name}'`);
+    }
+    const { network } = await this.#input.catalogue.createTransient(order, { source: 'libvirt' });
+    return this.#keyOf(network);
+  }
+
+  async start(uuid: string): Promise<void> {
+    await this.#input.catalogue.start(this.#found(uuid).network.name);
+  }
+
+  async stop(uuid: string): Promise<void> {
+    await this.#input.catalogue.stop(this.#found(uuid).network.name);
+    await this.#input.ports.dropAll(uuid);
+  }
+
+  async undefine(uuid: string): Promise<void> {
+    await this.#input.catalogue.undefine(this.#found(uuid).network.name);
+  }
+
+  async setAutostart(uuid: string, autostart: boolean): Promise<void> {
+    await this.#input.catalogue.setAutostart(this.#found(uuid).network.name, autostart);
+  }
+
+  async leases(uuid: string): Promise<readonly Lease[]> {
+    const { network } = this.#found(uuid);
+    // A network without DHCP has no leases; the commands of Meshwork refuse the question instead.
+    if (network.subnets.every(({ dhcp }) => dhcp === undefined)) return [];
+    const { leases } = await this.#input.leases(network.name);
+    return leases.map((lease) => guestLease(lease, network));
+  }
+
+  async update(uuid: string, { command, section, parentIndex, xml }: PartialChange, affected: Affected): Promise<void> {
+    const { name } = this.#found(uuid).network;
+    const change = (network: Network) => {
+      const printed = this.#printed(network);
+      const changed = parseUpdateXml({ section, command, parentIndex, xml })(printed);
+      return { ...network, ...changed, span: network.span };
+    };
+    await this.#input.catalogue.update(name, change, affected);
+  }
+
+  metadata(uuid: string, key: MetadataKey, { inactive }: { readonly inactive: boolean }): string {
+    const view = this.#found(uuid);
+    return networkMetadata(this.#printed(inactive ? definitionIn(view) : view.network), key);
+  }
+
+  async setMetadata(uuid: string, change: WantedMetadata, affected: Affected): Promise<void> {
+    const { network } = this.#found(uuid);
+    const { type, uri } = change;
+    await this.#input.catalogue.update(network.name, (was) => withNetworkMetadata(was, change), affected);
+    this.metadataChanges.emit({ network: this.#keyOf(network), type, uri });
+  }
+
+  ports(uuid: string): readonly string[] {
+    return this.#input.ports.in(uuid).map(({ port }) => port.uuid);
+  }
+
+  portXml(uuid: string, port: string): string {
+    return printPortXml(this.#input.ports.find(uuid, port).port);
+  }
+
+  async createPort(uuid: string, xml: string, options: PortOptions): Promise<string> {
+    const port = pluggedPort(parsePortXml(xml, options), this.#found(uuid).network, options);
+    await this.#input.ports.add({ network: uuid, port });
+    return port.uuid;
+  }
+
+  async deletePort(uuid: string, port: string): Promise<void> {
+    await this.#input.ports.delete(uuid, port);
+  }
+
+  portParameters(uuid: string, port: string): readonly Parameter[] {
+    return bandwidthParameters(this.#input.ports.find(uuid, port).port);
+  }
+
+  async setPortParameters(uuid: string, port: string, parameters: readonly Parameter[]): Promise<void> {
+    const kept = this.#input.ports.find(uuid, port);
+    await this.#input.ports.replace({ ...kept, port: withBandwidth(kept.port, parameters) });
+  }
+
+  /** The document's order, with a UUID: one is made where the document has none, as libvirt does. @throws VirError 1, 9 */
+  #ordered(xml: string, { validate }: { readonly validate: boolean }): NetworkOrder {
+    const { order, name, uuid = randomUUID() } = parseNetworkXml(xml, { validate });
+    const sameUuid = this.#viewOf(uuid);
+    const sameName = this.#views().find(({ network }) => network.name === name);
+    const bridge = bridgeName(order);
+    const holder = this.#views().find(({ network }) => bridge !== undefined && network.bridge?.name === bridge);
+    if (holder !== undefined && holder.network.id !== sameUuid?.network.id) {
+      throw VirError.of(CODE.internal, `bridge name '${bridge}' already in use.`);
+    }
+    if (sameUuid !== undefined && sameUuid.network.name !== name) {
+      throw VirError.of(
+        CODE.operationFailed,
+        `network '${sameUuid.network.name}' is already defined with uuid ${uuid}`,
+      );
+    }
+    if (sameName !== undefined && sameName.network.id !== sameUuid?.network.id) {
+      const other = this.#input.catalogue.uuidOf(sameName.network);
+      throw VirError.of(CODE.operationFailed, `network '${name}' already exists with uuid ${other}`);
+    }
+    return atNode({ ...order, uuid }, this.#input.node);
+  }
+
+  #views(): readonly CatalogueView[] {
+    return this.#input.catalogue.views().filter(({ activity: { phase } }) => phase === 'active' || phase === 'stopped');
+  }
+
+  #viewOf(uuid: string): CatalogueView | undefined {
+    const wanted = uuid.toLowerCase();
+    return this.#views().find(({ network }) => this.#input.catalogue.uuidOf(network) === wanted);
+  }
+
+  #found(uuid: string): CatalogueView {
+    const view = this.#viewOf(uuid);
+    if (view === undefined) throw noNetwork(`no network with matching uuid '${uuid}'`);
+    return view;
+  }
+
+  #shown(view: CatalogueView): VirtualNetwork {
+    const { bridge } = view.network;
+    const id = activeIdOf(view);
+    return {
+      ...this.#keyOf(view.network),
+      active: isActiveView(view),
+      persistent: isPersistentView(view),
+      // libvirt's networks stay down after a boot unless they were told otherwise. Ours are as they were before.
+      autostart: view.network.source === 'libvirt' ? view.autostart === true : startsAtBoot(view),
+      ...(id !== undefined && { id }),
+      ...(bridge !== undefined && { bridge: bridge.name }),
+    };
+  }
+
+  #printed(network: Network): Network {
+    return atHost0({ ...network, uuid: this.#input.catalogue.uuidOf(network) }, this.#input.node);
+  }
+
+  #keyOf(network: Network): NetworkKey {
+    return { name: network.name, uuid: this.#input.catalogue.uuidOf(network) };
+  }
+
+  #tell({ kind, network }: LifecycleEvent): void {
+    // libvirt tells nobody of an update.
+    if (kind !== 'updated') this.#lifecycle.emit({ kind, network: this.#keyOf(network) });
+  }
+}
+
+function bridgeName({ bridge }: NetworkOrder): string | undefined {
+  const name: unknown = typeof bridge === 'object' && bridge !== null ? Reflect.get(bridge, 'name') : undefined;
+  return typeof name === 'string' && !name.includes('%') ? name : undefined;
+}

@@ -1,0 +1,63 @@
+/** A server of libvirt's protocol: it takes connections at its sockets, up to a number. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '../../model/clock.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
+import { SERVER_LIMITS, type ServerLimits } from './limits.ts';
+import { type CallAnswerer, ServerConnection } from './server-connection.ts';
+
+/** What a server needs. */
+export interface RpcServerInput {
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'record'>;
+  /** @param isReadOnly whether the client came by a socket for clients that only read */
+  readonly answerer: (connection: ServerConnection, isReadOnly: boolean) => CallAnswerer;
+  readonly limits?: ServerLimits;
+}
+
+/** Answers the clients at all its sockets. */
+export class RpcServer {
+  readonly #input: RpcServerInput;
+  readonly limits: ServerLimits;
+  readonly #clients = new Set<ServerConnection>();
+
+  constructor(input: RpcServerInput) {
+    this.#input = input;
+    this.limits = input.limits ?? SERVER_LIMITS;
+  }
+
+  /** The number of connected clients. */
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  /** A listener for one more socket. Its listening is begun and ended by the caller. */
+  listener({ isReadOnly }: { readonly isReadOnly: boolean }): Server {
+    return createServer((socket) => this.#connected(socket, isReadOnly));
+  }
+
+  /** Cuts all clients off. */
+  close(): void {
+    for (const client of this.#clients) client.cut('the server ends');
+  }
+
+  #connected(socket: Socket, isReadOnly: boolean): void {
+    const { clock, journal, answerer } = this.#input;
+    if (this.#clients.size >= this.limits.clients) {
+      socket.destroy();
+      const message = `${this.limits.clients} clients are connected, and no more are taken`;
+      journal.record({ level: 'warning', kind: 'libvirt client refused', message });
+      return;
+    }
+    const client = new ServerConnection({
+      ...{ socket, clock, limits: this.limits },
+      answerer: (connection) => answerer(connection, isReadOnly),
+      onClosed: (why) => {
+        this.#clients.delete(client);
+        if (why === undefined) return;
+        const message = `a client was cut off: ${why}`;
+        journal.record({ level: 'warning', kind: 'libvirt client cut off', message });
+      },
+    });
+    this.#clients.add(client);
+  }
+}
