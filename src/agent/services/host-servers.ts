@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ip } from '../../kernel/ip.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
 import type { AssignedPort, NodeAttachment } from '../../protocol/documents/node-assignment.ts';
@@ -16,6 +17,7 @@ import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
+import { hostShares, isSharedByNodes } from '../desired/host-shares.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import type { GuestAddresses } from '../desired/rules/routed-here.ts';
 import { addressItemKey } from '../items/address.ts';
@@ -23,6 +25,7 @@ import { linkKey } from '../items/link.ts';
 
 /** What the servers need of their node. */
 export interface HostServersInput {
+  readonly machine: MachineWord;
   readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
   readonly directories: {
     /** The files that servers read. All files below are the agent's. */
@@ -41,10 +44,12 @@ export interface KnownGuests {
   readonly workloads: readonly AssignedWorkload[];
 }
 
-type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses'>;
+type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'peers'>;
 
 interface Served {
   readonly hostAddresses: NodeAttachment['hostAddresses'];
+  /** The other nodes that give addresses. */
+  readonly peers: NodeAttachment['peers'] | undefined;
   readonly hasResolvers: boolean;
   readonly server: NodeService;
 }
@@ -70,13 +75,16 @@ export class HostServers {
   plan(attachments: readonly ServedAttachment[]): readonly NodeService[] {
     const hasResolvers = existsSync(this.#input.resolvConf ?? RESOLV_CONF);
     const served = new Map<NetworkId, Served>();
-    for (const { network, hostAddresses } of attachments) {
+    for (const attachment of attachments) {
+      const { network, hostAddresses } = attachment;
+      const peers = isSharedByNodes(attachment) ? attachment.peers : undefined;
       if (!hasBridge(network) || !isServedByHost(network, hostAddresses)) continue;
       const before = this.#known.get(network);
-      const isSame = before?.hostAddresses === hostAddresses && before?.hasResolvers === hasResolvers;
+      const isSame =
+        before?.hostAddresses === hostAddresses && before?.peers === peers && before?.hasResolvers === hasResolvers;
       const now = isSame
         ? before
-        : { hostAddresses, hasResolvers, server: this.#server(network, hostAddresses ?? [], hasResolvers) };
+        : { hostAddresses, peers, hasResolvers, server: this.#server(network, attachment, hasResolvers) };
       this.#known.set(network, now);
       served.set(network.id, now);
     }
@@ -135,11 +143,9 @@ export class HostServers {
     return join(this.#input.directories.leases, `${name}.leases`);
   }
 
-  #server(
-    network: BridgedNetwork,
-    given: NonNullable<NodeAttachment['hostAddresses']>,
-    hasResolvers: boolean,
-  ): NodeService {
+  #server(network: BridgedNetwork, attachment: ServedAttachment, hasResolvers: boolean): NodeService {
+    const given = attachment.hostAddresses ?? [];
+    const shares = hostShares(attachment, this.#input.machine);
     const { files, leases } = this.#input.directories;
     const name = nameOf(network);
     const [configFile, reservationFile, hostsFile] = ['conf', 'reservations', 'hosts'].map((what) =>
@@ -148,8 +154,9 @@ export class HostServers {
     mkdirSync(leases, { recursive: true });
     const device = network.bridge.name;
     const leaseFile = this.#leaseFile(name);
-    const hasOthers = network.hostAddress.kind === 'per-node';
-    const conf = hostConf({ network, device, given, hasOthers, hasResolvers, reservationFile, hostsFile, leaseFile });
+    const hasOthers = shares !== undefined;
+    const place = { hasResolvers, reservationFile, hostsFile, leaseFile };
+    const conf = hostConf({ network, device, given, hasOthers, ...(shares && { shares }), ...place });
     const file = (path: string, content: string, read: 'start' | 'signal') => ({ path, content, mode: 0o644, read });
     return {
       network: network.id,
