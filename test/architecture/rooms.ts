@@ -338,7 +338,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         loop: 'what the loop needs of the machine',
         desired: 'a server of a network is a service of the node',
         assignment: 'the states of what host0 has given',
-        probe: 'guests must not reach the port of hellos',
       },
       images: {},
       moves: { images: 'volumes, and the images that they are over' },

@@ -15,6 +15,7 @@ import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { Changed } from '../loop/delta.ts';
 import type { DesiredInput } from './assignment.ts';
+import { familiesOfHost } from './host-shares.ts';
 import { type NetworkContext, type NodeContext, nodeContext } from './node-context.ts';
 import type { Part } from './part.ts';
 import { PartFold } from './part-fold.ts';
@@ -111,7 +112,7 @@ function* partsOf(
     const ofNetwork = portsByNetwork.get(network.id) ?? NO_PORTS;
     const known = guests?.get(network.id);
     yield networkPart(attachment, { node, ports: ofNetwork, link, servicePort: space?.port, guests: known });
-    const gives = space?.gives ?? [];
+    const gives = space?.gives ?? familiesOfHost(attachment, node.machine);
     if (gives.length > 0 && network.type.kind === 'vxlan') yield dhcpRulesPart(network, network.type.device, gives);
   }
   yield {

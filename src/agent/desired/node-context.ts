@@ -33,7 +33,11 @@ export function nodeContext({
   host0,
   document: { segments, attachments },
 }: Pick<DesiredInput, 'machine' | 'host0' | 'document'>): NodeContext {
-  const vxlans = attachments.flatMap(({ network: { type } }) => (type.kind === 'vxlan' ? [type.udpPort] : []));
+  // Only the rules of networks with addresses of this node ask for them: a join costs no walk through the networks.
+  const isAsked = attachments.some(({ hostAddresses = [] }) => hostAddresses.length > 0);
+  const vxlans = (isAsked ? attachments : []).flatMap(({ network: { type } }) =>
+    type.kind === 'vxlan' ? [type.udpPort] : [],
+  );
   const vxlanPorts = [...new Set(vxlans)].sort((a, b) => a - b);
   const leads = host0.role === 'node' && host0.leads !== undefined;
   const common = { machine, role: host0.role, leads, vxlanPorts };

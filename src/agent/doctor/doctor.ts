@@ -14,7 +14,7 @@ import { kernelFeatures, stolenDevices } from './checks/kernel.ts';
 import { neighbourTable } from './checks/neighbour-table.ts';
 import { checksums } from './checks/offload.ts';
 import { ownUnderlay, silentMember } from './checks/reach.ts';
-import { routedNetworks, servedNetworks } from './checks/routed-networks.ts';
+import { forwardedGuests, servedGuests } from './checks/routed-networks.ts';
 import { linkMtu, pathMtu, portMtu, vxlanPort } from './checks/underlay.ts';
 import type { Check, Evidence } from './evidence.ts';
 
@@ -35,8 +35,8 @@ const CHECKS: readonly Check[] = [
   ipv6Disabled,
   bridgedPackets,
   forwardFilter,
-  routedNetworks,
-  servedNetworks,
+  forwardedGuests,
+  servedGuests,
   firewalld,
   checksums,
   clockSkew,

@@ -18,7 +18,7 @@ import type { LinkItem } from '../items/link.ts';
 import { type DeviceKind, OUR_LINK_GROUP, OUR_PROTOCOL, parseAlias } from '../items/mark.ts';
 import type { NeighbourItem } from '../items/neighbour.ts';
 import { MAIN_TABLE, VXLAN_TABLE } from '../items/route.ts';
-import { routeMetric } from '../items/static-route.ts';
+import { routeMetric } from '../items/routing/static-route.ts';
 
 /** One of our links, with its device kind and its network. */
 export interface OwnLink {

@@ -11,7 +11,7 @@ import type { NetworkId } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import { type Finding, findingOf, type HealthSource, objectOf } from '../../protocol/documents/finding.ts';
 import type { GroupHearing } from '../../protocol/documents/node-assignment.ts';
-import { HELLO_PORT } from '../../protocol/documents/udp-ports.ts';
+import { HELLO_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { GroupPlace } from './group-place.ts';
 import { GroupWatch } from './group-watch.ts';
 import { helloText, readHello } from './hello.ts';

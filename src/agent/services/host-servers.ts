@@ -2,20 +2,23 @@
  * What a node runs for the networks on whose bridges it has addresses: a dnsmasq for each, in the namespace of the bridges. It serves at the
  * node's own addresses, and on that bridge alone.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ip } from '../../kernel/ip.ts';
+import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
 import type { AssignedPort, NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
+import { resolversIn, serversText } from '../../services/dnsmasq/dns-part.ts';
 import { dnsmasqProcess } from '../../services/dnsmasq/dnsmasq-process.ts';
 import { hostConf, hostNames, hostReservations, isServedByHost } from '../../services/dnsmasq/host-conf.ts';
 import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
+import { hostShares, isSharedByNodes } from '../desired/host-shares.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import type { GuestAddresses } from '../desired/rules/routed-here.ts';
 import { addressItemKey } from '../items/address.ts';
@@ -23,6 +26,7 @@ import { linkKey } from '../items/link.ts';
 
 /** What the servers need of their node. */
 export interface HostServersInput {
+  readonly machine: MachineWord;
   readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
   readonly directories: {
     /** The files that servers read. All files below are the agent's. */
@@ -41,11 +45,14 @@ export interface KnownGuests {
   readonly workloads: readonly AssignedWorkload[];
 }
 
-type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses'>;
+type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'peers'>;
 
 interface Served {
   readonly hostAddresses: NodeAttachment['hostAddresses'];
-  readonly hasResolvers: boolean;
+  /** The other nodes that give addresses. */
+  readonly peers: NodeAttachment['peers'] | undefined;
+  /** The text of the file of servers. */
+  readonly servers: string;
   readonly server: NodeService;
 }
 
@@ -68,15 +75,17 @@ export class HostServers {
 
   /** The servers for these attachments. Unchanged ones are the same objects as before. */
   plan(attachments: readonly ServedAttachment[]): readonly NodeService[] {
-    const hasResolvers = existsSync(this.#input.resolvConf ?? RESOLV_CONF);
+    const servers = this.#servers();
     const served = new Map<NetworkId, Served>();
-    for (const { network, hostAddresses } of attachments) {
+    for (const attachment of attachments) {
+      const { network, hostAddresses } = attachment;
+      const peers = isSharedByNodes(attachment) ? attachment.peers : undefined;
       if (!hasBridge(network) || !isServedByHost(network, hostAddresses)) continue;
       const before = this.#known.get(network);
-      const isSame = before?.hostAddresses === hostAddresses && before?.hasResolvers === hasResolvers;
+      const isSame = before?.hostAddresses === hostAddresses && before?.peers === peers && before?.servers === servers;
       const now = isSame
         ? before
-        : { hostAddresses, hasResolvers, server: this.#server(network, hostAddresses ?? [], hasResolvers) };
+        : { hostAddresses, peers, servers, server: this.#server(network, attachment, servers) };
       this.#known.set(network, now);
       served.set(network.id, now);
     }
@@ -122,6 +131,15 @@ export class HostServers {
     return this.#leases(served[1].server.process.name);
   }
 
+  /** dnsmasq could watch resolv.conf itself; but each would take one of the 128 inotify instances of its user, and fail without the file. */
+  #servers(): string {
+    try {
+      return serversText(resolversIn(readFileSync(this.#input.resolvConf ?? RESOLV_CONF, 'utf8')));
+    } catch {
+      return '';
+    }
+  }
+
   #leases(name: string): GuestLease[] {
     try {
       return parseGuestLeases(readFileSync(this.#leaseFile(name), 'utf8'), this.#input.wallTime());
@@ -135,21 +153,20 @@ export class HostServers {
     return join(this.#input.directories.leases, `${name}.leases`);
   }
 
-  #server(
-    network: BridgedNetwork,
-    given: NonNullable<NodeAttachment['hostAddresses']>,
-    hasResolvers: boolean,
-  ): NodeService {
+  #server(network: BridgedNetwork, attachment: ServedAttachment, servers: string): NodeService {
+    const given = attachment.hostAddresses ?? [];
+    const shares = hostShares(attachment, this.#input.machine);
     const { files, leases } = this.#input.directories;
     const name = nameOf(network);
-    const [configFile, reservationFile, hostsFile] = ['conf', 'reservations', 'hosts'].map((what) =>
-      join(files, `${name}.${what}`),
-    ) as [string, string, string];
+    const [configFile, reservationFile, hostsFile, serversFile] = ['conf', 'reservations', 'hosts', 'servers'].map(
+      (what) => join(files, `${name}.${what}`),
+    ) as [string, string, string, string];
     mkdirSync(leases, { recursive: true });
     const device = network.bridge.name;
     const leaseFile = this.#leaseFile(name);
-    const hasOthers = network.hostAddress.kind === 'per-node';
-    const conf = hostConf({ network, device, given, hasOthers, hasResolvers, reservationFile, hostsFile, leaseFile });
+    const hasOthers = shares !== undefined;
+    const place = { reservationFile, hostsFile, serversFile, leaseFile };
+    const conf = hostConf({ network, device, given, hasOthers, ...(shares && { shares }), ...place });
     const file = (path: string, content: string, read: 'start' | 'signal') => ({ path, content, mode: 0o644, read });
     return {
       network: network.id,
@@ -158,6 +175,7 @@ export class HostServers {
         file(configFile, conf, 'start'),
         file(reservationFile, hostReservations(network), 'signal'),
         file(hostsFile, hostNames(network), 'signal'),
+        file(serversFile, servers, 'signal'),
       ],
       needs: [linkKey('bridge', network.id), ...given.map(({ address }) => addressItemKey(device, address))],
     };

@@ -2,8 +2,13 @@
 import { createHash } from 'node:crypto';
 import { isIpv6 } from '../../kernel/ip.ts';
 import { VXLAN_PORT } from '../../model/network/types/vxlan.ts';
-import { AGENT_PORT, CHANNEL_PORT, MEMBERSHIP_PORT, METRICS_PORTS } from '../../protocol/documents/tcp-ports.ts';
-import { HELLO_PORT } from '../../protocol/documents/udp-ports.ts';
+import {
+  AGENT_PORT,
+  CHANNEL_PORT,
+  HELLO_PORT,
+  MEMBERSHIP_PORT,
+  METRICS_PORTS,
+} from '../../protocol/documents/tcp-ports.ts';
 import { TRANSLATOR_LINK } from '../../services/tayga/tayga-conf.ts';
 import { nftElements, nftName } from '../items/nft-text.ts';
 import { OUTER_LINK, type OuterPlace, type SourceNat } from '../items/space/outer-place.ts';

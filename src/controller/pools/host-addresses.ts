@@ -1,6 +1,7 @@
 /**
  * The host addresses of networks: which node has which addresses on the bridge of a network. A `given` address belongs to the home
- * node, which is host0. `per-node` addresses are allocated, one in each subnet for each node that holds the network.
+ * node, which is host0. `per-node` addresses are allocated, one in each subnet for each node that holds the network; host0 has the one that the
+ * subnet names, if it names one.
  */
 import { ipFromBigint, ipRange, ipToBigint } from '../../model/address/ip-range.ts';
 import { isIpv4 } from '../../model/address/ipv4.ts';
@@ -79,9 +80,10 @@ export class HostAddresses {
         );
       case 'per-node': {
         const grants = this.#byHolder.get(holderKey(id, machine)) ?? [];
-        return subnets.flatMap(({ cidr }) =>
-          grants.filter((grant) => grant.cidr === cidr).map(({ address }) => interfaceOf(address, cidr)),
-        );
+        return subnets.flatMap(({ cidr, hostAddress: written }) => {
+          if (machine === 'host0' && written !== undefined) return [{ address: written, length: lengthOf(cidr) }];
+          return grants.filter((grant) => grant.cidr === cidr).map(({ address }) => interfaceOf(address, cidr));
+        });
       }
       default:
         return [];
@@ -120,6 +122,8 @@ export class HostAddresses {
       if (network.hostAddress.kind !== 'per-node') continue;
       for (const machine of holders) {
         for (const subnet of network.subnets) {
+          // The address of the definition is on the home node.
+          if (machine === 'host0' && subnet.hostAddress !== undefined) continue;
           wanted.add(`${network.id} ${machine} ${subnet.cidr}`);
           const grants = this.#byHolder.get(holderKey(network.id, machine)) ?? [];
           if (grants.some(({ cidr }) => cidr === subnet.cidr)) continue;

@@ -45,7 +45,9 @@ function ofType({ type: { kind } }: Network): UnsupportedPart[] {
 }
 
 function ofSubnets(network: Network): UnsupportedPart[] {
-  const { subnets, hostAddress, routes } = network;
+  const { subnets, hostAddress, routes, peers } = network;
+  // Nodes that do not know each other cannot divide ranges.
+  const isDivided = hostAddress.kind === 'per-node' && peers !== undefined && peers.kind !== 'assigned';
   // Without host addresses, the subnets are those that services of the network announce and serve.
   const isUsed = hostAddress.kind !== 'derived';
   return [
@@ -55,6 +57,16 @@ function ofSubnets(network: Network): UnsupportedPart[] {
           const services = SERVICES.filter((service) => subnet[service] !== undefined && subnet[service] !== false);
           return services.map((service) => ({ path: `subnets.${index}.${service}`, remedy: AS_SERVICE }));
         })),
+    ...subnets.flatMap(({ dhcp }, index) =>
+      isDivided && (dhcp?.ranges.length ?? 0) > 0
+        ? [
+            {
+              path: `subnets.${index}.dhcp.ranges`,
+              remedy: 'Choose peers of the kind assigned, or the hostAddress given',
+            },
+          ]
+        : [],
+    ),
     ...(subnets.length > 0 && !isUsed
       ? [
           {

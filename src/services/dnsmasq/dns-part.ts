@@ -1,4 +1,6 @@
 /** The names that dnsmasq answers. */
+import { type Ipv4, isIpv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, isIpv6Text, parseIpv6 } from '../../model/address/ipv6.ts';
 import type { DnsForwarder, NetworkDns } from '../../model/network/dns.ts';
 import { type ConfLines, setting } from './setting.ts';
 
@@ -11,18 +13,19 @@ export interface DnsSettings {
   readonly localOnly?: boolean;
   /** The file of further hosts (`hostsText`), which dnsmasq reads again on SIGHUP. */
   readonly hostsFile?: string;
-  /** Whether other names are asked of the servers that this machine asks. */
-  readonly asksHost?: boolean;
+  /** The file of the servers that are asked for other names (`serversText`), which dnsmasq reads again on SIGHUP. Absent: none is asked. */
+  readonly serversFile?: string;
 }
 
 /** The names of a network, and who is asked for others. dnsmasq reads no file of this machine. */
 export function dnsPart(
   { domain, hosts, srv, txt, forwarders, forwardPlainNames = true }: NetworkDns,
-  { localOnly = true, hostsFile, asksHost = false }: DnsSettings = {},
+  { localOnly = true, hostsFile, serversFile }: DnsSettings = {},
 ): ConfLines {
   return [
-    ...(asksHost ? [] : ['no-resolv']),
+    'no-resolv',
     'no-hosts',
+    ...(serversFile === undefined ? [] : [setting`servers-file=${serversFile}`]),
     ...(domain === undefined
       ? []
       : [setting`domain=${domain}`, ...(localOnly ? [setting`local=/${domain}/`] : []), 'expand-hosts']),
@@ -50,4 +53,18 @@ function serverLine({ address, port, domain }: DnsForwarder): string {
 /** The text of the file of hosts. Names are words without blanks (`DomainNameShape`). */
 export function hostsText(hosts: NetworkDns['hosts']): string {
   return hosts.map(({ address, names }) => `${address} ${names.join(' ')}\n`).join('');
+}
+
+/** The text of the file of servers. */
+export function serversText(servers: readonly string[]): string {
+  return servers.map((address) => `${setting`server=${address}`}\n`).join('');
+}
+
+/** The servers that a machine asks for names, as its resolv.conf(5) has them. An address of one link alone is left out. */
+export function resolversIn(resolvConf: string): (Ipv4 | Ipv6)[] {
+  const named = resolvConf.split('\n').flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? []);
+  return named.flatMap((text): (Ipv4 | Ipv6)[] => {
+    if (isIpv4(text)) return [text];
+    return isIpv6Text(text) ? [parseIpv6(text)] : [];
+  });
 }

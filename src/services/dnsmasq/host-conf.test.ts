@@ -10,6 +10,7 @@ import { ipv6Subnet, parseIpv6 } from '../../model/address/ipv6.ts';
 import { parseMac } from '../../model/address/mac.ts';
 import type { Network } from '../../model/network/network.ts';
 import { LEASE_MAX_SEC } from '../../model/network/subnet.ts';
+import { resolversIn, serversText } from './dns-part.ts';
 import { type HostServing, hostConf, hostNames, hostReservations, isServedByHost } from './host-conf.ts';
 import { reverseZones } from './reverse-zones.ts';
 
@@ -77,9 +78,10 @@ const network: Network = {
 
 function serving(of: Network, more: Partial<HostServing> = {}): HostServing {
   return {
-    ...{ network: of, device: 'bra01', given: GIVEN, hasResolvers: true },
+    ...{ network: of, device: 'bra01', given: GIVEN },
     reservationFile: join(directory, 'reservations'),
     hostsFile: join(directory, 'hosts'),
+    serversFile: join(directory, 'servers'),
     leaseFile: join(directory, 'leases'),
     ...more,
   };
@@ -148,10 +150,14 @@ test('an isolated network tells of no way out, and forwards no names', () => {
   const isolated: Network = { ...rest, routing: { mode: 'isolated', via: [], rules: [] } };
   const conf = hostConf(serving(isolated));
   expect(judged(conf)).toBe('');
-  for (const line of ['no-resolv', 'dhcp-option=3', 'ra-param=bra01,0,0']) expect(conf.split('\n')).toContain(line);
+  for (const line of ['dhcp-option=3', 'ra-param=bra01,0,0']) expect(conf.split('\n')).toContain(line);
+  expect(conf).not.toContain('servers-file');
   const routed = hostConf(serving({ ...isolated, routing: { mode: 'routed', via: [], rules: [] } })).split('\n');
-  for (const line of ['no-resolv', 'dhcp-option=3', 'ra-param=bra01,0,0']) expect(routed).not.toContain(line);
-  expect(hostConf(serving(isolated, { hasResolvers: false }))).toContain('no-resolv');
+  for (const line of ['dhcp-option=3', 'ra-param=bra01,0,0']) expect(routed).not.toContain(line);
+  expect(routed).toContain(`servers-file=${directory}/servers`);
+  const forwarders = [{ address: parseIpv4('192.0.2.1') }];
+  const elsewhere = { ...network, dns: { hosts: [], srv: [], txt: [], forwarders } };
+  expect(hostConf(serving(elsewhere))).not.toContain('servers-file');
 });
 
 test('without ranges only reservations get addresses, and a node among others gives from its share', () => {
@@ -182,4 +188,9 @@ test('the zones of a subnet whose prefix does not end with a label are several',
   expect(reverseZones(parseIpv4Cidr('10.7.2.0/23'))).toEqual(['2.7.10.in-addr.arpa', '3.7.10.in-addr.arpa']);
   expect(reverseZones(ipv6Subnet(parseIpv6('fd07::'), 32))).toEqual(['0.0.0.0.7.0.d.f.ip6.arpa']);
   expect(reverseZones(ipv6Subnet(parseIpv6('fd07::'), 31))).toHaveLength(2);
+});
+
+test('the servers that a machine asks are those of its resolv.conf', () => {
+  const text = '# a\nnameserver 192.0.2.1\nsearch x\n nameserver  2001:db8::1\nnameserver fe80::1%eth0\nnameserver x\n';
+  expect(serversText(resolversIn(text))).toBe('server=192.0.2.1\nserver=2001:db8::1\n');
 });

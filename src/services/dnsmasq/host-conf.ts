@@ -35,8 +35,8 @@ export interface HostServing {
   readonly shares?: ReadonlyMap<string, readonly DynamicRange[]>;
   /** Whether other nodes give addresses in the network, too. */
   readonly hasOthers?: boolean;
-  /** Whether this machine has a list of servers that it asks for names. */
-  readonly hasResolvers: boolean;
+  /** The file of the servers that this machine asks for names (`serversText`). */
+  readonly serversFile: string;
   /** The files of `hostReservations` and `hostNames`. */
   readonly reservationFile: string;
   readonly hostsFile: string;
@@ -66,7 +66,8 @@ export function hostConf(serving: HostServing): string {
   const { network, device, given, reservationFile, hostsFile, leaseFile } = serving;
   const { dns = { hosts: [], srv: [], txt: [], forwarders: [] }, subnets, dnsmasqOptions = [] } = network;
   const isIsolated = network.routing.mode === 'isolated';
-  const asksHost = serving.hasResolvers && !isIsolated && dns.forwarders.every(({ domain }) => domain !== undefined);
+  // A server for all names is asked in place of those of this machine.
+  const asksHost = !isIsolated && dns.forwarders.every(({ domain }) => domain !== undefined);
   const served = subnets.flatMap((subnet): ServedSubnet[] => {
     const own = given.find(({ address }) => isIn(address, subnet.cidr))?.address;
     return own === undefined ? [] : [{ subnet, own }];
@@ -77,7 +78,14 @@ export function hostConf(serving: HostServing): string {
     dns.enabled === false
       ? NO_DNS
       : [
-          ...dnsPart({ ...dns, hosts: [] }, { localOnly: dns.localOnly === true, hostsFile, asksHost }),
+          ...dnsPart(
+            { ...dns, hosts: [] },
+            {
+              localOnly: dns.localOnly === true,
+              hostsFile,
+              ...(asksHost && { serversFile: serving.serversFile }),
+            },
+          ),
           ...subnets.flatMap(({ cidr, localPtr }) =>
             localPtr === true ? reverseZones(cidr).map((zone) => setting`local=/${zone}/`) : [],
           ),

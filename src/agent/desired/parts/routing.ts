@@ -3,7 +3,7 @@ import type { HostInterface } from '../../../model/network/host-address.ts';
 import type { NodeAttachment } from '../../../protocol/documents/node-assignment.ts';
 import type { Item } from '../../items/item.ts';
 import { isNftName } from '../../items/nft-text.ts';
-import type { StaticRouteItem } from '../../items/static-route.ts';
+import type { StaticRouteItem } from '../../items/routing/static-route.ts';
 import type { SysctlItem } from '../../items/sysctl.ts';
 import type { ForeignLink } from '../../kernel/foreign-links.ts';
 import { type BridgedNetwork, hasBridge } from '../bridged-network.ts';
@@ -49,7 +49,9 @@ export function uplinksPart(attachments: readonly NodeAttachment[], links: reado
 
 function uplinkItems(attachments: readonly NodeAttachment[], links: readonly ForeignLink[]): Item[] {
   const routed = attachments.flatMap(({ network, hostAddresses = [] }) =>
-    hasBridge(network) && isRouted(network, hostAddresses) ? [{ via: network.routing.via, hostAddresses }] : [],
+    hostAddresses.length > 0 && hasBridge(network) && isRouted(network, hostAddresses)
+      ? [{ via: network.routing.via, hostAddresses }]
+      : [],
   );
   if (routed.length === 0) return [];
   const anyLink = routed.some(({ via }) => via.length === 0);

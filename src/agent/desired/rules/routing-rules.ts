@@ -6,7 +6,7 @@ import type { Ip } from '../../../kernel/ip.ts';
 import type { HostInterface } from '../../../model/network/host-address.ts';
 import type { RoutingVerdict } from '../../../model/network/routing.ts';
 import { VXLAN_PORT } from '../../../model/network/types/vxlan.ts';
-import { HELLO_PORT } from '../../../protocol/documents/udp-ports.ts';
+import { HELLO_PORT } from '../../../protocol/documents/tcp-ports.ts';
 import { nftElements, nftName } from '../../items/nft-text.ts';
 import type { BridgedNetwork } from '../bridged-network.ts';
 import type { ChainShare, RuleContribution } from './contribution.ts';

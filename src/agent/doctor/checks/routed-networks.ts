@@ -10,7 +10,7 @@ const ROOM = 'DOCKER-USER';
 const FAMILIES: Readonly<Record<'ipv4' | 'ipv6', readonly string[]>> = { ipv4: ['ip', 'inet'], ipv6: ['ip6', 'inet'] };
 
 /** Finds chains that drop forwarded packets by default, and do not name the bridge of a network that this machine routes. */
-export const routedNetworks: Check = {
+export const forwardedGuests: Check = {
   name: 'routed-networks',
   find: ({ hosted = [], chains }) =>
     chains.flatMap((chain) =>
@@ -39,7 +39,7 @@ export const routedNetworks: Check = {
 };
 
 /** Finds chains that drop what guests ask this machine for addresses and names. */
-export const servedNetworks: Check = {
+export const servedGuests: Check = {
   name: 'served-networks',
   find: ({ hosted = [], chains }) =>
     chains.flatMap((chain) =>

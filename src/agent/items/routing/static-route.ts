@@ -1,10 +1,10 @@
 /** Static routes of a network: subnets that this node reaches through an address in the network, such as that of a guest that routes. */
-import type { Ip } from '../../kernel/ip.ts';
-import type { NetworkId } from '../../model/network/number.ts';
-import type { ItemKind, Operation } from './item-kind.ts';
-import { linkKey } from './link.ts';
-import { OUR_PROTOCOL } from './mark.ts';
-import { RANK } from './rank.ts';
+import type { Ip } from '../../../kernel/ip.ts';
+import type { NetworkId } from '../../../model/network/number.ts';
+import type { ItemKind, Operation } from '../item-kind.ts';
+import { linkKey } from '../link.ts';
+import { OUR_PROTOCOL } from '../mark.ts';
+import { RANK } from '../rank.ts';
 
 /**
  * One route over the bridge of a network. A route that the kernel refuses leaves the network as it is: the failure is told, and the network
