@@ -23,9 +23,9 @@ export const PHASES = ['switching', 'trial', 'confirming', 'kept', 'returning', 
 export type Phase = (typeof PHASES)[number];
 
 /** The tools that configure cards. `none`: nothing is written, and a restart brings the old state. */
-export const TOOLS = ['ifupdown', 'networkd', 'ifcfg', 'networkmanager', 'none'] as const;
+export const NETWORK_TOOLS = ['ifupdown', 'networkd', 'ifcfg', 'networkmanager', 'none'] as const;
 /** One of them. */
-export type Tool = (typeof TOOLS)[number];
+export type Tool = (typeof NETWORK_TOOLS)[number];
 
 /** Far more files than a card has. */
 const STEPS_MAX = 64;
@@ -46,7 +46,7 @@ const RecordShape = form.object({
   mac: form.string({ max: 17 }),
   mtuBytes: form.int(0),
   addressMode: form.oneOf(['eui64', 'none', 'stable-privacy', 'random']),
-  tool: form.oneOf(TOOLS),
+  tool: form.oneOf(NETWORK_TOOLS),
   /** The writes that make the bridge last, in their order. */
   steps: form.listOf(StepShape, STEPS_MAX),
   /** What the files of `steps` were before. */

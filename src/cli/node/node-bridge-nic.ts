@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { BridgedNics, type BridgeOrder, type BridgePlan } from '../../bridging/bridged-nic.ts';
-import { type NicRecord, secondsLeft, TOOLS, type Tool } from '../../bridging/nic-record.ts';
+import { type NicRecord, secondsLeft, NETWORK_TOOLS, type Tool } from '../../bridging/nic-record.ts';
 import { commandDirectory } from '../../image/node/program-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';
@@ -37,7 +37,7 @@ export function nodeBridgeNicCommand(context: Context): Command {
         .argParser(wholeNumber(WITHIN_SEC.least, WITHIN_SEC.most))
         .default(WITHIN_SEC.normal),
     )
-    .addOption(new Option('--tool <tool>', 'what configures the card; found by default').choices(TOOLS))
+    .addOption(new Option('--tool <tool>', 'what configures the card; found by default').choices(NETWORK_TOOLS))
     .option('--plan', 'show what would be done, and do nothing')
     .option('--dry-run', 'the same as --plan')
     .option('--confirm', 'keep the bridge of the card, also after a restart')

@@ -31,11 +31,12 @@ import { DEFAULT_NUMBER_RULES, type NumberRange, type NumberRules } from '../../
 import { NETWORK_NAME } from '../../model/network/words.ts';
 import { WANTED_MODES, type WantedMode } from '../../protocol/documents/boot-views.ts';
 import { isSegment } from '../../protocol/shapes/parts.ts';
-import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
+import { parseConfText } from '../conf/conf-file.ts';
 import { ConfKeys, quoted } from '../conf/conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
 import { nearest } from '../conf/nearest.ts';
 import { NUMBER_RANGE_EXAMPLE, NUMBER_RANGE_RULE, parseNumberRange } from './number-words.ts';
+import { type Fault, isFault, oneWord, severalWords } from './setting-value.ts';
 import { parseStoreWord, STORE_EXAMPLE, STORE_RULE } from './store-word.ts';
 
 /** The keys whose values name network devices. */
@@ -181,27 +182,28 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
   if (text instanceof MeshError) return { errors: [text] };
   const keys = new ConfKeys(text, HOST0_KEYS);
   const settings: Host0Settings = {
-    subnetPool: keys.optional('subnet_pool', listOf(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
-    defaultSubnetSize: keys.optional('default_subnet_size', oneOf(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
-    segmentNics: keys.optional('segment_ports', listOf(parseNic)),
-    memberSubnets: keys.optional('member_subnets', listOf(parseMemberSubnet)) ?? HOST0_DEFAULTS.memberSubnets,
-    defaultNetworks: keys.optional('default_networks', listOf(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
-    admission: keys.optional('admission', oneOf(parseAdmission)),
-    boot: keys.optional('boot', oneOf(parseBoot)) ?? HOST0_DEFAULTS.boot,
-    bootModes: keys.optional('boot_mode', listOf(parseNicMode)) ?? HOST0_DEFAULTS.bootModes,
-    manualSubnets: keys.optional('manual_subnets', listOf(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
-    joinGroups: keys.optional('join_groups', listOf(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
-    portSettleSec: keys.optional('port_settle_sec', oneOf(parseSettleSec)) ?? HOST0_DEFAULTS.portSettleSec,
-    sharedIds: keys.optional('shared_ids', listOf(parseSharedId)) ?? HOST0_DEFAULTS.sharedIds,
-    metricsNetwork: keys.optional('metrics', oneOf(parseNetworkName)),
-    management: keys.optional('management', oneOf(parseNetworkName)),
-    store: keys.optional('store', oneOf(parseStore))?.members ?? HOST0_DEFAULTS.store,
-    host0s: keys.optional('host0s', listOf(parseHost0)) ?? HOST0_DEFAULTS.host0s,
-    libvirt: keys.optional('libvirt', oneOf(parseLibvirt)) ?? HOST0_DEFAULTS.libvirt,
+    subnetPool: keys.optional('subnet_pool', severalWords(parsePool)) ?? HOST0_DEFAULTS.subnetPool,
+    defaultSubnetSize: keys.optional('default_subnet_size', oneWord(parseSize)) ?? HOST0_DEFAULTS.defaultSubnetSize,
+    segmentNics: keys.optional('segment_ports', severalWords(parseNic)),
+    memberSubnets: keys.optional('member_subnets', severalWords(parseMemberSubnet)) ?? HOST0_DEFAULTS.memberSubnets,
+    defaultNetworks:
+      keys.optional('default_networks', severalWords(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
+    admission: keys.optional('admission', oneWord(parseAdmission)),
+    boot: keys.optional('boot', oneWord(parseBoot)) ?? HOST0_DEFAULTS.boot,
+    bootModes: keys.optional('boot_mode', severalWords(parseNicMode)) ?? HOST0_DEFAULTS.bootModes,
+    manualSubnets: keys.optional('manual_subnets', severalWords(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
+    joinGroups: keys.optional('join_groups', severalWords(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
+    portSettleSec: keys.optional('port_settle_sec', oneWord(parseSettleSec)) ?? HOST0_DEFAULTS.portSettleSec,
+    sharedIds: keys.optional('shared_ids', severalWords(parseSharedId)) ?? HOST0_DEFAULTS.sharedIds,
+    metricsNetwork: keys.optional('metrics', oneWord(parseNetworkName)),
+    management: keys.optional('management', oneWord(parseNetworkName)),
+    store: keys.optional('store', oneWord(parseStore))?.members ?? HOST0_DEFAULTS.store,
+    host0s: keys.optional('host0s', severalWords(parseHost0)) ?? HOST0_DEFAULTS.host0s,
+    libvirt: keys.optional('libvirt', oneWord(parseLibvirt)) ?? HOST0_DEFAULTS.libvirt,
     networkNumbers: {
-      ranges: keys.optional('network_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.ranges,
-      reserved: keys.optional('reserved_numbers', listOf(parseRange)) ?? DEFAULT_NUMBER_RULES.reserved,
-      restSec: keys.optional('number_rest_sec', oneOf(parseRestSec)) ?? DEFAULT_NUMBER_RULES.restSec,
+      ranges: keys.optional('network_numbers', severalWords(parseRange)) ?? DEFAULT_NUMBER_RULES.ranges,
+      reserved: keys.optional('reserved_numbers', severalWords(parseRange)) ?? DEFAULT_NUMBER_RULES.reserved,
+      restSec: keys.optional('number_rest_sec', oneWord(parseRestSec)) ?? DEFAULT_NUMBER_RULES.restSec,
     },
   };
   if (keys.errors.length > 0) return { errors: keys.errors };
@@ -214,14 +216,6 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
     ...(place !== text.end && { defaultNetworksPlace: place }),
   };
 }
-
-/** What is wrong with a value, and an example of a right one. */
-interface Fault {
-  readonly fault: string;
-  readonly rule: string;
-  readonly example: string;
-}
-type ParseWord<T extends string | number | object> = (word: string) => T | Fault;
 
 function parsePool(word: string): Ipv4Cidr | Fault {
   try {
@@ -358,58 +352,4 @@ function parseGroup(word: string): readonly string[] | Fault {
   if (nics.length > 1 && nics.every((nic) => typeof parseNic(nic) === 'string')) return nics;
   const rule = 'A group is two or more NICs in quotes, with blanks between them.';
   return { fault: `${quoted(word)} is not a group of NICs`, rule, example: 'eth1 eth2' };
-}
-
-function isFault(value: string | number | object): value is Fault {
-  return typeof value === 'object' && 'fault' in value;
-}
-
-function listOf<T extends string | number | object>(parse: ParseWord<T>) {
-  return (entry: ConfEntry): T[] | MeshError => {
-    const values: T[] = [];
-    const words = wordsOf(entry.value);
-    for (const [index, { word, column }] of words.entries()) {
-      const value = parse(word);
-      if (isFault(value)) {
-        const better = words.map((other) => other.word).with(index, value.example);
-        return invalid(entry, column, value.fault, value.rule, better);
-      }
-      values.push(value);
-    }
-    return values.length > 0 ? values : invalid(entry, 0, 'is empty', 'A key that is given has a value.', []);
-  };
-}
-
-function oneOf<T extends string | number | object>(parse: ParseWord<T>) {
-  const parseList = listOf(parse);
-  return (entry: ConfEntry): T | MeshError => {
-    const values = parseList(entry);
-    if (values instanceof MeshError) return values;
-    const [value, ...others] = values;
-    if (value !== undefined && others.length === 0) return value;
-    const [first, second] = wordsOf(entry.value);
-    return invalid(entry, second?.column ?? 0, 'has several values', 'This key has one value.', [first?.word ?? '']);
-  };
-}
-
-/** The words of a value without their quotes, each with its offset in the value. */
-function wordsOf(value: string): { word: string; column: number }[] {
-  return Array.from(value.matchAll(/"([^"]*)"|(\S+)/g), ({ 1: inQuotes, 2: bare, index }) =>
-    inQuotes === undefined ? { word: bare ?? '', column: index } : { word: inQuotes, column: index + 1 },
-  );
-}
-
-function invalid(
-  { key, valuePlace }: ConfEntry,
-  column: number,
-  fault: string,
-  rule: string,
-  better: readonly string[],
-): MeshError {
-  const text = better.map((word) => `"${word}"`).join(' ');
-  return new MeshError('MESH_HOST0_CONF_INVALID', `${key} ${fault}`, {
-    rule,
-    remedy: text === '' ? 'Write a value, or remove the line' : `Write ${key}=${text}`,
-    place: { ...valuePlace, column: valuePlace.column + column },
-  });
 }

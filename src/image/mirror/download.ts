@@ -20,7 +20,7 @@ import { Fetcher, sourceError } from './fetcher.ts';
 import type { Generation, GenerationPackage, GenerationWorld } from './generation.ts';
 import { INDEX_FILE, type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
 import { fetchNetboot } from './netboot.ts';
-import { refusal } from './refusal.ts';
+import { unsolvedRefusal } from './refusal.ts';
 import type { SeenIndexes } from './seen-indexes.ts';
 import type { Reason } from './selection.ts';
 import { Solver } from './solver.ts';
@@ -195,7 +195,7 @@ export function solveAll(catalogue: PackageCatalogue, worlds: readonly World[]):
     const [machine = 'a machine'] = machines;
     const solution = Solver.solve(catalogue, dependenciesOf(words));
     if (!('choices' in solution)) {
-      errors.push(...machines.slice(0, 20).map((each) => refusal(catalogue, solution, each)));
+      errors.push(...machines.slice(0, 20).map((each) => unsolvedRefusal(catalogue, solution, each)));
       continue;
     }
     if (solution.tookBack) warnings.push(greedy(machine));

@@ -6,7 +6,7 @@ import type { CompiledMachine } from '../overlay/compilation.ts';
 import { PackageCatalogue } from './catalogue.ts';
 import { machineWords } from './machine-worlds.ts';
 import type { ListedGeneration, MirrorStore } from './mirror-store.ts';
-import { refusal } from './refusal.ts';
+import { unsolvedRefusal } from './refusal.ts';
 import type { Reason } from './selection.ts';
 import { Solver } from './solver.ts';
 
@@ -37,7 +37,7 @@ export async function installationOf(
   const solution = Solver.solve(catalogue, words);
   const { number } = generation;
   if (!('choices' in solution)) {
-    return { generation: number, packages: [], fault: refusal(catalogue, solution, machine.name).toJSON() };
+    return { generation: number, packages: [], fault: unsolvedRefusal(catalogue, solution, machine.name).toJSON() };
   }
   const packages = solution.choices.map((choice) => ({ title: choice.package.title, why: whyOf(choice.reason) }));
   return { generation: number, packages };

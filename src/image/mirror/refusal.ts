@@ -13,7 +13,7 @@ const SHOWN = 5;
  * MESH_MIRROR_PACKAGE for a machine.
  * @param machine the name of its folder, or what else has these words
  */
-export function refusal(catalogue: PackageCatalogue, unsolvable: Unsolvable, machine: string): MeshError {
+export function unsolvedRefusal(catalogue: PackageCatalogue, unsolvable: Unsolvable, machine: string): MeshError {
   if (unsolvable.gaveUp === true) {
     return new MeshError(
       'MESH_MIRROR_PACKAGE',

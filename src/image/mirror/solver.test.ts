@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type PackageWords, packageRecord } from '../../../test/kit/package-records.ts';
 import { type Dependency, parseDependency } from '../../formats/apk/dependency.ts';
 import { PackageCatalogue, type Repository } from './catalogue.ts';
-import { refusal } from './refusal.ts';
+import { unsolvedRefusal } from './refusal.ts';
 import { Solver } from './solver.ts';
 import { superset } from './superset.ts';
 
@@ -19,7 +19,7 @@ const dependencies = (words: string) => words.split(' ').map((word) => parseDepe
 function solve(packages: Words | readonly Repository[], words: string): string {
   const catalogue = new PackageCatalogue(Array.isArray(packages) ? packages : [repository(packages as Words)]);
   const solution = Solver.solve(catalogue, dependencies(words));
-  if (!('choices' in solution)) return refusal(catalogue, solution, 'node1').message;
+  if (!('choices' in solution)) return unsolvedRefusal(catalogue, solution, 'node1').message;
   return solution.choices
     .map((choice) => choice.package.title)
     .sort()
@@ -29,7 +29,7 @@ function solve(packages: Words | readonly Repository[], words: string): string {
 const remedyOf = (packages: Words, words: string) => {
   const catalogue = new PackageCatalogue([repository(packages)]);
   const solution = Solver.solve(catalogue, dependencies(words));
-  return 'choices' in solution ? '' : refusal(catalogue, solution, 'node1').remedy;
+  return 'choices' in solution ? '' : unsolvedRefusal(catalogue, solution, 'node1').remedy;
 };
 
 describe('dependencies', () => {

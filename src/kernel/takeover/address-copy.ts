@@ -7,10 +7,10 @@ import {
   type CopiedMessage,
   copyMessage,
   numberOf,
-  text,
   u32,
   withAttributes,
   wordIn,
+  zeroEnded,
 } from './copied-message.ts';
 
 const IFADDRMSG_BYTES = 8;
@@ -89,7 +89,7 @@ export function addressOn(
     message,
     new Map([
       [IFA_FLAGS, u32(wanted)],
-      [IFA_LABEL, family === 4 ? text(labelOn(label, from, to.name)) : undefined],
+      [IFA_LABEL, family === 4 ? zeroEnded(labelOn(label, from, to.name)) : undefined],
       [IFA_TARGET_NETNSID, undefined],
     ]),
   );

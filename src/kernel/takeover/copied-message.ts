@@ -69,7 +69,7 @@ export function u32(value: number): Buffer {
 }
 
 /** A text with its closing NUL as the payload of an attribute. */
-export function text(value: string): Buffer {
+export function zeroEnded(value: string): Buffer {
   return Buffer.from(`${value}\0`);
 }
 

@@ -1,7 +1,7 @@
 /** A routing rule that names a link (`ip rule add iif eth0 …`), made one that names another (linux/fib_rules.h). */
 import { AF_INET, AF_INET6 } from '../libc.ts';
 import type { Message } from '../netlink/netlink.ts';
-import { type CopiedMessage, copyMessage, text, withAttributes, wordIn } from './copied-message.ts';
+import { type CopiedMessage, copyMessage, withAttributes, wordIn, zeroEnded } from './copied-message.ts';
 
 const RULE_BYTES = 12;
 const FRA_IIFNAME = 3;
@@ -31,7 +31,7 @@ export function ruleFor({ message }: RuleCopy, from: string, to: string): Copied
   const values = [FRA_IIFNAME, FRA_OIFNAME]
     .map((type) => [type, wordIn(message, type)] as const)
     .filter(([, name]) => name !== '')
-    .map(([type, name]) => [type, text(name === from ? to : name)] as const);
+    .map(([type, name]) => [type, zeroEnded(name === from ? to : name)] as const);
   const copy = withAttributes(message, new Map(values));
   copy.struct.writeUInt32LE(copy.struct.readUInt32LE(8) & FIB_RULE_INVERT, 8);
   return copy;

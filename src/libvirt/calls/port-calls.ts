@@ -1,7 +1,7 @@
 /** The calls of the ports of networks. */
 import { INT, sequence, struct, UINT, UUID, VOID } from '../xdr/codec.ts';
 import { call } from './call.ts';
-import { LIST_MAX, NETWORK, PARAMETERS, PORT, STRING } from './values.ts';
+import { LIST_MAX, NETWORK, PORT, STRING, TYPED_PARAMETERS } from './values.ts';
 
 const ANSWER_PORT = struct({ port: PORT });
 const OF_PORT = struct({ port: PORT, flags: UINT });
@@ -19,12 +19,12 @@ export const PORT_CALLS = {
     407,
     'networkPortGetParameters',
     struct({ port: PORT, count: INT, flags: UINT }),
-    struct({ parameters: PARAMETERS, count: INT }),
+    struct({ parameters: TYPED_PARAMETERS, count: INT }),
   ),
   setParameters: call(
     408,
     'networkPortSetParameters',
-    struct({ port: PORT, parameters: PARAMETERS, flags: UINT }),
+    struct({ port: PORT, parameters: TYPED_PARAMETERS, flags: UINT }),
     VOID,
   ),
   getXmlDesc: call(409, 'networkPortGetXMLDesc', OF_PORT, struct({ xml: STRING })),

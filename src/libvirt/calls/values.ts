@@ -96,4 +96,4 @@ export const PARAMETER = struct({ field: STRING, value: PARAMETER_VALUE });
 /** One parameter. */
 export type Parameter = ValueOf<typeof PARAMETER>;
 /** The parameters of one port. */
-export const PARAMETERS = sequence(PARAMETER, PARAMETERS_MAX);
+export const TYPED_PARAMETERS = sequence(PARAMETER, PARAMETERS_MAX);
