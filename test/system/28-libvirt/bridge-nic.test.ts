@@ -1,5 +1,5 @@
 /** `mesh node bridge-nic` on the real kernel, with the real ifupdown: a namespace plays the machine. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { missingLine, shownCommands } from '../../cli/console-block.ts';
@@ -154,6 +154,7 @@ test('the page shows what its commands print', async () => {
 
 test('a lease goes along: the DHCP client starts again on the bridge, and asks for the same address', async () => {
   const dhcp = 'auto eth0\niface eth0 inet dhcp\n';
+  const resolver = readFileSync('/etc/resolv.conf', 'utf8');
   await using machine = new NicMachine({ 'etc/network/interfaces': dhcp });
   using server = machine.dhcpServer();
   machine.start();
@@ -171,6 +172,7 @@ test('a lease goes along: the DHCP client starts again on the bridge, and asks f
   expect(machine.picture()).toContain(address);
   expect(await pings.mostLost()).toBeLessThan(Ipv4Pings.perSecond);
   machine.ifupdown('ifdown', 'eth0');
+  expect(readFileSync('/etc/resolv.conf', 'utf8')).toBe(resolver);
 });
 
 describe('a card that cannot go under a bridge', () => {

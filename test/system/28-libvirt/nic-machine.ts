@@ -1,6 +1,6 @@
 /** A namespace that plays a machine with one network card, and another one that is its neighbour on the wire. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
@@ -86,18 +86,21 @@ export class NicMachine implements AsyncDisposable {
   /** Runs `ifup` or `ifdown` on the files of the machine. */
   ifupdown(program: 'ifup' | 'ifdown', ...words: readonly string[]): void {
     const place = ['-i', join(this.root, 'etc/network/interfaces'), '--state-dir', join(this.root, 'run/network')];
-    inside(this.netns, program, ...place, ...words);
+    const argv = this.#onMachine(program, ...place, ...words);
+    const { status, stderr } = runToEnd(argv);
+    if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
   }
 
   /** Runs `mesh` on the machine. */
   mesh(...words: readonly string[]): Promise<Outcome> {
-    return runCommand('nsenter', [`--net=${this.netns}`, BIN, '--root', this.root, ...words]);
+    const [program, ...rest] = this.#onMachine(BIN, '--root', this.root, ...words);
+    return runCommand(program, rest);
   }
 
   /** Starts `mesh node bridge-nic` on the machine, to be killed. */
   begin(...words: readonly string[]): ChildProcess {
-    const argv = [`--net=${this.netns}`, BIN, '--root', this.root, 'node', 'bridge-nic', ...words];
-    return spawn('nsenter', argv, { stdio: 'ignore' });
+    const [program, ...rest] = this.#onMachine(BIN, '--root', this.root, 'node', 'bridge-nic', ...words);
+    return spawn(program, rest, { stdio: 'ignore' });
   }
 
   /** Pings the machine's IPv6 address from its neighbour. */
@@ -164,6 +167,17 @@ export class NicMachine implements AsyncDisposable {
     this.#here.close();
     this.#there.close();
     rmSync(this.root, { recursive: true, force: true });
+  }
+
+  /**
+   * The command in the namespace of the machine. /etc/resolv.conf is a file of the machine there: the script of a DHCP client
+   * writes to it, and must not take the resolver from the machine that runs the test.
+   */
+  #onMachine(...argv: readonly string[]): [string, ...string[]] {
+    const resolver = join(this.root, 'etc/resolv.conf');
+    if (!existsSync(resolver)) this.write('etc/resolv.conf', '');
+    const bound = ['sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver, ...argv];
+    return ['nsenter', `--net=${this.netns}`, 'unshare', '--mount', '--propagation', 'private', ...bound];
   }
 
   /** A new namespace with a card on the wire of the neighbour. */
