@@ -10,6 +10,7 @@ import {
 } from '../../lab/hooks/shell-hook.ts';
 import type { Context } from '../context.ts';
 import { Interrupt } from '../print/interrupt.ts';
+import { printable } from '../print/printable.ts';
 import { type LabName, labNameOption } from './vm-words.ts';
 
 /**
@@ -43,7 +44,7 @@ export function addHooks(lab: Command, context: Context): void {
   // The name may be one of the hook's.
   lab.on('command:*', refuse);
   lab.hook('preAction', () => {
-    context.stderr.write(`The hook of XCLUSTER_HOOK is left out: ${trouble.message}.\n`);
+    context.stderr.write(`The hook of XCLUSTER_HOOK is left out: ${printable(trouble.message)}.\n`);
   });
 }
 
