@@ -24,14 +24,16 @@ export function shownCommands(markdown: string): ShownCommand[] {
 
 /**
  * The first line of `answer` that is not in `printed`. The lines must be in order; other lines may be between them. Numbers,
- * times, ids, addresses and the width of columns may differ, since they depend on the machine. A line of dots is ignored.
+ * times, ids, addresses and the width of columns may differ, since they depend on the machine. A line of dots is ignored; where a
+ * line ends in dots, what follows is.
  */
 export function missingLine(printed: string, answer: readonly string[]): string | undefined {
   const shapes = printed.split('\n').map(shapeOf);
   let at = 0;
   return answer.find((line) => {
     if (/^(?:…|\.\.\.|)$/.test(line)) return false;
-    at = shapes.indexOf(shapeOf(line), at) + 1;
+    const [shape, isOpen] = [shapeOf(line.replace(/ …$/, '')), line.endsWith(' …')];
+    at = shapes.findIndex((one, i) => i >= at && (isOpen ? one.startsWith(shape) : one === shape)) + 1;
     return at === 0;
   });
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { BridgedNics, type BridgeOrder, type BridgePlan } from '../../bridging/bridged-nic.ts';
-import { type NicRecord, secondsLeft, NETWORK_TOOLS, type Tool } from '../../bridging/nic-record.ts';
+import { NETWORK_TOOLS, type NicRecord, secondsLeft, type Tool } from '../../bridging/nic-record.ts';
 import { commandDirectory } from '../../image/node/program-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';

@@ -83,8 +83,9 @@ function at(place: 'host' | 'outside' | 'guest' | 'other'): string {
   return { host: hosts.here, outside: hosts.there, guest: guests[0]?.path, other: guests[1]?.path }[place] ?? '';
 }
 
+/** Whether one of the pings of two seconds is answered: a neighbour that did not answer before is asked for again. */
 function pings(from: Parameters<typeof at>[0], address: string): boolean {
-  return runToEnd(['ping', '-n', '-c1', '-W1', address], { netns: at(from) }).status === 0;
+  return runToEnd(['ping', '-n', '-c1', '-w2', '-i0.4', address], { netns: at(from) }).status === 0;
 }
 
 /** Serves one line at a port for each caller, until the test ends: the address of the caller. */
