@@ -167,7 +167,8 @@ describe('files', () => {
   test('a process that outlives the one that starts it is started in one way, by a spec', () => {
     const having = (sign: RegExp) => [...FILES.values()].filter(({ text }) => sign.test(text)).map(({ file }) => file);
     // A hook has its own session, so that it is ended with all its children: with host0 at the latest.
-    const ownSession = ['services/hook/run-hook.ts', 'services/process/launch.ts'];
+    // So has the script of an overlay: with the build at the latest.
+    const ownSession = ['lab/overlays/script-output.ts', 'services/hook/run-hook.ts', 'services/process/launch.ts'];
     expect(having(/\bdetached\b|\bnohup\b|\bsetsid\b/)).toEqual(ownSession);
     const starts = [...FILES.values()].filter(({ imports }) => imports.includes('services/process/launch.ts'));
     expect(starts.map(({ file }) => file)).toEqual(['services/process/process-start.ts']);

@@ -22,6 +22,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
     sign: /'-c', \w|>\/dev\/null|<\/dev\/(?:null|zero)/,
     files: {
       'lab/checks/inflow.ts': 'a command of a lab',
+      'lab/vms/vm-emulator.ts': 'a fixed script, which gets a command as arguments',
       'lab/vms/vm-terminal.ts': 'fixed scripts, which get paths as arguments',
       'cli/lab/vm-access.ts': 'a command of the user for a machine of a lab',
       'cli/lab/vm-test.ts': 'a command of a test for a machine of a lab',
@@ -101,6 +102,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'protocol/journal/log-output.ts': 'lines of `terminalJson`',
       'cli/context.ts': '`terminalJson`; text of a command',
       'cli/complete.ts': 'words of this program',
+      'cli/lab/hook-commands.ts': '`printable`',
       'cli/lab/lab.ts': 'texts of a lab',
       'cli/lab/vm-access.ts': 'the output of a guest, for a terminal of its own',
       'cli/lab/vm-parts.ts': 'a schema of this program',

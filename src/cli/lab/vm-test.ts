@@ -96,12 +96,49 @@ async function runSuite(context: Context, directory: string, options: TestOption
       ...(error !== undefined && { error }),
     };
     const isWell = error === undefined && results.every(({ failure }) => failure === undefined);
-    context.answer({ ...result, counts: countsText(results) }, () => tapText(result));
-    if (options.junit !== undefined) writeFileSync(options.junit, junitText(result, new Date()));
-    if (lab !== undefined && !isWell && options.artifacts !== undefined) keepConsoles(lab, options.artifacts);
     context.exitCode = interrupt.exitCode || (error === undefined ? (isWell ? 0 : 1) : 2);
-    if (!isWell && options.keep === true) await lab?.lab.keep();
-    else await lab?.down();
+    const { junit, artifacts } = options;
+    await reportThenEnd(
+      [
+        () => context.answer({ ...result, counts: countsText(results) }, () => tapText(result)),
+        () => junit !== undefined && writeReport(junit, junitText(result, new Date())),
+        () => lab !== undefined && !isWell && artifacts !== undefined && keepConsoles(lab, artifacts),
+      ],
+      async () => {
+        if (!isWell && options.keep === true) await lab?.lab.keep();
+        else await lab?.down();
+      },
+    );
+  }
+}
+
+/**
+ * Gives each report, and then ends the lab: a report that cannot be given keeps no lab running, and no other report away.
+ * @throws what the first report has thrown that could not be given
+ */
+export async function reportThenEnd(reports: readonly (() => unknown)[], end: () => Promise<void>): Promise<void> {
+  const faults: unknown[] = [];
+  for (const report of reports) {
+    try {
+      report();
+    } catch (fault) {
+      faults.push(fault);
+    }
+  }
+  await end();
+  if (faults.length > 0) throw faults[0];
+}
+
+/** @throws MESH_LAB_FAILED */
+export function writeReport(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw new MeshError('MESH_LAB_FAILED', `the results cannot be written: ${MeshError.from(cause).message}`, {
+      object: file,
+      remedy: 'Name a file in a directory that is there, on a disk with room.',
+      cause,
+    });
   }
 }
 
@@ -158,10 +195,19 @@ async function outcome(child: ChildProcess, withinMs: number): Promise<{ code: n
   return { code, output };
 }
 
+/** @throws MESH_LAB_FAILED */
 function keepConsoles(lab: VmLab, directory: string): void {
-  mkdirSync(directory, { recursive: true });
-  for (const { number } of lab.machines) {
-    const log = consoleLog(lab.directoryOf(number));
-    if (existsSync(log)) cpSync(log, join(directory, `${vmName(number)}.console`));
+  try {
+    mkdirSync(directory, { recursive: true });
+    for (const { number } of lab.machines) {
+      const log = consoleLog(lab.directoryOf(number));
+      if (existsSync(log)) cpSync(log, join(directory, `${vmName(number)}.console`));
+    }
+  } catch (cause) {
+    throw new MeshError('MESH_LAB_FAILED', `the consoles cannot be kept: ${MeshError.from(cause).message}`, {
+      object: directory,
+      remedy: 'Name another directory with --artifacts, on a disk with room.',
+      cause,
+    });
   }
 }

@@ -4,15 +4,17 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { syncDirectory, writeSynced } from '../../disk/durable-file.ts';
 import { cpio } from '../../formats/binary/cpio.ts';
 import { kernelOf } from '../../formats/binary/linux-image.ts';
 import { newPrivateKey } from '../../formats/binary/openssh-key.ts';
 import { RootTree } from '../../image/node/root-tree.ts';
 import { programOutput } from '../../image/packages/program-output.ts';
 import { shippedFile } from '../shipped-files.ts';
+import { guestCache, markUsed, prepareCache } from './guest-cache.ts';
 import { GuestPackages } from './guest-packages.ts';
 
 /** The files of a guest. */
@@ -57,16 +59,12 @@ const TOOLS = [
   'bin/bash',
 ];
 const PACKAGES = ['busybox-static', 'dropbear-bin', 'iproute2', 'tcpdump', 'iperf3', 'nftables', 'bash'];
+const FILE_MODE = 0o644;
 const DIRECTORIES = ['dev', 'proc', 'sys', 'tmp', 'run', 'root', 'var/log', 'var/run', 'etc/init.d', 'modules'];
 
 /** What the kernel's command line begins with. It skips self-tests, and checks of timers that fail where an emulator waits for a processor. */
 export const GUEST_APPEND =
   'console=ttyS0 quiet cryptomgr.notests no_timer_check tsc=reliable mitigations=off nokaslr audit=0 panic=-1';
-
-/** Where guests and overlays are kept. They may be deleted at any time while no lab runs. */
-export function guestCache(): string {
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwork/lab');
-}
 
 /**
  * The guest, from the cache or newly made, in some seconds.
@@ -81,14 +79,19 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
     tools: join(directory, 'tools.cpio'),
     id,
   };
-  if (existsSync(files.tools)) return files;
+  if (existsSync(files.tools)) {
+    await markUsed(directory);
+    return files;
+  }
   onStage('making the guest from Debian packages');
-  await mkdir(guestCache(), { recursive: true });
+  await prepareCache();
   const draft = await mkdtemp(join(guestCache(), 'draft-'));
   try {
     await make(draft);
+    await syncDirectory(draft);
     // Another process may have been quicker.
     await rename(draft, directory).catch(() => undefined);
+    await syncDirectory(guestCache());
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -106,12 +109,14 @@ function contentId(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** What is here under its last name is believed: after a power cut, no part may be missing. */
 async function make(draft: string): Promise<void> {
   await using packages = await GuestPackages.unpack(PACKAGES);
   const packed = await readFile(packages.kernel);
-  await writeFile(join(draft, 'kernel'), kernelOf(packed) ?? packed);
-  await writeFile(join(draft, 'base.cpio'), Buffer.concat([...cpio((await baseTree(packages)).entries())]));
-  await writeFile(join(draft, 'tools.cpio'), Buffer.concat([...cpio((await toolsTree(packages)).entries())]));
+  const put = (name: string, content: Uint8Array) => writeSynced(join(draft, name), content, FILE_MODE);
+  await put('kernel', kernelOf(packed) ?? packed);
+  await put('base.cpio', Buffer.concat([...cpio((await baseTree(packages)).entries())]));
+  await put('tools.cpio', Buffer.concat([...cpio((await toolsTree(packages)).entries())]));
 }
 
 async function baseTree(packages: GuestPackages): Promise<RootTree> {

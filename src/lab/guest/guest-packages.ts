@@ -14,6 +14,7 @@ import {
 import type { RootTree } from '../../image/node/root-tree.ts';
 import { Apt } from '../../image/packages/apt.ts';
 import { programOutput } from '../../image/packages/program-output.ts';
+import { UNPACKED_PREFIX } from './guest-cache.ts';
 
 /** Debian's kernel for virtual machines: a third of the size of the one for hardware. */
 const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
@@ -33,7 +34,7 @@ export class GuestPackages implements AsyncDisposable {
 
   /** @throws MESH_IMAGE_PACKAGES, MESH_IMAGE_FAILED */
   static async unpack(names: readonly string[]): Promise<GuestPackages> {
-    const unpacked = new GuestPackages(await mkdtemp(join(tmpdir(), 'meshwork-guest-')));
+    const unpacked = new GuestPackages(await mkdtemp(join(tmpdir(), UNPACKED_PREFIX)));
     try {
       await unpacked.#fill(names);
       return unpacked;

@@ -72,6 +72,36 @@ export function namedHook(path = process.env.XCLUSTER_HOOK ?? ''): LabHook | und
   return { file, kind: 'shell', commands };
 }
 
+/** What the environment names as a hook. */
+export interface NamedHook {
+  readonly hook?: LabHook;
+  /** MESH_LAB_HOOK: why there is no hook. */
+  readonly trouble?: MeshError;
+  /** What the hook gives, or would give. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** The hook that the environment names, or its trouble: the commands that it does not give work without it. Never throws. */
+export function lookedForHook(path = process.env.XCLUSTER_HOOK ?? ''): NamedHook {
+  try {
+    const hook = namedHook(path);
+    return { ...(hook !== undefined && { hook }), names: new Set(hook?.commands.map(({ name }) => name)) };
+  } catch (error) {
+    const file = resolve(path);
+    const isReadable = existsSync(file) && statSync(file).isFile();
+    const names = isReadable ? commandsIn(readFileSync(file, 'utf8')).map(({ name }) => name) : [];
+    return { trouble: MeshError.from(error), names: new Set(names) };
+  }
+}
+
+/** The variable with the names of the commands of hooks that run, each of which has called the next one. */
+const RUNNING = 'MESH_LAB_HOOK_COMMANDS';
+
+/** The commands that a hook has begun to run above this process. A hook that calls one of them means what the hook replaces. */
+export function runningHookCommands(): ReadonlySet<string> {
+  return new Set((process.env[RUNNING] ?? '').split(' ').filter((name) => name !== ''));
+}
+
 function commandsIn(text: string): HookCommand[] {
   const commands: HookCommand[] = [];
   let help: string[] = [];
@@ -111,7 +141,12 @@ export async function runHookCommand(
   words: readonly string[],
   lab: string,
 ): Promise<number> {
-  const env = { ...process.env, MESH_LAB: lab, PATH: `${commandDirectory}:${process.env.PATH ?? '/usr/bin:/bin'}` };
+  const env = {
+    ...process.env,
+    [RUNNING]: [...runningHookCommands(), name].join(' '),
+    MESH_LAB: lab,
+    PATH: `${commandDirectory}:${process.env.PATH ?? '/usr/bin:/bin'}`,
+  };
   if (hook.kind === 'shell') {
     const shipped = shippedFile('hook', 'commands.sh');
     const dispatch = shippedFile('hook', 'dispatch.sh');

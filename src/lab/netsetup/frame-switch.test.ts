@@ -43,7 +43,7 @@ async function network(links: Readonly<Record<string, LinkEffects>> = {}, random
     });
     expect(number).toBe(heard.length);
   }
-  return { heard, machines };
+  return { frames, heard, machines };
 }
 
 test('frames go to all until the switch has learnt where an address is', async () => {
@@ -76,4 +76,26 @@ test('links lose and delay frames, and large ones vanish', async () => {
   await expect.poll(() => heard[1]).toEqual(['<small>']);
   // The link of the first machine loses what comes to it, too.
   expect(heard[0]).toEqual([]);
+});
+
+test('a machine that sends from many addresses makes the switch forget the oldest', async () => {
+  const { heard, machines } = await network();
+  machines[0]?.write(frame(vmMac(1, 3), vmMac(1, 1), '<hello>'));
+  await expect.poll(() => heard[1]).toEqual(['<hello>']);
+  const address = (index: number) =>
+    `0a:00:00:00:${[index >> 8, index & 255].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
+  for (let index = 0; index < 4_100; index++) machines[2]?.write(frame(address(index), address(index), ''));
+  machines[2]?.write(frame(vmMac(1, 1), vmMac(1, 3), '<to the forgotten>'));
+  await expect.poll(() => heard.slice(0, 2).map((own) => own.at(-1))).toEqual(Array(2).fill('<to the forgotten>'));
+});
+
+test('a slow link holds only so much', async () => {
+  const { frames, heard, machines } = await network({ 'vm-002': { delayMs: 3_000 } });
+  machines[1]?.write(frame(ALL, vmMac(1, 2), ''));
+  await expect.poll(() => frames.underWayBytes).toBeGreaterThan(0);
+  for (let index = 0; index < 400; index++) machines[0]?.write(frame(vmMac(1, 2), vmMac(1, 1), 'x'.repeat(60_000)));
+  machines[0]?.write(frame(vmMac(1, 3), vmMac(1, 1), '<end>'));
+  await expect.poll(() => heard[2]).toEqual(['<end>']);
+  expect(frames.underWayBytes).toBeGreaterThan(1_000_000);
+  expect(frames.underWayBytes).toBeLessThan(9_000_000);
 });

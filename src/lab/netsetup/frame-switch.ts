@@ -29,6 +29,12 @@ const HEADER_BYTES = 14;
 const QUEUE_MS = 200;
 /** A machine that does not read loses frames, as at a full queue. */
 const UNREAD_MAX_BYTES = 4 * 1024 * 1024;
+/** So much may be under way on one link in one direction. */
+const UNDER_WAY_MAX_BYTES = 8 * 1024 * 1024;
+/** What the timer of a frame takes, so that many small frames do not take more memory than few large ones. */
+const TIMER_BYTES = 512;
+/** A switch knows so many addresses; a machine may send from any number of them. The one that was silent longest is forgotten. */
+const PLACES_MAX = 4_096;
 
 interface Port {
   readonly socket: Socket;
@@ -37,6 +43,7 @@ interface Port {
   rest: Buffer;
   /** When the link has sent all that waits, in milliseconds. */
   freeAtMs: { in: number; out: number };
+  underWayBytes: { in: number; out: number };
 }
 
 /** A switch that listens. */
@@ -66,8 +73,20 @@ export class FrameSwitch {
     for (const { socket } of this.#ports) socket.destroy();
   }
 
+  /** What is under way on all links. */
+  get underWayBytes(): number {
+    return [...this.#ports].reduce((sum, { underWayBytes }) => sum + underWayBytes.in + underWayBytes.out, 0);
+  }
+
   #plug(socket: Socket): void {
-    const port: Port = { socket, link: {}, isKnown: false, rest: Buffer.alloc(0), freeAtMs: { in: 0, out: 0 } };
+    const port: Port = {
+      socket,
+      link: {},
+      isKnown: false,
+      rest: Buffer.alloc(0),
+      freeAtMs: { in: 0, out: 0 },
+      underWayBytes: { in: 0, out: 0 },
+    };
     this.#ports.add(port);
     socket.on('data', (chunk: Buffer) => this.#read(port, chunk));
     socket.on('error', () => socket.destroy());
@@ -99,7 +118,7 @@ export class FrameSwitch {
       packed.toString('hex', LENGTH_BYTES + at, LENGTH_BYTES + at + 6).replaceAll(/(..)(?!$)/g, '$1:');
     const [to, source] = [mac(0), mac(6)];
     if (!from.isKnown) this.#recognise(from, source);
-    this.#places.set(source, from);
+    this.#learn(source, from);
     this.#pass(from, 'in', packed, () => {
       const place = this.#places.get(to);
       // The lowest bit of the first byte: for many.
@@ -111,6 +130,17 @@ export class FrameSwitch {
     });
   }
 
+  #learn(source: string, from: Port): void {
+    // The map is in the order of its insertions.
+    this.#places.delete(source);
+    this.#places.set(source, from);
+    if (this.#places.size <= PLACES_MAX) return;
+    for (const oldest of this.#places.keys()) {
+      this.#places.delete(oldest);
+      break;
+    }
+  }
+
   /** A machine is known by the MAC that follows from its number. */
   #recognise(port: Port, source: string): void {
     const number = vmNumberOf({ mac: source });
@@ -120,7 +150,7 @@ export class FrameSwitch {
   }
 
   /** Carries a frame over a link in one direction. Loss and delay count in each direction. */
-  #pass({ link, freeAtMs }: Port, direction: 'in' | 'out', packed: Buffer, then: () => void): void {
+  #pass({ link, freeAtMs, underWayBytes }: Port, direction: 'in' | 'out', packed: Buffer, then: () => void): void {
     const { lossPercent = 0, delayMs = 0, rateMbit, mtuBytes } = link;
     if (lossPercent > 0 && this.#random() * 100 < lossPercent) return;
     const bytes = packed.length - LENGTH_BYTES;
@@ -133,8 +163,17 @@ export class FrameSwitch {
       freeAtMs[direction] = nowMs + queuedMs + (bytes * 8) / (rateMbit * 1_000);
       waitMs += freeAtMs[direction] - nowMs;
     }
-    if (waitMs < 1) then();
-    else setTimeout(then, waitMs);
+    if (waitMs < 1) {
+      then();
+      return;
+    }
+    const heldBytes = bytes + TIMER_BYTES;
+    if (underWayBytes[direction] + heldBytes > UNDER_WAY_MAX_BYTES) return;
+    underWayBytes[direction] += heldBytes;
+    setTimeout(() => {
+      underWayBytes[direction] -= heldBytes;
+      then();
+    }, waitMs);
   }
 }
 

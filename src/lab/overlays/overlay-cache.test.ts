@@ -1,10 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { buildOverlay, overlaidGuest } from './overlay-cache.ts';
-import { findOverlay, listOverlays, overlayFiles } from './overlay-source.ts';
+import { findOverlay, listOverlays, overlayFiles, overlayTree } from './overlay-source.ts';
 
 /** A directory for overlays; guests and archives are kept there, too. */
 function place(): string {
@@ -93,6 +104,54 @@ test.each([
     code: 'MESH_LAB_OVERLAY',
     message: expect.stringMatching(says),
   });
+});
+
+test('what killed processes left, and what was not used for long, goes at the next build', async () => {
+  const directory = place();
+  const path = tree(directory);
+  const cache = join(directory, 'cache/meshwork/lab');
+  const guest = guestIn(directory);
+  const { initrd, overlays } = await overlaidGuest(guest, [path], '/');
+  mkdirSync(join(cache, 'draft-killed'));
+  mkdirSync(join(cache, 'draft-at-work'));
+  writeFileSync(join(cache, 'initrd-0123.cpio'), 'of an overlay of last year');
+  writeFileSync(join(cache, 'notes'), 'not ours');
+  const old = new Date(Date.now() - 40 * 24 * 60 * 60 * 1_000);
+  const kept = overlays.map(({ archive }) => archive);
+  for (const file of ['draft-killed', 'initrd-0123.cpio', 'notes'].map((name) => join(cache, name)))
+    utimesSync(file, old, old);
+  for (const file of [initrd, ...kept]) utimesSync(file, old, old);
+  // What is used again is no longer old.
+  await overlaidGuest(guest, [path], '/');
+  await overlaidGuest(guest, [path, 'routers'], '/');
+  const names = readdirSync(cache);
+  expect(names).toEqual(
+    expect.arrayContaining(['draft-at-work', 'notes', ...[initrd, ...kept].map((file) => basename(file))]),
+  );
+  expect(names).not.toContain('draft-killed');
+  expect(names).not.toContain('initrd-0123.cpio');
+});
+
+test.each([
+  ['takes too long', 'sleep 300 & echo $! >"$OUT/pid"; wait', /did not end within/],
+  ['takes too long in a session of its own', 'setsid sleep 300 & echo $! >"$OUT/pid"; wait', /did not end within/],
+  ['prints too much', 'sleep 300 & echo $! >"$OUT/pid"; exec yes', /printed more than/],
+])('a script that %s is ended', async (_, text, says) => {
+  const directory = place();
+  const script = join(directory, 'bad');
+  mkdirSync(script);
+  writeFileSync(join(script, 'tar'), `#!/bin/sh\nOUT=${directory}\n${text}\n`);
+  chmodSync(join(script, 'tar'), 0o755);
+  const ended = overlayTree(findOverlay(script, '/'), { withinMs: 1_000, maxBytes: 1_048_576 });
+  await expect(ended).rejects.toMatchObject({ code: 'MESH_LAB_OVERLAY', message: expect.stringMatching(says) });
+  const pid = Number(readFileSync(join(directory, 'pid'), 'utf8'));
+  if (text.startsWith('setsid')) process.kill(pid, 'SIGKILL');
+  // A child of nobody is a zombie until the first process takes note.
+  await expect
+    .poll(() =>
+      existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0] : 'Z',
+    )
+    .toBe('Z');
 });
 
 test('an overlay that is not there names those that are', () => {

@@ -1,10 +1,12 @@
 /** Overlays as archives that a kernel unpacks, each made once: they are kept by a digest of what they are made from. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDurable } from '../../disk/durable-file.ts';
 import { cpio } from '../../formats/binary/cpio.ts';
-import { type GuestImage, guestCache } from '../guest/guest-image.ts';
+import { guestCache, markUsed, prepareCache } from '../guest/guest-cache.ts';
+import type { GuestImage } from '../guest/guest-image.ts';
 import { findOverlay, type OverlaySource, overlayDigest, overlayTree } from './overlay-source.ts';
 
 /** The guest without overlays boots with it. An overlay is there twice while it is unpacked: as an archive and as files. */
@@ -31,7 +33,7 @@ export async function buildOverlay(source: OverlaySource, guest: GuestImage, aga
   if (fresh) {
     const tree = await overlayTree(source);
     await writeWhole(archive, Buffer.concat([...cpio(tree.entries())]));
-  }
+  } else await markUsed(archive);
   return { ...source, digest, archive, bytes: (await stat(archive)).size, fresh };
 }
 
@@ -72,19 +74,13 @@ export async function overlaidGuest(
   if (!existsSync(initrd) || overlays.some(({ fresh }) => fresh)) {
     const parts = [guest.base, ...overlays.map(({ archive }) => archive)];
     await writeWhole(initrd, Buffer.concat(await Promise.all(parts.map((part) => readFile(part)))));
-  }
+  } else await markUsed(initrd);
   const bytes = overlays.reduce((sum, overlay) => sum + overlay.bytes, 0);
   return { kernel: guest.kernel, initrd, id, overlays, memoryMib: BASE_MIB + Math.ceil((2 * bytes) / MIB) };
 }
 
-/** Another process sees the whole file or none. */
+/** Another process sees the whole file or none, also after a power cut. */
 async function writeWhole(path: string, content: Uint8Array): Promise<void> {
-  await mkdir(guestCache(), { recursive: true });
-  const draft = await mkdtemp(join(guestCache(), 'draft-'));
-  try {
-    await writeFile(join(draft, 'file'), content);
-    await rename(join(draft, 'file'), path);
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-  }
+  await prepareCache();
+  await writeDurable(path, content, 0o644);
 }

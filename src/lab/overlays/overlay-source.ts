@@ -2,7 +2,6 @@
  * What an overlay is on disk: a directory whose files the guest gets, a tar archive, or a directory with an executable `tar`, which
  * prints an archive when it is called with the argument `-`.
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   accessSync,
@@ -15,12 +14,12 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { buffer, text } from 'node:stream/consumers';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { unpackTar } from 'modern-tar';
 import { RootTree } from '../../image/node/root-tree.ts';
 import { MeshError } from '../../model/error.ts';
 import { shippedFile } from '../shipped-files.ts';
+import { type ScriptLimits, scriptOutput } from './script-output.ts';
 
 /** The overlay of programs that comes with the guest. */
 export const TOOLS = 'tools';
@@ -33,10 +32,10 @@ export interface OverlaySource {
   readonly shipped: boolean;
 }
 
-/** A script may take so long: it may have to unpack much. */
-const SCRIPT_MS = 120_000;
 /** What a guest could hold in its memory. */
 const ARCHIVE_MAX_BYTES = 512 * 1024 * 1024;
+/** A script may have to unpack much. */
+const LIMITS: ScriptLimits = { withinMs: 120_000, maxBytes: ARCHIVE_MAX_BYTES };
 /** A directory of an overlay has its tree here, beside its README; or it is the tree itself. */
 const TREE = 'default';
 const ABOUT = new Set(['README', 'README.md', 'tar']);
@@ -131,7 +130,7 @@ function addDirectory(hash: ReturnType<typeof createHash>, root: string, below: 
 }
 
 /** The files of an overlay. @throws MESH_LAB_OVERLAY with the words of a script that fails */
-export async function overlayTree(source: OverlaySource): Promise<RootTree> {
+export async function overlayTree(source: OverlaySource, limits = LIMITS): Promise<RootTree> {
   const tree = new RootTree();
   if (source.kind === 'directory') {
     const own = join(source.path, TREE);
@@ -139,28 +138,15 @@ export async function overlayTree(source: OverlaySource): Promise<RootTree> {
     await tree.copy(isApart ? own : source.path, '', (path) => isApart || !ABOUT.has(path));
     return tree;
   }
-  const archive = source.kind === 'script' ? await printed(source) : readFileSync(source.path);
+  const archive = source.kind === 'script' ? await printedArchive(source, limits) : readFileSync(source.path);
   await addArchive(tree, archive, source);
   return tree;
 }
 
-async function printed({ name, path }: OverlaySource): Promise<Buffer> {
+async function printedArchive({ name, path }: OverlaySource, limits: ScriptLimits): Promise<Buffer> {
   const script = join(path, 'tar');
-  const child = spawn(script, ['-'], {
-    cwd: path,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: SCRIPT_MS,
-    killSignal: 'SIGKILL',
-  });
-  const ended = new Promise<string | undefined>((settle) => {
-    child.once('error', ({ message }) => settle(`cannot be started: ${message}`));
-    child.once('close', (code, signal) => {
-      if (code === 0) return settle(undefined);
-      settle(signal === null ? `ended with ${code}` : `was ended by ${signal}`);
-    });
-  });
-  const [fault, archive, said] = await Promise.all([ended, buffer(child.stdout), text(child.stderr)]);
-  if (fault === undefined) return archive;
+  const { fault, printed, said } = await scriptOutput([script, '-'], path, limits);
+  if (fault === undefined) return printed;
   const last = said.trim().split('\n').at(-1) ?? '';
   throw new MeshError(
     'MESH_LAB_OVERLAY',

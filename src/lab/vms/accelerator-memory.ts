@@ -7,7 +7,7 @@ import * as form from '../../model/form.ts';
 import { readDocument } from '../../protocol/shapes/document.ts';
 import { bootId } from '../../services/process/process-record.ts';
 import { type AcceleratorProbe, probeAccelerator } from '../../services/qemu/accelerator.ts';
-import { guestCache } from '../guest/guest-image.ts';
+import { guestCache } from '../guest/guest-cache.ts';
 
 const ProbeShape: form.Shape<AcceleratorProbe> = form.object({
   accelerator: form.oneOf(['kvm', 'tcg']),

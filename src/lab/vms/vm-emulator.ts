@@ -27,6 +27,10 @@ export interface VmSetting {
 }
 
 const MIB = 1024 * 1024;
+/** A file of an emulator, such as the log of its console, gets so large. */
+const LOG_MAX_BYTES = 4 * MIB;
+/** The unit of `ulimit -f`. */
+const ULIMIT_BYTES = 512;
 const LOOK_MS = 10;
 /** Enough for a small guest: more makes its emulator larger, and not faster. */
 const TRANSLATION_MIB = 32;
@@ -92,10 +96,20 @@ export function switchVmOn(
   return startInside(netns, own, {
     name: QEMU,
     title: `the emulator of ${spec.name}`,
-    argv: qemuArgv(spec),
+    // The cards of a net set-up may be in memory that the guest shares: for the kernel, that is a file, too.
+    argv: withBoundedFiles(qemuArgv(spec), Math.max(LOG_MAX_BYTES, spec.options === undefined ? 0 : spec.memoryBytes)),
     directory: own,
     outputFile: emulatorLog(own),
   });
+}
+
+/**
+ * A command whose files do not grow beyond a size: a guest may write to its console without end, and that file is in memory. The command
+ * goes on then, without what does not fit.
+ */
+export function withBoundedFiles(argv: readonly string[], maxBytes: number): [string, ...string[]] {
+  const script = `trap '' XFSZ && ulimit -f "$1" && shift && exec "$@"`;
+  return ['sh', '-c', script, 'sh', String(Math.ceil(maxBytes / ULIMIT_BYTES)), ...argv];
 }
 
 /** A connection to the monitor of a machine, as soon as there is one. */

@@ -92,14 +92,14 @@ export function copyEnd(word: string): CopyEnd {
  * @throws MESH_LAB_FAILED with the words of the end that failed
  */
 export async function copyFiles(from: CopyEnd, to: CopyEnd, placeOf: (vm: string) => TerminalPlace): Promise<void> {
-  const start = (end: CopyEnd, script: string, stdio: SpawnOptions['stdio']): ChildProcess => {
-    const argv = ['sh', '-c', script, 'copy', end.path, lastPart(from.path)];
+  const name = lastPart(from.path);
+  const start = (end: CopyEnd, argv: readonly string[], stdio: SpawnOptions['stdio']): ChildProcess => {
     if (end.vm !== undefined) return spawnOnVm(placeOf(end.vm), argv, { stdio: stdio ?? 'pipe' });
     const [program = 'sh', ...rest] = argv;
     return spawn(program, rest, { stdio: stdio ?? 'pipe' });
   };
-  const reader = start(from, READ, ['ignore', 'pipe', 'pipe']);
-  const writer = start(to, WRITE, ['pipe', 'ignore', 'pipe']);
+  const reader = start(from, ['sh', '-c', READ, 'copy', from.path], ['ignore', 'pipe', 'pipe']);
+  const writer = start(to, unpacking(to.path, name), ['pipe', 'ignore', 'pipe']);
   if (reader.stdout === null || writer.stdin === null) throw new TypeError('no pipes');
   writer.stdin.on('error', () => {});
   reader.stdout.pipe(writer.stdin);
@@ -114,12 +114,37 @@ export async function copyFiles(from: CopyEnd, to: CopyEnd, placeOf: (vm: string
 
 /** A single file or a whole directory, under the name of its last part. */
 const READ = 'cd "$(dirname -- "$1")" && tar cf - -- "$(basename -- "$1")"';
-/** Into a directory, or under a new name. */
-const WRITE =
-  'if [ -d "$1" ]; then cd "$1" && tar xf -; else d=$(mktemp -d) && tar xf - -C "$d" && mv -- "$d/$2" "$1" && rmdir "$d"; fi';
+/**
+ * Into a directory, or under a new name. A machine may send any archive, also one with other names, owners and links than it was asked
+ * for. So the archive is unpacked beside the place in a directory of its own, and only what was asked for leaves that directory. The
+ * second tar replaces links that stand in its way, and does not follow them.
+ */
+const WRITE = `
+if [ -d "$1" ]; then place=$1 new=; else place=$(dirname -- "$1") new=$(basename -- "$1"); fi
+cd -- "$place" || exit
+fresh=$(mktemp -d ./.copy.XXXXXX) || exit
+trap 'rm -rf -- "$fresh"' EXIT
+trap 'exit 1' HUP INT TERM
+tar -x -f - -C "$fresh" --no-same-owner --no-same-permissions || exit
+if [ ! -e "$fresh/$2" ] && [ ! -L "$fresh/$2" ]; then echo "the archive does not have $2" >&2; exit 1; fi
+if [ -n "$new" ]; then mv -f -- "$fresh/$2" "./$new"; else tar -c -f - -C "$fresh" -- "$2" | tar -x -f -; fi
+`;
 
+/** The command that unpacks an archive from its standard input: what has this name in it, to the place that `cp -r` would choose. */
+export function unpacking(path: string, name: string): string[] {
+  return ['sh', '-c', WRITE, 'copy', path, name];
+}
+
+/** @throws MESH_LAB_FAILED for a path whose last part names nothing */
 function lastPart(path: string): string {
-  return path.replace(/\/+$/, '').split('/').at(-1) ?? path;
+  const last = path.replace(/\/+$/, '').split('/').at(-1) ?? '';
+  if (last === '..') {
+    throw new MeshError('MESH_LAB_FAILED', `nothing was copied: ${path} does not say what the copy is called`, {
+      object: path,
+      remedy: 'Name the path without .. at its end.',
+    });
+  }
+  return last === '' ? '.' : last;
 }
 
 async function endOf(child: ChildProcess): Promise<string | undefined> {

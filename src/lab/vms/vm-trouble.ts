@@ -1,11 +1,13 @@
 /** Why a machine of a lab does not come up: the end of its console, and what it says about the cause. */
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { MeshError } from '../../model/error.ts';
 import { consoleLog, emulatorLog } from './vm-files.ts';
 
 /** What a console says when a machine is up. */
 export const READY_SIGN = 'lab: ready';
 const TAIL_LINES = 12;
+/** A boot says less. */
+const PART_BYTES = 65_536;
 
 interface Cause {
   readonly says: RegExp;
@@ -83,9 +85,21 @@ export class ConsoleEnd extends Error {
   }
 }
 
-/** Everything that a console has said so far. */
+/** What a console has said so far: of a long one, its beginning and its end. A guest may write as much as it likes. */
 export function consoleText(file: string): string {
-  return existsSync(file) ? readFileSync(file, 'latin1') : '';
+  if (!existsSync(file)) return '';
+  const descriptor = openSync(file, 'r');
+  try {
+    const part = (fromByte: number, bytes: number): string => {
+      const content = Buffer.alloc(bytes);
+      return content.toString('latin1', 0, readSync(descriptor, content, 0, bytes, fromByte));
+    };
+    const { size } = fstatSync(descriptor);
+    if (size <= 2 * PART_BYTES) return part(0, size);
+    return `${part(0, PART_BYTES)}\n[…]\n${part(size - PART_BYTES, PART_BYTES)}`;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The cause that a console points to. */
