@@ -1,15 +1,6 @@
 /** Records that a killed command, a restart or a full disk leaves, on a real bridge in a fresh namespace. Nothing is below the real root. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -131,7 +122,9 @@ test.each([
   mkdirSync(join(lock, '..'), { recursive: true });
   const hanging = spawn('flock', ['--no-fork', lock, 'sleep', '600'], { stdio: 'ignore' });
   children.push(hanging);
-  await until('the lock is taken', 10_000, () => existsSync(lock));
+  await until('the lock is taken', 10_000, () =>
+    readFileSync(`/proc/${hanging.pid}/cmdline`, 'utf8').startsWith('sleep'),
+  );
   const worker = findMark(hanging.pid ?? 0);
   await records().write(trial({ phase, bridgeIndex, ...(worker && { worker }) }));
   expect(await run('watch')).toBe('');
