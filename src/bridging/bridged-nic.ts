@@ -12,12 +12,13 @@ import type { FileText } from '../formats/distribution/bridge-wish.ts';
 import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
-import { awaitEnd, isRunning, processMarkOf, signalProcess } from '../services/process/process-mark.ts';
+import { awaitEnd, processMarkOf, signalProcess } from '../services/process/process-mark.ts';
 import { bootId } from '../services/process/process-record.ts';
 import { dhcpClients } from './dhcp-clients.ts';
 import { type ClientOrder, moveClients, orderOf, withLost } from './dhcp-move.ts';
 import { nicFiles } from './nic-files.ts';
 import { type BridgeName, fitCard, nicNames } from './nic-links.ts';
+import { isDue, isOver, isWritten, reasonOf } from './nic-phase.ts';
 import { isOfThisBoot, type NicRecord, NicRecords, secondsLeft, type Tool } from './nic-record.ts';
 import { nothingToConfirm, nothingToUndo, portsInTheWay, unfitRoutes } from './nic-refusal.ts';
 import {
@@ -338,36 +339,11 @@ export class BridgedNics {
   }
 }
 
-/** Whether files of the distribution may say the bridge. */
-function isWritten({ phase, steps, written = false }: NicRecord): boolean {
-  return steps.length > 0 && (phase === 'kept' || phase === 'confirming' || written);
-}
-
-/** Whether a restart has ended the trial. */
-function isOver(record: NicRecord): boolean {
-  return !isOfThisBoot(record) && !isWritten(record);
-}
-
-/** Whether the watcher must act: the time is over, or the process that worked on the card has ended. */
-function isDue(record: NicRecord): boolean {
-  if (record.phase === 'kept' || record.phase === 'returned') return false;
-  if (!isOfThisBoot(record)) return true;
-  if (record.phase !== 'confirming' && secondsLeft(record) <= 0) return true;
-  if (record.phase === 'trial') return false;
-  return record.worker === undefined || !isRunning(record.worker);
-}
-
 /** Ends a command that hangs: it has the lock. */
 async function overrule({ phase, worker }: NicRecord): Promise<void> {
   if (phase === 'confirming' || worker === undefined || worker.pid === process.pid) return;
   signalProcess(worker, 'SIGKILL');
   await awaitEnd([worker], KILL_MS);
-}
-
-function reasonOf({ phase }: NicRecord): string {
-  return phase === 'trial'
-    ? 'it was not confirmed in time'
-    : 'the command that made the bridge ended before it was done';
 }
 
 function isWireless(card: string): boolean {

@@ -39,7 +39,7 @@ function isRoots(path: string): boolean {
 }
 
 /** The client that a program is, with the command line that starts it again; undefined where the program is none. */
-export function clientOf(path: string, argv: readonly string[]): ClientProgram | undefined {
+export function dhcpProgramOf(path: string, argv: readonly string[]): ClientProgram | undefined {
   const [first = '', second = ''] = argv.map((word) => basename(word));
   const file = basename(path);
   if (file === 'dhclient') return { program: 'dhclient', argv: [path, ...argv.slice(1)] };
