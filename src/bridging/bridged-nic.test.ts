@@ -84,6 +84,31 @@ test('a record of an earlier start of the machine deletes no bridge and writes n
   expect(record?.why).toContain('was changed by others');
 });
 
+test("the administrator's own bridge with the card in it outlives a trial of an earlier start of the machine", async () => {
+  bridged();
+  await records().write(trial({ boot: 'earlier' }));
+  expect(await run('start')).toContain('is a port of the bridge br0');
+  expect(inside(netns.path, 'ip', '-o', 'link', 'show', 'master', 'br0')).toContain('eth0');
+  expect(await run('undo')).toContain('is back already');
+  expect(bridges()).toContain('br0');
+});
+
+test('files that an undo left half way when the power was cut come back', async () => {
+  writeFileSync(join(root, FILE), 'bridged');
+  await records().write(trial({ phase: 'returning', written: true, boot: 'earlier' }));
+  await run('start');
+  expect(readFileSync(join(root, FILE), 'utf8')).toBe('plain');
+});
+
+test('a way back that a killed command began from a trial writes no file', async () => {
+  writeFileSync(join(root, FILE), "the administrator's");
+  bridged();
+  await records().write(trial({ phase: 'returning', written: false }));
+  expect(await run('watch')).toBe('');
+  expect(bridges()).toBe('');
+  expect(readFileSync(join(root, FILE), 'utf8')).toBe("the administrator's");
+});
+
 test.each([
   ['without the number of the bridge', {}],
   ['with the number of a bridge that is gone', { bridgeIndex: 999 }],
