@@ -12,12 +12,15 @@ import type { FileText } from '../formats/distribution/bridge-wish.ts';
 import { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { MeshError } from '../model/error.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
-import { isRunning, processMarkOf } from '../services/process/process-mark.ts';
+import { awaitEnd, processMarkOf, signalProcess } from '../services/process/process-mark.ts';
 import { bootId } from '../services/process/process-record.ts';
-import { dhcpClients, moveClient } from './dhcp-clients.ts';
+import { dhcpClients } from './dhcp-clients.ts';
+import { type ClientOrder, moveClients, orderOf, withLost } from './dhcp-move.ts';
 import { nicFiles } from './nic-files.ts';
 import { type BridgeName, fitCard, nicNames } from './nic-links.ts';
+import { isDue, isOver, isWritten, reasonOf } from './nic-phase.ts';
 import { isOfThisBoot, type NicRecord, NicRecords, secondsLeft, type Tool } from './nic-record.ts';
+import { nothingToConfirm, nothingToUndo, portsInTheWay, unfitRoutes } from './nic-refusal.ts';
 import {
   bridge,
   isBridged,
@@ -55,6 +58,10 @@ export interface BridgePlan {
 }
 
 const LOOK_MS = 250;
+/** Far longer than the way takes, and shorter than a person waits for the network. */
+const WORK_SEC = 30;
+const TOOL_MS = 10_000;
+const KILL_MS = 5_000;
 const ETHERNET_MTU_BYTES = 1500;
 
 /** The cards of this machine that are under bridges, or on their way. */
@@ -97,7 +104,7 @@ export class BridgedNics {
       steps: [...files.steps],
       trialFiles: [...files.trialFiles],
       before: await textsOf(this.#paths.root, files.steps),
-      deadlineUptimeSec: uptime() + withinSec,
+      deadlineUptimeSec: uptime() + Math.max(withinSec, WORK_SEC),
       boot: bootId(),
       worker: processMarkOf(process.pid),
     };
@@ -115,25 +122,30 @@ export class BridgedNics {
       await this.#finish(order.card);
       const plan = await this.plan(order);
       if (plan.printed.length > 0) return plan;
-      const { record } = plan;
+      const { card, bridge: to, trialFiles } = plan.record;
+      const here = { from: card, to: card, directory: this.#directory };
+      // A tool with files of its own for the trial has its client in itself.
+      const clients = trialFiles.length > 0 ? [] : dhcpClients(card);
+      let record: NicRecord = { ...plan.record, clients: clients.map((client) => orderOf(client, here)) };
       await this.#records.write(record);
-      startWatcher(record.card, this.#watcher(record.card), {
-        directory: this.#directory,
-        outputFile: this.#logOf(record.card),
-      });
+      this.#startWatcher(card);
       try {
-        await bridge(record);
-        await writeSteps(this.#paths.root, record.trialFiles);
+        await bridge(record, async (bridgeIndex) => {
+          record = { ...record, bridgeIndex };
+          await this.#records.write(record);
+        });
+        await writeSteps(this.#paths.root, trialFiles);
         await this.#tellTool(record);
-        await this.#moveClients(record, record.card, record.bridge);
+        const orders = clients.map((client) => orderOf(client, { ...here, to }));
+        await this.#moveClients(orders, card, to);
+        const { worker: _, ...rest } = record;
+        const trial: NicRecord = { ...rest, phase: 'trial', deadlineUptimeSec: uptime() + order.withinSec };
+        await this.#records.write(trial);
+        return { ...plan, record: trial };
       } catch (thrown) {
         await this.#goBack(record, MeshError.from(thrown).message);
         throw thrown;
       }
-      const { worker: _, ...rest } = record;
-      const trial: NicRecord = { ...rest, phase: 'trial', deadlineUptimeSec: uptime() + order.withinSec };
-      await this.#records.write(trial);
-      return { ...plan, record: trial };
     });
   }
 
@@ -153,18 +165,15 @@ export class BridgedNics {
   async undo(card: string): Promise<NicRecord> {
     return await alone(this.#lock, async () => {
       const record = await this.#records.read(card);
-      if (record === undefined || record.phase === 'returned') throw nothingToUndo(card, record);
+      if (record === undefined || record.phase === 'returned' || isOver(record)) throw nothingToUndo(card, record);
       const ports = otherPorts(await linksHere(), record);
       if (ports.length > 0) {
-        throw new MeshError('MESH_NIC_UNFIT', `${record.bridge} has other ports: ${ports.join(', ')}`, {
-          operation: 'take a card out from under its bridge',
-          object: record.bridge,
-          rule: 'The guests at these ports would lose the network.',
-          remedy: 'Unplug the guests first.',
-        });
+        throw portsInTheWay(record.bridge, ports);
       }
       if (isWritten(record)) await mustBeKnown(this.#paths.root, [...record.before, ...record.steps]);
-      return await this.#goBack(record, 'it was undone by a command');
+      // The watcher of the trial has ended when the bridge was kept. A machine whose disk is full goes back without one.
+      const why = 'it was undone by a command';
+      return await this.#goBack(record, why, () => this.#startWatcher(card));
     });
   }
 
@@ -179,19 +188,28 @@ export class BridgedNics {
       const record = await this.#records.read(card);
       if (record === undefined || !isOfThisBoot(record) || record.phase === 'kept' || record.phase === 'returned')
         return;
-      if (isDue(record)) await alone(this.#lock, () => this.#finish(card));
-      else await sleep(LOOK_MS);
+      if (!isDue(record)) await sleep(LOOK_MS);
+      else {
+        await overrule(record);
+        // It may be that the disk takes no record of the end.
+        if (await alone(this.#lock, () => this.#finish(card))) return;
+      }
     }
   }
 
-  /** Ends what a command left, if it is still so now that no other process works on the card. */
-  async #finish(card: string): Promise<void> {
+  /** Ends what a command left, if it is still so now that no other process works on the card. @returns whether it did */
+  async #finish(card: string): Promise<boolean> {
     const record = await this.#records.read(card);
-    if (record === undefined || !isDue(record)) return;
+    if (record === undefined || !isDue(record)) return false;
+    const why = record.why ?? reasonOf(record);
     // A restart while the files were written may have brought the old state: then all of them say that again.
     const goesOn = record.phase === 'confirming' && (isOfThisBoot(record) || isBridged(await linksHere(), record));
-    if (goesOn) await this.#keep(record);
-    else await this.#goBack(record, record.why ?? reasonOf(record));
+    if (goesOn) {
+      await mustBeKnown(this.#paths.root, [...record.before, ...record.steps]);
+      await this.#keep(record);
+    } else if (isOfThisBoot(record)) await this.#goBack(record, why);
+    else await this.#returned(record, `${why}, and the machine was restarted${await this.#filesBack(record)}`);
+    return true;
   }
 
   async #keep(record: NicRecord): Promise<NicRecord> {
@@ -203,46 +221,87 @@ export class BridgedNics {
       record.trialFiles.map(({ path }) => ({ path })),
     );
     if (record.tool === 'ifupdown') await renameStarted(root, record.card, record.bridge);
-    const { worker: _, ...kept } = record;
+    // From now on the tool of the distribution makes the bridge, and starts its clients.
+    const { worker: _, bridgeIndex: __, clients: ___, ...kept } = record;
     await this.#records.write({ ...kept, phase: 'kept' });
     return { ...kept, phase: 'kept' };
   }
 
-  /** The files first: from then on a restart brings the old state, too. */
-  async #goBack(record: NicRecord, why: string): Promise<NicRecord> {
+  /** The files first: from then on a restart brings the old state, too. @param begun is called when the record says so */
+  async #goBack(record: NicRecord, why: string, begun: () => void = () => undefined): Promise<NicRecord> {
     const { root } = this.#paths;
-    const wasWritten = isWritten(record);
-    await this.#records.write({ ...record, phase: 'returning', why, worker: processMarkOf(process.pid) });
-    if (wasWritten) await writeSteps(root, stepsBack(record.steps, record.before));
+    const { card, bridge: from, trialFiles, bridgeIndex, ...rest } = record;
+    const written = isWritten(record);
+    const move = { from, to: card, directory: this.#directory };
+    const running = trialFiles.length > 0 ? [] : dhcpClients(from).map((client) => orderOf(client, move));
+    const clients = withLost(running, record.clients ?? []);
+    const returning: NicRecord = {
+      ...{ ...rest, card, bridge: from, trialFiles, written, clients, why },
+      ...(bridgeIndex !== undefined && isOfThisBoot(record) && { bridgeIndex }),
+      phase: 'returning',
+      boot: bootId(),
+      deadlineUptimeSec: uptime() + WORK_SEC,
+      worker: processMarkOf(process.pid),
+    };
+    await this.#note(returning, written);
+    begun();
+    const left = await this.#filesBack(record);
     await writeSteps(
       root,
-      record.trialFiles.map(({ path }) => ({ path })),
+      trialFiles.map(({ path }) => ({ path })),
     );
-    await unbridge(record);
-    if (record.tool === 'ifupdown' && wasWritten) await renameStarted(root, record.bridge, record.card);
+    await unbridge(returning);
+    if (record.tool === 'ifupdown' && written) await renameStarted(root, from, card);
     await this.#tellTool(record);
-    await this.#moveClients(record, record.bridge, record.card);
-    const { worker: _, ...rest } = record;
+    await this.#moveClients(clients, from, card);
+    return await this.#returned(returning, `${why}${left}`);
+  }
+
+  async #returned(record: NicRecord, why: string): Promise<NicRecord> {
+    const { worker: _, bridgeIndex: __, clients: ___, ...rest } = record;
     const returned: NicRecord = { ...rest, phase: 'returned', why };
-    await this.#records.write(returned);
+    await this.#note(returned, isWritten(record));
     return returned;
   }
 
-  async #moveClients({ trialFiles }: NicRecord, from: string, to: string): Promise<void> {
-    // A tool with files of its own for the trial has its client in itself.
-    if (trialFiles.length > 0) return;
-    const clients = dhcpClients(from);
-    if (clients.length === 0) return;
+  /** A full disk does not keep a card from its way back, unless files of the distribution must go back with it. */
+  async #note(record: NicRecord, mustLast: boolean): Promise<void> {
+    try {
+      await this.#records.write(record);
+    } catch (thrown) {
+      if (mustLast || !(thrown instanceof MeshError) || thrown.code !== 'MESH_DISK_REFUSED') throw thrown;
+    }
+  }
+
+  /** Brings the files back, unless others have written them meanwhile. @returns what to say of files that stay */
+  async #filesBack(record: NicRecord): Promise<string> {
+    const { root } = this.#paths;
+    if (!isWritten(record)) return '';
+    try {
+      await mustBeKnown(root, [...record.before, ...record.steps]);
+    } catch (thrown) {
+      if (!(thrown instanceof MeshError) || thrown.code !== 'MESH_NIC_UNFIT') throw thrown;
+      return `; the files stay, since ${thrown.message}`;
+    }
+    await writeSteps(root, stepsBack(record.steps, record.before));
+    return '';
+  }
+
+  async #moveClients(orders: readonly ClientOrder[], from: string, to: string): Promise<void> {
+    if (orders.length === 0) return;
     const link = (await linksHere()).find(({ name }) => name === to);
     const lease = link && (await addressesOf(link.index, true))[0]?.replace(/\/.*/, '');
-    const place = { from, to, directory: this.#directory, ...(lease !== undefined && { address: lease }) };
-    await Promise.all(clients.map((client) => moveClient(client, place)));
+    await moveClients(orders, { from, to, directory: this.#directory }, lease);
+  }
+
+  #startWatcher(card: string): void {
+    startWatcher(card, this.#watcher(card), { directory: this.#directory, outputFile: this.#logOf(card) });
   }
 
   /** Only the tool of this machine itself reads its files: below another root there is none. */
   async #tellTool({ trialFiles }: NicRecord): Promise<void> {
     if (trialFiles.length === 0 || this.#paths.root !== '/') return;
-    await promisify(execFile)('networkctl', ['reload']);
+    await promisify(execFile)('networkctl', ['reload'], { timeout: TOOL_MS, killSignal: 'SIGKILL' });
   }
 
   /** @throws MESH_ALREADY_MADE while the card is on its way or under a bridge */
@@ -280,22 +339,11 @@ export class BridgedNics {
   }
 }
 
-/** Whether files of the distribution may say the bridge. */
-function isWritten({ phase, steps }: NicRecord): boolean {
-  return steps.length > 0 && (phase === 'kept' || phase === 'confirming' || phase === 'returning');
-}
-
-/** Whether the watcher must act: the time is over, or the process that worked on the card has ended. */
-function isDue(record: NicRecord): boolean {
-  if (record.phase === 'trial') return secondsLeft(record) <= 0;
-  if (record.phase === 'kept' || record.phase === 'returned') return false;
-  return record.worker === undefined || !isRunning(record.worker);
-}
-
-function reasonOf({ phase }: NicRecord): string {
-  return phase === 'trial'
-    ? 'it was not confirmed in time'
-    : 'the command that made the bridge ended before it was done';
+/** Ends a command that hangs: it has the lock. */
+async function overrule({ phase, worker }: NicRecord): Promise<void> {
+  if (phase === 'confirming' || worker === undefined || worker.pid === process.pid) return;
+  signalProcess(worker, 'SIGKILL');
+  await awaitEnd([worker], KILL_MS);
 }
 
 function isWireless(card: string): boolean {
@@ -326,50 +374,4 @@ async function warningsOf({ card, cardAfter, bridge: name, tool }: NicRecord): P
       : []),
     ...(tool === 'none' ? ['Nothing is written: a restart of the machine brings the old state.'] : []),
   ];
-}
-
-function unfitRoutes(card: string, count: number): MeshError {
-  const many = count > ROUTES_MAX;
-  return new MeshError(
-    'MESH_NIC_UNFIT',
-    many ? `${count} routes lead by ${card}` : `routes by ${card} have nexthop objects`,
-    {
-      operation: 'put under a bridge',
-      object: card,
-      rule: many ? `At most ${ROUTES_MAX} routes are moved at once.` : 'A nexthop object is bound to its device.',
-      remedy: many
-        ? 'Stop the routing daemon, and start it again on the bridge.'
-        : 'Write the routes without `nhid`, and remove the objects (`ip nexthop`).',
-    },
-  );
-}
-
-function nothingToConfirm(card: string, record: NicRecord | undefined): MeshError {
-  const what =
-    record === undefined
-      ? `${card} is on no trial`
-      : record.phase === 'returned'
-        ? `${card} went back: ${record.why ?? 'nobody knows why'}`
-        : !isOfThisBoot(record)
-          ? `${card} went back when the machine was restarted`
-          : `${card} goes back now: it was not confirmed in time`;
-  return new MeshError('MESH_OBJECT_UNKNOWN', what, {
-    operation: 'keep a bridge',
-    object: card,
-    remedy: `Put it under the bridge again: \`mesh node bridge-nic ${card}\`, perhaps with more time (--within).`,
-  });
-}
-
-function nothingToUndo(card: string, record: NicRecord | undefined): MeshError {
-  return new MeshError(
-    'MESH_OBJECT_UNKNOWN',
-    record === undefined
-      ? `${card} is under no bridge of this command`
-      : `${card} is back already: ${record.why ?? ''}`,
-    {
-      operation: 'take a card out from under its bridge',
-      object: card,
-      remedy: 'See `ip link show master BRIDGE` for the ports of a bridge.',
-    },
-  );
 }

@@ -8,6 +8,7 @@ import type { Paths } from '../protocol/documents/paths.ts';
 import * as form from '../protocol/shapes/form.ts';
 import { type ProcessMark, ProcessMarkShape } from '../services/process/process-mark.ts';
 import { bootId } from '../services/process/process-record.ts';
+import type { ClientOrder } from './dhcp-move.ts';
 
 /**
  * How far a card is on its way:
@@ -36,6 +37,16 @@ const StepShape = form.object({
   text: form.exactOptional(form.string()),
 });
 
+/** Far more DHCP clients than a card has. */
+const CLIENTS_MAX = 16;
+const WORDS_MAX = 256;
+
+const ClientShape = form.object({
+  program: form.oneOf(['udhcpc', 'dhclient']),
+  argv: form.listOf(form.string(), WORDS_MAX),
+  script: form.exactOptional(form.string()),
+});
+
 const RecordShape = form.object({
   phase: form.oneOf(PHASES),
   card: form.string({ max: 15 }),
@@ -60,13 +71,22 @@ const RecordShape = form.object({
   worker: form.exactOptional(ProcessMarkShape),
   /** Why the card went back, as a sentence. */
   why: form.exactOptional(form.string()),
+  /** The kernel's number of the bridge of a trial. Absent: the bridge is made, or may have been made again by the distribution's tool. */
+  bridgeIndex: form.exactOptional(form.int(1)),
+  /** Whether a file of `steps` was written, in the phase `returning`. */
+  written: form.exactOptional(form.boolean()),
+  /** The DHCP clients that run on the card when it is back. */
+  clients: form.exactOptional(form.listOf(ClientShape, CLIENTS_MAX)),
 });
 
 /** One record. */
-export interface NicRecord extends Omit<form.TypeOf<typeof RecordShape>, 'mac'> {
+export interface NicRecord extends Omit<form.TypeOf<typeof RecordShape>, 'mac' | 'clients'> {
   readonly mac: Mac;
   readonly worker?: ProcessMark;
   readonly why?: string;
+  readonly bridgeIndex?: number;
+  readonly written?: boolean;
+  readonly clients?: readonly ClientOrder[];
 }
 
 const RECORD: StateForm<form.TypeOf<typeof RecordShape>> = {
@@ -97,7 +117,9 @@ export class NicRecords {
   async write(record: NicRecord): Promise<void> {
     const file = this.#file(record.card);
     await file.read();
-    await file.write(record);
+    const { clients, ...rest } = record;
+    const orders = clients?.map(({ argv, ...client }) => ({ ...client, argv: [...argv] }));
+    await file.write({ ...rest, ...(orders !== undefined && { clients: orders }) });
   }
 
   async remove(card: string): Promise<void> {

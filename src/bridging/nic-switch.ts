@@ -14,7 +14,7 @@ import type { NicRecord } from './nic-record.ts';
 /** The part of a record that the kernel's state follows from. */
 export type SwitchNames = Pick<
   NicRecord,
-  'card' | 'cardAfter' | 'bridge' | 'bridgeBefore' | 'mac' | 'addressMode' | 'mtuBytes'
+  'card' | 'cardAfter' | 'bridge' | 'bridgeBefore' | 'bridgeIndex' | 'mac' | 'addressMode' | 'mtuBytes'
 >;
 
 /** A route more would make the batch larger than the kernel takes in one call. */
@@ -30,15 +30,24 @@ export async function linksHere(): Promise<Link[]> {
   }
 }
 
-/** Puts the card under the bridge. @throws MESH_KERNEL_REFUSED; then some of it may be done, and `unbridge` brings it back */
-export async function bridge(names: SwitchNames): Promise<void> {
+/**
+ * Puts the card under the bridge.
+ * @param made notes the number of the new bridge, before anything else changes
+ * @throws MESH_KERNEL_REFUSED; then some of it may be done, and `unbridge` brings it back
+ */
+export async function bridge(names: SwitchNames, made: (bridgeIndex: number) => Promise<void>): Promise<void> {
   const { card, cardAfter, bridgeBefore, mac, mtuBytes } = names;
   const rtnl = await Rtnl.open();
   const channel = new RtnlChannel(undefined);
   try {
+    // Where a bridge of this name has come meanwhile, it is another one's: nothing of it changes.
+    const [exists] = await rtnl.apply([
+      { do: 'link-add', kind: 'bridge', name: bridgeBefore, mac, mtuBytes, bridge: { forwardDelaySec: 0 } },
+    ]);
+    if (exists !== undefined) throw exists;
+    await made(linkCalled(await rtnl.links(), bridgeBefore).index);
     // The bridge is up before it gets its port: so its queue is there when the first packet is sent.
     const [refused] = await rtnl.apply([
-      { do: 'link-add', kind: 'bridge', name: bridgeBefore, mac, mtuBytes, bridge: { forwardDelaySec: 0 } },
       { do: 'link-set', link: bridgeBefore, change: { addressMode: 'none', up: true } },
     ]);
     if (refused !== undefined) throw refused;
@@ -110,13 +119,16 @@ export function otherPorts(links: readonly Link[], names: SwitchNames): readonly
 }
 
 /** The bridge and the card, under the names that they have now. */
-function present(links: readonly Link[], { card, cardAfter, bridge: after, bridgeBefore }: SwitchNames) {
+function present(links: readonly Link[], names: SwitchNames) {
+  const { card, cardAfter, bridge: after, bridgeBefore, bridgeIndex, mac } = names;
   const called = (name: string, isBridge: boolean) =>
     links.find((link) => link.name === name && (link.kind === 'bridge') === isBridge);
-  return {
-    from: called(after, true) ?? called(bridgeBefore, true),
-    to: called(cardAfter, false) ?? called(card, false),
-  };
+  const to = called(cardAfter, false) ?? called(card, false);
+  // Others may have a bridge of this name: ours has its number, or else the MAC address of the card or the card itself.
+  const isOurs = (link: Link | undefined) =>
+    link !== undefined &&
+    (bridgeIndex === undefined ? link.mac === mac || to?.master === link.index : link.index === bridgeIndex);
+  return { from: [called(after, true), called(bridgeBefore, true)].find(isOurs), to };
 }
 
 function linkCalled(links: readonly Link[], wanted: string): Link {

@@ -11,8 +11,9 @@ import { MeshError } from '../model/error.ts';
 import type { ProcessSpec } from '../services/process/process-spec.ts';
 import { startUnsupervised } from '../services/process/process-start.ts';
 
-/** Starts the watcher again until it has ended well, ten minutes long at most. */
-const KEEPER = 'trap "" HUP; n=0; until "$@"; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 1; done';
+/** Starts the watcher again until it has ended well: each second for ten minutes, and then each minute for a week. */
+export const KEEPER =
+  'trap "" HUP; n=0; until "$@"; do n=$((n+1)); [ $n -lt 10680 ] || exit 1; if [ $n -lt 600 ]; then sleep 1; else sleep 60; fi; done';
 
 /** Where the files of a watcher are. */
 interface WatcherPlace {

@@ -1,16 +1,16 @@
 /** The files of a distribution, written step by step and brought back step by step. */
-import { rm, stat } from 'node:fs/promises';
+import { lstat, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ifThere, syncDirectory, textAt, writeDurable } from '../disk/durable-file.ts';
+import { ifThere, syncDirectory, writeDurable } from '../disk/durable-file.ts';
 import type { FileStep } from '../formats/distribution/bridge-wish.ts';
 import { MeshError } from '../model/error.ts';
 
 const PERMISSIONS = 0o644;
 
-/** What the files of the steps are now, a file once. */
+/** What the files of the steps are now, a file once. @throws MESH_NIC_UNFIT for what cannot be written back as it is */
 export async function textsOf(root: string, steps: readonly FileStep[]): Promise<FileStep[]> {
   const paths = [...new Set(steps.map(({ path }) => path))];
-  return await Promise.all(paths.map(async (path) => stepOf(path, await textAt(join(root, path)))));
+  return await Promise.all(paths.map(async (path) => stepOf(path, await plainTextAt(root, path))));
 }
 
 /** Writes the steps in their order. Each is durable before the next. @throws MESH_DISK_REFUSED */
@@ -50,14 +50,39 @@ export async function mustBeKnown(root: string, known: readonly FileStep[]): Pro
 }
 
 async function put(path: string, text: string | undefined): Promise<void> {
-  const permissions = (await ifThere(stat(path)))?.mode;
+  const present = await ifThere(lstat(path));
   if (text !== undefined) {
-    await writeDurable(path, text, permissions === undefined ? PERMISSIONS : permissions & 0o777);
+    await writeDurable(path, text, present === undefined ? PERMISSIONS : present.mode & 0o7777, present);
     return;
   }
-  if (permissions === undefined) return;
+  if (present === undefined) return;
   await rm(path, { force: true });
   await syncDirectory(dirname(path));
+}
+
+/** A file is replaced whole: a link would become a file, and bytes of another encoding would be lost. */
+async function plainTextAt(root: string, path: string): Promise<string | undefined> {
+  const found = await ifThere(lstat(join(root, path)));
+  if (found === undefined) return undefined;
+  if (!found.isFile()) {
+    const remedy = `Put the file itself at ${path}, or write the files by hand and bridge the card with \`--tool none\`.`;
+    throw unfitFile(path, 'is no regular file', remedy);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(join(root, path)));
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw unfitFile(path, 'is no UTF-8 text', `Convert it: \`iconv -f latin1 -t utf-8 ${path}\`.`);
+  }
+}
+
+function unfitFile(path: string, what: string, remedy: string): MeshError {
+  return new MeshError('MESH_NIC_UNFIT', `${path} ${what}`, {
+    operation: 'write the files of the card',
+    object: path,
+    rule: 'Meshwork replaces such a file whole, and brings back the same bytes.',
+    remedy,
+  });
 }
 
 function stepOf(path: string, text: string | undefined): FileStep {

@@ -1,20 +1,38 @@
 /** Files that are either old or new after a power cut at any byte, never a mixture. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { MeshError } from '../model/error.ts';
 
+/** The user and the group that a file belongs to. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /**
  * Replaces the file at `path`; durable when it resolves. Makes missing directories above it. When the disk refuses, the
  * file before stays.
+ * @param owner of the new file; that of this process when absent, and then the permissions are less those of the umask
  * @throws MESH_DISK_REFUSED
  */
-export async function writeDurable(path: string, content: string | Uint8Array, permissions = 0o640): Promise<void> {
+export async function writeDurable(
+  path: string,
+  content: string | Uint8Array,
+  permissions = 0o640,
+  owner?: FileOwner,
+): Promise<void> {
   await makeDirectory(dirname(path));
   await refusing(path, async () => {
-    await put(path, content, permissions, rename);
+    await put(path, content, permissions, async (from, to) => {
+      if (owner !== undefined) {
+        await chown(from, owner.uid, owner.gid);
+        await chmod(from, permissions);
+      }
+      await rename(from, to);
+    });
     await sweep(path);
   });
   await syncDirectory(dirname(path));
