@@ -1,4 +1,5 @@
 /** The mirror from a source on disk or on loopback to what machines fetch. */
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
@@ -421,6 +422,12 @@ describe('kernel, initramfs and modloop', () => {
   test.each<[string, () => void, MeshError['code']]>([
     ['an initramfs of another kernel', () => writeNetboot('6.6.14-0-lts', '6.6.7-0-lts'), 'MESH_MIRROR_KERNEL'],
     ['no kernel', () => writeFileSync(join(place(), 'vmlinuz-lts'), '<html>'), 'MESH_MIRROR_KERNEL'],
+    ['a kernel that is cut off', () => writeFileSync(join(place(), 'vmlinuz-lts'), cutKernel()), 'MESH_MIRROR_DAMAGED'],
+    [
+      'an initramfs that is cut off behind its modules',
+      () => truncateSync(join(place(), 'initramfs-lts'), readFileSync(join(place(), 'initramfs-lts')).length - 8),
+      'MESH_MIRROR_DAMAGED',
+    ],
     ['an initramfs that is cut off', () => truncateSync(join(place(), 'initramfs-lts'), 30), 'MESH_MIRROR_DAMAGED'],
     ['a modloop that is none', () => writeFileSync(join(place(), 'modloop-lts'), 'x'), 'MESH_MIRROR_DAMAGED'],
     ['a modloop that is cut off', () => truncateSync(join(place(), 'modloop-lts'), 2000), 'MESH_MIRROR_DAMAGED'],
@@ -429,5 +436,51 @@ describe('kernel, initramfs and modloop', () => {
     spoil();
     expect((await fault({ settings: netboot() })).code).toBe(code);
     expect(await new MirrorStore(state).current()).toBeUndefined();
+  });
+
+  /** A kernel whose header says that more comes. */
+  function cutKernel(): Buffer {
+    const kernel = readFileSync(join(place(), 'vmlinuz-lts'));
+    kernel.writeUInt32LE(1000, 0x1f4);
+    return kernel;
+  }
+
+  const hashes = () =>
+    ['vmlinuz-lts', 'initramfs-lts', 'modloop-lts'].map((name) =>
+      createHash('sha256')
+        .update(readFileSync(join(place(), name)))
+        .digest('hex'),
+    );
+  const withHashes = (sha256: readonly string[], more: Partial<MirrorSettings> = {}) =>
+    settings({ netboot: { version: '3.19.1', kernel: 'lts', sha256 }, ...more });
+
+  test('are refused by plain HTTP where no hash is known, and taken with hashes', async () => {
+    const plain = { ...netboot(), source: 'http://127.0.0.1:1' };
+    // The files come from the directory. What counts is the source that the settings name.
+    const upstream = upstreamOf(source);
+    expect(await fault({ settings: plain, upstream })).toMatchObject({
+      code: 'MESH_MIRROR_UNTRUSTED',
+      remedy: expect.stringContaining('netboot_sha256'),
+    });
+    const hashed = withHashes(hashes(), { source: plain.source });
+    expect((await published({ settings: hashed, upstream })).generation.boot?.files).toHaveLength(3);
+  });
+
+  test('are refused with another hash, also where the generation before has them', async () => {
+    await published({ settings: netboot() });
+    const [kernel = '', initramfs = ''] = hashes();
+    const wrong = withHashes([kernel, initramfs, 'ab'.repeat(32)]);
+    expect((await fault({ settings: wrong })).code).toBe('MESH_MIRROR_FORGED');
+  });
+
+  test('are fetched again for another release of repositories, and when one has rotted', async () => {
+    const { generation } = await published({ settings: netboot() });
+    const { sha256 = '' } = generation.boot?.files[0] ?? {};
+    const path = new MirrorStore(state).bootPath(sha256);
+    const good = readFileSync(path);
+    writeFileSync(path, Buffer.alloc(good.length));
+    await published({ settings: netboot(), verify: true });
+    expect(readFileSync(path)).toEqual(good);
+    expect((await fault({ settings: { ...netboot(), release: 'v3.20' } })).code).toBe('MESH_MIRROR_FETCH');
   });
 });

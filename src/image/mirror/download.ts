@@ -83,7 +83,7 @@ interface SourceIndex extends VerifiedIndex {
 }
 
 /** The version of what is made of the same input; it changes when a generation would be made differently. */
-const MAKER = 1;
+const MAKER = 2;
 /** Fetched at the same time. */
 const LANES = 4;
 
@@ -135,7 +135,12 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   }
   const fetched = await fetchAll(input, [...chosen.keys()]);
   const boot =
-    settings.netboot && (await fetchNetboot(new Fetcher(upstream, store, keys), settings, current?.boot, onStage));
+    settings.netboot &&
+    (await fetchNetboot(new Fetcher(upstream, store, keys), settings, {
+      before: current?.boot,
+      verify: input.verify === true,
+      onStage,
+    }));
   onStage('checking what is published');
   const made = indexesOf(input, indexes, [...chosen.keys()]);
   const proof = proofOf(input, made);

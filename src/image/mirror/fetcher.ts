@@ -37,7 +37,7 @@ export function sourceError(error: unknown, file: string): unknown {
   return new MeshError(CODES[error.kind], `${file} is not taken: ${error.message}`, {
     operation: 'check file',
     object: file,
-    rule: 'host0 gives to machines only what a key in mirror-keys has signed.',
+    rule: 'host0 gives to machines only packages that a key in mirror-keys has signed, and files with the hashes of mirror.conf.',
     remedy: remedies[error.kind],
     cause: error,
   });
@@ -92,25 +92,32 @@ export class Fetcher {
     }
   }
 
-  /** Whether such a file is in the pool. */
-  async hasPlain(sha256: string, bytes: number): Promise<boolean> {
-    return await this.#store.has(this.#store.bootPath(sha256), bytes);
+  /** Whether such a file is in the pool. @param verify read the file, too */
+  async hasPlain(sha256: string, bytes: number, verify: boolean): Promise<boolean> {
+    const path = this.#store.bootPath(sha256);
+    if (!(await this.#store.has(path, bytes))) return false;
+    return !verify || (await hashOf(path)).sha256 === sha256;
   }
 
-  /** Fetches a file that nothing signs, and takes it into the pool by its hash. */
-  async plain(path: string, check: (file: string) => Promise<void>): Promise<{ sha256: string; bytes: number }> {
+  /**
+   * Fetches a file that nothing signs, and takes it into the pool by its hash.
+   * @param wanted the hash that it must have; absent: any
+   */
+  async plain(
+    path: string,
+    check: (file: string) => Promise<void>,
+    wanted?: string,
+  ): Promise<{ sha256: string; bytes: number }> {
     const name = createHash('sha256').update(path).digest('hex').slice(0, 32);
     const part = `${this.#store.bootPath(name)}${PART}`;
-    await this.#fetch(path, part, check);
-    const hash = createHash('sha256');
-    let bytes = 0;
-    for await (const piece of createReadStream(part)) {
-      hash.update(piece);
-      bytes += piece.length;
-    }
-    const sha256 = hash.digest('hex');
-    await this.#store.take(part, this.#store.bootPath(sha256));
-    return { sha256, bytes };
+    await this.#fetch(path, part, async (file) => {
+      if (wanted !== undefined && (await hashOf(file)).sha256 !== wanted)
+        throw new ApkFault('forged', 'it has not the SHA-256 that mirror.conf names');
+      await check(file);
+    });
+    const found = await hashOf(part);
+    await this.#store.take(part, this.#store.bootPath(found.sha256));
+    return found;
   }
 
   /** Fetches a file to `part`. One that goes on from an old part and is wrong then is fetched once more from its begin. */
@@ -175,6 +182,16 @@ export class Fetcher {
       control.dataHash,
     );
   }
+}
+
+async function hashOf(file: string): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const piece of createReadStream(file)) {
+    hash.update(piece);
+    bytes += piece.length;
+  }
+  return { sha256: hash.digest('hex'), bytes };
 }
 
 async function openPart(part: string): Promise<FileHandle> {

@@ -45,6 +45,8 @@ export interface GenerationRepository {
 /** Kernel, initramfs and modloop. */
 export interface GenerationBoot {
   readonly version: string;
+  /** Where they are below the source, with release and architecture; absent in generations that host0 made before it noted that. */
+  readonly path?: string;
   /** What `uname -r` prints. */
   readonly kernelRelease: string;
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
@@ -119,6 +121,7 @@ export const GenerationShape: form.Shape<Generation> = form.object({
   boot: form.exactOptional(
     form.object({
       version: TextShape,
+      path: form.exactOptional(TextShape),
       kernelRelease: TextShape,
       files: form.listOf(form.object({ name: NameShape, bytes: form.int(0), sha256: HexShape }), 10),
     }),

@@ -25,6 +25,8 @@ export interface Upstream {
   open(path: string, from: number): Promise<UpstreamPart>;
 }
 
+/** More redirections than a mirror has. */
+const REDIRECTIONS_MAX = 5;
 /** A server that sends nothing for so long counts as away. */
 const SILENCE_MS = 30_000;
 
@@ -84,7 +86,7 @@ export class WebUpstream implements Upstream {
     };
     try {
       const headers = { 'accept-encoding': 'identity', ...(from > 0 && { range: `bytes=${from}-` }) };
-      const response = await fetch(url, { headers, signal: silence.signal });
+      const response = await fetchFollowing(url, { headers, signal: silence.signal });
       // The file has changed, or is shorter: all of it is fetched again.
       if (response.status === 416 && from > 0) {
         clearTimeout(timer);
@@ -105,6 +107,28 @@ export class WebUpstream implements Upstream {
       throw asFetchError(url, error);
     }
   }
+}
+
+/** Follows redirections, but never from HTTPS to plain HTTP. @throws MESH_MIRROR_FETCH, and what fetch throws */
+async function fetchFollowing(url: string, init: RequestInit): Promise<Response> {
+  let at = url;
+  for (let count = 0; count <= REDIRECTIONS_MAX; count++) {
+    const response = await fetch(at, { ...init, redirect: 'manual' });
+    const location = response.headers.get('location');
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+    await response.body?.cancel();
+    const next = redirectionFrom(at, location);
+    if (next === undefined) throw fetchError(url, 'leads to an address that is not as safe');
+    at = next;
+  }
+  throw fetchError(url, 'leads from one address to the next without end');
+}
+
+/** Where a redirection leads; undefined where nobody should follow. */
+export function redirectionFrom(url: string, location: string): string | undefined {
+  const [from, to] = [URL.parse(url), URL.parse(location, url)];
+  const isAsSafe = to?.protocol === 'https:' || (to?.protocol === 'http:' && from?.protocol === 'http:');
+  return isAsSafe ? to.href : undefined;
 }
 
 async function* piecesOf(
