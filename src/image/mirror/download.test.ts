@@ -17,7 +17,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type TestPackage, type TestSigner, testSigner, writeRepository } from '../../../test/kit/alpine-repository.ts';
+import {
+  indexContent,
+  signedBy,
+  type TestPackage,
+  type TestSigner,
+  testSigner,
+  writeRepository,
+} from '../../../test/kit/alpine-repository.ts';
 import { readIndexArchive } from '../../formats/apk/index-archive.ts';
 import { trustedKey } from '../../formats/apk/signature.ts';
 import type { MirrorSettings } from '../../formats/host0/mirror-conf.ts';
@@ -25,7 +32,7 @@ import type { MeshError } from '../../model/error.ts';
 import { trusting } from '../mirror-key.ts';
 import { type DownloadInput, type DownloadProgress, download, type World } from './download.ts';
 import { MirrorStore } from './mirror-store.ts';
-import { SeenIndexes } from './seen-indexes.ts';
+import { requireRelease, SeenIndexes } from './seen-indexes.ts';
 import { upstreamOf } from './upstream.ts';
 
 const signer = testSigner();
@@ -283,6 +290,51 @@ describe('a source that is not to be trusted', () => {
     expect((await fault()).code).toBe('MESH_MIRROR_REPLAYED');
     expect((await published({ older: true })).generation.number).toBe(2);
     expect((await run()).outcome).toBe('unchanged');
+  });
+});
+
+describe('an older index', () => {
+  const older = () => writeRepository(source, 'v3.19/main', PACKAGES, signer, 1_600_000_000);
+  const dates = () => join(state, 'mirror/seen.json');
+
+  test('is not taken where the dates are damaged, also at the second run', async () => {
+    await published();
+    const bytes = readFileSync(dates());
+    bytes[bytes.length - 10] = 255 - (bytes[bytes.length - 10] ?? 0);
+    writeFileSync(dates(), bytes);
+    older();
+    expect((await fault()).code).toBe('MESH_STATE_DAMAGED');
+    expect(await fault()).toMatchObject({ code: 'MESH_STATE_DAMAGED', remedy: expect.stringContaining('--older') });
+    await published({ older: true });
+    expect((await run({ verify: true })).outcome).toBe('published');
+  });
+
+  test('is not taken where the dates are gone, since generations have dates, too', async () => {
+    await published();
+    rmSync(dates());
+    older();
+    expect((await fault()).code).toBe('MESH_MIRROR_REPLAYED');
+  });
+
+  test.each([
+    ['v3.18.4-155-gabc', false],
+    ['v20231219-2-gabc', false],
+    ['v3.19.1-220-gabc', true],
+    ['v3.190.1-1-gabc', false],
+    ['a repository of ours, v3.18', true],
+  ])('is one with the description %s: it is fit: %s', (description, isFit) => {
+    const judge = expect(() => requireRelease('v3.19/main', description));
+    if (isFit) judge.not.toThrow();
+    else judge.toThrow(expect.objectContaining({ code: 'MESH_MIRROR_REPLAYED' }));
+  });
+
+  test('is one of another release, which is taken when the administrator says so', async () => {
+    const file = join(source, 'v3.19/main/x86_64/APKINDEX.tar.gz');
+    const { records } = readIndexArchive(readFileSync(file), input().keys);
+    const text = records.map((record) => `${record.text}\n\n`).join('');
+    writeFileSync(file, signedBy(indexContent(text, 1_700_000_001, 'v3.18.4-155-gabc'), [signer]));
+    expect((await fault()).code).toBe('MESH_MIRROR_REPLAYED');
+    expect((await published({ older: true })).generation.number).toBe(1);
   });
 });
 

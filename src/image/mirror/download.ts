@@ -21,7 +21,7 @@ import type { Generation, GenerationPackage, GenerationWorld } from './generatio
 import { INDEX_FILE, type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
 import { fetchNetboot } from './netboot.ts';
 import { unsolvedRefusal } from './refusal.ts';
-import type { SeenIndexes } from './seen-indexes.ts';
+import { type DatedIndex, requireRelease, type SeenIndexes } from './seen-indexes.ts';
 import type { Reason } from './selection.ts';
 import { Solver } from './solver.ts';
 import { superset } from './superset.ts';
@@ -119,9 +119,12 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
       throw sourceError(error, `${upstream.name}/${path}`);
     }
   });
+  if (input.older !== true)
+    for (const { repository, description } of indexes) requireRelease(repository.path, description);
   await input.seen.note(
     indexes.map(({ repository, madeSec }) => ({ path: `${repository.path}/${settings.architecture}`, madeSec })),
     input.older === true,
+    datesOf(await store.list()),
   );
   onStage('working out what machines install');
   const catalogue = new PackageCatalogue(indexes.map((index) => repositoryOf(index, settings.architecture)));
@@ -167,6 +170,15 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   await store.publish(generation, made);
   const freedBytes = await store.collectGarbage();
   return { outcome: 'published', generation, ...fetched, freedBytes, warnings: proof.warnings };
+}
+
+function datesOf(generations: readonly Generation[]): DatedIndex[] {
+  return generations.flatMap(({ architecture, repositories }) =>
+    repositories.map(({ path, madeAt }) => ({
+      path: `${path}/${architecture}`,
+      madeSec: Math.floor(Date.parse(madeAt) / 1000),
+    })),
+  );
 }
 
 /** The same input gives the same fingerprint. */
