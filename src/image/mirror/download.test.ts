@@ -264,6 +264,7 @@ describe('a source that is not to be trusted', () => {
     ['a package with other files', () => flip(apk(), -60), 'MESH_MIRROR_FORGED'],
     ['a package that is cut off', () => truncateSync(apk(), readFileSync(apk()).length - 40), 'MESH_MIRROR_DAMAGED'],
     ['a package with something behind it', () => appendFileSync(apk(), 'more'), 'MESH_MIRROR_FORGED'],
+    ['a package that is larger than the index says', () => truncateSync(apk(), 200_000), 'MESH_MIRROR_LARGE'],
     ['a package that is not there', () => rmSync(apk()), 'MESH_MIRROR_FETCH'],
   ];
 
@@ -277,6 +278,8 @@ describe('a source that is not to be trusted', () => {
     expect(current?.number).toBe(1);
     expect(current && (await store.isWhole(current))).toBe(true);
     expect(readdirSync(join(state, 'mirror/generations')).sort()).toEqual(['1', 'current']);
+    if (code === 'MESH_MIRROR_LARGE')
+      expect(readdirSync(store.pool).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
   test('a package that is another one than the index says', async () => {
@@ -483,6 +486,7 @@ describe('kernel, initramfs and modloop', () => {
     ['an initramfs that is cut off', () => truncateSync(join(place(), 'initramfs-lts'), 30), 'MESH_MIRROR_DAMAGED'],
     ['a modloop that is none', () => writeFileSync(join(place(), 'modloop-lts'), 'x'), 'MESH_MIRROR_DAMAGED'],
     ['a modloop that is cut off', () => truncateSync(join(place(), 'modloop-lts'), 2000), 'MESH_MIRROR_DAMAGED'],
+    ['a modloop of a gibibyte', () => truncateSync(join(place(), 'modloop-lts'), 1024 ** 3), 'MESH_MIRROR_LARGE'],
     ['no modloop', () => rmSync(join(place(), 'modloop-lts')), 'MESH_MIRROR_FETCH'],
   ])('are refused with %s', async (_, spoil, code) => {
     spoil();

@@ -27,8 +27,10 @@ export interface Upstream {
 
 /** More redirections than a mirror has. */
 const REDIRECTIONS_MAX = 5;
-/** A server that sends nothing for so long counts as away. */
+/** A server that sends less than `RATE_MIN` for so long counts as away: nobody else may change the mirror meanwhile. */
 const SILENCE_MS = 30_000;
+/** Bytes a second. */
+const RATE_MIN = 1024;
 
 /** The source that a setting names. */
 export function upstreamOf(source: string): Upstream {
@@ -78,32 +80,36 @@ export class WebUpstream implements Upstream {
   async open(path: string, from: number): Promise<UpstreamPart> {
     const url = `${this.name}/${path.split('/').map(encodeURIComponent).join('/')}`;
     const silence = new AbortController();
-    const late = () => silence.abort(new Error(`nothing came for ${this.#silenceMs / 1000} s`));
-    let timer = setTimeout(late, this.#silenceMs);
-    const heard = () => {
-      clearTimeout(timer);
-      timer = setTimeout(late, this.#silenceMs);
+    let cameBytes = 0;
+    const timer = setInterval(() => {
+      const wantedBytes = (RATE_MIN * this.#silenceMs) / 1000;
+      if (cameBytes < wantedBytes)
+        silence.abort(new Error(`only ${cameBytes} bytes came in ${this.#silenceMs / 1000} s`));
+      cameBytes = 0;
+    }, this.#silenceMs);
+    const heard = (bytes: number) => {
+      cameBytes += bytes;
     };
     try {
       const headers = { 'accept-encoding': 'identity', ...(from > 0 && { range: `bytes=${from}-` }) };
       const response = await fetchFollowing(url, { headers, signal: silence.signal });
       // The file has changed, or is shorter: all of it is fetched again.
       if (response.status === 416 && from > 0) {
-        clearTimeout(timer);
+        clearInterval(timer);
         await response.body?.cancel();
         return await this.open(path, 0);
       }
       if (!response.ok || response.body === null) {
-        clearTimeout(timer);
+        clearInterval(timer);
         await response.body?.cancel();
         throw fetchError(url, `gives the status ${response.status}`, response.status >= 500);
       }
       const begin = response.status === 206 ? from : 0;
       const length = /^\d{1,15}$/.exec(response.headers.get('content-length') ?? '')?.[0];
       const bytes = length === undefined ? undefined : begin + Number(length);
-      return { from: begin, bytes, pieces: piecesOf(response.body, url, heard, () => clearTimeout(timer)) };
+      return { from: begin, bytes, pieces: piecesOf(response.body, url, heard, () => clearInterval(timer)) };
     } catch (error) {
-      clearTimeout(timer);
+      clearInterval(timer);
       throw asFetchError(url, error);
     }
   }
@@ -134,12 +140,12 @@ export function redirectionFrom(url: string, location: string): string | undefin
 async function* piecesOf(
   body: ReadableStream<Uint8Array>,
   url: string,
-  heard: () => void,
+  heard: (bytes: number) => void,
   ended: () => void,
 ): AsyncGenerator<Buffer> {
   try {
     for await (const piece of body) {
-      heard();
+      heard(piece.byteLength);
       yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     }
   } catch (error) {
