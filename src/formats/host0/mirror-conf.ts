@@ -97,6 +97,9 @@ export function parseMirrorConf(file: string, bytes: Uint8Array): MirrorSettings
   const kernel = one('kernel', 'A kernel of Alpine has a plain name, as in lts or virt.', 'lts', isName) ?? 'lts';
   const sha256 = keys.optional('netboot_sha256', threeHashes);
   const { errors } = keys;
+  const words = [...names.map((name) => `${release}/${name}`), ...tagged.map((word) => word.replace(/^.*=/, ''))];
+  const twice = words.find((path, index) => words.indexOf(path) !== index);
+  if (errors.length === 0 && twice !== undefined) return [namedTwice(file, twice)];
   if (errors.length > 0 || source === undefined || release === undefined) return errors;
   return {
     source: source.replace(/\/+$/, ''),
@@ -172,6 +175,14 @@ function someWords(
   if (words.length === 0) return invalid(entry, 'is empty', rule, example);
   const wrong = words.find((word) => !isSound(word));
   return wrong === undefined ? words : invalid(entry, `${quoted(wrong)} is not sound`, rule, example);
+}
+
+function namedTwice(file: string, path: string): MeshError {
+  return new MeshError('MESH_MIRROR_CONF', `${file} names the repository ${path} twice`, {
+    rule: 'A repository has one place in the mirror, with a tag or without.',
+    remedy: 'Take one of both out of `repositories` and `tagged`.',
+    object: file,
+  });
 }
 
 function invalid({ key, valuePlace: place }: ConfEntry, fault: string, rule: string, example: string): MeshError {

@@ -47,6 +47,8 @@ const PACKAGES: readonly TestPackage[] = [
   { title: 'libcap2-2.69-r0', provides: 'so:libcap.so.2=2.69' },
   { title: 'htop-3.2-r0' },
 ];
+/** When no generation is young any more. */
+const LATER = new Date('2026-12-02T00:00:00Z');
 const NODE1: World = { machines: ['node1'], words: ['alpine-base', 'chrony'] };
 
 let directory: string;
@@ -183,6 +185,13 @@ describe('a mirror', () => {
     const { records } = readIndexArchive(index, trusting(host0));
     expect(new Set(records.map(({ architecture }) => architecture))).toEqual(new Set(['x86_64']));
     expect(existsSync(served('current', `v3.19/main/x86_64/${file}`))).toBe(true);
+  });
+
+  test('has a package once that the source names twice', async () => {
+    writeRepository(source, 'v3.19/main', [...PACKAGES, { title: 'htop-3.2-r0' }], signer);
+    const words = ['alpine-base', 'htop'];
+    const both = { settings: settings({ mode: 'superset' as const }), worlds: [{ machines: ['node1'], words }] };
+    expect(namesOf(await published(both)).filter((name) => name === 'htop')).toEqual(['htop']);
   });
 
   test('takes a package of a tagged repository only where the tag is named', async () => {
@@ -368,9 +377,12 @@ describe('generations', () => {
       await withWords('htop');
       await withWords('musl');
     }
+    expect(await new MirrorStore(state).list()).toHaveLength(7);
+    await new MirrorStore(state).collectGarbage(LATER);
     const numbers = (await new MirrorStore(state).list()).map(({ number }) => number);
     expect(numbers).toEqual([7, 6, 5, 4]);
     const { generation } = await withWords('musl', 'htop');
+    await new MirrorStore(state).collectGarbage(LATER);
     expect(readdirSync(join(state, 'mirror/pool'))).toHaveLength(generation.packages.length);
   });
 });

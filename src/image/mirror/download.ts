@@ -17,7 +17,7 @@ import { MeshError } from '../../model/error.ts';
 import { trusting } from '../mirror-key.ts';
 import { type Package, PackageCatalogue, type Repository } from './catalogue.ts';
 import { Fetcher, sourceError } from './fetcher.ts';
-import type { Generation, GenerationPackage, GenerationWorld } from './generation.ts';
+import { GENERATION_FORMAT, type Generation, type GenerationPackage, type GenerationWorld } from './generation.ts';
 import { INDEX_FILE, type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
 import { fetchNetboot } from './netboot.ts';
 import { unsolvedRefusal } from './refusal.ts';
@@ -149,6 +149,7 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   const proof = proofOf(input, made);
   if (proof.errors.length > 0) return { outcome: 'refused', errors: proof.errors };
   const generation: Generation = {
+    format: GENERATION_FORMAT,
     number: await store.nextNumber(),
     builtAt: input.now.toISOString(),
     mode: settings.mode,
@@ -168,7 +169,7 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   };
   onStage('publishing');
   await store.publish(generation, made);
-  const freedBytes = await store.collectGarbage();
+  const freedBytes = await store.collectGarbage(input.now);
   return { outcome: 'published', generation, ...fetched, freedBytes, warnings: proof.warnings };
 }
 
@@ -189,10 +190,16 @@ function fingerprintOf({ settings, keys, worlds, signer }: DownloadInput, indexe
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** A repository without packages for other machines. */
+/** A repository without packages for other machines. Of two records for the same file, the one that was built last counts. */
 function repositoryOf({ repository, records }: SourceIndex, architecture: string): Repository {
   const fitting = records.filter((record) => record.architecture === architecture || record.architecture === 'noarch');
-  return { name: repository.path, ...(repository.tag !== undefined && { tag: repository.tag }), records: fitting };
+  const byFile = new Map<string, PackageRecord>();
+  for (const record of fitting) {
+    const other = byFile.get(packageFileName(record));
+    if (other === undefined || other.builtSec <= record.builtSec) byFile.set(packageFileName(record), record);
+  }
+  const tag = repository.tag !== undefined && { tag: repository.tag };
+  return { name: repository.path, ...tag, records: [...byFile.values()] };
 }
 
 interface Solved {

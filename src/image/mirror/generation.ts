@@ -2,6 +2,9 @@
 import * as form from '../../protocol/shapes/form.ts';
 import { TimeShape } from '../../protocol/shapes/parts.ts';
 
+/** The number of this form. */
+export const GENERATION_FORMAT = 1;
+
 /** A package of a generation. */
 export interface GenerationPackage {
   readonly name: string;
@@ -54,6 +57,8 @@ export interface GenerationBoot {
 
 /** One generation. */
 export interface Generation {
+  /** Of this form; absent in generations of before it had a number. One of another form is left alone. */
+  readonly format?: typeof GENERATION_FORMAT;
   readonly number: number;
   /** ISO 8601, UTC. */
   readonly builtAt: string;
@@ -78,6 +83,7 @@ const NameShape = form.string({ pattern: /^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}$/ 
 
 /** The form of the file. */
 export const GenerationShape: form.Shape<Generation> = form.object({
+  format: form.exactOptional(form.literal(GENERATION_FORMAT)),
   number: form.int(1),
   builtAt: TimeShape,
   mode: form.union([form.literal('exact'), form.literal('superset')]),
