@@ -457,7 +457,7 @@ describe('kernel, initramfs and modloop', () => {
     kernel.writeUInt16LE(0x400, 0x20e);
     kernel.write(`${release} (build@host) #1 SMP\0`, 0x600);
     writeFileSync(join(place(), 'vmlinuz-lts'), kernel);
-    const paths = `${'x'.repeat(100_000)}lib/modules/${modules}/kernel/fs/overlayfs.ko`;
+    const paths = `${'x'.repeat(100_000)}lib/modules/${modules}/kernel/fs/overlayfs.ko${'y'.repeat(300_000)}`;
     writeFileSync(join(place(), 'initramfs-lts'), gzipSync(paths));
     const modloop = Buffer.alloc(4096);
     modloop.writeUInt32LE(0x73717368, 0);
