@@ -223,6 +223,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       formats: 'manifests, archives and programs',
       disk: 'images and overlays that survive a power cut',
       services: 'which process builds an image now',
+      kernel: 'one process at a time changes the mirror',
     },
     folders: {
       '.': {},

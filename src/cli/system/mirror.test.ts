@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { meshCommands, missingLine, shownCommands } from '../../../test/cli/console-block.ts';
 import { commandLine, mesh } from '../../../test/cli/mesh.ts';
 import { testSigner, writeRepository } from '../../../test/kit/alpine-repository.ts';
-import { findMark } from '../../services/process/process-mark.ts';
+import { lockFile } from '../../kernel/file-lock.ts';
 
 const PAGE = new URL('../../../docs/mirror.md', import.meta.url).pathname;
 const signer = testSigner('alpine-test-1.rsa.pub');
@@ -92,9 +92,14 @@ test('a machine gets the key of the mirror with its overlay', async () => {
 });
 
 test('two downloads at once do not disturb each other', async () => {
-  put('var/lib/meshwork/mirror/lock', JSON.stringify(findMark(process.pid)));
-  expect((await run('system', 'download')).stderr).toContain(`Wait until the process ${process.pid} has ended`);
-  // A process that is gone holds nothing.
+  put('var/lib/meshwork/mirror/lock', '');
+  const release = lockFile(join(root, 'var/lib/meshwork/mirror/lock'));
+  try {
+    expect((await run('system', 'download')).stderr).toContain('MESH_ALREADY_RUNNING');
+  } finally {
+    release?.();
+  }
+  // What another version has written there holds nothing.
   put('var/lib/meshwork/mirror/lock', '{"pid": 1');
   expect(await run('system', 'download')).toMatchObject({ code: 0 });
 });

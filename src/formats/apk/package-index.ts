@@ -11,7 +11,7 @@ export interface PackageRecord {
   readonly architecture: string;
   /** The SHA-1 of the compressed control data, `Q1` and base64. */
   readonly checksum: string;
-  /** Of the package file. A hint: apk does not hold a file to it. */
+  /** Of the package file; 0 if the record does not say. apk does not hold a file to it. */
   readonly bytes: number;
   /** Seconds since 1970; 0 if the record does not say. */
   readonly builtSec: number;

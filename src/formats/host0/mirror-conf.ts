@@ -9,6 +9,7 @@
  *     mode="exact"                                 # or superset: also what machines could install otherwise
  *     netboot="3.19.1"                             # also kernel, initramfs and modloop of this release
  *     kernel="lts"                                 # which of its kernels
+ *     netboot_sha256="HEX" "HEX" "HEX"             # of its kernel, initramfs and modloop
  */
 import { MeshError } from '../../model/error.ts';
 import { type ConfEntry, parseConfText } from '../conf/conf-file.ts';
@@ -24,6 +25,14 @@ export interface MirroredRepository {
   readonly tag?: string;
 }
 
+/** Kernel, initramfs and modloop of one release. */
+export interface NetbootSettings {
+  readonly version: string;
+  readonly kernel: string;
+  /** Of the three files, in this order, in hex; absent: the source vouches for them. */
+  readonly sha256?: readonly string[];
+}
+
 /** All settings. */
 export interface MirrorSettings {
   /** A URL without a slash at its end, or an absolute path. */
@@ -33,7 +42,7 @@ export interface MirrorSettings {
   readonly architecture: string;
   readonly mode: MirrorMode;
   /** Kernel, initramfs and modloop of one release; undefined: none. */
-  readonly netboot: { readonly version: string; readonly kernel: string } | undefined;
+  readonly netboot: NetbootSettings | undefined;
 }
 
 /** The keys of mirror.conf. */
@@ -46,6 +55,7 @@ export const MIRROR_KEYS = [
   'mode',
   'netboot',
   'kernel',
+  'netboot_sha256',
 ] as const;
 type MirrorKey = (typeof MIRROR_KEYS)[number];
 
@@ -85,7 +95,11 @@ export function parseMirrorConf(file: string, bytes: Uint8Array): MirrorSettings
     /^\d{1,2}\.\d{1,3}\.\d{1,3}$/.test(word),
   );
   const kernel = one('kernel', 'A kernel of Alpine has a plain name, as in lts or virt.', 'lts', isName) ?? 'lts';
+  const sha256 = keys.optional('netboot_sha256', threeHashes);
   const { errors } = keys;
+  const words = [...names.map((name) => `${release}/${name}`), ...tagged.map((word) => word.replace(/^.*=/, ''))];
+  const twice = words.find((path, index) => words.indexOf(path) !== index);
+  if (errors.length === 0 && twice !== undefined) return [namedTwice(file, twice)];
   if (errors.length > 0 || source === undefined || release === undefined) return errors;
   return {
     source: source.replace(/\/+$/, ''),
@@ -99,7 +113,7 @@ export function parseMirrorConf(file: string, bytes: Uint8Array): MirrorSettings
     ],
     architecture,
     mode: mode === 'superset' ? mode : 'exact',
-    netboot: version === undefined ? undefined : { version, kernel },
+    netboot: version === undefined ? undefined : { version, kernel, ...(sha256 !== undefined && { sha256 }) },
   };
 }
 
@@ -127,6 +141,15 @@ function isMode(word: string): boolean {
   return word === 'exact' || word === 'superset';
 }
 
+function threeHashes(entry: ConfEntry): readonly string[] | MeshError {
+  const rule = 'There are three SHA-256 in hex: of the kernel, the initramfs and the modloop.';
+  const example = 'HEX" "HEX" "HEX';
+  const words = someWords(entry, rule, example, (word) => /^[0-9a-f]{64}$/.test(word));
+  return words instanceof MeshError || words.length === 3
+    ? words
+    : invalid(entry, 'has not three values', rule, example);
+}
+
 function oneWord(
   entry: ConfEntry,
   rule: string,
@@ -152,6 +175,14 @@ function someWords(
   if (words.length === 0) return invalid(entry, 'is empty', rule, example);
   const wrong = words.find((word) => !isSound(word));
   return wrong === undefined ? words : invalid(entry, `${quoted(wrong)} is not sound`, rule, example);
+}
+
+function namedTwice(file: string, path: string): MeshError {
+  return new MeshError('MESH_MIRROR_CONF', `${file} names the repository ${path} twice`, {
+    rule: 'A repository has one place in the mirror, with a tag or without.',
+    remedy: 'Take one of both out of `repositories` and `tagged`.',
+    object: file,
+  });
 }
 
 function invalid({ key, valuePlace: place }: ConfEntry, fault: string, rule: string, example: string): MeshError {

@@ -1,4 +1,5 @@
 /** The mirror from a source on disk or on loopback to what machines fetch. */
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
@@ -16,7 +17,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type TestPackage, type TestSigner, testSigner, writeRepository } from '../../../test/kit/alpine-repository.ts';
+import {
+  indexContent,
+  signedBy,
+  type TestPackage,
+  type TestSigner,
+  testSigner,
+  writeRepository,
+} from '../../../test/kit/alpine-repository.ts';
 import { readIndexArchive } from '../../formats/apk/index-archive.ts';
 import { trustedKey } from '../../formats/apk/signature.ts';
 import type { MirrorSettings } from '../../formats/host0/mirror-conf.ts';
@@ -24,7 +32,7 @@ import type { MeshError } from '../../model/error.ts';
 import { trusting } from '../mirror-key.ts';
 import { type DownloadInput, type DownloadProgress, download, type World } from './download.ts';
 import { MirrorStore } from './mirror-store.ts';
-import { SeenIndexes } from './seen-indexes.ts';
+import { requireRelease, SeenIndexes } from './seen-indexes.ts';
 import { upstreamOf } from './upstream.ts';
 
 const signer = testSigner();
@@ -39,6 +47,8 @@ const PACKAGES: readonly TestPackage[] = [
   { title: 'libcap2-2.69-r0', provides: 'so:libcap.so.2=2.69' },
   { title: 'htop-3.2-r0' },
 ];
+/** When no generation is young any more. */
+const LATER = new Date('2026-12-02T00:00:00Z');
 const NODE1: World = { machines: ['node1'], words: ['alpine-base', 'chrony'] };
 
 let directory: string;
@@ -177,6 +187,13 @@ describe('a mirror', () => {
     expect(existsSync(served('current', `v3.19/main/x86_64/${file}`))).toBe(true);
   });
 
+  test('has a package once that the source names twice', async () => {
+    writeRepository(source, 'v3.19/main', [...PACKAGES, { title: 'htop-3.2-r0' }], signer);
+    const words = ['alpine-base', 'htop'];
+    const both = { settings: settings({ mode: 'superset' as const }), worlds: [{ machines: ['node1'], words }] };
+    expect(namesOf(await published(both)).filter((name) => name === 'htop')).toEqual(['htop']);
+  });
+
   test('takes a package of a tagged repository only where the tag is named', async () => {
     writeRepository(source, 'edge/testing', [{ title: 'htop-9.0-r0' }, { title: 'chrony-9.0-r0' }], signer);
     const both = settings({ repositories: [{ path: 'v3.19/main' }, { path: 'edge/testing', tag: 'edge' }] });
@@ -256,6 +273,7 @@ describe('a source that is not to be trusted', () => {
     ['a package with other files', () => flip(apk(), -60), 'MESH_MIRROR_FORGED'],
     ['a package that is cut off', () => truncateSync(apk(), readFileSync(apk()).length - 40), 'MESH_MIRROR_DAMAGED'],
     ['a package with something behind it', () => appendFileSync(apk(), 'more'), 'MESH_MIRROR_FORGED'],
+    ['a package that is larger than the index says', () => truncateSync(apk(), 200_000), 'MESH_MIRROR_LARGE'],
     ['a package that is not there', () => rmSync(apk()), 'MESH_MIRROR_FETCH'],
   ];
 
@@ -269,6 +287,8 @@ describe('a source that is not to be trusted', () => {
     expect(current?.number).toBe(1);
     expect(current && (await store.isWhole(current))).toBe(true);
     expect(readdirSync(join(state, 'mirror/generations')).sort()).toEqual(['1', 'current']);
+    if (code === 'MESH_MIRROR_LARGE')
+      expect(readdirSync(store.pool).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
   test('a package that is another one than the index says', async () => {
@@ -282,6 +302,51 @@ describe('a source that is not to be trusted', () => {
     expect((await fault()).code).toBe('MESH_MIRROR_REPLAYED');
     expect((await published({ older: true })).generation.number).toBe(2);
     expect((await run()).outcome).toBe('unchanged');
+  });
+});
+
+describe('an older index', () => {
+  const older = () => writeRepository(source, 'v3.19/main', PACKAGES, signer, 1_600_000_000);
+  const dates = () => join(state, 'mirror/seen.json');
+
+  test('is not taken where the dates are damaged, also at the second run', async () => {
+    await published();
+    const bytes = readFileSync(dates());
+    bytes[bytes.length - 10] = 255 - (bytes[bytes.length - 10] ?? 0);
+    writeFileSync(dates(), bytes);
+    older();
+    expect((await fault()).code).toBe('MESH_STATE_DAMAGED');
+    expect(await fault()).toMatchObject({ code: 'MESH_STATE_DAMAGED', remedy: expect.stringContaining('--older') });
+    await published({ older: true });
+    expect((await run({ verify: true })).outcome).toBe('published');
+  });
+
+  test('is not taken where the dates are gone, since generations have dates, too', async () => {
+    await published();
+    rmSync(dates());
+    older();
+    expect((await fault()).code).toBe('MESH_MIRROR_REPLAYED');
+  });
+
+  test.each([
+    ['v3.18.4-155-gabc', false],
+    ['v20231219-2-gabc', false],
+    ['v3.19.1-220-gabc', true],
+    ['v3.190.1-1-gabc', false],
+    ['a repository of ours, v3.18', true],
+  ])('is one with the description %s: it is fit: %s', (description, isFit) => {
+    const judge = expect(() => requireRelease('v3.19/main', description));
+    if (isFit) judge.not.toThrow();
+    else judge.toThrow(expect.objectContaining({ code: 'MESH_MIRROR_REPLAYED' }));
+  });
+
+  test('is one of another release, which is taken when the administrator says so', async () => {
+    const file = join(source, 'v3.19/main/x86_64/APKINDEX.tar.gz');
+    const { records } = readIndexArchive(readFileSync(file), input().keys);
+    const text = records.map((record) => `${record.text}\n\n`).join('');
+    writeFileSync(file, signedBy(indexContent(text, 1_700_000_001, 'v3.18.4-155-gabc'), [signer]));
+    expect((await fault()).code).toBe('MESH_MIRROR_REPLAYED');
+    expect((await published({ older: true })).generation.number).toBe(1);
   });
 });
 
@@ -312,9 +377,12 @@ describe('generations', () => {
       await withWords('htop');
       await withWords('musl');
     }
+    expect(await new MirrorStore(state).list()).toHaveLength(7);
+    await new MirrorStore(state).collectGarbage(LATER);
     const numbers = (await new MirrorStore(state).list()).map(({ number }) => number);
     expect(numbers).toEqual([7, 6, 5, 4]);
     const { generation } = await withWords('musl', 'htop');
+    await new MirrorStore(state).collectGarbage(LATER);
     expect(readdirSync(join(state, 'mirror/pool'))).toHaveLength(generation.packages.length);
   });
 });
@@ -389,7 +457,7 @@ describe('kernel, initramfs and modloop', () => {
     kernel.writeUInt16LE(0x400, 0x20e);
     kernel.write(`${release} (build@host) #1 SMP\0`, 0x600);
     writeFileSync(join(place(), 'vmlinuz-lts'), kernel);
-    const paths = `${'x'.repeat(100_000)}lib/modules/${modules}/kernel/fs/overlayfs.ko`;
+    const paths = `${'x'.repeat(100_000)}lib/modules/${modules}/kernel/fs/overlayfs.ko${'y'.repeat(300_000)}`;
     writeFileSync(join(place(), 'initramfs-lts'), gzipSync(paths));
     const modloop = Buffer.alloc(4096);
     modloop.writeUInt32LE(0x73717368, 0);
@@ -421,13 +489,66 @@ describe('kernel, initramfs and modloop', () => {
   test.each<[string, () => void, MeshError['code']]>([
     ['an initramfs of another kernel', () => writeNetboot('6.6.14-0-lts', '6.6.7-0-lts'), 'MESH_MIRROR_KERNEL'],
     ['no kernel', () => writeFileSync(join(place(), 'vmlinuz-lts'), '<html>'), 'MESH_MIRROR_KERNEL'],
+    ['a kernel that is cut off', () => writeFileSync(join(place(), 'vmlinuz-lts'), cutKernel()), 'MESH_MIRROR_DAMAGED'],
+    [
+      'an initramfs that is cut off behind its modules',
+      () => truncateSync(join(place(), 'initramfs-lts'), readFileSync(join(place(), 'initramfs-lts')).length - 8),
+      'MESH_MIRROR_DAMAGED',
+    ],
     ['an initramfs that is cut off', () => truncateSync(join(place(), 'initramfs-lts'), 30), 'MESH_MIRROR_DAMAGED'],
     ['a modloop that is none', () => writeFileSync(join(place(), 'modloop-lts'), 'x'), 'MESH_MIRROR_DAMAGED'],
     ['a modloop that is cut off', () => truncateSync(join(place(), 'modloop-lts'), 2000), 'MESH_MIRROR_DAMAGED'],
+    ['a modloop of a gibibyte', () => truncateSync(join(place(), 'modloop-lts'), 1024 ** 3), 'MESH_MIRROR_LARGE'],
     ['no modloop', () => rmSync(join(place(), 'modloop-lts')), 'MESH_MIRROR_FETCH'],
   ])('are refused with %s', async (_, spoil, code) => {
     spoil();
     expect((await fault({ settings: netboot() })).code).toBe(code);
     expect(await new MirrorStore(state).current()).toBeUndefined();
+  });
+
+  /** A kernel whose header says that more comes. */
+  function cutKernel(): Buffer {
+    const kernel = readFileSync(join(place(), 'vmlinuz-lts'));
+    kernel.writeUInt32LE(1000, 0x1f4);
+    return kernel;
+  }
+
+  const hashes = () =>
+    ['vmlinuz-lts', 'initramfs-lts', 'modloop-lts'].map((name) =>
+      createHash('sha256')
+        .update(readFileSync(join(place(), name)))
+        .digest('hex'),
+    );
+  const withHashes = (sha256: readonly string[], more: Partial<MirrorSettings> = {}) =>
+    settings({ netboot: { version: '3.19.1', kernel: 'lts', sha256 }, ...more });
+
+  test('are refused by plain HTTP where no hash is known, and taken with hashes', async () => {
+    const plain = { ...netboot(), source: 'http://127.0.0.1:1' };
+    // The files come from the directory. What counts is the source that the settings name.
+    const upstream = upstreamOf(source);
+    expect(await fault({ settings: plain, upstream })).toMatchObject({
+      code: 'MESH_MIRROR_UNTRUSTED',
+      remedy: expect.stringContaining('netboot_sha256'),
+    });
+    const hashed = withHashes(hashes(), { source: plain.source });
+    expect((await published({ settings: hashed, upstream })).generation.boot?.files).toHaveLength(3);
+  });
+
+  test('are refused with another hash, also where the generation before has them', async () => {
+    await published({ settings: netboot() });
+    const [kernel = '', initramfs = ''] = hashes();
+    const wrong = withHashes([kernel, initramfs, 'ab'.repeat(32)]);
+    expect((await fault({ settings: wrong })).code).toBe('MESH_MIRROR_FORGED');
+  });
+
+  test('are fetched again for another release of repositories, and when one has rotted', async () => {
+    const { generation } = await published({ settings: netboot() });
+    const { sha256 = '' } = generation.boot?.files[0] ?? {};
+    const path = new MirrorStore(state).bootPath(sha256);
+    const good = readFileSync(path);
+    writeFileSync(path, Buffer.alloc(good.length));
+    await published({ settings: netboot(), verify: true });
+    expect(readFileSync(path)).toEqual(good);
+    expect((await fault({ settings: { ...netboot(), release: 'v3.20' } })).code).toBe('MESH_MIRROR_FETCH');
   });
 });

@@ -17,11 +17,11 @@ import { MeshError } from '../../model/error.ts';
 import { trusting } from '../mirror-key.ts';
 import { type Package, PackageCatalogue, type Repository } from './catalogue.ts';
 import { Fetcher, sourceError } from './fetcher.ts';
-import type { Generation, GenerationPackage, GenerationWorld } from './generation.ts';
+import { GENERATION_FORMAT, type Generation, type GenerationPackage, type GenerationWorld } from './generation.ts';
 import { INDEX_FILE, type ListedGeneration, type MirrorStore, packageTreePath } from './mirror-store.ts';
 import { fetchNetboot } from './netboot.ts';
 import { unsolvedRefusal } from './refusal.ts';
-import type { SeenIndexes } from './seen-indexes.ts';
+import { type DatedIndex, requireRelease, type SeenIndexes } from './seen-indexes.ts';
 import type { Reason } from './selection.ts';
 import { Solver } from './solver.ts';
 import { superset } from './superset.ts';
@@ -83,7 +83,7 @@ interface SourceIndex extends VerifiedIndex {
 }
 
 /** The version of what is made of the same input; it changes when a generation would be made differently. */
-const MAKER = 1;
+const MAKER = 2;
 /** Fetched at the same time. */
 const LANES = 4;
 
@@ -119,9 +119,12 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
       throw sourceError(error, `${upstream.name}/${path}`);
     }
   });
+  if (input.older !== true)
+    for (const { repository, description } of indexes) requireRelease(repository.path, description);
   await input.seen.note(
     indexes.map(({ repository, madeSec }) => ({ path: `${repository.path}/${settings.architecture}`, madeSec })),
     input.older === true,
+    datesOf(await store.list()),
   );
   onStage('working out what machines install');
   const catalogue = new PackageCatalogue(indexes.map((index) => repositoryOf(index, settings.architecture)));
@@ -135,12 +138,18 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   }
   const fetched = await fetchAll(input, [...chosen.keys()]);
   const boot =
-    settings.netboot && (await fetchNetboot(new Fetcher(upstream, store, keys), settings, current?.boot, onStage));
+    settings.netboot &&
+    (await fetchNetboot(new Fetcher(upstream, store, keys), settings, {
+      before: current?.boot,
+      verify: input.verify === true,
+      onStage,
+    }));
   onStage('checking what is published');
   const made = indexesOf(input, indexes, [...chosen.keys()]);
   const proof = proofOf(input, made);
   if (proof.errors.length > 0) return { outcome: 'refused', errors: proof.errors };
   const generation: Generation = {
+    format: GENERATION_FORMAT,
     number: await store.nextNumber(),
     builtAt: input.now.toISOString(),
     mode: settings.mode,
@@ -160,8 +169,17 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
   };
   onStage('publishing');
   await store.publish(generation, made);
-  const freedBytes = await store.collectGarbage();
+  const freedBytes = await store.collectGarbage(input.now);
   return { outcome: 'published', generation, ...fetched, freedBytes, warnings: proof.warnings };
+}
+
+function datesOf(generations: readonly Generation[]): DatedIndex[] {
+  return generations.flatMap(({ architecture, repositories }) =>
+    repositories.map(({ path, madeAt }) => ({
+      path: `${path}/${architecture}`,
+      madeSec: Math.floor(Date.parse(madeAt) / 1000),
+    })),
+  );
 }
 
 /** The same input gives the same fingerprint. */
@@ -172,10 +190,16 @@ function fingerprintOf({ settings, keys, worlds, signer }: DownloadInput, indexe
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** A repository without packages for other machines. */
+/** A repository without packages for other machines. Of two records for the same file, the one that was built last counts. */
 function repositoryOf({ repository, records }: SourceIndex, architecture: string): Repository {
   const fitting = records.filter((record) => record.architecture === architecture || record.architecture === 'noarch');
-  return { name: repository.path, ...(repository.tag !== undefined && { tag: repository.tag }), records: fitting };
+  const byFile = new Map<string, PackageRecord>();
+  for (const record of fitting) {
+    const other = byFile.get(packageFileName(record));
+    if (other === undefined || other.builtSec <= record.builtSec) byFile.set(packageFileName(record), record);
+  }
+  const tag = repository.tag !== undefined && { tag: repository.tag };
+  return { name: repository.path, ...tag, records: [...byFile.values()] };
 }
 
 interface Solved {

@@ -13,8 +13,12 @@ import { fetchError, type Upstream } from './upstream.ts';
 
 /** What every file of the pool is called until it is checked. */
 const PART = '.part';
+/** Another signature changes the size of a package that an index names. */
+const SIGNATURE_BYTES_MAX = 64 * 1024;
 /** No package of Alpine comes near. */
-const FILE_BYTES_MAX = 4 * 1024 ** 3;
+const PACKAGE_BYTES_MAX = 4 * 1024 ** 3;
+/** More than twice the largest modloop of Alpine. */
+const PLAIN_BYTES_MAX = 512 * 1024 ** 2;
 /** Tries of one file that bring nothing further. */
 const TRIES = 3;
 
@@ -37,7 +41,7 @@ export function sourceError(error: unknown, file: string): unknown {
   return new MeshError(CODES[error.kind], `${file} is not taken: ${error.message}`, {
     operation: 'check file',
     object: file,
-    rule: 'host0 gives to machines only what a key in mirror-keys has signed.',
+    rule: 'host0 gives to machines only packages that a key in mirror-keys has signed, and files with the hashes of mirror.conf.',
     remedy: remedies[error.kind],
     cause: error,
   });
@@ -79,7 +83,9 @@ export class Fetcher {
   async package(record: PackageRecord, path: string): Promise<void> {
     const target = this.#store.packagePath(record.checksum);
     const part = `${target}${PART}`;
-    await this.#fetch(path, part, (file) => this.#checkPackage(file, record));
+    // The index is signed, and so is the size in it. A record without one has 0.
+    const bytesMax = record.bytes > 0 ? record.bytes + SIGNATURE_BYTES_MAX : PACKAGE_BYTES_MAX;
+    await this.#fetch(path, part, Math.min(bytesMax, PACKAGE_BYTES_MAX), (file) => this.#checkPackage(file, record));
     await this.#store.take(part, target);
   }
 
@@ -92,36 +98,43 @@ export class Fetcher {
     }
   }
 
-  /** Whether such a file is in the pool. */
-  async hasPlain(sha256: string, bytes: number): Promise<boolean> {
-    return await this.#store.has(this.#store.bootPath(sha256), bytes);
+  /** Whether such a file is in the pool. @param verify read the file, too */
+  async hasPlain(sha256: string, bytes: number, verify: boolean): Promise<boolean> {
+    const path = this.#store.bootPath(sha256);
+    if (!(await this.#store.has(path, bytes))) return false;
+    return !verify || (await hashOf(path)).sha256 === sha256;
   }
 
-  /** Fetches a file that nothing signs, and takes it into the pool by its hash. */
-  async plain(path: string, check: (file: string) => Promise<void>): Promise<{ sha256: string; bytes: number }> {
+  /**
+   * Fetches a file that nothing signs, and takes it into the pool by its hash.
+   * @param wanted the hash that it must have; absent: any
+   */
+  async plain(
+    path: string,
+    check: (file: string) => Promise<void>,
+    wanted?: string,
+  ): Promise<{ sha256: string; bytes: number }> {
     const name = createHash('sha256').update(path).digest('hex').slice(0, 32);
     const part = `${this.#store.bootPath(name)}${PART}`;
-    await this.#fetch(path, part, check);
-    const hash = createHash('sha256');
-    let bytes = 0;
-    for await (const piece of createReadStream(part)) {
-      hash.update(piece);
-      bytes += piece.length;
-    }
-    const sha256 = hash.digest('hex');
-    await this.#store.take(part, this.#store.bootPath(sha256));
-    return { sha256, bytes };
+    await this.#fetch(path, part, PLAIN_BYTES_MAX, async (file) => {
+      if (wanted !== undefined && (await hashOf(file)).sha256 !== wanted)
+        throw new ApkFault('forged', 'it has not the SHA-256 that mirror.conf names');
+      await check(file);
+    });
+    const found = await hashOf(part);
+    await this.#store.take(part, this.#store.bootPath(found.sha256));
+    return found;
   }
 
   /** Fetches a file to `part`. One that goes on from an old part and is wrong then is fetched once more from its begin. */
-  async #fetch(path: string, part: string, check: (file: string) => Promise<void>): Promise<void> {
-    const resumed = await this.#trying(() => this.#append(path, part));
+  async #fetch(path: string, part: string, bytesMax: number, check: (file: string) => Promise<void>): Promise<void> {
+    const resumed = await this.#trying(() => this.#append(path, part, bytesMax));
     try {
       await check(part);
     } catch (error) {
       await rm(part, { force: true });
       if (!resumed) throw sourceError(error, path);
-      await this.#trying(() => this.#append(path, part));
+      await this.#trying(() => this.#append(path, part, bytesMax));
       try {
         await check(part);
       } catch (again) {
@@ -132,7 +145,7 @@ export class Fetcher {
   }
 
   /** @returns whether a part was there before */
-  async #append(path: string, part: string): Promise<boolean> {
+  async #append(path: string, part: string, bytesMax: number): Promise<boolean> {
     const file = await openPart(part);
     try {
       const { size } = await file.stat();
@@ -140,8 +153,8 @@ export class Fetcher {
       if (from < size) await file.truncate(from);
       let at = from;
       for await (const piece of pieces) {
-        if (at + piece.length > FILE_BYTES_MAX)
-          throw new ApkFault('too large', `it has more than ${FILE_BYTES_MAX} bytes`);
+        if (Math.max(bytes ?? 0, at + piece.length) > bytesMax)
+          throw new ApkFault('too large', `it has more than ${bytesMax} bytes`);
         await file.write(piece, 0, piece.length, at);
         at += piece.length;
         this.#onBytes(piece.length);
@@ -150,6 +163,7 @@ export class Fetcher {
         throw fetchError(`${this.#upstream.name}/${path}`, 'ends too early', true);
       return from > 0;
     } catch (error) {
+      if (error instanceof ApkFault) await rm(part, { force: true });
       throw sourceError(error, path);
     } finally {
       await file.close();
@@ -175,6 +189,16 @@ export class Fetcher {
       control.dataHash,
     );
   }
+}
+
+async function hashOf(file: string): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const piece of createReadStream(file)) {
+    hash.update(piece);
+    bytes += piece.length;
+  }
+  return { sha256: hash.digest('hex'), bytes };
 }
 
 async function openPart(part: string): Promise<FileHandle> {

@@ -2,6 +2,9 @@
 import * as form from '../../protocol/shapes/form.ts';
 import { TimeShape } from '../../protocol/shapes/parts.ts';
 
+/** The number of this form. */
+export const GENERATION_FORMAT = 1;
+
 /** A package of a generation. */
 export interface GenerationPackage {
   readonly name: string;
@@ -45,6 +48,8 @@ export interface GenerationRepository {
 /** Kernel, initramfs and modloop. */
 export interface GenerationBoot {
   readonly version: string;
+  /** Where they are below the source, with release and architecture; absent in generations that host0 made before it noted that. */
+  readonly path?: string;
   /** What `uname -r` prints. */
   readonly kernelRelease: string;
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
@@ -52,6 +57,8 @@ export interface GenerationBoot {
 
 /** One generation. */
 export interface Generation {
+  /** Of this form; absent in generations of before it had a number. One of another form is left alone. */
+  readonly format?: typeof GENERATION_FORMAT;
   readonly number: number;
   /** ISO 8601, UTC. */
   readonly builtAt: string;
@@ -76,6 +83,7 @@ const NameShape = form.string({ pattern: /^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}$/ 
 
 /** The form of the file. */
 export const GenerationShape: form.Shape<Generation> = form.object({
+  format: form.exactOptional(form.literal(GENERATION_FORMAT)),
   number: form.int(1),
   builtAt: TimeShape,
   mode: form.union([form.literal('exact'), form.literal('superset')]),
@@ -119,6 +127,7 @@ export const GenerationShape: form.Shape<Generation> = form.object({
   boot: form.exactOptional(
     form.object({
       version: TextShape,
+      path: form.exactOptional(TextShape),
       kernelRelease: TextShape,
       files: form.listOf(form.object({ name: NameShape, bytes: form.int(0), sha256: HexShape }), 10),
     }),

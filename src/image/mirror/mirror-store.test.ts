@@ -8,6 +8,8 @@ import type { Generation } from './generation.ts';
 import { MirrorStore } from './mirror-store.ts';
 
 const STATE = '/state';
+/** When no generation is young any more. */
+const LATER = new Date('2026-12-02T00:00:00Z');
 const SHA256 = 'ab'.repeat(32);
 const INDEX = 'v3.19/main/x86_64/APKINDEX.tar.gz';
 
@@ -34,6 +36,8 @@ function generation(number: number, titles: readonly string[]): Generation {
   };
 }
 
+const NO_FILES = { version: '3.19.1', kernelRelease: '6.6', files: [] };
+
 /** Fetches what is missing, and publishes, as a download does. */
 async function publish(disk: ForgetfulDisk, titles: readonly string[]): Promise<void> {
   const store = new MirrorStore(STATE, disk);
@@ -48,7 +52,7 @@ async function publish(disk: ForgetfulDisk, titles: readonly string[]): Promise<
     await store.take(`${path}.part`, path);
   }
   await store.publish(made, [{ path: INDEX, content: Buffer.from(titles.join()) }]);
-  await store.collectGarbage();
+  await store.collectGarbage(LATER);
 }
 
 /** The titles that machines are given; fails unless all files are there and belong together. */
@@ -118,6 +122,39 @@ test('a power cut in a rollback leaves one of both', async () => {
     expect((await new MirrorStore(STATE, disk).rollback(1)).number).toBe(1);
     expect(await served(disk)).toBe('a');
   }
+});
+
+test('a generation that cannot be read is left alone', async () => {
+  const disk = new ForgetfulDisk();
+  for (const titles of [['a'], ['b']]) await publish(disk, titles);
+  const path = '/state/mirror/generations/1/generation.json';
+  const text = (await disk.read(path))?.toString() ?? '';
+  await disk.remove(path);
+  await disk.write(path, text.replace('{', '{"format":2,'));
+  for (const titles of [['c'], ['d'], ['e'], ['f']]) await publish(disk, titles);
+  const names = await disk.list('/state/mirror/generations');
+  expect([...names].sort()).toEqual(['1', '3', '4', '5', '6', 'current']);
+  expect((await disk.read('/state/mirror/generations/1/files/v3.19/main/x86_64/a-1.apk'))?.toString()).toBe('a');
+});
+
+test('a generation stays for an hour after the next one was built, and goes in one step', async () => {
+  const disk = new ForgetfulDisk();
+  const store = new MirrorStore(STATE, disk);
+  await store.prepare();
+  for (let number = 1; number <= 6; number++) await store.publish({ ...generation(number, []), boot: NO_FILES }, []);
+  const built = Date.parse('2026-12-01T00:00:00Z');
+  await store.collectGarbage(new Date(built + 59 * 60_000));
+  expect((await store.list()).map(({ number }) => number)).toEqual([6, 5, 4, 3, 2, 1]);
+  // A clean-up that is cut off anywhere leaves no half of a generation under its name.
+  const removed: string[] = [];
+  const remove = disk.remove.bind(disk);
+  disk.remove = async (path) => {
+    removed.push(path);
+    await remove(path);
+  };
+  await store.collectGarbage(new Date(built + 61 * 60_000));
+  expect((await store.list()).map(({ number }) => number)).toEqual([6, 5, 4, 3]);
+  expect(removed.filter((path) => /\/\d+$/.test(path))).toEqual([]);
 });
 
 test('a description that is damaged is no generation', async () => {

@@ -38,6 +38,10 @@ const NUMBER = /^[1-9]\d{0,8}$/;
 const DESCRIPTION = 'generation.json';
 /** Besides the current one: for `rollback`, and for machines that are between their first file and their last. */
 export const KEPT = 3;
+/** A generation stays for so long after the next one was built: machines may be between their first file and their last. */
+const LEAST_AGE_MS = 3600 * 1000;
+/** What a generation is called while it is written, and while it is removed. */
+const HIDDEN = /^[1-9]\d{0,8}\.(?:new|old)$/;
 
 /** The generations and the pool. One process writes at a time; machines read whenever they like. */
 export class MirrorStore {
@@ -130,7 +134,7 @@ export class MirrorStore {
   /** A number that no generation has had. */
   async nextNumber(): Promise<number> {
     const names = (await this.#disk.list(this.generations)).flatMap(
-      (name) => /^([1-9]\d{0,8})(?:\.new)?$/.exec(name)?.[1] ?? [],
+      (name) => /^([1-9]\d{0,8})(?:\.new|\.old)?$/.exec(name)?.[1] ?? [],
     );
     return Math.max(0, ...names.map(Number)) + 1;
   }
@@ -194,17 +198,27 @@ export class MirrorStore {
   }
 
   /**
-   * Removes generations that are neither current nor among the newest, and files of the pool that none names.
+   * Removes generations that are neither current nor among the newest nor just followed, and files of the pool that none names.
+   * One that this version cannot read stays: a later version of host0 may have made it. Its packages are in its own tree, too.
    * @returns the bytes that were freed
    */
-  async collectGarbage(): Promise<number> {
+  async collectGarbage(now: Date): Promise<number> {
     const disk = this.#disk;
     const all = await this.list();
-    const kept = all.filter(({ current }, index) => current || index <= KEPT);
-    const names = new Set(kept.map(({ number }) => `${number}`));
+    // A clock that was wrong must not keep a generation for years.
+    const isRecent = (next: Generation | undefined) =>
+      next !== undefined && Math.abs(now.getTime() - Date.parse(next.builtAt)) < LEAST_AGE_MS;
+    const kept = all.filter(({ current }, index) => current || index <= KEPT || isRecent(all[index - 1]));
+    const gone = all.filter((generation) => !kept.includes(generation)).map(({ number }) => `${number}`);
+    // Machines see a generation whole or not at all: where there is no directory, they are led to the current one.
+    for (const name of gone) {
+      const aside = join(this.generations, `${name}.old`);
+      await disk.remove(aside);
+      await disk.rename(join(this.generations, name), aside);
+    }
+    await disk.syncDirectory(this.generations);
     for (const name of await disk.list(this.generations)) {
-      if (name === CURRENT || names.has(name)) continue;
-      await disk.remove(join(this.generations, name));
+      if (HIDDEN.test(name) || name === `${CURRENT}.new`) await disk.remove(join(this.generations, name));
     }
     await disk.syncDirectory(this.generations);
     const used = new Set(

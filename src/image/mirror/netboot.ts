@@ -1,12 +1,13 @@
 /**
- * Kernel, initramfs and modloop of one release of Alpine, from its directory `netboot-X.Y.Z`. Nothing there is signed, so they
- * are held to each other: the kernel names its release, and modloop and initramfs have the modules of that very kernel.
+ * Kernel, initramfs and modloop of one release of Alpine, from its directory `netboot-X.Y.Z`. Nothing there is signed. So they are
+ * held to the hashes in mirror.conf, or come from a source that nobody on the way can change: by HTTPS, or from a directory. And
+ * they are held to each other: the kernel names its release, and the initramfs has the modules of that very kernel.
  */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { ApkFault } from '../../formats/apk/apk-fault.ts';
-import { kernelReleaseOf } from '../../formats/binary/bz-image.ts';
+import { kernelBytesOf, kernelReleaseOf } from '../../formats/binary/bz-image.ts';
 import type { MirrorSettings } from '../../formats/host0/mirror-conf.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Fetcher } from './fetcher.ts';
@@ -19,23 +20,34 @@ const KERNEL_BEGIN_BYTES = 1024 * 1024;
 /** An initramfs of Alpine unpacks to less than a tenth of this. */
 const INITRAMFS_MAX = 1024 ** 3;
 
+/** What the generation before had, and what becomes of that. */
+interface NetbootInput {
+  readonly before: GenerationBoot | undefined;
+  /** Whether the files on the disk are read again. */
+  readonly verify: boolean;
+  readonly onStage: (stage: string) => void;
+}
+
 /**
  * Fetches the three files, unless the generation before has them: a release does not change.
- * @throws MESH_MIRROR_KERNEL, MESH_MIRROR_FETCH
+ * @throws MESH_MIRROR_KERNEL, MESH_MIRROR_FETCH, MESH_MIRROR_UNTRUSTED, MESH_MIRROR_FORGED
  */
 export async function fetchNetboot(
   fetcher: Fetcher,
-  { release, architecture, netboot }: MirrorSettings,
-  before: GenerationBoot | undefined,
-  onStage: (stage: string) => void,
+  { source, release, architecture, netboot }: MirrorSettings,
+  { before, verify, onStage }: NetbootInput,
 ): Promise<GenerationBoot | undefined> {
   if (netboot === undefined) return undefined;
-  const { version, kernel } = netboot;
+  const { version, kernel, sha256: wanted } = netboot;
+  const directory = `${release}/releases/${architecture}/netboot-${version}`;
   const names = [`vmlinuz-${kernel}`, `initramfs-${kernel}`, `modloop-${kernel}`];
-  if (before?.version === version && names.every((name) => before.files.some((file) => file.name === name))) {
-    const there = await Promise.all(before.files.map(({ sha256, bytes }) => fetcher.hasPlain(sha256, bytes)));
+  const isSame = (name: string, index: number) =>
+    before?.files.some((file) => file.name === name && file.sha256 === (wanted?.[index] ?? file.sha256));
+  if (before?.path === directory && names.every(isSame)) {
+    const there = await Promise.all(before.files.map(({ sha256, bytes }) => fetcher.hasPlain(sha256, bytes, verify)));
     if (there.every((has) => has)) return before;
   }
+  if (wanted === undefined && /^http:/i.test(source)) throw unvouched(source);
   onStage('fetching kernel, initramfs and modloop');
   let kernelRelease = '';
   const checks = [
@@ -47,11 +59,19 @@ export async function fetchNetboot(
   ];
   const files = [];
   for (const [index, name] of names.entries()) {
-    const path = `${release}/releases/${architecture}/netboot-${version}/${name}`;
-    const found = await fetcher.plain(path, checks[index] ?? requireSquashfs);
+    const found = await fetcher.plain(`${directory}/${name}`, checks[index] ?? requireSquashfs, wanted?.[index]);
     files.push({ name, ...found });
   }
-  return { version, kernelRelease, files };
+  return { version, path: directory, kernelRelease, files };
+}
+
+function unvouched(source: string): MeshError {
+  return new MeshError('MESH_MIRROR_UNTRUSTED', `nothing vouches for a kernel from ${source}`, {
+    operation: 'fetch netboot files',
+    object: source,
+    rule: 'Alpine does not sign kernel, initramfs and modloop, and anybody on the way can change what comes by plain HTTP.',
+    remedy: 'Write the SHA-256 of the three files at `netboot_sha256` in mirror.conf, or use a source with https.',
+  });
 }
 
 async function releaseOf(file: string): Promise<string> {
@@ -60,6 +80,8 @@ async function releaseOf(file: string): Promise<string> {
     const begin = Buffer.alloc(KERNEL_BEGIN_BYTES);
     const { bytesRead } = await handle.read(begin, 0, begin.length, 0);
     const release = kernelReleaseOf(begin.subarray(0, bytesRead));
+    const { size } = await handle.stat();
+    if (release !== undefined && size < kernelBytesOf(begin)) throw new ApkFault('damaged', 'it is cut off');
     if (release !== undefined) return release;
   } finally {
     await handle.close();
@@ -74,6 +96,7 @@ async function requireModules(file: string, kernelRelease: string): Promise<void
   let held = Buffer.alloc(0);
   let bytes = 0;
   let other: string | undefined;
+  let found = false;
   const source = createReadStream(file);
   const unpacked = source.pipe(createGunzip());
   source.once('error', (error) => unpacked.destroy(error));
@@ -81,8 +104,10 @@ async function requireModules(file: string, kernelRelease: string): Promise<void
     for await (const piece of unpacked) {
       bytes += piece.length;
       if (bytes > INITRAMFS_MAX) throw new ApkFault('too large', 'it unpacks to more than a gibibyte');
+      // The rest is read, too: only its end shows that the file is not cut off.
+      if (found) continue;
       const window = Buffer.concat([held, piece]);
-      if (window.includes(wanted)) return;
+      found = window.includes(wanted);
       other ??= any.exec(window.toString('latin1'))?.[1];
       held = window.subarray(-256);
     }
@@ -93,6 +118,7 @@ async function requireModules(file: string, kernelRelease: string): Promise<void
     source.destroy();
     unpacked.destroy();
   }
+  if (found) return;
   throw unfit(
     `the kernel is ${kernelRelease}, and the initramfs has ${other === undefined ? 'no modules' : `the modules of ${other}`}`,
   );

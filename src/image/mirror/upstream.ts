@@ -25,8 +25,12 @@ export interface Upstream {
   open(path: string, from: number): Promise<UpstreamPart>;
 }
 
-/** A server that sends nothing for so long counts as away. */
+/** More redirections than a mirror has. */
+const REDIRECTIONS_MAX = 5;
+/** A server that sends less than `RATE_MIN` for so long counts as away: nobody else may change the mirror meanwhile. */
 const SILENCE_MS = 30_000;
+/** Bytes a second. */
+const RATE_MIN = 1024;
 
 /** The source that a setting names. */
 export function upstreamOf(source: string): Upstream {
@@ -76,46 +80,72 @@ export class WebUpstream implements Upstream {
   async open(path: string, from: number): Promise<UpstreamPart> {
     const url = `${this.name}/${path.split('/').map(encodeURIComponent).join('/')}`;
     const silence = new AbortController();
-    const late = () => silence.abort(new Error(`nothing came for ${this.#silenceMs / 1000} s`));
-    let timer = setTimeout(late, this.#silenceMs);
-    const heard = () => {
-      clearTimeout(timer);
-      timer = setTimeout(late, this.#silenceMs);
+    let cameBytes = 0;
+    const timer = setInterval(() => {
+      const wantedBytes = (RATE_MIN * this.#silenceMs) / 1000;
+      if (cameBytes < wantedBytes)
+        silence.abort(new Error(`only ${cameBytes} bytes came in ${this.#silenceMs / 1000} s`));
+      cameBytes = 0;
+    }, this.#silenceMs);
+    const heard = (bytes: number) => {
+      cameBytes += bytes;
     };
     try {
       const headers = { 'accept-encoding': 'identity', ...(from > 0 && { range: `bytes=${from}-` }) };
-      const response = await fetch(url, { headers, signal: silence.signal });
+      const response = await fetchFollowing(url, { headers, signal: silence.signal });
       // The file has changed, or is shorter: all of it is fetched again.
       if (response.status === 416 && from > 0) {
-        clearTimeout(timer);
+        clearInterval(timer);
         await response.body?.cancel();
         return await this.open(path, 0);
       }
       if (!response.ok || response.body === null) {
-        clearTimeout(timer);
+        clearInterval(timer);
         await response.body?.cancel();
         throw fetchError(url, `gives the status ${response.status}`, response.status >= 500);
       }
       const begin = response.status === 206 ? from : 0;
       const length = /^\d{1,15}$/.exec(response.headers.get('content-length') ?? '')?.[0];
       const bytes = length === undefined ? undefined : begin + Number(length);
-      return { from: begin, bytes, pieces: piecesOf(response.body, url, heard, () => clearTimeout(timer)) };
+      return { from: begin, bytes, pieces: piecesOf(response.body, url, heard, () => clearInterval(timer)) };
     } catch (error) {
-      clearTimeout(timer);
+      clearInterval(timer);
       throw asFetchError(url, error);
     }
   }
 }
 
+/** Follows redirections, but never from HTTPS to plain HTTP. @throws MESH_MIRROR_FETCH, and what fetch throws */
+async function fetchFollowing(url: string, init: RequestInit): Promise<Response> {
+  let at = url;
+  for (let count = 0; count <= REDIRECTIONS_MAX; count++) {
+    const response = await fetch(at, { ...init, redirect: 'manual' });
+    const location = response.headers.get('location');
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+    await response.body?.cancel();
+    const next = redirectionFrom(at, location);
+    if (next === undefined) throw fetchError(url, 'leads to an address that is not as safe');
+    at = next;
+  }
+  throw fetchError(url, 'leads from one address to the next without end');
+}
+
+/** Where a redirection leads; undefined where nobody should follow. */
+export function redirectionFrom(url: string, location: string): string | undefined {
+  const [from, to] = [URL.parse(url), URL.parse(location, url)];
+  const isAsSafe = to?.protocol === 'https:' || (to?.protocol === 'http:' && from?.protocol === 'http:');
+  return isAsSafe ? to.href : undefined;
+}
+
 async function* piecesOf(
   body: ReadableStream<Uint8Array>,
   url: string,
-  heard: () => void,
+  heard: (bytes: number) => void,
   ended: () => void,
 ): AsyncGenerator<Buffer> {
   try {
     for await (const piece of body) {
-      heard();
+      heard(piece.byteLength);
       yield Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     }
   } catch (error) {
