@@ -192,7 +192,7 @@ export class NetworkActivations {
     const { stored } = this.#changes.input;
     const activeId = stored.activeIds.take();
     const started = this.#changes.withForms({ ...record, activeId }, record.network, live);
-    await stored.put(started, moves).finally(() => stored.activeIds.leave(activeId));
+    await stored.put(started, moves).finally(() => stored.activeIds.done(activeId));
   }
 
   async #deactivate(record: NetworkRecord): Promise<void> {
