@@ -24,8 +24,12 @@ export interface RecordTableInput<T> {
   readonly onChange: (change: TableChange<T>) => void;
   /** Called after the changes of one transaction. Absent: not called. */
   readonly onBatch?: () => void;
-  /** Called when all records have been read: at the start, and after the watch was lost. Everything may be different. A rejection counts as `onFailure`. */
-  readonly onLoad: (revision: number) => Promise<void>;
+  /**
+   * Called when all records have been read: at the start, and after the watch was lost. Everything may be different. A rejection counts
+   * as `onFailure`.
+   * @param before the records from before the watch was lost, by name; undefined at the start
+   */
+  readonly onLoad: (revision: number, before?: ReadonlyMap<string, T>) => Promise<void>;
   /** Called when the store cannot be read; the table tries again. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -146,6 +150,7 @@ export class RecordTable<T> {
     const { records, spoilt, revision } = await collection.list();
     if (this.#closed) return;
     const before = this.#records;
+    const wasLoaded = this.#loaded;
     this.#records = new Map(records.map((stored) => [collection.nameOf(stored.record), stored]));
     // As for a change that the watch brings: nothing goes by a fault.
     for (const name of spoilt) {
@@ -161,7 +166,9 @@ export class RecordTable<T> {
       (batch) => this.#apply(batch),
       (error) => this.#lost(error),
     );
-    await onLoad(revision);
+    await (wasLoaded
+      ? onLoad(revision, new Map(Array.from(before, ([name, { record }]) => [name, record])))
+      : onLoad(revision));
   }
 
   async #commit(name: string, change: Change, over = this.modRevisionOf(name)): Promise<void> {

@@ -181,7 +181,10 @@ export class HostServers {
     };
   }
 
-  /** By the owner of a port first, then by a reservation, then by the name that the guest has told with its lease. */
+  /**
+   * By the owner of a port and by a reservation. The name that a guest tells with its lease counts only where neither is known: any
+   * guest can tell any name, and would get what is meant for another.
+   */
   #addresses(network: Network, wanted: readonly string[], { ports, workloads }: KnownGuests): GuestAddresses {
     const leases = this.#leases(nameOf(network));
     const hosts = network.subnets.flatMap(({ dhcp }) => dhcp?.hosts ?? []);
@@ -192,11 +195,16 @@ export class HostServers {
           .flatMap((one) => ports.filter(({ id, network: of }) => of === network.id && isPortOf(one, id)));
         const reserved = hosts.filter((host) => host.name === name);
         const macs = new Set([...owned, ...reserved].flatMap(({ mac }) => mac ?? []));
+        const duids = new Set(reserved.flatMap(({ id }) => id?.toLowerCase() ?? []));
+        const isKnown = owned.length + reserved.length > 0;
+        const isOf = (lease: GuestLease) =>
+          isKnown
+            ? (lease.mac !== undefined && macs.has(lease.mac)) || (lease.duid !== undefined && duids.has(lease.duid))
+            : lease.name === name;
         const named = [
           ...owned.flatMap(({ addresses = [] }) => addresses),
           ...reserved.flatMap(({ address }) => address ?? []),
-          ...leases.filter(({ mac }) => mac !== undefined && macs.has(mac)).map(({ address }) => address),
-          ...leases.filter((lease) => lease.name === name).map(({ address }) => address),
+          ...leases.filter(isOf).map(({ address }) => address),
         ];
         return [name, [...new Set(named)]];
       }),

@@ -4,14 +4,23 @@
 export class ActiveIds {
   /** How many have a number: documents that were written by hand may have the same one. */
   readonly #holders = new Map<number, number>();
+  /** Those of networks that are about to become active. No record has them yet. */
+  readonly #underWay = new Set<number>();
   /** All numbers below are taken. */
   #from = 1;
 
-  /** Takes the lowest number that is free. */
+  /** Takes the lowest number that is free, until `done`. */
   take(): number {
-    while (this.#holders.has(this.#from)) this.#from++;
-    this.hold(this.#from);
+    while (this.#holders.has(this.#from) || this.#underWay.has(this.#from)) this.#from++;
+    this.#underWay.add(this.#from);
     return this.#from;
+  }
+
+  /** The network for which the number was taken is active, or does not become so. */
+  done(id: number | undefined): void {
+    if (id === undefined) return;
+    this.#underWay.delete(id);
+    if (!this.#holders.has(id)) this.#from = Math.min(this.#from, id);
   }
 
   /** Another network has the number. */
@@ -30,7 +39,7 @@ export class ActiveIds {
     }
   }
 
-  /** Forgets all numbers. */
+  /** Forgets the numbers of records; those that `take` has given stay taken. */
   clear(): void {
     this.#holders.clear();
     this.#from = 1;

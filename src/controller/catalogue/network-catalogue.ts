@@ -25,7 +25,7 @@ import { notRead } from './catalogue-error.ts';
 import { CatalogueState } from './catalogue-state.ts';
 import { CatalogueViews } from './catalogue-views.ts';
 import { ChangeQueue } from './change-queue.ts';
-import { type BootOfHost0, bootNews } from './changes/boot-book.ts';
+import { type BootOfHost0, decideOnce } from './changes/boot-book.ts';
 import { NetworkActivations, type UpdateOptions } from './changes/network-activations.ts';
 import { type DefineOptions, NetworkDefinitions } from './changes/network-definitions.ts';
 import { NetworkUuids } from './changes/network-uuids.ts';
@@ -306,12 +306,11 @@ export class NetworkCatalogue implements HealthSource {
     return this.#definitions.adopt(network);
   }
 
-  /** Starts what a boot of host0's machine starts, and stops what does not outlive one. @param own the node on that machine */
-  async booted(boot: BootOfHost0, own: string): Promise<void> {
-    if (!this.loaded) return;
-    const news = await bootNews(this.#input.store, boot);
-    if (news.isNew) await this.#activations.afterBoot(own);
-    await news.remember();
+  /** Starts and stops what a boot of host0's machine does. @returns whether all is done; if not, call again @throws MESH_STORE_* */
+  async booted(boot: BootOfHost0, own: string): Promise<boolean> {
+    if (!this.loaded) return false;
+    const all = this.#stored.records.map(({ network }) => network.id);
+    return await decideOnce(this.#input.store, boot, all, (open) => this.#activations.afterBoot(own, open));
   }
 
   /** The network as nodes have it; undefined for one that is not active. @throws MESH_NET_UNKNOWN */

@@ -112,7 +112,7 @@ export class NetworkCreations {
 
   #end({ record: { network, activeId } }: NewRecord): void {
     this.#input.known.end(network);
-    this.#input.stored.activeIds.leave(activeId);
+    this.#input.stored.activeIds.done(activeId);
   }
 
   /** Whether the document in the way is the overwritten record of the same network: `make` writes over that. */

@@ -7,6 +7,7 @@ import * as form from '../../protocol/shapes/form.ts';
 import { NetworkShape } from '../../protocol/shapes/network-shape.ts';
 import { jsonRecords, type RecordForm } from '../../store/collection.ts';
 import type { Entry } from '../../store/store.ts';
+import { hasLaterParts } from './later-parts.ts';
 
 /** The definition of a network, and whether it is active. How the network is on its nodes is never written here. */
 export interface NetworkRecord {
@@ -101,8 +102,9 @@ const NetworkRecordShape: form.Shape<NetworkRecord> = form.mapped(
 );
 
 /** The earliest version that can say all of a record: an earlier host0 reads what it can carry out, and leaves the rest alone. */
-function formatOf({ live, persistent, autostart }: NetworkRecord): 1 | 2 {
-  return live === undefined && persistent === undefined && autostart === undefined ? 1 : 2;
+function formatOf({ network, live, persistent, autostart }: NetworkRecord): 1 | 2 {
+  const isFirst = live === undefined && persistent === undefined && autostart === undefined;
+  return isFirst && !hasLaterParts(network) ? 1 : 2;
 }
 
 /** The network as nodes have it while it is active. */

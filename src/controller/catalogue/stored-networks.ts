@@ -66,6 +66,8 @@ export class StoredNetworks {
   readonly #lifecycle = new Signal<LifecycleEvent>();
   /** Emits what becomes of networks, after `onChange`. */
   readonly lifecycle: Subscribable<LifecycleEvent> = this.#lifecycle;
+  /** What became of networks while the store could not be watched. Told when the store was read to the end. */
+  readonly #untold: LifecycleEvent[] = [];
   /** Whether the change under way defines a network. One change is carried out after the other. */
   #isDefining = false;
   /** What the transaction has changed that is being taken in. */
@@ -82,10 +84,12 @@ export class StoredNetworks {
       clock: input.clock,
       onChange: (change) => void this.#changed.push(change),
       onBatch: () => this.#take(this.#changed.splice(0)),
-      onLoad: async () => {
+      onLoad: async (_, before) => {
         this.#countAll();
+        if (before !== undefined) this.#untold.push(...this.#missed(before));
         await this.#takeUnclaimed(this.records);
         input.onChange();
+        for (const event of this.#untold.splice(0)) this.#lifecycle.emit(event);
       },
       onFailure: (error) => input.journal.failure('networks unreadable', error),
     });
@@ -278,8 +282,18 @@ export class StoredNetworks {
     for (const event of events) this.#lifecycle.emit(event);
   }
 
-  /** A document that was deleted by hand is written again, as that of a network that is being deleted. */
-  #putAgain({ activeId: _, live: __, ...rest }: NetworkRecord): void {
+  /** What became of networks while the store could not be watched. */
+  #missed(before: ReadonlyMap<string, NetworkRecord>): readonly LifecycleEvent[] {
+    const after = new Map(Array.from(this.#table.records, (record) => [hexNumber(record.network.number), record]));
+    const names = new Set([...before.keys(), ...after.keys()]);
+    return Array.from(names).flatMap((name) => lifecycleOf(before.get(name), after.get(name)));
+  }
+
+  /**
+   * A document that was deleted by hand is written again, as that of a network that is being deleted. The form that nodes have stays in
+   * the record: its prefix and blocks are given back with the record.
+   */
+  #putAgain({ activeId: _, ...rest }: NetworkRecord): void {
     this.#ownerless.add(rest.network.number);
     this.#background(this.put({ ...rest, deleting: true }));
   }

@@ -8,9 +8,12 @@ import type { LiveMirror } from '../../kernel/mirror/live-mirror.ts';
 import { underlayPrefixes } from '../../kernel/underlay-prefixes.ts';
 import { bootInstance } from '../../machine/boot-instance.ts';
 import { host0Owner } from '../../machine/host0-owner.ts';
-import type { Clock } from '../../model/clock.ts';
+import type { Alarm, Clock } from '../../model/clock.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
+
+/** How long after a failed attempt what a boot starts is tried again. */
+const BOOT_AGAIN_MS = 5_000;
 
 /** What host0 has before its networks. */
 export interface Host0NetworksInput {
@@ -50,11 +53,23 @@ export async function followNetworks(input: Host0NetworksInput): Promise<{ close
   await directory.start(() => underlayPrefixes(mirror, directory.current.networks));
   await catalogue.makeMain();
   const boot = { host0: host0Owner(paths.root), boot: bootInstance({ runDirectory: paths.run }) };
-  await catalogue.booted(boot, node).catch((thrown: unknown) => journal.failure('networks not started', thrown));
+  let again: Alarm | undefined;
+  let isClosed = false;
+  // A store that is slow at power-on must not cost a network its start.
+  const decide = async (): Promise<void> => {
+    const isDone = await catalogue.booted(boot, node).catch((thrown: unknown) => {
+      journal.failure('networks not started', thrown);
+      return false;
+    });
+    if (!isDone && !isClosed) again = clock.after(BOOT_AGAIN_MS, () => void decide());
+  };
+  await decide();
   controller.addHealthOf(written);
   await written.start();
   return {
     close: async () => {
+      isClosed = true;
+      again?.cancel();
       written.close();
       await directory.close();
     },

@@ -1,7 +1,9 @@
 /** Activation: networks are started, stopped and changed while they run, and started after a boot of host0's machine. */
 import { networkDifferences } from '../../../formats/network/network-differences.ts';
 import { orderedNetwork } from '../../../formats/network/ordered-network.ts';
+import { MeshError } from '../../../model/error.ts';
 import type { Network } from '../../../model/network/network.ts';
+import type { NetworkId } from '../../../model/network/number.ts';
 import type { CatalogueChange, NetworkOrder } from '../../../protocol/documents/catalogue.ts';
 import { type PoolMove, undoMoves } from '../../pools/pool.ts';
 import type { ChangeOptions } from '../catalogue-change.ts';
@@ -119,13 +121,18 @@ export class NetworkActivations {
   /**
    * Brings networks to the state that a boot of host0's machine gives them: one that starts by itself is started; one that does not,
    * and a transient one, is not active any more, unless other nodes still have it. Those ran on, and their guests must lose nothing.
+   * The ports of a transient network are those of guests that the boot has ended.
    * @param own the name of the node on host0's machine
+   * @param open the networks to decide on
+   * @returns those that the store kept from being written: they are to be tried again
    */
-  afterBoot(own: string): Promise<void> {
+  afterBoot(own: string, open: readonly NetworkId[]): Promise<readonly NetworkId[]> {
     return this.#changes.run(async () => {
       const { stored, use, journal } = this.#changes.input;
+      const ids = new Set(open);
+      const failed: NetworkId[] = [];
       for (const record of stored.records) {
-        if (record.deleting) continue;
+        if (record.deleting || !ids.has(record.network.id)) continue;
         try {
           if (isActive(record)) {
             const isKept = record.autostart ?? record.persistent !== false;
@@ -133,7 +140,7 @@ export class NetworkActivations {
               .nodes(record.network.id)
               ?.filter((name) => name !== own);
             if (isKept || others === undefined || others.length > 0) continue;
-            await this.#deactivate(record);
+            await this.#deactivate(record, true);
             this.#changes.answer('stopped', liveOf(record), {});
           } else if (record.autostart === true) {
             mustBeSupported(record.network);
@@ -142,8 +149,10 @@ export class NetworkActivations {
           }
         } catch (thrown) {
           journal.failure('network not started', thrown, { network: record.network.id });
+          if (MeshError.from(thrown).code.startsWith('MESH_STORE_')) failed.push(record.network.id);
         }
       }
+      return failed;
     });
   }
 
@@ -192,13 +201,13 @@ export class NetworkActivations {
     const { stored } = this.#changes.input;
     const activeId = stored.activeIds.take();
     const started = this.#changes.withForms({ ...record, activeId }, record.network, live);
-    await stored.put(started, moves).finally(() => stored.activeIds.leave(activeId));
+    await stored.put(started, moves).finally(() => stored.activeIds.done(activeId));
   }
 
-  async #deactivate(record: NetworkRecord): Promise<void> {
+  async #deactivate(record: NetworkRecord, force = false): Promise<void> {
     const { stored, planner } = this.#changes.input;
     if (record.persistent === false) {
-      await this.#changes.drop(record);
+      await this.#changes.drop(record, { force });
       return;
     }
     const { activeId: _, live, ...stopped } = record;

@@ -194,7 +194,7 @@ export class NetworkDefinitions {
       ...(autostart !== undefined && { autostart }),
       ...(activeId !== undefined && { activeId }),
     };
-    await stored.put(revived, moves).finally(() => stored.activeIds.leave(activeId));
+    await stored.put(revived, moves).finally(() => stored.activeIds.done(activeId));
     return network;
   }
 

@@ -1,0 +1,68 @@
+/** Which addresses a node takes for those of a guest that a rule names. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { storeNetwork } from '../../../test/kit/networks.ts';
+import { type Ipv4Cidr, parseIpv4 } from '../../model/address/ipv4.ts';
+import { parseMac } from '../../model/address/mac.ts';
+import type { MachineWord } from '../../model/machine.ts';
+import { plainBridge } from '../../model/network/bridge.ts';
+import type { RoutingRule } from '../../model/network/routing.ts';
+import type { DhcpHost } from '../../model/network/subnet.ts';
+import { HostServers } from './host-servers.ts';
+
+const OWN = '02:00:00:00:00:01';
+const OTHER = '02:00:00:00:00:02';
+const DUID = '00:03:00:01:02:00:00:00:00:01';
+const OTHER_DUID = '00:03:00:01:02:00:00:00:00:02';
+
+/** The addresses of the guest `web`. */
+function addressesOfWeb(hosts: readonly DhcpHost[], leases: readonly string[]): readonly string[] | undefined {
+  const directory = mkdtempSync(join(tmpdir(), 'mesh-host-servers-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, 'dnsmasq-1001.leases'), leases.map((lease) => `0 ${lease}\n`).join(''));
+  const rule: RoutingRule = {
+    direction: 'in',
+    match: { protocol: 'tcp', ports: { first: 80, last: 80 } },
+    verdict: 'accept',
+    forwardTo: { guest: 'web' },
+  };
+  const address = parseIpv4('10.7.0.1');
+  const network = {
+    ...storeNetwork('blue', 0x1001),
+    bridge: plainBridge('br1001'),
+    subnets: [{ cidr: '10.7.0.0/24' as Ipv4Cidr, hostAddress: address, dhcp: { ranges: [], hosts, options: [] } }],
+    routing: { mode: 'nat' as const, via: [], rules: [rule] },
+  };
+  const servers = new HostServers({
+    machine: 'aaaaaaaa' as MachineWord,
+    launcher: { running: () => undefined, errorOf: () => undefined },
+    directories: { files: directory, leases: directory },
+    wallTime: () => new Date(0),
+  });
+  const attachments = [{ network, hostAddresses: [{ address, length: 24 }], peers: { kind: 'none' as const } }];
+  servers.plan(attachments);
+  const known = servers.guests(attachments, { ports: [], workloads: [] });
+  return known.get(network.id)?.get('web')?.map(String);
+}
+
+const LEASES = [
+  `${OWN} 10.7.0.10 * *`,
+  `${OTHER} 10.7.0.66 web *`,
+  `1 fd07::10 * ${DUID}`,
+  `2 fd07::66 web ${OTHER_DUID}`,
+];
+
+test('a name that nothing else knows is that of the guest that tells it', () => {
+  expect(addressesOfWeb([], LEASES)).toEqual(['10.7.0.66', 'fd07::66']);
+});
+
+test('a guest that tells the name of a reservation does not become the one that is meant', () => {
+  expect(addressesOfWeb([{ name: 'web', mac: parseMac(OWN) }], LEASES)).toEqual(['10.7.0.10']);
+  expect(addressesOfWeb([{ name: 'web', address: parseIpv4('10.7.0.9') }], LEASES)).toEqual(['10.7.0.9']);
+});
+
+test('a reservation by a DUID gives the lease of that guest', () => {
+  expect(addressesOfWeb([{ name: 'web', id: DUID.toUpperCase() }], LEASES)).toEqual(['fd07::10']);
+});
