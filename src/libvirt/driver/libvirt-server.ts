@@ -15,20 +15,24 @@ export interface LibvirtServerInput {
   readonly journal: Journal;
   /** The sockets. Beside each one is `…-ro`. */
   readonly paths: readonly string[];
+  /** What is kept on the disk: its findings are told with those of the sockets. */
+  readonly kept: HealthSource;
 }
 
 /** Answers libvirt's clients. */
 export class LibvirtServer implements HealthSource {
   readonly #server: RpcServer;
   readonly #sockets: readonly ControlSocket[];
+  readonly #kept: HealthSource;
 
-  private constructor(server: RpcServer, sockets: readonly ControlSocket[]) {
+  private constructor(server: RpcServer, sockets: readonly ControlSocket[], kept: HealthSource) {
     this.#server = server;
     this.#sockets = sockets;
+    this.#kept = kept;
   }
 
   /** Listens at the sockets. @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED */
-  static async open({ networks, clock, journal, paths }: LibvirtServerInput): Promise<LibvirtServer> {
+  static async open({ networks, clock, journal, paths, kept }: LibvirtServerInput): Promise<LibvirtServer> {
     const server: RpcServer = new RpcServer({
       ...{ clock, journal },
       answerer: (peer, isReadOnly) =>
@@ -43,11 +47,11 @@ export class LibvirtServer implements HealthSource {
       const listener = server.listener({ isReadOnly: path.endsWith('-ro') });
       sockets.push(await ControlSocket.open({ path, server: listener, clock, journal }));
     }
-    return new LibvirtServer(server, sockets);
+    return new LibvirtServer(server, sockets, kept);
   }
 
   health(): readonly Finding[] {
-    return this.#sockets.flatMap((socket) => socket.health());
+    return [this.#kept, ...this.#sockets].flatMap((source) => source.health());
   }
 
   close(): void {
