@@ -9,7 +9,7 @@ import { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.t
 import { MeshError } from '../../model/error.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import { CatalogueNetworks } from './catalogue-networks.ts';
-import { isFault, libvirtErrorOf } from './driver-errors.ts';
+import { isOwnFault, libvirtErrorOf } from './driver-errors.ts';
 import { PortDocuments } from './port-documents.ts';
 
 const RED = `<network><name>red</name><bridge name='virbr9'/><ip address='10.9.0.1' netmask='255.255.255.0'/></network>`;
@@ -75,6 +75,6 @@ test.each([
 ] as const)('%s is libvirt code %i, and no fault', (code, number) => {
   const error = new MeshError(code, 'no', { operation: 'test' });
   expect(libvirtErrorOf(error).code).toBe(number);
-  expect(isFault(error)).toBe(false);
-  expect(isFault(new TypeError('x'))).toBe(true);
+  expect(isOwnFault(error)).toBe(false);
+  expect(isOwnFault(new TypeError('x'))).toBe(true);
 });

@@ -33,7 +33,7 @@ export function libvirtErrorOf(thrown: unknown): VirError {
 }
 
 /** Whether what was thrown is a fault of ours, and no refusal. */
-export function isFault(thrown: unknown): boolean {
+export function isOwnFault(thrown: unknown): boolean {
   return !(thrown instanceof VirError) && MeshError.from(thrown).code === 'MESH_INTERNAL';
 }
 

@@ -3,7 +3,7 @@
 import { procedureTable, rpcError } from '../rpc/procedure.ts';
 import type { CallAnswerer } from '../rpc/server-connection.ts';
 import { CONNECTION_PROCEDURES } from './connection-procedures.ts';
-import { isFault, libvirtErrorOf } from './driver-errors.ts';
+import { isOwnFault, libvirtErrorOf } from './driver-errors.ts';
 import { EVENT_PROCEDURES } from './event-procedures.ts';
 import { LOOK_PROCEDURES } from './look-procedures.ts';
 import { NETWORK_PROCEDURES } from './network-procedures.ts';
@@ -37,7 +37,7 @@ export function driverFor({ onFault, ...input }: DriverInput): CallAnswerer {
       return await procedure.run(session, payload);
     },
     errorOf(thrown) {
-      if (isFault(thrown)) onFault(thrown);
+      if (isOwnFault(thrown)) onFault(thrown);
       return libvirtErrorOf(thrown);
     },
     closed: () => session.close(),

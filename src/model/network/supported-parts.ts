@@ -4,8 +4,8 @@
  * neither here nor carried out would be a lie: `supported-parts.test.ts` asks for each.
  */
 import { MeshError } from '../error.ts';
-import { optionRemedy } from './dnsmasq-option.ts';
 import type { Network } from './network.ts';
+import { optionRemedy } from './services/dnsmasq-option.ts';
 
 /** A part that is not carried out. */
 interface UnsupportedPart {
