@@ -96,3 +96,8 @@ test('an edit of an address beside our element is what counts', () => {
   );
   expect(networkOf(edited).subnets).toMatchObject([{ ra: false, dhcp: { ranges: [{ first: '10.1.2.9' }] } }]);
 });
+
+test.each(["x y='1'", '', 'p:q', '1a', 'a><b/><a', 'xml', 'xmlns'])('the prefix %j is refused', (key) => {
+  const change = { type: element, uri: 'urn:x', key, text: '<e/>' };
+  expect(() => withNetworkMetadata(network, change)).toThrow(`'${key}' is no prefix of a namespace`);
+});

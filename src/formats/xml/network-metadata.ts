@@ -9,7 +9,7 @@ import { keptOf, withKept } from './parts/kept.ts';
 import { childOf } from './text/element-reader.ts';
 import { copyOf } from './text/xml-copy.ts';
 import { LIBVIRT_CODE, readingXml, XmlNetworkError } from './text/xml-error.ts';
-import { parseXml, type XmlElement, type XmlText } from './text/xml-tree.ts';
+import { isXmlPrefix, parseXml, type XmlElement, type XmlText } from './text/xml-tree.ts';
 
 /** libvirt's numbers of kinds of metadata. */
 export const METADATA = { description: 0, title: 1, element: 2 } as const;
@@ -99,6 +99,12 @@ function withElement(network: Network, uri: string, key: string | undefined, tex
   if (key === undefined) {
     const message = 'key in virNetworkSetMetadata must not be NULL';
     throw new XmlNetworkError(LIBVIRT_CODE.invalidArgument, message, { rule: 'An element has a prefix.' });
+  }
+  if (!isXmlPrefix(key)) {
+    throw new XmlNetworkError(LIBVIRT_CODE.invalidArgument, `'${key}' is no prefix of a namespace`, {
+      rule: 'A prefix begins with a letter or _, then come letters, digits, ., - and _. It is not xml or xmlns.',
+      remedy: 'Choose a prefix such as `app`',
+    });
   }
   const element = readingXml('metadata.xml', text, () => parseXml(text));
   return rebuilt(network, uri, withNamespace(element, uri, key));

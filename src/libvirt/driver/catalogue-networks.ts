@@ -19,6 +19,7 @@ import {
   startsAtBoot,
 } from '../../protocol/documents/catalogue.ts';
 import type { NetworkLeases } from '../../protocol/documents/service/guest-lease.ts';
+import type { Journal } from '../../protocol/journal/journal.ts';
 import type { Lease, NetworkKey, Parameter } from '../calls/values.ts';
 import { VIR_CODE as CODE, VirError } from '../rpc/vir-error.ts';
 import { guestLease } from './guest-leases.ts';
@@ -45,6 +46,7 @@ export interface CatalogueNetworksInput {
   /** Asks the nodes that serve a network for its leases. */
   readonly leases: (name: string) => Promise<NetworkLeases>;
   readonly ports: PortDocuments;
+  readonly journal: Journal;
 }
 
 /** Networks of the catalogue. Those that are being deleted, or are refused, are not shown. */
@@ -101,11 +103,14 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   async start(uuid: string): Promise<void> {
-    await this.#input.catalogue.start(this.#found(uuid).network.name);
+    const { change } = await this.#input.catalogue.start(this.#found(uuid).network.name);
+    if (change === 'unchanged') throw notNow('network is already active');
   }
 
   async stop(uuid: string): Promise<void> {
-    await this.#input.catalogue.stop(this.#found(uuid).network.name);
+    const { name } = this.#found(uuid).network;
+    const { change } = await this.#input.catalogue.stop(name);
+    if (change === 'unchanged') throw notNow(`network '${name}' is not active`);
     await this.#input.ports.dropAll(uuid);
   }
 
@@ -129,8 +134,9 @@ export class CatalogueNetworks implements VirtualNetworks {
     const { name } = this.#found(uuid).network;
     const change = (network: Network) => {
       const printed = this.#printed(network);
-      const changed = parseUpdateXml({ section, command, parentIndex, xml })(printed);
-      return { ...network, ...changed, span: network.span };
+      // A part that the change took away is absent, and must not come back from the network before it.
+      const { uuid: _, ...changed } = parseUpdateXml({ section, command, parentIndex, xml })(printed);
+      return { ...changed, span: network.span, ...(network.uuid !== undefined && { uuid: network.uuid }) };
     };
     await this.#input.catalogue.update(name, change, affected);
   }
@@ -235,8 +241,14 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   #tell({ kind, network }: LifecycleEvent): void {
+    const key = this.#keyOf(network);
+    // Whatever stopped the network: its ports are gone with it.
+    if (kind === 'stopped') {
+      const dropped = this.#input.ports.dropAll(key.uuid);
+      dropped.catch((fault: unknown) => this.#input.journal.failure('libvirt ports not dropped', fault));
+    }
     // libvirt tells nobody of an update.
-    if (kind !== 'updated') this.#lifecycle.emit({ kind, network: this.#keyOf(network) });
+    if (kind !== 'updated') this.#lifecycle.emit({ kind, network: key });
   }
 }
 

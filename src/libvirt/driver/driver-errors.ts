@@ -7,6 +7,13 @@ const CODES: ReadonlyMap<ErrorCode, number> = new Map<ErrorCode, number>([
   ['MESH_NET_UNKNOWN', CODE.noNetwork],
   ['MESH_PORT_UNKNOWN', CODE.noPort],
   ['MESH_NET_SOURCE', CODE.operationInvalid],
+  ['MESH_NET_ACTIVE', CODE.operationInvalid],
+  ['MESH_NET_INACTIVE', CODE.operationInvalid],
+  ['MESH_NET_TRANSIENT', CODE.operationInvalid],
+  ['MESH_NET_UUID_TWICE', CODE.operationFailed],
+  ['MESH_NET_NAME_TWICE', CODE.operationFailed],
+  // Of a bridge that another network has, libvirt says it so.
+  ['MESH_NET_DEVICE_TWICE', CODE.internal],
   ['MESH_NET_IN_USE', CODE.operationInvalid],
   ['MESH_NET_NOT_SUPPORTED', CODE.unsupportedConfig],
   ['MESH_NET_INVALID', CODE.unsupportedConfig],
@@ -23,6 +30,11 @@ export function libvirtErrorOf(thrown: unknown): VirError {
   const { code, message, remedy } = error;
   const text = code === 'MESH_INTERNAL' ? 'a fault of host0, which its journal tells' : message;
   return VirError.of(CODES.get(code) ?? CODE.internal, remedy === undefined ? text : `${text}. ${remedy}`);
+}
+
+/** Whether what was thrown is a fault of ours, and no refusal. */
+export function isOwnFault(thrown: unknown): boolean {
+  return !(thrown instanceof VirError) && MeshError.from(thrown).code === 'MESH_INTERNAL';
 }
 
 /** What an error of an XML document carries. */

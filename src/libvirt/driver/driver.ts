@@ -2,9 +2,8 @@
 
 import { procedureTable, rpcError } from '../rpc/procedure.ts';
 import type { CallAnswerer } from '../rpc/server-connection.ts';
-import { VIR_CODE } from '../rpc/vir-error.ts';
 import { CONNECTION_PROCEDURES } from './connection-procedures.ts';
-import { libvirtErrorOf } from './driver-errors.ts';
+import { isOwnFault, libvirtErrorOf } from './driver-errors.ts';
 import { EVENT_PROCEDURES } from './event-procedures.ts';
 import { LOOK_PROCEDURES } from './look-procedures.ts';
 import { NETWORK_PROCEDURES } from './network-procedures.ts';
@@ -38,9 +37,8 @@ export function driverFor({ onFault, ...input }: DriverInput): CallAnswerer {
       return await procedure.run(session, payload);
     },
     errorOf(thrown) {
-      const error = libvirtErrorOf(thrown);
-      if (error.code === VIR_CODE.internal && error !== thrown) onFault(thrown);
-      return error;
+      if (isOwnFault(thrown)) onFault(thrown);
+      return libvirtErrorOf(thrown);
     },
     closed: () => session.close(),
   };

@@ -4,6 +4,8 @@
 export interface ServerLimits {
   /** As libvirtd's max_clients by default is 5000, which is more than host0 could bear with memory for each. */
   readonly clients: number;
+  /** Clients that only read have places of their own: they keep nobody out who changes something. */
+  readonly readOnlyClients: number;
   /** The calls of one client that run at once. Further ones wait in the client's own socket. */
   readonly callsInFlight: number;
   /** The longest request. The largest that makes sense is an XML document of libvirt's longest text, 4 MiB. */
@@ -19,6 +21,7 @@ export interface ServerLimits {
 /** host0's own limits. */
 export const SERVER_LIMITS: ServerLimits = {
   clients: 120,
+  readOnlyClients: 40,
   callsInFlight: 32,
   requestBytes: 4_194_304 + 65_536,
   unreadBytes: 8_388_608,

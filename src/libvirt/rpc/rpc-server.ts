@@ -19,6 +19,7 @@ export class RpcServer {
   readonly #input: RpcServerInput;
   readonly limits: ServerLimits;
   readonly #clients = new Set<ServerConnection>();
+  #readOnlyClients = 0;
 
   constructor(input: RpcServerInput) {
     this.#input = input;
@@ -42,9 +43,11 @@ export class RpcServer {
 
   #connected(socket: Socket, isReadOnly: boolean): void {
     const { clock, journal, answerer } = this.#input;
-    if (this.#clients.size >= this.limits.clients) {
+    const places = isReadOnly ? this.limits.readOnlyClients : this.limits.clients;
+    const taken = isReadOnly ? this.#readOnlyClients : this.#clients.size - this.#readOnlyClients;
+    if (taken >= places) {
       socket.destroy();
-      const message = `${this.limits.clients} clients are connected, and no more are taken`;
+      const message = `${places} ${isReadOnly ? 'clients that only read' : 'clients'} are connected, and no more are taken`;
       journal.record({ level: 'warning', kind: 'libvirt client refused', message });
       return;
     }
@@ -53,11 +56,13 @@ export class RpcServer {
       answerer: (connection) => answerer(connection, isReadOnly),
       onClosed: (why) => {
         this.#clients.delete(client);
+        if (isReadOnly) this.#readOnlyClients--;
         if (why === undefined) return;
         const message = `a client was cut off: ${why}`;
         journal.record({ level: 'warning', kind: 'libvirt client cut off', message });
       },
     });
     this.#clients.add(client);
+    if (isReadOnly) this.#readOnlyClients++;
   }
 }

@@ -17,6 +17,16 @@ import { VIR_ERROR, type VirError } from './vir-error.ts';
 /** Events have this serial; clients do not look at it. */
 const EVENT_SERIAL = 1;
 
+/** As many frames are taken in one turn of the event loop: then timers, and other clients, have theirs. */
+const FRAMES_A_TURN = 8;
+
+/** An event that waits for the answers to the calls before it. */
+interface HeldEvent {
+  readonly bytes: Buffer;
+  /** The number of the next call, when the event came. */
+  readonly before: number;
+}
+
 /** Answers the calls of one client. */
 export interface CallAnswerer {
   /** The answer's payload. @throws anything, which `errorOf` makes into an error for the client */
@@ -42,8 +52,12 @@ export class ServerConnection {
   readonly #answerer: CallAnswerer;
   readonly #frames: FrameReader;
   readonly #keepalive: Keepalive;
-  #inFlight = 0;
-  #held: Buffer[] = [];
+  /** The numbers of the calls that run, in the order in which they came. */
+  readonly #running = new Set<number>();
+  #nextCall = 0;
+  /** The next turn, while one is asked for. */
+  #turn: NodeJS.Immediate | undefined;
+  #held: HeldEvent[] = [];
   #heldBytes = 0;
   #patience: Alarm | undefined;
   #why: string | undefined;
@@ -62,9 +76,10 @@ export class ServerConnection {
     socket.on('data', (piece: Buffer) => {
       this.#frames.push(piece);
       this.#keepalive.heard();
-      this.#takeFrames();
+      if (this.#turn === undefined) this.#takeFrames();
+      else socket.pause();
     });
-    socket.on('drain', () => this.#takeFrames());
+    socket.on('drain', () => this.#takeSoon());
     // What the system says of a broken connection is told by 'close', too.
     socket.on('error', () => undefined);
     socket.once('close', () => this.#closed());
@@ -75,7 +90,7 @@ export class ServerConnection {
     this.#keepalive.start();
   }
 
-  /** Sends an event: behind the answers to the calls that run, as libvirtd does. */
+  /** Sends an event: behind the answers to the calls that run now, as libvirtd does, and before those to later ones. */
   send<T>({ procedure, body }: EventMessage<T>, value: T): void {
     const { message: type } = FRAME_TYPE;
     const { ok: status } = FRAME_STATUS;
@@ -83,11 +98,11 @@ export class ServerConnection {
       ...{ ...REMOTE, procedure, type, serial: EVENT_SERIAL, status },
       payload: encode(body, value),
     });
-    if (this.#inFlight === 0) {
+    if (this.#running.size === 0) {
       this.#write(bytes);
       return;
     }
-    this.#held.push(bytes);
+    this.#held.push({ bytes, before: this.#nextCall });
     this.#heldBytes += bytes.length;
     if (this.#heldBytes > this.#input.limits.unreadBytes) this.cut('it has more events than it reads');
   }
@@ -103,10 +118,23 @@ export class ServerConnection {
     this.#input.socket.end();
   }
 
+  /** Takes frames in the next turn of the event loop: at once, a client that floods would let nothing else run. */
+  #takeSoon(): void {
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined;
+      this.#takeFrames();
+    });
+  }
+
   #takeFrames(): void {
     const { socket, limits } = this.#input;
     try {
-      while (!this.#ended && !socket.destroyed && !this.#isBusy()) {
+      for (let taken = 0; !this.#ended && !socket.destroyed && !this.#isBusy(); taken++) {
+        if (taken === FRAMES_A_TURN) {
+          socket.pause();
+          this.#takeSoon();
+          return;
+        }
         const frame = this.#frames.next();
         if (frame === undefined) break;
         this.#take(frame);
@@ -124,7 +152,7 @@ export class ServerConnection {
   /** Whether no further call is taken now. */
   #isBusy(): boolean {
     const { socket, limits } = this.#input;
-    return this.#inFlight >= limits.callsInFlight || socket.writableNeedDrain;
+    return this.#running.size >= limits.callsInFlight || socket.writableNeedDrain;
   }
 
   /** A client that has begun a request, or does not read its answers, has so much time until it goes on. */
@@ -149,12 +177,13 @@ export class ServerConnection {
       this.cut(`a frame of type ${frame.type} is no call`);
       return;
     }
-    this.#inFlight++;
+    const call = this.#nextCall++;
+    this.#running.add(call);
     const replied = this.#answer(frame).then((reply) => {
-      this.#inFlight--;
+      this.#running.delete(call);
       this.#write(reply);
-      if (this.#inFlight === 0) this.#release();
-      this.#takeFrames();
+      this.#release();
+      this.#takeSoon();
     });
     // An error that cannot be told is a fault of ours; it costs this client its connection, and no other.
     replied.catch((fault: unknown) => this.cut(`its call could not be answered: ${String(fault)}`));
@@ -175,11 +204,14 @@ export class ServerConnection {
     }
   }
 
+  /** Sends the events for which no call is left that came before them. */
   #release(): void {
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    for (const bytes of held) this.#write(bytes);
+    const [oldest = this.#nextCall] = this.#running;
+    const waiting = this.#held.findIndex(({ before }) => before > oldest);
+    for (const { bytes } of this.#held.splice(0, waiting === -1 ? this.#held.length : waiting)) {
+      this.#heldBytes -= bytes.length;
+      this.#write(bytes);
+    }
   }
 
   #write(bytes: Buffer): void {
@@ -192,6 +224,7 @@ export class ServerConnection {
 
   #closed(): void {
     this.#ended = true;
+    clearImmediate(this.#turn);
     this.#patience?.cancel();
     this.#keepalive.close();
     this.#answerer.closed();

@@ -40,7 +40,8 @@ export async function openLibvirt(input: Host0LibvirtInput): Promise<Host0Libvir
   const server = await openCatalogueServer({
     ...input,
     leases: (name) => networkLeases(name, input.services, nodes),
-    paths: [paths.libvirtSock, ...(settings.libvirt === 'system' ? [paths.virtnetworkdSock] : [])],
+    paths: [paths.libvirtSock],
+    shared: settings.libvirt === 'system' ? [paths.virtnetworkdSock] : [],
     state: join(dirname(paths.libvirtSock), 'ports.json'),
   });
   input.controller.addHealthOf(server);

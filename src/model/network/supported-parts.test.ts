@@ -242,3 +242,10 @@ test('a network with addresses is not refused, nor one whose subnets are for its
   const { bridge: _, ...foreign } = { ...blue, type: { kind: 'foreign-bridge', name: 'virbr0' } as const };
   expect(unsupportedParts(foreign)).toMatchObject([{ path: 'hostAddress' }]);
 });
+
+test('a line for dnsmasq that would run as root is refused by its place', () => {
+  const network: Network = { ...blue, dnsmasqOptions: ['log-queries', 'dhcp-script=/bin/x'] };
+  expect(unsupportedParts(network)).toEqual([
+    { path: 'dnsmasqOptions.1', remedy: expect.stringContaining('Leave dhcp-script out') },
+  ]);
+});

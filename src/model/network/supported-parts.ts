@@ -5,6 +5,7 @@
  */
 import { MeshError } from '../error.ts';
 import type { Network } from './network.ts';
+import { optionRemedy } from './services/dnsmasq-option.ts';
 
 /** A part that is not carried out. */
 interface UnsupportedPart {
@@ -137,13 +138,16 @@ function ofGuests({ guests }: Network): UnsupportedPart[] {
 
 function ofBridge(network: Network): UnsupportedPart[] {
   const { bridge, bandwidth, dnsmasqOptions = [] } = network;
-  return Object.entries({
+  const refused = dnsmasqOptions.flatMap((line, at) => {
+    const remedy = optionRemedy(line);
+    return remedy === undefined ? [] : [{ path: `dnsmasqOptions.${at}`, remedy }];
+  });
+  const parts = Object.entries({
     'bridge.zone': bridge?.zone !== undefined,
     bandwidth: bandwidth !== undefined,
     dnsmasqOptions: dnsmasqOptions.length > 0 && !hasHostAddresses(network),
-  })
-    .filter(([, isThere]) => isThere)
-    .map(([path]) => ({ path, remedy: LEAVE_OUT }));
+  }).filter(([, isThere]) => isThere);
+  return [...parts.map(([path]) => ({ path, remedy: LEAVE_OUT })), ...refused];
 }
 
 /** Addresses are on the bridge of the network: the bridge of another program gets none. */

@@ -1,6 +1,6 @@
 /** The Unix socket of a control API. Root and the owning group may connect; one process at a time may listen. */
 import { once } from 'node:events';
-import { type FSWatcher, lstatSync, watch } from 'node:fs';
+import { type FSWatcher, lstatSync, renameSync, watch } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import type { ServerOptions } from 'node:http';
 import { connect, type Server } from 'node:net';
@@ -26,7 +26,7 @@ export const CONTROL_TIMES = {
  * Makes the directory of a socket, and removes a socket that an ended process left behind.
  * @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED
  */
-export async function claimControlSocket(path: string): Promise<void> {
+export async function claimControlSocket(path: string, directoryMode = DIRECTORY_MODE): Promise<void> {
   if (await answers(path)) {
     throw new MeshError('MESH_ALREADY_RUNNING', `another process already listens on ${path}`, {
       operation: 'listen',
@@ -36,7 +36,9 @@ export async function claimControlSocket(path: string): Promise<void> {
   }
   try {
     await mkdir(dirname(dirname(path)), { recursive: true });
-    await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    const made = await mkdir(dirname(path), { recursive: true, mode: directoryMode });
+    // The umask of the process takes the modes of others away.
+    if (made !== undefined) await chmod(dirname(path), directoryMode);
     await rm(path, { force: true });
   } catch (cause) {
     throw cannotListen(path, cause);
@@ -55,6 +57,8 @@ export interface ControlSocketInput {
   readonly server: Server;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** The mode of its directory, if the directory is made again; that of a directory of ours if absent. */
+  readonly directoryMode?: number;
 }
 
 /**
@@ -92,7 +96,18 @@ export class ControlSocket implements HealthSource {
     this.#closed = true;
     this.#look?.cancel();
     this.#watcher?.close();
-    this.#input.server.close();
+    this.#endListening();
+  }
+
+  /** The end of a listening removes what is at its path. The socket of another process, which has taken the place, stays. */
+  #endListening(): void {
+    const { path, server } = this.#input;
+    const found = inodeAt(path);
+    const isForeign = found !== undefined && found !== this.#inode;
+    const aside = `${path}.aside`;
+    if (isForeign) renameSync(path, aside);
+    server.close();
+    if (isForeign) renameSync(aside, path);
   }
 
   #lookLater(): void {
@@ -111,13 +126,12 @@ export class ControlSocket implements HealthSource {
   }
 
   async #makeAgain(): Promise<void> {
-    const { path, server, journal } = this.#input;
+    const { path, journal, directoryMode } = this.#input;
     this.#making = true;
-    // Closes only the listening socket. It also removes what is at the path, so that the path must not be bound yet.
-    server.close();
-    this.#inode = undefined;
     try {
-      await claimControlSocket(path);
+      this.#endListening();
+      this.#inode = undefined;
+      await claimControlSocket(path, directoryMode);
       if (this.#closed) return;
       await this.#listen();
       this.#trouble = undefined;

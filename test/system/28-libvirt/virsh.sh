@@ -67,6 +67,13 @@ v net-info inner
 v net-autostart inner --disable
 EDITOR="sed -i s/192.168.122.254/192.168.122.200/" v net-edit inner
 v net-dumpxml --inactive inner
+v net-update inner delete dns-txt "<txt name='a'/>" --config
+v net-dumpxml --inactive inner
+v net-update inner add dns-host "<host ip='192.168.122.9'><hostname>h</hostname></host>" --config
+v net-update inner delete dns-host "<host ip='192.168.122.9'/>" --config
+v net-update inner add dns-srv "<srv service='x' protocol='tcp'/>" --config
+v net-update inner delete dns-srv "<srv service='x' protocol='tcp'/>" --config
+v net-dumpxml --inactive inner
 v net-undefine inner
 v net-info inner
 v net-undefine inner

@@ -1,11 +1,13 @@
 /** Prints elements of other programs again, as libxml2 does: with double quotes, and indented where no text is between elements. */
+import { type NamespaceScope, namespaceIn } from './namespace-scope.ts';
 import { type XmlLines, xmlText } from './xml-text.ts';
-import type { XmlElement } from './xml-tree.ts';
+import { isXmlName, isXmlPrefix, type XmlElement, XmlFault } from './xml-tree.ts';
 
-type Scope = ReadonlyMap<string, string>;
-
-/** The element with all that is in it. Namespaces that an element around it declares are declared here. */
-export function copyOf(element: XmlElement, scope: Scope = new Map()): XmlLines {
+/**
+ * The element with all that is in it. Namespaces that an element around it declares are declared here.
+ * @throws XmlFault for a name that no document can have
+ */
+export function copyOf(element: XmlElement, scope?: NamespaceScope): XmlLines {
   const { start, inner } = startOf(element, scope);
   const children = element.children.filter((child) => child.kind !== 'text' || child.text.trim() !== '');
   if (children.length === 0) return { lines: [`<${start}/>`] };
@@ -17,7 +19,7 @@ export function copyOf(element: XmlElement, scope: Scope = new Map()): XmlLines 
 }
 
 /** On one line, with blanks as they are. */
-function inlineOf(element: XmlElement, scope: Scope): string {
+function inlineOf(element: XmlElement, scope: NamespaceScope | undefined): string {
   const { start, inner } = startOf(element, scope);
   if (element.children.length === 0) return `<${start}/>`;
   const content = element.children.map((child) => {
@@ -27,15 +29,23 @@ function inlineOf(element: XmlElement, scope: Scope): string {
   return `<${start}>${content.join('')}</${element.name}>`;
 }
 
-function startOf(element: XmlElement, scope: Scope): { readonly start: string; readonly inner: Scope } {
-  const inner = new Map([...scope, ...element.declared]);
+function startOf(
+  element: XmlElement,
+  scope: NamespaceScope | undefined,
+): { readonly start: string; readonly inner: NamespaceScope } {
   const needed = new Map(element.declared);
+  const inner = { declared: needed, outer: scope };
   for (const { name, namespace } of [element, ...element.attributes.filter((one) => one.name.includes(':'))]) {
     const prefix = name.includes(':') ? (name.split(':', 1)[0] ?? '') : '';
-    if (prefix === 'xml' || (inner.get(prefix) ?? '') === namespace) continue;
-    inner.set(prefix, namespace);
+    if (prefix === 'xml' || (namespaceIn(inner, prefix) ?? '') === namespace) continue;
     needed.set(prefix, namespace);
   }
+  // Names have no quoting: one that is none would be other elements and attributes.
+  const names = [element.name, ...element.attributes.map(({ name }) => name)];
+  const wrong =
+    names.find((name) => !isXmlName(name)) ??
+    [...needed.keys()].find((prefix) => prefix !== '' && !isXmlPrefix(prefix));
+  if (wrong !== undefined) throw new XmlFault(element.offset, `'${wrong}' is no name of an element or attribute`);
   const declarations = Array.from(
     needed,
     ([prefix, namespace]) => ` xmlns${prefix && `:${prefix}`}="${quoted(namespace)}"`,

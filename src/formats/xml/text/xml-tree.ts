@@ -2,6 +2,7 @@
  * XML text as a tree of elements, each with its place. Documents come from strangers: a document type, and with it entities, is
  * refused, and length, depth and count have limits. Nothing is loaded, expanded or executed.
  */
+import { type NamespaceScope, namespaceIn } from './namespace-scope.ts';
 import { impossibleAt, isXmlText } from './xml-text.ts';
 
 /** The namespace of names that begin with `xml:` (Namespaces in XML 1.0 §3). */
@@ -61,6 +62,18 @@ export class XmlFault extends Error {
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 const NAME = /[\p{L}_][\p{L}\p{N}._-]*(?::[\p{L}_][\p{L}\p{N}._-]*)?/uy;
 const BLANK = /[ \t\r\n]*/y;
+const WHOLE_NAME = new RegExp(`^(?:${NAME.source})$`, 'u');
+
+/** Whether a text is a name that is read here, with or without a prefix. */
+export function isXmlName(text: string): boolean {
+  return WHOLE_NAME.test(text);
+}
+
+/** Whether a document can declare a prefix: `xml` and `xmlns` mean something already. */
+export function isXmlPrefix(text: string): boolean {
+  return isXmlName(text) && !text.includes(':') && text !== 'xml' && text !== 'xmlns';
+}
+
 /** The root element of a document. @throws XmlFault */
 export function parseXml(text: string): XmlElement {
   if (text.length > LENGTH_MAX) throw new XmlFault(0, `Document is longer than ${LENGTH_MAX} characters`);
@@ -73,7 +86,7 @@ export function parseXml(text: string): XmlElement {
 interface Open {
   readonly name: string;
   readonly element: XmlElement & { readonly children: (XmlElement | XmlText)[] };
-  readonly namespaces: ReadonlyMap<string, string>;
+  readonly namespaces: NamespaceScope;
 }
 
 class Reading {
@@ -92,7 +105,7 @@ class Reading {
     this.#misc();
     if (this.#text[this.#at] !== '<') throw new XmlFault(this.#at, "Start tag expected, '<' not found");
     const open: Open[] = [];
-    const namespaces = new Map([['xml', XML_NAMESPACE]]);
+    const namespaces = { declared: new Map([['xml', XML_NAMESPACE]]) };
     let root = this.#start(open, namespaces);
     while (open.length > 0) root = this.#content(open) ?? root;
     this.#misc();
@@ -156,30 +169,31 @@ class Reading {
     return undefined;
   }
 
-  #start(open: Open[], outer: ReadonlyMap<string, string>): XmlElement {
+  #start(open: Open[], outer: NamespaceScope): XmlElement {
     const offset = this.#at;
     this.#count();
     if (open.length >= DEPTH_MAX) throw new XmlFault(offset, `Excessive depth in document: ${DEPTH_MAX}`);
     this.#at++;
     const name = this.#name('StartTag: invalid element name');
     const written: { name: string; value: string; offset: number }[] = [];
+    const names = new Set<string>();
     for (;;) {
       const hadBlank = this.#blanks();
       if (this.#isAt('>') || this.#isAt('/>')) break;
       if (this.#at >= this.#text.length) throw new XmlFault(this.#at, `Couldn't find end of Start Tag ${name}`);
       if (!hadBlank) throw new XmlFault(this.#at, 'attributes construct error');
-      written.push(this.#attribute(written, name));
+      written.push(this.#attribute(names, name));
     }
     const declared = new Map<string, string>();
     for (const { name: key, value } of written) {
       if (key === 'xmlns') declared.set('', value);
       else if (key.startsWith('xmlns:')) declared.set(key.slice('xmlns:'.length), value);
     }
-    const namespaces = declared.size === 0 ? outer : new Map([...outer, ...declared]);
+    const namespaces = declared.size === 0 ? outer : { declared, outer };
     const space = (key: string, at: number, isElement: boolean): string => {
       const [prefix, local] = key.includes(':') ? key.split(':', 2) : ['', key];
-      if (prefix === '') return isElement ? (namespaces.get('') ?? '') : '';
-      const found = namespaces.get(prefix ?? '');
+      if (prefix === '') return isElement ? (namespaceIn(namespaces, '') ?? '') : '';
+      const found = namespaceIn(namespaces, prefix ?? '');
       if (found === undefined) {
         throw new XmlFault(
           at,
@@ -210,10 +224,8 @@ class Reading {
     return element;
   }
 
-  #attribute(
-    before: readonly { readonly name: string }[],
-    element: string,
-  ): { name: string; value: string; offset: number } {
+  /** @param names those of the attributes before this one */
+  #attribute(names: Set<string>, element: string): { name: string; value: string; offset: number } {
     const offset = this.#at;
     this.#count();
     const name = this.#name(`Couldn't find end of Start Tag ${element}`);
@@ -225,11 +237,17 @@ class Reading {
     if (quote !== '"' && quote !== "'") throw new XmlFault(this.#at, `AttValue: " or ' expected`);
     const end = this.#text.indexOf(quote, this.#at + 1);
     if (end === -1) throw new XmlFault(this.#at, `AttValue: ' expected`, `Write the closing ${quote}`);
-    const less = this.#text.indexOf('<', this.#at + 1);
-    if (less !== -1 && less < end) {
-      throw new XmlFault(less, "Unescaped '<' not allowed in attributes values", 'Write &lt;, or the closing quote');
+    // The search ends with the value: the next sign may be at the end of the document.
+    const less = this.#text.slice(this.#at + 1, end).indexOf('<');
+    if (less !== -1) {
+      throw new XmlFault(
+        this.#at + 1 + less,
+        "Unescaped '<' not allowed in attributes values",
+        'Write &lt;, or the closing quote',
+      );
     }
-    if (before.some((one) => one.name === name)) throw new XmlFault(offset, `Attribute ${name} redefined`);
+    if (names.has(name)) throw new XmlFault(offset, `Attribute ${name} redefined`);
+    names.add(name);
     const value = this.#decoded(this.#at + 1, end, true);
     this.#at = end + 1;
     return { name, value, offset };
