@@ -22,6 +22,8 @@ export const INET_PLACE = {
   entering: 'isolation entering',
   /** Accepts what has passed the chains of a network that is routed here, and comes from no isolated one, nor goes to one. */
   routed: 'isolation routed',
+  /** Addresses of this node in its networks: their ports are for the guests there, and lead nowhere else. */
+  kept: { ip: 'destinations kept ip', ip6: 'destinations kept ip6' },
   /** Changes destinations: ports of this host that lead to guests. For packets of others, and for this host's own. */
   forwards: 'destinations forwards',
   /** Changes sources: guests behind an address of this host. */
@@ -34,6 +36,9 @@ export const INET_PLACE = {
 export const ELSEWHERE = 'elsewhere';
 /** Sends a VXLAN packet that came in where its source is not to the chain `ELSEWHERE`. */
 export const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
+
+/** Addresses of this node that no link leads to, and those that are on each link: their ports lead to nobody else. */
+const NOT_FORWARDED = '    ip daddr 127.0.0.0/8 return\n    ip6 daddr ::1 return\n    ip6 daddr fe80::/10 return\n';
 
 /** The sets that the chains of the table name, also while they are empty. */
 const OWN: RuleContribution = {
@@ -53,6 +58,7 @@ const OWN: RuleContribution = {
 /** The table `inet meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function inetTable(contributions: readonly RuleContribution[]): RulesetItem {
   const table = new CollectedTable('inet', [OWN, ...contributions]);
+  const kept = [table.rulesFor(INET_PLACE.kept.ip), table.rulesFor(INET_PLACE.kept.ip6)].join('');
   const forwards = table.rulesFor(INET_PLACE.forwards);
   const sources = table.rulesFor(INET_PLACE.sources);
   return table.item(
@@ -82,7 +88,7 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       table.rulesFor(INET_PLACE.underlay),
       '  }\n',
-      ...natChains(forwards, sources),
+      ...natChains(forwards === '' ? '' : `${NOT_FORWARDED}${kept}${forwards}`, sources),
     ].join(''),
   );
 }

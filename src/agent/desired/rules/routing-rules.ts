@@ -43,7 +43,7 @@ export function routingRules(here: RoutedHere): RuleContribution {
         { name: INET_PLACE.leaving, verdicts: { key: 'iifname', elements: [`${name} : jump ${out}`] } },
         { name: INET_PLACE.entering, verdicts: { key: 'oifname', elements: [`${name} : jump ${into}`] } },
         chain(INET_PLACE.routed, [`iifname ${name} accept`, `oifname ${name} accept`]),
-        ...share(INET_PLACE.forwards, hasForwards ? forwardLines(here) : []),
+        ...share(INET_PLACE.forwards, hasForwards ? guarded(forwardLines(here), here) : []),
         ...share(INET_PLACE.sources, [...(hasForwards ? hairpinLines(here) : []), ...sourceLines(here)]),
       ],
     },
@@ -60,11 +60,22 @@ function netsOf({ subnets, routes }: BridgedNetwork, family: 'ip' | 'ip6', isBeh
   return [...new Set(all.filter((cidr) => cidr.includes(':') === (family === 'ip6')))];
 }
 
-/** A guest behind an address of this node must not speak as this node to others: a VXLAN packet would be one of a member. */
-function leaveLines({ network, vxlanPorts }: RoutedHere): string[] {
-  const { mode, via, policy, rules } = network.routing;
+/** Matches what the nodes of a mesh say to each other. */
+function meshTraffic({ vxlanPorts }: RoutedHere): string {
   const ports = [...new Set([VXLAN_PORT, HELLO_PORT, ...vxlanPorts])].sort((a, b) => a - b);
-  const guard = `udp dport { ${nftElements(ports.map(String))} } drop`;
+  return `udp dport { ${nftElements(ports.map(String))} }`;
+}
+
+/** What members say to this node leads to no guest, whatever ports a rule names. */
+function guarded(forwards: readonly string[], here: RoutedHere): string[] {
+  return forwards.length === 0 ? [] : [`${meshTraffic(here)} return`, ...forwards];
+}
+
+/** A guest behind an address of this node must not speak as this node to others: a VXLAN packet would be one of a member. */
+function leaveLines(here: RoutedHere): string[] {
+  const { network } = here;
+  const { mode, via, policy, rules } = network.routing;
+  const guard = `${meshTraffic(here)} drop`;
   if (mode === 'open') return [guard];
   return [
     guard,
@@ -88,7 +99,7 @@ function enterLines(here: RoutedHere): string[] {
   if (mode === 'open') return [];
   return [
     'ct state established,related return',
-    ...(via.length === 0 ? [] : [`iifname != { ${names(via)} } ct status != dnat reject`]),
+    ...(via.length === 0 ? [] : [`iifname != { ${names(via)} } ct status & dnat == 0 reject`]),
     ...rules
       .filter(({ direction }) => direction === 'in')
       .flatMap((rule) =>
