@@ -233,6 +233,16 @@ test.each(Object.entries(MISPLACED))('%s is refused where it has no effect', (pa
   expect(unsupportedParts(network).map((part) => part.path)).toEqual([path]);
 });
 
+test.each([
+  {},
+  { protocol: 'tcp' },
+  { protocol: 'icmp', ports: { first: 1, last: 9 } },
+] as const)('a port forward without ports is refused: %j', (match) => {
+  const rules = [{ direction: 'in', match, verdict: 'accept', forwardTo: { guest: 'web' } }] as const;
+  const parts = unsupportedParts(withRouting({ mode: 'nat', rules }));
+  expect(parts.map(({ path }) => path)).toEqual(['routing.rules.0.forwardTo']);
+});
+
 test('a network with addresses is not refused, nor one whose subnets are for its guests alone', () => {
   expect(unsupportedError(blue)).toBeUndefined();
   // Its services announce the subnets.

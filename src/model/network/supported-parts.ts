@@ -118,12 +118,15 @@ function ofRouting(network: Network): UnsupportedPart[] {
 
 /** A port of a node that leads to a guest: one port can have another number inside, and several keep theirs. */
 function ofRules({ routing: { rules } }: Network): UnsupportedPart[] {
-  return rules.flatMap(({ direction, verdict, match: { ports }, forwardTo }, index) => {
+  return rules.flatMap(({ direction, verdict, match: { ports, protocol }, forwardTo }, index) => {
     if (forwardTo === undefined) return [];
     const path = `routing.rules.${index}.forwardTo`;
     if (direction !== 'in' || verdict !== 'accept')
       return [{ path, remedy: 'Accept what comes in by the rule, or leave forwardTo out' }];
-    if (forwardTo.port === undefined || (ports !== undefined && ports.first === ports.last)) return [];
+    // Else the rule takes all that is for this node: its own shell, too.
+    if (ports === undefined || protocol === 'icmp' || protocol === 'icmpv6')
+      return [{ path, remedy: 'Name the ports outside, of TCP, of UDP or of both' }];
+    if (forwardTo.port === undefined || ports.first === ports.last) return [];
     return [
       { path: `${path}.port`, remedy: 'Name one port outside, or leave the port inside out: it is then the same' },
     ];

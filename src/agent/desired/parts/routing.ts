@@ -30,8 +30,8 @@ export function routingParts(
   parts.push(
     {
       key: 'routing',
-      inputs: [network, given, guests, vxlanPorts],
-      build: () => ({ rules: [routingRules({ network, given, guests, vxlanPorts })] }),
+      inputs: [network, guests, vxlanPorts],
+      build: () => ({ rules: [routingRules({ network, guests, vxlanPorts })] }),
     },
     { key: 'forwarding', inputs: [network], build: () => ({ items: [forwarding(network.bridge.name)] }) },
   );

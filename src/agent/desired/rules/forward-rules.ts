@@ -5,15 +5,12 @@
 import { type Ip, isIpv6 } from '../../../kernel/ip.ts';
 import type { ForwardTarget, RoutingRule } from '../../../model/network/routing.ts';
 import { nftElements } from '../../items/nft-text.ts';
-import { type GuestAddresses, ofFamily, type RoutedHere } from './routed-here.ts';
+import type { GuestAddresses, RoutedHere } from './routed-here.ts';
 import { familyOf, matchesOf, portRange, protocolWords } from './routing-match.ts';
 
 type Family = 'ip' | 'ip6';
 
 const FAMILIES: readonly Family[] = ['ip', 'ip6'];
-/** Nothing outside reaches these, and answers to them do not come back. */
-const LOOPBACK = { ip: '127.0.0.0/8', ip6: '::1' } as const;
-
 /** The rules that change destinations. The first that fits decides, as everywhere: a refusal before it keeps the packet as it is. */
 export function forwardLines(here: RoutedHere): string[] {
   return here.network.routing.rules.flatMap((rule) => {
@@ -23,10 +20,10 @@ export function forwardLines(here: RoutedHere): string[] {
     return FAMILIES.flatMap((family) => {
       const target = targets[family];
       if (target === undefined || isOfOther(match, family)) return [];
-      const own = [LOOPBACK[family], ...ofFamily(here.given, family)];
       const words = [
-        `${family} daddr != { ${nftElements(own)} }`,
-        match.to === undefined ? 'fib daddr type local' : `${family} daddr ${nftElements([match.to])}`,
+        // What goes to others is not for this node, whichever subnet the rule names.
+        'fib daddr type local',
+        ...(match.to === undefined ? [] : [`${family} daddr ${nftElements([match.to])}`]),
         ...(match.from === undefined ? [] : [`${family} saddr ${nftElements([match.from])}`]),
         ...protocolWords(match),
         ...(match.ports === undefined ? [] : [`th dport ${portRange(match.ports)}`]),

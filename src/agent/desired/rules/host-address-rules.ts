@@ -23,9 +23,17 @@ export function hostAddressRules(
       field: 'ip daddr',
       set: 'hosts_ip',
       homes: 'homes_ip',
+      kept: INET_PLACE.kept.ip,
       has: (address: Ip) => !isIpv6(address),
     },
-    { type: 'ipv6_addr', field: 'ip6 daddr', set: 'hosts_ip6', homes: 'homes', has: isIpv6 },
+    {
+      type: 'ipv6_addr',
+      field: 'ip6 daddr',
+      set: 'hosts_ip6',
+      homes: 'homes',
+      kept: INET_PLACE.kept.ip6,
+      has: isIpv6,
+    },
   ].flatMap((family) => {
     const addresses = given.map(({ address }) => address).filter(family.has);
     return addresses.length === 0 ? [] : [{ ...family, addresses }];
@@ -44,6 +52,9 @@ export function hostAddressRules(
         },
       ]),
       chains: [
+        ...families.map(({ field, kept, addresses }) => {
+          return { name: kept, verdicts: { key: field, elements: addresses.map((address) => `${address} : return`) } };
+        }),
         {
           name: INET_PLACE.homes,
           rules: families.map(

@@ -20,8 +20,8 @@ export const INET_PLACE = {
   leaving: 'isolation leaving',
   /** Judges what enters a network that is routed here. */
   entering: 'isolation entering',
-  /** Accepts what has passed the chains of a network that is routed here, and comes from no isolated one, nor goes to one. */
-  routed: 'isolation routed',
+  /** Addresses of this node in its networks: their ports are for the guests there, and lead nowhere else. */
+  kept: { ip: 'destinations kept ip', ip6: 'destinations kept ip6' },
   /** Changes destinations: ports of this host that lead to guests. For packets of others, and for this host's own. */
   forwards: 'destinations forwards',
   /** Changes sources: guests behind an address of this host. */
@@ -32,8 +32,13 @@ export const INET_PLACE = {
 
 /** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
 export const ELSEWHERE = 'elsewhere';
+/** The bridges of networks that are routed here. Only a table with such a network has the set. */
+export const ROUTED_SET = 'routed';
 /** Sends a VXLAN packet that came in where its source is not to the chain `ELSEWHERE`. */
 export const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
+
+/** Addresses of this node that no link leads to, and those that are on each link: their ports lead to nobody else. */
+const NOT_FORWARDED = '    ip daddr 127.0.0.0/8 return\n    ip6 daddr ::1 return\n    ip6 daddr fe80::/10 return\n';
 
 /** The sets that the chains of the table name, also while they are empty. */
 const OWN: RuleContribution = {
@@ -53,10 +58,17 @@ const OWN: RuleContribution = {
 /** The table `inet meshwork`, without the members' addresses: these come and go (`withElements`). */
 export function inetTable(contributions: readonly RuleContribution[]): RulesetItem {
   const table = new CollectedTable('inet', [OWN, ...contributions]);
+  const kept = [table.rulesFor(INET_PLACE.kept.ip), table.rulesFor(INET_PLACE.kept.ip6)].join('');
   const forwards = table.rulesFor(INET_PLACE.forwards);
   const sources = table.rulesFor(INET_PLACE.sources);
+  const [leaving, entering] = [table.rulesFor(INET_PLACE.leaving), table.rulesFor(INET_PLACE.entering)];
+  const isRouter = leaving !== '';
   return table.item(
     [
+      // A bridge without a verdict of its own fails closed.
+      ...(isRouter
+        ? [`  chain leaving {\n${leaving}    drop\n  }\n`, `  chain entering {\n${entering}    drop\n  }\n`]
+        : []),
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       // One hook for all that comes to this host: each further hook costs every packet a call, even where no rule fits.
       '  chain input {\n    type filter hook input priority raw; policy accept;\n',
@@ -74,15 +86,15 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       // With br_netfilter, all frames of guests pass here.
       ...accepting(table.matches('within', 'iifname', 'oifname')),
       table.rulesFor(INET_PLACE.within),
-      table.rulesFor(INET_PLACE.leaving),
-      table.rulesFor(INET_PLACE.entering),
+      isRouter ? `    iifname @${ROUTED_SET} jump leaving\n    oifname @${ROUTED_SET} jump entering\n` : '',
       '    iifname @bridges drop\n    oifname @bridges drop\n',
-      table.rulesFor(INET_PLACE.routed),
+      // What has passed the chains of a network that is routed here, and comes from no isolated one, nor goes to one.
+      isRouter ? `    iifname @${ROUTED_SET} accept\n    oifname @${ROUTED_SET} accept\n` : '',
       `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       table.rulesFor(INET_PLACE.underlay),
       '  }\n',
-      ...natChains(forwards, sources),
+      ...natChains(forwards === '' ? '' : `${NOT_FORWARDED}${kept}${forwards}`, sources),
     ].join(''),
   );
 }

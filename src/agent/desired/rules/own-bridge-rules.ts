@@ -27,7 +27,7 @@ export function ownBridgeRules(network: BridgedNetwork, own: NodeAddresses, isRo
         // This node's own addresses in the network.
         { name: 'homes', declaration: 'type ifname . ipv6_addr', elements: homes, kind: 'sized' },
       ],
-      chains: isMesh(network) ? homeChains(network) : [],
+      chains: isMesh(network) ? homeChains(network, own) : [],
     },
     bridge: {
       sets: isMesh(network) ? [{ ...HOST0S_SET, elements: [memberAddresses(network, 'host0').bridgeMac] }] : [],
@@ -42,9 +42,12 @@ const PREFIX_MASK = 'ffff:ffff:ffff:ffff::';
  * Drops packets for a network's addresses on other links. On its own bridge they are accepted without the route look-up
  * that follows.
  */
-function homeChains({ bridge, type, hostAddress }: Mesh): ChainShare[] {
+function homeChains({ bridge, type, hostAddress }: Mesh, own: NodeAddresses): ChainShare[] {
   const home = `home-${type.vni}`;
   return [
+    ...(own.ipv6 === undefined
+      ? []
+      : [{ name: INET_PLACE.kept.ip6, verdicts: { key: 'ip6 daddr', elements: [`${own.ipv6} : return`] } }]),
     { name: home, rules: [`iifname != ${nftName(bridge.name)} drop`, 'accept'] },
     {
       name: INET_PLACE.homes,

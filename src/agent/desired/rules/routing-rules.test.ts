@@ -1,5 +1,5 @@
 /** On a real kernel: what leaves and enters a network that a node routes, with bridged packets in the rules of IP and without. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { runToEnd } from '../../../../test/kit/command.ts';
 import { inside, ip, twoHosts } from '../../../../test/kit/namespaces.ts';
 import { board, networkOfType } from '../../../../test/kit/networks.ts';
@@ -10,6 +10,7 @@ import { parseIpv4, parseIpv4Cidr } from '../../../model/address/ipv4.ts';
 import { ipv6Subnet, parseIpv6 } from '../../../model/address/ipv6.ts';
 import type { Network } from '../../../model/network/network.ts';
 import type { Routing } from '../../../model/network/routing.ts';
+import type { NetworkAttachment } from '../assignment.ts';
 
 const SET_UP_DEADLINE_MS = 30_000;
 const NUMBER = 0xa01;
@@ -22,10 +23,13 @@ const [HOST, OUTSIDE] = ['10.9.0.1', '10.9.0.2'] as const;
 let hosts: ReturnType<typeof twoHosts>;
 let guests: readonly TemporaryNetns[];
 let node: PlannedNode;
+/** Further networks of the node. */
+let others: readonly NetworkAttachment[];
 
 /** The guests are 10.7.0.11 and 10.7.0.12, fd07::11 and fd07::12. */
 beforeEach(async () => {
   hosts = twoHosts();
+  others = [];
   guests = [temporaryNetns(), temporaryNetns()];
   for (const [at, { path }] of guests.entries()) {
     const number = 11 + at;
@@ -62,7 +66,7 @@ function network(routing: Partial<Routing>, more: Partial<Network> = {}): Networ
 
 async function take(routing: Partial<Routing>, more: Partial<Network> = {}): Promise<void> {
   const attachment = { network: network(routing, more), peers: { kind: 'none' }, hostAddresses: GIVEN } as const;
-  await node.take([attachment], ['tap0', 'tap1']);
+  await node.take([attachment, ...others], ['tap0', 'tap1']);
   for (const { path } of guests) {
     ip(path, 'route replace default via 10.7.0.1', 'route replace default via fd07::1');
   }
@@ -180,21 +184,91 @@ test.each(['0', '1'] as const)('port forwards and the rules of a network, with b
   expect(caller('guest', OUTSIDE, 25)).toBeUndefined();
 });
 
-test('a guest does not speak as a member, nor with an address of others', async () => {
-  await take({ mode: 'nat' });
-  const heard = (port: number) => {
-    const listen = `import socket
+/** What a place hears at a UDP port while another place sends there. */
+function heard(port: number, from: Parameters<typeof at>[0], to: Parameters<typeof at>[0], address: string): string {
+  const listen = `import socket
 s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('0.0.0.0',${port})); s.settimeout(1)
 try: print(s.recv(99).decode())
 except OSError: print('nothing')`;
-    const send = `import socket,time
+  const send = `import socket,time
 s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
-for _ in range(5): s.sendto(b'hello',('${OUTSIDE}',${port})); time.sleep(0.1)`;
-    const both = 'python3 -c "$1" & nsenter --net="$2" python3 -c "$3"; wait';
-    return runToEnd(['sh', '-c', both, 'sh', listen, at('guest'), send], { netns: at('outside') }).stdout.trim();
+for _ in range(5): s.sendto(b'hello',('${address}',${port})); time.sleep(0.1)`;
+  const both = 'python3 -c "$1" & nsenter --net="$2" python3 -c "$3"; wait';
+  return runToEnd(['sh', '-c', both, 'sh', listen, at(from), send], { netns: at(to) }).stdout.trim();
+}
+
+/** A second network, without guests. */
+function second(routing: Partial<Routing>): NetworkAttachment {
+  const other: Network = {
+    ...networkOfType(NUMBER + 1, { kind: 'bridge' }, undefined, 1500),
+    hostAddress: { kind: 'given' },
+    subnets: [{ cidr: parseIpv4Cidr('10.8.0.0/24'), hostAddress: parseIpv4('10.8.0.1') }],
+    routing: { mode: 'nat', via: [], rules: [], ...routing },
   };
-  expect(heard(5000)).toBe('hello');
-  expect(heard(4789)).toBe('nothing');
+  const hostAddresses = [{ address: parseIpv4('10.8.0.1'), length: 24 }];
+  return { network: other, peers: { kind: 'none' }, hostAddresses };
+}
+
+test.each([
+  '0',
+  '1',
+] as const)('a port forward takes nothing that is for other networks, for others or for a mesh, with bridge-nf-call at %s', async (value) => {
+  const forward = (match: Routing['rules'][number]['match'], port?: number): Routing['rules'][number] => ({
+    direction: 'in',
+    match,
+    verdict: 'accept',
+    forwardTo: { address: parseIpv4(OUTSIDE), ...(port !== undefined && { port }) },
+  });
+  const ports = { first: 123, last: 123 };
+  const rules = [
+    forward({ protocol: 'tcp', ports, to: parseIpv4Cidr('0.0.0.0/0') }, 321),
+    forward({ protocol: 'udp', ports: { first: 4000, last: 5000 } }),
+  ];
+  others = [second({ rules })];
+  await take({ mode: 'nat' });
+  callRules(value);
+  serve('outside', 321);
+  serve('host', 123);
+  // The port leads on.
+  expect(caller('host', HOST, 123)).toBe(HOST);
+  expect(heard(4500, 'outside', 'host', HOST)).toBe('nothing');
+  // The guest's own gateway answers itself, and so do this node's addresses on the other bridges and on its loopback.
+  expect(caller('guest', '10.7.0.1', 123)).toBe('10.7.0.11');
+  expect(caller('host', '10.8.0.1', 123)).toBe('10.8.0.1');
+  expect(caller('host', '127.0.0.1', 123)).toBe('127.0.0.1');
+  // What goes to others goes there.
+  expect(caller('host', OUTSIDE, 123)).toBeUndefined();
+  expect(caller('guest', OUTSIDE, 123)).toBeUndefined();
+  // What members say to this node is for this node.
+  expect(heard(4789, 'outside', 'host', HOST)).toBe('hello');
+});
+
+test('a port forward leads in by any device, though a network names the devices that lead out', async () => {
+  await take({
+    mode: 'nat',
+    via: ['eth7'],
+    rules: [
+      {
+        direction: 'in',
+        match: { ports: { first: 123, last: 123 } },
+        verdict: 'accept',
+        forwardTo: { address: parseIpv4('10.7.0.11'), port: 321 },
+      },
+      { direction: 'in', match: {}, verdict: 'accept' },
+    ],
+  });
+  outsideKnowsTheWay();
+  // As on a machine whose administrator made it a router.
+  inNetns(hosts.here, () => writeSysctl(['net', 'ipv4', 'conf', 'eth0', 'forwarding'], '1'));
+  for (const port of [321, 322]) serve('guest', port);
+  expect(caller('outside', HOST, 123)).toBe(OUTSIDE);
+  expect(caller('outside', '10.7.0.11', 322)).toBeUndefined();
+});
+
+test('a guest does not speak as a member, nor with an address of others', async () => {
+  await take({ mode: 'nat' });
+  expect(heard(5000, 'guest', 'outside', OUTSIDE)).toBe('hello');
+  expect(heard(4789, 'guest', 'outside', OUTSIDE)).toBe('nothing');
   ip(at('guest'), 'address add 10.8.0.1/32 dev eth0');
   expect(runToEnd(['ping', '-n', '-c1', '-W1', '-I', '10.8.0.1', OUTSIDE], { netns: at('guest') }).status).not.toBe(0);
 });
@@ -226,7 +300,8 @@ test('guests of one node are kept apart, and reach the node', async () => {
     { mode: 'nat' },
     { guests: { isolation: true, portGroups: [{ name: 'x', isDefault: true, isolation: false }] } },
   );
-  expect(pings('guest', '10.7.0.12')).toBe(true);
+  // The guest asks once a second for the other's Ethernet address.
+  await vi.waitFor(() => expect(pings('guest', '10.7.0.12')).toBe(true), SET_UP_DEADLINE_MS);
   await take({ mode: 'nat' }, { guests: { portGroups: [{ name: 'x', isDefault: true, isolation: true }] } });
   expect(pings('guest', '10.7.0.12')).toBe(false);
 });

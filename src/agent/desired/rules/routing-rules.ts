@@ -11,11 +11,12 @@ import { nftElements, nftName } from '../../items/nft-text.ts';
 import type { BridgedNetwork } from '../bridged-network.ts';
 import type { ChainShare, RuleContribution } from './contribution.ts';
 import { forwardLines, passLines } from './forward-rules.ts';
-import { INET_PLACE } from './inet-table.ts';
+import { INET_PLACE, ROUTED_SET } from './inet-table.ts';
 import { chain } from './refusal-chains.ts';
 import type { RoutedHere } from './routed-here.ts';
 import { matchesOf } from './routing-match.ts';
 
+const FAMILIES = ['ip', 'ip6'] as const;
 const ROUTED_MODES: readonly string[] = ['routed', 'nat', 'open'];
 /** Groups and broadcasts stay on their link, with the address of their sender. */
 const GROUPS = { ip: ['224.0.0.0/4', '255.255.255.255'], ip6: ['ff00::/8'] } as const;
@@ -37,14 +38,15 @@ export function routingRules(here: RoutedHere): RuleContribution {
     number,
     what: 'routing',
     inet: {
+      sets: [{ name: ROUTED_SET, declaration: 'type ifname', elements: [name], kind: 'sized' }],
       chains: [
-        chain(out, leaveLines(here)),
+        ...leaveChains(out, here),
         chain(into, enterLines(here)),
-        { name: INET_PLACE.leaving, verdicts: { key: 'iifname', elements: [`${name} : jump ${out}`] } },
-        { name: INET_PLACE.entering, verdicts: { key: 'oifname', elements: [`${name} : jump ${into}`] } },
-        chain(INET_PLACE.routed, [`iifname ${name} accept`, `oifname ${name} accept`]),
-        ...share(INET_PLACE.forwards, hasForwards ? forwardLines(here) : []),
-        ...share(INET_PLACE.sources, [...(hasForwards ? hairpinLines(here) : []), ...sourceLines(here)]),
+        { name: INET_PLACE.leaving, verdicts: { key: 'iifname', elements: [`${name} : goto ${out}`] } },
+        { name: INET_PLACE.entering, verdicts: { key: 'oifname', elements: [`${name} : goto ${into}`] } },
+        ...share(INET_PLACE.forwards, hasForwards ? guarded(forwardLines(here), here) : []),
+        ...(hasForwards ? share(INET_PLACE.sources, hairpinLines(here)) : []),
+        ...sourceChains(here),
       ],
     },
   };
@@ -60,19 +62,26 @@ function netsOf({ subnets, routes }: BridgedNetwork, family: 'ip' | 'ip6', isBeh
   return [...new Set(all.filter((cidr) => cidr.includes(':') === (family === 'ip6')))];
 }
 
-/** A guest behind an address of this node must not speak as this node to others: a VXLAN packet would be one of a member. */
-function leaveLines({ network, vxlanPorts }: RoutedHere): string[] {
-  const { mode, via, policy, rules } = network.routing;
+/** Matches what the nodes of a mesh say to each other. */
+function meshTraffic({ vxlanPorts }: RoutedHere): string {
   const ports = [...new Set([VXLAN_PORT, HELLO_PORT, ...vxlanPorts])].sort((a, b) => a - b);
-  const guard = `udp dport { ${nftElements(ports.map(String))} } drop`;
-  if (mode === 'open') return [guard];
-  return [
-    guard,
-    ...(['ip', 'ip6'] as const).map((family) => {
-      const nets = netsOf(network, family);
-      if (nets.length === 0) return `meta nfproto ${family === 'ip' ? 'ipv4' : 'ipv6'} drop`;
-      return `${family} saddr != { ${nftElements(nets)} } drop`;
-    }),
+  return `udp dport { ${nftElements(ports.map(String))} }`;
+}
+
+/** What members say to this node leads to no guest, whatever ports a rule names. */
+function guarded(forwards: readonly string[], here: RoutedHere): string[] {
+  return forwards.length === 0 ? [] : [`${meshTraffic(here)} return`, ...forwards];
+}
+
+/** A guest behind an address of this node must not speak as this node to others: a VXLAN packet would be one of a member. */
+function leaveChains(name: string, here: RoutedHere): ChainShare[] {
+  const { network } = here;
+  const { mode, via, policy, rules } = network.routing;
+  const guard = `${meshTraffic(here)} drop`;
+  if (mode === 'open') return [chain(name, [guard])];
+  const own = `${name}-own`;
+  const senders = FAMILIES.flatMap((family) => oneEach(`${family} saddr`, netsOf(network, family), `goto ${own}`));
+  const lines = [
     'ct state established,related return',
     ...(via.length === 0 ? [] : [`oifname != { ${names(via)} } reject`]),
     ...rules
@@ -80,6 +89,7 @@ function leaveLines({ network, vxlanPorts }: RoutedHere): string[] {
       .flatMap((rule) => matchesOf(rule).map((match) => `${match} ${VERDICTS[rule.verdict]}`)),
     ...(policy === undefined || policy.out === 'accept' ? [] : [VERDICTS[policy.out]]),
   ];
+  return [chain(own, lines), chain(name, [guard, ...senders, 'drop'])];
 }
 
 function enterLines(here: RoutedHere): string[] {
@@ -88,7 +98,7 @@ function enterLines(here: RoutedHere): string[] {
   if (mode === 'open') return [];
   return [
     'ct state established,related return',
-    ...(via.length === 0 ? [] : [`iifname != { ${names(via)} } ct status != dnat reject`]),
+    ...(via.length === 0 ? [] : [`iifname != { ${names(via)} } ct status & dnat == 0 reject`]),
     ...rules
       .filter(({ direction }) => direction === 'in')
       .flatMap((rule) =>
@@ -106,41 +116,51 @@ function byDefault(network: BridgedNetwork): string[] {
   const { mode, policy, nat } = network.routing;
   if (policy !== undefined && policy.in !== 'accept') return [];
   const isHidden = { ip: mode === 'nat', ip6: mode === 'nat' && nat?.ipv6 === true };
-  return (['ip', 'ip6'] as const).flatMap((family) => {
+  return FAMILIES.flatMap((family) => {
     const nets = netsOf(network, family);
     if (nets.length === 0 || (isHidden[family] && policy === undefined)) return [];
-    return [`${family} daddr { ${nftElements(nets)} } return`];
+    return oneEach(`${family} daddr`, nets, 'return');
   });
+}
+
+/** A rule for each subnet: a set of intervals matches nothing for a moment after the table was replaced. */
+function oneEach(match: string, subnets: readonly string[], verdict: string): string[] {
+  return subnets.map((subnet) => `${match} ${nftElements([subnet])} ${verdict}`);
 }
 
 /** Guests who call another guest at a port of this node get the answers from this node: from the guest they would not know them. */
 function hairpinLines({ network }: RoutedHere): string[] {
   const bridge = nftName(network.bridge.name);
-  return (['ip', 'ip6'] as const).flatMap((family) => {
+  return FAMILIES.flatMap((family) => {
     const nets = netsOf(network, family, false);
-    if (nets.length === 0) return [];
-    return [`oifname ${bridge} ct status dnat ${family} saddr { ${nftElements(nets)} } masquerade`];
+    return oneEach(`oifname ${bridge} ct status dnat ${family} saddr`, nets, 'masquerade');
   });
 }
 
 /** Guests behind addresses of this node. A guest keeps one address of a row (`persistent`). */
-function sourceLines({ network }: RoutedHere): string[] {
+function sourceChains({ network }: RoutedHere): ChainShare[] {
   const { mode, via, nat = {} } = network.routing;
   if (mode !== 'nat') return [];
   const bridge = nftName(network.bridge.name);
   const ports = nat.ports === undefined ? undefined : `:${nat.ports.first}-${nat.ports.last}`;
   const row = nat.addresses === undefined ? undefined : addressRow(nat.addresses.first, nat.addresses.last);
-  return (['ip', 'ip6'] as const).flatMap((family) => {
+  return FAMILIES.flatMap((family) => {
     const nets = netsOf(network, family).filter((cidr) => !cidr.endsWith('/0'));
     if (nets.length === 0 || (family === 'ip6' && nat.ipv6 !== true)) return [];
     const out = via.length === 0 ? `oifname != ${bridge}` : `oifname { ${names(via)} }`;
-    const others = nftElements([...nets, ...GROUPS[family]]);
-    const match = `${out} ${family} saddr { ${nftElements(nets)} } ${family} daddr != { ${others} }`;
+    const hide = `hide-${network.number}-${family}`;
     const to = (portRange: string) => {
       if (family === 'ip' && row !== undefined) return `snat ip to ${row}${portRange} persistent`;
       return portRange === '' ? 'masquerade' : `masquerade to ${portRange}`;
     };
-    return [...(ports === undefined ? [] : [`${match} meta l4proto { tcp, udp } ${to(ports)}`]), `${match} ${to('')}`];
+    return [
+      chain(hide, [
+        ...oneEach(`${family} daddr`, [...nets, ...GROUPS[family]], 'return'),
+        ...(ports === undefined ? [] : [`meta l4proto { tcp, udp } ${to(ports)}`]),
+        to(''),
+      ]),
+      chain(INET_PLACE.sources, oneEach(`${out} ${family} saddr`, nets, `jump ${hide}`)),
+    ];
   });
 }
 
