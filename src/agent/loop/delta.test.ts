@@ -11,7 +11,7 @@ import { parseMachineId } from '../../model/machine.ts';
 import { type Member, memberAddresses } from '../../model/network/member.ts';
 import type { DesiredInput } from '../desired/assignment.ts';
 import { DesiredItems, desiredItems } from '../desired/desired.ts';
-import type { Item } from '../items/item.ts';
+import { type Item, itemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import { OUR_PROTOCOL } from '../items/mark.ts';
 import { observedItems } from '../kernel/observed.ts';
@@ -146,4 +146,22 @@ test('a link that is not wanted any more is known as the agent’s own until a f
   expect(delta.isDisowned(key)).toBe(true);
   pass(new KernelTables());
   expect(delta.isDisowned(key)).toBe(false);
+});
+
+test('what is observed apart from the kernel is compared in each pass: else it would be removed as not wanted', () => {
+  const apart: readonly Item[] = [
+    { kind: 'space', network: network.id, name: 'meshwork-1001', flaws: [] },
+    { kind: 'file', path: '/files/conf', content: '', mode: 0o644 },
+    { kind: 'process', name: 'radvd-1001', title: 'radvd', digest: '1', astray: false, needs: [] },
+    { kind: 'sysctl', path: ['net', 'ipv4', 'ip_forward'], value: '1' },
+  ];
+  const desired = itemMap(apart);
+  const [delta, cache] = [new Delta(), new KernelTables()];
+  const keys = [...desired.keys()];
+  const changed = new Map(keys.map((key) => [key, undefined]));
+  for (const news of [changed, new Map()]) {
+    const sides = delta.sides(cache, desired, news);
+    expect([...sides.desired.keys()]).toEqual(keys);
+    delta.close({ observed: new Map(desired), desired: sides.desired }, []);
+  }
 });

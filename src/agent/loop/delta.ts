@@ -30,7 +30,7 @@ export interface Sides {
 }
 
 /** The kinds that are observed apart from the cache (`observeApart`). */
-const APART: ReadonlySet<Item['kind']> = new Set(['ruleset', 'sysctl', 'file', 'process']);
+const APART: ReadonlySet<Item['kind']> = new Set(['ruleset', 'sysctl', 'file', 'process', 'space']);
 
 /** Used once a pass: `sides` before the plan, `close` after it. */
 export class Delta {
