@@ -361,7 +361,13 @@ export class Lab implements AsyncDisposable {
     const started = this.hosts.flatMap((host) =>
       programsOf(host).flatMap((program) => findProcess(program, host.root) ?? []),
     );
-    await killAll([...started, ...(this.store?.processes ?? []), ...residentsOf(namespaces, this.directory)]);
+    let residents = residentsOf(namespaces, this.directory);
+    await killAll([...started, ...(this.store?.processes ?? []), ...residents]);
+    // An agent starts servers until it is killed: those of its last moment are seen now.
+    for (let round = 0; round < 3 && residents.length > 0; round++) {
+      residents = residentsOf(namespaces, this.directory);
+      await killAll(residents);
+    }
     await removeUnderlay(namespaces, this.#topology.underlay, REMOVAL_DEADLINE_MS);
     unmountBelow(this.directory);
     // The record is removed last: while it exists, a later run knows that something of the lab may be left.
