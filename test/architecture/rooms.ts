@@ -127,6 +127,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       hooks: { '.': 'the commands that come with labs', hosts: 'the end of a command' },
       suites: { topologies: 'tests name machines, and are YAML, too' },
       vms: {
+        checks: 'the last lines of logs, for nets that do not come up',
         hosts: 'machines run in the namespace of a host',
         cluster: 'a lab of virtual machines has a host0, too',
         topologies: 'which machines there are, and their addresses',

@@ -1,5 +1,6 @@
 /** `mesh lab up TOPOLOGY` and the steps that it is made of: labs of virtual machines that start, grow and shrink. */
 import type { Command } from 'commander';
+import { LastWords } from '../../lab/checks/silence.ts';
 import { findNetSetup } from '../../lab/netsetup/net-setup.ts';
 import { baseOf, type FoundTopology, findTopology } from '../../lab/topologies/shipped-topologies.ts';
 import { numberInRole, ROLE_NUMBERS, VM_ROLES, vmName } from '../../lab/topologies/vm-address.ts';
@@ -138,7 +139,7 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
     );
   } catch (error) {
     stages.end();
-    showConsole(context, error);
+    showLastWords(context, error);
     if (!signal.aborted) throw error;
     context.exitCode = interrupt.exitCode;
   } finally {
@@ -147,9 +148,10 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
   }
 }
 
-/** Prints the end of the console of a machine that does not come up. */
-function showConsole({ stderr }: Context, error: unknown): void {
-  if (error instanceof MeshError && error.cause instanceof ConsoleEnd)
+/** Prints the end of the console of a machine that does not come up, or of the logs of host0 and the agent when nets do not. */
+function showLastWords({ stderr }: Context, error: unknown): void {
+  if (!(error instanceof MeshError)) return;
+  if (error.cause instanceof ConsoleEnd || error.cause instanceof LastWords)
     stderr.write(`${visibleLines(error.cause.message)}\n`);
 }
 
@@ -214,6 +216,8 @@ async function create(context: Context, word: string, options: VmUpOptions): Pro
     await lab.startNets(interrupt.signal);
     await lab.lab.keep();
   } catch (error) {
+    stages.end();
+    showLastWords(context, error);
     await lab.down();
     if (!interrupt.signal.aborted) throw error;
     context.exitCode = interrupt.exitCode;
@@ -250,7 +254,7 @@ async function wait(
     });
   } catch (error) {
     stages.end();
-    showConsole(context, error);
+    showLastWords(context, error);
     throw error;
   }
   stages.end();

@@ -20,15 +20,32 @@ export interface DebianPackage {
 /** `NAME_VERSION_ARCHITECTURE.deb`; a colon in the version is written `%3a`. */
 const PACKAGE_FILE = /^([^_]+)_([^_]+)_([^_]+)\.deb$/;
 
+/** What apt-get has written. */
+interface AptOutcome {
+  readonly output: string;
+  /** Also a success may have warnings. */
+  readonly complaint: string;
+}
+
+/** A package list that was not fetched: `W: Failed to fetch URL  REASON`. A failure of all lists is an error, with `E:`. */
+const MISSED_LIST = /^[WE]: Failed to fetch (\S+) +(.*)$/;
+
 /** Runs apt-get for one image. One call at a time. */
 export class Apt {
   readonly #directory: string;
+  readonly #sources: string | undefined;
   /** Package lists fetched into our directory are used; before that, the machine's own lists. */
   #ownLists = false;
+  /** Why lists are missing. apt-get calls that a success, and says later that it does not know the packages. */
+  #missedLists: readonly string[] = [];
 
-  /** @param directory for lists and packages: a cache that may be deleted at any time */
-  constructor(directory: string) {
+  /**
+   * @param directory for lists and packages: a cache that may be deleted at any time
+   * @param sources a file of apt sources, in place of those of this machine
+   */
+  constructor(directory: string, sources?: string) {
     this.#directory = directory;
+    this.#sources = sources;
   }
 
   /**
@@ -68,16 +85,17 @@ export class Apt {
   /** Tries once more with fresh package lists if apt-get fails: the machine's lists may be old or deleted. */
   async #run(args: readonly string[], cwd?: string): Promise<string> {
     try {
-      return await this.#aptGet(args, cwd);
+      return (await this.#aptGet(args, cwd)).output;
     } catch (error) {
       if (this.#ownLists) throw error;
       this.#ownLists = true;
-      await this.#aptGet(['update']);
-      return await this.#aptGet(args, cwd);
+      const { complaint } = await this.#aptGet(['update']);
+      this.#missedLists = missedLists(complaint);
+      return (await this.#aptGet(args, cwd)).output;
     }
   }
 
-  async #aptGet(args: readonly string[], cwd = this.#directory): Promise<string> {
+  async #aptGet(args: readonly string[], cwd = this.#directory): Promise<AptOutcome> {
     const options = await this.#options();
     const child = spawn('apt-get', ['--quiet=2', ...options.flatMap((option) => ['--option', option]), ...args], {
       cwd,
@@ -88,8 +106,8 @@ export class Apt {
     try {
       const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr)]);
       const [status] = await closed;
-      if (status === 0) return output;
-      throw refused(args, complaint);
+      if (status === 0) return { output, complaint };
+      throw this.#missedLists.length > 0 ? unreachable(args, this.#missedLists) : refused(args, complaint);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw noApt(error);
       throw error;
@@ -107,6 +125,9 @@ export class Apt {
       `Dir::State::status=${status}`,
       `Dir::Cache=${join(this.#directory, 'cache')}`,
       ...(this.#ownLists ? [`Dir::State::lists=${lists}`] : []),
+      ...(this.#sources === undefined
+        ? []
+        : [`Dir::Etc::sourcelist=${this.#sources}`, 'Dir::Etc::sourceparts=/dev/null']),
       'APT::Architecture=amd64',
       'APT::Install-Recommends=false',
       // Only root may write to the directory. Without this, apt warns that its own user cannot, and continues as root.
@@ -136,6 +157,27 @@ function refused(args: readonly string[], complaint: string): MeshError {
     rule: 'An image is built from the packages of the apt sources of this machine.',
     remedy:
       'Check that `apt-get update` works here, and that the packages are in its sources (`apt-cache policy NAME`).',
+    retryable: true,
+  });
+}
+
+/** The lists that an update has not fetched, each with the reason. */
+function missedLists(complaint: string): string[] {
+  return complaint.split('\n').flatMap((line) => {
+    const [, url, reason] = MISSED_LIST.exec(line) ?? [];
+    return url === undefined || reason === undefined ? [] : [`${url}: ${reason.trim()}`];
+  });
+}
+
+function unreachable(args: readonly string[], missed: readonly string[]): MeshError {
+  const [first = '', ...others] = missed;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  return new MeshError('MESH_IMAGE_PACKAGES', `apt cannot fetch the package lists: ${first}${more}`, {
+    operation: 'fetch packages',
+    object: `apt-get ${args.join(' ').slice(0, 200)}`,
+    rule: 'An image is built from the packages of the apt sources of this machine.',
+    remedy:
+      'Make the apt sources of this machine reachable: its name servers, its proxy (`apt-config dump Acquire`), the addresses in /etc/apt. `apt-get update` shows when they are.',
     retryable: true,
   });
 }

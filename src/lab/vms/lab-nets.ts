@@ -7,6 +7,9 @@ import { MeshError } from '../../model/error.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
+import { LastWords } from '../checks/silence.ts';
+import { findProcess, programsOf } from '../hosts/host-process.ts';
+import type { LabHost } from '../hosts/lab-host.ts';
 import {
   bridgeOfNet,
   HOST_NUMBER,
@@ -17,6 +20,8 @@ import {
 } from '../topologies/vm-address.ts';
 import { hostIsIn, mtuOfNet } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
+
+type Host0Client = ReturnType<typeof host0Client>;
 
 const LOOK_MS = 20;
 /** Five times what host0 and the agent of a lab take from their start, on a machine with fifteen busy processes. */
@@ -56,36 +61,69 @@ function subnetOf(net: number, prefix: string): string {
   return parseIpv6(`${prefix}192.168.${net}.0`);
 }
 
-/** Gives host0 the nets as documents, and waits until their bridges are there. @throws MESH_NET_*, MESH_LAB_FAILED */
+/**
+ * Gives host0 the nets as documents, and waits until their bridges are there.
+ * @throws MESH_NET_*; MESH_LAB_FAILED at once when host0 or the agent has ended, and when the wait is over
+ */
 export async function applyNets(
-  root: string,
-  netns: string,
+  host0: LabHost,
   topology: VmTopology,
   nets: readonly number[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const client = host0Client(pathsBelow(root));
+  const client = host0Client(pathsBelow(host0.root));
+  const goOn = (what: readonly string[]): Promise<void> => lookAgain(host0, client, what, giveUpAt, signal);
   const giveUpAt = performance.now() + THERE_WITHIN_MS;
-  while (!(await client.answers())) {
-    signal?.throwIfAborted();
-    if (performance.now() > giveUpAt) throw notThere('host0');
-    await sleep(LOOK_MS);
-  }
+  while (!(await client.answers())) await goOn(['host0']);
   for (const net of nets) await client.ask('PUT /v1/catalogue', { body: netOrder(topology, net) });
   for (;;) {
-    const missing = nets.filter((net) => !bridgesIn(netns).includes(bridgeOfNet(net)));
+    const present = bridgesIn(host0.netns);
+    const missing = nets.map(bridgeOfNet).filter((bridge) => !present.includes(bridge));
     if (missing.length === 0) return;
-    signal?.throwIfAborted();
-    if (performance.now() > giveUpAt) throw notThere(missing.map(bridgeOfNet).join(', '));
-    await sleep(LOOK_MS);
+    await goOn(missing);
   }
 }
 
-function notThere(what: string): MeshError {
-  return new MeshError('MESH_LAB_FAILED', `${what} did not come up within ${THERE_WITHIN_MS / 1000} s`, {
+/** Returns when it is time to look again. @throws MESH_LAB_FAILED if that is of no use */
+async function lookAgain(
+  host0: LabHost,
+  client: Host0Client,
+  what: readonly string[],
+  giveUpAt: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const ended = programsOf(host0).find((program) => findProcess(program, host0.root) === undefined);
+  if (ended !== undefined) throw await notThere(host0, client, what, `the ${ended} has ended`);
+  if (performance.now() > giveUpAt) {
+    throw await notThere(host0, client, what, `not within ${THERE_WITHIN_MS / 1000} s`);
+  }
+  await sleep(LOOK_MS);
+}
+
+async function notThere(host0: LabHost, client: Host0Client, what: readonly string[], why: string): Promise<MeshError> {
+  const states = await statesOf(client, what);
+  return new MeshError('MESH_LAB_FAILED', `${what.join(', ')} did not come up: ${[why, ...states].join('; ')}`, {
     operation: 'make the nets',
-    remedy: 'Take the lab down, and try again when the machine has less to do.',
+    remedy:
+      'Read the last lines of the logs. If they tell of no fault, try again when the machine has less to do; with --keep, `mesh lab exec host0 -- mesh network show xcbr0` tells more.',
+    cause: new LastWords([host0]),
   });
+}
+
+/** What host0 says of networks, as far as it answers. */
+async function statesOf(client: Host0Client, names: readonly string[]): Promise<string[]> {
+  try {
+    const views = await client.ask('GET /v1/catalogue');
+    return names.flatMap((name) => {
+      const activity = views.find(({ network }) => network.name === name)?.activity;
+      if (activity === undefined) return name === 'host0' ? [] : [`host0 does not know ${name}`];
+      const reason = activity.phase === 'refused' ? `: ${activity.error.message}` : '';
+      return [`${name} is ${activity.phase}${reason}`];
+    });
+  } catch (error) {
+    return [`host0 does not tell of them: ${MeshError.from(error).message}`];
+  }
 }
 
 /** The network devices of a namespace. */

@@ -10,14 +10,26 @@ import type { VmTopology } from '../topologies/vm-topology.ts';
 /** Loss is in ten-thousandths. */
 const PARTS = 10_000;
 
-/** Shapes the links of machines, in both directions. @throws MESH_LAB_FAILED for what this kernel lacks */
+/** Shapes the links of machines: loss in each direction, rate and delay towards the machine. @throws MESH_LAB_FAILED for what this kernel lacks */
 export async function shapeLinks(netns: string, topology: VmTopology, plans: readonly VmPlan[]): Promise<void> {
   for (const { number, name, nets } of plans) {
     for (const net of nets) {
       const { lossPercent = 0, rateMbit, delayMs = 0 } = linkOf(topology, net, name);
       const tap = tapOfVm(net, number);
       if (delayMs > 0)
-        await run(netns, tap, ['tc', 'qdisc', 'replace', 'dev', tap, 'root', 'netem', 'delay', `${delayMs}ms`]);
+        await run(netns, tap, [
+          'tc',
+          'qdisc',
+          'replace',
+          'dev',
+          tap,
+          'root',
+          'handle',
+          '1:',
+          'netem',
+          'delay',
+          `${delayMs}ms`,
+        ]);
       if (rateMbit !== undefined) await run(netns, tap, rateWords(tap, rateMbit, delayMs > 0));
       if (lossPercent > 0) await run(netns, tap, ['nft', lossRules(tap, lossPercent)]);
     }
@@ -25,7 +37,7 @@ export async function shapeLinks(netns: string, topology: VmTopology, plans: rea
 }
 
 function rateWords(tap: string, rateMbit: number, isDelayed: boolean): string[] {
-  const where = isDelayed ? ['parent', '1:', 'handle', '10:'] : ['root'];
+  const where = isDelayed ? ['parent', '1:1', 'handle', '10:'] : ['root'];
   return [
     'tc',
     'qdisc',
@@ -46,9 +58,12 @@ function rateWords(tap: string, rateMbit: number, isDelayed: boolean): string[] 
 /** Rules of a table of its own for one tap. `numgen` chooses packets at random. */
 function lossRules(tap: string, lossPercent: number): string {
   const lost = Math.round((lossPercent / 100) * PARTS);
+  // nft refuses a comparison that is true for all numbers.
+  const which = lost >= PARTS ? '' : `numgen random mod ${PARTS} < ${lost} `;
   const chain = (hook: string) =>
-    `chain ${hook} { type filter hook ${hook} device "${tap}" priority 0; numgen random mod ${PARTS} < ${lost} drop; }`;
-  return `table netdev loss_${tap} { ${chain('ingress')} ${chain('egress')} }`;
+    `chain ${hook} { type filter hook ${hook} device "${tap}" priority 0; ${which}drop; }`;
+  // nft wants each chain on a line of its own.
+  return `table netdev loss_${tap} {\n${chain('ingress')}\n${chain('egress')}\n}`;
 }
 
 async function run(netns: string, tap: string, argv: readonly string[]): Promise<void> {

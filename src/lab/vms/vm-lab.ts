@@ -139,7 +139,7 @@ export class VmLab {
   }
 
   async #applyNets(nets: readonly number[], signal?: AbortSignal): Promise<void> {
-    await applyNets(this.lab.host('host0').root, this.netns, this.#record.topology, nets, signal);
+    await applyNets(this.lab.host('host0'), this.#record.topology, nets, signal);
   }
 
   /**
