@@ -28,8 +28,13 @@ export class UnusedNetworks {
     const { stored, use } = this.#input;
     const unused = (id: NetworkId) => use().nodes(id)?.length === 0;
     for (const record of stored.deleting) {
-      const { network } = record;
-      if (unused(network.id)) this.#free(network.number, () => stored.remove(record));
+      const { id, number } = record.network;
+      if (!unused(id)) continue;
+      this.#free(number, async () => {
+        // A network may have been made in the place of this one meanwhile.
+        const now = stored.recordOf(number);
+        if (now?.deleting && unused(id)) await stored.remove(now);
+      });
     }
     for (const number of stored.lost) {
       if (!unused(networkIdOf(number))) continue;

@@ -393,3 +393,19 @@ test('a network of libvirt is made in the place of one of its name that nodes st
   await catalogue.define({ ...order, uuid: UUID }, LIBVIRT);
   expect([stateOf(host0, 'blue'), catalogue.definitionOf('blue')?.uuid]).toEqual(['stopped', UUID]);
 });
+
+test('a network that is made in the place of another one stays when the last node gives up that one in the same moment', async () => {
+  let nodes: readonly string[] = ['node1'];
+  const host0 = await opened(new MemoryStore(), { nodes: () => nodes });
+  const { catalogue } = host0;
+  const order = { name: 'lan', type: { kind: 'bridge' as const } };
+  await catalogue.createTransient(order, LIBVIRT);
+  await catalogue.stop('lan');
+  expect(stateOf(host0, 'lan')).toBe('deleting, transient');
+  const making = catalogue.createTransient(order, LIBVIRT);
+  nodes = [];
+  catalogue.usesChanged();
+  await making;
+  await catalogue.close();
+  expect(stateOf(host0, 'lan')).toBe('active, transient');
+});
