@@ -6,7 +6,7 @@ import type { StoredNetworks } from './stored-networks.ts';
 
 /** What the networks are freed by. */
 export interface UnusedNetworksInput {
-  readonly stored: Pick<StoredNetworks, 'deleting' | 'lost' | 'remove' | 'free'>;
+  readonly stored: Pick<StoredNetworks, 'deleting' | 'lost' | 'recordOf' | 'remove' | 'free'>;
   readonly use: () => NetworkUse;
   readonly journal: Journal;
   /** Carries a change out after those that were asked for before. */
