@@ -91,6 +91,8 @@ export type KernelOperation =
       /** The kernel's own when absent. */
       readonly metric?: number;
       readonly protocol: number;
+      /** A route of this destination and metric that is there stays: the kernel refuses the new one with EEXIST. */
+      readonly onlyNew?: true;
     }
   /** Adds or deletes an IPv4 rule for UDP packets. */
   | ({ readonly do: 'rule-add' | 'rule-delete'; readonly udp: UdpPorts } & Omit<Rule, 'udp'>)

@@ -8,6 +8,7 @@ import {
   type Message,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_EXCL,
   NLM_F_REPLACE,
   NLM_F_REQUEST,
   requireStruct,
@@ -54,7 +55,7 @@ export function writeRoute(writer: MessageWriter, route: RouteOperation): void {
   const { address, length } = parseInterface(route.destination);
   const family = addressFamily(address);
   const replace = route.do === 'route-replace';
-  if (replace) writer.begin(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+  if (replace) writer.begin(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | (route.onlyNew ? NLM_F_EXCL : NLM_F_REPLACE));
   else writer.begin(RTM_DELROUTE, NLM_F_REQUEST);
   writer.u8(family);
   writer.u8(length);

@@ -38,9 +38,11 @@ export const staticRouteKind: ItemKind<StaticRouteItem> = {
   rank: () => RANK.route,
   differences: (have, want) => (have.gateway === want.gateway ? [] : [`via ${have.gateway} → ${want.gateway}`]),
   mustRecreate: () => false,
-  print: (item) => `ip route replace ${textOf(item)}`,
+  print: (item) => `ip route add ${textOf(item)}`,
+  printChange: (_, item) => `ip route replace ${textOf(item)}`,
   printRemove: (item) => `ip route delete ${textOf(item)}`,
-  create: (item) => operation('route-replace', item),
+  // A route of another program to the same destination stays: to replace it would leave the host without one at the end.
+  create: (item) => operation('route-replace', item).map((one) => ({ ...one, onlyNew: true as const })),
   change: (_, item) => operation('route-replace', item),
   remove: (item) => operation('route-delete', item),
 };
