@@ -25,13 +25,12 @@ import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, isRecorded, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
-import { isNftName } from './items/nft-text.ts';
-import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
+import { BorrowedSettings, toGiveBack } from './kernel/borrowed-settings.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
+import { LinkAddresses } from './kernel/link-addresses.ts';
 import { obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { withoutLink } from './kernel/other-device.ts';
-import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
@@ -59,6 +58,8 @@ interface AgentInput {
   readonly services?: ServicePort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
+  /** The settings that are given back. Absent in a simulation. */
+  readonly settings?: BorrowedSettings;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly source: Source;
@@ -84,13 +85,6 @@ interface LinkSnapshot {
   readonly elsewhere: readonly string[];
   /** The administrator made this machine a router. */
   readonly routes: boolean;
-}
-
-/** What was derived from the machine's addresses. It holds until the links or the addresses change. */
-interface SubnetSnapshot extends Pick<LinkSnapshot, 'cache' | 'linksRevision'> {
-  readonly addressesRevision: number;
-  readonly shared: readonly OnLinkSubnet[];
-  readonly links: readonly ForeignLink[];
 }
 
 /** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
@@ -127,8 +121,9 @@ export class Agent implements SourceAgent {
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #senders: RememberedSenders;
   readonly #desired = new DesiredItems();
+  readonly #addresses: LinkAddresses;
+  readonly #toGiveBack: () => readonly Item[];
   #linkSnapshot: LinkSnapshot | undefined;
-  #subnets: SubnetSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
@@ -137,6 +132,9 @@ export class Agent implements SourceAgent {
   constructor(input: AgentInput) {
     this.input = input;
     this.source = input.source;
+    const { settings = new BorrowedSettings() } = input;
+    this.#addresses = new LinkAddresses(settings);
+    this.#toGiveBack = () => toGiveBack(settings, this.#desired.items);
     this.networks = new NodeNetworks(input.source, input.assignments);
     const { kernel, clock, journal, assignments } = input;
     this.missingFeatures = new MissingFeatures(input);
@@ -285,7 +283,7 @@ export class Agent implements SourceAgent {
    */
   #desire(cache: KernelTables): Desire {
     const { source, input } = this;
-    const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
+    const recorded = (kernel: KernelTables) => [...input.ports.toTakeOff(kernel), ...this.#toGiveBack()];
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.networks.nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
@@ -300,8 +298,7 @@ export class Agent implements SourceAgent {
       machine: this.input.machine,
       routes,
       ...(priority !== undefined && { firstRule: priority }),
-      onLink: this.#subnetsOf(cache).shared,
-      foreignLinks: this.#subnetsOf(cache).links,
+      ...this.#addresses.of(cache),
       host0,
       document: { ...document, attachments },
       ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
@@ -338,17 +335,6 @@ export class Agent implements SourceAgent {
     return this.#linkSnapshot;
   }
 
-  /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
-  #subnetsOf(cache: KernelTables): SubnetSnapshot {
-    const { linksRevision, addressesRevision } = cache;
-    const known = this.#subnets;
-    const same = known?.cache === cache && known.linksRevision === linksRevision;
-    if (same && known.addressesRevision === addressesRevision) return known;
-    const shared = sharedSubnets(cache).filter(({ device }) => isNftName(device));
-    this.#subnets = { cache, linksRevision, addressesRevision, shared, links: foreignLinks(cache) };
-    return this.#subnets;
-  }
-
   /**
    * Whether an undesired item may go that this agent has not desired since its start. Entries of an earlier agent stay
    * until the member list is complete. Routes to other segments come with the member lists, so they wait for all lists.
@@ -373,8 +359,9 @@ export class Agent implements SourceAgent {
       case 'process':
       case 'space':
         return this.#hasAssignment;
-      case 'port':
       case 'sysctl':
+        return this.#hasAssignment;
+      case 'port':
       case 'ruleset':
       case 'underlay-link':
       case 'underlay-address':

@@ -20,7 +20,7 @@ import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import { hostShares, isSharedByNodes } from '../desired/host-shares.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import type { GuestAddresses } from '../desired/rules/routed-here.ts';
+import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { addressItemKey } from '../items/address.ts';
 import { linkKey } from '../items/link.ts';
 

@@ -25,7 +25,7 @@ import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import type { GuestAddresses } from '../desired/rules/routed-here.ts';
+import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';

@@ -34,6 +34,11 @@ export class CollectedTable {
     }
   }
 
+  /** Whether a share has this set. */
+  has(set: string): boolean {
+    return this.#sets.has(set);
+  }
+
   /** The rules for a place in a chain of the table, as lines. */
   rulesFor(place: string): string {
     const chain = this.#chains.get(place);

@@ -28,17 +28,29 @@ export const INET_PLACE = {
   sources: 'sources masquerade',
   /** What is forwarded, and neither comes from a network nor goes to one. */
   underlay: 'isolation underlay',
+  /** The same, where this machine forwards for its networks alone. */
+  lent: 'isolation lent',
 } as const;
 
 /** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
 export const ELSEWHERE = 'elsewhere';
 /** The bridges of networks that are routed here. Only a table with such a network has the set. */
 export const ROUTED_SET = 'routed';
+/** The bridges of networks whose guests reach no address of this node but those on their own bridge. */
+export const CONFINED_SET = 'confined';
 /** Sends a VXLAN packet that came in where its source is not to the chain `ELSEWHERE`. */
 export const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
 
 /** Addresses of this node that no link leads to, and those that are on each link: their ports lead to nobody else. */
 const NOT_FORWARDED = '    ip daddr 127.0.0.0/8 return\n    ip6 daddr ::1 return\n    ip6 daddr fe80::/10 return\n';
+
+/** A packet to the broadcast address of another link would be taken by what listens at all addresses. */
+const CONFINED_RULES = ['local', 'broadcast']
+  .map(
+    (type) =>
+      `    iifname @${CONFINED_SET} fib daddr type ${type} fib daddr . iif type != ${type} ct state != { established, related } drop\n`,
+  )
+  .join('');
 
 /** The sets that the chains of the table name, also while they are empty. */
 const OWN: RuleContribution = {
@@ -81,6 +93,8 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       ...accepting(table.matches('homes', 'iifname', 'ip6 daddr')),
       table.rulesFor(INET_PLACE.homes),
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
+      // Answers to this node come to the address from which it asked.
+      table.has(CONFINED_SET) ? CONFINED_RULES : '',
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       // With br_netfilter, all frames of guests pass here.
@@ -93,6 +107,7 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       table.rulesFor(INET_PLACE.underlay),
+      table.rulesFor(INET_PLACE.lent),
       '  }\n',
       ...natChains(forwards === '' ? '' : `${NOT_FORWARDED}${kept}${forwards}`, sources),
     ].join(''),

@@ -17,7 +17,7 @@ import { routingParts } from '../parts/routing.ts';
 import { guardOf, ownGuard } from '../rules/address-guard.ts';
 import { hostAddressRules } from '../rules/host-address-rules.ts';
 import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
-import { isRouted } from '../rules/routing-rules.ts';
+import { isRouted } from '../rules/routing/routing-rules.ts';
 
 /**
  * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
