@@ -307,6 +307,7 @@ export class Agent implements SourceAgent {
       ...input.servers?.plan(attachments, {
         ports: document.ports,
         workloads: input.assignments?.workloads ?? [],
+        ...(this.#hasAssignment && { networks: this.networks.all }),
       }),
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);

@@ -2,7 +2,7 @@
  * What a node runs for the networks on whose bridges it has addresses: a dnsmasq for each, in the namespace of the bridges. It serves at the
  * node's own addresses, and on that bridge alone.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ip } from '../../kernel/ip.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -14,7 +14,6 @@ import type { AssignedWorkload } from '../../protocol/documents/workload/assigne
 import { resolversIn, serversText } from '../../services/dnsmasq/dns-part.ts';
 import { dnsmasqProcess } from '../../services/dnsmasq/dnsmasq-process.ts';
 import { hostConf, hostNames, hostReservations, isServedByHost } from '../../services/dnsmasq/host-conf.ts';
-import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
 import type { Launcher } from '../../services/process/launcher.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
@@ -23,11 +22,12 @@ import type { NodeService } from '../desired/parts/service.ts';
 import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { addressItemKey } from '../items/address.ts';
 import { linkKey } from '../items/link.ts';
+import { LEASES_SUFFIX, leaseFilesIn, leasesAt } from './lease-files.ts';
 
 /** What the servers need of their node. */
 export interface HostServersInput {
   readonly machine: MachineWord;
-  readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
+  readonly launcher: Pick<Launcher, 'running' | 'errorOf' | 'present'>;
   readonly directories: {
     /** The files that servers read. All files below are the agent's. */
     readonly files: string;
@@ -43,6 +43,8 @@ export interface HostServersInput {
 export interface KnownGuests {
   readonly ports: readonly AssignedPort[];
   readonly workloads: readonly AssignedWorkload[];
+  /** All networks of the node; absent while not all are known. */
+  readonly networks?: readonly Network[];
 }
 
 type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'peers'>;
@@ -64,6 +66,8 @@ export class HostServers {
   readonly #input: HostServersInput;
   readonly #known = new WeakMap<Network, Served>();
   #served: ReadonlyMap<NetworkId, Served> = new Map();
+  /** The networks of the last time at which no leases of others were left. */
+  #swept: readonly Pick<Network, 'number'>[] | undefined;
   #guests: { readonly text: string; readonly map: ReadonlyMap<NetworkId, GuestAddresses> } = {
     text: '',
     map: NO_GUESTS,
@@ -73,8 +77,11 @@ export class HostServers {
     this.#input = input;
   }
 
-  /** The servers for these attachments. Unchanged ones are the same objects as before. */
-  plan(attachments: readonly ServedAttachment[]): readonly NodeService[] {
+  /**
+   * The servers for these attachments. Unchanged ones are the same objects as before.
+   * @param here all networks of the node, also those that it cannot make now; undefined while not all are known
+   */
+  plan(attachments: readonly ServedAttachment[], here?: readonly Pick<Network, 'number'>[]): readonly NodeService[] {
     const servers = this.#servers();
     const served = new Map<NetworkId, Served>();
     for (const attachment of attachments) {
@@ -90,6 +97,7 @@ export class HostServers {
       served.set(network.id, now);
     }
     this.#served = served;
+    this.#dropLeases(here);
     return Array.from(served.values(), ({ server }) => server);
   }
 
@@ -124,7 +132,7 @@ export class HostServers {
     return { state: 'pending', why: `${process.title} has not started yet` };
   }
 
-  /** The leases of guests that this node has given in a network; undefined for a network that has no server here. */
+  /** The leases of guests that this node has given in a network; undefined for a network that has no server here. @throws MESH_DISK_REFUSED */
   leasesOf(id: string): GuestLease[] | undefined {
     const served = [...this.#served].find(([network]) => network === id);
     if (served === undefined) return undefined;
@@ -141,16 +149,34 @@ export class HostServers {
   }
 
   #leases(name: string): GuestLease[] {
+    return leasesAt(this.#leaseFile(name), this.#input.wallTime());
+  }
+
+  /** The leases as far as they can be read: a pass of the loop goes on without them. */
+  #readableLeases(name: string): GuestLease[] {
     try {
-      return parseGuestLeases(readFileSync(this.#leaseFile(name), 'utf8'), this.#input.wallTime());
+      return this.#leases(name);
     } catch {
-      // The server has not started yet.
       return [];
     }
   }
 
+  /**
+   * Removes the leases of networks that this node has no more: the next network with the number would begin with them.
+   * @param here the networks that the node has; undefined while not all are known
+   */
+  #dropLeases(here: readonly Pick<Network, 'number'>[] | undefined): void {
+    if (here === undefined || here === this.#swept) return;
+    const names = new Set(here.map(nameOf));
+    const left = leaseFilesIn(this.#input.directories.leases).filter((name) => !names.has(name));
+    // A server that still runs writes its file again.
+    const ended = left.filter((name) => !this.#input.launcher.present().some((process) => process.name === name));
+    for (const name of ended) rmSync(this.#leaseFile(name), { force: true });
+    if (ended.length === left.length) this.#swept = here;
+  }
+
   #leaseFile(name: string): string {
-    return join(this.#input.directories.leases, `${name}.leases`);
+    return join(this.#input.directories.leases, `${name}${LEASES_SUFFIX}`);
   }
 
   #server(network: BridgedNetwork, attachment: ServedAttachment, servers: string): NodeService {
@@ -186,7 +212,7 @@ export class HostServers {
    * guest can tell any name, and would get what is meant for another.
    */
   #addresses(network: Network, wanted: readonly string[], { ports, workloads }: KnownGuests): GuestAddresses {
-    const leases = this.#leases(nameOf(network));
+    const leases = this.#readableLeases(nameOf(network));
     const hosts = network.subnets.flatMap(({ dhcp }) => dhcp?.hosts ?? []);
     return new Map(
       wanted.map((name): [string, readonly Ip[]] => {

@@ -49,7 +49,7 @@ import { spaceExtras } from './space-extras.ts';
 export interface NetworkServersInput {
   readonly machine: MachineWord;
   readonly clock: Clock;
-  readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
+  readonly launcher: Pick<Launcher, 'running' | 'errorOf' | 'present'>;
   readonly directories: {
     /** The files that servers read. All files below are the agent's. */
     readonly files: string;
@@ -131,7 +131,10 @@ export class NetworkServers {
     const all = [...served.values()];
     // One server does several services.
     const ofSpaces = all.flatMap(({ services }) => [...new Set(services.values())]);
-    const servers = [...ofSpaces.filter((server) => server !== undefined), ...this.#ofHost.plan(attachments)];
+    const servers = [
+      ...ofSpaces.filter((server) => server !== undefined),
+      ...this.#ofHost.plan(attachments, known.networks),
+    ];
     return { spaces: all.map(({ space }) => space), servers, guests: this.#ofHost.guests(attachments, known) };
   }
 
@@ -228,7 +231,7 @@ export class NetworkServers {
     return { state: 'ready' };
   }
 
-  /** The leases of guests that this node has given in a network. @param id the identifier of the network */
+  /** The leases of guests that this node has given in a network. @param id the identifier of the network. @throws MESH_DISK_REFUSED */
   leasesOf(id: string): GuestLease[] {
     const ofHost = this.#ofHost.leasesOf(id);
     if (ofHost !== undefined) return ofHost;
