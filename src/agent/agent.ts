@@ -28,9 +28,10 @@ import { linkKey } from './items/link.ts';
 import { BorrowedSettings, toGiveBack } from './kernel/borrowed-settings.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
 import { LinkAddresses } from './kernel/link-addresses.ts';
-import { obstacles } from './kernel/observed.ts';
+import { type Obstacle, obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { withoutLink } from './kernel/other-device.ts';
+import { subnetObstacles } from './kernel/subnet-obstacles.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
@@ -79,8 +80,8 @@ interface LinkSnapshot {
   readonly linksRevision: number;
   readonly portsRevision: number;
   readonly networks: readonly Network[];
-  /** Networks whose device name or VNI a foreign device has. */
-  readonly refused: ReadonlySet<NetworkId>;
+  /** The foreign devices that have the name or VNI of a network. */
+  readonly obstacles: readonly Obstacle[];
   readonly ports: DesiredInput['ports'];
   readonly elsewhere: readonly string[];
   /** The administrator made this machine a router. */
@@ -287,7 +288,10 @@ export class Agent implements SourceAgent {
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.networks.nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
-    const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
+    const { obstacles: devices, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
+    const addresses = this.#addresses.of(cache);
+    const subnets = subnetObstacles(cache, document.attachments, addresses.foreignLinks);
+    const refused = this.obstruction.update([...devices, ...subnets]);
     if (host0 === undefined) {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
@@ -298,7 +302,7 @@ export class Agent implements SourceAgent {
       machine: this.input.machine,
       routes,
       ...(priority !== undefined && { firstRule: priority }),
-      ...this.#addresses.of(cache),
+      ...addresses,
       host0,
       document: { ...document, attachments },
       ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
@@ -326,13 +330,13 @@ export class Agent implements SourceAgent {
     const known = this.#linkSnapshot;
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
-    const refused = this.obstruction.update(obstacles(cache, networks, this.input.machine));
+    const found = obstacles(cache, networks, this.input.machine);
     const ports = foreign.takeIn(cache, networks);
     const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
     const { revision: portsRevision } = foreign;
-    this.#linkSnapshot = { cache, linksRevision, portsRevision, networks, refused, ports, elsewhere, routes };
+    this.#linkSnapshot = { cache, linksRevision, portsRevision, networks, obstacles: found, ports, elsewhere, routes };
     return this.#linkSnapshot;
   }
 

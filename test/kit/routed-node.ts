@@ -13,7 +13,8 @@ import { board, networkOfType } from './networks.ts';
 import { PlannedNode } from './planned-node.ts';
 
 const NUMBER = 0xa01;
-const GIVEN = [
+/** The addresses of the node on the bridge. */
+export const GIVEN = [
   { address: parseIpv4('10.7.0.1'), length: 24 },
   { address: parseIpv6('fd07::1'), length: 64 },
 ];

@@ -23,6 +23,7 @@ import { withRoom } from './crowded-table.ts';
 import { isKeptRoute } from './kept-routes.ts';
 import type { KernelPort } from './kernel-port.ts';
 import { namingPortHolders } from './taken-port.ts';
+import { namingTakenRoutes } from './taken-route.ts';
 
 /** The routing tables besides the main one that the agent reads. */
 const TABLES = [VXLAN_TABLE];
@@ -109,7 +110,7 @@ export class SystemKernel implements KernelPort {
     }
     const operations = await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation)));
     const errors = await withRoom(this.#rtnl, operations, await this.#rtnl.apply(operations));
-    return namingPortHolders(this.#rtnl, this.#netns, operations, errors);
+    return namingTakenRoutes(operations, await namingPortHolders(this.#rtnl, this.#netns, operations, errors));
   }
 
   async #noteBorrowed(run: readonly Operation[]): Promise<void> {

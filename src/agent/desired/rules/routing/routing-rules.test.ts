@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { runToEnd } from '../../../../../test/kit/command.ts';
 import { inside, ip } from '../../../../../test/kit/namespaces.ts';
-import { HOST, OUTSIDE, RoutedNode, routedNetwork, secondNetwork } from '../../../../../test/kit/routed-node.ts';
+import { GIVEN, HOST, OUTSIDE, RoutedNode, routedNetwork, secondNetwork } from '../../../../../test/kit/routed-node.ts';
 import { inNetns } from '../../../../kernel/netns.ts';
 import { writeSysctl } from '../../../../kernel/sysctl.ts';
 import { parseIpv4, parseIpv4Cidr } from '../../../../model/address/ipv4.ts';
@@ -168,6 +168,20 @@ test('static routes lead through a guest, and one that the kernel refuses leaves
   expect(inside(routed.hosts.here, 'ip', 'route', 'show', 'dev', 'bra01')).not.toContain('10.77');
   await routed.take({ mode: 'isolated' });
   expect(inside(routed.hosts.here, 'ip', '-6', 'route', 'show', 'dev', 'bra01')).not.toContain('fd77');
+});
+
+test('a static route comes as soon as the route of another program has gone', async () => {
+  const foreign = 'blackhole 10.77.0.0/16';
+  ip(routed.at('host'), `route add ${foreign}`);
+  const routes = [{ cidr: parseIpv4Cidr('10.77.0.0/16'), via: parseIpv4('10.7.0.12') }];
+  const network = routedNetwork({ mode: 'isolated' }, { routes });
+  const attachment = { network, peers: { kind: 'none' }, hostAddresses: GIVEN } as const;
+  await expect(routed.node.take([attachment], ['tap0'], new Map(), 2_000)).rejects.toThrow('10.77.0.0/16');
+  expect(inside(routed.at('host'), 'ip', 'route', 'show', '10.77.0.0/16')).toContain('blackhole');
+  // The node does not try again by itself for ten minutes.
+  ip(routed.at('host'), `route delete ${foreign}`);
+  await routed.node.settled();
+  expect(inside(routed.at('host'), 'ip', 'route', 'show', '10.77.0.0/16')).toContain('via 10.7.0.12');
 });
 
 test('guests of one node are kept apart, and reach the node', async () => {
