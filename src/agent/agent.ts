@@ -27,7 +27,7 @@ import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
 import { BorrowedSettings, toGiveBack } from './kernel/borrowed-settings.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
-import { LinkAddresses } from './kernel/link-addresses.ts';
+import { LinkView } from './kernel/link-view.ts';
 import { type Obstacle, obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { withoutLink } from './kernel/other-device.ts';
@@ -122,7 +122,7 @@ export class Agent implements SourceAgent {
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #senders: RememberedSenders;
   readonly #desired = new DesiredItems();
-  readonly #addresses: LinkAddresses;
+  readonly #addresses: LinkView;
   readonly #toGiveBack: () => readonly Item[];
   #linkSnapshot: LinkSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
@@ -134,7 +134,7 @@ export class Agent implements SourceAgent {
     this.input = input;
     this.source = input.source;
     const { settings = new BorrowedSettings() } = input;
-    this.#addresses = new LinkAddresses(settings);
+    this.#addresses = new LinkView(settings);
     this.#toGiveBack = () => toGiveBack(settings, this.#desired.items);
     this.networks = new NodeNetworks(input.source, input.assignments);
     const { kernel, clock, journal, assignments } = input;

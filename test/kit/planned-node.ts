@@ -3,7 +3,7 @@ import { vi } from 'vitest';
 import type { DesiredInput, NetworkAttachment, PortGuest } from '../../src/agent/desired/assignment.ts';
 import { DesiredItems } from '../../src/agent/desired/desired.ts';
 import { BorrowedSettings, toGiveBack } from '../../src/agent/kernel/borrowed-settings.ts';
-import { LinkAddresses } from '../../src/agent/kernel/link-addresses.ts';
+import { LinkView } from '../../src/agent/kernel/link-view.ts';
 import { SystemKernel } from '../../src/agent/kernel/system-kernel.ts';
 import { plan, printStep } from '../../src/agent/loop/plan.ts';
 import { Reconciler } from '../../src/agent/loop/reconciler.ts';
@@ -28,7 +28,7 @@ export class PlannedNode implements AsyncDisposable {
   #named: DesiredInput['guests'];
 
   private constructor(kernel: SystemKernel, settings: BorrowedSettings, machine: MachineId, ipv4: string) {
-    const addresses = new LinkAddresses(settings);
+    const addresses = new LinkView(settings);
     this.#kernel = kernel;
     const local = parseIpv4(ipv4);
     const common = { onLink: true, segments: [], reachable: [] };

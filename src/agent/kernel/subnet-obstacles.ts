@@ -2,7 +2,7 @@
 import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Ipv4Cidr, ipv4InSubnet } from '../../model/address/ipv4.ts';
 import { type Ipv6Cidr, ipv6InSubnet } from '../../model/address/ipv6.ts';
-import { hostSubnets } from '../../model/network/host-subnets.ts';
+import { hostSubnets } from '../../model/network/services/host-subnets.ts';
 import type { NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { ForeignLink } from './foreign-links.ts';
 import type { Obstacle } from './observed.ts';

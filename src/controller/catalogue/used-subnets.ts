@@ -1,6 +1,6 @@
 /** What keeps a network from being started: one of its subnets is in use on a machine that would have an address there. */
 import { MeshError } from '../../model/error.ts';
-import { hostSubnets, sharedSubnet } from '../../model/network/host-subnets.ts';
+import { hostSubnets, sharedSubnet } from '../../model/network/services/host-subnets.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { Subnet } from '../../model/network/subnet.ts';
 

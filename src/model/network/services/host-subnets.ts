@@ -1,8 +1,8 @@
 /** Subnets in which nodes have addresses themselves: a machine has one route for each. */
-import { ipv4Overlap } from '../address/ipv4.ts';
-import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../address/ipv6.ts';
-import type { Network } from './network.ts';
-import type { Subnet } from './subnet.ts';
+import { ipv4Overlap } from '../../address/ipv4.ts';
+import { type Ipv6Cidr, ipv6InSubnet, parseIpv6Interface } from '../../address/ipv6.ts';
+import type { Network } from '../network.ts';
+import type { Subnet } from '../subnet.ts';
 
 type Cidr = Subnet['cidr'];
 

@@ -15,7 +15,7 @@ interface Derived {
 }
 
 /** The last view of one machine. */
-export class LinkAddresses {
+export class LinkView {
   readonly #settings: BorrowedSettings;
   #derived: Derived | undefined;
 
