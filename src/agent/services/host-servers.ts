@@ -8,6 +8,7 @@ import type { Ip } from '../../kernel/ip.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
+import { isServedByNodes } from '../../model/network/services/host-subnets.ts';
 import type { AssignedPort, NodeAttachment } from '../../protocol/documents/node-assignment.ts';
 import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
 import type { AssignedWorkload } from '../../protocol/documents/workload/assigned-workload.ts';
@@ -17,7 +18,7 @@ import { hostConf, hostNames, hostReservations, isServedByHost } from '../../ser
 import type { Launcher } from '../../services/process/launcher.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
-import { hostShares, isSharedByNodes } from '../desired/host-shares.ts';
+import { hostShares } from '../desired/host-shares.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { addressItemKey } from '../items/address.ts';
@@ -47,12 +48,12 @@ export interface KnownGuests {
   readonly networks?: readonly Network[];
 }
 
-type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'peers'>;
+type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'dhcpRanges' | 'peers'>;
 
 interface Served {
   readonly hostAddresses: NodeAttachment['hostAddresses'];
-  /** The other nodes that give addresses. */
-  readonly peers: NodeAttachment['peers'] | undefined;
+  /** What says from which addresses the node gives. */
+  readonly shares: NodeAttachment['dhcpRanges'] | NodeAttachment['peers'];
   /** The text of the file of servers. */
   readonly servers: string;
   readonly server: NodeService;
@@ -86,13 +87,14 @@ export class HostServers {
     const served = new Map<NetworkId, Served>();
     for (const attachment of attachments) {
       const { network, hostAddresses } = attachment;
-      const peers = isSharedByNodes(attachment) ? attachment.peers : undefined;
+      const shares = isServedByNodes(network) ? (attachment.dhcpRanges ?? attachment.peers) : undefined;
       if (!hasBridge(network) || !isServedByHost(network, hostAddresses)) continue;
       const before = this.#known.get(network);
-      const isSame = before?.hostAddresses === hostAddresses && before?.peers === peers && before?.servers === servers;
+      const isSame =
+        before?.hostAddresses === hostAddresses && before?.shares === shares && before?.servers === servers;
       const now = isSame
         ? before
-        : { hostAddresses, peers, servers, server: this.#server(network, attachment, servers) };
+        : { hostAddresses, shares, servers, server: this.#server(network, attachment, servers) };
       this.#known.set(network, now);
       served.set(network.id, now);
     }

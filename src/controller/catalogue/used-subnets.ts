@@ -1,7 +1,7 @@
 /** What keeps a network from being started: one of its subnets is in use on a machine that would have an address there. */
 import { MeshError } from '../../model/error.ts';
-import { hostSubnets, sharedSubnet } from '../../model/network/services/host-subnets.ts';
 import type { Network } from '../../model/network/network.ts';
+import { hostSubnets, sharedSubnet } from '../../model/network/services/host-subnets.ts';
 import type { Subnet } from '../../model/network/subnet.ts';
 
 /** The link of host0's machine that has an address in a subnet, and is no network's; undefined where there is none. */

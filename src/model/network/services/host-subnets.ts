@@ -11,6 +11,11 @@ export function hostSubnets({ subnets, hostAddress: { kind }, bridge }: Network)
   return bridge !== undefined && (kind === 'given' || kind === 'per-node') ? subnets.map(({ cidr }) => cidr) : [];
 }
 
+/** Whether several nodes serve a network at addresses of their own, in one layer-2 network. */
+export function isServedByNodes({ type, hostAddress }: Pick<Network, 'type' | 'hostAddress'>): boolean {
+  return hostAddress.kind === 'per-node' && type.kind === 'vxlan';
+}
+
 /** Two subnets with addresses in common that a node would have on two bridges; undefined where there are none. */
 export function sharedSubnet(a: Network, b: Network): readonly [Cidr, Cidr] | undefined {
   if (!mayMeet(a, b)) return undefined;
