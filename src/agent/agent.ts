@@ -298,6 +298,11 @@ export class Agent implements SourceAgent {
     }
     const priority = firstRule(cache.rules.values());
     const attachments = document.attachments.filter(({ network }) => !refused.has(network.id));
+    const served = input.servers?.plan(attachments, {
+      ports: document.ports,
+      workloads: input.assignments?.workloads ?? [],
+      ...(this.#hasAssignment && { networks: this.networks.all }),
+    });
     this.#desired.update({
       machine: this.input.machine,
       routes,
@@ -305,14 +310,10 @@ export class Agent implements SourceAgent {
       ...addresses,
       host0,
       document: { ...document, attachments },
-      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
+      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document, served?.leased),
       elsewhere,
       ...(input.workloads !== undefined && { services: input.workloads.services }),
-      ...input.servers?.plan(attachments, {
-        ports: document.ports,
-        workloads: input.assignments?.workloads ?? [],
-        ...(this.#hasAssignment && { networks: this.networks.all }),
-      }),
+      ...served,
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {

@@ -74,6 +74,28 @@ test('a reservation by a DUID gives the lease of that guest', () => {
   expect(addressesOfWeb([{ name: 'web', id: DUID.toUpperCase() }], LEASES)).toEqual(['fd07::10']);
 });
 
+test('a guest of a port may send from what it has by a reservation or a lease, as soon as it has it', () => {
+  const { directory, network, servers, attachments } = served([
+    { mac: parseMac(OTHER), address: parseIpv4('10.7.0.9') },
+  ]);
+  servers.plan(attachments);
+  const ports = [{ network: network.id, link: 'v1', id: '1', tap: true as const, mac: parseMac(OWN) }];
+  const of = (mac: string) => servers.leased({ ports }).get(network.id)?.get(parseMac(mac))?.map(String);
+  expect([of(OWN), of(OTHER)]).toEqual([undefined, ['10.7.0.9']]);
+  expect(servers.knowsGuests).toBe(true);
+  writeFileSync(join(directory, 'dnsmasq-1001.leases'), LEASES.map((lease) => `0 ${lease}\n`).join(''));
+  const before = servers.leased({ ports });
+  expect(of(OWN)).toBeUndefined();
+  servers.look();
+  expect(of(OWN)).toEqual(['10.7.0.10', 'fd07::10']);
+  expect(of(OTHER)).toEqual(['10.7.0.9', '10.7.0.66', 'fd07::66']);
+  const now = servers.leased({ ports });
+  expect(now).not.toBe(before);
+  servers.look();
+  expect(servers.leased({ ports })).toBe(now);
+  expect(servers.leased({ ports: [] }).size).toBe(0);
+});
+
 test('a file of leases that cannot be read is told, and none is none', () => {
   const { directory, network, servers, attachments } = served();
   servers.plan(attachments);

@@ -4,7 +4,9 @@
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Ip } from '../../kernel/ip.ts';
+import { type Mac, parseMac } from '../../model/address/mac.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { Network } from '../../model/network/network.ts';
 import { hexNumber, type NetworkId } from '../../model/network/number.ts';
@@ -48,9 +50,13 @@ export interface KnownGuests {
   readonly networks?: readonly Network[];
 }
 
+/** Addresses of guests by their Ethernet address, in each network. */
+export type LeasedAddresses = ReadonlyMap<NetworkId, ReadonlyMap<Mac, readonly Ip[]>>;
+
 type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'dhcpRanges' | 'peers'>;
 
 interface Served {
+  readonly network: Network;
   readonly hostAddresses: NodeAttachment['hostAddresses'];
   /** What says from which addresses the node gives. */
   readonly shares: NodeAttachment['dhcpRanges'] | NodeAttachment['peers'];
@@ -67,6 +73,11 @@ export class HostServers {
   readonly #input: HostServersInput;
   readonly #known = new WeakMap<Network, Served>();
   #served: ReadonlyMap<NetworkId, Served> = new Map();
+  #leased: { readonly served: readonly Served[]; readonly isStale: boolean; readonly map: LeasedAddresses } = {
+    served: [],
+    isStale: true,
+    map: new Map(),
+  };
   /** The networks of the last time at which no leases of others were left. */
   #swept: readonly Pick<Network, 'number'>[] | undefined;
   #guests: { readonly text: string; readonly map: ReadonlyMap<NetworkId, GuestAddresses> } = {
@@ -94,7 +105,7 @@ export class HostServers {
         before?.hostAddresses === hostAddresses && before?.shares === shares && before?.servers === servers;
       const now = isSame
         ? before
-        : { hostAddresses, shares, servers, server: this.#server(network, attachment, servers) };
+        : { network, hostAddresses, shares, servers, server: this.#server(network, attachment, servers) };
       this.#known.set(network, now);
       served.set(network.id, now);
     }
@@ -118,9 +129,29 @@ export class HostServers {
     return this.#guests.map;
   }
 
-  /** Whether a rule of a network names a guest. */
-  get namesGuests(): boolean {
-    return this.#guests.map.size > 0;
+  /**
+   * The addresses that the guests of this node's ports have from the servers here, by a reservation or a lease: a guest may send from
+   * them. The same object while nothing has changed.
+   */
+  leased({ ports }: Pick<KnownGuests, 'ports'>): LeasedAddresses {
+    const ids = new Set(ports.flatMap(({ tap, network }) => (tap ? [network] : [])));
+    const served = Array.from(ids, (id) => this.#served.get(id)).filter((one) => one !== undefined);
+    const known = this.#leased;
+    const isSame = known.served.length === served.length && served.every((one, at) => known.served[at] === one);
+    if (!known.isStale && isSame) return known.map;
+    const map = new Map(served.map((one) => [one.network.id, this.#addressesByMac(one)]));
+    this.#leased = { served, isStale: false, map: isDeepStrictEqual(map, known.map) ? known.map : map };
+    return this.#leased.map;
+  }
+
+  /** Leases have changed. */
+  look(): void {
+    this.#leased = { ...this.#leased, isStale: true };
+  }
+
+  /** Whether a rule of a network names a guest, or guests here may have leases. */
+  get knowsGuests(): boolean {
+    return this.#guests.map.size > 0 || this.#leased.map.size > 0;
   }
 
   /** How the server of a network is; undefined for a network that has none. */
@@ -175,6 +206,16 @@ export class HostServers {
     const ended = left.filter((name) => !this.#input.launcher.present().some((process) => process.name === name));
     for (const name of ended) rmSync(this.#leaseFile(name), { force: true });
     if (ended.length === left.length) this.#swept = here;
+  }
+
+  #addressesByMac({ network, server }: Served): ReadonlyMap<Mac, readonly Ip[]> {
+    const reserved = network.subnets.flatMap(({ dhcp }) => dhcp?.hosts ?? []);
+    const leases = this.#readableLeases(server.process.name);
+    const given = [...reserved, ...leases.map((lease) => ({ mac: macOfDuid(lease.duid), ...lease }))].flatMap(
+      ({ mac, address }) => (mac === undefined || address === undefined ? [] : [{ mac, address }]),
+    );
+    const byMac = Map.groupBy(given, ({ mac }) => mac);
+    return new Map(Array.from(byMac, ([mac, list]) => [mac, [...new Set(list.map(({ address }) => address))]]));
   }
 
   #leaseFile(name: string): string {
@@ -246,4 +287,12 @@ function isPortOf({ ports }: AssignedWorkload, id: string | undefined): boolean 
 
 function nameOf({ number }: Pick<Network, 'number'>): string {
   return `dnsmasq-${hexNumber(number)}`;
+}
+
+/** A DUID of an Ethernet address, with a time or without (RFC 8415 §11.2, §11.4): others do not tell whose they are. */
+const ETHERNET_DUID = /^00:0(?:1:00:01(?::[0-9a-f]{2}){4}|3:00:01):((?:[0-9a-f]{2}:){5}[0-9a-f]{2})$/;
+
+function macOfDuid(duid = ''): Mac | undefined {
+  const [, mac] = ETHERNET_DUID.exec(duid) ?? [];
+  return mac === undefined ? undefined : parseMac(mac);
 }

@@ -40,7 +40,7 @@ import {
   leasesIn,
   questionsTo,
 } from './dnsmasq-server.ts';
-import { HostServers, type KnownGuests } from './host-servers.ts';
+import { HostServers, type KnownGuests, type LeasedAddresses } from './host-servers.ts';
 import { nat64Server } from './nat64-server.ts';
 import type { ServerUser } from './server-user.ts';
 import { spaceExtras } from './space-extras.ts';
@@ -82,6 +82,8 @@ export interface ServedNetworks {
   readonly servers: readonly NodeService[];
   /** The addresses of guests in networks whose rules name guests. */
   readonly guests: ReadonlyMap<NetworkId, GuestAddresses>;
+  /** The addresses that guests of this node's ports have from the servers here. */
+  readonly leased: LeasedAddresses;
 }
 
 const NO_GUESTS: KnownGuests = { ports: [], workloads: [] };
@@ -135,7 +137,8 @@ export class NetworkServers {
       ...ofSpaces.filter((server) => server !== undefined),
       ...this.#ofHost.plan(attachments, known.networks),
     ];
-    return { spaces: all.map(({ space }) => space), servers, guests: this.#ofHost.guests(attachments, known) };
+    const spaces = all.map(({ space }) => space);
+    return { spaces, servers, guests: this.#ofHost.guests(attachments, known), leased: this.#ofHost.leased(known) };
   }
 
   /** Listens on the bridges of an agent, from before a server sends its first advertisement there, and tells how servers are. */
@@ -149,9 +152,10 @@ export class NetworkServers {
     agent.reconciler.passes.subscribe(() => this.#look(agent.cache));
   }
 
-  /** A guest that a rule names may have got a lease: the rules then lead to its address. */
+  /** A guest may have got a lease: it may send from its address then, and rules that name the guest lead there. */
   #lookForGuests({ reconciler }: BridgesOfAgent): void {
-    if (this.#ofHost.namesGuests) void reconciler.wake();
+    this.#ofHost.look();
+    if (this.#ofHost.knowsGuests) void reconciler.wake();
   }
 
   #look(cache: BridgesOfAgent['cache']): void {
