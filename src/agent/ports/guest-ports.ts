@@ -9,9 +9,9 @@ import type { AssignedPort, NodeDocument } from '../../protocol/documents/node-a
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
 import type { DesiredInput, PortGuest } from '../desired/assignment.ts';
+import type { LeasedAddresses } from '../desired/leased-addresses.ts';
 import { tapKey } from '../items/link.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
-import type { LeasedAddresses } from '../services/host-servers.ts';
 
 type Ports = DesiredInput['ports'];
 

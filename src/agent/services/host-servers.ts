@@ -21,6 +21,7 @@ import type { Launcher } from '../../services/process/launcher.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
 import { hostShares } from '../desired/host-shares.ts';
+import type { LeasedAddresses } from '../desired/leased-addresses.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { addressItemKey } from '../items/address.ts';
@@ -49,9 +50,6 @@ export interface KnownGuests {
   /** All networks of the node; absent while not all are known. */
   readonly networks?: readonly Network[];
 }
-
-/** Addresses of guests by their Ethernet address, in each network. */
-export type LeasedAddresses = ReadonlyMap<NetworkId, ReadonlyMap<Mac, readonly Ip[]>>;
 
 type ServedAttachment = Pick<NodeAttachment, 'network' | 'hostAddresses' | 'dhcpRanges' | 'peers'>;
 

@@ -24,6 +24,7 @@ import { radvdProcess } from '../../services/radvd/radvd-process.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
+import type { LeasedAddresses } from '../desired/leased-addresses.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
@@ -40,7 +41,7 @@ import {
   leasesIn,
   questionsTo,
 } from './dnsmasq-server.ts';
-import { HostServers, type KnownGuests, type LeasedAddresses } from './host-servers.ts';
+import { HostServers, type KnownGuests } from './host-servers.ts';
 import { nat64Server } from './nat64-server.ts';
 import type { ServerUser } from './server-user.ts';
 import { spaceExtras } from './space-extras.ts';

@@ -23,8 +23,8 @@ import { NetworkIdShape } from '../../protocol/shapes/parts.ts';
 import { Collection, jsonRecords, type RecordForm } from '../../store/collection.ts';
 import { RecordTable } from '../../store/record-table.ts';
 import type { Store } from '../../store/store.ts';
-import { nextShares } from '../services/server-shares.ts';
-import type { HeldNetwork } from './host-addresses.ts';
+import type { HeldNetwork } from '../pools/host-addresses.ts';
+import { nextShares } from './server-shares.ts';
 
 /** A range, with the nodes that give from it. */
 type SharedRange = form.TypeOf<typeof RangeShape>;
