@@ -77,9 +77,13 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
   const isRouter = leaving !== '';
   return table.item(
     [
-      // A bridge without a verdict of its own fails closed.
+      // A bridge without a verdict of its own fails closed. A packet that is in the chain while the table is replaced finds no verdict
+      // either: flows that were let through go on.
       ...(isRouter
-        ? [`  chain leaving {\n${leaving}    drop\n  }\n`, `  chain entering {\n${entering}    drop\n  }\n`]
+        ? [
+            `  chain leaving {\n${leaving}    ct state established,related return\n    drop\n  }\n`,
+            `  chain entering {\n${entering}    ct state established,related return\n    drop\n  }\n`,
+          ]
         : []),
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       // One hook for all that comes to this host: each further hook costs every packet a call, even where no rule fits.
