@@ -147,7 +147,10 @@ function ofBridge(network: Network): UnsupportedPart[] {
   });
   const parts = Object.entries({
     'bridge.zone': bridge?.zone !== undefined,
-    bandwidth: bandwidth !== undefined,
+    bandwidth: bandwidth !== undefined && bridge === undefined,
+    // What is above the average is dropped, and not held back: there is no second rate.
+    'bandwidth.in.peakBytesPerSec': bandwidth?.in?.peakBytesPerSec !== undefined,
+    'bandwidth.out.peakBytesPerSec': bandwidth?.out?.peakBytesPerSec !== undefined,
     dnsmasqOptions: dnsmasqOptions.length > 0 && !hasHostAddresses(network),
   }).filter(([, isThere]) => isThere);
   return [...parts.map(([path]) => ({ path, remedy: LEAVE_OUT })), ...refused];

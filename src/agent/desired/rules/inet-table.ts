@@ -6,6 +6,8 @@ import type { RuleContribution } from './contribution.ts';
 
 /** Places in the chains of the table, for the rules of contributions. */
 export const INET_PLACE = {
+  /** Drops what is above the rate of a network: to this host, through it, and from it. */
+  limits: { input: 'input limits', forward: 'isolation limits', output: 'outgoing limits' },
   /** Packets to this host that are accepted whatever follows. */
   open: 'input open',
   /** VXLAN packets of senders that have passed all rules before. */
@@ -75,6 +77,7 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
   const sources = table.rulesFor(INET_PLACE.sources);
   const [leaving, entering] = [table.rulesFor(INET_PLACE.leaving), table.rulesFor(INET_PLACE.entering)];
   const isRouter = leaving !== '';
+  const outgoing = table.rulesFor(INET_PLACE.limits.output);
   return table.item(
     [
       // A bridge without a verdict of its own fails closed. A packet that is in the chain while the table is replaced finds no verdict
@@ -88,6 +91,7 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       // One hook for all that comes to this host: each further hook costs every packet a call, even where no rule fits.
       '  chain input {\n    type filter hook input priority raw; policy accept;\n',
+      table.rulesFor(INET_PLACE.limits.input),
       table.rulesFor(INET_PLACE.open),
       table.rulesFor(INET_PLACE.known),
       table.rulesFor(INET_PLACE.senders),
@@ -104,6 +108,7 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       // With br_netfilter, all frames of guests pass here.
       ...accepting(table.matches('within', 'iifname', 'oifname')),
       table.rulesFor(INET_PLACE.within),
+      table.rulesFor(INET_PLACE.limits.forward),
       isRouter ? `    iifname @${ROUTED_SET} jump leaving\n    oifname @${ROUTED_SET} jump entering\n` : '',
       '    iifname @bridges drop\n    oifname @bridges drop\n',
       // What has passed the chains of a network that is routed here, and comes from no isolated one, nor goes to one.
@@ -113,6 +118,9 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       table.rulesFor(INET_PLACE.underlay),
       table.rulesFor(INET_PLACE.lent),
       '  }\n',
+      outgoing === ''
+        ? ''
+        : `  chain outgoing {\n    type filter hook output priority filter; policy accept;\n${outgoing}  }\n`,
       ...natChains(forwards === '' ? '' : `${NOT_FORWARDED}${kept}${forwards}`, sources),
     ].join(''),
   );
