@@ -269,3 +269,18 @@ test('a line for dnsmasq that would run as root is refused by its place', () => 
     { path: 'dnsmasqOptions.1', remedy: expect.stringContaining('Leave dhcp-script out') },
   ]);
 });
+
+test('limits of the group of all ports are refused, and those of a group that a port names are kept', () => {
+  const group = { name: 'fast', vlan: 7, bandwidth: { in: { averageBytesPerSec: 1_000 } } };
+  const pathsOf = (isDefault: boolean) =>
+    unsupportedParts(
+      withGuests({
+        portGroups: [
+          { name: 'plain', isDefault: false },
+          { ...group, isDefault },
+        ],
+      }),
+    ).map(({ path }) => path);
+  expect(pathsOf(false)).toEqual([]);
+  expect(pathsOf(true)).toEqual(['guests.portGroups.1.bandwidth', 'guests.portGroups.1.vlan']);
+});
