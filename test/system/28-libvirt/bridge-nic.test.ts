@@ -67,7 +67,7 @@ describe.each(WAYS)('a bridge with $title', ({ words, bridge, card }) => {
     machine.ifupdown('ifup', bridge);
     await until('the bridge answers', 10_000, async () => sorted(machine.picture()) === moved(before, bridge));
 
-    machine.restart();
+    await machine.restart();
     expect(portsOf(machine, bridge)).toBe(card);
     await until('the addresses are there', 10_000, () => sorted(machine.picture()) === moved(before, bridge));
     inside(machine.neighbour, 'ping', '-c', '1', '-w', '10', HERE.ipv4);
@@ -78,7 +78,7 @@ describe.each(WAYS)('a bridge with $title', ({ words, bridge, card }) => {
     expect(sorted(machine.picture())).toBe(sorted(before));
     expect(machine.read('etc/network/interfaces')).toBe(INTERFACES);
     expect(await again.mostLost()).toBeLessThan(Ipv4Pings.perSecond);
-    machine.restart();
+    await machine.restart();
     await until('the addresses are there', 10_000, () => sorted(machine.picture()) === sorted(before));
   });
 
@@ -135,7 +135,7 @@ describe.each(WAYS)('a bridge with $title', ({ words, bridge, card }) => {
     machine.start();
     const before = machine.picture();
     expect(await machine.mesh('node', 'bridge-nic', 'eth0', ...words)).toMatchObject({ code: 0 });
-    machine.restart();
+    await machine.restart();
     await until('the addresses are there', 10_000, () => sorted(machine.picture()) === sorted(before));
   });
 });

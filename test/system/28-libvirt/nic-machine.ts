@@ -1,5 +1,6 @@
 /** A namespace that plays a machine with one network card, and another one that is its neighbour on the wire. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -44,8 +45,17 @@ mkdir -p "$0/run" /var/lib/dhcp
 [ -z "$1" ] || [ ! -e /usr/sbin/dhclient ] || mount --bind /dev/null /usr/sbin/dhclient
 shift
 mount --bind "$0/own/etc" /etc
+mkdir -p "$0/etc/systemd/network" /etc/systemd/network
+mount --bind "$0/etc/systemd/network" /etc/systemd/network
 mount --bind "$0/var/lib/dhcp" /var/lib/dhcp
 mount --bind "$0/run" /run
+`;
+
+/** Without a writable /sys, networkd does not wait for udev. It gives up the rights of root at its start. */
+const NETWORKD = `mount -t sysfs -o ro sys /sys
+for what in leases links lldp; do mkdir -p /run/systemd/netif/$what; done
+chown -R systemd-network /run/systemd/netif
+exec /lib/systemd/systemd-networkd
 `;
 
 /** The machine, its wire and its files. */
@@ -53,6 +63,7 @@ export class NicMachine implements AsyncDisposable {
   readonly root: string;
   readonly #client: 'udhcpc' | 'dhclient';
   #here: TemporaryNetns;
+  #networkd: ChildProcess | undefined;
   readonly #there: TemporaryNetns;
 
   /** @param client the DHCP client that the machine has */
@@ -85,13 +96,15 @@ export class NicMachine implements AsyncDisposable {
   }
 
   /** Takes all that the kernel has, as a restart does. The files stay, except those that a restart empties. */
-  restart(): void {
+  async restart(tool: 'ifupdown' | 'networkd' = 'ifupdown'): Promise<void> {
+    await this.#endNetworkd();
     for (const pid of processesOf(this.root)) process.kill(pid, 'SIGKILL');
     inside(this.neighbour, 'ip', 'link', 'delete', 'wire');
     this.#here.close();
     rmSync(join(this.root, 'run'), { recursive: true, force: true });
     this.#here = this.#wired();
-    this.start();
+    if (tool === 'networkd') await this.networkd();
+    else this.start();
   }
 
   /** Starts the network from the files, by the ifupdown of the distribution. */
@@ -99,6 +112,22 @@ export class NicMachine implements AsyncDisposable {
     mkdirSync(join(this.root, 'run/network'), { recursive: true });
     this.ifupdown('ifup', '-a');
     carriesPackets(this.netns, 'eth0');
+  }
+
+  /** Starts systemd-networkd in place of what the machine has of it: it reads all files again. It ends with the machine. */
+  async networkd(): Promise<void> {
+    await this.#endNetworkd();
+    const argv = this.#onMachine('sh', '-ec', NETWORKD);
+    this.#networkd = spawn(argv[0], argv.slice(1), { stdio: 'ignore' });
+  }
+
+  async #endNetworkd(): Promise<void> {
+    const running = this.#networkd;
+    this.#networkd = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const end = once(running, 'exit');
+    running.kill('SIGKILL');
+    await end;
   }
 
   /** Runs `ifup` or `ifdown` on the files of the machine. */
@@ -180,6 +209,7 @@ export class NicMachine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // A watcher looks at the record, and ends when there is none.
     rmSync(join(this.root, 'var/lib/meshwork/bridged-nics'), { recursive: true, force: true });
+    await this.#endNetworkd();
     for (const { pid } of clientsIn(this.netns)) process.kill(pid, 'SIGKILL');
     await until('no process of the machine is left', 20_000, () => processesOf(this.root).length === 0);
     this.#here.close();
