@@ -24,16 +24,20 @@ test('networkd takes the bridge up from its files, keeps it over a restart, and 
   await using machine = new NicMachine({ 'etc/systemd/network/10-card.network': CARD });
   await machine.networkd();
   const hasAll = (link: string) => () => {
-    const lines = machine.picture().split('\n');
-    const has = (...words: readonly string[]) => lines.some((line) => words.every((word) => line.includes(word)));
-    return (
-      [HERE.ipv4, '192.0.2.11', HERE.ipv6].every((address) => has(` ${link} `, ` ${address}/`)) &&
-      has('default via 192.0.2.1', ` dev ${link}`) &&
-      has('198.51.100.0/24 via 192.0.2.1', ` dev ${link}`, 'metric 7')
-    );
+    const picture = machine.picture();
+    const lines = [
+      `${link} inet ${HERE.ipv4}/24`,
+      `${link} inet 192.0.2.11/24`,
+      `${link} inet6 ${HERE.ipv6}/64`,
+      `default via 192.0.2.1 dev ${link} `,
+      `198.51.100.0/24 via 192.0.2.1 dev ${link} proto static metric 7`,
+    ];
+    return lines.every((line) => picture.includes(line));
   };
   await until('networkd has configured the card', DEADLINE_MS, hasAll('eth0'));
-  const before = machine.picture();
+  // An address that was moved is one for which nobody asks.
+  const plain = () => machine.picture().replaceAll(' nodad', '');
+  const before = plain();
   using pings = await Ipv4Pings.start(machine.neighbour, HERE.ipv4);
   const { stdout } = await machine.mesh('node', 'bridge-nic', 'eth0', '--json');
   expect(stdout).toContain('"networkd"');
@@ -49,6 +53,6 @@ test('networkd takes the bridge up from its files, keeps it over a restart, and 
   expect(await machine.mesh('node', 'bridge-nic', 'eth0', '--undo')).toMatchObject({ code: 0 });
   await machine.networkd();
   await until('the card has all', DEADLINE_MS, hasAll('eth0'));
-  expect(machine.picture()).toBe(before);
+  expect(plain()).toBe(before);
   expect(await later.mostLost()).toBeLessThan(Ipv4Pings.perSecond);
 }, 120_000);
