@@ -25,13 +25,13 @@ import { firstRule } from './desired/vxlan-way.ts';
 import { type Item, isRecorded, networkOf } from './items/item.ts';
 import type { ItemKey } from './items/item-kind.ts';
 import { linkKey } from './items/link.ts';
-import { isNftName } from './items/nft-text.ts';
-import { type ForeignLink, foreignLinks } from './kernel/foreign-links.ts';
+import { BorrowedSettings, toGiveBack } from './kernel/borrowed-settings.ts';
 import type { Echo, KernelPort } from './kernel/kernel-port.ts';
-import { obstacles } from './kernel/observed.ts';
+import { LinkView } from './kernel/link-view.ts';
+import { type Obstacle, obstacles } from './kernel/observed.ts';
 import { Obstruction } from './kernel/obstruction.ts';
 import { withoutLink } from './kernel/other-device.ts';
-import { type OnLinkSubnet, sharedSubnets } from './kernel/shared-subnets.ts';
+import { subnetObstacles } from './kernel/subnet-obstacles.ts';
 import type { Desire } from './loop/desire.ts';
 import { MissingFeatures } from './loop/missing-features.ts';
 import { Reconciler } from './loop/reconciler.ts';
@@ -59,6 +59,8 @@ interface AgentInput {
   readonly services?: ServicePort;
   readonly echo: Echo;
   readonly ports: ForeignPorts;
+  /** The settings that are given back. Absent in a simulation. */
+  readonly settings?: BorrowedSettings;
   /** Writes the record of the ports to the disk, so that the ports survive a reboot. */
   readonly keepPorts: (ports: ForeignPorts) => Promise<void>;
   readonly source: Source;
@@ -78,19 +80,12 @@ interface LinkSnapshot {
   readonly linksRevision: number;
   readonly portsRevision: number;
   readonly networks: readonly Network[];
-  /** Networks whose device name or VNI a foreign device has. */
-  readonly refused: ReadonlySet<NetworkId>;
+  /** The foreign devices that have the name or VNI of a network. */
+  readonly obstacles: readonly Obstacle[];
   readonly ports: DesiredInput['ports'];
   readonly elsewhere: readonly string[];
   /** The administrator made this machine a router. */
   readonly routes: boolean;
-}
-
-/** What was derived from the machine's addresses. It holds until the links or the addresses change. */
-interface SubnetSnapshot extends Pick<LinkSnapshot, 'cache' | 'linksRevision'> {
-  readonly addressesRevision: number;
-  readonly shared: readonly OnLinkSubnet[];
-  readonly links: readonly ForeignLink[];
 }
 
 /** The status of one item: in the kernel as desired, not yet, or refused by the kernel again and again. */
@@ -127,8 +122,9 @@ export class Agent implements SourceAgent {
   readonly networkChanges: Subscribable<void> = this.#networkChanges;
   readonly #senders: RememberedSenders;
   readonly #desired = new DesiredItems();
+  readonly #addresses: LinkView;
+  readonly #toGiveBack: () => readonly Item[];
   #linkSnapshot: LinkSnapshot | undefined;
-  #subnets: SubnetSnapshot | undefined;
   readonly #parts: HealthSource[] = [];
   #phases = new Map<NetworkId, NetworkState['phase']>();
   /** The networks that were applied last. */
@@ -137,6 +133,9 @@ export class Agent implements SourceAgent {
   constructor(input: AgentInput) {
     this.input = input;
     this.source = input.source;
+    const { settings = new BorrowedSettings() } = input;
+    this.#addresses = new LinkView(settings);
+    this.#toGiveBack = () => toGiveBack(settings, this.#desired.items);
     this.networks = new NodeNetworks(input.source, input.assignments);
     const { kernel, clock, journal, assignments } = input;
     this.missingFeatures = new MissingFeatures(input);
@@ -285,32 +284,36 @@ export class Agent implements SourceAgent {
    */
   #desire(cache: KernelTables): Desire {
     const { source, input } = this;
-    const recorded = (kernel: KernelTables) => input.ports.toTakeOff(kernel);
+    const recorded = (kernel: KernelTables) => [...input.ports.toTakeOff(kernel), ...this.#toGiveBack()];
     const host0 = source.known ? source.host0Stance() : undefined;
     if (host0 !== undefined) this.unfitPorts.takeOff(cache, host0, (network) => this.networks.nameOf(network));
     const document = this.networks.document(cache, host0, input.ports);
-    const { refused, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
+    const { obstacles: devices, ports, elsewhere, routes } = this.#snapshotOfLinks(cache);
+    const addresses = this.#addresses.of(cache);
+    const subnets = subnetObstacles(cache, document.attachments, addresses.foreignLinks);
+    const refused = this.obstruction.update([...devices, ...subnets]);
     if (host0 === undefined) {
       const { items } = this.#desired;
       return { items, changed: this.#desired.takeChanges(), recorded, mayDelete: isRecorded };
     }
     const priority = firstRule(cache.rules.values());
     const attachments = document.attachments.filter(({ network }) => !refused.has(network.id));
+    const served = input.servers?.plan(attachments, {
+      ports: document.ports,
+      workloads: input.assignments?.workloads ?? [],
+      ...(this.#hasAssignment && { networks: this.networks.all }),
+    });
     this.#desired.update({
       machine: this.input.machine,
       routes,
       ...(priority !== undefined && { firstRule: priority }),
-      onLink: this.#subnetsOf(cache).shared,
-      foreignLinks: this.#subnetsOf(cache).links,
+      ...addresses,
       host0,
       document: { ...document, attachments },
-      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document),
+      ports: withGuests(withoutHeld(ports, this.unfitPorts.heldBack(cache, host0)), document, served?.leased),
       elsewhere,
       ...(input.workloads !== undefined && { services: input.workloads.services }),
-      ...input.servers?.plan(attachments, {
-        ports: document.ports,
-        workloads: input.assignments?.workloads ?? [],
-      }),
+      ...served,
     });
     const isRefused = (item: Item) => 'network' in item && refused.has(item.network);
     return {
@@ -328,25 +331,14 @@ export class Agent implements SourceAgent {
     const known = this.#linkSnapshot;
     const same = known?.linksRevision === linksRevision && known.portsRevision === foreign.revision;
     if (same && known.cache === cache && known.networks === networks) return known;
-    const refused = this.obstruction.update(obstacles(cache, networks, this.input.machine));
+    const found = obstacles(cache, networks, this.input.machine);
     const ports = foreign.takeIn(cache, networks);
     const elsewhere = portsOfOtherBridges(cache);
     // `ip_forward` turns forwarding on for every link, loopback included. We turn it on for single NICs only.
     const routes = cache.linkNamed('lo')?.forwards ?? false;
     const { revision: portsRevision } = foreign;
-    this.#linkSnapshot = { cache, linksRevision, portsRevision, networks, refused, ports, elsewhere, routes };
+    this.#linkSnapshot = { cache, linksRevision, portsRevision, networks, obstacles: found, ports, elsewhere, routes };
     return this.#linkSnapshot;
-  }
-
-  /** What follows from links and addresses. A NIC whose name rules cannot hold has no shared subnets. */
-  #subnetsOf(cache: KernelTables): SubnetSnapshot {
-    const { linksRevision, addressesRevision } = cache;
-    const known = this.#subnets;
-    const same = known?.cache === cache && known.linksRevision === linksRevision;
-    if (same && known.addressesRevision === addressesRevision) return known;
-    const shared = sharedSubnets(cache).filter(({ device }) => isNftName(device));
-    this.#subnets = { cache, linksRevision, addressesRevision, shared, links: foreignLinks(cache) };
-    return this.#subnets;
   }
 
   /**
@@ -373,8 +365,9 @@ export class Agent implements SourceAgent {
       case 'process':
       case 'space':
         return this.#hasAssignment;
-      case 'port':
       case 'sysctl':
+        return this.#hasAssignment;
+      case 'port':
       case 'ruleset':
       case 'underlay-link':
       case 'underlay-address':

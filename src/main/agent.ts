@@ -11,6 +11,8 @@ import { assignmentOnDisk, LastAssignment } from '../agent/assignment/last-assig
 import { NodeAssignments } from '../agent/assignment/node-assignments.ts';
 import { Captures } from '../agent/capture/captures.ts';
 import { systemDoctor } from '../agent/doctor/system-doctor.ts';
+import { BorrowedSettings } from '../agent/kernel/borrowed-settings.ts';
+import { BorrowedSettingsFile } from '../agent/kernel/borrowed-settings-file.ts';
 import { ChannelMemberships } from '../agent/membership/channel-memberships.ts';
 import { httpTransport } from '../agent/membership/http-transport.ts';
 import { InventoryNotice } from '../agent/membership/inventory-notice.ts';
@@ -55,7 +57,9 @@ async function main(): Promise<void> {
     needsRoot: 'Networks are made in the kernel, which only root may do.',
     options,
   });
-  const { kernel, echo, sizedEcho } = await openAgentKernel(journal);
+  const settingsFile = new BorrowedSettingsFile(join(paths.run, 'settings.json'));
+  const settings = new BorrowedSettings(await settingsFile.read(), (list) => settingsFile.write(list));
+  const { kernel, echo, sizedEcho } = await openAgentKernel(journal, settings);
   const instance = bootInstance({ runDirectory: paths.run });
   const common = { name, instance, clock, journal, kernel, echo, transport: httpTransport };
   const memberships = new ChannelMemberships(clock);
@@ -83,6 +87,7 @@ async function main(): Promise<void> {
     source,
     assignments,
     ports: new ForeignPorts(plugged, clock),
+    settings,
     keepPorts: (ports) => portsFile.write(ports.record),
     probe: probeKernel,
   });
@@ -126,7 +131,7 @@ async function main(): Promise<void> {
   });
   const metricsNetwork = options.metrics;
   const endpoints = makeEndpoints({ agent, machine, kernel, paths: answers.paths, registry, metricsNetwork });
-  for (const part of [nodeName, portsFile, ...guests.parts]) agent.addHealthOf(part);
+  for (const part of [nodeName, portsFile, settingsFile, ...guests.parts]) agent.addHealthOf(part);
   await agent.start();
   endpoints.start();
   host0.start();

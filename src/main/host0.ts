@@ -22,6 +22,7 @@ import { claimControlSocket } from '../protocol/http/control-socket.ts';
 import { restartCommand } from '../protocol/http/service-manager.ts';
 import { Conditions, healthConditions } from '../protocol/journal/conditions.ts';
 import { openDaemon } from './daemon.ts';
+import { foreignDeviceIn } from './host0/foreign-device.ts';
 import { openAddresses } from './host0/host0-addresses.ts';
 import { openAssignments } from './host0/host0-assignments.ts';
 import { openChannels } from './host0/host0-channels.ts';
@@ -80,6 +81,7 @@ async function main(): Promise<void> {
     blocks: addresses.blocks,
     numbers: settings.networkNumbers,
     hasDevice: (device) => mirror.indexOf(device) !== undefined,
+    deviceIn: foreignDeviceIn(mirror),
   });
   const { keys, tokens, parts: keyParts } = await openKeys({ store, journal, state: paths.state });
   await enrollOwn(place, keys, paths, journal);

@@ -69,6 +69,9 @@ export const ERRORS = {
   MESH_NET_NAME_TWICE: conflict('Two networks have the same name.'),
   MESH_NET_VNI_TWICE: conflict('Two networks have the same VNI.'),
   MESH_NET_PREFIX_TWICE: conflict('Two networks have the same prefix.'),
+  MESH_NET_SUBNET_IN_USE: conflict(
+    'Another network, or a link of the machine, has addresses in a subnet of a network.',
+  ),
   MESH_NET_DEVICE_TWICE: conflict('Two networks would need devices of the same name.'),
   MESH_SEGMENT_UNNAMED: conflict('host0 cannot tell whether nodes are on the network of a NIC; a warning.'),
   MESH_SEGMENT_OUTSIDE: conflict(
@@ -135,6 +138,7 @@ export const ERRORS = {
   MESH_KERNEL_CLOSED: away('The connection to the kernel was closed before it could answer.'),
   MESH_KERNEL_MALFORMED: system('The kernel sent a message that cannot be read.'),
   MESH_KERNEL_FOREIGN_DEVICE: conflict('A device that Meshwork did not make has the name that a network needs.'),
+  MESH_KERNEL_ROUTE_TAKEN: conflict('A route that Meshwork did not make leads to the destination of a static route.'),
   MESH_KERNEL_VNI_BUSY: conflict('A device that Meshwork did not make uses the VNI that a network needs.'),
   MESH_VXLAN_PORT_TAKEN: conflict('Another device or process has the UDP port that VXLAN needs.'),
   MESH_TABLE_FULL: conflict('A forwarding table is full of learnt Ethernet addresses; a warning.'),

@@ -284,6 +284,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         assignments: 'services are given to the nodes that serve, and those tell how they are',
         ports: 'an address outside leads to the port of a virtual machine',
         ipam: 'addresses outside, and those of the network main, are of pools',
+        pools: 'nodes with addresses of their own share the ranges of a network',
         membership: 'one change of the addresses of a network after the other',
       },
       '.': {

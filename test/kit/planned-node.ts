@@ -2,7 +2,8 @@
 import { vi } from 'vitest';
 import type { DesiredInput, NetworkAttachment, PortGuest } from '../../src/agent/desired/assignment.ts';
 import { DesiredItems } from '../../src/agent/desired/desired.ts';
-import { foreignLinks } from '../../src/agent/kernel/foreign-links.ts';
+import { BorrowedSettings, toGiveBack } from '../../src/agent/kernel/borrowed-settings.ts';
+import { LinkView } from '../../src/agent/kernel/link-view.ts';
 import { SystemKernel } from '../../src/agent/kernel/system-kernel.ts';
 import { plan, printStep } from '../../src/agent/loop/plan.ts';
 import { Reconciler } from '../../src/agent/loop/reconciler.ts';
@@ -26,7 +27,8 @@ export class PlannedNode implements AsyncDisposable {
   #leads = false;
   #named: DesiredInput['guests'];
 
-  private constructor(kernel: SystemKernel, machine: MachineId, ipv4: string) {
+  private constructor(kernel: SystemKernel, settings: BorrowedSettings, machine: MachineId, ipv4: string) {
+    const addresses = new LinkView(settings);
     this.#kernel = kernel;
     const local = parseIpv4(ipv4);
     const common = { onLink: true, segments: [], reachable: [] };
@@ -37,18 +39,22 @@ export class PlannedNode implements AsyncDisposable {
       journal: new Journal(systemClock, 'agent', 'test'),
       desire: (cache) => {
         const [attachments, ports] = [this.#attachments, this.#ports];
-        const links = foreignLinks(cache);
         this.#desired.update({
           machine,
           routes: false,
           host0: this.#leads ? { ...host0, leads: { segments: [], nics: [] } } : host0,
           document: nodeDocument(attachments),
           ports,
-          foreignLinks: links,
+          ...addresses.of(cache),
           ...(this.#named && { guests: this.#named }),
         });
         const { items } = this.#desired;
-        return { items, changed: this.#desired.takeChanges(), mayDelete: () => true, recorded: () => [] };
+        return {
+          items,
+          changed: this.#desired.takeChanges(),
+          mayDelete: () => true,
+          recorded: () => toGiveBack(settings, items),
+        };
       },
       onLastingFailure: () => undefined,
     });
@@ -56,7 +62,9 @@ export class PlannedNode implements AsyncDisposable {
 
   /** @param ipv4 its address on `eth0` */
   static async open(netns: string, machine: MachineId, ipv4: string): Promise<PlannedNode> {
-    const node = new PlannedNode(await SystemKernel.open(() => undefined, { netns }), machine, ipv4);
+    const settings = new BorrowedSettings();
+    const kernel = await SystemKernel.open(() => undefined, { netns, settings });
+    const node = new PlannedNode(kernel, settings, machine, ipv4);
     await node.#reconciler.start();
     return node;
   }

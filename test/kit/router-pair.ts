@@ -78,7 +78,7 @@ export function routerPair(closing: (() => unknown)[], subnets: readonly Subnet[
     });
     const servers = new NetworkServers({
       ...{ machine, openEar, clock: systemClock },
-      launcher: { running: () => undefined, errorOf: () => undefined },
+      launcher: { running: () => undefined, errorOf: () => undefined, present: () => [] },
       outerFaultOf: (space) => spaces.outerFaultOf(space),
       isInPlace: (space) => spaces.isInPlace(space),
       directories: { files: run, run, netns: names, leases: join(run, 'leases') },

@@ -261,6 +261,8 @@ export class SimKernel {
         return this.#withLink(operation.link, (link) => this.#entries.change(link, operation));
       case 'sysctl':
         return this.#writeSetting(operation.path, operation.value);
+      case 'sysctl-return':
+        return this.#writeSetting(operation.path, '0');
       case 'nft': {
         const errno = runScript(this.#tables, operation.script);
         if (errno === undefined) this.#emit({ type: 'nft', echo: false });

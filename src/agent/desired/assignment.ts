@@ -9,10 +9,11 @@ import type { NetworkId } from '../../model/network/number.ts';
 import type { Segment, UnderlayNic } from '../../protocol/documents/assignment.ts';
 import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node-assignment.ts';
 import type { ServiceSpace } from '../items/space/service-space.ts';
+import type { AdministeredForwarding } from '../kernel/administered-forwarding.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { NodeService } from './parts/service.ts';
-import type { GuestAddresses } from './rules/routed-here.ts';
+import type { GuestAddresses } from './rules/routing/routed-here.ts';
 
 /** How a node stands to host0: it is host0 itself, or it reaches host0 over the underlay. */
 export type Host0Stance =
@@ -22,6 +23,8 @@ export type Host0Stance =
       readonly role: 'node';
       /** The one of host0's underlay addresses that this node uses. */
       readonly ipv4: Ipv4;
+      /** All underlay addresses at which this node may find host0. Absent: that one alone. */
+      readonly all?: readonly Ipv4[];
       /** Source address of this node's route to host0; undefined while there is no route. */
       readonly local?: Ipv4;
       /** Name of the link that this node reaches host0 by; undefined while there is no route. */
@@ -78,6 +81,8 @@ export interface PortGuest {
 export interface DesiredInput {
   /** The administrator made this machine a router. */
   readonly routes: boolean;
+  /** What the administrator made forward, link by link. Absent: nothing. */
+  readonly administered?: AdministeredForwarding;
   /** Priority of our first routing rule (`firstRule`). Absent on a kernel that has no rules. */
   readonly firstRule?: number;
   /** Subnets that several NICs are on, by NIC (`sharedSubnets`). Absent: none. */

@@ -162,7 +162,7 @@ test('a network waits for the link that it stands on, by name', () => {
   expect(desired.missingLink(network)).toBe('virbr0');
   desired.update({
     ...input,
-    foreignLinks: [{ device: 'virbr0', kind: 'bridge', hearsRouters: false, ipv4: [], ipv6: [] }],
+    foreignLinks: [{ device: 'virbr0', kind: 'bridge', hearsRouters: false, forwards: false, ipv4: [], ipv6: [] }],
   });
   expect(desired.missingLink(network)).toBeUndefined();
   expect(desired.missingLink(manage)).toBeUndefined();

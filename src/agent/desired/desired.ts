@@ -11,6 +11,7 @@ import type { NodeAttachment, NodeDocument } from '../../protocol/documents/node
 import type { Item, ItemMap } from '../items/item.ts';
 import type { ItemKey } from '../items/item-kind.ts';
 import type { RulesetItem } from '../items/ruleset.ts';
+import type { AdministeredForwarding } from '../kernel/administered-forwarding.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { OnLinkSubnet } from '../kernel/shared-subnets.ts';
 import type { Changed } from '../loop/delta.ts';
@@ -34,6 +35,7 @@ type Ports = DesiredInput['ports'];
 
 const NO_PORTS: Ports = [];
 const NO_LINKS: readonly ForeignLink[] = [];
+const NOTHING_FORWARDS: AdministeredForwarding = { ipv4: [], ipv6: false };
 
 /** The parts of the last input that are the same objects in the next one, where they are equal. */
 interface Kept {
@@ -45,6 +47,7 @@ interface Kept {
   readonly portsByNetwork: ReadonlyMap<NetworkId, Ports>;
   readonly elsewhere: readonly string[];
   readonly onLink: readonly OnLinkSubnet[];
+  readonly administered: AdministeredForwarding;
   readonly foreignLinks: readonly ForeignLink[];
   readonly links: ReadonlyMap<string, ForeignLink>;
 }
@@ -102,7 +105,7 @@ export function desiredItems(input: DesiredInput): Map<ItemKey, Item> {
 
 function* partsOf(
   { document: { attachments }, firstRule, routes, services = [], spaces = [], servers = [], guests }: DesiredInput,
-  { host0, segments, nics, node, portsByNetwork, links, foreignLinks, elsewhere, onLink }: Kept,
+  { host0, segments, nics, node, portsByNetwork, links, foreignLinks, elsewhere, onLink, administered }: Kept,
 ): Iterable<Part> {
   for (const attachment of attachments) {
     const { network } = attachment;
@@ -121,7 +124,7 @@ function* partsOf(
     build: () => ({ rules: [underlayRules(host0, onLink, routes)] }),
   };
   yield { key: 'elsewhere', inputs: [elsewhere], build: () => ({ rules: [elsewhereRules(elsewhere)] }) };
-  yield uplinksPart(attachments, foreignLinks);
+  yield uplinksPart(attachments, foreignLinks, administered, routes);
   yield* spaces.map(spacePart);
   yield* [...services, ...servers].map(servicePart);
   if (host0.role === 'host0') {
@@ -164,6 +167,7 @@ function keptOf(input: DesiredInput, before: Kept | undefined): Kept {
     ports,
     elsewhere: same(before?.elsewhere, input.elsewhere ?? []),
     onLink: same(before?.onLink, input.onLink ?? []),
+    administered: same(before?.administered, input.administered ?? NOTHING_FORWARDS),
     portsByNetwork: ports === before?.ports ? before.portsByNetwork : byNetwork(ports, before?.portsByNetwork),
     foreignLinks,
     links: foreignLinks === before?.foreignLinks ? before.links : byName(foreignLinks, before?.links),

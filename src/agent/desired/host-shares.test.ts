@@ -70,3 +70,10 @@ test('a node that has addresses to give keeps requests of its guests to itself',
   const given: Network = { ...network, hostAddress: { kind: 'given' } };
   expect(hostShares({ ...attachment('host0', MACHINES), network: given }, 'host0')).toBeUndefined();
 });
+
+test('what host0 says counts, whichever nodes are known', () => {
+  const ranges = [{ first: parseIpv4('10.7.0.20'), last: parseIpv4('10.7.0.24') }];
+  const given = { ...attachment('host0', MACHINES), dhcpRanges: [{ cidr: CIDR, ranges }] };
+  expect(hostShares(given, 'host0')?.get(CIDR)).toBe(ranges);
+  expect(familiesOfHost({ ...given, dhcpRanges: [{ cidr: CIDR, ranges: [] }] }, 'host0')).toEqual([]);
+});

@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import type { ForeignLink } from '../kernel/foreign-links.ts';
 import type { DesiredInput, Host0Stance } from './assignment.ts';
-import type { GuestAddresses } from './rules/routed-here.ts';
+import type { GuestAddresses } from './rules/routing/routed-here.ts';
 
 /** The node, as the parts of its networks see it. */
 export interface NodeContext {
@@ -25,6 +25,8 @@ export interface NodeContext {
   readonly underlay: string | undefined;
   /** The UDP ports of the VXLANs of this node, in order. */
   readonly vxlanPorts: readonly number[];
+  /** The underlay addresses of host0, in order; none on host0. */
+  readonly host0s: readonly Ipv4[];
 }
 
 /** The context that an input gives. */
@@ -40,7 +42,8 @@ export function nodeContext({
   );
   const vxlanPorts = [...new Set(vxlans)].sort((a, b) => a - b);
   const leads = host0.role === 'node' && host0.leads !== undefined;
-  const common = { machine, role: host0.role, leads, vxlanPorts };
+  const host0s = host0.role === 'host0' ? [] : [...new Set([host0.ipv4, ...(host0.all ?? [])])].sort();
+  const common = { machine, role: host0.role, leads, vxlanPorts, host0s };
   if (host0.role === 'host0') {
     const here = new Set(segments.map(({ ipv4 }) => ipv4));
     return { ...common, local: undefined, here, underlay: segments[0]?.device };

@@ -15,7 +15,7 @@ import type { Finding } from '../../protocol/documents/finding.ts';
 import { MEMBERSHIP_PORT } from '../../protocol/documents/tcp-ports.ts';
 import type { Agent } from '../agent.ts';
 import { hasBridge } from '../desired/bridged-network.ts';
-import { isRouted } from '../desired/rules/routing-rules.ts';
+import { isRouted } from '../desired/rules/routing/routing-rules.ts';
 import { parseChains } from '../firewall/chain.ts';
 import type { ImageCache } from '../images/image-cache.ts';
 import { TABLE } from '../items/ruleset.ts';

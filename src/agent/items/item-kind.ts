@@ -16,7 +16,10 @@ export type ItemKey = string;
  */
 export type Operation =
   | KernelOperation
-  | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string }
+  /** `borrowed`: the value from before is kept on the disk first. */
+  | { readonly do: 'sysctl'; readonly path: readonly string[]; readonly value: string; readonly borrowed?: true }
+  /** Gives a borrowed setting its value from before, unless another program has changed it meanwhile. */
+  | { readonly do: 'sysctl-return'; readonly path: readonly string[] }
   | NftOperation
   | { readonly do: 'delete-deferred'; readonly link: string }
   /** A tap comes from an ioctl, not from rtnetlink. It has its Ethernet address at once: an agent that is killed before it has set an alias finds its tap again. */

@@ -1,8 +1,8 @@
 /**
- * Kernel settings that the node needs beside those of our links: forwarding on its NICs. They are never reset,
- * because the agent does not know the value that the administrator wants.
+ * Kernel settings that the node needs beside those of our links: forwarding on its NICs. They are borrowed: when nothing needs them any
+ * more, they get the value from before.
  */
-import type { ItemKind } from './item-kind.ts';
+import type { ItemKind, Operation } from './item-kind.ts';
 import { RANK } from './rank.ts';
 
 /** One file below /proc/sys. */
@@ -13,9 +13,11 @@ export interface SysctlItem {
   readonly value: string;
   /** The setting comes after all others. */
   readonly late?: true;
+  /** The setting goes back to its value from before (`BorrowedSettings`). */
+  readonly borrowed?: true;
 }
 
-/** Settings are written, and never removed. */
+/** Settings are written; those that are borrowed are given back. */
 export const sysctlKind: ItemKind<SysctlItem> = {
   key: (item) => `sysctl:${item.path.join('/')}`,
   dependsOn: () => [],
@@ -23,7 +25,12 @@ export const sysctlKind: ItemKind<SysctlItem> = {
   differences: (have, want) => (have.value === want.value ? [] : [`${have.value} → ${want.value}`]),
   mustRecreate: () => false,
   print: ({ path, value }) => `echo ${value} > /proc/sys/${path.join('/')}`,
-  create: ({ path, value }) => [{ do: 'sysctl', path, value }],
-  change: (_, { path, value }) => [{ do: 'sysctl', path, value }],
-  remove: () => [],
+  printRemove: ({ path }) => `/proc/sys/${path.join('/')} as it was before`,
+  create: (item) => [written(item)],
+  change: (_, item) => [written(item)],
+  remove: ({ path, borrowed }) => (borrowed ? [{ do: 'sysctl-return', path }] : []),
 };
+
+function written({ path, value, borrowed }: SysctlItem): Operation {
+  return { do: 'sysctl', path, value, ...(borrowed && { borrowed }) };
+}

@@ -12,6 +12,8 @@ export interface ForeignLink {
   readonly kind: string;
   /** The link takes router advertisements while this machine does not forward (`accept_ra`). */
   readonly hearsRouters: boolean;
+  /** IPv4 packets that come in on the link are forwarded, whoever has switched that on. */
+  readonly forwards: boolean;
   readonly ipv4: readonly { readonly address: Ipv4; readonly subnet: Ipv4Cidr }[];
   /** Global addresses first: a link-local one is of use on one link only. */
   readonly ipv6: readonly { readonly address: Ipv6; readonly subnet: Ipv6Cidr }[];
@@ -20,9 +22,9 @@ export interface ForeignLink {
 /** All such links with a usable address, and all bridges. Addresses that are tentative or about to go are left out. */
 export function foreignLinks({ links, addresses }: Pick<KernelTables, 'links' | 'addresses'>): ForeignLink[] {
   const found = new Map<number, Found>();
-  for (const { index, name, kind, alias, loopback, conf } of links.values()) {
+  for (const { index, name, kind, alias, loopback, conf, forwards } of links.values()) {
     if (loopback || parseAlias(alias) !== undefined) continue;
-    found.set(index, { device: name, kind, hearsRouters: conf.acceptRa > 0, ipv4: [], ipv6: [] });
+    found.set(index, { device: name, kind, hearsRouters: conf.acceptRa > 0, forwards, ipv4: [], ipv6: [] });
   }
   for (const { family, link, address, length, scope, tentative, nodad, fading } of addresses.values()) {
     const on = found.get(link);
@@ -43,7 +45,7 @@ export function foreignLinks({ links, addresses }: Pick<KernelTables, 'links' | 
 
 type V6 = ForeignLink['ipv6'][number] & { readonly scope: string };
 
-interface Found extends Pick<ForeignLink, 'device' | 'kind' | 'hearsRouters'> {
+interface Found extends Pick<ForeignLink, 'device' | 'kind' | 'hearsRouters' | 'forwards'> {
   readonly ipv4: ForeignLink['ipv4'][number][];
   readonly ipv6: V6[];
 }

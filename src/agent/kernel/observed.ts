@@ -287,13 +287,13 @@ function underlayItems(cache: KernelTables, desired: ItemMap, own: OwnLinks): It
   return items;
 }
 
-/** A foreign device that has a name or VNI of a network, so that the network cannot be created on this node. */
+/** A foreign device that has what a network needs, so that the network cannot be created on this node. */
 export interface Obstacle {
   readonly network: NetworkId;
   /** Name of the foreign device. */
   readonly device: string;
   /** What the network and the device both claim. */
-  readonly reason: 'name' | 'vni';
+  readonly reason: 'name' | 'vni' | 'subnet';
 }
 
 /**

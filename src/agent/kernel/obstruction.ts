@@ -1,4 +1,4 @@
-/** The refused networks: a foreign device has their name or VNI, so they cannot be created on this node. */
+/** The refused networks: a foreign device has their name, VNI or subnet, so they cannot be created on this node. */
 import { MeshError } from '../../model/error.ts';
 import type { NetworkId } from '../../model/network/number.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -34,6 +34,14 @@ export class Obstruction {
 }
 
 function errorOf({ device, reason, network }: Obstacle): MeshError {
+  if (reason === 'subnet') {
+    // libvirt's words, which its users look for.
+    return new MeshError('MESH_NET_SUBNET_IN_USE', `Network is already in use by interface ${device}`, {
+      object: network,
+      rule: 'A machine has one way to each address.',
+      remedy: `Give the network another subnet, or take the address in it off ${device}`,
+    });
+  }
   const remedy = `Remove it (\`ip link del ${device}\`) or give it another ${reason === 'name' ? 'name' : 'VNI'}; Meshwork does not touch it.`;
   if (reason === 'name') {
     const message = `a device named ${device} exists and is not Meshwork's`;

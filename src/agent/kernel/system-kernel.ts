@@ -18,13 +18,23 @@ import type { Subscribable } from '../../model/signal.ts';
 import type { Operation } from '../items/item-kind.ts';
 import { VXLAN_TABLE } from '../items/route.ts';
 import { TABLE } from '../items/ruleset.ts';
+import { type BorrowedSetting, BorrowedSettings } from './borrowed-settings.ts';
 import { withRoom } from './crowded-table.ts';
 import { isKeptRoute } from './kept-routes.ts';
 import type { KernelPort } from './kernel-port.ts';
 import { namingPortHolders } from './taken-port.ts';
+import { namingTakenRoutes } from './taken-route.ts';
 
 /** The routing tables besides the main one that the agent reads. */
 const TABLES = [VXLAN_TABLE];
+
+/** Where a kernel is. */
+interface SystemKernelOptions {
+  /** Path of the network namespace; absent: the process's own. */
+  readonly netns?: string;
+  /** The settings that are given back. Absent: none has been changed yet, and the record is lost with the process. */
+  readonly settings?: BorrowedSettings;
+}
 
 /** The kernel of one network namespace. The process opens one, and closes it at its end. */
 export class SystemKernel implements KernelPort {
@@ -35,9 +45,17 @@ export class SystemKernel implements KernelPort {
   readonly #elements: NftElements;
   readonly #reaper: Reaper;
   readonly #netns: string | undefined;
+  readonly #settings: BorrowedSettings;
 
-  private constructor(rtnl: Rtnl, monitor: KernelMonitor, nft: Nft, reaper: Reaper, netns: string | undefined) {
+  private constructor(
+    rtnl: Rtnl,
+    monitor: KernelMonitor,
+    nft: Nft,
+    reaper: Reaper,
+    { netns, settings = new BorrowedSettings() }: SystemKernelOptions,
+  ) {
     this.#netns = netns;
+    this.#settings = settings;
     this.#rtnl = rtnl;
     this.#reader = rtnlReader(rtnl, { keepsRoute: isKeptRoute, tables: TABLES });
     this.#monitor = monitor;
@@ -49,15 +67,12 @@ export class SystemKernel implements KernelPort {
   /**
    * The monitor listens when this resolves, so `events` has every change that happens during a later dump.
    * @param onError called for each link that could not be deleted
-   * @param options.netns path of the network namespace; absent: the process's own
    */
-  static async open(
-    onError: (error: MeshError) => void,
-    options: { readonly netns?: string } = {},
-  ): Promise<SystemKernel> {
-    const [rtnl, nft] = await Promise.all([Rtnl.open(options), Nft.open(options)]);
-    const monitor = KernelMonitor.open({ ...options, ownPortIds: () => [rtnl.portId], tables: TABLES });
-    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), options.netns);
+  static async open(onError: (error: MeshError) => void, options: SystemKernelOptions = {}): Promise<SystemKernel> {
+    const place = options.netns === undefined ? {} : { netns: options.netns };
+    const [rtnl, nft] = await Promise.all([Rtnl.open(place), Nft.open(place)]);
+    const monitor = KernelMonitor.open({ ...place, ownPortIds: () => [rtnl.portId], tables: TABLES });
+    return new SystemKernel(rtnl, monitor, nft, await Reaper.open(rtnl, onError), options);
   }
 
   get events(): Subscribable<KernelEvent> {
@@ -83,8 +98,10 @@ export class SystemKernel implements KernelPort {
   async #applyRun(run: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
     const first = run[0];
     if (first?.do === 'sysctl') {
+      await this.#noteBorrowed(run);
       return this.#inNetns(() => run.map((operation) => attempt(() => writeSetting(operation))));
     }
+    if (first?.do === 'sysctl-return') return this.#returnSettings(run);
     if (first?.do === 'nft') return this.#transactAll(run);
     if (first?.do === 'tap-make') return run.map((operation) => attempt(() => makeTapOf(operation, this.#netns)));
     if (first?.do === 'delete-deferred') {
@@ -93,7 +110,30 @@ export class SystemKernel implements KernelPort {
     }
     const operations = await Promise.all(run.filter(isRtnl).map((operation) => this.#adopting(operation)));
     const errors = await withRoom(this.#rtnl, operations, await this.#rtnl.apply(operations));
-    return namingPortHolders(this.#rtnl, this.#netns, operations, errors);
+    return namingTakenRoutes(operations, await namingPortHolders(this.#rtnl, this.#netns, operations, errors));
+  }
+
+  async #noteBorrowed(run: readonly Operation[]): Promise<void> {
+    const settings: BorrowedSetting[] = [];
+    for (const operation of run) {
+      if (operation.do !== 'sysctl' || operation.borrowed !== true) continue;
+      const { path, value } = operation;
+      const before = await this.readSysctl(path);
+      if (before !== undefined && before !== value) settings.push({ path, before, value });
+    }
+    await this.#settings.note(settings);
+  }
+
+  async #returnSettings(run: readonly Operation[]): Promise<readonly (MeshError | undefined)[]> {
+    const paths = run.flatMap((operation) => (operation.do === 'sysctl-return' ? [operation.path] : []));
+    const errors = this.#inNetns(() => paths.map((path) => attempt(() => this.#returnSetting(path))));
+    await this.#settings.forget(paths.filter((_, at) => errors[at] === undefined));
+    return errors;
+  }
+
+  #returnSetting(path: readonly string[]): void {
+    const setting = this.#settings.of(path);
+    if (setting !== undefined && settingNow(path) === setting.value) writeSysctl(path, setting.before);
   }
 
   /**
@@ -192,13 +232,9 @@ export class SystemKernel implements KernelPort {
     return this.#nft.packets(family, TABLE, counter);
   }
 
+  /** Undefined also for a kernel without the setting: the error of the write says so. */
   async readSysctl(path: readonly string[]): Promise<string | undefined> {
-    try {
-      return this.#inNetns(() => readSysctl(path));
-    } catch {
-      // There is no such device, or this kernel has no such setting. The error of the write will say which.
-      return undefined;
-    }
+    return this.#inNetns(() => settingNow(path));
   }
 
   /** Enters the namespace: /proc/sys shows the settings of the namespace that the reading thread is in. */
@@ -217,9 +253,19 @@ function isRtnl(operation: Operation): operation is KernelOperation {
   return channelOf(operation) === 'rtnl';
 }
 
-function channelOf(operation: Operation | undefined): 'rtnl' | 'sysctl' | 'nft' | 'tap-make' | 'delete-deferred' {
-  const verb = operation?.do;
-  return verb === 'sysctl' || verb === 'nft' || verb === 'tap-make' || verb === 'delete-deferred' ? verb : 'rtnl';
+const CHANNELS = ['sysctl', 'sysctl-return', 'nft', 'tap-make', 'delete-deferred'] as const;
+
+function channelOf(operation: Operation | undefined): (typeof CHANNELS)[number] | 'rtnl' {
+  return CHANNELS.find((channel) => channel === operation?.do) ?? 'rtnl';
+}
+
+/** Undefined for a setting of a device that is gone. */
+function settingNow(path: readonly string[]): string | undefined {
+  try {
+    return readSysctl(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function makeTapOf(operation: Operation, netns: string | undefined): void {

@@ -115,7 +115,7 @@ async function applyBatch(steps: readonly Step[], carryOut: CarryOut): Promise<S
       : (additions.get(step) ?? []).slice(1).map((operation) => ({ step, operation, removal: false })),
   );
   // Settings come last: a write to /proc between two netlink messages would cost a round trip for each.
-  const isSetting = ({ operation }: Entry) => operation.do === 'sysctl';
+  const isSetting = ({ operation }: Entry) => operation.do === 'sysctl' || operation.do === 'sysctl-return';
   await perform([...rest.filter((entry) => !isSetting(entry)), ...rest.filter(isSetting)]);
   return steps.map((step) => {
     const error = errors.get(step);

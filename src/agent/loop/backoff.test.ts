@@ -51,3 +51,18 @@ test('a futile step that holds is no failure any more', async () => {
   backoff.keepOnly((key) => [KEY].includes(key), new Set());
   expect(backoff.nextDueMs).toBeUndefined();
 });
+
+test('what a route of another program is in the way of waits for the route to go', async () => {
+  const clock = new ManualClock();
+  const backoff = new Backoff(clock);
+  const taken = new MeshError('MESH_KERNEL_ROUTE_TAKEN', 'this machine has a route');
+  const key = 'static-route:br1 10.77.0.0/16 0';
+  for (let attempt = 0; attempt < 4; attempt++) backoff.failed(key, taken);
+  backoff.failed(KEY, REFUSED);
+  await clock.pass(60_000);
+  expect([backoff.isDue(key), backoff.isDue(KEY)]).toEqual([false, true]);
+  expect(backoff.hurry((one) => one !== key)).toBe(false);
+  expect(backoff.hurry((one) => one === key)).toBe(true);
+  expect(backoff.isDue(key)).toBe(true);
+  expect(backoff.errorOf(key)).toBe(taken);
+});

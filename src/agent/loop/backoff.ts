@@ -37,6 +37,11 @@ export class Backoff {
    * effect.
    */
   static readonly LONGEST_MS = 15_000;
+  /**
+   * The same for what a route of another program is in the way of. The kernel tells when routes go (`hurry`), save those that go with an
+   * address or a link.
+   */
+  static readonly TAKEN_MS = 600_000;
 
   readonly #clock: Clock;
   readonly #failures = new Map<ItemKey, Failure>();
@@ -99,7 +104,8 @@ export class Backoff {
   #put(key: ItemKey, error: MeshError, leastAttempts: number, futile?: string): boolean {
     const before = this.#failures.get(key);
     const attempts = Math.max((before?.attempts ?? 0) + 1, leastAttempts);
-    const waitMs = Math.min(Backoff.FIRST_MS * 2 ** (attempts - 1), Backoff.LONGEST_MS);
+    const isTaken = error.code === 'MESH_KERNEL_ROUTE_TAKEN' && attempts >= Backoff.LASTING_ATTEMPTS;
+    const waitMs = isTaken ? Backoff.TAKEN_MS : Math.min(Backoff.FIRST_MS * 2 ** (attempts - 1), Backoff.LONGEST_MS);
     const dueMs = this.#clock.nowMs() + waitMs;
     this.#failures.set(key, { error, attempts, dueMs, ...(futile !== undefined && { futile }) });
     if (attempts < Backoff.LASTING_ATTEMPTS) return false;
@@ -109,6 +115,22 @@ export class Backoff {
   /** Whether a futile step has held: since it became due again, it was not needed for a while. */
   #isOver({ futile, dueMs }: Failure): boolean {
     return futile !== undefined && this.#clock.nowMs() > dueMs + FUTILE.withinMs;
+  }
+
+  /**
+   * Lets steps be tried again now that a route was in the way of.
+   * @param isFreed whether the way may be free
+   * @returns whether there are such steps
+   */
+  hurry(isFreed: (key: ItemKey) => boolean): boolean {
+    const dueMs = this.#clock.nowMs();
+    let found = false;
+    for (const [key, failure] of this.#failures) {
+      if (failure.error.code !== 'MESH_KERNEL_ROUTE_TAKEN' || failure.dueMs <= dueMs || !isFreed(key)) continue;
+      this.#failures.set(key, { ...failure, dueMs });
+      found = true;
+    }
+    return found;
   }
 
   isDue(key: ItemKey): boolean {

@@ -23,6 +23,7 @@ import { changesBetween, Delta } from './delta.ts';
 import type { Desire, ReconcilerInput } from './desire.ts';
 import { type Apart, type Drift, driftOf, observeApart } from './drift.ts';
 import { FollowedAddresses } from './followed-addresses.ts';
+import { mayFreeRoute } from './freed-route.ts';
 import { LoopJournal } from './loop-journal.ts';
 import { FORGET_ROUTES, isMovedByKernel, MovedEntries } from './moved-entries.ts';
 import type { PassReport } from './pass-report.ts';
@@ -144,7 +145,8 @@ export class Reconciler {
       this.#schedule.soon();
       return;
     }
-    if (matters && !event.echo) this.#wakeSoon(COALESCE_MS);
+    const isFreed = this.#backoff.hurry((key) => mayFreeRoute(event, this.#desired.get(key)));
+    if (isFreed || (matters && !event.echo)) this.#wakeSoon(COALESCE_MS);
     if (this.cache.othersSinceDump >= OTHERS_MAX) this.#schedule.soon();
   }
 

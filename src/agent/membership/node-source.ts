@@ -231,6 +231,7 @@ export class NodeSource implements Source {
     return {
       role: 'node',
       ipv4: host0,
+      all: this.#input.host0,
       onLink: underlay?.onLink ?? false,
       reachable: underlay?.reachable ?? [],
       segments: this.#segments().taken,

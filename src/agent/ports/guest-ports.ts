@@ -9,10 +9,13 @@ import type { AssignedPort, NodeDocument } from '../../protocol/documents/node-a
 import type { PortView } from '../../protocol/documents/views.ts';
 import type { PortState } from '../assignment/assigned-agent.ts';
 import type { DesiredInput, PortGuest } from '../desired/assignment.ts';
+import type { LeasedAddresses } from '../desired/leased-addresses.ts';
 import { tapKey } from '../items/link.ts';
 import type { Reconciler } from '../loop/reconciler.ts';
 
 type Ports = DesiredInput['ports'];
+
+const NO_LEASES: LeasedAddresses = new Map();
 
 /** A port whose interface the agent makes. */
 export interface TapPort extends AssignedPort {
@@ -29,10 +32,15 @@ export function isTapPort(port: AssignedPort): port is TapPort {
  * The ports of the node with what is known of their guests, and the taps.
  * @param foreign the interfaces that other programs have made
  * @param document what the node should have
+ * @param leased the addresses that guests have from servers of this node
  */
-export function withGuests(foreign: Ports, document: Pick<NodeDocument, 'ports' | 'attachments'>): Ports {
+export function withGuests(
+  foreign: Ports,
+  document: Pick<NodeDocument, 'ports' | 'attachments'>,
+  leased: LeasedAddresses = NO_LEASES,
+): Ports {
   const networks = new Map(document.attachments.map(({ network }) => [network.id, network]));
-  const known = document.ports.flatMap((port) => guestOf(port, networks.get(port.network)) ?? []);
+  const known = document.ports.flatMap((port) => guestOf(port, networks.get(port.network), leased) ?? []);
   if (known.length === 0) return foreign;
   const guests = new Map(known.map(({ link, guest }) => [link, guest]));
   const taps = known.flatMap(({ link, network, guest }) =>
@@ -49,16 +57,14 @@ export function withGuests(foreign: Ports, document: Pick<NodeDocument, 'ports' 
 function guestOf(
   port: AssignedPort,
   of: Network | undefined,
+  leased: LeasedAddresses,
 ): (Pick<AssignedPort, 'link' | 'network'> & { guest: PortGuest }) | undefined {
   const { id: portId, mac, link, network, addresses, trusted = false } = port;
   if (portId === undefined || mac === undefined) return undefined;
   const tap = isTapPort(port);
   if (!tap && addresses === undefined && !trusted) return undefined;
-  return {
-    link,
-    network,
-    guest: { portId, mac, tap, addresses: [...(addresses ?? []), ...advertised(of, mac)], trusted },
-  };
+  const own = [...(addresses ?? []), ...(leased.get(network)?.get(mac) ?? []), ...advertised(of, mac)];
+  return { link, network, guest: { portId, mac, tap, addresses: [...new Set(own)], trusted } };
 }
 
 /** The addresses that a guest forms by itself in the prefixes that routers advertise (RFC 4862, by EUI-64). */

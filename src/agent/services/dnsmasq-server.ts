@@ -1,5 +1,4 @@
 /** DHCP and DNS of a network on one node: one dnsmasq for all, with a share of each service. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ipv4Length } from '../../model/address/ipv4.ts';
 import type { MachineWord } from '../../model/machine.ts';
@@ -8,11 +7,11 @@ import type { DnsmasqService } from '../../protocol/documents/service/assigned-d
 import type { AssignedService } from '../../protocol/documents/service/assigned-service.ts';
 import type { GuestLease } from '../../protocol/documents/service/guest-lease.ts';
 import { dnsmasqProcess } from '../../services/dnsmasq/dnsmasq-process.ts';
-import { parseGuestLeases } from '../../services/dnsmasq/lease-file.ts';
 import { networkConf, networkHosts, networkReservations, servedHere } from '../../services/dnsmasq/network-conf.ts';
 import type { NodeService } from '../desired/parts/service.ts';
 import { type DhcpFamily, type ServiceSpace, SPACE_LINK } from '../items/space/service-space.ts';
 import type { AnswerEarInput } from './answer-ear.ts';
+import { leasesAt } from './lease-files.ts';
 
 /** Where the dnsmasq of a network is, and what it keeps. */
 export interface DnsmasqServerPlace {
@@ -91,14 +90,9 @@ export function questionsTo(
   };
 }
 
-/** The leases that are in force. @param directory that of the space's leases */
+/** The leases that are in force. @param directory that of the space's leases. @throws MESH_DISK_REFUSED */
 export function leasesIn(directory: string, now: Date): GuestLease[] {
-  try {
-    return parseGuestLeases(readFileSync(leaseFileIn(directory), 'utf8'), now);
-  } catch {
-    // The server has not started yet.
-    return [];
-  }
+  return leasesAt(leaseFileIn(directory), now);
 }
 
 function leaseFileIn(directory: string): string {

@@ -30,7 +30,7 @@ function servers(outerFaultOf: (space: string) => MeshError | undefined = () => 
   const running = new NetworkServers({
     machine: MACHINE,
     clock: systemClock,
-    launcher: { running: () => undefined, errorOf: () => undefined },
+    launcher: { running: () => undefined, errorOf: () => undefined, present: () => [] },
     directories: { files: '/nowhere/files', run: '/nowhere/run', netns: '/nowhere/netns', leases: '/nowhere/leases' },
     openEar: () => ({ send: () => {}, close: () => {} }),
     outerFaultOf,

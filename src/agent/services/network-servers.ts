@@ -24,8 +24,9 @@ import { radvdProcess } from '../../services/radvd/radvd-process.ts';
 import type { NodeAssignments } from '../assignment/node-assignments.ts';
 import { refusedState, type StateNow } from '../assignment/object-state.ts';
 import { type BridgedNetwork, hasBridge } from '../desired/bridged-network.ts';
+import type { LeasedAddresses } from '../desired/leased-addresses.ts';
 import type { NodeService } from '../desired/parts/service.ts';
-import type { GuestAddresses } from '../desired/rules/routed-here.ts';
+import type { GuestAddresses } from '../desired/rules/routing/routed-here.ts';
 import { leaseDirectory, type ServiceSpace, SPACE_LINK, spaceDirectory } from '../items/space/service-space.ts';
 import { spaceKey } from '../items/space/space-item.ts';
 import { AdvertisementEar, type OpenEar } from './advertisement-ear.ts';
@@ -49,7 +50,7 @@ import { spaceExtras } from './space-extras.ts';
 export interface NetworkServersInput {
   readonly machine: MachineWord;
   readonly clock: Clock;
-  readonly launcher: Pick<Launcher, 'running' | 'errorOf'>;
+  readonly launcher: Pick<Launcher, 'running' | 'errorOf' | 'present'>;
   readonly directories: {
     /** The files that servers read. All files below are the agent's. */
     readonly files: string;
@@ -82,6 +83,8 @@ export interface ServedNetworks {
   readonly servers: readonly NodeService[];
   /** The addresses of guests in networks whose rules name guests. */
   readonly guests: ReadonlyMap<NetworkId, GuestAddresses>;
+  /** The addresses that guests of this node's ports have from the servers here. */
+  readonly leased: LeasedAddresses;
 }
 
 const NO_GUESTS: KnownGuests = { ports: [], workloads: [] };
@@ -131,8 +134,12 @@ export class NetworkServers {
     const all = [...served.values()];
     // One server does several services.
     const ofSpaces = all.flatMap(({ services }) => [...new Set(services.values())]);
-    const servers = [...ofSpaces.filter((server) => server !== undefined), ...this.#ofHost.plan(attachments)];
-    return { spaces: all.map(({ space }) => space), servers, guests: this.#ofHost.guests(attachments, known) };
+    const servers = [
+      ...ofSpaces.filter((server) => server !== undefined),
+      ...this.#ofHost.plan(attachments, known.networks),
+    ];
+    const spaces = all.map(({ space }) => space);
+    return { spaces, servers, guests: this.#ofHost.guests(attachments, known), leased: this.#ofHost.leased(known) };
   }
 
   /** Listens on the bridges of an agent, from before a server sends its first advertisement there, and tells how servers are. */
@@ -146,9 +153,10 @@ export class NetworkServers {
     agent.reconciler.passes.subscribe(() => this.#look(agent.cache));
   }
 
-  /** A guest that a rule names may have got a lease: the rules then lead to its address. */
+  /** A guest may have got a lease: it may send from its address then, and rules that name the guest lead there. */
   #lookForGuests({ reconciler }: BridgesOfAgent): void {
-    if (this.#ofHost.namesGuests) void reconciler.wake();
+    this.#ofHost.look();
+    if (this.#ofHost.knowsGuests) void reconciler.wake();
   }
 
   #look(cache: BridgesOfAgent['cache']): void {
@@ -228,7 +236,7 @@ export class NetworkServers {
     return { state: 'ready' };
   }
 
-  /** The leases of guests that this node has given in a network. @param id the identifier of the network */
+  /** The leases of guests that this node has given in a network. @param id the identifier of the network. @throws MESH_DISK_REFUSED */
   leasesOf(id: string): GuestLease[] {
     const ofHost = this.#ofHost.leasesOf(id);
     if (ofHost !== undefined) return ofHost;

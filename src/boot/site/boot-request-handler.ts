@@ -97,6 +97,21 @@ const NOT_ITSELF: ReadonlySet<string> = new Set([
   'MESH_BOOT_MACHINE_DOUBLE',
 ] satisfies ErrorCode[]);
 
+/** A machine asks as another network card than its own. */
+class ForgedRequest extends MeshError {
+  /** What the machine is told: not whose address it has, since guests behind a node would learn how to ask as the node. */
+  readonly told: string;
+
+  constructor(message: string, told: string, mac: Mac) {
+    super('MESH_BOOT_FORGED', message, {
+      object: mac,
+      rule: 'A machine boots from the network card that host0 sees at its address. Relays in between are not supported.',
+      remedy: 'Boot the machine from the card that is plugged into this segment.',
+    });
+    this.told = told;
+  }
+}
+
 /** A refused machine asks again after this time. By then the administrator may have removed the cause. */
 const REFUSED_AGAIN_SEC = 10;
 
@@ -119,7 +134,8 @@ export class BootRequestHandler {
     } catch (thrown) {
       const error = MeshError.from(thrown);
       this.#refuse(machine, hardware, source, error);
-      const reasons = [`Meshwork does not boot machine ${machine}: ${error.message}`, error.remedy ?? error.rule ?? ''];
+      const { message } = error instanceof ForgedRequest ? { message: error.told } : error;
+      const reasons = [`Meshwork does not boot machine ${machine}: ${message}`, error.remedy ?? error.rule ?? ''];
       return { type: 'script', text: refusalScript(source.host0, reasons, REFUSED_AGAIN_SEC) };
     }
   }
@@ -180,12 +196,9 @@ export class BootRequestHandler {
   async #verifySource(mac: Mac, { device, peer }: BootRequestSource): Promise<void> {
     const seen = await this.#input.neighbour(device, peer);
     if (seen === mac) return;
+    const asks = `${peer} asks to boot as ${mac}, but`;
     const theirs = seen === undefined ? 'is not on this segment' : `has the MAC ${seen}`;
-    throw new MeshError('MESH_BOOT_FORGED', `${peer} asks to boot as ${mac}, but ${theirs}`, {
-      object: mac,
-      rule: 'A machine boots from the network card that host0 sees at its address. Relays in between are not supported.',
-      remedy: 'Boot the machine from the card that is plugged into this segment.',
-    });
+    throw new ForgedRequest(`${asks} ${theirs}`, `${asks} host0 sees another network card at this address`, mac);
   }
 
   #refuse(machine: MachineId, hardware: Hardware, { device }: BootRequestSource, error: MeshError): void {

@@ -87,7 +87,7 @@ export class Assignments implements HealthSource {
       placeOf: (machine) => this.#placeOf(machine),
       vtepsOf: (machine) => this.#holdings?.get(machine)?.vteps,
     });
-    input.hostAddresses?.changes.subscribe((machine) => this.#tell([machine]));
+    input.hostParts?.changes.subscribe((machine) => this.#tell([machine]));
     input.workloads?.changes.subscribe((machines) => this.#holdings && this.#tell(machines));
     input.services?.changes.subscribe(() => this.#machines().forEach((machine) => void this.#rolesChanged(machine)));
     input.ports.changes.subscribe((change) => this.#portChanged(change));
@@ -384,7 +384,7 @@ export class Assignments implements HealthSource {
     // A node that gives the network up has no reason left.
     const reasons = this.#index.reasonsOf(machine, network.id);
     const services = this.#input.services?.on(network, this.#spanned(machine)) ?? [];
-    return { network, reasons, peers, services, ...this.#input.hostAddresses?.partOf(network, machine) };
+    return { network, reasons, peers, services, ...this.#input.hostParts?.partOf(network, machine) };
   }
 
   #spanned(machine: MachineWord): SpannedNode {

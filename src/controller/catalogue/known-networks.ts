@@ -17,6 +17,7 @@ import type { CatalogueState } from './catalogue-state.ts';
 export class KnownNetworks {
   readonly #state: Pick<CatalogueState, 'inForce' | 'refused' | 'claims'>;
   readonly #underWay = new ClaimBook<Network>();
+  readonly #begun = new Set<Network>();
 
   constructor(state: Pick<CatalogueState, 'inForce' | 'refused' | 'claims'>) {
     this.#state = state;
@@ -25,11 +26,18 @@ export class KnownNetworks {
   /** A network will be made: no other one may have what it claims. */
   begin(network: Network): void {
     this.#underWay.add(network);
+    this.#begun.add(network);
   }
 
   /** The network is made, or will not be. */
   end(network: Network): void {
     this.#underWay.remove(network);
+    this.#begun.delete(network);
+  }
+
+  /** The networks whose making is under way. */
+  get begun(): Iterable<Network> {
+    return this.#begun;
   }
 
   /** The network of a number, from whatever source. */

@@ -39,6 +39,7 @@ import { liveOf, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
 import { type StoredChange, StoredNetworks, type StoredNetworksInput } from './stored-networks.ts';
 import { UnusedNetworks } from './unused-networks.ts';
+import type { DeviceIn } from './used-subnets.ts';
 
 /** The network that host0 makes at its first start. */
 const MAIN = 'main';
@@ -49,6 +50,8 @@ export interface NetworkCatalogueInput extends Omit<StoredNetworksInput, 'onChan
   readonly use?: NetworkUse;
   /** Whether host0's machine has a device of this name. Absent: no. */
   readonly hasDevice?: (name: string) => boolean;
+  /** Absent: none. */
+  readonly deviceIn?: DeviceIn;
 }
 
 /** The networks that have changed; `all` when any may have. */
@@ -93,7 +96,7 @@ export class NetworkCatalogue implements HealthSource {
     this.#stored = stored;
     const isOrphan = (number: number) => stored.isSpoilt(number) || (this.#use.isOrphan?.(number) ?? false);
     const known = this.#known;
-    const planner = new NetworkPlanner(stored, known, isOrphan);
+    const planner = new NetworkPlanner(stored, known, isOrphan, input.deviceIn);
     const creations = new NetworkCreations({ stored, known, planner });
     const mustBeRead = () => {
       if (!this.loaded) throw notRead();

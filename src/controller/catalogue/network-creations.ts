@@ -10,7 +10,7 @@ import { changedByAnother } from '../../store/record-table.ts';
 import { TXN_CHANGES_MAX } from '../../store/store.ts';
 import { undoMoves } from '../pools/pool.ts';
 import type { KnownNetworks } from './known-networks.ts';
-import { mustBeSupported, type NetworkPlanner } from './network-planner.ts';
+import type { NetworkPlanner } from './network-planner.ts';
 import { type NetworkRecord, recordKey } from './network-record.ts';
 import type { NewRecord, StoredNetworks } from './stored-networks.ts';
 
@@ -93,7 +93,7 @@ export class NetworkCreations {
   #plan(order: NetworkOrder, { isActive = true, isTransient, autostart, source }: NetworkMaking = {}): NewRecord {
     const { known, planner, stored } = this.#input;
     const { network, moves } = planner.create(order, source);
-    if (isActive) mustBeSupported(network, moves);
+    if (isActive) planner.mustStart(network, moves);
     known.begin(network);
     const record: NetworkRecord = {
       network,

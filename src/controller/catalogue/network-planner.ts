@@ -15,8 +15,10 @@ import type { NetworkOrder } from '../../protocol/documents/catalogue.ts';
 import { type PoolMove, undoMoves } from '../pools/pool.ts';
 import { nameMisleads, notANumber, numberStays, numberTaken } from './catalogue-error.ts';
 import type { KnownNetworks } from './known-networks.ts';
+import { isActive, liveOf } from './network-record.ts';
 import { ownerOf, prefixOf, type StoredNetworks } from './stored-networks.ts';
 import { wishesIn } from './subnet-blocks.ts';
+import { type DeviceIn, subnetInUse } from './used-subnets.ts';
 
 /** A network, with the moves of pools that are part of its transaction. */
 export interface NetworkPlan {
@@ -24,19 +26,43 @@ export interface NetworkPlan {
   readonly moves: readonly PoolMove[];
 }
 
-type PlannedStore = Pick<StoredNetworks, 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks' | 'wasOverwritten'>;
+type PlannedStore = Pick<
+  StoredNetworks,
+  'records' | 'numbers' | 'prefixes' | 'givenPrefix' | 'blocks' | 'wasOverwritten'
+>;
 
 /** Makes plans. */
 export class NetworkPlanner {
   readonly #stored: PlannedStore;
   readonly #known: KnownNetworks;
   readonly #isOrphan: (number: number) => boolean;
+  readonly #deviceIn: DeviceIn;
 
   /** @param known all networks of all sources */
-  constructor(stored: PlannedStore, known: KnownNetworks, isOrphan: (number: number) => boolean) {
+  constructor(
+    stored: PlannedStore,
+    known: KnownNetworks,
+    isOrphan: (number: number) => boolean,
+    deviceIn: DeviceIn = () => undefined,
+  ) {
     this.#stored = stored;
     this.#known = known;
     this.#isOrphan = isOrphan;
+    this.#deviceIn = deviceIn;
+  }
+
+  /** Lets a network start. @param moves undone before the refusal @throws MESH_NET_NOT_SUPPORTED, MESH_NET_SUBNET_IN_USE */
+  mustStart(network: Network, moves: readonly PoolMove[] = []): void {
+    const error = unsupportedError(network) ?? subnetInUse(network, this.#active(), this.#deviceIn);
+    if (error === undefined) return;
+    undoMoves(moves);
+    throw error;
+  }
+
+  /** The networks that run, and those whose making is under way. */
+  *#active(): Iterable<Network> {
+    for (const record of this.#stored.records) if (isActive(record) && !record.deleting) yield liveOf(record);
+    yield* this.#known.begun;
   }
 
   /** A new network. @param source where it is defined @throws MESH_NET_*, MESH_USAGE */
@@ -224,14 +250,6 @@ function prefixOfText(text: unknown): Ipv6Cidr {
     throw fault('MESH_NET_PREFIX_INVALID', `${JSON.stringify(text)} is not an IPv6 prefix`);
   }
   throw fault('MESH_NET_PREFIX_NOT_64', `${JSON.stringify(text)} is not a /64`);
-}
-
-/** Lets a network start. @param moves undone before the refusal @throws MESH_NET_NOT_SUPPORTED */
-export function mustBeSupported(network: Network, moves: readonly PoolMove[] = []): void {
-  const error = unsupportedError(network);
-  if (error === undefined) return;
-  undoMoves(moves);
-  throw error;
 }
 
 /** Runs `work`; when it throws, the moves that were made by then are undone. */

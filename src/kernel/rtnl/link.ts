@@ -45,6 +45,7 @@ const IFLA_INET6_ADDR_GEN_MODE = 8;
 const IPV4_DEVCONF_FORWARDING = 1;
 const IPV4_DEVCONF_ACCEPT_REDIRECTS = 4;
 const IPV4_DEVCONF_ARP_IGNORE = 19;
+const DEVCONF_FORWARDING = 0;
 const DEVCONF_ACCEPT_RA = 3;
 const DEVCONF_ACCEPT_REDIRECTS = 4;
 const DEVCONF_AUTOCONF = 5;
@@ -325,7 +326,7 @@ export function readPortChange(message: Message): { link: number; port: BridgePo
  * (linux/ip.h, linux/ipv6.h). A link without IPv6 (its MTU is below 1280, or IPv6 is off) generates no addresses: mode
  * `none`.
  */
-function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
+function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'forwardsIpv6' | 'conf'> {
   families.parseNested(attributes, IFLA_AF_SPEC);
   inet.parseNested(families, AF_INET);
   inet6.parseNested(families, AF_INET6);
@@ -334,6 +335,7 @@ function readFamilies(): Pick<Link, 'addressMode' | 'forwards' | 'conf'> {
       ? (ADDRESS_MODES[inet6.u8(IFLA_INET6_ADDR_GEN_MODE)] ?? 'none')
       : 'none',
     forwards: inet.u32At(IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING - 1) !== 0,
+    ...(inet6.has(IFLA_INET6_CONF) && inet6.u32At(IFLA_INET6_CONF, DEVCONF_FORWARDING) !== 0 && { forwardsIpv6: true }),
     conf: {
       disableIpv6: setting(inet6, IFLA_INET6_CONF, DEVCONF_DISABLE_IPV6),
       acceptRa: setting(inet6, IFLA_INET6_CONF, DEVCONF_ACCEPT_RA),

@@ -35,6 +35,8 @@ export interface Link {
   readonly addressMode: 'eui64' | 'none' | 'stable-privacy' | 'random';
   /** IPv4 packets that arrive on the link are forwarded. */
   readonly forwards: boolean;
+  /** The link is that of a router (`net.ipv6.conf.<link>.forwarding`). */
+  readonly forwardsIpv6?: true;
   /** Kernel settings of the link, from IFLA_AF_SPEC. */
   readonly conf: LinkConf;
   /** Only on links of kind `vxlan`. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { OwnNode } from '../../api/channel/own-node.ts';
 import { AssignmentEpoch } from '../../controller/assignments/assignment-epoch.ts';
 import { Assignments } from '../../controller/assignments/assignments.ts';
-import type { AssignmentsInput } from '../../controller/assignments/assignments-input.ts';
+import type { AssignmentsInput, HostParts } from '../../controller/assignments/assignments-input.ts';
 import { NodeOrphans } from '../../controller/assignments/node-orphans.ts';
 import { PortOrders, type PortOrdersInput } from '../../controller/assignments/port-orders.ts';
 import type { NetworkCatalogue } from '../../controller/catalogue/network-catalogue.ts';
@@ -18,6 +18,7 @@ import { ActiveRouters } from '../../controller/routers/active-routers.ts';
 import { routedNetworks } from '../../controller/routers/routed-networks.ts';
 import { AddressMaps } from '../../controller/services/address-maps.ts';
 import { GuestNames } from '../../controller/services/guest-names.ts';
+import { HostShares } from '../../controller/services/host-shares.ts';
 import { dropLostMaps } from '../../controller/services/lost-address-maps.ts';
 import { OuterAllocations } from '../../controller/services/outer-allocations.ts';
 import { ServiceBook } from '../../controller/services/service-book.ts';
@@ -83,6 +84,7 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
   const book = await PortBook.open(input.store);
   const roles = await NodeRoles.open(input.store);
   const hostAddresses = await HostAddresses.open(input.store);
+  const hostShares = await HostShares.open(input);
   const reports = new WorkloadReports(input.clock);
   const workloadBook = await WorkloadBook.open(input.store, {
     ports: book,
@@ -106,19 +108,29 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     isUnread: (number) => !catalogue.loaded || catalogue.isSpoilt(number) || serviceBook.isUnread({ number }),
   });
   const assignments = new Assignments({
-    ...{ ...input, epoch, roles, ports: book, hostAddresses, workloads, services: serviceBook, routers },
+    ...{
+      ...input,
+      epoch,
+      roles,
+      ports: book,
+      hostParts: hostPartsOf(hostAddresses, hostShares),
+      workloads,
+      services: serviceBook,
+      routers,
+    },
     host0AddressFor: (viewer) => host0State.addressFor(viewer),
   });
   const multicast = new MulticastWatch({ ...input, assignments, networks, segments: () => host0State.segments });
   const admit: PortOrdersInput['admit'] = (...port) => multicast.admit(...port);
-  const settle = () =>
-    void hostAddresses
-      .settle(() =>
-        networks()
-          .filter(({ hostAddress }) => hostAddress.kind === 'per-node')
-          .map((given) => ({ network: given, holders: assignments.holdersOf(given.id) })),
-      )
-      .catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
+  const held = () =>
+    networks()
+      .filter(({ hostAddress }) => hostAddress.kind === 'per-node')
+      .map((given) => ({ network: given, holders: assignments.holdersOf(given.id) }));
+  const isGone = (id: NetworkId) => catalogue.loaded && catalogue.givenOf(id) === undefined;
+  const settle = () => {
+    const kept = [hostAddresses.settle(held), assignments.knowsNodes() ? hostShares.settle(held, isGone) : undefined];
+    Promise.all(kept).catch((thrown: unknown) => input.journal.failure('host addresses not kept', thrown));
+  };
   assignments.subscribe(settle);
   routers.changes.subscribe(() => serviceBook.routersChanged());
   for (const source of [serviceBook.changes, roles.changes, catalogue.changes]) source.subscribe(() => routers.look());
@@ -177,12 +189,25 @@ export async function openAssignments(input: Host0AssignmentsInput): Promise<Hos
     followMoves: (copies) => followMoves({ ...input, ...workloadParts, copies, orders, epoch: () => epoch.current }),
     close: () => {
       ownNode.close();
+      hostShares.close();
       endDropping();
       outer.close();
       services.close();
       serviceBook.close();
       routers.close();
       assignments.close();
+    },
+  };
+}
+
+function hostPartsOf(addresses: HostAddresses, shares: HostShares): HostParts {
+  return {
+    partOf: (...of) => ({ ...addresses.partOf(...of), ...shares.partOf(...of) }),
+    changes: {
+      subscribe: (listener) => {
+        const ends = [addresses, shares].map(({ changes }) => changes.subscribe(listener));
+        return () => ends.forEach((end) => void end());
+      },
     },
   };
 }

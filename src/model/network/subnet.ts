@@ -63,7 +63,8 @@ const DhcpHostShape: form.Shape<DhcpHost> = form.object({
   leaseSec: LeaseShape,
 });
 
-const DynamicRangeShape: form.Shape<DynamicRange> = form.object({
+/** The form of a range in documents. */
+export const DynamicRangeShape: form.Shape<DynamicRange> = form.object({
   first: IpShape,
   last: IpShape,
   leaseSec: LeaseShape,

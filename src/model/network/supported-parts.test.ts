@@ -21,7 +21,11 @@ const byType = (title: string): Proof => ({ file: `${TYPES}/type-parts.test.ts`,
 const addressing = (title: string): Proof => ({ file: `${TYPES}/host-addresses.test.ts`, title });
 const inPlace = settings('MTU, description, hop limit, learning and MAC table change without a lost ping');
 const hostConf = (title: string): Proof => ({ file: 'src/services/dnsmasq/host-conf.test.ts', title });
-const routing = (title: string): Proof => ({ file: 'src/agent/desired/rules/routing-rules.test.ts', title });
+const routing = (title: string): Proof => ({ file: 'src/agent/desired/rules/routing/routing-rules.test.ts', title });
+const rates: Proof = {
+  file: 'src/agent/desired/rules/bandwidth-rules.test.ts',
+  title: 'each direction has its rate',
+};
 const lines = byType('a plan has the lines that an administrator would type');
 const catalogue: Proof = { file: 'src/controller/catalogue/network-catalogue.test.ts' };
 const holders: Proof = { file: 'src/controller/assignments/assignments.test.ts' };
@@ -53,6 +57,7 @@ const cards: Network = {
   subnets: [],
   type: { kind: 'hostdev', cards: ['0000:03:10.1'], managed: true },
 };
+const FAST = { averageBytesPerSec: 1_000_000, peakBytesPerSec: 2_000_000 };
 const nat64 = { prefix: ipv6Subnet(parseIpv6('64:ff9b::'), 96), pool: parseIpv4Cidr('10.99.0.0/24') };
 
 /** The fields that have an effect, with what proves it. A name ends the path; all fields below it count as named. */
@@ -126,6 +131,10 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
   'routing.policy': routing('port forwards and the rules of a network'),
   'routing.rules': routing('port forwards and the rules of a network'),
   'routing.nat': routing('guests of a NAT network reach outside'),
+  'bandwidth.in.averageBytesPerSec': rates,
+  'bandwidth.in.burstBytes': rates,
+  'bandwidth.out.averageBytesPerSec': rates,
+  'bandwidth.out.burstBytes': rates,
   // Guests of one network reach each other over IPv6 in any case: no rule of ours is between them.
   guestIpv6: routing('the modes routed, open and isolated'),
   'guests.isolation': routing('guests of one node are kept apart'),
@@ -136,7 +145,8 @@ const EFFECTS: Readonly<Record<string, Proof>> = {
 const REFUSED: Readonly<Record<string, Network>> = {
   'type(hostdev)': cards,
   'bridge.zone': { ...blue, bridge: { ...plainBridge('brff01'), zone: 'trusted' } },
-  bandwidth: { ...blue, bandwidth: { in: { averageBytesPerSec: 1_000_000 } } },
+  'bandwidth.in.peakBytesPerSec': { ...blue, bandwidth: { in: FAST } },
+  'bandwidth.out.peakBytesPerSec': { ...blue, bandwidth: { out: FAST } },
   'routing.nat64': withRouting({ nat64 }),
   'dns.register': { ...blue, dns: { ...names, register: true } },
   'guests.binding': withGuests({ binding: true }),
@@ -258,4 +268,19 @@ test('a line for dnsmasq that would run as root is refused by its place', () => 
   expect(unsupportedParts(network)).toEqual([
     { path: 'dnsmasqOptions.1', remedy: expect.stringContaining('Leave dhcp-script out') },
   ]);
+});
+
+test('limits of the group of all ports are refused, and those of a group that a port names are kept', () => {
+  const group = { name: 'fast', vlan: 7, bandwidth: { in: { averageBytesPerSec: 1_000 } } };
+  const pathsOf = (isDefault: boolean) =>
+    unsupportedParts(
+      withGuests({
+        portGroups: [
+          { name: 'plain', isDefault: false },
+          { ...group, isDefault },
+        ],
+      }),
+    ).map(({ path }) => path);
+  expect(pathsOf(false)).toEqual([]);
+  expect(pathsOf(true)).toEqual(['guests.portGroups.1.bandwidth', 'guests.portGroups.1.vlan']);
 });

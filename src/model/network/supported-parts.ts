@@ -4,6 +4,7 @@
  * neither here nor carried out would be a lie: `supported-parts.test.ts` asks for each.
  */
 import { MeshError } from '../error.ts';
+import type { NetworkGuests } from './guests.ts';
 import type { Network } from './network.ts';
 import { optionRemedy } from './services/dnsmasq-option.ts';
 
@@ -135,8 +136,21 @@ function ofRules({ routing: { rules } }: Network): UnsupportedPart[] {
 
 function ofGuests({ guests }: Network): UnsupportedPart[] {
   if (guests === undefined) return [];
-  const limits = LIMITS.filter((limit) => guests[limit] !== undefined && guests[limit] !== false);
-  return limits.map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT }));
+  // Groups that a port names are for the hypervisor that makes the port. The group of all others is for us.
+  const at = guests.portGroups.findIndex(({ isDefault }) => isDefault);
+  const group = guests.portGroups[at];
+  return [
+    ...limitsOf(guests).map((part) => ({ path: `guests.${part}`, remedy: LEAVE_OUT })),
+    ...(group === undefined ? [] : limitsOf(group)).map((part) => ({
+      path: `guests.portGroups.${at}.${part}`,
+      remedy: 'Leave the part out, or let no port be in the group unless it names the group',
+    })),
+  ];
+}
+
+/** The limits that this version does not carry out. */
+function limitsOf(guests: Omit<NetworkGuests, 'portGroups'>): (typeof LIMITS)[number][] {
+  return LIMITS.filter((limit) => guests[limit] !== undefined && guests[limit] !== false);
 }
 
 function ofBridge(network: Network): UnsupportedPart[] {
@@ -147,7 +161,10 @@ function ofBridge(network: Network): UnsupportedPart[] {
   });
   const parts = Object.entries({
     'bridge.zone': bridge?.zone !== undefined,
-    bandwidth: bandwidth !== undefined,
+    bandwidth: bandwidth !== undefined && bridge === undefined,
+    // What is above the average is dropped, and not held back: there is no second rate.
+    'bandwidth.in.peakBytesPerSec': bandwidth?.in?.peakBytesPerSec !== undefined,
+    'bandwidth.out.peakBytesPerSec': bandwidth?.out?.peakBytesPerSec !== undefined,
     dnsmasqOptions: dnsmasqOptions.length > 0 && !hasHostAddresses(network),
   }).filter(([, isThere]) => isThere);
   return [...parts.map(([path]) => ({ path, remedy: LEAVE_OUT })), ...refused];

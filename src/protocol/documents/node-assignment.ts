@@ -16,6 +16,7 @@ import type { HostInterface } from '../../model/network/host-address.ts';
 import type { Member } from '../../model/network/member.ts';
 import type { Network } from '../../model/network/network.ts';
 import type { NetworkId } from '../../model/network/number.ts';
+import type { DynamicRange, Subnet } from '../../model/network/subnet.ts';
 import type { Segment, UnderlayNic } from './assignment.ts';
 import type { MembershipVersion } from './membership.ts';
 import type { AssignedService } from './service/assigned-service.ts';
@@ -79,6 +80,11 @@ export interface NodeAttachment {
   readonly peers: AttachmentPeers;
   /** The node's own addresses in the subnets of the network, which host0 chose. Absent: none. */
   readonly hostAddresses?: readonly HostInterface[];
+  /**
+   * The parts of the dynamic ranges from which the node gives, by the subnet, where several nodes serve the network at addresses of their
+   * own. Absent in the document of a host0 of before: nodes then divide the ranges among themselves.
+   */
+  readonly dhcpRanges?: readonly { readonly cidr: Subnet['cidr']; readonly ranges: readonly DynamicRange[] }[];
   readonly services: readonly AssignedService[];
 }
 

@@ -2,12 +2,14 @@
  * The form of a node's assignment. A document whose frame does not fit is used in no part. An object inside that does not fit is
  * kept apart, and the others are used: host0 may be of a later version, with kinds of objects that this version does not know.
  */
-import { IpShape } from '../../model/address/address-shapes.ts';
+import { CidrShape, IpShape } from '../../model/address/address-shapes.ts';
 import type { Ipv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { errorCodeOf, MeshError } from '../../model/error.ts';
 import type { MachineWord } from '../../model/machine.ts';
 import { HostInterfaceShape } from '../../model/network/host-address.ts';
+import { BLOCKS_MAX } from '../../model/network/services/address-range.ts';
+import { DynamicRangeShape } from '../../model/network/subnet.ts';
 import { NETWORK_LIST_MAX } from '../../model/network/words.ts';
 import { MEMBERS_MAX } from '../documents/membership.ts';
 import {
@@ -112,12 +114,19 @@ export const ReasonsShape: form.Shape<readonly AttachmentReason[]> = form.listOf
   4,
 );
 
+/** A range is cut into as many parts as it has blocks, at most. */
+const DhcpRangesShape = form.object({
+  cidr: CidrShape,
+  ranges: form.listOf(DynamicRangeShape, NETWORK_LIST_MAX * BLOCKS_MAX),
+});
+
 /** One network on a node, as a document has it. Also the form on the node's disk. */
 export const NodeAttachmentShape: form.Shape<NodeAttachment> = form.object({
   network: NetworkShape,
   reasons: ReasonsShape,
   peers: PeersShape,
   hostAddresses: form.exactOptional(form.listOf(HostInterfaceShape, NETWORK_LIST_MAX)),
+  dhcpRanges: form.exactOptional(form.listOf(DhcpRangesShape, NETWORK_LIST_MAX)),
   services: form.listOf(AssignedServiceShape, SERVICES_MAX),
 });
 

@@ -78,3 +78,18 @@ test('after orders in any sequence, also to the next launcher, what was ordered 
   ).toEqual([...wanted.keys()].sort());
   expect(launcher.health()).toEqual([]);
 });
+
+test('an end that is ordered right before the launcher is released is carried out', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'mw-launcher-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const launcher = new Launcher({ directory, clock: systemClock, journal: { record: () => {} } });
+  launcher.start({
+    name: 'one',
+    title: 'one',
+    argv: ['sh', '-c', 'while :; do sleep 60 & wait; done', directory, 'x'],
+  });
+  await vi.waitFor(() => expect(running(directory)).toHaveLength(1), WAIT);
+  launcher.end('one');
+  await launcher.release();
+  expect(running(directory)).toEqual([]);
+});

@@ -31,8 +31,8 @@ interface Slot {
   readonly unsubscribe: () => void;
   /** The last order, until it is carried out. */
   order?: Order | undefined;
-  /** An order is being carried out. */
-  working: boolean;
+  /** Orders are being carried out, until this resolves. */
+  work?: Promise<void> | undefined;
   /** Why the last order failed, where the process itself has no error. */
   error?: MeshError | undefined;
 }
@@ -105,12 +105,11 @@ export class Launcher implements HealthSource {
 
   #order(slot: Slot, order: Order): void {
     slot.order = order;
-    if (!slot.working) void this.#work(slot);
+    slot.work ??= this.#work(slot);
   }
 
   /** Carries out orders until there is none. One that came before the last one need not be finished. */
   async #work(slot: Slot): Promise<void> {
-    slot.working = true;
     for (let { order } = slot; order !== undefined; { order } = slot) {
       slot.error = undefined;
       try {
@@ -121,7 +120,8 @@ export class Launcher implements HealthSource {
       }
       if (slot.order === order) slot.order = undefined;
     }
-    slot.working = false;
+    // Before others hear of it: they may give the next order.
+    slot.work = undefined;
     this.#changes.emit();
   }
 
@@ -142,14 +142,19 @@ export class Launcher implements HealthSource {
 
   /** Leaves the processes running, for the next launcher. Resolves when the orders that were given are carried out. */
   async release(): Promise<void> {
-    await Promise.all([...this.#slots.values()].map(({ process }) => process.release()));
+    await Promise.all(
+      [...this.#slots.values()].map(async ({ work, process }) => {
+        await work;
+        await process.release();
+      }),
+    );
   }
 
   #slotOf(name: string): Slot {
     const present = this.#slots.get(name);
     if (present !== undefined) return present;
     const process = new LaunchedProcess({ ...this.#place, name });
-    const slot: Slot = { process, unsubscribe: process.changes.subscribe(() => this.#changes.emit()), working: false };
+    const slot: Slot = { process, unsubscribe: process.changes.subscribe(() => this.#changes.emit()) };
     this.#slots.set(name, slot);
     return slot;
   }

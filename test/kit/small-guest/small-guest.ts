@@ -30,6 +30,12 @@ export interface GuestWishes {
   readonly name: string;
   /** Addresses with their prefix length, by device. */
   readonly addresses?: readonly (readonly [device: string, address: string])[];
+  /** The devices for which the guest asks for an address by DHCP. */
+  readonly dhcp?: readonly string[];
+  /** The guest says on its console which address these names have. */
+  readonly resolves?: readonly string[];
+  /** The guest says its name to each caller at these TCP ports. */
+  readonly serves?: readonly number[];
   /** The guest says on its console when one of these begins to answer, and when it ends. */
   readonly pings?: readonly string[];
   /** The guest pings these each 50 ms, and says so on its console at each 10th answer. */
@@ -47,6 +53,8 @@ const MODULES = [
   'virtio_net',
   'virtio_blk',
   'virtio_rng',
+  // udhcpc sends whole packets.
+  'af_packet',
   'button',
   'evdev',
   'pvpanic_pci',
@@ -68,11 +76,14 @@ export function smallGuest(): Promise<SmallGuest> {
 
 /** The kernel command line of a guest. */
 export function guestCommandLine({ append }: SmallGuest, wishes: GuestWishes): string {
-  const { name, addresses = [], pings = [], steady = [], end = [] } = wishes;
+  const { name, addresses = [], dhcp = [], resolves = [], serves = [], pings = [], steady = [], end = [] } = wishes;
   return [
     append,
     `guest.name=${name}`,
     ...addresses.map(([device, address]) => `guest.address=${device},${address}`),
+    ...dhcp.map((device) => `guest.dhcp=${device}`),
+    ...resolves.map((one) => `guest.resolve=${one}`),
+    ...serves.map((port) => `guest.serve=${port}`),
     ...pings.map((address) => `guest.ping=${address}`),
     ...steady.map((address) => `guest.steady=${address}`),
     ...end.map((deed) => `guest.end=${deed}`),

@@ -7,7 +7,7 @@ import { LONG } from '../../kit/long.ts';
 import { inside, ip } from '../../kit/namespaces.ts';
 import { pageOf } from '../typist.ts';
 import { until } from '../until.ts';
-import { HERE, INTERFACES, Ipv4Pings, MAC, NicMachine } from './nic-machine.ts';
+import { HERE, INTERFACES, Ipv4Pings, MAC, NicMachine, RESOLVER } from './nic-machine.ts';
 
 const WAYS = [
   { title: 'a name of its own', words: ['--name', 'br0'], bridge: 'br0', card: 'eth0' },
@@ -67,7 +67,7 @@ describe.each(WAYS)('a bridge with $title', ({ words, bridge, card }) => {
     machine.ifupdown('ifup', bridge);
     await until('the bridge answers', 10_000, async () => sorted(machine.picture()) === moved(before, bridge));
 
-    machine.restart();
+    await machine.restart();
     expect(portsOf(machine, bridge)).toBe(card);
     await until('the addresses are there', 10_000, () => sorted(machine.picture()) === moved(before, bridge));
     inside(machine.neighbour, 'ping', '-c', '1', '-w', '10', HERE.ipv4);
@@ -78,7 +78,7 @@ describe.each(WAYS)('a bridge with $title', ({ words, bridge, card }) => {
     expect(sorted(machine.picture())).toBe(sorted(before));
     expect(machine.read('etc/network/interfaces')).toBe(INTERFACES);
     expect(await again.mostLost()).toBeLessThan(Ipv4Pings.perSecond);
-    machine.restart();
+    await machine.restart();
     await until('the addresses are there', 10_000, () => sorted(machine.picture()) === sorted(before));
   });
 
@@ -135,7 +135,7 @@ describe.each(WAYS)('a bridge with $title', ({ words, bridge, card }) => {
     machine.start();
     const before = machine.picture();
     expect(await machine.mesh('node', 'bridge-nic', 'eth0', ...words)).toMatchObject({ code: 0 });
-    machine.restart();
+    await machine.restart();
     await until('the addresses are there', 10_000, () => sorted(machine.picture()) === sorted(before));
   });
 });
@@ -152,17 +152,20 @@ test('the page shows what its commands print', async () => {
   }
 });
 
-test('a lease goes along: the DHCP client starts again on the bridge, and asks for the same address', async () => {
+test.each([
+  'udhcpc',
+  'dhclient',
+] as const)('a lease goes along: %s starts again on the bridge, and asks for the same address', async (client) => {
   const dhcp = 'auto eth0\niface eth0 inet dhcp\n';
   const resolver = readFileSync('/etc/resolv.conf', 'utf8');
-  await using machine = new NicMachine({ 'etc/network/interfaces': dhcp });
+  await using machine = new NicMachine({ 'etc/network/interfaces': dhcp }, client);
   using server = machine.dhcpServer();
   machine.start();
   await until('the card has its lease', 20_000, () => machine.picture().includes('192.0.2.1'));
   const before = machine.picture();
   const [address = ''] = /192\.0\.2\.1\d\d/.exec(before) ?? [];
   using pings = await Ipv4Pings.start(machine.neighbour, address);
-  expect((await machine.mesh('node', 'bridge-nic', 'eth0', '--json')).stdout).toContain('"udhcpc"');
+  expect((await machine.mesh('node', 'bridge-nic', 'eth0', '--json')).stdout).toContain(`"${client}"`);
   await until('the client runs on br0 alone', 20_000, () => machine.dhcpClients().join() === 'br0');
   await until('the client has the lease', 20_000, () => server.acknowledged() === 2);
   expect(machine.picture()).toContain(address);
@@ -171,6 +174,8 @@ test('a lease goes along: the DHCP client starts again on the bridge, and asks f
   await until('the client has the lease', 20_000, () => server.acknowledged() === 3);
   expect(machine.picture()).toContain(address);
   expect(await pings.mostLost()).toBeLessThan(Ipv4Pings.perSecond);
+  // The machine has the resolver of its lease, and the machine that runs the test has its own.
+  expect(machine.read('etc/resolv.conf')).toContain(RESOLVER);
   machine.ifupdown('ifdown', 'eth0');
   expect(readFileSync('/etc/resolv.conf', 'utf8')).toBe(resolver);
 });

@@ -1,6 +1,7 @@
 /** A namespace that plays a machine with one network card, and another one that is its neighbour on the wire. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TemporaryNetns, temporaryNetns } from '../../../src/kernel/netns.ts';
@@ -14,6 +15,8 @@ import { until } from '../until.ts';
 export const MAC = '02:00:5e:10:00:01';
 /** The addresses of the machine. */
 export const HERE = { ipv4: '192.0.2.10', ipv6: parseIpv6('2001:db8:2::10') };
+/** The server of names that leases tell. */
+export const RESOLVER = '192.0.2.53';
 const PING_PAUSE_MS = 20;
 
 /** The files of ifupdown for the card with addresses of both families, a route with a metric, and a second address. */
@@ -36,13 +39,39 @@ iface eth0 inet6 static
     autoconf 0
 `;
 
+/** Gives a command the machine's own /etc, /run and leases. ifupdown takes dhclient where there is one: $1 hides it. */
+const ON_MACHINE = `[ -d "$0/own/etc" ] || { mkdir -p "$0/own" "$0/etc" "$0/var/lib/dhcp"; cp -a /etc "$0/own/etc"; touch "$0/etc/resolv.conf"; ln -sf "$0/etc/resolv.conf" "$0/own/etc/resolv.conf"; }
+mkdir -p "$0/run" /var/lib/dhcp
+[ -z "$1" ] || [ ! -e /usr/sbin/dhclient ] || mount --bind /dev/null /usr/sbin/dhclient
+shift
+mount --bind "$0/own/etc" /etc
+mkdir -p "$0/etc/systemd/network" /etc/systemd/network
+mount --bind "$0/etc/systemd/network" /etc/systemd/network
+mount --bind "$0/var/lib/dhcp" /var/lib/dhcp
+mount --bind "$0/run" /run
+`;
+
+/** Without a writable /sys, networkd does not wait for udev. It gives up the rights of root at its start. */
+const NETWORKD = `mount -t sysfs -o ro sys /sys
+for what in leases links lldp; do mkdir -p /run/systemd/netif/$what; done
+chown -R systemd-network /run/systemd/netif
+exec /lib/systemd/systemd-networkd
+`;
+
 /** The machine, its wire and its files. */
 export class NicMachine implements AsyncDisposable {
   readonly root: string;
+  readonly #client: 'udhcpc' | 'dhclient';
   #here: TemporaryNetns;
+  #networkd: ChildProcess | undefined;
   readonly #there: TemporaryNetns;
 
-  constructor(files: Readonly<Record<string, string>> = { 'etc/network/interfaces': INTERFACES }) {
+  /** @param client the DHCP client that the machine has */
+  constructor(
+    files: Readonly<Record<string, string>> = { 'etc/network/interfaces': INTERFACES },
+    client: 'udhcpc' | 'dhclient' = 'udhcpc',
+  ) {
+    this.#client = client;
     this.root = mkdtempSync(join(tmpdir(), 'nic-machine-'));
     this.#there = temporaryNetns();
     this.#here = this.#wired();
@@ -67,13 +96,15 @@ export class NicMachine implements AsyncDisposable {
   }
 
   /** Takes all that the kernel has, as a restart does. The files stay, except those that a restart empties. */
-  restart(): void {
+  async restart(tool: 'ifupdown' | 'networkd' = 'ifupdown'): Promise<void> {
+    await this.#endNetworkd();
     for (const pid of processesOf(this.root)) process.kill(pid, 'SIGKILL');
     inside(this.neighbour, 'ip', 'link', 'delete', 'wire');
     this.#here.close();
     rmSync(join(this.root, 'run'), { recursive: true, force: true });
     this.#here = this.#wired();
-    this.start();
+    if (tool === 'networkd') await this.networkd();
+    else this.start();
   }
 
   /** Starts the network from the files, by the ifupdown of the distribution. */
@@ -81,6 +112,22 @@ export class NicMachine implements AsyncDisposable {
     mkdirSync(join(this.root, 'run/network'), { recursive: true });
     this.ifupdown('ifup', '-a');
     carriesPackets(this.netns, 'eth0');
+  }
+
+  /** Starts systemd-networkd in place of what the machine has of it: it reads all files again. It ends with the machine. */
+  async networkd(): Promise<void> {
+    await this.#endNetworkd();
+    const argv = this.#onMachine('sh', '-ec', NETWORKD);
+    this.#networkd = spawn(argv[0], argv.slice(1), { stdio: 'ignore' });
+  }
+
+  async #endNetworkd(): Promise<void> {
+    const running = this.#networkd;
+    this.#networkd = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const end = once(running, 'exit');
+    running.kill('SIGKILL');
+    await end;
   }
 
   /** Runs `ifup` or `ifdown` on the files of the machine. */
@@ -162,6 +209,7 @@ export class NicMachine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // A watcher looks at the record, and ends when there is none.
     rmSync(join(this.root, 'var/lib/meshwork/bridged-nics'), { recursive: true, force: true });
+    await this.#endNetworkd();
     for (const { pid } of clientsIn(this.netns)) process.kill(pid, 'SIGKILL');
     await until('no process of the machine is left', 20_000, () => processesOf(this.root).length === 0);
     this.#here.close();
@@ -170,13 +218,18 @@ export class NicMachine implements AsyncDisposable {
   }
 
   /**
-   * The command in the namespace of the machine. /etc/resolv.conf is a file of the machine there: the script of a DHCP client
-   * writes to it, and must not take the resolver from the machine that runs the test.
+   * The command in the namespace of the machine, with directories of the machine in place of those that DHCP clients write to: their
+   * scripts must not take the resolver from the machine that runs the test.
    */
   #onMachine(...argv: readonly string[]): [string, ...string[]] {
-    const resolver = join(this.root, 'etc/resolv.conf');
-    if (!existsSync(resolver)) this.write('etc/resolv.conf', '');
-    const bound = ['sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver, ...argv];
+    const bound = [
+      'sh',
+      '-ec',
+      `${ON_MACHINE}exec "$@"`,
+      this.root,
+      this.#client === 'udhcpc' ? 'hidden' : '',
+      ...argv,
+    ];
     return ['nsenter', `--net=${this.netns}`, 'unshare', '--mount', '--propagation', 'private', ...bound];
   }
 
@@ -199,11 +252,13 @@ export class NicMachine implements AsyncDisposable {
 /** The DHCP clients in a namespace, each with its device. */
 function clientsIn(netns: string): readonly { readonly pid: number; readonly link: string }[] {
   const own = readlinkSync(netns);
-  const { stdout } = runToEnd(['pgrep', '-x', 'udhcpc']);
+  const { stdout } = runToEnd(['pgrep', '-x', 'udhcpc|dhclient']);
   return stdout.split('\n').flatMap((pid) => {
     try {
       if (pid === '' || readlinkSync(`/proc/${pid}/ns/net`) !== own) return [];
-      const link = /\0-i\0([^\0]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1];
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+      // dhclient has its device as the last word, and a switch -i of its own.
+      const link = words[0]?.endsWith('dhclient') ? words.at(-1) : words[words.indexOf('-i') + 1];
       return link === undefined ? [] : [{ pid: Number(pid), link }];
     } catch {
       // The process has ended meanwhile.
@@ -222,6 +277,7 @@ export class DhcpServer implements Disposable {
     const range = [
       '--dhcp-range=192.0.2.100,192.0.2.150,1h',
       '--interface=wire',
+      `--dhcp-option=6,${RESOLVER}`,
       '--dhcp-leasefile=/dev/null',
       '--conf-file=/dev/null',
     ];

@@ -98,8 +98,14 @@ test(
     for (const [at, guest] of guests.entries()) {
       for (const ip of leases) if (ip !== leases[at]) guest.run('ping', '-n', '-c', '1', '-W', '5', ip);
     }
-    // The underlay of another machine is outside.
-    for (const guest of guests) guest.run('ping', '-n', '-c', '1', '-W', '5', '10.11.0.1');
+    // The underlay of another machine is outside; that of its own machine is not for a guest.
+    for (const [at, guest] of guests.entries()) {
+      const address = `10.11.0.${at === 0 ? 2 : 1}`;
+      guest.run('ping', '-n', '-c', '1', '-W', '5', address);
+    }
+    expect(
+      runToEnd(['ping', '-n', '-c', '1', '-W', '1', '10.11.0.1'], { netns: guests[0]?.netns ?? '' }).status,
+    ).not.toBe(0);
     const { stdout } = await meshOn(host0, 'network', 'leases', 'wide');
     for (const ip of leases) expect(stdout).toContain(ip);
     await noDrift(hosts);

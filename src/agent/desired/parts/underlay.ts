@@ -25,6 +25,7 @@ export function forwardingPart(segments: readonly Segment[]): Part {
         kind: 'sysctl',
         path: ['net', 'ipv4', 'conf', device, 'forwarding'],
         value: '1',
+        borrowed: true,
       })),
     }),
   };

@@ -1,6 +1,6 @@
 /** Collects the shares of all contributions to one nft table. */
 import { type RulesetItem, type RulesetSets, sized } from '../../items/ruleset.ts';
-import type { ChainShare, FilledSet, RuleContribution, SetShare } from './contribution.ts';
+import type { ChainShare, FilledSet, LimitShare, RuleContribution, SetShare } from './contribution.ts';
 
 /** A chain of several shares. */
 interface CollectedChain {
@@ -22,6 +22,7 @@ export class CollectedTable {
   readonly #family: RulesetItem['family'];
   readonly #sets = new Map<string, { readonly share: SetShare; readonly elements: string[] }>();
   readonly #filled = new Map<string, FilledSet>();
+  readonly #limits = new Map<string, LimitShare>();
   /** A chain of one share is that share. */
   readonly #chains = new Map<string, ChainShare | CollectedChain>();
 
@@ -30,8 +31,14 @@ export class CollectedTable {
     for (const { [family]: table } of contributions) {
       for (const share of table?.sets ?? []) this.#takeSet(share);
       for (const set of table?.filled ?? []) this.#filled.set(set.name, set);
+      for (const limit of table?.limits ?? []) this.#limits.set(limit.name, limit);
       for (const share of table?.chains ?? []) this.#takeChain(share);
     }
+  }
+
+  /** Whether a share has this set. */
+  has(set: string): boolean {
+    return this.#sets.has(set);
   }
 
   /** The rules for a place in a chain of the table, as lines. */
@@ -74,6 +81,7 @@ export class CollectedTable {
       remembering: filled.filter(({ remembers }) => remembers).map(({ name }) => name),
       body: [
         ...filled.map(({ name, declaration }) => `  set ${name} { ${declaration} }\n`),
+        ...Array.from(this.#limits, ([name, { declaration }]) => `  limit ${name} {\n    ${declaration}\n  }\n`),
         ...Array.from(this.#chains, ([name, chain]) => `  chain ${name} {\n${rulesText(chain)}  }\n`),
         hooks,
       ].join(''),

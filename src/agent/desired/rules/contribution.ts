@@ -18,6 +18,14 @@ export interface TableShare {
   /** Sets that packets fill. One that several contributions need is written once. */
   readonly filled?: readonly FilledSet[];
   readonly chains?: readonly ChainShare[];
+  readonly limits?: readonly LimitShare[];
+}
+
+/** A rate that several rules share. */
+export interface LimitShare {
+  readonly name: string;
+  /** What stands between its braces. */
+  readonly declaration: string;
 }
 
 /** A set or verdict map, or elements for it. Shares of one name make one set, which has the elements of all. */

@@ -6,6 +6,8 @@ import type { RuleContribution } from './contribution.ts';
 
 /** Places in the chains of the table, for the rules of contributions. */
 export const INET_PLACE = {
+  /** Drops what is above the rate of a network: to this host, through it, and from it. */
+  limits: { input: 'input limits', forward: 'isolation limits', output: 'outgoing limits' },
   /** Packets to this host that are accepted whatever follows. */
   open: 'input open',
   /** VXLAN packets of senders that have passed all rules before. */
@@ -28,17 +30,29 @@ export const INET_PLACE = {
   sources: 'sources masquerade',
   /** What is forwarded, and neither comes from a network nor goes to one. */
   underlay: 'isolation underlay',
+  /** The same, where this machine forwards for its networks alone. */
+  lent: 'isolation lent',
 } as const;
 
 /** Name of the chain, and of the counter, for VXLAN packets that came in where their source is not. */
 export const ELSEWHERE = 'elsewhere';
 /** The bridges of networks that are routed here. Only a table with such a network has the set. */
 export const ROUTED_SET = 'routed';
+/** The bridges of networks whose guests reach no address of this node but those on their own bridge. */
+export const CONFINED_SET = 'confined';
 /** Sends a VXLAN packet that came in where its source is not to the chain `ELSEWHERE`. */
 export const FROM_ELSEWHERE = `fib saddr . iif oif missing jump ${ELSEWHERE}`;
 
 /** Addresses of this node that no link leads to, and those that are on each link: their ports lead to nobody else. */
 const NOT_FORWARDED = '    ip daddr 127.0.0.0/8 return\n    ip6 daddr ::1 return\n    ip6 daddr fe80::/10 return\n';
+
+/** A packet to the broadcast address of another link would be taken by what listens at all addresses. */
+const CONFINED_RULES = ['local', 'broadcast']
+  .map(
+    (type) =>
+      `    iifname @${CONFINED_SET} fib daddr type ${type} fib daddr . iif type != ${type} ct state != { established, related } drop\n`,
+  )
+  .join('');
 
 /** The sets that the chains of the table name, also while they are empty. */
 const OWN: RuleContribution = {
@@ -63,15 +77,21 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
   const sources = table.rulesFor(INET_PLACE.sources);
   const [leaving, entering] = [table.rulesFor(INET_PLACE.leaving), table.rulesFor(INET_PLACE.entering)];
   const isRouter = leaving !== '';
+  const outgoing = table.rulesFor(INET_PLACE.limits.output);
   return table.item(
     [
-      // A bridge without a verdict of its own fails closed.
+      // A bridge without a verdict of its own fails closed. A packet that is in the chain while the table is replaced finds no verdict
+      // either: flows that were let through go on.
       ...(isRouter
-        ? [`  chain leaving {\n${leaving}    drop\n  }\n`, `  chain entering {\n${entering}    drop\n  }\n`]
+        ? [
+            `  chain leaving {\n${leaving}    ct state established,related return\n    drop\n  }\n`,
+            `  chain entering {\n${entering}    ct state established,related return\n    drop\n  }\n`,
+          ]
         : []),
       `  counter ${ELSEWHERE} {\n    packets 0 bytes 0\n  }\n`,
       // One hook for all that comes to this host: each further hook costs every packet a call, even where no rule fits.
       '  chain input {\n    type filter hook input priority raw; policy accept;\n',
+      table.rulesFor(INET_PLACE.limits.input),
       table.rulesFor(INET_PLACE.open),
       table.rulesFor(INET_PLACE.known),
       table.rulesFor(INET_PLACE.senders),
@@ -81,11 +101,14 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       ...accepting(table.matches('homes', 'iifname', 'ip6 daddr')),
       table.rulesFor(INET_PLACE.homes),
       '    iifname @bridges fib daddr type local fib daddr . iif type != local drop\n',
+      // Answers to this node come to the address from which it asked.
+      table.has(CONFINED_SET) ? CONFINED_RULES : '',
       '  }\n',
       '  chain isolation {\n    type filter hook forward priority filter; policy accept;\n',
       // With br_netfilter, all frames of guests pass here.
       ...accepting(table.matches('within', 'iifname', 'oifname')),
       table.rulesFor(INET_PLACE.within),
+      table.rulesFor(INET_PLACE.limits.forward),
       isRouter ? `    iifname @${ROUTED_SET} jump leaving\n    oifname @${ROUTED_SET} jump entering\n` : '',
       '    iifname @bridges drop\n    oifname @bridges drop\n',
       // What has passed the chains of a network that is routed here, and comes from no isolated one, nor goes to one.
@@ -93,7 +116,11 @@ export function inetTable(contributions: readonly RuleContribution[]): RulesetIt
       `    oifname @underlay udp dport ${VXLAN_PORT} ${FROM_ELSEWHERE}\n`,
       `    iifname @segments oifname @segments udp dport ${VXLAN_PORT} accept\n`,
       table.rulesFor(INET_PLACE.underlay),
+      table.rulesFor(INET_PLACE.lent),
       '  }\n',
+      outgoing === ''
+        ? ''
+        : `  chain outgoing {\n    type filter hook output priority filter; policy accept;\n${outgoing}  }\n`,
       ...natChains(forwards === '' ? '' : `${NOT_FORWARDED}${kept}${forwards}`, sources),
     ].join(''),
   );

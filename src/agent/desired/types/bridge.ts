@@ -15,9 +15,10 @@ import type { Part, SetElement } from '../part.ts';
 import { portPart, portRulesPart, tapParts } from '../parts/port.ts';
 import { routingParts } from '../parts/routing.ts';
 import { guardOf, ownGuard } from '../rules/address-guard.ts';
+import { bandwidthRules } from '../rules/bandwidth-rules.ts';
 import { hostAddressRules } from '../rules/host-address-rules.ts';
 import { ownBridgeRules } from '../rules/own-bridge-rules.ts';
-import { isRouted } from '../rules/routing-rules.ts';
+import { isRouted } from '../rules/routing/routing-rules.ts';
 
 /**
  * FDB entries that one network learns on one node: three guests beside each member of the largest mesh. A sender that
@@ -55,11 +56,12 @@ export function ownBridgeParts(
   const hasPorts = context.ports.length > 0;
   const routed = isRouted(network, given);
   const guarded = (elements: () => SetElement[]) => (hasPorts ? { elements: elements() } : {});
+  const limits = network.bandwidth === undefined ? [] : [bandwidthRules(network)];
   const parts: Part[] = [
     {
       key: 'bridge',
       inputs: [network, routed],
-      build: () => ({ items: [bridgeItem(network, own)], rules: [ownBridgeRules(network, own, routed)] }),
+      build: () => ({ items: [bridgeItem(network, own)], rules: [ownBridgeRules(network, own, routed), ...limits] }),
     },
     {
       key: 'addresses',

@@ -8,7 +8,6 @@ import type { CatalogueChange, NetworkOrder } from '../../../protocol/documents/
 import { type PoolMove, undoMoves } from '../../pools/pool.ts';
 import type { ChangeOptions } from '../catalogue-change.ts';
 import { isActiveAlready, isNotActive, isTransient, uuidTwice } from '../catalogue-error.ts';
-import { mustBeSupported } from '../network-planner.ts';
 import { isActive, liveOf, type NetworkRecord } from '../network-record.ts';
 import type { DefineOptions, NetworkDefinitions } from './network-definitions.ts';
 import type { NetworkUuids } from './network-uuids.ts';
@@ -40,7 +39,7 @@ export class NetworkActivations {
       const record = this.#changes.storedOf(wanted);
       const { network } = record;
       if (isActive(record)) return this.#changes.answer('unchanged', liveOf(record), options);
-      mustBeSupported(network);
+      this.#changes.input.planner.mustStart(network);
       if (!options.dryRun) await this.#activate(record);
       return this.#changes.answer('started', network, options);
     });
@@ -105,7 +104,7 @@ export class NetworkActivations {
         ...networkDifferences(record.network, after.network),
         ...(record.live === undefined && after.live === undefined ? [] : networkDifferences(before, liveOf(after))),
       ];
-      if (active && live) mustBeSupported(liveOf(after), moves);
+      if (active && live) this.#changes.input.planner.mustStart(liveOf(after), moves);
       if (options.dryRun || differences.length === 0) undoMoves(moves);
       else await this.#changes.input.stored.put(after, moves);
       const kind = differences.length === 0 ? 'unchanged' : 'changed';
@@ -143,7 +142,7 @@ export class NetworkActivations {
             await this.#deactivate(record, true);
             this.#changes.answer('stopped', liveOf(record), {});
           } else if (record.autostart === true) {
-            mustBeSupported(record.network);
+            this.#changes.input.planner.mustStart(record.network);
             await this.#activate(record);
             this.#changes.answer('started', record.network, {});
           }
@@ -169,7 +168,7 @@ export class NetworkActivations {
     const whole = this.#definitions.wholeOf(order, source, before);
     if (isActive(record)) throw isActiveAlready(before);
     const { network, moves } = this.#changes.input.planner.change(whole, before, false, before);
-    mustBeSupported(network, moves);
+    this.#changes.input.planner.mustStart(network, moves);
     if (options.dryRun) undoMoves(moves);
     else await this.#activate(record, network, moves);
     return this.#changes.answer('started', network, options);

@@ -7,7 +7,6 @@ import { undoMoves } from '../../pools/pool.ts';
 import type { ChangeOptions } from '../catalogue-change.ts';
 import { isTransient, uuidTwice } from '../catalogue-error.ts';
 import type { NetworkMaking } from '../network-creations.ts';
-import { mustBeSupported } from '../network-planner.ts';
 import { isActive, liveOf, type NetworkRecord } from '../network-record.ts';
 import type { NewRecord } from '../stored-networks.ts';
 import { withBridge } from './bridge-of-order.ts';
@@ -184,7 +183,7 @@ export class NetworkDefinitions {
     const known = order.uuid === uuid ? record.network : before;
     const whole = this.whole({ uuid: randomUUID(), ...order }, 'libvirt', known);
     const { network, moves } = planner.change(whole, record.network, false);
-    if (starts) mustBeSupported(network, moves);
+    if (starts) planner.mustStart(network, moves);
     if (dryRun) {
       undoMoves(moves);
       return network;

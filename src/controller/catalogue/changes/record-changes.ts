@@ -10,7 +10,7 @@ import type { CatalogueViews } from '../catalogue-views.ts';
 import type { ChangeQueue } from '../change-queue.ts';
 import type { KnownNetworks } from '../known-networks.ts';
 import type { NetworkCreations } from '../network-creations.ts';
-import { mustBeSupported, type NetworkPlanner } from '../network-planner.ts';
+import type { NetworkPlanner } from '../network-planner.ts';
 import { isActive, liveOf, type NetworkRecord, recordKey } from '../network-record.ts';
 import type { NetworkUse } from '../network-use.ts';
 import type { StoredNetworks } from '../stored-networks.ts';
@@ -112,7 +112,7 @@ export class RecordChanges {
       moves.push(...live.moves);
     } else if (record.live !== undefined) moves.push(...planner.release(before, made.network));
     const differences = networkDifferences(before, now);
-    if (isActive(record) && differences.length > 0) mustBeSupported(now, moves);
+    if (isActive(record) && differences.length > 0) planner.mustStart(now, moves);
     const after = this.withForms(record, made.network, now);
     const isSame = differences.length === 0 && networkDifferences(record.network, made.network).length === 0;
     if (options.dryRun || (isSame && moves.length === 0 && options.written === undefined)) undoMoves(moves);

@@ -2,17 +2,17 @@
  * What a network that this node routes adds to the table `inet meshwork`: what may leave and enter the network, and behind which addresses
  * its guests are. A packet from one such network to another passes both: a chain returns what it lets through.
  */
-import type { Ip } from '../../../kernel/ip.ts';
-import type { HostInterface } from '../../../model/network/host-address.ts';
-import type { RoutingVerdict } from '../../../model/network/routing.ts';
-import { VXLAN_PORT } from '../../../model/network/types/vxlan.ts';
-import { HELLO_PORT } from '../../../protocol/documents/tcp-ports.ts';
-import { nftElements, nftName } from '../../items/nft-text.ts';
-import type { BridgedNetwork } from '../bridged-network.ts';
-import type { ChainShare, RuleContribution } from './contribution.ts';
+import type { Ip } from '../../../../kernel/ip.ts';
+import type { HostInterface } from '../../../../model/network/host-address.ts';
+import type { RoutingVerdict } from '../../../../model/network/routing.ts';
+import { VXLAN_PORT } from '../../../../model/network/types/vxlan.ts';
+import { HELLO_PORT } from '../../../../protocol/documents/tcp-ports.ts';
+import { nftElements, nftName } from '../../../items/nft-text.ts';
+import type { BridgedNetwork } from '../../bridged-network.ts';
+import type { ChainShare, RuleContribution } from '../contribution.ts';
+import { CONFINED_SET, INET_PLACE, ROUTED_SET } from '../inet-table.ts';
+import { chain } from '../refusal-chains.ts';
 import { forwardLines, passLines } from './forward-rules.ts';
-import { INET_PLACE, ROUTED_SET } from './inet-table.ts';
-import { chain } from './refusal-chains.ts';
 import type { RoutedHere } from './routed-here.ts';
 import { matchesOf } from './routing-match.ts';
 
@@ -20,6 +20,11 @@ const FAMILIES = ['ip', 'ip6'] as const;
 const ROUTED_MODES: readonly string[] = ['routed', 'nat', 'open'];
 /** Groups and broadcasts stay on their link, with the address of their sender. */
 const GROUPS = { ip: ['224.0.0.0/4', '255.255.255.255'], ip6: ['ff00::/8'] } as const;
+/**
+ * What host0 serves to machines that boot: HTTP, DHCP, TFTP and PXE. host0 knows a machine by its address on the underlay, which guests behind
+ * that address share.
+ */
+const BOOT_SERVICES = ['tcp . 80', 'udp . 67', 'udp . 69', 'udp . 4011'];
 /** The words of nft for a verdict. What is let through goes on to the chain of the network at its other end. */
 const VERDICTS: Readonly<Record<RoutingVerdict, string>> = { accept: 'return', drop: 'drop', reject: 'reject' };
 
@@ -38,11 +43,21 @@ export function routingRules(here: RoutedHere): RuleContribution {
     number,
     what: 'routing',
     inet: {
-      sets: [{ name: ROUTED_SET, declaration: 'type ifname', elements: [name], kind: 'sized' }],
+      sets: [
+        { name: ROUTED_SET, declaration: 'type ifname', elements: [name], kind: 'sized' },
+        // Who chose `open` wants no rules of ours.
+        ...(here.network.routing.mode === 'open'
+          ? []
+          : [{ name: CONFINED_SET, declaration: 'type ifname', elements: [name], kind: 'sized' } as const]),
+      ],
       chains: [
         ...leaveChains(out, here),
         chain(into, enterLines(here)),
-        { name: INET_PLACE.leaving, verdicts: { key: 'iifname', elements: [`${name} : goto ${out}`] } },
+        {
+          name: INET_PLACE.leaving,
+          rules: bootGuard(here),
+          verdicts: { key: 'iifname', elements: [`${name} : goto ${out}`] },
+        },
         { name: INET_PLACE.entering, verdicts: { key: 'oifname', elements: [`${name} : goto ${into}`] } },
         ...share(INET_PLACE.forwards, hasForwards ? guarded(forwardLines(here), here) : []),
         ...(hasForwards ? share(INET_PLACE.sources, hairpinLines(here)) : []),
@@ -66,6 +81,12 @@ function netsOf({ subnets, routes }: BridgedNetwork, family: 'ip' | 'ip6', isBeh
 function meshTraffic({ vxlanPorts }: RoutedHere): string {
   const ports = [...new Set([VXLAN_PORT, HELLO_PORT, ...vxlanPorts])].sort((a, b) => a - b);
   return `udp dport { ${nftElements(ports.map(String))} }`;
+}
+
+/** A guest asks host0 for nothing that host0 would give to this node: its boot script, its secrets, its address. */
+function bootGuard({ host0s }: RoutedHere): string[] {
+  if (host0s.length === 0) return [];
+  return [`ip daddr { ${nftElements(host0s)} } meta l4proto . th dport { ${BOOT_SERVICES.join(', ')} } drop`];
 }
 
 /** What members say to this node leads to no guest, whatever ports a rule names. */

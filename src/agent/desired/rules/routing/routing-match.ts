@@ -1,6 +1,6 @@
 /** The words of nft for what a rule of a network matches. */
-import type { RoutingRule } from '../../../model/network/routing.ts';
-import { nftElements } from '../../items/nft-text.ts';
+import type { RoutingRule } from '../../../../model/network/routing.ts';
+import { nftElements } from '../../../items/nft-text.ts';
 
 type Match = RoutingRule['match'];
 

@@ -2,9 +2,9 @@
  * Ports of this node that lead to guests. They are reached from outside, from this node itself and, at an address of this node that is
  * not on the bridge, from the guests of the network.
  */
-import { type Ip, isIpv6 } from '../../../kernel/ip.ts';
-import type { ForwardTarget, RoutingRule } from '../../../model/network/routing.ts';
-import { nftElements } from '../../items/nft-text.ts';
+import { type Ip, isIpv6 } from '../../../../kernel/ip.ts';
+import type { ForwardTarget, RoutingRule } from '../../../../model/network/routing.ts';
+import { nftElements } from '../../../items/nft-text.ts';
 import type { GuestAddresses, RoutedHere } from './routed-here.ts';
 import { familyOf, matchesOf, portRange, protocolWords } from './routing-match.ts';
 
