@@ -8,8 +8,8 @@ import { Rtnl } from '../src/kernel/rtnl/rtnl.ts';
 import { ETHERTYPE, encodeEthernet, IP_PROTOCOL } from '../src/kernel/sockets/ethernet.ts';
 import { FrameSocket } from '../src/kernel/sockets/frame-socket.ts';
 import { internetChecksum } from '../src/kernel/sockets/icmp.ts';
-import { ipv4ToBytes, parseIpv4 } from '../src/model/address/ipv4.ts';
-import { macToBytes, parseMac } from '../src/model/address/mac.ts';
+import { type Ipv4, ipv4ToBytes, parseIpv4 } from '../src/model/address/ipv4.ts';
+import { type Mac, macToBytes, parseMac } from '../src/model/address/mac.ts';
 import { batch } from './place.ts';
 
 /** What is served: one network at a time, on either side. */
@@ -86,7 +86,7 @@ export class ServedGuest implements AsyncDisposable {
     const bridgeMs = performance.now();
     while (at.dhcp === 0 || at.dns === 0) {
       if (at.dhcp === 0) this.#socket.send(discover());
-      if (at.dns === 0) this.#socket.send(question());
+      if (at.dns === 0) for (const frame of [ARP_QUESTION, question()]) this.#socket.send(frame);
       await pause(giveUpAt, signal);
     }
     return { bridgeMs, dhcpMs: at.dhcp, dnsMs: at.dns };
@@ -128,6 +128,9 @@ async function pause(giveUpAt: number, signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
 }
 
+/** A guest asks for the address of its gateway first: the gateway then knows that of the guest, and answers at once. */
+const ARP_QUESTION = arpRequest(SERVED.guestMac, parseIpv4(SERVED.guest), parseIpv4(SERVED.gateway));
+
 function discover(): Buffer {
   const message = Buffer.alloc(BOOTP_BYTES);
   message.set([1, 1, 6, 0]);
@@ -151,6 +154,12 @@ function question(): Buffer {
     { mac: SERVED.bridgeMac, ipv4: parseIpv4(SERVED.gateway), port: PORT.dns },
     message,
   );
+}
+
+function arpRequest(mac: Mac, from: Ipv4, target: Ipv4): Buffer {
+  const head = [0, 1, 8, 0, 6, 4, 0, 1];
+  const body = [...head, ...macToBytes(mac), ...ipv4ToBytes(from), 0, 0, 0, 0, 0, 0, ...ipv4ToBytes(target)];
+  return encodeEthernet({ from: mac, to: BROADCAST.mac, type: ETHERTYPE.arp }, Buffer.from(body));
 }
 
 function udpFrame(from: End, to: End, message: Buffer): Buffer {

@@ -66,7 +66,7 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   byName(name: string): VirtualNetwork | undefined {
-    const view = this.#views().find(({ network }) => network.name === name);
+    const view = this.#lookUp('name', name);
     return view && this.#shown(view);
   }
 
@@ -184,9 +184,9 @@ export class CatalogueNetworks implements VirtualNetworks {
   #ordered(xml: string, { validate }: { readonly validate: boolean }): NetworkOrder {
     const { order, name, uuid = randomUUID() } = parseNetworkXml(xml, { validate });
     const sameUuid = this.#viewOf(uuid);
-    const sameName = this.#views().find(({ network }) => network.name === name);
+    const sameName = this.#lookUp('name', name);
     const bridge = bridgeName(order);
-    const holder = this.#views().find(({ network }) => bridge !== undefined && network.bridge?.name === bridge);
+    const holder = bridge === undefined ? undefined : this.#lookUp('device', bridge);
     if (holder !== undefined && holder.network.id !== sameUuid?.network.id) {
       throw VirError.of(CODE.internal, `bridge name '${bridge}' already in use.`);
     }
@@ -204,12 +204,16 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   #views(): readonly CatalogueView[] {
-    return this.#input.catalogue.views().filter(({ activity: { phase } }) => phase === 'active' || phase === 'stopped');
+    return this.#input.catalogue.views().filter(isListed);
   }
 
   #viewOf(uuid: string): CatalogueView | undefined {
-    const wanted = uuid.toLowerCase();
-    return this.#views().find(({ network }) => this.#input.catalogue.uuidOf(network) === wanted);
+    return this.#lookUp('uuid', uuid);
+  }
+
+  #lookUp(part: 'name' | 'uuid' | 'device', text: string): CatalogueView | undefined {
+    const view = this.#input.catalogue.lookUp(part, text);
+    return view !== undefined && isListed(view) ? view : undefined;
   }
 
   #found(uuid: string): CatalogueView {
@@ -250,6 +254,10 @@ export class CatalogueNetworks implements VirtualNetworks {
     // libvirt tells nobody of an update.
     if (kind !== 'updated') this.#lifecycle.emit({ kind, network: key });
   }
+}
+
+function isListed({ activity: { phase } }: CatalogueView): boolean {
+  return phase === 'active' || phase === 'stopped';
 }
 
 function bridgeName({ bridge }: NetworkOrder): string | undefined {
