@@ -9,6 +9,7 @@ import { ETHERTYPE, encodeEthernet, IP_PROTOCOL } from '../src/kernel/sockets/et
 import { FrameSocket } from '../src/kernel/sockets/frame-socket.ts';
 import { internetChecksum } from '../src/kernel/sockets/icmp.ts';
 import { type Ipv4, ipv4ToBytes, parseIpv4 } from '../src/model/address/ipv4.ts';
+import { parseIpv6 } from '../src/model/address/ipv6.ts';
 import { type Mac, macToBytes, parseMac } from '../src/model/address/mac.ts';
 import { batch } from './place.ts';
 
@@ -19,6 +20,8 @@ export const SERVED = {
   gateway: '192.168.150.1',
   guestMac: parseMac('02:be:00:00:00:01'),
   guest: '192.168.150.2',
+  gateway6: parseIpv6('fd98::1'),
+  guest6: parseIpv6('fd98::2'),
 } as const;
 
 const BROADCAST = { mac: parseMac('ff:ff:ff:ff:ff:ff'), ipv4: parseIpv4('255.255.255.255') };
@@ -67,12 +70,21 @@ export class ServedGuest implements AsyncDisposable {
   static async open(netns: string): Promise<ServedGuest> {
     const place = temporaryNetns();
     batch(netns, 'ip', [`link add bench0 type veth peer name eth0 netns ${place.path}`, 'link set bench0 up']);
-    batch(place.path, 'ip', [`link set eth0 address ${SERVED.guestMac} up`, `address add ${SERVED.guest}/24 dev eth0`]);
+    batch(place.path, 'ip', [
+      `link set eth0 address ${SERVED.guestMac} up`,
+      `address add ${SERVED.guest}/24 dev eth0`,
+      `address add ${SERVED.guest6}/64 dev eth0 nodad`,
+    ]);
     const inside = await Rtnl.open({ netns: place.path });
     const eth0 = (await inside.links()).find(({ name }) => name === 'eth0');
     await inside.close();
     if (eth0 === undefined) throw new Error('the guest has no eth0');
     return new ServedGuest(place, await Rtnl.open({ netns }), eth0.index);
+  }
+
+  /** Its namespace. */
+  get netns(): string {
+    return this.#place.path;
   }
 
   /** Waits until the network answers the guest. */
