@@ -64,9 +64,14 @@ async function inNamespaces(...command: readonly string[]): Promise<string> {
 
 /** UUIDs, Ethernet addresses and bridges that a daemon chose are its own. */
 function normal(text: string): string {
-  return text
-    .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
-    .replaceAll(/52:54:00(?::[0-9a-f]{2}){3}/g, 'MAC')
-    .replaceAll(/virbr\d+/g, 'BRIDGE')
-    .replaceAll(/\/tmp\/virsh-[^/]*\/\w+/g, 'FOLDER');
+  return (
+    text
+      .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
+      .replaceAll(/52:54:00(?::[0-9a-f]{2}){3}/g, 'MAC')
+      .replaceAll(/virbr\d+/g, 'BRIDGE')
+      // A network of Meshwork's own, which libvirtd has not.
+      .replaceAll(/^ main +active .*\n/gm, '')
+      .replaceAll(/^main\n/gm, '')
+      .replaceAll(/\/tmp\/virsh-[^/]*\/\w+/g, 'FOLDER')
+  );
 }
