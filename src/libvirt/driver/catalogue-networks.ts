@@ -82,7 +82,7 @@ export class CatalogueNetworks implements VirtualNetworks {
     const isLive = !inactive && isActiveView(view);
     return printNetworkXml(this.#printed(network), {
       inactive: !isLive,
-      ...(isLive && connections > 0 && { connections }),
+      ...(isLive && connections > 0 && { connections, cardConnections: this.#cardConnections(uuid, network) }),
     });
   }
 
@@ -132,10 +132,11 @@ export class CatalogueNetworks implements VirtualNetworks {
 
   async update(uuid: string, { command, section, parentIndex, xml }: PartialChange, affected: Affected): Promise<void> {
     const { name } = this.#found(uuid).network;
+    const portsOn = (card: string) => this.#input.ports.on(uuid, card);
     const change = (network: Network) => {
       const printed = this.#printed(network);
       // A part that the change took away is absent, and must not come back from the network before it.
-      const { uuid: _, ...changed } = parseUpdateXml({ section, command, parentIndex, xml })(printed);
+      const { uuid: _, ...changed } = parseUpdateXml({ section, command, parentIndex, xml, portsOn })(printed);
       return { ...changed, span: network.span, ...(network.uuid !== undefined && { uuid: network.uuid }) };
     };
     await this.#input.catalogue.update(name, change, affected);
@@ -162,8 +163,10 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   async createPort(uuid: string, xml: string, options: PortOptions): Promise<string> {
-    const port = pluggedPort(parsePortXml(xml, options), this.#found(uuid).network, options);
-    await this.#input.ports.add({ network: uuid, port });
+    const port = parsePortXml(xml, options);
+    const portsOn = (card: string) => this.#input.ports.on(uuid, card);
+    const plugged = () => pluggedPort(port, this.#found(uuid).network, { ...options, portsOn });
+    await this.#input.ports.add(uuid, port, plugged);
     return port.uuid;
   }
 
@@ -201,6 +204,11 @@ export class CatalogueNetworks implements VirtualNetworks {
       throw VirError.of(CODE.operationFailed, `network '${name}' already exists with uuid ${other}`);
     }
     return atNode({ ...order, uuid }, this.#input.node);
+  }
+
+  #cardConnections(uuid: string, { type }: Network): Readonly<Record<string, number>> {
+    const cards = type.kind === 'macvtap' ? type.cards : [];
+    return Object.fromEntries(cards.map((card) => [card, this.#input.ports.on(uuid, card)]));
   }
 
   #views(): readonly CatalogueView[] {
