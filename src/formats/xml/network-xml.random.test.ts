@@ -144,6 +144,14 @@ test('no text does anything but be read, or be refused with its place', { timeou
   expect(refused).toBeGreaterThan(0);
 });
 
+test('a comment beside what another program keeps under our key costs nothing of that', () => {
+  const { order, name } = parseNetworkXml(`<network><name>blue</name><metadata>
+<mesh:network xmlns:mesh="urn:meshwork:network:1"><!-- why --><mesh:extra key="libvirt" value="{&quot;metadata&quot;:8}"/></mesh:network>
+</metadata><bridge name='virbr0'/></network>`);
+  expect(order.extra).toEqual({ libvirt: { metadata: 8 } });
+  again({ order, name, form: 'libvirt', warnings: [] });
+});
+
 /** A network that was read is printed and read again as the same. */
 function again({ order, name }: ReturnType<typeof parseNetworkXml>): void {
   const decided = { number: 0x1000 as NetworkNumber, name };
