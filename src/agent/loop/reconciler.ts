@@ -137,7 +137,7 @@ export class Reconciler {
     }
     if (isMovedByKernel(event, this.cache)) void this.#forgetRoutes();
     const matters = this.#mirror.take(event);
-    if (event.type === 'nft' && !event.echo) this.#rulesets.invalidate();
+    if (event.type === 'nft' && !event.echo) this.#rulesets.noteForeignChange();
     if (event.type === 'overflow') {
       this.#overflows.emit();
       this.#journal.overflow();

@@ -14,8 +14,9 @@ function printed(elements: string): string {
 
 /** A kernel with our inet table, which counts its listings. */
 function recordOf(text: string) {
-  const kernel = { text, listings: 0, duringListing: async () => {} };
+  const kernel = { text, listings: 0, duringListing: async () => {}, events: () => {} };
   const record = new RulesetRecord({
+    drainEvents: () => kernel.events(),
     listRuleset: async (family) => {
       kernel.listings++;
       const seen = kernel.text;
@@ -101,4 +102,30 @@ test('after a listing that failed, the tables are listed again', async () => {
   await expect(record.observe()).rejects.toThrow('no memory is left');
   kernel.duringListing = async () => {};
   expect(await record.observe()).toEqual([table('10.0.0.3')]);
+});
+
+test('a rule that another program adds between our transaction and the listing is not taken for ours', async () => {
+  const ours = printed('10.0.0.1');
+  const foreign = `${ours}chain c {\n\t\tdrop\n}\n`;
+  const { kernel, record } = recordOf(foreign);
+  kernel.events = () => {
+    kernel.events = () => {};
+    record.noteForeignChange();
+  };
+  await record.observe();
+  await record.noteWhole(table('10.0.0.1'));
+  expect(await record.observe()).toMatchObject([{ family: 'inet', intact: false }]);
+  kernel.text = ours;
+  await record.noteWhole(table('10.0.0.1'));
+  expect(await record.observe()).toEqual([table('10.0.0.1')]);
+});
+
+test('a program that changes nftables all the time keeps no table from being recorded', async () => {
+  const { kernel, record } = recordOf(printed('10.0.0.1'));
+  kernel.events = () => record.noteForeignChange();
+  await record.observe();
+  await record.noteWhole(table('10.0.0.1'));
+  expect(await record.observe()).toMatchObject([{ family: 'inet', intact: false }]);
+  await record.noteWhole(table('10.0.0.1'));
+  expect(await record.observe()).toEqual([table('10.0.0.1')]);
 });

@@ -16,7 +16,9 @@ type Elements = ReadonlyMap<string, readonly string[]>;
 /** Observes our two tables, and lists them with nft only when another program may have changed them. */
 export class RulesetRecord {
   readonly #records = new Map<RulesetItem['family'], { item: RulesetItem; rules: string }>();
-  readonly #kernel: Pick<KernelPort, 'listRuleset'>;
+  /** How a table printed that another program may have changed between our transaction and the listing. */
+  readonly #suspects = new Map<RulesetItem['family'], string>();
+  readonly #kernel: Pick<KernelPort, 'listRuleset' | 'drainEvents'>;
   #observed: readonly RulesetItem[] = [];
   /** The last listing, until its answer is there. */
   #underWay: Promise<readonly RulesetItem[]> | undefined;
@@ -24,14 +26,24 @@ export class RulesetRecord {
   #stale = true;
   /** Grows with each table that the agent has written. */
   #written = 0;
+  /** Grows with each change of nftables by another program. */
+  #foreign = 0;
+  /** What `#foreign` was when the last listing began. */
+  #foreignListed = 0;
 
-  constructor(kernel: Pick<KernelPort, 'listRuleset'>) {
+  constructor(kernel: Pick<KernelPort, 'listRuleset' | 'drainEvents'>) {
     this.#kernel = kernel;
   }
 
   /** Makes the next `observe` list the tables. */
   invalidate(): void {
     this.#stale = true;
+  }
+
+  /** Notes that another program has changed nftables, perhaps one of our tables. */
+  noteForeignChange(): void {
+    this.#foreign++;
+    this.invalidate();
   }
 
   /**
@@ -41,6 +53,7 @@ export class RulesetRecord {
   async observe(): Promise<readonly RulesetItem[]> {
     if (!this.#stale) return this.#underWay ?? this.#observed;
     this.#stale = false;
+    this.#foreignListed = this.#foreign;
     const written = this.#written;
     const listing = this.#list();
     this.#underWay = listing;
@@ -58,19 +71,34 @@ export class RulesetRecord {
     }
   }
 
-  /** Notes that the agent has just written `item` whole. Lists the table to record how nft prints it. */
+  /**
+   * Notes that the agent has just written `item` whole. Lists the table to record how nft prints it. When another program has changed
+   * nftables since, its rule may be in the listing: the table is then written once more. A table that prints the same after both
+   * transactions has no rule of another program.
+   */
   async noteWhole(item: RulesetItem): Promise<void> {
     const text = await this.#kernel.listRuleset(item.family);
-    if (text === undefined) {
-      this.#records.delete(item.family);
-      this.invalidate();
-    } else this.#note(item, parsePrinted(text).rules);
+    // The kernel has queued the event of each change that the listing shows.
+    this.#kernel.drainEvents();
+    if (text === undefined) return this.#distrust(item.family);
+    const { rules } = parsePrinted(text);
+    if (this.#foreign !== this.#foreignListed && this.#suspects.get(item.family) !== rules) {
+      this.#suspects.set(item.family, rules);
+      return this.#distrust(item.family);
+    }
+    this.#suspects.delete(item.family);
+    this.#note(item, rules);
   }
 
   /** Notes that the agent has just changed set elements, so that the table is now `item`. */
   noteElements(item: RulesetItem): void {
     const record = this.#records.get(item.family);
     if (record !== undefined) this.#note(item, record.rules);
+  }
+
+  #distrust(family: RulesetItem['family']): void {
+    this.#records.delete(family);
+    this.invalidate();
   }
 
   #note(item: RulesetItem, rules: string): void {

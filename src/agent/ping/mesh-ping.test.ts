@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { networkOfType, storeNetwork } from '../../../test/kit/networks.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
 import { type Ipv4, parseIpv4 } from '../../model/address/ipv4.ts';
 import type { Ipv6 } from '../../model/address/ipv6.ts';
 import type { MachineId } from '../../model/machine.ts';
@@ -46,6 +47,7 @@ function agentWith(network: Network, vteps?: readonly [Ipv6, Ipv6]): PingingAgen
     networks,
     networkCalled: (name) => networks.vxlanCalled(name),
     stateOf: () => ({ phase: 'ready' }),
+    cache: new KernelTables(),
     ports: { list: () => [] },
     input: { name: 'node1', machine: here, clock: new ManualClock(), assignments },
   };

@@ -1,7 +1,12 @@
 /** The views of networks that host0 has given: their state with the reason, the other nodes, and the ports. */
 import { expect, test } from 'vitest';
+
 import { ManualClock } from '../../../test/kit/manual-clock.ts';
 import { manage, storeNetwork } from '../../../test/kit/networks.ts';
+import { portLink } from '../../../test/kit/trace-cluster.ts';
+import { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import type { Ipv6 } from '../../model/address/ipv6.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
@@ -49,7 +54,24 @@ async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWi
     { interface: 'vm0', network: blue.id, networkName: 'blue', state: 'plugged' },
     { interface: 'vm1', network: manage.id, networkName: 'manage', state: 'plugged' },
   ];
-  return { input: { machine, assignments }, ports: { list: () => ports }, networks: { reasonsFor: () => ['port'] } };
+  const br1001 = portLink(7, 'br1001');
+  const address = { link: 7, length: 24, tentative: false, nodad: true, protocol: 200 } as const;
+  const cache = KernelTables.of({
+    links: [br1001],
+    addresses: [
+      { ...address, family: 4, address: '10.9.0.1' as Ipv4, scope: 'global' },
+      { ...address, family: 6, address: 'fe80::7' as Ipv6, scope: 'link' },
+    ],
+    neighbours: [],
+    fdb: [],
+    routes: [],
+  });
+  return {
+    input: { machine, assignments },
+    cache,
+    ports: { list: () => ports },
+    networks: { reasonsFor: () => ['port'] },
+  };
 }
 
 test('a given network with its state, the other nodes that hold it, and its ports', async () => {
@@ -57,7 +79,7 @@ test('a given network with its state, the other nodes that hold it, and its port
     {
       network: expect.objectContaining({ name: 'blue', number: 0x1001 }),
       state: { phase: 'ready' },
-      self: { mac: expect.any(String), ipv6: expect.stringMatching(/^fe80::/) },
+      self: { mac: expect.any(String), ipv6: expect.stringMatching(/^fe80::/), addresses: ['10.9.0.1'] },
       peers: [
         {
           name: 'node-20eff964',

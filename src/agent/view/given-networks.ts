@@ -1,5 +1,8 @@
 /** What the agent tells of the networks that host0 has given to this node. */
 import { isIpv6 } from '../../kernel/ip.ts';
+import type { KernelTables } from '../../kernel/mirror/kernel-tables.ts';
+import type { Ipv4 } from '../../model/address/ipv4.ts';
+import { type Ipv6, isLinkLocal } from '../../model/address/ipv6.ts';
 import type { Network } from '../../model/network/network.ts';
 import { ipv6In, nodeAddresses } from '../../model/network/node-addresses.ts';
 import { hexNumber } from '../../model/network/number.ts';
@@ -13,12 +16,13 @@ export interface AgentWithGiven {
   readonly input: Pick<Agent['input'], 'machine'> & {
     readonly assignments?: Pick<NodeAssignments, 'networkStates'>;
   };
+  readonly cache: Pick<KernelTables, 'linkNamed' | 'addressesOn'>;
   readonly ports: Pick<Agent['ports'], 'list'>;
   readonly networks: Pick<Agent['networks'], 'reasonsFor'>;
 }
 
 /** Each network that host0 has given: its state here, the other nodes that hold it, and the ports of this node. */
-export function givenNetworkViews({ input, ports, networks }: AgentWithGiven): GivenNetworkView[] {
+export function givenNetworkViews({ input, cache, ports, networks }: AgentWithGiven): GivenNetworkView[] {
   const given = input.assignments?.networkStates() ?? [];
   if (given.length === 0) return [];
   const linksOf = Map.groupBy(ports.list(), ({ network }) => network);
@@ -32,12 +36,21 @@ export function givenNetworkViews({ input, ports, networks }: AgentWithGiven): G
         mac: nodeAddresses(network, input.machine).bridgeMac,
         ipv6: ipv6In(network, input.machine),
         ...(vtep !== undefined && isIpv6(vtep) && { underlay: vtep }),
+        addresses: addressesOf(network, cache),
       },
       ...(named !== undefined && { peers: named }),
       ports: links.map((port) => port.interface),
       reasons: networks.reasonsFor(network.id),
     };
   });
+}
+
+/** What the bridge has in the kernel. Who asks after a network wants to reach it: link-local addresses need a name of a link besides. */
+function addressesOf({ bridge }: Network, cache: AgentWithGiven['cache']): (Ipv4 | Ipv6)[] {
+  const link = bridge && cache.linkNamed(bridge.name);
+  if (link === undefined) return [];
+  const addresses = [...cache.addressesOn(link.index)].map(({ address }) => address);
+  return addresses.filter((address) => !isIpv6(address) || !isLinkLocal(address));
 }
 
 /** Undefined where host0 does not name the other nodes. */

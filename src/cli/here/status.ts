@@ -18,6 +18,7 @@ import type { Context } from '../context.ts';
 import { channelText } from '../print/channel-text.ts';
 import { durationText } from '../print/duration.ts';
 import { byNodeName, inOrder, membersText } from '../print/member-order.ts';
+import { ownAddressText } from '../print/network-address.ts';
 import { stateText, stateTone, stateWord } from '../print/network-state.ts';
 import { printable } from '../print/printable.ts';
 import { properties } from '../print/properties.ts';
@@ -60,7 +61,7 @@ const NETWORK_COLUMNS: readonly Column<HereView>[] = [
   { title: 'NETWORK', text: ({ network }) => network.name },
   { title: 'STATE', text: ({ state }) => stateWord(state), tone: ({ state }) => stateTone(state) },
   { title: 'BRIDGE', text: ({ network }) => network.bridge?.name ?? '–' },
-  { title: 'ADDRESS', text: ({ self }) => self.ipv6 },
+  { title: 'ADDRESS', text: ({ self }) => ownAddressText(self) },
   { title: 'MEMBERS', text: membersText, align: 'right' },
 ];
 

@@ -39,11 +39,6 @@ export function keptText({ autostart, persistent }: Pick<CatalogueView, 'autosta
   return autostart === undefined ? '' : autostart ? 'starts' : 'stays stopped';
 }
 
-/** The prefix from which nodes have their addresses; a dash where they have none. */
-export function prefixText({ hostAddress }: Network): string {
-  return hostAddress.kind === 'derived' ? hostAddress.prefix : '–';
-}
-
 /** The state with its whole reason. */
 function stateDetail(state: NetworkState): string {
   if (state.phase !== 'failed') return stateText(state);
@@ -110,7 +105,7 @@ export function networkText(
       ['subnets', subnets.length === 0 ? undefined : subnets.map(({ cidr }) => cidr).join(', ')],
       ['mtu', `${mtuBytes} bytes`],
       ['devices', devices.join(' in ')],
-      ['here', self && `${self.mac}  ${self.ipv6}`],
+      ['here', self && [self.mac, ...(self.addresses ?? []), self.ipv6].join('  ')],
       ['ports', ports && (ports.join(', ') || 'none here')],
       ['nodes', holders && (holders.map(holderText).join('; ') || 'none has a port')],
       ['multicast', multicast && multicastText(multicast)],

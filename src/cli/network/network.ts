@@ -12,6 +12,7 @@ import type { ServiceView } from '../../protocol/documents/service/service-view.
 import type { NetworkView } from '../../protocol/documents/views.ts';
 import type { Context } from '../context.ts';
 import { inOrder, membersText } from '../print/member-order.ts';
+import { prefixText } from '../print/network-address.ts';
 import { stateText, stateTone } from '../print/network-state.ts';
 import { properties } from '../print/properties.ts';
 import { type Column, table } from '../print/table.ts';
@@ -21,7 +22,7 @@ import { addNetworkDefinitions } from './network-definitions.ts';
 import { addNetworkEvents } from './network-events.ts';
 import { addNetworkLeases } from './network-leases.ts';
 import { addNetworkWait, networkServiceCommand, servicesText } from './network-service.ts';
-import { keptText, prefixText, typeText } from './network-text.ts';
+import { keptText, typeText } from './network-text.ts';
 import { noNetworksText } from './no-networks.ts';
 import { refusedText } from './refused-text.ts';
 

@@ -44,8 +44,16 @@ export interface PeerView {
 export interface GivenNetworkView {
   readonly network: Network;
   readonly state: NetworkState;
-  /** The addresses of this machine's bridge. The IPv6 address is link-local where the network has none for its nodes. */
-  readonly self: { readonly mac: Mac; readonly ipv6: Ipv6; readonly underlay?: Ipv6 };
+  /**
+   * The addresses of this machine's bridge. The IPv6 address is link-local where the network has none for its nodes. `addresses` are those
+   * that the bridge has beside link-local ones; an older agent does not say.
+   */
+  readonly self: {
+    readonly mac: Mac;
+    readonly ipv6: Ipv6;
+    readonly underlay?: Ipv6;
+    readonly addresses?: readonly (Ipv4 | Ipv6)[];
+  };
   /** The other nodes that hold the network; absent where host0 does not name them. */
   readonly peers?: readonly PeerView[];
   /** The interfaces of this machine that are plugged into the network, or should be. */

@@ -80,7 +80,12 @@ export const NetworkViewShape: form.Shape<NetworkView> = form.looseObject({
 export const GivenNetworkShape: form.Shape<GivenNetworkView> = form.looseObject({
   network: NetworkShape,
   state: NetworkStateShape,
-  self: form.looseObject({ mac: MacShape, ipv6: Ipv6Shape, underlay: form.exactOptional(Ipv6Shape) }),
+  self: form.looseObject({
+    mac: MacShape,
+    ipv6: Ipv6Shape,
+    underlay: form.exactOptional(Ipv6Shape),
+    addresses: form.exactOptional(form.listOf(form.union([Ipv4Shape, Ipv6Shape]), ENTRIES_MAX)),
+  }),
   peers: form.exactOptional(
     form.listOf(
       form.looseObject({

@@ -310,6 +310,14 @@ test('a network of libvirt gets the first free bridge name, an Ethernet address 
   expect(await define({ name: 'foreign', type: { kind: 'foreign-bridge', name: 'br0' } })).not.toHaveProperty('bridge');
 });
 
+test('a document that is applied without a UUID and a bridge leaves both as they are', async () => {
+  const { catalogue } = await opened(new MemoryStore());
+  const order = { name: 'natty', type: 'bridge', routing: { mode: 'none' } };
+  const { network } = await catalogue.define(order, { source: 'libvirt' });
+  expect((await catalogue.apply(order)).change).toBe('unchanged');
+  expect(catalogue.find('natty').network).toMatchObject({ uuid: network.uuid, bridge: network.bridge });
+});
+
 test('a UUID means one network, and a network without one has one of its own', async () => {
   const store = new MemoryStore();
   const { catalogue } = await opened(store);

@@ -58,9 +58,11 @@ export class NetworkDefinitions {
   apply(order: NetworkOrder, options: ChangeOptions): Promise<CatalogueChange> {
     return this.#changes.run(() => {
       const known = this.#knownBy(order);
-      return known === undefined
-        ? this.make(order, options)
-        : this.#changes.replace(this.#changes.storedOf(known.id), order, false, options);
+      if (known === undefined) return this.make(order, options);
+      const record = this.#changes.storedOf(known.id);
+      // A document that leaves the UUID and the bridge out does not take them away: guests and programs know the network by them.
+      const whole = this.wholeOf(order, record.network.source, record.network);
+      return this.#changes.replace(record, whole, false, options);
     });
   }
 
