@@ -17,6 +17,7 @@ import { entries } from './fdb-entries.ts';
 import { guestPorts } from './guest-ports.ts';
 import { idleMeshes } from './idle-meshes.ts';
 import { knownNetworks } from './known-networks.ts';
+import { libvirt } from './libvirt.ts';
 import type { Measurement } from './measurement.ts';
 import { mesh } from './mesh.ts';
 import { mirror } from './mirror.ts';
@@ -40,6 +41,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   creators,
   'known-networks': knownNetworks,
   ports: guestPorts,
+  libvirt,
   'boot-http': bootHttp,
   overlays,
   mirror,

@@ -1,6 +1,18 @@
 /** A directory in which all files are ours: what is in it and not wanted is left over. Nothing in it must survive a power cut. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fchmodSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { lstat, readFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { MeshError } from '../model/error.ts';
 import { ifThere } from './durable-file.ts';
@@ -46,22 +58,14 @@ export class OwnedFiles {
   async write({ path, content, mode }: Pick<OwnedFile, 'path' | 'content' | 'mode'>): Promise<void> {
     this.#mustBeOurs(path);
     const draft = `${path}.new`;
-    await this.#refusing(path, async () => {
-      await this.#makeDirectory(dirname(path));
-      await rm(draft, { recursive: true, force: true });
-      if ((await ifThere(lstat(path)))?.isDirectory() === true) await rm(path, { recursive: true });
+    this.#refusing(path, () => {
+      makeDirectory(dirname(path));
+      if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) rmSync(path, { recursive: true });
       try {
-        const file = await open(draft, 'wx', mode);
-        try {
-          // The umask has taken bits away.
-          await file.chmod(mode);
-          await file.writeFile(content);
-        } finally {
-          await file.close();
-        }
-        await rename(draft, path);
+        writeDraft(draft, content, mode);
+        renameSync(draft, path);
       } catch (error) {
-        await rm(draft, { force: true });
+        rmSync(draft, { force: true });
         throw error;
       }
     });
@@ -70,7 +74,7 @@ export class OwnedFiles {
   /** Removes a file. @throws MESH_DISK_REFUSED */
   async remove(path: string): Promise<void> {
     this.#mustBeOurs(path);
-    await this.#refusing(path, async () => rmSync(path, { recursive: true, force: true }));
+    this.#refusing(path, () => rmSync(path, { recursive: true, force: true }));
   }
 
   #mustBeOurs(path: string): void {
@@ -104,17 +108,9 @@ export class OwnedFiles {
     return file;
   }
 
-  /** Makes a directory and those above it. Their permissions do not depend on the umask. */
-  async #makeDirectory(path: string): Promise<void> {
-    if ((await ifThere(lstat(path)))?.isDirectory() === true) return;
-    await this.#makeDirectory(dirname(path));
-    await mkdir(path);
-    await chmod(path, DIRECTORY_MODE);
-  }
-
-  async #refusing(path: string, work: () => Promise<void>): Promise<void> {
+  #refusing(path: string, work: () => void): void {
     try {
-      await work();
+      work();
     } catch (cause) {
       throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
         operation: 'write file',
@@ -129,4 +125,31 @@ export class OwnedFiles {
 
 function ownerFlaw(uid: number): string | undefined {
   return uid === process.geteuid?.() ? undefined : `belongs to the user ${uid}`;
+}
+
+/** A few short system calls: on threads of libuv's pool, each would take longer to be handed over than to be done. */
+function writeDraft(draft: string, content: string, mode: number): void {
+  let file: number;
+  try {
+    file = openSync(draft, 'wx', mode);
+  } catch {
+    // What an earlier write, or another program, has left there.
+    rmSync(draft, { recursive: true, force: true });
+    file = openSync(draft, 'wx', mode);
+  }
+  try {
+    // The umask has taken bits away.
+    fchmodSync(file, mode);
+    writeFileSync(file, content);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes a directory and those above it. Their permissions do not depend on the umask. */
+function makeDirectory(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
+  chmodSync(path, DIRECTORY_MODE);
 }

@@ -18,6 +18,7 @@ const posix = {
   ),
   initActions: c.func('int posix_spawn_file_actions_init(_Out_ void *actions)'),
   dup: c.func('int posix_spawn_file_actions_adddup2(_Inout_ void *actions, int from, int to)'),
+  chdir: c.func('int posix_spawn_file_actions_addchdir_np(_Inout_ void *actions, const char *path)'),
   destroyActions: c.func('int posix_spawn_file_actions_destroy(_Inout_ void *actions)'),
   initAttributes: c.func('int posix_spawnattr_init(_Out_ void *attributes)'),
   setFlags: c.func('int posix_spawnattr_setflags(_Inout_ void *attributes, short flags)'),
@@ -31,6 +32,8 @@ const posix = {
 const STRUCT_BYTES = 512;
 /** POSIX_SPAWN_SETSIGDEF and POSIX_SPAWN_SETSIGMASK (spawn.h). */
 const SIGNALS_AS_NEW = 0x04 | 0x08;
+/** POSIX_SPAWN_SETSID (spawn.h of glibc and of musl). */
+const OWN_SESSION = 0x80;
 /** O_CLOEXEC: only the command's own ends of the pipes go on in the command (asm-generic/fcntl.h). */
 const CLOSE_ON_EXEC = 0o2000000;
 /** waitpid returns 0 at once while the process runs (linux/wait.h). */
@@ -39,12 +42,18 @@ const WNOHANG = 1;
 const LOOK_AGAIN_MS = 2;
 
 /** Node ignores SIGPIPE: a command gets no ignored signals, and no blocked ones. */
-const attributes = Buffer.alloc(STRUCT_BYTES);
 const signals = Buffer.alloc(STRUCT_BYTES);
-posix.initAttributes(attributes);
 posix.fillSignals(signals);
-posix.setDefaults(attributes, signals);
-posix.setFlags(attributes, SIGNALS_AS_NEW);
+const attributes = attributesWith(SIGNALS_AS_NEW);
+const attributesOfSession = attributesWith(SIGNALS_AS_NEW | OWN_SESSION);
+
+function attributesWith(flags: number): Buffer {
+  const bytes = Buffer.alloc(STRUCT_BYTES);
+  posix.initAttributes(bytes);
+  posix.setDefaults(bytes, signals);
+  posix.setFlags(bytes, flags);
+  return bytes;
+}
 
 /** How a command is started. */
 export interface CommandPlace {
@@ -52,6 +61,10 @@ export interface CommandPlace {
   readonly netns?: string | undefined;
   /** Absent: the environment of this process. */
   readonly env?: Readonly<NodeJS.ProcessEnv> | undefined;
+  /** The working directory; absent: that of this process. */
+  readonly directory?: string | undefined;
+  /** Whether it leaves the session of this process. */
+  readonly hasOwnSession?: boolean;
 }
 
 /**
@@ -64,7 +77,7 @@ export interface CommandPlace {
 export function startCommand(
   argv: readonly string[],
   streams: readonly [number, number, number],
-  { netns, env = process.env }: CommandPlace,
+  { netns, env = process.env, directory, hasOwnSession = false }: CommandPlace,
 ): number {
   const [program = ''] = argv;
   const file = program.includes('/') ? program : programIn(env.PATH ?? '', program);
@@ -72,8 +85,10 @@ export function startCommand(
   const actions = Buffer.alloc(STRUCT_BYTES);
   posix.initActions(actions);
   for (const [to, from] of streams.entries()) posix.dup(actions, from, to);
+  if (directory !== undefined) posix.chdir(actions, directory);
   const pid = [0];
-  const spawn = (): number => posix.spawn(pid, file, actions, attributes, [...argv, null], [...words, null]);
+  const how = hasOwnSession ? attributesOfSession : attributes;
+  const spawn = (): number => posix.spawn(pid, file, actions, how, [...argv, null], [...words, null]);
   const errno = netns === undefined ? spawn() : inNetns(netns, spawn);
   posix.destroyActions(actions);
   if (errno !== 0) throw errnoError(errno, 'start', program);
@@ -101,11 +116,17 @@ export function waitForEnd(pid: number): number {
 
 /** The exit code; 128 and the number of the signal that ended the command, as in a shell; undefined while it runs. */
 function exitCodeOf(pid: number, options: number): number | undefined {
+  const exit = exitOf(pid, options);
+  return exit && (exit.status ?? 128 + (exit.signal ?? 0));
+}
+
+/** How a child of this process has ended: with a status, or by a signal. Undefined while it runs. It is told once. */
+export function exitOf(pid: number, options = WNOHANG): { status?: number; signal?: number } | undefined {
   const status = [0];
   if (posix.wait(pid, status, options) !== pid) return undefined;
   const [word = 0] = status;
   const signal = word & 0x7f;
-  return signal === 0 ? word >> 8 : 128 + signal;
+  return signal === 0 ? { status: word >> 8 } : { signal };
 }
 
 /**

@@ -6,6 +6,7 @@ import { NodeServices } from '../agent/services/node-services.ts';
 import { serverUser } from '../agent/services/server-user.ts';
 import { ServiceSpaces } from '../agent/services/service-spaces.ts';
 import { OwnedFiles } from '../disk/owned-files.ts';
+import { startChild } from '../kernel/child.ts';
 import { inNetns } from '../kernel/netns.ts';
 import { FrameSocket } from '../kernel/sockets/frame-socket.ts';
 import { openTap } from '../kernel/tap/tap.ts';
@@ -39,6 +40,7 @@ export function openServices(
     clock,
     journal,
     inNetns,
+    startChild,
     openTap: (name, netns) => openTap(name, netns === undefined ? {} : { netns }),
   });
   const user = serverUser(join(state, SERVER_DIRECTORY), journal);

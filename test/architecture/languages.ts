@@ -114,6 +114,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/here/events.ts': 'titles of this program',
       'cli/here/genid.ts': '`table`',
       'cli/here/metrics.ts': '`visible`',
+      'cli/net/edit-words.ts': '`errorText`',
       'cli/network/network-changes.ts': '`printable`, `networkYaml` and `errorText`',
       'cli/node/node-choice.ts': '`printable`',
       'cli/node/node-ctl.ts': '`visible`',

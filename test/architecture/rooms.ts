@@ -59,6 +59,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
       store: '`mesh system backup` works without a running process',
+      libvirt: 'ports of libvirt’s networks are asked for as programs of libvirt do',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -174,6 +175,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       controller: 'a transport calls the controller',
       disk: 'host0 sends files of its own to nodes',
       kernel: 'listeners bound to a device, and who is at the other end',
+      formats: 'elements of networks in libvirt’s XML',
       metrics: 'it times its answers, and serves what was counted',
     },
     folders: {

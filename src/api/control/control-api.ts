@@ -40,6 +40,7 @@ import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { serviceHandlers } from './service-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers, screenHandlers } from './workload-tool-handlers.ts';
+import { xmlPartHandlers } from './xml-part-handlers.ts';
 
 /** The running API. */
 export interface ControlApi {
@@ -142,6 +143,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     'GET /v1/networks': () => controller.networks().map((view) => ({ ...view, network: meshDocument(view.network) })),
     ...networkHandlers(input.catalogue, input),
     ...activationHandlers(input.catalogue, input.clock),
+    ...xmlPartHandlers(input.catalogue),
     ...ipamHandlers(input.addresses),
     ...serviceHandlers(input.services),
     ...leaseHandlers(input.services, nodes),

@@ -4,10 +4,11 @@ import type { CatalogueChange } from '../../protocol/documents/catalogue.ts';
 import type { Context } from '../context.ts';
 import { host0Of, networkCalled } from './net-lookup.ts';
 import { netSaid } from './net-text.ts';
-import { given, type NetWord, type WordOptions } from './net-word.ts';
+import { given, type NetWord, whereIn } from './net-word.ts';
 
 const NETWORK = ['<network>', 'its name or UUID'] as const;
 const FILE = ['<file>', 'a document; - is standard input'] as const;
+const VALIDATE = ['--validate', 'refuse what the form of such documents does not have'] as const;
 const WHERE: NetWord['options'] = [
   ['--live', 'where the network runs'],
   ['--config', 'in its definition'],
@@ -20,8 +21,9 @@ export const CHANGE_WORDS: readonly NetWord[] = [
     words: ['net-define', 'network-define'],
     description: 'Define a network as a document says, without starting it',
     args: [FILE],
-    does: async (context, args) => {
-      const { order: body, source } = await documentIn(given(args));
+    options: [VALIDATE],
+    does: async (context, args, { validate = false }) => {
+      const { order: body, source } = await documentIn(given(args), validate === true);
       const done = await host0Of(context).ask('PUT /v1/definitions', { body, query: { source } });
       said(context, done, ({ name }) => `Network ${name} defined from ${given(args)}`);
     },
@@ -30,8 +32,9 @@ export const CHANGE_WORDS: readonly NetWord[] = [
     words: ['net-create', 'network-create'],
     description: 'Start a network as a document says, which goes when it is stopped',
     args: [FILE],
-    does: async (context, args) => {
-      const { order: body, source } = await documentIn(given(args));
+    options: [VALIDATE],
+    does: async (context, args, { validate = false }) => {
+      const { order: body, source } = await documentIn(given(args), validate === true);
       const done = await host0Of(context).ask('POST /v1/transient-networks', { body, query: { source } });
       said(context, done, ({ name }) => `Network ${name} created from ${given(args)}`);
     },
@@ -122,14 +125,9 @@ function stop(context: Context, name: string): Promise<CatalogueChange> {
   return host0Of(context).ask('POST /v1/catalogue/{name}/stop', { path: { name } });
 }
 
-async function documentIn(file: string) {
+async function documentIn(file: string, validate: boolean) {
   const { readNetworkDocument } = await import('../network/network-input.ts');
-  return readNetworkDocument(file);
-}
-
-/** Which forms of a network an option names; `--current` is what none of them means. */
-function whereIn({ live, config }: WordOptions): { readonly live: boolean; readonly config: boolean } {
-  return { live: live === true, config: config === true };
+  return readNetworkDocument(file, validate);
 }
 
 function said(context: Context, done: CatalogueChange, text: (network: CatalogueChange['network']) => string): void {

@@ -5,13 +5,22 @@
 import { Argument, Command, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { CHANGE_WORDS } from './change-words.ts';
+import { EDIT_WORDS } from './edit-words.ts';
 import { EVENT_WORDS } from './event-words.ts';
 import type { NetWord, WordOptions } from './net-word.ts';
+import { PORT_WORDS } from './port-words.ts';
 import { SHOW_WORDS } from './show-words.ts';
 import { UPDATE_WORDS } from './update-words.ts';
 
 /** All words. */
-export const NET_WORDS: readonly NetWord[] = [...SHOW_WORDS, ...CHANGE_WORDS, ...UPDATE_WORDS, ...EVENT_WORDS];
+export const NET_WORDS: readonly NetWord[] = [
+  ...SHOW_WORDS,
+  ...CHANGE_WORDS,
+  ...UPDATE_WORDS,
+  ...EDIT_WORDS,
+  ...PORT_WORDS,
+  ...EVENT_WORDS,
+];
 
 /** What examples show for an argument. One that may be left out is. */
 const EXAMPLES: ReadonlyMap<string, string> = new Map([
@@ -20,6 +29,8 @@ const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ['<command>', 'add'],
   ['<section>', 'ip-dhcp-host'],
   ['<xml>', 'host.xml'],
+  ['<uri>', 'urn:app'],
+  ['<port>', '5d744f21-ba4a-4d6e-bdb2-30a35ff3207d'],
 ]);
 
 /** The commands, one for each spelling. */

@@ -23,3 +23,8 @@ export function given(args: readonly (string | undefined)[], index = 0): string 
   if (value === undefined) throw new TypeError(`argument ${index} is required`);
   return value;
 }
+
+/** Which forms of a network an option names; `--current` is what none of them means. */
+export function whereIn({ live, config }: WordOptions): { readonly live: boolean; readonly config: boolean } {
+  return { live: live === true, config: config === true };
+}

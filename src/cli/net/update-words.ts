@@ -1,10 +1,8 @@
 /** The words that change one element of a network, in libvirt's XML. */
 import { MeshError } from '../../model/error.ts';
-import type { Network } from '../../model/network/network.ts';
-import { definitionIn, isActiveView } from '../../protocol/documents/catalogue.ts';
 import { host0Of, networkCalled } from './net-lookup.ts';
 import { netSaid } from './net-text.ts';
-import { given, type NetWord } from './net-word.ts';
+import { given, type NetWord, type WordOptions, whereIn } from './net-word.ts';
 
 /** libvirt's numbers (virNetworkUpdateCommand). */
 const COMMANDS: ReadonlyMap<string, number> = new Map([
@@ -54,47 +52,26 @@ export const UPDATE_WORDS: readonly NetWord[] = [
       const section = SECTIONS.indexOf(given(args, 2));
       if (command === undefined) throw unknown(given(args, 1), [...COMMANDS.keys()]);
       if (section < 1) throw unknown(given(args, 2), SECTIONS.slice(1));
-      const [{ parseUpdateXml }, xml] = await Promise.all([
-        import('../../formats/xml/network-update.ts'),
-        elementIn(given(args, 3)),
-      ]);
-      const parentIndex = Number(options.parentIndex ?? -1);
-      const change = parseUpdateXml({ command, section, parentIndex, xml });
-      const view = await networkCalled(context, given(args));
-      const isNeither = options.live !== true && options.config !== true;
-      const forms = [
-        {
-          live: true,
-          config: false,
-          network: view.network,
-          isMeant: options.live === true || (isNeither && isActiveView(view)),
-        },
-        {
-          live: false,
-          config: true,
-          network: definitionIn(view),
-          isMeant: options.config === true || (isNeither && !isActiveView(view)),
-        },
-      ].filter(({ isMeant }) => isMeant);
-      // Both are judged before one of them is changed.
-      const changed = forms.map(({ network, ...form }) => ({ ...form, body: partsOf(change(network)) }));
-      const host0 = host0Of(context);
-      const path = { name: view.network.id };
-      const done = [];
-      for (const { live, config, body } of changed)
-        done.push(await host0.ask('PATCH /v1/catalogue/{name}/forms', { path, query: { live, config }, body }));
+      const parentIndex = numberIn(options.parentIndex);
+      const body = { command, section, parentIndex, xml: await elementIn(given(args, 3)) };
+      const { network, activity } = await networkCalled(context, given(args));
+      // host0 reads the element and changes the network in one step: nobody else changes the network between the two.
+      const question = { path: { name: network.id }, query: whereIn(options), body };
+      const done = await host0Of(context).ask('POST /v1/catalogue/{name}/elements', question);
       const where = options.config === true && options.live !== true ? 'persistent config' : 'live state';
       const said = options.config === true && options.live === true ? 'persistent config and live state' : where;
-      context.answer(done, () =>
-        netSaid(`Updated network ${view.network.name} ${isActiveView(view) ? said : 'persistent config'}`),
-      );
+      const isActive = activity.phase === 'active';
+      context.answer(done, () => netSaid(`Updated network ${network.name} ${isActive ? said : 'persistent config'}`));
     },
   },
 ];
 
-/** The parts that an update can change. */
-function partsOf({ type, subnets, dns, guests, extra }: Network): Readonly<Record<string, unknown>> {
-  return { type, subnets, extra, ...(dns !== undefined && { dns }), ...(guests !== undefined && { guests }) };
+function numberIn(value: WordOptions[string]): number {
+  if (value === undefined) return -1;
+  if (/^\d{1,4}$/.test(String(value))) return Number(value);
+  throw new MeshError('MESH_USAGE', `${JSON.stringify(value)} is not the number of an <ip>`, {
+    remedy: 'Write `--parent-index 0` for the first',
+  });
 }
 
 async function elementIn(text: string): Promise<string> {

@@ -31,15 +31,35 @@ export function editorNamed(env: NodeJS.ProcessEnv, isTerminal: boolean): string
 }
 
 /**
- * Opens the editor, and changes the network as the text says afterwards. A text that is refused changes nothing: it is shown
- * again, or kept in its file.
+ * Opens the editor, and changes the network as the text says afterwards.
  * @returns false for a text that was not changed
  * @throws MESH_USAGE, and what refuses the text
  */
-export async function editNetwork(editor: string, network: Network, editing: Editing): Promise<boolean> {
-  const directory = await mkdtemp(join(tmpdir(), 'mesh-'));
-  const file = join(directory, `${network.name}.yaml`);
+export function editNetwork(editor: string, network: Network, { take, ...editing }: Editing): Promise<boolean> {
   const before = `${headOf(network)}${networkYaml(network)}`;
+  return editText(editor, `${network.name}.yaml`, before, {
+    ...editing,
+    take: async (file, text) => take(await orderIn(file, text, network)),
+    again: 'mesh network apply',
+  });
+}
+
+/** What the editing of a text has to do with its surroundings. */
+export interface TextEditing extends Omit<Editing, 'take'> {
+  /** Takes the new text. What it throws is shown, and the text can be mended. */
+  readonly take: (file: string, text: string) => Promise<void>;
+  /** The command that takes the file of a text that was refused. */
+  readonly again: string;
+}
+
+/**
+ * Opens the editor with a text. A text that is refused changes nothing: it is shown again, or kept in its file.
+ * @returns false for a text that was not changed
+ * @throws MESH_USAGE, and what refuses the text
+ */
+export async function editText(editor: string, name: string, before: string, editing: TextEditing): Promise<boolean> {
+  const directory = await mkdtemp(join(tmpdir(), 'mesh-'));
+  const file = join(directory, name);
   await writeFile(file, before, { mode: 0o600 });
   let isKept = false;
   try {
@@ -48,12 +68,12 @@ export async function editNetwork(editor: string, network: Network, editing: Edi
       const text = await readFile(file, 'utf8');
       if (text === before || text.replaceAll(/^#.*$/gm, '').trim() === '') return false;
       isKept = true;
-      const refusal = await refusalOf(async () => editing.take(await orderIn(file, text, network)));
+      const refusal = await refusalOf(() => editing.take(file, text));
       isKept = refusal !== undefined;
       if (refusal === undefined) return true;
-      if (!editing.isTerminal) throw keptIn(file, refusal);
+      if (!editing.isTerminal) throw keptIn(file, refusal, editing.again);
       editing.print(`${errorText(refusal, { color: editing.color })}\n`);
-      if (!(await isWantedAgain())) throw keptIn(file, refusal);
+      if (!(await isWantedAgain())) throw keptIn(file, refusal, editing.again);
     }
   } finally {
     if (!isKept) await rm(directory, { recursive: true, force: true });
@@ -87,8 +107,8 @@ async function refusalOf(work: () => Promise<void>): Promise<MeshError | undefin
 }
 
 /** The refusal, with the place of the text. */
-function keptIn(file: string, error: MeshError): MeshError {
-  const kept = `The network is as it was. Your text is in ${file}: mend it, then \`mesh network apply ${file}\``;
+function keptIn(file: string, error: MeshError, again: string): MeshError {
+  const kept = `The network is as it was. Your text is in ${file}: mend it, then \`${again} ${file}\``;
   const remedy = error.remedy === undefined ? kept : `${error.remedy}. ${kept}`;
   return new MeshError(error.code, error.message, { ...error.toJSON(), remedy });
 }

@@ -46,19 +46,20 @@ export interface NetworkDocument {
 /**
  * As `readNetwork`. What a document in XML defines is a network as the users of libvirt know it: its bridge is named by a
  * template, and has an Ethernet address of its own.
+ * @param validate whether a document in XML is held to libvirt's schema
  * @throws those of `readNetwork`
  */
-export async function readNetworkDocument(file: string): Promise<NetworkDocument> {
+export async function readNetworkDocument(file: string, validate = false): Promise<NetworkDocument> {
   const { name, text } = await inputOf(file);
-  const order = await readNetworkText(name, text);
+  const order = await readNetworkText(name, text, validate);
   return { order, source: isXml(name, text) ? 'libvirt' : 'store' };
 }
 
 /** The same for a text that is there. */
-export async function readNetworkText(name: string, text: string): Promise<NetworkOrder> {
+export async function readNetworkText(name: string, text: string, validate = false): Promise<NetworkOrder> {
   if (isXml(name, text)) {
     const { parseNetworkXml } = await import('../../formats/xml/network-xml.ts');
-    return parseNetworkXml(text, { file: name }).order;
+    return parseNetworkXml(text, { file: name, validate }).order;
   }
   if (isJson(name, text)) {
     const { readNetworkJson } = await import('../../formats/network/network-json.ts');

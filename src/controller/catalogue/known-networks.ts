@@ -102,6 +102,11 @@ export class KnownNetworks {
     return this.#claiming('device', name).some(({ id }) => id !== own);
   }
 
+  /** The network that has a device of this name. */
+  withDevice(name: string): Network | undefined {
+    return this.#claiming('device', name)[0];
+  }
+
   /** As `called`, by number alone, or by name alone. */
   shown(part: 'number' | 'name', text: string): Network | undefined {
     return this.#shown(part, text).toSorted((a, b) => a.number - b.number)[0];

@@ -6,9 +6,8 @@
  * Changes are carried out one after another, each in one transaction with the numbers and prefixes that it takes or gives back.
  */
 
-import { isMesh, type Mesh } from '../../model/network/mesh.ts';
+import type { Mesh } from '../../model/network/mesh.ts';
 import type { Network } from '../../model/network/network.ts';
-import { internNetworks } from '../../model/network/network-equality.ts';
 import type { NetworkId, NetworkNumber } from '../../model/network/number.ts';
 import { Signal, type Subscribable } from '../../model/signal.ts';
 import {
@@ -22,18 +21,20 @@ import { type Finding, findingOf, type HealthSource } from '../../protocol/docum
 import type { PoolMove } from '../pools/pool.ts';
 import type { ChangeOptions } from './catalogue-change.ts';
 import { notRead } from './catalogue-error.ts';
+import { CatalogueMeshes } from './catalogue-meshes.ts';
 import { CatalogueState } from './catalogue-state.ts';
 import { CatalogueViews } from './catalogue-views.ts';
-import { ChangeQueue } from './change-queue.ts';
 import { type BootOfHost0, decideOnce } from './changes/boot-book.ts';
+import { ChangeQueue } from './changes/change-queue.ts';
 import { NetworkActivations, type UpdateOptions } from './changes/network-activations.ts';
 import { type DefineOptions, NetworkDefinitions } from './changes/network-definitions.ts';
 import { NetworkUuids } from './changes/network-uuids.ts';
 import { RecordChanges } from './changes/record-changes.ts';
+import { SharedChanges } from './changes/shared-changes.ts';
 import { WrittenDefinitions } from './changes/written-definitions.ts';
 import { KnownNetworks } from './known-networks.ts';
 import { NetworkCreations } from './network-creations.ts';
-import { type LifecycleEvent, lifecycleOfMeshes } from './network-lifecycle.ts';
+import type { LifecycleEvent } from './network-lifecycle.ts';
 import { NetworkPlanner } from './network-planner.ts';
 import { liveOf, type WrittenDocument } from './network-record.ts';
 import { type NetworkUse, NO_USE } from './network-use.ts';
@@ -78,10 +79,9 @@ export class NetworkCatalogue implements HealthSource {
   readonly #written: WrittenDefinitions;
   readonly #uuids: NetworkUuids;
   #use: NetworkUse;
-  #files: readonly Mesh[] = [];
-  #meshes: readonly Mesh[] = [];
-  #filesKnown = false;
-  #meshesTold = false;
+  /** Undefined until the files have been read. */
+  #files: readonly Mesh[] | undefined;
+  readonly #meshes = new CatalogueMeshes(this.#state);
   readonly #unused: UnusedNetworks;
   readonly #queue: ChangeQueue;
 
@@ -98,16 +98,17 @@ export class NetworkCatalogue implements HealthSource {
     const known = this.#known;
     const planner = new NetworkPlanner(stored, known, isOrphan, input.deviceIn);
     const creations = new NetworkCreations({ stored, known, planner });
+    const shared = new SharedChanges(stored);
     const mustBeRead = () => {
       if (!this.loaded) throw notRead();
     };
-    this.#queue = new ChangeQueue(mustBeRead, (group) => creations.makeAll(group));
+    this.#queue = new ChangeQueue(mustBeRead, (group) => shared.carryOut(group));
     const use = () => this.#use;
-    const views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files });
+    const views = new CatalogueViews({ ...{ state: this.#state, stored, use }, files: () => this.#files ?? [] });
     this.#views = views;
     stored.lifecycle.subscribe((event) => this.#lifecycle.emit(event));
     const { journal, hasDevice = () => false } = input;
-    const withUuid = (uuid: string) => uuids.find(uuid, views.defined);
+    const withUuid = (uuid: string) => uuids.find(uuid);
     const changes = new RecordChanges({
       stored,
       known,
@@ -177,7 +178,7 @@ export class NetworkCatalogue implements HealthSource {
 
   /** The meshes of the files that are in force. The same list as before while none of them has changed. */
   get meshes(): readonly Mesh[] {
-    return this.#meshes;
+    return this.#meshes.list;
   }
 
   /** All networks with what is so of each, by number. */
@@ -209,13 +210,17 @@ export class NetworkCatalogue implements HealthSource {
   /** Takes the meshes of host0's files. A mesh that collides with an older network is not in force. */
   setFiles(files: readonly Mesh[]): void {
     this.#files = files;
-    this.#filesKnown = true;
     this.#judge();
   }
 
   /** Makes `main` in a new store, where the name is free. Call this when the files have been taken. */
   async makeMain(): Promise<void> {
-    if (!this.loaded || !this.#filesKnown || !this.#stored.numbers.isNew || this.#stored.numbers.taken.length > 0)
+    if (
+      !this.loaded ||
+      this.#files === undefined ||
+      !this.#stored.numbers.isNew ||
+      this.#stored.numbers.taken.length > 0
+    )
       return;
     if (this.#known.shown('name', MAIN) !== undefined) return;
     const order = { name: MAIN, description: 'made at the first start of host0' };
@@ -244,9 +249,17 @@ export class NetworkCatalogue implements HealthSource {
     return { ...view, uuid: this.#uuids.of(view.network), holders };
   }
 
+  /** The network with exactly this name, UUID or device; undefined when there is none. */
+  lookUp(part: 'name' | 'uuid' | 'device', text: string): CatalogueView | undefined {
+    const known = this.#known;
+    const network =
+      part === 'uuid' ? this.#uuids.find(text) : part === 'name' ? known.shown(part, text) : known.withDevice(text);
+    return network && this.#views.of(network);
+  }
+
   /** Makes a network and starts it. @throws MESH_NET_* */
-  async create(order: NetworkOrder, { dryRun = false }: ChangeOptions = {}): Promise<CatalogueChange> {
-    return this.#recordChanges.answer('created', await this.#queue.create(order, dryRun), { dryRun });
+  create(order: NetworkOrder, options: ChangeOptions = {}): Promise<CatalogueChange> {
+    return this.#definitions.create(order, options);
   }
 
   /** Changes the named parts of a network. @throws MESH_NET_* */
@@ -368,32 +381,22 @@ export class NetworkCatalogue implements HealthSource {
     for (const { network, live } of records) if (live !== undefined) this.#state.setLater(network.id, network);
     const refused = change
       ? this.#state.judge(records.map(liveOf), change.gone)
-      : this.#state.judgeAll(records.map(liveOf), this.#files);
+      : this.#state.judgeAll(records.map(liveOf), this.#files ?? []);
     this.#views.changed();
+    if (change === undefined) this.#uuids.takeAll(this.#views.defined);
+    else
+      this.#uuids.take(
+        Array.from(records, ({ network }) => network),
+        change.gone,
+      );
     // A network that is refused may come into force with any change.
     const isAll = change === undefined || stood > 0 || this.#state.refused.size > 0;
-    const events = isAll ? this.#takeMeshes() : [];
+    const events = isAll ? this.#meshes.take(this.#files) : [];
     for (const { network, error } of refused) {
       this.#input.journal.failure('network refused', error, { level: 'error', network: network.id });
     }
     this.#unused.free();
     this.#changes.emit(isAll ? 'all' : new Set(ids));
     for (const event of events) this.#lifecycle.emit(event);
-  }
-
-  /** @returns what became of meshes; nothing at the first reading of the files: they were there before */
-  #takeMeshes(): readonly LifecycleEvent[] {
-    const before = this.#meshes;
-    this.#meshes = internNetworks(before, this.#meshesInForce());
-    const events = this.#meshesTold ? lifecycleOfMeshes(before, this.#meshes) : [];
-    this.#meshesTold = this.#filesKnown;
-    return events;
-  }
-
-  #meshesInForce(): readonly Mesh[] {
-    return this.#files.flatMap(({ id }) => {
-      const network = this.#state.inForce(id);
-      return network !== undefined && isMesh(network) ? [network] : [];
-    });
   }
 }

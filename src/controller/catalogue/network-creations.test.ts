@@ -34,6 +34,55 @@ test('networks that are asked for together share a few transactions, and have nu
   expect(again.views()).toEqual(catalogue.views());
 });
 
+test('networks that are defined, started and stopped together share a few transactions, too', async () => {
+  const store = new MemoryStore();
+  const catalogue = await opened(store);
+  const names = named('a', 100);
+  const txn = vi.spyOn(store, 'txn');
+  const told: string[] = [];
+  catalogue.lifecycle.subscribe(({ kind }) => void told.push(kind));
+  const all = async (one: (name: string) => Promise<unknown>) => {
+    txn.mockClear();
+    await Promise.all(names.map(one));
+    expect(txn.mock.calls.length).toBeLessThanOrEqual(8);
+    const kinds = new Set(told.splice(0));
+    expect(kinds.size).toBe(1);
+    return [...kinds][0];
+  };
+  const bridge = { type: { kind: 'bridge' } };
+  expect(await all((name) => catalogue.define({ name, ...bridge }, { source: 'libvirt' }))).toBe('defined');
+  const bridges = catalogue.views().map(({ network }) => network.bridge?.name);
+  expect(new Set(bridges).size).toBe(100);
+  expect(bridges).toContain('virbr99');
+  expect(await all((name) => catalogue.start(name))).toBe('started');
+  const ids = catalogue.views().map(({ activity }) => (activity.phase === 'active' ? activity.id : undefined));
+  expect(ids).toEqual(names.map((_, i) => i + 1));
+  expect(await all((name) => catalogue.stop(name))).toBe('stopped');
+});
+
+test('what depends on a change before it comes after that, also when both are asked for together', async () => {
+  const catalogue = await opened();
+  const uuid = '11111111-2222-4333-8444-555555555555';
+  const outcomes = await Promise.allSettled([
+    catalogue.define({ name: 'blue', uuid }),
+    catalogue.define({ name: 'red', uuid }),
+    catalogue.start('blue'),
+    catalogue.start('blue'),
+    catalogue.stop('blue'),
+    catalogue.stop('none'),
+    catalogue.define({ name: 'blue', description: 'again' }),
+    catalogue.createTransient({ name: 'green' }),
+    catalogue.createTransient({ name: 'green' }),
+    catalogue.stop('green'),
+  ]);
+  const words = outcomes.map((one) => (one.status === 'fulfilled' ? one.value.change : one.reason.code));
+  expect(words).toEqual([
+    ...['defined', 'MESH_NET_UUID_TWICE', 'started', 'unchanged', 'stopped', 'MESH_NET_UNKNOWN', 'defined'],
+    ...['created', 'MESH_NET_ACTIVE', 'stopped'],
+  ]);
+  expect(catalogue.find('blue').network.description).toBe('again');
+});
+
 test('a network that cannot be made fails alone', async () => {
   const catalogue = await opened();
   const orders = [

@@ -29,7 +29,8 @@ export function lifecycleOf(
   if (is && !was) kinds.push('started');
   if (was && !is) kinds.push('stopped');
   if (wasDefined && !isDefined) kinds.push('undefined');
-  if (kinds.length === 0 && before !== undefined && after !== undefined && !isSame(before, after))
+  const isTold = isDefinition || (before !== undefined && after !== undefined && !isSame(before, after));
+  if (kinds.length === 0 && before !== undefined && after !== undefined && isTold)
     kinds.push(isDefinition ? 'defined' : 'updated');
   const record = after ?? before;
   return record === undefined ? [] : kinds.map((kind) => ({ kind, network: liveOf(record) }));

@@ -95,7 +95,7 @@ export function readLibvirt(root: XmlElement, { places, warn }: Taken): NetworkO
     ...(Object.keys(limits.keptGroups).length > 0 && { portGroups: limits.keptGroups }),
     ...(forward.driver !== undefined && { driver: forward.driver }),
     ...(Object.keys(written).length > 0 && { written }),
-    ...(own !== undefined && hasComment(own) && { ownMetadata: copyOf(own).lines.join('\n') }),
+    ...(own !== undefined && hasComment(own) && !namesKept(own) && { ownMetadata: copyOf(own).lines.join('\n') }),
   };
   const plain: NetworkOrder = {
     name,
@@ -124,6 +124,14 @@ export function readLibvirt(root: XmlElement, { places, warn }: Taken): NetworkO
   if (own === undefined) return plain;
   notes.placed('', own);
   return overlaidBy(plain, own);
+}
+
+/**
+ * Whether our own element itself says what is kept under libvirt's key. Its text is not kept then: it would take the place of that, and
+ * the next document would say something else.
+ */
+function namesKept(own: XmlElement): boolean {
+  return Object.hasOwn(Object(readOwnElement(own).extra), KEPT_KEY);
 }
 
 /** The parts of our own element are laid over the plain ones; what is kept with the network stays. */

@@ -10,7 +10,7 @@ const EMPTY: SubnetDhcp = { ranges: [], hosts: [], options: [] };
 
 /** The network with a changed entry. @throws XmlNetworkError */
 export function changedDhcp(network: Network, entry: UpdateEntry, section: 4 | 5): Network {
-  const index = parentOf(network, entry.parentIndex, section === 4 ? 'dhcp host' : 'dhcp range');
+  const index = parentOf(network, entry.parentIndex);
   const subnet = network.subnets[index];
   if (subnet === undefined) return network;
   const dhcp = section === 4 ? changedHosts(network, subnet, entry) : changedRanges(network, subnet, entry);
@@ -20,14 +20,15 @@ export function changedDhcp(network: Network, entry: UpdateEntry, section: 4 | 5
 }
 
 /** Where libvirt looks for the `<ip>` of an entry. */
-function parentOf({ name, subnets }: Network, index: number, what: string): number {
+function parentOf({ name, subnets }: Network, index: number): number {
   if (index >= 0 && index < subnets.length) return index;
   const served = subnets.findIndex(({ dhcp }) => dhcp !== undefined);
   const four = subnets.findIndex(({ cidr }) => !cidr.includes(':'));
   const found = served !== -1 ? served : four !== -1 ? four : 0;
   if (index < 0 && subnets.length > 0) return found;
   throw invalid(
-    `couldn't update ${what} entry - no <ip> element found at index ${Math.max(0, index)} in network '${name}'`,
+    // libvirt says `host` of ranges, too.
+    `couldn't update dhcp host entry - no <ip> element found at index ${Math.max(0, index)} in network '${name}'`,
   );
 }
 

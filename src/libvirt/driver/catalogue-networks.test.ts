@@ -58,6 +58,35 @@ test('ports go with the network, whichever command stopped it', async () => {
   await expect.poll(() => ports.in(uuid)).toEqual([]);
 });
 
+/** A network on two cards of this machine. */
+const poolXml = (mode: string) =>
+  `<network><name>pool</name><forward mode='${mode}'><interface dev='a'/><interface dev='b'/></forward></network>`;
+
+test('ports are on the card with the fewest, and the network says how many each has', async () => {
+  const { networks, ports } = await opened();
+  const { uuid } = await networks.define(poolXml('bridge'), { validate: true });
+  const port = (digit: number) => PORT.replace(/7d<\/uuid>\s*<owner>/, `${digit}d</uuid><owner>`);
+  const options = { validate: false, reclaim: false };
+  await Promise.all([1, 2, 3].map((digit) => networks.createPort(uuid, port(digit), options)));
+  expect(['a', 'b'].map((card) => ports.on(uuid, card))).toEqual([2, 1]);
+  const removal = { command: 2, section: 7, parentIndex: -1, xml: "<interface dev='a'/>" };
+  await expect(networks.update(uuid, removal, { live: false, config: true })).rejects.toMatchObject({
+    libvirt: { code: 55, message: expect.stringContaining('used by 2 domains') },
+  });
+});
+
+test('a card that is passed through is given to one guest', async () => {
+  const { networks } = await opened();
+  const { uuid } = await networks.define(poolXml('passthrough'), { validate: true });
+  const port = (digit: number) => PORT.replace(/7d<\/uuid>\s*<owner>/, `${digit}d</uuid><owner>`);
+  const options = { validate: false, reclaim: false };
+  for (const digit of [1, 2]) await networks.createPort(uuid, port(digit), options);
+  await expect(networks.createPort(uuid, port(3), options)).rejects.toMatchObject({
+    code: 1,
+    message: expect.stringContaining('requires exclusive access to interfaces, but none are available'),
+  });
+});
+
 test('a start and a stop that change nothing are refused', async () => {
   const { networks, uuid } = await opened();
   await expect(networks.stop(uuid)).rejects.toMatchObject({ code: 55 });

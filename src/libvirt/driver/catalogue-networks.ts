@@ -66,7 +66,7 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   byName(name: string): VirtualNetwork | undefined {
-    const view = this.#views().find(({ network }) => network.name === name);
+    const view = this.#lookUp('name', name);
     return view && this.#shown(view);
   }
 
@@ -82,7 +82,7 @@ export class CatalogueNetworks implements VirtualNetworks {
     const isLive = !inactive && isActiveView(view);
     return printNetworkXml(this.#printed(network), {
       inactive: !isLive,
-      ...(isLive && connections > 0 && { connections }),
+      ...(isLive && connections > 0 && { connections, cardConnections: this.#cardConnections(uuid, network) }),
     });
   }
 
@@ -132,10 +132,11 @@ export class CatalogueNetworks implements VirtualNetworks {
 
   async update(uuid: string, { command, section, parentIndex, xml }: PartialChange, affected: Affected): Promise<void> {
     const { name } = this.#found(uuid).network;
+    const portsOn = (card: string) => this.#input.ports.on(uuid, card);
     const change = (network: Network) => {
       const printed = this.#printed(network);
       // A part that the change took away is absent, and must not come back from the network before it.
-      const { uuid: _, ...changed } = parseUpdateXml({ section, command, parentIndex, xml })(printed);
+      const { uuid: _, ...changed } = parseUpdateXml({ section, command, parentIndex, xml, portsOn })(printed);
       return { ...changed, span: network.span, ...(network.uuid !== undefined && { uuid: network.uuid }) };
     };
     await this.#input.catalogue.update(name, change, affected);
@@ -162,8 +163,10 @@ export class CatalogueNetworks implements VirtualNetworks {
   }
 
   async createPort(uuid: string, xml: string, options: PortOptions): Promise<string> {
-    const port = pluggedPort(parsePortXml(xml, options), this.#found(uuid).network, options);
-    await this.#input.ports.add({ network: uuid, port });
+    const port = parsePortXml(xml, options);
+    const portsOn = (card: string) => this.#input.ports.on(uuid, card);
+    const plugged = () => pluggedPort(port, this.#found(uuid).network, { ...options, portsOn });
+    await this.#input.ports.add(uuid, port, plugged);
     return port.uuid;
   }
 
@@ -184,9 +187,9 @@ export class CatalogueNetworks implements VirtualNetworks {
   #ordered(xml: string, { validate }: { readonly validate: boolean }): NetworkOrder {
     const { order, name, uuid = randomUUID() } = parseNetworkXml(xml, { validate });
     const sameUuid = this.#viewOf(uuid);
-    const sameName = this.#views().find(({ network }) => network.name === name);
+    const sameName = this.#lookUp('name', name);
     const bridge = bridgeName(order);
-    const holder = this.#views().find(({ network }) => bridge !== undefined && network.bridge?.name === bridge);
+    const holder = bridge === undefined ? undefined : this.#lookUp('device', bridge);
     if (holder !== undefined && holder.network.id !== sameUuid?.network.id) {
       throw VirError.of(CODE.internal, `bridge name '${bridge}' already in use.`);
     }
@@ -203,13 +206,22 @@ export class CatalogueNetworks implements VirtualNetworks {
     return atNode({ ...order, uuid }, this.#input.node);
   }
 
+  #cardConnections(uuid: string, { type }: Network): Readonly<Record<string, number>> {
+    const cards = type.kind === 'macvtap' ? type.cards : [];
+    return Object.fromEntries(cards.map((card) => [card, this.#input.ports.on(uuid, card)]));
+  }
+
   #views(): readonly CatalogueView[] {
-    return this.#input.catalogue.views().filter(({ activity: { phase } }) => phase === 'active' || phase === 'stopped');
+    return this.#input.catalogue.views().filter(isListed);
   }
 
   #viewOf(uuid: string): CatalogueView | undefined {
-    const wanted = uuid.toLowerCase();
-    return this.#views().find(({ network }) => this.#input.catalogue.uuidOf(network) === wanted);
+    return this.#lookUp('uuid', uuid);
+  }
+
+  #lookUp(part: 'name' | 'uuid' | 'device', text: string): CatalogueView | undefined {
+    const view = this.#input.catalogue.lookUp(part, text);
+    return view !== undefined && isListed(view) ? view : undefined;
   }
 
   #found(uuid: string): CatalogueView {
@@ -250,6 +262,10 @@ export class CatalogueNetworks implements VirtualNetworks {
     // libvirt tells nobody of an update.
     if (kind !== 'updated') this.#lifecycle.emit({ kind, network: key });
   }
+}
+
+function isListed({ activity: { phase } }: CatalogueView): boolean {
+  return phase === 'active' || phase === 'stopped';
 }
 
 function bridgeName({ bridge }: NetworkOrder): string | undefined {

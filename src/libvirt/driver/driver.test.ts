@@ -35,7 +35,7 @@ async function served(limits: Partial<ServerLimits> = {}, isReadOnly = false): P
   told.length = 0;
   const server: RpcServer = new RpcServer({
     clock,
-    journal: { record: ({ message = '' }) => void told.push(message) },
+    journal: { record: ({ kind, message = '' }) => void (kind !== 'libvirt client connected' && told.push(message)) },
     limits: { ...SERVER_LIMITS, ...limits },
     answerer: (peer) =>
       driverFor({

@@ -40,6 +40,9 @@ export function driverFor({ onFault, ...input }: DriverInput): CallAnswerer {
       if (isOwnFault(thrown)) onFault(thrown);
       return libvirtErrorOf(thrown);
     },
+    get isOpen() {
+      return session.isOpen;
+    },
     closed: () => session.close(),
   };
 }

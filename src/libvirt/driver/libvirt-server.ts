@@ -4,7 +4,7 @@ import { MeshError } from '../../model/error.ts';
 import type { Finding, HealthSource } from '../../protocol/documents/finding.ts';
 import { ControlSocket, claimControlSocket } from '../../protocol/http/control-socket.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
-import { RpcServer } from '../rpc/rpc-server.ts';
+import { RpcServer, type RpcServerInput } from '../rpc/rpc-server.ts';
 import { driverFor } from './driver.ts';
 import type { VirtualNetworks } from './virtual-networks.ts';
 
@@ -25,6 +25,8 @@ export interface LibvirtServerInput {
   readonly paths: readonly string[];
   /** Sockets in directories of libvirt: another daemon may have them, and then host0 runs on without. */
   readonly shared: readonly string[];
+  /** Who has connected, for the journal. */
+  readonly peerOf?: RpcServerInput['peerOf'];
   /** What is kept on the disk: its findings are told with those of the sockets. */
   readonly kept: HealthSource;
 }
@@ -45,9 +47,10 @@ export class LibvirtServer implements HealthSource {
   }
 
   /** Listens at the sockets. @throws MESH_ALREADY_RUNNING, MESH_KERNEL_REFUSED */
-  static async open({ networks, clock, journal, paths, shared, kept }: LibvirtServerInput): Promise<LibvirtServer> {
+  static async open(input: LibvirtServerInput): Promise<LibvirtServer> {
+    const { networks, clock, journal, paths, shared, kept, peerOf } = input;
     const server: RpcServer = new RpcServer({
-      ...{ clock, journal },
+      ...{ clock, journal, ...(peerOf && { peerOf }) },
       answerer: (peer, isReadOnly) =>
         driverFor({
           ...{ networks, peer, isReadOnly, maxCallbacks: server.limits.callbacks },

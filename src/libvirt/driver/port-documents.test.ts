@@ -27,16 +27,18 @@ function kept(digit: number, owner = 'guest'): KeptPort {
   return { network: NETWORK, port };
 }
 
+const add = (ports: PortDocuments, { network, port }: KeptPort) => ports.add(network, port, () => port);
+
 async function listed(): Promise<readonly string[]> {
   return (await PortDocuments.open(path)).in(NETWORK).map(({ port }) => port.uuid.slice(-1));
 }
 
 test('a port that could not be read again is refused, and the others stay', async () => {
   const ports = await PortDocuments.open(path);
-  await ports.add(kept(1));
-  await expect(ports.add(kept(2, 'x'.repeat(5_000)))).rejects.toMatchObject({ code: 27 });
+  await add(ports, kept(1));
+  await expect(add(ports, kept(2, 'x'.repeat(5_000)))).rejects.toMatchObject({ code: 27 });
   await expect(ports.replace(kept(1, 'x'.repeat(5_000)))).rejects.toMatchObject({ code: 27 });
-  await ports.add(kept(3));
+  await add(ports, kept(3));
   expect(await listed()).toEqual(['1', '3']);
 });
 
@@ -50,7 +52,7 @@ test('a damaged file is put aside and told, and one of a later version stays as 
   await writeFile(path, '{"version": 1, "ports": [');
   const damaged = await PortDocuments.open(path);
   expect(damaged.health()).toMatchObject([{ code: 'MESH_STATE_DAMAGED' }]);
-  await damaged.add(kept(1));
+  await add(damaged, kept(1));
   expect(damaged.health()).toEqual([]);
   expect(await listed()).toEqual(['1']);
 
@@ -58,20 +60,20 @@ test('a damaged file is put aside and told, and one of a later version stays as 
   await writeFile(path, later);
   const ports = await PortDocuments.open(path);
   expect(ports.health()).toMatchObject([{ code: 'MESH_STATE_LATER' }]);
-  await expect(ports.add(kept(2))).rejects.toMatchObject({ code: 'MESH_STATE_LATER' });
+  await expect(add(ports, kept(2))).rejects.toMatchObject({ code: 'MESH_STATE_LATER' });
   expect(await readFile(path, 'utf8')).toBe(later);
 });
 
 test('a change that the disk does not take is none', async () => {
   const ports = await PortDocuments.open(path);
-  await ports.add(kept(1));
+  await add(ports, kept(1));
   await rm(join(directory, 'run'), { recursive: true });
   await writeFile(join(directory, 'run'), '');
-  await expect(ports.add(kept(2))).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
+  await expect(add(ports, kept(2))).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
   await expect(ports.delete(NETWORK, kept(1).port.uuid)).rejects.toMatchObject({ code: 'MESH_DISK_REFUSED' });
   expect(ports.in(NETWORK)).toEqual([kept(1)]);
   await rm(join(directory, 'run'));
   await mkdir(join(directory, 'run'));
-  await ports.add(kept(2));
+  await add(ports, kept(2));
   expect(await listed()).toEqual(['1', '2']);
 });

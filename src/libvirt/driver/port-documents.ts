@@ -63,6 +63,11 @@ export class PortDocuments implements HealthSource {
     return [...this.#ports.values()].filter((kept) => kept.network === network);
   }
 
+  /** How many ports of a network are on a card. */
+  on(network: string, card: string): number {
+    return this.in(network).filter(({ port: { plug } }) => plug?.type === 'direct' && plug.dev === card).length;
+  }
+
   /** @throws VirError 107 */
   find(network: string, uuid: string): KeptPort {
     const kept = this.#ports.get(uuid);
@@ -70,10 +75,12 @@ export class PortDocuments implements HealthSource {
     return kept;
   }
 
-  /** @throws VirError 27; 106 where a port has the UUID */
-  async add(kept: KeptPort): Promise<void> {
-    const { uuid } = kept.port;
-    const whole = fitting(kept);
+  /**
+   * Adds a port.
+   * @param plugged what the port is plugged into, by the ports that are there then
+   * @throws VirError 27; 106 where a port has the UUID; and what `plugged` throws
+   */
+  async add(network: string, { uuid }: Pick<PortDocument, 'uuid'>, plugged: () => PortDocument): Promise<void> {
     await this.#change((ports) => {
       if (ports.has(uuid)) {
         // libvirt says it twice, too.
@@ -81,7 +88,7 @@ export class PortDocuments implements HealthSource {
         throw new VirError(CODE.portExists, message);
       }
       if (ports.size >= PORTS_MAX) throw VirError.of(CODE.operationFailed, `${PORTS_MAX} ports are there`);
-      return new Map([...ports, [uuid, whole]]);
+      return new Map([...ports, [uuid, fitting({ network, port: plugged() })]]);
     });
   }
 

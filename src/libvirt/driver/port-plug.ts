@@ -16,7 +16,7 @@ const UINT = 2;
 export function pluggedPort(
   port: PortDocument,
   network: Network,
-  { reclaim }: Pick<PortOptions, 'reclaim'>,
+  { reclaim, portsOn }: Pick<PortOptions, 'reclaim'> & { readonly portsOn: (card: string) => number },
 ): PortDocument {
   if (reclaim) {
     if (port.plug === undefined) {
@@ -26,7 +26,12 @@ export function pluggedPort(
   }
   const { bridge, type } = network;
   if (type.kind === 'macvtap') {
-    const [dev] = type.cards;
+    // The card with the fewest ports, and the first of these.
+    const [dev] = type.cards.toSorted((a, b) => portsOn(a) - portsOn(b));
+    if (dev !== undefined && type.mode === 'passthrough' && portsOn(dev) > 0) {
+      const detail = `network '${network.name}' requires exclusive access to interfaces, but none are available`;
+      throw VirError.of(CODE.internal, detail);
+    }
     if (dev !== undefined) return { ...port, plug: { type: 'direct', dev, mode: type.mode } };
   }
   if (bridge === undefined) {

@@ -2,11 +2,10 @@
  * Bytes that no client of libvirt's would send, at the frames and the procedures of the driver: for half a second with a printed
  * seed, or as often as `MESH_RPC_FUZZ` says, of the seed `MESH_RPC_SEED`. A client is told an error or cut off, and nothing grows.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { MemoryVirtualNetworks } from '../../../test/kit/memory-virtual-networks.ts';
 import { pick, randomFrom } from '../../../test/kit/random.ts';
+import { retainedBytes } from '../../../test/kit/retained-heap.ts';
 import { FrameReader, frameBytes } from '../rpc/frame.ts';
 import { VirError } from '../rpc/vir-error.ts';
 import { XdrFault } from '../xdr/xdr-fault.ts';
@@ -24,14 +23,6 @@ const GROWTH_MAX_BYTES = 32 * 1024 * 1024;
 const NUMBERS = [...PROCEDURES.keys(), 0, 51, -1, 2 ** 31 - 1];
 const WORDS = [0, 1, 2, 3, 4, 7, 16, 255, 4_194_304, 4_194_305, 0x7fffffff, 0xffffffff];
 const KEY = Buffer.from(`00000003726564001111111122223333${'4444555555555555'}`, 'hex');
-
-/** What is left on the heap when all garbage is gone: without that, a run of millions measures garbage. */
-function retainedBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect: () => void = runInNewContext('gc');
-  collect();
-  return process.memoryUsage().heapUsed;
-}
 
 function payload(random: () => number): Buffer {
   const parts: Buffer[] = random() < 0.5 ? [KEY] : [];

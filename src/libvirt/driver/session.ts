@@ -50,6 +50,10 @@ export class Session {
     this.#access = wantsReadOnly || this.#input.isReadOnly ? 'read' : 'write';
   }
 
+  get isOpen(): boolean {
+    return this.#access !== 'closed';
+  }
+
   startKeepalive(): void {
     this.#input.peer.startKeepalive();
   }

@@ -14,6 +14,8 @@ export interface ServerLimits {
   readonly unreadBytes: number;
   /** How long a client may take to read what waits, or to send the rest of a request that it has begun. */
   readonly patienceMs: number;
+  /** What may wait for and of all clients together: halves of requests, and what they have not read. */
+  readonly allBytes: number;
   /** How many callbacks a client may register. */
   readonly callbacks: number;
 }
@@ -26,5 +28,6 @@ export const SERVER_LIMITS: ServerLimits = {
   requestBytes: 4_194_304 + 65_536,
   unreadBytes: 8_388_608,
   patienceMs: 30_000,
+  allBytes: 67_108_864,
   callbacks: 1_000,
 };

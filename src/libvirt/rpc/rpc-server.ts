@@ -12,6 +12,8 @@ export interface RpcServerInput {
   /** @param isReadOnly whether the client came by a socket for clients that only read */
   readonly answerer: (connection: ServerConnection, isReadOnly: boolean) => CallAnswerer;
   readonly limits?: ServerLimits;
+  /** Who has connected, for the journal. Absent: nobody knows. */
+  readonly peerOf?: (socket: Socket) => { readonly pid: number; readonly uid: number } | undefined;
 }
 
 /** Answers the clients at all its sockets. */
@@ -29,6 +31,11 @@ export class RpcServer {
   /** The number of connected clients. */
   get clients(): number {
     return this.#clients.size;
+  }
+
+  /** What waits for all clients together, and of them. */
+  get heldBytes(): number {
+    return Array.from(this.#clients).reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   }
 
   /** A listener for one more socket. Its listening is begun and ended by the caller. */
@@ -51,18 +58,30 @@ export class RpcServer {
       journal.record({ level: 'warning', kind: 'libvirt client refused', message });
       return;
     }
+    const peer = this.#input.peerOf?.(socket);
+    const who = peer === undefined ? 'a client' : `process ${peer.pid} of user ${peer.uid}`;
+    const how = isReadOnly ? ', to read' : '';
+    journal.record({ kind: 'libvirt client connected', message: `${who} has connected${how}` });
     const client = new ServerConnection({
       ...{ socket, clock, limits: this.limits },
       answerer: (connection) => answerer(connection, isReadOnly),
+      onHeld: () => this.#bound(),
       onClosed: (why) => {
         this.#clients.delete(client);
         if (isReadOnly) this.#readOnlyClients--;
         if (why === undefined) return;
-        const message = `a client was cut off: ${why}`;
+        const message = `${who} was cut off: ${why}`;
         journal.record({ level: 'warning', kind: 'libvirt client cut off', message });
       },
     });
     this.#clients.add(client);
     if (isReadOnly) this.#readOnlyClients++;
+  }
+
+  /** Cuts off the client with the most, when all together have too much waiting: each alone may have what it may. */
+  #bound(): void {
+    if (this.heldBytes <= this.limits.allBytes) return;
+    const [greatest] = Array.from(this.#clients).sort((a, b) => b.heldBytes - a.heldBytes);
+    greatest?.cut('more waits than all clients together may have');
   }
 }

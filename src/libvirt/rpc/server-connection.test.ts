@@ -28,8 +28,9 @@ async function connected(
   const errorOf = () => new VirError(1, 'no');
   const connection = Promise.withResolvers<ServerConnection>();
   const server = createServer((socket) => {
-    const answerer = () => ({ answer, errorOf, closed: () => undefined });
-    const input = { socket, answerer, clock: new ManualClock(), limits: SERVER_LIMITS, onClosed: () => undefined };
+    const answerer = () => ({ answer, errorOf, isOpen: true, closed: () => undefined });
+    const heard = { onHeld: () => undefined, onClosed: () => undefined };
+    const input = { socket, answerer, clock: new ManualClock(), limits: SERVER_LIMITS, ...heard };
     connection.resolve(new ServerConnection(input));
   });
   await new Promise<void>((done) => server.listen(path, done));

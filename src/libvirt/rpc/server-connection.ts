@@ -32,6 +32,8 @@ export interface CallAnswerer {
   /** The answer's payload. @throws anything, which `errorOf` makes into an error for the client */
   answer(procedure: number, payload: Buffer): Promise<Buffer>;
   errorOf(thrown: unknown): VirError;
+  /** Whether the client has opened its connection: one that does not keeps its place no longer than it may. */
+  readonly isOpen: boolean;
   closed(): void;
 }
 
@@ -42,6 +44,8 @@ export interface ServerConnectionInput {
   readonly limits: ServerLimits;
   /** Makes what answers the calls of this client. */
   readonly answerer: (connection: ServerConnection) => CallAnswerer;
+  /** Called when more waits for the client, or of it. */
+  readonly onHeld: () => void;
   /** @param why the client was cut off; absent: it went by itself */
   readonly onClosed: (why: string | undefined) => void;
 }
@@ -60,6 +64,7 @@ export class ServerConnection {
   #held: HeldEvent[] = [];
   #heldBytes = 0;
   #patience: Alarm | undefined;
+  #opening: Alarm | undefined;
   #why: string | undefined;
   #ended = false;
 
@@ -73,8 +78,12 @@ export class ServerConnection {
       lost: () => this.cut('it answers no pings'),
     });
     this.#answerer = input.answerer(this);
+    this.#opening = clock.after(limits.patienceMs, () => {
+      if (!this.#answerer.isOpen) this.cut('it has not opened its connection');
+    });
     socket.on('data', (piece: Buffer) => {
       this.#frames.push(piece);
+      input.onHeld();
       this.#keepalive.heard();
       if (this.#turn === undefined) this.#takeFrames();
       else socket.pause();
@@ -83,6 +92,11 @@ export class ServerConnection {
     // What the system says of a broken connection is told by 'close', too.
     socket.on('error', () => undefined);
     socket.once('close', () => this.#closed());
+  }
+
+  /** What waits: of the client for the rest of a request, and for the client until it reads. */
+  get heldBytes(): number {
+    return this.#frames.pendingBytes + this.#heldBytes + this.#input.socket.writableLength;
   }
 
   /** Begins to ping the client. */
@@ -219,13 +233,17 @@ export class ServerConnection {
     if (socket.destroyed || !socket.writable) return;
     socket.write(bytes);
     if (socket.writableLength > limits.unreadBytes + bytes.length) this.cut('it does not read');
-    else if (socket.writableNeedDrain) this.#watchPatience(limits.patienceMs);
+    else if (socket.writableNeedDrain) {
+      this.#watchPatience(limits.patienceMs);
+      this.#input.onHeld();
+    }
   }
 
   #closed(): void {
     this.#ended = true;
     clearImmediate(this.#turn);
     this.#patience?.cancel();
+    this.#opening?.cancel();
     this.#keepalive.close();
     this.#answerer.closed();
     this.#held = [];

@@ -7,6 +7,7 @@ import type { NetworkCatalogue } from '../../controller/catalogue/network-catalo
 import type { Controller } from '../../controller/controller.ts';
 import type { ServiceOrders } from '../../controller/services/service-orders.ts';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import { unixPeer } from '../../kernel/unix/unix-peer.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
@@ -40,6 +41,7 @@ export async function openLibvirt(input: Host0LibvirtInput): Promise<Host0Libvir
   const server = await openCatalogueServer({
     ...input,
     leases: (name) => networkLeases(name, input.services, nodes),
+    peerOf: unixPeer,
     paths: [paths.libvirtSock],
     shared: settings.libvirt === 'system' ? [paths.virtnetworkdSock] : [],
     state: join(dirname(paths.libvirtSock), 'ports.json'),

@@ -13,6 +13,7 @@ import { ACTIVATION_ROUTES } from './network/activation-routes.ts';
 import { ADDRESS_ROUTES } from './network/address-routes.ts';
 import { LEASE_ROUTES } from './network/lease-routes.ts';
 import { SERVICE_ROUTES } from './network/service-routes.ts';
+import { XML_PART_ROUTES } from './network/xml-part-routes.ts';
 import { NODE_LOG_ROUTES } from './node-log-routes.ts';
 import { NODE_ROUTES } from './node-routes.ts';
 import { ORDER_ROUTES } from './order/order-routes.ts';
@@ -45,6 +46,7 @@ export const CONTROL_ROUTES = {
   ...SERVICE_ROUTES,
   ...LEASE_ROUTES,
   ...ACTIVATION_ROUTES,
+  ...XML_PART_ROUTES,
   ...ADDRESS_ROUTES,
   ...NODE_ROUTES,
   ...NODE_LOG_ROUTES,

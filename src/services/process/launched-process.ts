@@ -227,7 +227,7 @@ export class LaunchedProcess {
   }
 
   async #launch(spec: ProcessSpec): Promise<void> {
-    const { directory, clock, inNetns, openTap } = this.#place;
+    const { directory, clock, inNetns, openTap, startChild } = this.#place;
     mkdirSync(directory, { recursive: true });
     lookAtOutput(this.outputFile, this.#outputMaxBytes, SHORTEST_LOOK_MS);
     // What an earlier process of this name has left behind, whose record was lost.
@@ -243,6 +243,7 @@ export class LaunchedProcess {
       outputFile: this.outputFile,
       inNetns,
       openTap,
+      start: startChild,
       onError: refuse,
       onExit: (status, signal) => {
         this.#exit = { ...(status !== null && { status }), ...(signal !== null && { signal }) };

@@ -2,7 +2,7 @@
 import type { Clock } from '../../model/clock.ts';
 import type { Journal } from '../../protocol/journal/journal.ts';
 import type { ProcessMark } from './process-mark.ts';
-import type { InNetns, OpenTap } from './process-start.ts';
+import type { InNetns, OpenTap, StartChild } from './process-start.ts';
 
 /** Where a process is, and what it is started with. */
 export interface ProcessPlace {
@@ -14,6 +14,8 @@ export interface ProcessPlace {
   readonly journal: Pick<Journal, 'record'>;
   /** Runs `fork` in the network namespace at `path`. Absent: specs name no namespace. */
   readonly inNetns?: InNetns;
+  /** Starts processes that get nothing but their output. Absent: Node does. */
+  readonly startChild?: StartChild;
   /** Absent: specs name no taps. */
   readonly openTap?: OpenTap;
 }

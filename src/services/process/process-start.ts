@@ -14,7 +14,10 @@ export type InNetns = <T>(path: string, fork: () => T) => T;
 /** Opens a tap of the network namespace at `netns`; of this process's own when absent. @returns the descriptor */
 export type OpenTap = (name: string, netns?: string) => number;
 
-interface Surroundings extends Pick<Launch, 'onError' | 'onExit'> {
+/** Starts a process in a session of its own that gets nothing but its output. @returns its pid */
+export type StartChild = NonNullable<Launch['start']>;
+
+interface Surroundings extends Pick<Launch, 'onError' | 'onExit' | 'start'> {
   readonly outputFile: string;
   /** Absent: specs name no namespace. */
   readonly inNetns?: InNetns | undefined;

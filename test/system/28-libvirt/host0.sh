@@ -4,7 +4,7 @@ program=$2
 shift 2
 ip link set lo up
 mkdir -p "$root/host0/network" "$root/etc/meshwork"
-echo 'libvirt=own' >"$root/host0/host0.conf"
+echo "libvirt=${LIBVIRT:-own}" >"$root/host0/host0.conf"
 echo 0a0b0c0d >"$root/etc/meshwork/machine"
 node --disable-warning=ExperimentalWarning "$program" --root "$root" >"$root/log" 2>&1 &
 daemon=$!

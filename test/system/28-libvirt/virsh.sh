@@ -35,28 +35,43 @@ XML
 port=5d744f21-ba4a-4d6e-bdb2-30a35ff3207d
 host="<host mac='52:54:00:00:00:01' name='one' ip='192.168.122.10'/>"
 
-v net-define default.xml
+sed 's/<forward/<nothing\/><forward/' default.xml >invalid.xml
+
+# What the schema does not have is told in words of its own.
+for word in define create; do v net-$word invalid.xml --validate | sed 's/against schema: .*/against schema/; /^Element/d; /^Did not/d; /^$/d'; done
+v net-define default.xml --validate
 v net-define clash.xml
+v net-list --inactive --uuid
 v net-info inner
 v net-start inner
 v net-start inner
+v net-list
+v net-list --table --all
+v net-list --persistent --no-autostart
+v net-list --autostart --name
 v net-info inner
 v net-name aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee
 v net-uuid inner
 v net-dumpxml inner
 v net-dumpxml --inactive inner
+v net-dumpxml inner --xpath //ip/@address
+v net-dumpxml inner --xpath //range --wrap
+v net-dumpxml inner --xpath //none
 v net-dhcp-leases inner
 v net-dhcp-leases inner --mac zz
 v net-update inner add ip-dhcp-host "$host" --live --config
 v net-update inner add ip-dhcp-host "$host" --live --config
 v net-update inner modify ip-dhcp-host "<host mac='52:54:00:00:00:01' name='two' ip='192.168.122.11'/>" --live
 v net-update inner delete ip-dhcp-host "<host mac='52:54:00:00:00:09'/>" --live
+v net-update inner add ip-dhcp-range "<range start='192.168.122.2' end='192.168.122.9'/>" --parent-index 7 --live
+v net-update inner add-first ip-dhcp-host "<host mac='52:54:00:00:00:03' ip='192.168.122.12'/>" --parent-index 0 --config
 v net-update inner add dns-txt "<txt name='a' value='b'/>" --config
 v net-update inner add bridge "<bridge name='x'/>" --config
 v net-dumpxml inner
 v net-dumpxml --inactive inner
-v net-port-create inner port.xml
+v net-port-create inner port.xml --validate
 v net-port-list inner
+v net-port-list inner --uuid
 v net-port-dumpxml inner $port
 v net-port-create inner port.xml
 v net-dumpxml inner
@@ -87,6 +102,32 @@ v net-list --name --transient
 v net-event --list
 v net-destroy other
 v net-list --inactive --name
+v net-event --event lifecycle --timeout 1
+v net-event --event nothing
+echo '$ virsh net-event --loop'
+virsh -c "$uri" net-event --event lifecycle --loop --timestamp >events 2>&1 &
+listener=$!
+tries=0
+# The listener has registered once it hears of a network.
+while ! grep -q other events && [ $tries -lt 100 ]; do
+  tries=$((tries + 1))
+  virsh -q -c "$uri" net-create other.xml >/dev/null
+  virsh -q -c "$uri" net-destroy other >/dev/null
+done
+for step in "define default.xml" "start inner" "define default.xml" "destroy inner" "undefine inner"; do
+  virsh -q -c "$uri" net-$step >/dev/null
+done
+virsh -q -c "$uri" net-create default.xml >/dev/null
+virsh -q -c "$uri" net-destroy inner >/dev/null
+tries=0
+while [ "$(grep -c inner events)" -lt 7 ] && [ $tries -lt 100 ]; do
+  tries=$((tries + 1))
+  sleep 0.1
+done
+kill -INT $listener
+wait $listener
+echo "exit code $?"
+grep inner events | sed 's/^[-0-9: .+]*: event/TIME: event/'
 v net-start nothing
 v net-define /nothing.xml
 

@@ -9,9 +9,11 @@ import { type PoolMove, undoMoves } from '../../pools/pool.ts';
 import type { ChangeOptions } from '../catalogue-change.ts';
 import { isActiveAlready, isNotActive, isTransient, uuidTwice } from '../catalogue-error.ts';
 import { isActive, liveOf, type NetworkRecord } from '../network-record.ts';
+import type { NewRecord } from '../stored-networks.ts';
 import type { DefineOptions, NetworkDefinitions } from './network-definitions.ts';
 import type { NetworkUuids } from './network-uuids.ts';
 import { type RecordChanges, undoing } from './record-changes.ts';
+import type { PlannedRecord } from './shared-changes.ts';
 
 /** What a change of a part concerns. */
 export interface UpdateOptions extends ChangeOptions {
@@ -35,14 +37,21 @@ export class NetworkActivations {
 
   /** Starts a stopped network, as it is defined. For one that runs, the answer is `unchanged`. @throws MESH_NET_* */
   start(wanted: string, options: ChangeOptions): Promise<CatalogueChange> {
-    return this.#changes.run(async () => {
+    const plan = () => {
+      const record = this.#changes.storedOf(wanted);
+      if (isActive(record) || options.dryRun) return undefined;
+      this.#changes.input.planner.mustStart(record.network);
+      return this.#started(record);
+    };
+    const alone = async () => {
       const record = this.#changes.storedOf(wanted);
       const { network } = record;
       if (isActive(record)) return this.#changes.answer('unchanged', liveOf(record), options);
       this.#changes.input.planner.mustStart(network);
       if (!options.dryRun) await this.#activate(record);
       return this.#changes.answer('started', network, options);
-    });
+    };
+    return this.#changes.share(plan, alone, ({ network }) => this.#changes.answer('started', network, options));
   }
 
   /**
@@ -51,25 +60,39 @@ export class NetworkActivations {
    * @throws MESH_NET_*
    */
   createTransient(order: NetworkOrder, { source = 'store', ...options }: DefineOptions): Promise<CatalogueChange> {
-    return this.#changes.run(async () => {
-      const known = this.#changes.input.known.shown('name', String(order.name));
-      const record = this.#definitions.standing(known, source);
+    const making = { isTransient: true, source };
+    const known = () => this.#changes.input.known.shown('name', String(order.name));
+    const alone = async () => {
+      const record = this.#definitions.standing(known(), source);
       if (record !== undefined) return await this.#startAs(record, order, source, options);
-      const network = await this.#definitions.madeNew(order, { isTransient: true, source }, options);
+      const network = await this.#definitions.madeNew(order, making, options);
       return this.#changes.answer('created', network, options);
-    });
+    };
+    const plan = () =>
+      known() === undefined && !options.dryRun ? this.#definitions.planNew(order, making) : undefined;
+    return this.#changes.share(plan, alone, ({ network }) => this.#changes.answer('created', network, options));
   }
 
   /** Stops a network: nodes remove its devices, and its ports wait. A transient network goes. @throws MESH_NET_IN_USE */
   stop(wanted: string, options: ChangeOptions): Promise<CatalogueChange> {
-    return this.#changes.run(async () => {
+    let live: Network | undefined;
+    const plan = (): PlannedRecord | undefined => {
+      const record = this.#changes.storedOf(wanted);
+      if (!isActive(record) || options.dryRun) return undefined;
+      live = liveOf(record);
+      if (record.persistent !== false) return { ...this.#stopped(record), end: () => undefined };
+      // The ports of a transient network would wait for ever.
+      const dropped = this.#changes.droppedRecord(record);
+      return dropped && { record: dropped, moves: [], end: () => undefined };
+    };
+    const alone = async () => {
       const record = this.#changes.storedOf(wanted);
       if (!isActive(record)) return this.#changes.answer('unchanged', record.network, options);
-      // The ports of a transient network would wait for ever.
       if (record.persistent === false) this.#changes.portsOf(record);
       if (!options.dryRun) await this.#deactivate(record);
       return this.#changes.answer('stopped', liveOf(record), options);
-    });
+    };
+    return this.#changes.share(plan, alone, ({ network }) => this.#changes.answer('stopped', live ?? network, options));
   }
 
   /** Says whether a boot of host0's machine starts the network. @throws MESH_NET_TRANSIENT */
@@ -197,20 +220,29 @@ export class NetworkActivations {
   }
 
   async #activate(record: NetworkRecord, live = record.network, moves: readonly PoolMove[] = []): Promise<void> {
+    const started = this.#started(record, live, moves);
+    await this.#changes.input.stored.put(started.record, moves).finally(started.end);
+  }
+
+  #started(record: NetworkRecord, live = record.network, moves: readonly PoolMove[] = []): PlannedRecord {
     const { stored } = this.#changes.input;
     const activeId = stored.activeIds.take();
     const started = this.#changes.withForms({ ...record, activeId }, record.network, live);
-    await stored.put(started, moves).finally(() => stored.activeIds.done(activeId));
+    return { record: started, moves, end: () => stored.activeIds.done(activeId) };
   }
 
   async #deactivate(record: NetworkRecord, force = false): Promise<void> {
-    const { stored, planner } = this.#changes.input;
     if (record.persistent === false) {
       await this.#changes.drop(record, { force });
       return;
     }
-    const { activeId: _, live, ...stopped } = record;
-    await stored.put(stopped, live === undefined ? [] : planner.release(live, record.network));
+    const stopped = this.#stopped(record);
+    await this.#changes.input.stored.put(stopped.record, stopped.moves);
+  }
+
+  #stopped({ activeId: _, live, ...record }: NetworkRecord): NewRecord {
+    const { planner } = this.#changes.input;
+    return { record, moves: live === undefined ? [] : planner.release(live, record.network) };
   }
 }
 

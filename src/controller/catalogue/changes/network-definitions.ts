@@ -12,6 +12,7 @@ import type { NewRecord } from '../stored-networks.ts';
 import { withBridge } from './bridge-of-order.ts';
 import type { NetworkUuids } from './network-uuids.ts';
 import type { RecordChanges } from './record-changes.ts';
+import type { PlannedRecord } from './shared-changes.ts';
 
 /** How a definition is asked for. */
 export interface DefineOptions extends ChangeOptions {
@@ -35,6 +36,16 @@ export class NetworkDefinitions {
   constructor(input: NetworkDefinitionsInput) {
     this.#input = input;
     this.#changes = input.changes;
+  }
+
+  /** Makes a network and starts it. @throws MESH_NET_* */
+  create(order: NetworkOrder, { dryRun = false }: ChangeOptions): Promise<CatalogueChange> {
+    const { creations } = this.#changes.input;
+    return this.#changes.share(
+      () => (dryRun ? undefined : creations.plan(order)),
+      () => this.make(order, { dryRun }),
+      ({ network }) => this.#changes.answer('created', network, {}),
+    );
   }
 
   /** Changes the named parts of a network, in its definition and where it runs. @throws MESH_NET_* */
@@ -78,13 +89,21 @@ export class NetworkDefinitions {
    * @throws MESH_NET_*
    */
   define(order: NetworkOrder, { source = 'store', ...options }: DefineOptions = {}): Promise<CatalogueChange> {
-    return this.#changes.run(async () => {
+    const making = { isActive: false, source, ...(source === 'libvirt' && { autostart: false }) };
+    const alone = async () => {
       const known = this.standing(this.#knownBy(order), source);
       if (known !== undefined) return this.#defineAnew(known, order, source, options);
-      const making = { isActive: false, source, ...(source === 'libvirt' && { autostart: false }) };
       const network = await this.madeNew(order, making, options);
       return this.#changes.answer('defined', network, options);
-    });
+    };
+    const plan = () =>
+      this.#knownBy(order) === undefined && !options.dryRun ? this.planNew(order, making) : undefined;
+    return this.#changes.share(plan, alone, ({ network }) => this.#changes.answer('defined', network, options));
+  }
+
+  /** The record of a network whose name no other one has. Call this in the order of changes. @throws MESH_NET_* */
+  planNew(order: NetworkOrder, making: NetworkMaking): PlannedRecord {
+    return this.#changes.input.creations.plan(this.whole(order, making.source ?? 'store'), making);
   }
 
   /** Makes the record of a network that the order alone describes. Call this in the order of changes. @throws MESH_NET_* */

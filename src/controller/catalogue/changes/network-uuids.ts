@@ -30,8 +30,10 @@ const INSTALLATION = jsonRecords<InstallationRecord>(
 export class NetworkUuids {
   readonly #installation: string;
   readonly #derived = new Map<NetworkId, string>();
-  /** The networks of the list that was last searched. */
-  #index: { readonly networks: readonly Network[]; readonly byUuid: ReadonlyMap<string, Network> } | undefined;
+  /** The networks as they are defined, by their UUIDs. */
+  readonly #byUuid = new Map<string, Network>();
+  /** Under which UUID each network is found. */
+  readonly #uuidOf = new Map<NetworkId, string>();
 
   private constructor(installation: string) {
     this.#installation = installation;
@@ -57,12 +59,33 @@ export class NetworkUuids {
     return known;
   }
 
-  /** The network with this UUID. @param networks the same list while no network has changed */
-  find(uuid: string, networks: readonly Network[]): Network | undefined {
-    if (this.#index?.networks !== networks) {
-      this.#index = { networks, byUuid: new Map(networks.map((network) => [this.of(network), network])) };
+  /** The network with this UUID. */
+  find(uuid: string): Network | undefined {
+    return this.#byUuid.get(uuid.toLowerCase());
+  }
+
+  /** Takes all networks as they are defined. */
+  takeAll(networks: readonly Network[]): void {
+    this.#byUuid.clear();
+    this.#uuidOf.clear();
+    this.take(networks, []);
+  }
+
+  /** Takes networks whose definitions are new or others. @param gone the identifiers of those that are not there any more */
+  take(changed: readonly Network[], gone: readonly NetworkId[]): void {
+    for (const id of [...gone, ...changed.map((network) => network.id)]) this.#forget(id);
+    for (const network of changed) {
+      const uuid = this.of(network);
+      this.#byUuid.set(uuid, network);
+      this.#uuidOf.set(network.id, uuid);
     }
-    return this.#index.byUuid.get(uuid.toLowerCase());
+  }
+
+  #forget(id: NetworkId): void {
+    const uuid = this.#uuidOf.get(id);
+    if (uuid === undefined) return;
+    this.#uuidOf.delete(id);
+    if (this.#byUuid.get(uuid)?.id === id) this.#byUuid.delete(uuid);
   }
 }
 

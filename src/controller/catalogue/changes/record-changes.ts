@@ -7,13 +7,14 @@ import { type PoolMove, undoMoves } from '../../pools/pool.ts';
 import { type ChangeOptions, recordedChange } from '../catalogue-change.ts';
 import { beingDeleted, inUse, notOfStore, unknownNetwork } from '../catalogue-error.ts';
 import type { CatalogueViews } from '../catalogue-views.ts';
-import type { ChangeQueue } from '../change-queue.ts';
 import type { KnownNetworks } from '../known-networks.ts';
 import type { NetworkCreations } from '../network-creations.ts';
 import type { NetworkPlanner } from '../network-planner.ts';
 import { isActive, liveOf, type NetworkRecord, recordKey } from '../network-record.ts';
 import type { NetworkUse } from '../network-use.ts';
 import type { StoredNetworks } from '../stored-networks.ts';
+import type { ChangeQueue } from './change-queue.ts';
+import type { PlannedRecord } from './shared-changes.ts';
 
 /** The parts of the catalogue that changes are made with. */
 export interface RecordChangesInput {
@@ -50,6 +51,23 @@ export class RecordChanges {
   /** Carries a change out after those that were asked for before. */
   run<T>(work: () => Promise<T>): Promise<T> {
     return this.input.queue.run(work);
+  }
+
+  /**
+   * Carries a change out in a transaction that others share which are asked for at the same time.
+   * @param plan undefined where the change must be carried out alone
+   * @param alone carries the change out alone
+   * @param answer of the record that was written
+   */
+  share(
+    plan: () => PlannedRecord | undefined,
+    alone: () => Promise<CatalogueChange>,
+    answer: (record: NetworkRecord) => CatalogueChange,
+  ): Promise<CatalogueChange> {
+    const { promise, resolve, reject } = Promise.withResolvers<CatalogueChange>();
+    const tell = (record: NetworkRecord) => resolve(answer(record));
+    this.input.queue.share({ plan, alone: () => alone().then(resolve, reject), resolve: tell, reject });
+    return promise;
   }
 
   /** The view of the network of this name, id, number, device or UUID. @throws MESH_NET_UNKNOWN */
@@ -131,6 +149,12 @@ export class RecordChanges {
     if (this.portsOf(record, force) > 0) await use().unplug(id);
     if (use().nodes(id)?.length === 0) await stored.remove(record);
     else await stored.put({ ...record, deleting: true });
+  }
+
+  /** The record of a network that goes, which is kept until no node has it. @returns undefined where `drop` has more to do @throws MESH_NET_IN_USE */
+  droppedRecord({ activeId: _, ...record }: NetworkRecord): NetworkRecord | undefined {
+    const hasMore = this.portsOf(record) > 0 || this.input.use().nodes(record.network.id)?.length === 0;
+    return hasMore ? undefined : { ...record, deleting: true };
   }
 
   /** How many ports a network has that is to go. @throws MESH_NET_IN_USE if there are any, and they are not to be unplugged */
