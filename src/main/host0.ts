@@ -159,6 +159,7 @@ async function main(): Promise<void> {
     ...given,
     addresses: addressOrders,
     ...ordering,
+    copyStore: storage.copy,
     stuck: storage.stuck,
     leadership: storage.leadership,
     beforeStatus: () => settingsWatch.look(),

@@ -23,6 +23,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'cli',
         'api',
         'libvirt',
+        'backup',
         'boot',
         'image',
         'controller',
@@ -59,6 +60,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       boot: 'the boot script that `mesh node preview` shows',
       metrics: 'how labels are written',
       store: '`mesh system backup` works without a running process',
+      backup: '`mesh system backup`, `restore` and `diff`',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -183,6 +185,21 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         channel: 'host0’s agent asks other nodes on their channels',
       },
     },
+  },
+  backup: {
+    what: 'all that host0 is as one file: written, read, compared, and put in the place of what a machine has',
+    may: {
+      model: 'errors and the version',
+      protocol: 'the paths of a machine, and the running host0’s copy of its store',
+      boot: 'which links are the network cards of a machine',
+      image: 'the generations of the mirror',
+      store: 'a copy of the store, and a store that is filled from one',
+      disk: 'files that survive a power cut',
+      kernel: 'one restore at a time, and the network cards of a machine',
+      machine: 'who fills a store',
+      formats: 'host0’s settings, which name network cards',
+    },
+    folders: {},
   },
   boot: {
     what: 'host0’s side of the boot segments: scan, modes, DHCP and boot server, who boots and how far each boot is',
