@@ -224,6 +224,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         timeline: 'what a segment cannot give becomes the trouble of its boots',
       },
       site: { frames: 'each request is a sighting' },
+      twin: { frames: 'host0s know each other by their probes', nics: 'the NICs on which the other one may be' },
       '.': {
         frames: 'sightings go from the segments to the boots',
         nics: 'the NICs are scanned and grouped',

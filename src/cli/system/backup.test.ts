@@ -76,7 +76,8 @@ function treeOf(root: string): Record<string, string> {
     const path = join(entry.parentPath, entry.name);
     const name = path.slice(root.length + 1);
     if (entry.isSymbolicLink()) all[name] = `-> ${readlinkSync(path)}`;
-    else if (entry.isFile()) all[name] = `${(statSync(path).mode & 0o7777).toString(8)} ${readFileSync(path, 'latin1')}`;
+    else if (entry.isFile())
+      all[name] = `${(statSync(path).mode & 0o7777).toString(8)} ${readFileSync(path, 'latin1')}`;
   }
   return all;
 }
@@ -121,10 +122,11 @@ test('an empty machine becomes the host0 of the file, whose images and packages 
     'var/lib/meshwork/keys/installation',
     'var/lib/meshwork/mirror/seen.json',
   ]);
-  expect(Object.keys(after).filter((name) => !(name in before)).toSorted()).toEqual([
-    'var/lib/meshwork/restore.lock',
-    'var/lib/meshwork/restored.json',
-  ]);
+  expect(
+    Object.keys(after)
+      .filter((name) => !(name in before))
+      .toSorted(),
+  ).toEqual(['var/lib/meshwork/restore.lock', 'var/lib/meshwork/restored.json']);
   expect(after['etc/default/other']).toBe('640 of the other\n');
   expect(after['etc/meshwork/machine']).toBe('640 cafecafe\n');
   expect(await storeOf(other.paths.state)).toEqual(await storeOf(paths.state));
@@ -205,7 +207,9 @@ test('a filter makes the file and takes it back, and one that fails changes noth
   await other.run('restore', backup, ...backwards);
   expect(treeOf(other.root)['host0/network/blue.conf']).toBe('640 name=blue\n');
   const cut = join(root, 'cut.backup');
-  await expect(run('backup', cut, '--filter', 'head -c 10; exit 1')).rejects.toMatchObject({ code: 'MESH_BACKUP_FILTER' });
+  await expect(run('backup', cut, '--filter', 'head -c 10; exit 1')).rejects.toMatchObject({
+    code: 'MESH_BACKUP_FILTER',
+  });
   expect(readdirSync(root).filter((name) => name.startsWith('cut'))).toEqual([]);
 });
 
