@@ -74,9 +74,8 @@ export async function finishSwitch(disk: RestoreDisk, journal: string): Promise<
   const moves = movesIn(journal, bytes.toString('utf8'));
   for (const move of moves) await carryOut(disk, move);
   for (const directory of directoriesOf(moves)) {
-    await disk.syncDirectory(join(directory, STAGE, 'new'));
-    await disk.syncDirectory(join(directory, STAGE, 'old'));
     await disk.syncDirectory(directory);
+    for (const name of ['new', 'old']) await disk.syncDirectory(join(directory, STAGE, name));
   }
   await disk.remove(journal);
   await disk.syncDirectory(dirname(journal));
