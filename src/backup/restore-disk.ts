@@ -62,7 +62,7 @@ export const machineDisk: RestoreDisk = {
   makeDirectory: (path) => makeDirectory(path),
   syncDirectory: (path) => syncDirectory(path),
   read: (path) => ifThere(readFile(path)),
-  list: async (path) => (await ifThere(readdir(path))) ?? [],
+  list: (path) => refusing(path, async () => (await ifThere(readdir(path))) ?? []),
 };
 
 /** Whether there is something at a path. */
@@ -71,9 +71,9 @@ export async function isThere(disk: Pick<RestoreDisk, 'list'>, path: string): Pr
   return (await disk.list(parent)).includes(path.slice(parent === '/' ? 1 : parent.length + 1));
 }
 
-async function refusing(path: string, change: () => Promise<void>): Promise<void> {
+async function refusing<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
-    await change();
+    return await work();
   } catch (cause) {
     if (cause instanceof MeshError) throw cause;
     throw new MeshError('MESH_DISK_REFUSED', `${path} cannot be written: ${MeshError.from(cause).message}`, {
