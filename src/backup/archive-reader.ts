@@ -9,11 +9,11 @@ import { readBackup, type StoreBackup } from '../store/store-backup.ts';
 import type { Area } from './areas.ts';
 import { damagedBackup, foreignBackup, largeBackup, laterBackup, truncatedBackup } from './backup-error.ts';
 import {
+  type BackupManifest,
   FILES,
   MANIFEST_BYTES_MAX,
   MANIFEST_FILE,
   MANIFEST_FORM,
-  type Manifest,
   type ManifestEntry,
   STORE_BYTES_MAX,
   STORE_FILE,
@@ -26,7 +26,7 @@ export type FileEntry = ManifestEntry & { readonly type: 'file' };
 /** What is done with a backup while it is read. What it has given counts only when `readArchive` has resolved. */
 export interface ArchiveTaker {
   /** The manifest has its form, and the store is the one of the manifest. */
-  begin(manifest: Manifest, store: StoreBackup): Promise<void>;
+  begin(manifest: BackupManifest, store: StoreBackup): Promise<void>;
   /** All entries, in their order. @param content of a file; empty for all else */
   take(entry: ManifestEntry, content: AsyncIterable<Uint8Array>): Promise<void>;
 }
@@ -49,7 +49,7 @@ export async function readArchive(
   bytes: Readable,
   areas: readonly Area[],
   taker: ArchiveTaker,
-): Promise<Manifest> {
+): Promise<BackupManifest> {
   const { readable, writable } = createTarDecoder({ strict: true });
   const gunzip = bytes.pipe(createGunzip());
   bytes.on('error', (error) => gunzip.destroy(error));
@@ -88,7 +88,7 @@ async function readEntries(
   entries: EntryReader,
   areas: readonly Area[],
   taker: ArchiveTaker,
-): Promise<Manifest> {
+): Promise<BackupManifest> {
   const first = await entries.read();
   const found = first.value?.header.name;
   if (first.value === undefined || found !== MANIFEST_FILE) {
@@ -124,7 +124,7 @@ async function readEntries(
   return manifest;
 }
 
-function manifestIn(file: string, text: string): Manifest {
+function manifestIn(file: string, text: string): BackupManifest {
   const reading = readSealed(MANIFEST_FORM, text);
   if (reading.later !== undefined) throw laterBackup(file, reading.later, MANIFEST_FORM.version);
   if (reading.fault !== undefined) throw damagedBackup(file, `its manifest ${reading.fault}`);

@@ -10,14 +10,21 @@ import { createTarPacker, type TarHeader } from 'modern-tar';
 import { errnoOf } from '../formats/conf/conf-reader.ts';
 import { sealed } from '../protocol/shapes/sealed-document.ts';
 import { changedFile, type FoundEntry } from './contents.ts';
-import { FILES, MANIFEST_FILE, MANIFEST_FORM, type Manifest, type ManifestEntry, STORE_FILE } from './manifest.ts';
+import {
+  type BackupManifest,
+  FILES,
+  MANIFEST_FILE,
+  MANIFEST_FORM,
+  type ManifestEntry,
+  STORE_FILE,
+} from './manifest.ts';
 
 /** Only root reads what is unpacked by hand. */
 const SECRET = 0o600;
 
 /** What an archive is made of. */
 export interface ArchiveInput {
-  readonly manifest: Manifest;
+  readonly manifest: BackupManifest;
   readonly store: Uint8Array;
   /** The entries of the manifest, with where they are. */
   readonly found: readonly FoundEntry[];

@@ -12,7 +12,7 @@ import { pathsBelow } from '../protocol/documents/paths.ts';
 import { sealed } from '../protocol/shapes/sealed-document.ts';
 import { backupText, storeCopy } from '../store/store-backup.ts';
 import { openBackup } from './backup-file.ts';
-import { MANIFEST_FORM, MANIFEST_HOLDS, type Manifest, type ManifestEntry } from './manifest.ts';
+import { type BackupManifest, MANIFEST_FORM, MANIFEST_HOLDS, type ManifestEntry } from './manifest.ts';
 import { readWhole } from './read-backup.ts';
 import { restoreHost0 } from './restore.ts';
 
@@ -49,7 +49,7 @@ const ENTRIES: readonly ManifestEntry[] = [
   file('state/keys/installation', TEXTS['state/keys/installation'] ?? ''),
 ];
 
-const MANIFEST: Manifest = {
+const MANIFEST: BackupManifest = {
   holds: MANIFEST_HOLDS,
   takenAt: '2026-11-30T12:00:00Z',
   meshwork: '0.1.0',

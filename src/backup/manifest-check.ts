@@ -1,7 +1,7 @@
 /** Judges the paths of a manifest before any file of the archive is written: all lie in areas, and none leads out of one. */
 import type { Area } from './areas.ts';
 import { damagedBackup, unsafeBackup } from './backup-error.ts';
-import type { Manifest, ManifestEntry } from './manifest.ts';
+import type { BackupManifest, ManifestEntry } from './manifest.ts';
 
 const NAME_BYTES_MAX = 255;
 
@@ -10,7 +10,7 @@ const NAME_BYTES_MAX = 255;
  * @param areas all that there are, with all that may be in them
  * @throws MESH_BACKUP_UNSAFE, MESH_BACKUP_DAMAGED
  */
-export function checkEntries(file: string, { entries }: Manifest, areas: readonly Area[]): void {
+export function checkEntries(file: string, { entries }: BackupManifest, areas: readonly Area[]): void {
   const seen = new Map<string, ManifestEntry['type']>();
   for (const entry of entries) {
     const { path, type } = entry;

@@ -30,7 +30,7 @@ export interface BackedNic {
 }
 
 /** The document. */
-export interface Manifest {
+export interface BackupManifest {
   readonly holds: typeof HOLDS;
   /** ISO 8601. */
   readonly takenAt: string;
@@ -90,7 +90,7 @@ const EntryShape: form.Shape<ManifestEntry> = form.union([
 ]);
 
 /** How the manifest is written: with its version, and a checksum of itself. */
-export const MANIFEST_FORM: SealedForm<Manifest> = {
+export const MANIFEST_FORM: SealedForm<BackupManifest> = {
   version: VERSION,
   shape: form.object({
     holds: form.literal(HOLDS),

@@ -7,7 +7,7 @@ import type { Host0Settings } from '../formats/host0/host0-conf.ts';
 import { MeshError } from '../model/error.ts';
 import { readJson } from '../protocol/shapes/document.ts';
 import type { StoreBackup } from '../store/store-backup.ts';
-import type { BackedNic, Manifest } from './manifest.ts';
+import type { BackedNic, BackupManifest } from './manifest.ts';
 
 /** A card of this machine. */
 export type OwnNic = BackedNic;
@@ -49,7 +49,7 @@ export function neededNics(
  * @throws MESH_USAGE for a card that is neither here nor there
  */
 export function chooseNics(
-  { nics }: Pick<Manifest, 'nics'>,
+  { nics }: Pick<BackupManifest, 'nics'>,
   needed: readonly string[],
   own: readonly OwnNic[],
   named: ReadonlyMap<string, string>,

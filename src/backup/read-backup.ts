@@ -5,18 +5,18 @@ import { readArchive } from './archive-reader.ts';
 import { areasOf } from './areas.ts';
 import { largeBackup } from './backup-error.ts';
 import type { BackupSource } from './backup-file.ts';
-import type { Manifest, ManifestEntry } from './manifest.ts';
+import type { BackupManifest, ManifestEntry } from './manifest.ts';
 
 /** What is done with the files of a backup while they are read. */
 export interface FileTaker {
   /** Before the first file. */
-  begin(manifest: Manifest): Promise<void>;
+  begin(manifest: BackupManifest): Promise<void>;
   put(entry: ManifestEntry, content: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
 /** A backup that is whole. */
 export interface ReadBackup {
-  readonly manifest: Manifest;
+  readonly manifest: BackupManifest;
   readonly store: StoreBackup;
   /** The text of each host0.conf that the backup has, by its path in the backup. */
   readonly confs: ReadonlyMap<string, string>;

@@ -66,7 +66,7 @@ export const machineDisk: RestoreDisk = {
 };
 
 /** Whether there is something at a path. */
-export async function isThere(disk: Pick<RestoreDisk, 'list'>, path: string): Promise<boolean> {
+export async function isOnDisk(disk: Pick<RestoreDisk, 'list'>, path: string): Promise<boolean> {
   const parent = dirname(path);
   return (await disk.list(parent)).includes(path.slice(parent === '/' ? 1 : parent.length + 1));
 }

@@ -14,7 +14,7 @@ import type { Paths } from '../protocol/documents/paths.ts';
 import { type Area, areasOf, STAGE } from './areas.ts';
 import { largeBackup } from './backup-error.ts';
 import type { BackupSource } from './backup-file.ts';
-import type { Manifest, ManifestEntry } from './manifest.ts';
+import type { BackupManifest, ManifestEntry } from './manifest.ts';
 import {
   chooseNics,
   type NicChoice,
@@ -50,7 +50,7 @@ export interface RestoreInput {
 
 /** What was restored. */
 export interface Restored {
-  readonly manifest: Manifest;
+  readonly manifest: BackupManifest;
   readonly nics: readonly NicChoice[];
   readonly store: string;
   readonly entries: number;
@@ -218,7 +218,7 @@ function claimRestore(state: string): () => void {
 }
 
 /** The areas that a backup replaces here. */
-export function restoredAreas(paths: Paths, { entries }: Manifest): readonly Area[] {
+export function restoredAreas(paths: Paths, { entries }: BackupManifest): readonly Area[] {
   const has = (path: string) => entries.some((entry) => entry.path === path);
   const all = areasOf(paths, { mirror: has('mirror/pool'), isos: has('host0/isos') });
   // The dates of indexes that this machine has seen count: an older index would be taken for a new one otherwise.
@@ -235,7 +235,7 @@ const SPARE_BYTES = 16 * 1024 * 1024;
 /** A small file takes a block at least. */
 const BLOCK_BYTES = 4096;
 
-function mustHaveRoom(file: string, { entries, store }: Manifest, areas: readonly Area[]): void {
+function mustHaveRoom(file: string, { entries, store }: BackupManifest, areas: readonly Area[]): void {
   const wanted = new Map<number, { at: string; bytes: number; free: number }>();
   const need = (directory: string, bytes: number): void => {
     const at = existingAbove(directory);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Area } from './areas.ts';
 import { STAGE } from './areas.ts';
 import type { Attributes, ManifestEntry } from './manifest.ts';
-import { isThere, type RestoreDisk } from './restore-disk.ts';
+import { isOnDisk, type RestoreDisk } from './restore-disk.ts';
 import { directoriesOf, type Move, newAt } from './switch.ts';
 
 /** The new state while it is put together. */
@@ -24,7 +24,7 @@ export class Staging {
   static async begin(disk: RestoreDisk, areas: readonly Area[]): Promise<Staging> {
     const staging = new Staging(disk, areas);
     for (const { name, directory } of areas) {
-      if (!(await isThere(disk, directory))) staging.#whole.add(name);
+      if (!(await isOnDisk(disk, directory))) staging.#whole.add(name);
     }
     return staging;
   }
@@ -44,7 +44,7 @@ export class Staging {
 
   /** Lets a name of this machine go. */
   async drop(target: string): Promise<void> {
-    if (await isThere(this.#disk, target)) this.#moves.set(target, { target, isNew: false });
+    if (await isOnDisk(this.#disk, target)) this.#moves.set(target, { target, isNew: false });
   }
 
   /** Where a file that is no entry of the backup is put together. @throws MESH_DISK_REFUSED */

@@ -9,7 +9,7 @@ import { MeshError } from '../model/error.ts';
 import * as form from '../protocol/shapes/form.ts';
 import { readSealed, type SealedForm, sealed } from '../protocol/shapes/sealed-document.ts';
 import { STAGE } from './areas.ts';
-import { isThere, type RestoreDisk } from './restore-disk.ts';
+import { isOnDisk, type RestoreDisk } from './restore-disk.ts';
 
 /** One name that is replaced, or removed. */
 export interface Move {
@@ -96,10 +96,10 @@ export function directoriesOf(moves: readonly Pick<Move, 'target'>[]): readonly 
 /** The order counts: of the steps of a move, any may have been lost with the power, and each finds out which were. */
 async function carryOut(disk: RestoreDisk, { target, isNew }: Move): Promise<void> {
   const [fresh, old] = [newAt(target), oldAt(target)];
-  if (isNew && !(await isThere(disk, fresh))) return;
-  if (await isThere(disk, target)) {
+  if (isNew && !(await isOnDisk(disk, fresh))) return;
+  if (await isOnDisk(disk, target)) {
     // What is there beside an old one came after this switch began, from a program that should not run.
-    if (await isThere(disk, old)) await disk.remove(target);
+    if (await isOnDisk(disk, old)) await disk.remove(target);
     else await disk.rename(target, old);
   }
   if (isNew) await disk.rename(fresh, target);

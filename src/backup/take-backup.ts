@@ -16,13 +16,13 @@ import { backupText } from '../store/store-backup.ts';
 import { archiveStream } from './archive-writer.ts';
 import { areasOf, type Extras, leftOutOf } from './areas.ts';
 import { bytesBelow, contentsOf } from './contents.ts';
-import { MANIFEST_HOLDS, type Manifest } from './manifest.ts';
+import { type BackupManifest, MANIFEST_HOLDS } from './manifest.ts';
 import { ownNics } from './own-nics.ts';
 import { storeNow } from './store-access.ts';
 
 /** A backup that can be written. */
 export interface TakenBackup {
-  readonly manifest: Manifest;
+  readonly manifest: BackupManifest;
   /** Pipes, sockets and devices, which no backup has. */
   readonly skipped: readonly string[];
   /** The bytes, once. */
@@ -41,7 +41,7 @@ export async function takeHost0(paths: Paths, extras: Extras): Promise<TakenBack
   ]);
   const copy = await storeNow(paths);
   const store = Buffer.from(backupText(copy));
-  const manifest: Manifest = {
+  const manifest: BackupManifest = {
     holds: MANIFEST_HOLDS,
     takenAt: copy.takenAt,
     meshwork: VERSION,
@@ -67,7 +67,7 @@ async function installationIn(state: string): Promise<string | undefined> {
   return /^[0-9a-f]{8}$/.test(text) ? text : undefined;
 }
 
-async function leftOutNow(paths: Paths, extras: Extras): Promise<Manifest['leftOut']> {
+async function leftOutNow(paths: Paths, extras: Extras): Promise<BackupManifest['leftOut']> {
   const all = await Promise.all(
     leftOutOf(paths, extras).map(async ({ what, path }) => ({ what, bytes: await bytesBelow(path) })),
   );

@@ -6,7 +6,7 @@ import { foreignBackup } from '../../backup/backup-error.ts';
 import { type BackupSource, openBackup, PIPE } from '../../backup/backup-file.ts';
 import { contentsOf } from '../../backup/contents.ts';
 import { type Difference, fileDifferences, storeDifferences } from '../../backup/difference.ts';
-import type { Manifest } from '../../backup/manifest.ts';
+import type { BackupManifest } from '../../backup/manifest.ts';
 import type { NicChoice, OwnNic } from '../../backup/nic-map.ts';
 import { ownNics } from '../../backup/own-nics.ts';
 import { type ReadBackup, readWhole } from '../../backup/read-backup.ts';
@@ -141,7 +141,7 @@ function nicText({ from, mac, to, reason }: NicChoice): string {
   return `Network card ${old}: ${to}, ${reason ?? ''}\n`;
 }
 
-function missingText({ leftOut, generations }: Manifest): readonly string[] {
+function missingText({ leftOut, generations }: BackupManifest): readonly string[] {
   const current = generations.find((generation) => generation.current);
   return [
     ...leftOut.map(({ what, bytes }) => `Not in the backup, ${megabytes(bytes)}: ${visible(what)}.\n`),
@@ -208,7 +208,8 @@ async function askForNics(
       }
       const taken = [...choices, ...answered].map(({ to }) => to);
       const free = own.filter(({ name }) => !taken.includes(name)).map(({ name, mac }) => `${name} (${mac})`);
-      stderr.write(`Which network card stands for ${choice.from} (${choice.mac ?? 'unknown'})? ${free.join(', ')}: `);
+      const question = `Which network card stands for ${choice.from} (${choice.mac ?? 'unknown'})? ${free.join(', ')}: `;
+      stderr.write(visible(question));
       const name = (await lines.question('')).trim();
       const isFree = own.some((nic) => nic.name === name) && !taken.includes(name);
       answered.push(isFree ? { ...choice, to: name, reason: 'named' } : choice);

@@ -41,7 +41,7 @@ const contents = async (store: Store) => (await store.range('/v1/')).entries.map
 
 test('what a file has is carried into an etcd and back, each time with a new epoch, and never over another by mistake', async () => {
   const { conf, path, file, epoch, before, run } = await stoppedHost0();
-  expect(JSON.parse((await run('backup', file)).stdout)).toMatchObject({ entries: 70, epoch });
+  expect(JSON.parse((await run('backup', file, '--store-only')).stdout)).toMatchObject({ entries: 70, epoch });
   expect(statSync(file).mode & 0o777).toBe(0o600);
 
   const there = JSON.parse((await run('restore', file, '--store', storeWords())).stdout);
@@ -54,7 +54,7 @@ test('what a file has is carried into an etcd and back, each time with a new epo
   await expect(run('restore', file)).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
   expect(JSON.parse((await run('restore', file, '--force')).stdout).epoch).not.toBe(there.epoch);
 
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   await expect(run('restore', file, '--store', 'sqlite')).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
   // A refusal leaves the choice as it was.
   expect(readFileSync(conf, 'utf8')).toContain(`store="${storeWords()}"`);
@@ -69,7 +69,7 @@ test('what a file has is carried into an etcd and back, each time with a new epo
 
 test('an etcd that another host0 works with is not filled', async () => {
   const { file, run } = await stoppedHost0();
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   const other = await EtcdStore.open(cluster.place, { clock: systemClock });
   onTestFinished(() => other.close());
   await other.lead({ owner: 'another', name: 'rack7', onLost: () => undefined });
@@ -79,7 +79,7 @@ test('an etcd that another host0 works with is not filled', async () => {
 
 test('a copy with an entry that etcd does not take changes nothing there', async () => {
   const { file, run } = await stoppedHost0();
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   const document = JSON.parse(readFileSync(file, 'utf8'));
   document.entries.push({ key: '/v1/things/z', value: 'x'.repeat(1_500_000) });
   writeFileSync(file, JSON.stringify(document));
@@ -98,7 +98,7 @@ test('a copy with an entry that etcd does not take changes nothing there', async
 
 test('a restore into a file that is cut short leaves the file as it was, and nothing beside it', async () => {
   const { root, path, file, epoch, before, run } = await stoppedHost0();
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   const document = JSON.parse(readFileSync(file, 'utf8'));
   // A key that stands twice is refused when its transaction is made, after others are in the file.
   document.entries.push({ key: '/v1/zz', value: '' }, { key: '/v1/zz', value: '' });
