@@ -113,7 +113,7 @@ test('a restore into a file that is cut short leaves the file as it was, and not
 test('a word that is no store, and a file that is no copy, change nothing', async () => {
   const { conf, run } = await stoppedHost0();
   const text = readFileSync(conf, 'utf8');
-  await expect(run('restore', conf)).rejects.toMatchObject({ code: 'MESH_STATE_DAMAGED' });
+  await expect(run('restore', conf)).rejects.toMatchObject({ code: 'MESH_BACKUP_FOREIGN' });
   await expect(run('start', '--store', 'http://a:1')).rejects.toMatchObject({ code: 'MESH_USAGE' });
   expect(readFileSync(conf, 'utf8')).toBe(text);
 });
