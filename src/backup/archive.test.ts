@@ -233,8 +233,17 @@ test.each(Object.entries(BAD))('%s is refused', async (_, [code, bytes]) => {
   expect({ ...outcome, untouched: isUntouched(outcome.root) }).toMatchObject({ code, untouched: true });
 });
 
+function gunzipped(bytes: Uint8Array): Buffer | undefined {
+  try {
+    return gunzipSync(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 test('cut off after any byte it is refused, and so it is with any byte changed', async () => {
   const whole = await right();
+  const tar = gunzipSync(whole);
   const step = LONG ? 1 : 23;
   for (let at = 0; at < whole.length; at += step) {
     const cut = await restored(whole.subarray(0, at));
@@ -244,11 +253,13 @@ test('cut off after any byte it is refused, and so it is with any byte changed',
     if (at >= 4 && at <= 9) continue;
     const changed = Buffer.from(whole);
     changed[at] = (changed[at] ?? 0) ^ 0x10;
+    // Some bits of deflate mean the same, such as another of two equal places to copy from.
+    if (gunzipped(changed)?.equals(tar) === true) continue;
     const outcome = await restored(changed);
     expect({ at, code: outcome.code }).toEqual({ at, code: expect.stringMatching(/^MESH_BACKUP_/) });
     expect(isUntouched(outcome.root)).toBe(true);
   }
-});
+}, 300_000);
 
 test('what reads a backup only leaves nothing anywhere', async () => {
   const root = join(place, 'reader');

@@ -107,4 +107,4 @@ test(`killed at any moment, ${LONG ? 30 : 1} times, all is old or all is new`, a
     expect(await wordsOf(old.root)).toBe(WHOLE('new'));
   }
   expect(seen.size).toBeGreaterThan(LONG ? 1 : 0);
-});
+}, 600_000);
