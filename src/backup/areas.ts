@@ -35,8 +35,8 @@ const REPLACED = /^installation-replaced-[0-9a-f]{8}$/;
 /** The highest dates of indexes that the mirror has seen: an older index is refused. */
 const SEEN = 'seen.json';
 const MIRROR: readonly string[] = ['pool', 'generations'];
-/** The id of this machine: a restored one has its own. */
-const MACHINE = 'machine';
+/** The id of this machine, and its key as a node: another machine has others. */
+const OF_MACHINE: readonly string[] = ['machine', 'key'];
 
 /** All areas of a machine. */
 export function areasOf(
@@ -57,7 +57,11 @@ export function areasOf(
       directory: join(state, 'mirror'),
       owns: among(extras.mirror ? [SEEN, ...MIRROR] : [SEEN]),
     },
-    { name: 'meshwork', directory: join(etc, 'meshwork'), owns: (name) => !HIDDEN.includes(name) && name !== MACHINE },
+    {
+      name: 'meshwork',
+      directory: join(etc, 'meshwork'),
+      owns: (name) => !HIDDEN.includes(name) && !OF_MACHINE.includes(name),
+    },
     { name: 'pxen', directory: join(etc, 'pxen'), owns: among(['host0.conf']) },
     { name: 'default', directory: join(etc, 'default'), owns: among(['meshwork']) },
     { name: 'conf.d', directory: join(etc, 'conf.d'), owns: among(['meshwork-host0', 'meshwork-agent']) },

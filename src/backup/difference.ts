@@ -17,7 +17,7 @@ export interface Difference {
   readonly fingerprints?: { readonly backup?: string; readonly now?: string };
 }
 
-const KEYS = /^(?:state\/keys\/|state\/installation-replaced-|meshwork\/(?:key|host0\.key)$)/;
+const KEYS = /^(?:state\/keys\/|state\/installation-replaced-|meshwork\/host0\.key$)/;
 const FINGERPRINT = 16;
 /** What people call the parts of a store, by the beginning of their keys; the first that fits counts. */
 const KINDS: readonly (readonly [prefix: string, kind: string])[] = [

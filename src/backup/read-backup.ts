@@ -51,6 +51,7 @@ export async function readWhole(source: BackupSource, paths: Paths, taker?: File
   return { manifest, store, confs };
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+/** Bytes as a content of one piece. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

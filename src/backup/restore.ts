@@ -11,6 +11,7 @@ import { lockFile } from '../kernel/file-lock.ts';
 import { MeshError } from '../model/error.ts';
 import type { EtcdEndpoint } from '../model/etcd-endpoint.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
+import { lockPath } from '../protocol/http/service-manager.ts';
 import { type Area, areasOf, STAGE } from './areas.ts';
 import { largeBackup } from './backup-error.ts';
 import type { BackupSource } from './backup-file.ts';
@@ -24,7 +25,7 @@ import {
   renameInConf,
   renameInStore,
 } from './nic-map.ts';
-import { CONFS, type ReadBackup, readWhole } from './read-backup.ts';
+import { CONFS, once, type ReadBackup, readWhole } from './read-backup.ts';
 import { machineDisk, type RestoreDisk } from './restore-disk.ts';
 import { restoredMarkAt, restoredMarkText } from './restored-mark.ts';
 import { Staging } from './staging.ts';
@@ -92,8 +93,10 @@ export async function restoreHost0(input: RestoreInput): Promise<Restored> {
   const { paths, source, disk = machineDisk } = input;
   await disk.makeDirectory(paths.state);
   const unlock = claimRestore(paths.state);
+  let unlockHost0 = (): void => undefined;
   let staging: Staging | undefined;
   try {
+    unlockHost0 = claimHost0(paths.state);
     await finishSwitch(disk, journalOf(paths.state));
     const files = new Map<string, ManifestEntry>();
     const read = await readWhole(source, paths, {
@@ -115,6 +118,7 @@ export async function restoreHost0(input: RestoreInput): Promise<Restored> {
     if (!existsSync(journalOf(paths.state))) await staging?.giveUp().catch(() => undefined);
     throw error;
   } finally {
+    unlockHost0();
     unlock();
     source.close();
   }
@@ -139,6 +143,9 @@ async function replace(
     const text = renameInConf(before, renamed);
     const chosen = input.members === undefined ? text : withStoreLine(text, storeWord(input.members));
     if (chosen !== before) await staging.rewrite(entry, chosen);
+  } else if (input.members !== undefined) {
+    const bytes = Buffer.from(withStoreLine('', storeWord(input.members)));
+    await staging.put(newConf(bytes.length, now()), once(bytes));
   }
   const copy = renameInStore(read.store, renamed);
   let epoch: string;
@@ -205,6 +212,7 @@ export async function finishRestore(paths: Paths): Promise<boolean> {
   }
 }
 
+/** The lock of a restore: whoever reads the state waits for its end. @throws MESH_ALREADY_RUNNING */
 function claimRestore(state: string): () => void {
   mkdirSync(state, { recursive: true });
   const unlock = lockFile(join(state, 'restore.lock'));
@@ -214,6 +222,18 @@ function claimRestore(state: string): () => void {
     object: state,
     remedy: 'Wait until that command has ended.',
     retryable: true,
+  });
+}
+
+/** The lock that host0's daemon has while it runs, also before it answers. @throws MESH_ALREADY_RUNNING */
+function claimHost0(state: string): () => void {
+  const path = lockPath(state, 'host0');
+  const unlock = lockFile(path);
+  if (unlock !== undefined) return unlock;
+  throw new MeshError('MESH_ALREADY_RUNNING', "host0's daemon runs, and a restore replaces what it works with", {
+    operation: 'restore host0',
+    object: path,
+    remedy: 'Stop it first: `mesh system stop`. Networks keep carrying traffic.',
   });
 }
 
@@ -301,6 +321,13 @@ function mustBeMovable(targets: readonly string[]): void {
       remedy: `Unmount it, and restore again. Nothing was changed.`,
     });
   }
+}
+
+/** A host0.conf where the backup has none. */
+function newConf(bytes: number, made: Date): ManifestEntry {
+  const [path = ''] = CONFS;
+  const mtimeSec = Math.floor(made.getTime() / 1000);
+  return { path, type: 'file', bytes, sha256: '', mode: 0o640, uid: 0, gid: 0, mtimeSec };
 }
 
 /** A host0.conf with another store. */

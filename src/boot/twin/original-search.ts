@@ -34,6 +34,8 @@ export interface OriginalSearch {
   readonly networks: string;
   /** The NICs of boot segments, if the settings name some. */
   readonly segmentNics: readonly string[] | undefined;
+  /** Path of the namespace; the process's own when absent. */
+  readonly netns?: string;
 }
 
 /** A machine has few meshes; more are not asked for, so that a look stays short. */
@@ -47,7 +49,7 @@ const OWN_ID = randomBytes(4).toString('hex') as Installation;
 
 /** Looks once. @returns where that host0 was heard, as the end of a sentence; undefined if it was not */
 export async function findOriginal(search: OriginalSearch): Promise<string | undefined> {
-  const rtnl = await Rtnl.open();
+  const rtnl = await Rtnl.open(search);
   let links: readonly Link[];
   let addresses: readonly Address[];
   try {
@@ -59,10 +61,10 @@ export async function findOriginal(search: OriginalSearch): Promise<string | und
   const own = addresses.filter(isUnderlay);
   const [meshes, nics] = [await meshesIn(search.networks), bootNics(up, own, search.segmentNics)];
   const looks = [
-    ...nics.map((nic) => answersProbe(nic, search.installation)),
+    ...nics.map((nic) => answersProbe(nic, search)),
     ...up
       .flatMap((link) => own.filter((address) => address.link === link.index).map((address) => ({ link, address })))
-      .map(({ link, address }) => answersHere(link, address, meshes, own, links)),
+      .map(({ link, address }) => answersHere(link, address, meshes, own, links, search)),
   ];
   // A device may go while it is asked at: the others count.
   const heard = await Promise.all(looks.map((look) => look.catch(() => undefined)));
@@ -78,13 +80,14 @@ async function meshesIn(directory: string): Promise<readonly Mesh[]> {
 
 async function answersProbe(
   { index, name, mac }: Pick<Link, 'index' | 'name' | 'mac'>,
-  installation: string | undefined,
+  { installation, netns }: OriginalSearch,
 ): Promise<string | undefined> {
   let heard: string | undefined;
   if (installation === undefined) return heard;
   const socket = FrameSocket.open({
     link: index,
     filter: BOOT_FILTER,
+    ...(netns !== undefined && { netns }),
     onFrame: ({ bytes, outgoing }) => {
       const { mark } = observe(bytes, outgoing, { device: name, nowMs: 0 }) ?? {};
       if (mark?.installation !== installation) return;
@@ -108,7 +111,9 @@ async function answersHere(
   meshes: readonly Mesh[],
   own: readonly Pick<Address, 'address'>[],
   links: readonly Pick<Link, 'mac'>[],
+  { netns }: OriginalSearch,
 ): Promise<string | undefined> {
+  const waits = { timeoutMs: ANSWER_MS, ...(netns !== undefined && { netns }) };
   const ipv4 = address as Ipv4;
   const broadcast = ipv4FromNumber((ipv4ToNumber(ipv4) | (2 ** (32 - length) - 1)) >>> 0);
   const isOwn = (found: string) => own.some((candidate) => candidate.address === found);
@@ -116,11 +121,11 @@ async function answersHere(
     const { bridgeMac: mac, ipv6 } = memberAddresses(mesh, NOBODY);
     const question = { vni: mesh.type.vni, from: { mac, ipv6 }, target: memberAddresses(mesh, 'host0').ipv6 };
     const place = { device: link.name, index: link.index, ipv4, broadcast };
-    const answers = await askUnderlay(place, question, { timeoutMs: ANSWER_MS }).catch(() => []);
+    const answers = await askUnderlay(place, question, waits).catch(() => []);
     const other = answers.find((answer) => !isOwn(answer));
     return other === undefined ? undefined : `it answers as host0 of ${mesh.name} at ${other} (${link.name})`;
   });
-  const owners = await probeAddresses(link, [ipv4], { timeoutMs: ANSWER_MS }).catch(() => undefined);
+  const owners = await probeAddresses(link, [ipv4], waits).catch(() => undefined);
   const another = [...(owners?.get(ipv4) ?? [])].find((mac) => links.every((known) => known.mac !== mac));
   const asked = (await Promise.all(inMeshes)).find((where) => where !== undefined);
   return asked ?? (another === undefined ? undefined : `${ipv4} of ${link.name} is also the address of ${another}`);

@@ -126,7 +126,7 @@ test('an empty machine becomes the host0 of the file, whose images and packages 
     Object.keys(after)
       .filter((name) => !(name in before))
       .toSorted(),
-  ).toEqual(['var/lib/meshwork/restore.lock', 'var/lib/meshwork/restored.json']);
+  ).toEqual(['var/lib/meshwork/host0.lock', 'var/lib/meshwork/restore.lock', 'var/lib/meshwork/restored.json']);
   expect(after['etc/default/other']).toBe('640 of the other\n');
   expect(after['etc/meshwork/machine']).toBe('640 cafecafe\n');
   expect(await storeOf(other.paths.state)).toEqual(await storeOf(paths.state));
@@ -155,7 +155,11 @@ test('a machine that is a host0 already is replaced only by force, and then whol
       fingerprints: { backup: expect.stringMatching(/^[0-9a-f]{16}$/), now: expect.stringMatching(/^[0-9a-f]{16}$/) },
     },
   ]);
-  expect(treeOf(other.root)).toEqual({ ...before, 'var/lib/meshwork/restore.lock': expect.anything() });
+  expect(treeOf(other.root)).toEqual({
+    ...before,
+    'var/lib/meshwork/host0.lock': expect.anything(),
+    'var/lib/meshwork/restore.lock': expect.anything(),
+  });
   await other.run('restore', backup, '--force');
   const after = treeOf(other.root);
   expect(after['host0/network/red.conf']).toBeUndefined();
@@ -203,7 +207,10 @@ test('a filter makes the file and takes it back, and one that fails changes noth
   await expect(other.run('restore', backup, '--filter', `${backwards[1]}; exit 4`)).rejects.toMatchObject({
     code: 'MESH_BACKUP_FILTER',
   });
-  expect(treeOf(other.root)).toEqual({ 'var/lib/meshwork/restore.lock': '640 ' });
+  expect(treeOf(other.root)).toEqual({
+    'var/lib/meshwork/host0.lock': '640 ',
+    'var/lib/meshwork/restore.lock': '640 ',
+  });
   await other.run('restore', backup, ...backwards);
   expect(treeOf(other.root)['host0/network/blue.conf']).toBe('640 name=blue\n');
   const cut = join(root, 'cut.backup');

@@ -22,7 +22,7 @@ import { withProgress } from '../print/progress.ts';
 import { type Column, table } from '../print/table.ts';
 import { megabytes } from './backup.ts';
 import { restoreStore } from './store-backup.ts';
-import { storeChoice } from './store-choice.ts';
+import { storeNamed } from './store-choice.ts';
 
 /** How a backup is restored. */
 export interface RestoreOptions {
@@ -43,13 +43,13 @@ export async function restore(context: Context, file: string, options: RestoreOp
   if (!isArchive(source.beginning)) return await restoreDocument(context, source, options);
   const own = await ownNics();
   if (options.plan === true) return await showPlan(context, source, own, options);
-  const choice = word === undefined ? undefined : await storeChoice(context, word);
+  const members = word === undefined ? undefined : storeNamed(word, 'restore host0');
   const restored = await withProgress(
     context.stderr,
     'Restoring',
     restoreHost0({
       ...{ paths: context.paths, source, own, named: nic, force },
-      ...(choice !== undefined && { members: choice.members }),
+      ...(members !== undefined && { members }),
       ...(isAttended(context, file) && { ask: (choices, cards) => askForNics(context, choices, cards) }),
     }),
   );

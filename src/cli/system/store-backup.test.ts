@@ -67,6 +67,31 @@ test('what a file has is carried into an etcd and back, each time with a new epo
   await store.close();
 });
 
+test('a whole backup of a host0 with a file becomes one with an etcd, and is refused over what an etcd has', async () => {
+  const { root, before, run } = await stoppedHost0();
+  const file = join(root, 'host0.backup');
+  await run('backup', file);
+  const box = mkdtempSync(join(tmpdir(), 'mw-backup-'));
+  onTestFinished(() => rmSync(box, { recursive: true }));
+  const there = (...words: readonly string[]) => mesh(['--root', box, '--json', 'system', 'restore', file, ...words]);
+  const etcd = await EtcdStore.open(cluster.place, { clock: systemClock });
+  onTestFinished(() => etcd.close());
+  const { entries } = await etcd.range('/v1/');
+  if (entries.length === 0) await etcd.txn([], [{ put: '/v1/things/of-before', value: '' }]);
+  await expect(there('--store', storeWords())).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
+  expect(readdirSync(box).filter((name) => name !== 'var')).toEqual([]);
+  const answer = JSON.parse((await there('--store', storeWords(), '--force')).stdout);
+  expect(answer).toMatchObject({ store: storeWords(), entries: 70 });
+  const paths = pathsBelow(box);
+  expect(readFileSync(join(paths.host0, 'host0.conf'), 'utf8')).toBe(
+    `boot="off"\n# the last line\nstore="${storeWords()}"\n`,
+  );
+  expect(readdirSync(paths.state).filter((name) => name.startsWith('store.db'))).toEqual([]);
+  const filled = await EtcdStore.open(cluster.place, { clock: systemClock });
+  onTestFinished(() => filled.close());
+  expect([await contents(filled), filled.epoch]).toEqual([before, answer.epoch]);
+});
+
 test('an etcd that another host0 works with is not filled', async () => {
   const { file, run } = await stoppedHost0();
   await run('backup', file, '--store-only');

@@ -10,6 +10,7 @@ import { Lab } from '../../../src/lab/cluster/lab.ts';
 import type { LabHost } from '../../../src/lab/hosts/lab-host.ts';
 import { host0Client } from '../../../src/protocol/calls/control-client.ts';
 import { pathsBelow } from '../../../src/protocol/documents/paths.ts';
+import { shownCommands } from '../../cli/console-block.ts';
 import { BIN } from '../../cli/mesh.ts';
 import { inside } from '../../kit/namespaces.ts';
 import { isReady } from '../drift.ts';
@@ -17,6 +18,7 @@ import { forAllTests } from '../for-all-tests.ts';
 import { Guest } from '../guest.ts';
 import { meshOn } from '../mesh-command.ts';
 import { PingSet } from '../ping-set.ts';
+import { pageOf } from '../typist.ts';
 import { until } from '../until.ts';
 
 /** A restored host0 looks three times, for a second and a half each; nodes look for host0 each three. */
@@ -46,6 +48,15 @@ beforeAll(async () => {
 const cardOf = ({ ports }: LabHost): string => ports[0]?.device ?? '';
 const addressOf = ({ ports }: LabHost): string => ports[0]?.ipv4 ?? '';
 const ipOn = (host: LabHost, ...words: readonly string[]) => inside(netnsPath(host.netns), 'ip', ...words);
+
+/** The words of a command of the page that begins so, for the file of this test. */
+function typed(begin: string): readonly string[] {
+  const shown = shownCommands(pageOf('docs/backup.md')).filter(({ text }) => text.startsWith(begin));
+  const [only, ...more] = shown.filter(({ text }) => begin.includes('--plan') || !text.includes('--plan'));
+  expect({ begin, command: only?.text, more }).toMatchObject({ command: expect.anything(), more: [] });
+  const [, ...words] = (only?.text ?? '').replace('/root/host0.backup', backup).split(' ');
+  return words;
+}
 
 /** Runs a command as a process on a host, and reads what it answers. */
 async function mesh(host: LabHost, ...words: readonly string[]) {
@@ -82,7 +93,7 @@ test('a backup of the running host0, with a port that comes after it', async () 
   await until('blue is made', DEADLINE_MS, async () => (await meshOn(host0, 'network', 'create', 'blue')).code === 0);
   await plug('vm1');
   await until('host0 knows the port', DEADLINE_MS, async () => (await portsOn(host0)) === 'vm1 node1');
-  expect(await mesh(host0, 'system', 'backup', backup)).toMatchObject({ skipped: [] });
+  expect(await mesh(host0, ...typed('mesh system backup'))).toMatchObject({ skipped: [] });
   await plug('vm2');
   await until('host0 knows both ports', DEADLINE_MS, async () => (await portsOn(host0)) === 'vm1 node1,vm2 node1');
   const { code, stdout } = await meshOn(host0, 'system', 'diff', backup);
@@ -104,10 +115,10 @@ test('restored on another box, beside the first host0, it waits, says why, and d
   mkdirSync(join(root, 'var/log/meshwork'), { recursive: true });
   box = { ...node2, role: 'host0', name: 'box', root, ports: [{ ...port, device: CARD }] };
 
-  const plan = await mesh(box, 'system', 'restore', backup, '--plan');
+  const plan = await mesh(box, ...typed('mesh system restore /root/host0.backup --plan'));
   expect(plan.nics).toEqual([expect.objectContaining({ from: cardOf(host0), to: CARD, reason: 'the only one left' })]);
   expect(existsSync(pathsBelow(root).host0)).toBe(false);
-  await mesh(box, 'system', 'restore', backup, '--nic', `${cardOf(host0)}=${CARD}`);
+  await mesh(box, ...typed('mesh system restore'));
   expect(readFileSync(join(pathsBelow(root).host0, 'host0.conf'), 'utf8')).toBe(
     `boot_mode="${CARD}=observe" # this wire\n`,
   );
