@@ -11,8 +11,8 @@ import { LONG } from '../../test/kit/long.ts';
 import { pathsBelow } from '../protocol/documents/paths.ts';
 import { sealed } from '../protocol/shapes/sealed-document.ts';
 import { backupText, storeCopy } from '../store/store-backup.ts';
-import { openBackup } from './backup-file.ts';
-import { type BackupManifest, MANIFEST_FORM, MANIFEST_HOLDS, type ManifestEntry } from './manifest.ts';
+import { openBackup } from './archive/backup-file.ts';
+import { type BackupManifest, MANIFEST_FORM, MANIFEST_HOLDS, type ManifestEntry } from './archive/manifest.ts';
 import { readWhole } from './read-backup.ts';
 import { restoreHost0 } from './restore.ts';
 

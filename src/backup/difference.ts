@@ -1,8 +1,8 @@
 /** What differs between a backup and a machine. Nothing secret is in it: of keys, only whether they are the same. */
 import { createHash } from 'node:crypto';
 import type { StoreBackup } from '../store/store-backup.ts';
-import type { FoundEntry } from './contents.ts';
-import type { ManifestEntry } from './manifest.ts';
+import type { FoundEntry } from './archive/contents.ts';
+import type { ManifestEntry } from './archive/manifest.ts';
 
 /** How something is now, seen from the backup: only the backup has it, only the machine has it, or both have it and it differs. */
 export type Side = 'backup only' | 'now only' | 'differs';

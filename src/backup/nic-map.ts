@@ -7,7 +7,7 @@ import type { Host0Settings } from '../formats/host0/host0-conf.ts';
 import { MeshError } from '../model/error.ts';
 import { readJson } from '../protocol/shapes/document.ts';
 import type { StoreBackup } from '../store/store-backup.ts';
-import type { BackedNic, BackupManifest } from './manifest.ts';
+import type { BackedNic, BackupManifest } from './archive/manifest.ts';
 
 /** A card of this machine. */
 export type OwnNic = BackedNic;

@@ -1,11 +1,11 @@
 /** Reads a backup of host0 to its end, and keeps of it what decides how it is restored. */
 import type { Paths } from '../protocol/documents/paths.ts';
 import type { StoreBackup } from '../store/store-backup.ts';
-import { readArchive } from './archive-reader.ts';
-import { areasOf } from './areas.ts';
-import { largeBackup } from './backup-error.ts';
-import type { BackupSource } from './backup-file.ts';
-import type { BackupManifest, ManifestEntry } from './manifest.ts';
+import { readArchive } from './archive/archive-reader.ts';
+import { areasOf } from './archive/areas.ts';
+import { largeBackup } from './archive/backup-error.ts';
+import type { BackupSource } from './archive/backup-file.ts';
+import type { BackupManifest, ManifestEntry } from './archive/manifest.ts';
 
 /** What is done with the files of a backup while they are read. */
 export interface FileTaker {

@@ -3,7 +3,7 @@ import { chmod, chown, link, mkdir, open, readdir, readFile, rename, rm, symlink
 import { dirname } from 'node:path';
 import { ifThere, makeDirectory, syncDirectory } from '../disk/durable-file.ts';
 import { MeshError } from '../model/error.ts';
-import type { Attributes } from './manifest.ts';
+import type { Attributes } from './archive/manifest.ts';
 
 /** A disk. Every change may fail with MESH_DISK_REFUSED. */
 export interface RestoreDisk {

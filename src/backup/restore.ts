@@ -2,7 +2,7 @@
  * Restores a backup of host0. All is put together beside its place and judged there; then one switch makes it the state of this
  * machine (switch.ts). Whatever fails before leaves the machine as it was.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, statfsSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncFile } from '../disk/durable-file.ts';
 import { HOST0_DEFAULTS, type Host0Settings, parseHost0Conf } from '../formats/host0/host0-conf.ts';
@@ -12,10 +12,11 @@ import { MeshError } from '../model/error.ts';
 import type { EtcdEndpoint } from '../model/etcd-endpoint.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import { lockPath } from '../protocol/http/service-manager.ts';
-import { type Area, areasOf, STAGE } from './areas.ts';
-import { largeBackup } from './backup-error.ts';
-import type { BackupSource } from './backup-file.ts';
-import type { BackupManifest, ManifestEntry } from './manifest.ts';
+import { type Area, areasOf } from './archive/areas.ts';
+import { largeBackup } from './archive/backup-error.ts';
+import type { BackupSource } from './archive/backup-file.ts';
+import type { BackupManifest, ManifestEntry } from './archive/manifest.ts';
+import { claimRestore } from './finish-restore.ts';
 import {
   chooseNics,
   type NicChoice,
@@ -30,7 +31,7 @@ import { machineDisk, type RestoreDisk } from './restore-disk.ts';
 import { restoredMarkAt, restoredMarkText } from './restored-mark.ts';
 import { Staging } from './staging.ts';
 import { fillEtcd, fillSqlite, mustBeEmpty, storeFile, withStore } from './store-access.ts';
-import { finishSwitch, journalOf, sweep, switchTo } from './switch.ts';
+import { finishSwitch, journalOf, switchTo } from './switch.ts';
 
 /** How a backup is restored. */
 export interface RestoreInput {
@@ -186,43 +187,6 @@ async function replace(
     epoch,
     ...(confFault !== undefined && { confFault }),
   };
-}
-
-/**
- * Finishes a restore that was decided and cut short, and removes what an undecided one has left. To be called before anything of the
- * state is read.
- * @throws MESH_ALREADY_RUNNING while a restore is under way; MESH_DISK_REFUSED, MESH_STATE_*
- */
-export async function finishRestore(paths: Paths): Promise<boolean> {
-  if (!existsSync(paths.state)) return false;
-  const areas = areasOf(paths, { mirror: true, isos: true });
-  const stages = [
-    ...new Set([...areas.flatMap(({ directory }) => [dirname(directory), directory]), join(paths.state, 'boot')]),
-  ];
-  const journal = journalOf(paths.state);
-  const isLeft = existsSync(journal) || stages.some((directory) => existsSync(join(directory, STAGE)));
-  if (!isLeft) return false;
-  const unlock = claimRestore(paths.state);
-  try {
-    const isFinished = await finishSwitch(machineDisk, journal);
-    await sweep(machineDisk, stages);
-    return isFinished;
-  } finally {
-    unlock();
-  }
-}
-
-/** The lock of a restore: whoever reads the state waits for its end. @throws MESH_ALREADY_RUNNING */
-function claimRestore(state: string): () => void {
-  mkdirSync(state, { recursive: true });
-  const unlock = lockFile(join(state, 'restore.lock'));
-  if (unlock !== undefined) return unlock;
-  throw new MeshError('MESH_ALREADY_RUNNING', 'a backup is being restored on this machine', {
-    operation: 'use the state of host0',
-    object: state,
-    remedy: 'Wait until that command has ended.',
-    retryable: true,
-  });
 }
 
 /** The lock that host0's daemon has while it runs, also before it answers. @throws MESH_ALREADY_RUNNING */

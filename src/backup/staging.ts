@@ -1,8 +1,8 @@
 /** Puts what a backup has beside its place, file by file, as the archive is read. Nothing of this machine changes. */
 import { dirname, join } from 'node:path';
-import type { Area } from './areas.ts';
-import { STAGE } from './areas.ts';
-import type { Attributes, ManifestEntry } from './manifest.ts';
+import type { Area } from './archive/areas.ts';
+import { STAGE } from './archive/areas.ts';
+import type { Attributes, ManifestEntry } from './archive/manifest.ts';
 import { isOnDisk, type RestoreDisk } from './restore-disk.ts';
 import { directoriesOf, type Move, newAt } from './switch.ts';
 

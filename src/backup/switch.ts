@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { MeshError } from '../model/error.ts';
 import * as form from '../protocol/shapes/form.ts';
 import { readSealed, type SealedForm, sealed } from '../protocol/shapes/sealed-document.ts';
-import { STAGE } from './areas.ts';
+import { STAGE } from './archive/areas.ts';
 import { isOnDisk, type RestoreDisk } from './restore-disk.ts';
 
 /** One name that is replaced, or removed. */

@@ -13,10 +13,10 @@ import { MeshError } from '../model/error.ts';
 import { VERSION } from '../model/version.ts';
 import type { Paths } from '../protocol/documents/paths.ts';
 import { backupText } from '../store/store-backup.ts';
-import { archiveStream } from './archive-writer.ts';
-import { areasOf, type Extras, leftOutOf } from './areas.ts';
-import { bytesBelow, contentsOf } from './contents.ts';
-import { type BackupManifest, MANIFEST_HOLDS } from './manifest.ts';
+import { archiveStream } from './archive/archive-writer.ts';
+import { areasOf, type Extras, leftOutOf } from './archive/areas.ts';
+import { bytesBelow, contentsOf } from './archive/contents.ts';
+import { type BackupManifest, MANIFEST_HOLDS } from './archive/manifest.ts';
 import { ownNics } from './own-nics.ts';
 import { storeNow } from './store-access.ts';
 

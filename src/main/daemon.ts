@@ -1,7 +1,7 @@
 /** What a long-running process of Meshwork has before all else: its name, its paths, its journal and its counters. */
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
-import { finishRestore } from '../backup/restore.ts';
+import { finishRestore } from '../backup/finish-restore.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { NodeName } from '../machine/node-name.ts';

@@ -28,7 +28,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/lab/vm-test.ts': 'a command of a test for a machine of a lab',
       'cli/node/node-logview.ts': 'the reading of a log on a node',
       'cli/node/node-reboot.ts': 'the reboot of a node',
-      'backup/filter.ts': 'the words of the administrator who runs the command, as they are',
+      'backup/archive/filter.ts': 'the words of the administrator who runs the command, as they are',
       'bridging/dhcp-move.ts': 'a fixed script',
       'bridging/nic-watch.ts': 'a fixed loop, which gets its command as words',
       'formats/distribution/interfaces.ts': '`plainLinkName`, and addresses of cards',

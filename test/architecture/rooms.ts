@@ -199,7 +199,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       machine: 'who fills a store',
       formats: 'host0’s settings, which name network cards',
     },
-    folders: {},
+    folders: {
+      archive: {},
+      '.': { archive: 'a backup is an archive of the areas of a machine' },
+    },
   },
   boot: {
     what: 'host0’s side of the boot segments: scan, modes, DHCP and boot server, who boots and how far each boot is',

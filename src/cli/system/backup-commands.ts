@@ -33,7 +33,7 @@ export function addBackup(system: Command, context: Context): void {
   system
     .command('restore')
     .description('Make this machine what `mesh system backup` has saved, all at once')
-    .argument('<file>', 'the file to read; - for standard input')
+    .argument('[file]', 'the file to read; - for standard input')
     .option(FILTER, "decrypts the file, such as 'age -d -i KEY'")
     .option(
       '--nic <old=new>',
@@ -44,6 +44,10 @@ export function addBackup(system: Command, context: Context): void {
     .addOption(storeOption())
     .option('--force', 'also on a machine that is a host0 already: what it has is lost')
     .option('--plan', 'only say what would change')
+    .option(
+      '--finish',
+      'read no file, and finish a restore that was decided and cut short; services do so when they start',
+    )
     .addHelpText(
       'after',
       "\nhost0's daemon must be stopped. Whatever fails, and whenever the power goes, this machine is as before, or all new.\n" +
@@ -55,7 +59,7 @@ export function addBackup(system: Command, context: Context): void {
         "  $ mesh system restore /root/host0.backup.age --filter 'age -d -i /root/key'\n" +
         '  $ mesh system restore /root/store.json --store etcd://10.0.0.1:2379,10.0.0.2:2379',
     )
-    .action(async (file: string, options: RestoreOptions) => {
+    .action(async (file: string | undefined, options: RestoreOptions) => {
       const { restore } = await import('./restore.ts');
       await restore(context, file, options);
     });

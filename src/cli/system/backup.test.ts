@@ -1,5 +1,6 @@
 /** `mesh system backup`, `restore` and `diff` of a host0 that is stopped: one file, and every file that is none. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -232,4 +233,39 @@ test('packages of the mirror and isos come along when they are asked for, each o
   expect([pool?.ino, pool?.size]).toEqual([tree?.ino, 70_000]);
   expect(readlinkSync(join(root, 'var/lib/meshwork/mirror/generations/current'))).toBe('1');
   expect(statSync(join(root, 'host0/isos/large.iso')).size).toBe(70_000);
+});
+
+test('a restored host0 begins by a command, which says whether it has waited', async () => {
+  const { run, backup } = await host0();
+  await run('backup', backup);
+  const other = machine();
+  await other.run('restore', backup);
+  const takeOver = async () => JSON.parse((await mesh(['--root', other.root, '--json', 'host0', 'take-over'])).stdout);
+  expect(await takeOver()).toEqual({ wasRestored: true });
+  expect(existsSync(join(other.paths.state, 'restored.json'))).toBe(false);
+  expect(await takeOver()).toEqual({ wasRestored: false });
+});
+
+test('a file and --finish exclude each other, and neither is nothing', async () => {
+  const { run } = machine();
+  for (const words of [[], ['x', '--finish']])
+    await expect(run('restore', ...words)).rejects.toMatchObject({ code: 'MESH_USAGE' });
+});
+
+test('while another process has the lock of host0 or of a restore, nothing is restored', async () => {
+  const { run, backup } = await host0();
+  await run('backup', backup);
+  const other = machine();
+  mkdirSync(other.paths.state, { recursive: true });
+  for (const name of ['host0.lock', 'restore.lock']) {
+    const lock = join(other.paths.state, name);
+    writeFileSync(lock, '');
+    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; read _'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    await once(holder.stdout, 'data');
+    await expect(other.run('restore', backup)).rejects.toMatchObject({ code: 'MESH_ALREADY_RUNNING' });
+    expect(existsSync(other.paths.host0)).toBe(false);
+    holder.stdin.end('\n');
+    await once(holder, 'exit');
+  }
+  await other.run('restore', backup);
 });

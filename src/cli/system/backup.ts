@@ -1,7 +1,7 @@
 /** `mesh system backup`: all that host0 is, as one file. */
 import { createWriteStream } from 'node:fs';
-import { PIPE, writeBackup } from '../../backup/backup-file.ts';
-import { finishRestore } from '../../backup/restore.ts';
+import { PIPE, writeBackup } from '../../backup/archive/backup-file.ts';
+import { finishRestore } from '../../backup/finish-restore.ts';
 import { settingsOf, storeNow } from '../../backup/store-access.ts';
 import { type TakenBackup, takeHost0 } from '../../backup/take-backup.ts';
 import { writeDurable } from '../../disk/durable-file.ts';

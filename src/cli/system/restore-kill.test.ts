@@ -20,7 +20,7 @@ import { BIN, mesh } from '../../../test/cli/mesh.ts';
 import { seedOfRun } from '../../../test/kit/damage.ts';
 import { LONG } from '../../../test/kit/long.ts';
 import { randomFrom } from '../../../test/kit/random.ts';
-import { finishRestore } from '../../backup/restore.ts';
+import { finishRestore } from '../../backup/finish-restore.ts';
 import { pathsBelow } from '../../protocol/documents/paths.ts';
 import { SqliteStore } from '../../store/sqlite/sqlite-store.ts';
 
@@ -75,7 +75,10 @@ test('killed when it has decided, all is new after the next start', async () => 
   });
   await exit;
   watcher.close();
-  await finishRestore(old.paths);
+  // The process may have ended before the signal came.
+  const { stdout } = await old.run('restore', '--finish');
+  expect(JSON.parse(stdout)).toEqual({ isFinished: expect.any(Boolean) });
+  expect(JSON.parse((await old.run('restore', '--finish')).stdout)).toEqual({ isFinished: false });
   expect(await wordsOf(old.root)).toBe(WHOLE('new'));
   expect(existsSync(join(old.paths.host0, '.meshwork-restore'))).toBe(false);
 });

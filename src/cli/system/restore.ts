@@ -1,16 +1,17 @@
 /** `mesh system restore` and `mesh system diff`: a backup becomes this host0, or is compared with it. */
 import { stdin } from 'node:process';
 import { createInterface } from 'node:readline/promises';
-import { isArchive } from '../../backup/archive-reader.ts';
-import { foreignBackup } from '../../backup/backup-error.ts';
-import { type BackupSource, openBackup, PIPE } from '../../backup/backup-file.ts';
-import { contentsOf } from '../../backup/contents.ts';
+import { isArchive } from '../../backup/archive/archive-reader.ts';
+import { foreignBackup } from '../../backup/archive/backup-error.ts';
+import { type BackupSource, openBackup, PIPE } from '../../backup/archive/backup-file.ts';
+import { contentsOf } from '../../backup/archive/contents.ts';
+import type { BackupManifest } from '../../backup/archive/manifest.ts';
 import { type Difference, fileDifferences, storeDifferences } from '../../backup/difference.ts';
-import type { BackupManifest } from '../../backup/manifest.ts';
+import { finishRestore } from '../../backup/finish-restore.ts';
 import type { NicChoice, OwnNic } from '../../backup/nic-map.ts';
 import { ownNics } from '../../backup/own-nics.ts';
 import { type ReadBackup, readWhole } from '../../backup/read-backup.ts';
-import { finishRestore, planOf, restoredAreas, restoreHost0 } from '../../backup/restore.ts';
+import { planOf, restoredAreas, restoreHost0 } from '../../backup/restore.ts';
 import { settingsOf, storeNow } from '../../backup/store-access.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { MeshError } from '../../model/error.ts';
@@ -31,12 +32,14 @@ export interface RestoreOptions {
   readonly store?: string;
   readonly force?: boolean;
   readonly plan?: boolean;
+  readonly finish?: boolean;
 }
 
 /** `mesh system restore`. */
-export async function restore(context: Context, file: string, options: RestoreOptions): Promise<void> {
+export async function restore(context: Context, file: string | undefined, options: RestoreOptions): Promise<void> {
   const { force = false, store: word, nic } = options;
   requireRoot('restore host0', 'A restore replaces the files and keys of host0.');
+  if (options.finish === true || file === undefined) return await finish(context, file, options);
   if (options.plan !== true) await mustBeStopped(context);
   await finishRestore(context.paths);
   const source = await opened(file, options.filter);
@@ -63,6 +66,20 @@ export async function restore(context: Context, file: string, options: RestoreOp
       ...missingText(manifest),
       'Next: mesh system start\n',
     ].join(''),
+  );
+}
+
+/** `mesh system restore --finish`. */
+async function finish(context: Context, file: string | undefined, options: RestoreOptions): Promise<void> {
+  if (options.finish !== true || file !== undefined) {
+    throw new MeshError('MESH_USAGE', file === undefined ? 'no file is named' : '--finish reads no file', {
+      operation: 'restore host0',
+      remedy: 'Name the file of a backup, or write --finish alone.',
+    });
+  }
+  const isFinished = await finishRestore(context.paths);
+  context.answer({ isFinished }, () =>
+    isFinished ? 'The restore is finished.\n' : 'There is no restore to finish.\n',
   );
 }
 

@@ -57,6 +57,7 @@ export function systemCommand(context: Context): Command {
     )
     .action(async ({ host0, store }: { host0?: string; store?: string }) => {
       requireRoot('start the daemons', 'Networks are made in the kernel, which only root may do.');
+      await finishRestoreOf(context);
       if (store !== undefined) await chooseStore(context, store);
       await start(context, host0);
     });
@@ -113,6 +114,13 @@ function daemonsOf(context: Context): Daemon[] {
   return PROCESSES.filter((name) => name === 'agent' || isHost0Machine(context)).map(
     (name) => new Daemon(name, context),
   );
+}
+
+/** A service may not write everywhere: a restore that was cut short is finished here, before the processes start. */
+async function finishRestoreOf({ paths }: Context): Promise<void> {
+  if (!existsSync(join(paths.state, 'restore.json'))) return;
+  const { finishRestore } = await import('../../backup/finish-restore.ts');
+  await finishRestore(paths);
 }
 
 interface Started {

@@ -3,7 +3,7 @@
  * directories belongs to this machine, or is made again, and stays as it is.
  */
 import { join } from 'node:path';
-import type { Paths } from '../protocol/documents/paths.ts';
+import type { Paths } from '../../protocol/documents/paths.ts';
 
 /** One area. */
 export interface Area {

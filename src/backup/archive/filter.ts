@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 const SAID_MAX = 4_096;
 

@@ -5,9 +5,9 @@ import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { syncDirectory, syncFile } from '../disk/durable-file.ts';
-import { unreadable } from '../formats/conf/conf-reader.ts';
-import { MeshError } from '../model/error.ts';
+import { syncDirectory, syncFile } from '../../disk/durable-file.ts';
+import { unreadable } from '../../formats/conf/conf-reader.ts';
+import { MeshError } from '../../model/error.ts';
 import { startFilter } from './filter.ts';
 
 /** The word for standard input or output in the place of a file. */

@@ -7,8 +7,8 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { createTarPacker, type TarHeader } from 'modern-tar';
-import { errnoOf } from '../formats/conf/conf-reader.ts';
-import { sealed } from '../protocol/shapes/sealed-document.ts';
+import { errnoOf } from '../../formats/conf/conf-reader.ts';
+import { sealed } from '../../protocol/shapes/sealed-document.ts';
 import { changedFile, type FoundEntry } from './contents.ts';
 import {
   type BackupManifest,

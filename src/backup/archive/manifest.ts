@@ -2,9 +2,9 @@
  * The manifest of a backup: the first file of the archive. It says what the archive has, byte by byte, before the first of those
  * files comes, so that a reader knows of each whether it is there, whole and wanted.
  */
-import * as form from '../protocol/shapes/form.ts';
-import { TimeShape } from '../protocol/shapes/parts.ts';
-import type { SealedForm } from '../protocol/shapes/sealed-document.ts';
+import * as form from '../../protocol/shapes/form.ts';
+import { TimeShape } from '../../protocol/shapes/parts.ts';
+import type { SealedForm } from '../../protocol/shapes/sealed-document.ts';
 
 /** Who and when a file is of, as tar has it. */
 export interface Attributes {

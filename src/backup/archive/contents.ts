@@ -4,8 +4,8 @@ import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ifThere } from '../disk/durable-file.ts';
-import { MeshError } from '../model/error.ts';
+import { ifThere } from '../../disk/durable-file.ts';
+import { MeshError } from '../../model/error.ts';
 import type { Area } from './areas.ts';
 import type { Attributes, ManifestEntry } from './manifest.ts';
 

@@ -1,5 +1,5 @@
 /** What is wrong with a backup, in words. Nothing has been changed when one of these is thrown. */
-import { MeshError } from '../model/error.ts';
+import { MeshError } from '../../model/error.ts';
 
 const OPERATION = 'read backup';
 const ANOTHER = 'Give another backup; nothing was changed.';

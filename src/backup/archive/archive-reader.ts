@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createTarDecoder, type ParsedTarEntry } from 'modern-tar';
-import { MeshError } from '../model/error.ts';
-import { readSealed } from '../protocol/shapes/sealed-document.ts';
-import { readBackup, type StoreBackup } from '../store/store-backup.ts';
+import { MeshError } from '../../model/error.ts';
+import { readSealed } from '../../protocol/shapes/sealed-document.ts';
+import { readBackup, type StoreBackup } from '../../store/store-backup.ts';
 import type { Area } from './areas.ts';
 import { damagedBackup, foreignBackup, largeBackup, laterBackup, truncatedBackup } from './backup-error.ts';
 import {
