@@ -11,6 +11,8 @@ import { MeshError } from '../model/error.ts';
 const BITS = 3072;
 const SECRET = 0o600;
 const CLOSED = 0o700;
+/** The name of the file below `keys/`. */
+export const MIRROR_KEY = 'mirror';
 const KEY_BYTES_MAX = 64 * 1024;
 const KEYS_MAX = 200;
 
@@ -43,7 +45,7 @@ export function trusting({ name, key }: SigningKey): TrustedKeys {
 }
 
 function keyFile(stateDirectory: string): string {
-  return join(stateDirectory, 'keys/mirror');
+  return join(stateDirectory, 'keys', MIRROR_KEY);
 }
 
 function newKey(): string {

@@ -1,6 +1,7 @@
 /** What a long-running process of Meshwork has before all else: its name, its paths, its journal and its counters. */
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
+import { finishRestore } from '../backup/finish-restore.ts';
 import { claimPrivateDirectories } from '../disk/private-directories.ts';
 import { requireRoot } from '../kernel/root.ts';
 import { NodeName } from '../machine/node-name.ts';
@@ -30,6 +31,8 @@ export async function openDaemon({ daemon, needsRoot, options }: DaemonStart) {
   const { name } = nodeName;
   requireRoot(`run ${TITLES[daemon]}`, needsRoot);
   const paths = pathsBelow(options.root, options['host0-dir']);
+  // A restore that the power cut short is carried to its end before anything of the state is read.
+  await finishRestore(paths);
   await claimPrivateDirectories(paths);
   await claimProcess(daemon, paths);
   const clock = systemClock;

@@ -35,6 +35,7 @@ import { followNetworks, openCatalogue } from './host0/host0-networks.ts';
 import { openHooks, openOrders } from './host0/host0-orders.ts';
 import { enrollOwn, openPlace } from './host0/host0-place.ts';
 import { openStore } from './host0/host0-store.ts';
+import { awaitTurn } from './host0/host0-turn.ts';
 import { endOnSignal, fail, hasStarted, startAnew } from './process.ts';
 
 /** How often new findings, and findings that are over, are written to the journal. */
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
   const { settings, errors } = await readHost0Conf(paths.host0Conf);
   if (settings === undefined) return fail(errors);
   await claimControlSocket(paths.controlSock);
+  await awaitTurn({ paths, name, settings, clock, journal });
   const watch = countHost0(registry);
   const [storage, { mirror, close: closeKernel }] = await Promise.all([
     openStore({
@@ -161,6 +163,7 @@ async function main(): Promise<void> {
     ...given,
     addresses: addressOrders,
     ...ordering,
+    copyStore: storage.copy,
     stuck: storage.stuck,
     leadership: storage.leadership,
     beforeStatus: () => settingsWatch.look(),

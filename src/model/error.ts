@@ -2,6 +2,7 @@
  * Errors. Every failure that a user can meet is a MeshError with a code from the table below. HTTP status and exit code
  * come from this table, too. Scripts and bug reports quote the code, so codes do not change lightly.
  */
+import { BACKUP_ERRORS } from './backup-errors.ts';
 import {
   away,
   conflict,
@@ -275,6 +276,7 @@ export const ERRORS = {
   MESH_IPAM_ALLOCATOR_FAILED: away('The executable that chooses the blocks of an address pool does not do its work.'),
   MESH_IPAM_ALLOCATOR_WRONG: conflict('The executable that chooses the blocks of an address pool chose a wrong one.'),
   ...MIRROR_ERRORS,
+  ...BACKUP_ERRORS,
   MESH_INTERNAL: system('A fault of Meshwork itself: please report it with what led to it.'),
 } as const satisfies Record<string, ErrorClass>;
 

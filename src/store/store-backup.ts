@@ -51,14 +51,22 @@ const BackupShape: form.Shape<StoreBackup> = form.object({
 export async function takeBackup(store: Store, takenAt: Date): Promise<StoreBackup> {
   await mustBeWhole(store);
   const { entries, revision } = await store.range('/v1/');
-  return {
-    format: 1,
-    holds: HOLDS,
+  return storeCopy({
     takenAt: takenAt.toISOString(),
     epoch: store.epoch,
     revision,
     entries: entries.filter(({ key }) => !NOT_COPIED.includes(key)).map(({ key, value }) => ({ key, value })),
-  };
+  });
+}
+
+/** The document of entries that were read at one revision. */
+export function storeCopy(copied: Omit<StoreBackup, 'format' | 'holds'>): StoreBackup {
+  return { format: 1, holds: HOLDS, ...copied };
+}
+
+/** The text of a document, which `readBackup` reads. */
+export function backupText(document: StoreBackup): string {
+  return `${JSON.stringify(document, undefined, 1)}\n`;
 }
 
 /** Reads a document. @param file its name in errors @throws MESH_STATE_DAMAGED */

@@ -28,6 +28,7 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/lab/vm-test.ts': 'a command of a test for a machine of a lab',
       'cli/node/node-logview.ts': 'the reading of a log on a node',
       'cli/node/node-reboot.ts': 'the reboot of a node',
+      'backup/archive/filter.ts': 'the words of the administrator who runs the command, as they are',
       'bridging/dhcp-move.ts': 'a fixed script',
       'bridging/nic-watch.ts': 'a fixed loop, which gets its command as words',
       'formats/distribution/interfaces.ts': '`plainLinkName`, and addresses of cards',
@@ -125,6 +126,8 @@ export const LANGUAGES: Readonly<Record<string, Language>> = {
       'cli/workload/console.ts': '`printable`; the output of a guest, for a terminal of its own',
       'cli/workload/vnc.ts': '`printable`',
       'cli/system/system.ts': '`logLine` and `logJson`',
+      'cli/system/backup.ts': '`visible`',
+      'cli/system/restore.ts': '`visible`',
     },
     inserted: [
       /^(?:printable|visible|terminalJson|errorText|visibleLines|table)\(/,

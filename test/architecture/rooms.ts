@@ -23,6 +23,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'cli',
         'api',
         'libvirt',
+        'backup',
         'boot',
         'image',
         'controller',
@@ -60,6 +61,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       metrics: 'how labels are written',
       store: '`mesh system backup` works without a running process',
       libvirt: 'ports of libvirt’s networks are asked for as programs of libvirt do',
+      backup: '`mesh system backup`, `restore` and `diff`',
     },
     folders: {
       print: { '.': 'the terminal that is printed to' },
@@ -186,6 +188,24 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       },
     },
   },
+  backup: {
+    what: 'all that host0 is as one file: written, read, compared, and put in the place of what a machine has',
+    may: {
+      model: 'errors and the version',
+      protocol: 'the paths of a machine, and the running host0’s copy of its store',
+      boot: 'which links are the network cards of a machine',
+      image: 'the generations of the mirror',
+      store: 'a copy of the store, and a store that is filled from one',
+      disk: 'files that survive a power cut',
+      kernel: 'one restore at a time, and the network cards of a machine',
+      machine: 'who fills a store',
+      formats: 'host0’s settings, which name network cards',
+    },
+    folders: {
+      archive: {},
+      '.': { archive: 'a backup is an archive of the areas of a machine' },
+    },
+  },
   boot: {
     what: 'host0’s side of the boot segments: scan, modes, DHCP and boot server, who boots and how far each boot is',
     may: {
@@ -209,6 +229,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         timeline: 'what a segment cannot give becomes the trouble of its boots',
       },
       site: { frames: 'each request is a sighting' },
+      twin: { frames: 'host0s know each other by their probes', nics: 'the NICs on which the other one may be' },
       '.': {
         frames: 'sightings go from the segments to the boots',
         nics: 'the NICs are scanned and grouped',

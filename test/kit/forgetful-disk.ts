@@ -92,6 +92,12 @@ export class ForgetfulDisk implements MirrorDisk {
     }
   }
 
+  /** A new directory, whose name does not last yet. */
+  async directory(path: string): Promise<void> {
+    this.#step();
+    this.#put(path, newDirectory());
+  }
+
   async syncDirectory(path: string): Promise<void> {
     this.#step();
     const directory = this.#directory(path);

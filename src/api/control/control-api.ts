@@ -38,6 +38,7 @@ import { type OrderHandlersInput, orderHandlers } from './order-handlers.ts';
 import { portHandlers } from './port-handlers.ts';
 import { type RoleHandlersInput, roleHandlers } from './role-handlers.ts';
 import { serviceHandlers } from './service-handlers.ts';
+import { type StoreCopy, storeHandlers } from './store-handlers.ts';
 import { workloadHandlers } from './workload-handlers.ts';
 import { consoleHandlers, imageHandlers, screenHandlers } from './workload-tool-handlers.ts';
 import { xmlPartHandlers } from './xml-part-handlers.ts';
@@ -57,6 +58,8 @@ export interface ControlApiInput extends NodeHandlersInput, RoleHandlersInput, O
   readonly multicast: Pick<MulticastWatch, 'viewOf'>;
   readonly addresses: AddressOrders;
   readonly clock: Clock;
+  /** All that host0 knows, for backups. */
+  readonly copyStore: () => Promise<StoreCopy>;
   readonly journal: Journal;
   readonly conditions: ReadConditions;
   readonly registry: Registry;
@@ -149,6 +152,7 @@ export function controlHandlers(input: ControlApiInput): RouteHandlers<typeof CO
     ...leaseHandlers(input.services, nodes),
     ...addressHandlers(input.addressMaps),
     ...nodeHandlers(input),
+    ...storeHandlers(input.copyStore),
     ...portHandlers(input.ports),
     ...nodeLogHandlers(nodes),
     ...workloadHandlers(input.workloads),

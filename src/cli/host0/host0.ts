@@ -1,5 +1,6 @@
 /** `mesh host0`: the machines that can be host0, where there are several. */
 import { Command } from 'commander';
+import { removeRestoredMark } from '../../backup/restored-mark.ts';
 import { requireRoot } from '../../kernel/root.ts';
 import { host0Client } from '../../protocol/calls/control-client.ts';
 import type { LeadershipView } from '../../protocol/documents/views.ts';
@@ -45,6 +46,25 @@ export function host0Command(context: Context): Command {
     .action(async () => {
       const view = await host0Client(context.paths).ask('GET /v1/leadership');
       context.answer(view, () => leadershipText(view, context));
+    });
+
+  host0
+    .command('take-over')
+    .description('Let a restored host0 begin, also while the host0 that it was restored from is on the same wire')
+    .addHelpText(
+      'after',
+      '\nA restored host0 waits while that one lives, since both have the same keys, networks and addresses. Switch that one off\n' +
+        'first: two of them tear the meshes apart. The command is for a wire on which something else is taken for it.\n' +
+        '\nExample:\n  $ mesh host0 take-over',
+    )
+    .action(async () => {
+      requireRoot('let host0 begin', 'The mark of a restored host0 is in its state.');
+      const wasRestored = await removeRestoredMark(context.paths.state);
+      context.answer({ wasRestored }, () =>
+        wasRestored
+          ? 'This host0 begins within two seconds, if it runs.\n'
+          : 'This host0 does not wait: it was not restored, or has begun since.\n',
+      );
     });
 
   return host0;

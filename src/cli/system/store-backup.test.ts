@@ -41,7 +41,7 @@ const contents = async (store: Store) => (await store.range('/v1/')).entries.map
 
 test('what a file has is carried into an etcd and back, each time with a new epoch, and never over another by mistake', async () => {
   const { conf, path, file, epoch, before, run } = await stoppedHost0();
-  expect(JSON.parse((await run('backup', file)).stdout)).toMatchObject({ entries: 70, epoch });
+  expect(JSON.parse((await run('backup', file, '--store-only')).stdout)).toMatchObject({ entries: 70, epoch });
   expect(statSync(file).mode & 0o777).toBe(0o600);
 
   const there = JSON.parse((await run('restore', file, '--store', storeWords())).stdout);
@@ -54,7 +54,7 @@ test('what a file has is carried into an etcd and back, each time with a new epo
   await expect(run('restore', file)).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
   expect(JSON.parse((await run('restore', file, '--force')).stdout).epoch).not.toBe(there.epoch);
 
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   await expect(run('restore', file, '--store', 'sqlite')).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
   // A refusal leaves the choice as it was.
   expect(readFileSync(conf, 'utf8')).toContain(`store="${storeWords()}"`);
@@ -67,9 +67,34 @@ test('what a file has is carried into an etcd and back, each time with a new epo
   await store.close();
 });
 
+test('a whole backup of a host0 with a file becomes one with an etcd, and is refused over what an etcd has', async () => {
+  const { root, before, run } = await stoppedHost0();
+  const file = join(root, 'host0.backup');
+  await run('backup', file);
+  const box = mkdtempSync(join(tmpdir(), 'mw-backup-'));
+  onTestFinished(() => rmSync(box, { recursive: true }));
+  const there = (...words: readonly string[]) => mesh(['--root', box, '--json', 'system', 'restore', file, ...words]);
+  const etcd = await EtcdStore.open(cluster.place, { clock: systemClock });
+  onTestFinished(() => etcd.close());
+  const { entries } = await etcd.range('/v1/');
+  if (entries.length === 0) await etcd.txn([], [{ put: '/v1/things/of-before', value: '' }]);
+  await expect(there('--store', storeWords())).rejects.toMatchObject({ code: 'MESH_ALREADY_MADE' });
+  expect(readdirSync(box).filter((name) => name !== 'var')).toEqual([]);
+  const answer = JSON.parse((await there('--store', storeWords(), '--force')).stdout);
+  expect(answer).toMatchObject({ store: storeWords(), entries: 70 });
+  const paths = pathsBelow(box);
+  expect(readFileSync(join(paths.host0, 'host0.conf'), 'utf8')).toBe(
+    `boot="off"\n# the last line\nstore="${storeWords()}"\n`,
+  );
+  expect(readdirSync(paths.state).filter((name) => name.startsWith('store.db'))).toEqual([]);
+  const filled = await EtcdStore.open(cluster.place, { clock: systemClock });
+  onTestFinished(() => filled.close());
+  expect([await contents(filled), filled.epoch]).toEqual([before, answer.epoch]);
+});
+
 test('an etcd that another host0 works with is not filled', async () => {
   const { file, run } = await stoppedHost0();
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   const other = await EtcdStore.open(cluster.place, { clock: systemClock });
   onTestFinished(() => other.close());
   await other.lead({ owner: 'another', name: 'rack7', onLost: () => undefined });
@@ -79,7 +104,7 @@ test('an etcd that another host0 works with is not filled', async () => {
 
 test('a copy with an entry that etcd does not take changes nothing there', async () => {
   const { file, run } = await stoppedHost0();
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   const document = JSON.parse(readFileSync(file, 'utf8'));
   document.entries.push({ key: '/v1/things/z', value: 'x'.repeat(1_500_000) });
   writeFileSync(file, JSON.stringify(document));
@@ -98,7 +123,7 @@ test('a copy with an entry that etcd does not take changes nothing there', async
 
 test('a restore into a file that is cut short leaves the file as it was, and nothing beside it', async () => {
   const { root, path, file, epoch, before, run } = await stoppedHost0();
-  await run('backup', file);
+  await run('backup', file, '--store-only');
   const document = JSON.parse(readFileSync(file, 'utf8'));
   // A key that stands twice is refused when its transaction is made, after others are in the file.
   document.entries.push({ key: '/v1/zz', value: '' }, { key: '/v1/zz', value: '' });
@@ -113,7 +138,7 @@ test('a restore into a file that is cut short leaves the file as it was, and not
 test('a word that is no store, and a file that is no copy, change nothing', async () => {
   const { conf, run } = await stoppedHost0();
   const text = readFileSync(conf, 'utf8');
-  await expect(run('restore', conf)).rejects.toMatchObject({ code: 'MESH_STATE_DAMAGED' });
+  await expect(run('restore', conf)).rejects.toMatchObject({ code: 'MESH_BACKUP_FOREIGN' });
   await expect(run('start', '--store', 'http://a:1')).rejects.toMatchObject({ code: 'MESH_USAGE' });
   expect(readFileSync(conf, 'utf8')).toBe(text);
 });

@@ -31,19 +31,23 @@ export async function chooseStore(context: Context, word: string): Promise<void>
   await (await storeChoice(context, word)).keep();
 }
 
+/** The members that a word names; none for a file. @throws MESH_USAGE */
+export function storeNamed(word: string, operation: string): readonly EtcdEndpoint[] {
+  const wanted = parseStoreWord(word);
+  if (wanted !== undefined) return wanted;
+  throw new MeshError('MESH_USAGE', `${JSON.stringify(word)} is not a store`, {
+    operation,
+    rule: STORE_RULE,
+    remedy: `Write one such as --store ${STORE_EXAMPLE}`,
+  });
+}
+
 /**
  * Looks whether host0 can have a store, and changes nothing.
  * @throws MESH_USAGE, MESH_CONF_*, MESH_ALREADY_RUNNING beside a host0 that has another store
  */
 export async function storeChoice(context: Context, word: string): Promise<StoreChoice> {
-  const wanted = parseStoreWord(word);
-  if (wanted === undefined) {
-    throw new MeshError('MESH_USAGE', `${JSON.stringify(word)} is not a store`, {
-      operation: 'start host0',
-      rule: STORE_RULE,
-      remedy: `Write one such as --store ${STORE_EXAMPLE}`,
-    });
-  }
+  const wanted = storeNamed(word, 'start host0');
   if (!isHost0Machine(context)) {
     throw new MeshError('MESH_USAGE', 'this machine is a node, and only host0 has a store', {
       operation: 'start the agent',

@@ -16,6 +16,7 @@ import { wholeNumber } from '../print/number-option.ts';
 import { withProgress } from '../print/progress.ts';
 import { type Column, table } from '../print/table.ts';
 import { host0Flags, host0Option, isHost0Machine } from './agent.ts';
+import { addBackup } from './backup-commands.ts';
 import { Daemon, logFileOf } from './daemon.ts';
 import { imageCommand } from './image.ts';
 import { lastLines, logJson, logLine, mergedLines, newLines } from './log-file.ts';
@@ -23,7 +24,6 @@ import { addMirror } from './mirror.ts';
 import { isCommanded, OPTIONS_FILES } from './service.ts';
 import { lastJournalLines, linesOfUnit, newJournalLines } from './service-log.ts';
 import { chooseStore, storeOption } from './store-choice.ts';
-import { addStoreBackup } from './store-commands.ts';
 import { addBoot, addScan } from './system-boot.ts';
 import { systemConfigureCommand, systemInitCommand } from './system-configure.ts';
 
@@ -57,6 +57,7 @@ export function systemCommand(context: Context): Command {
     )
     .action(async ({ host0, store }: { host0?: string; store?: string }) => {
       requireRoot('start the daemons', 'Networks are made in the kernel, which only root may do.');
+      await finishRestoreOf(context);
       if (store !== undefined) await chooseStore(context, store);
       await start(context, host0);
     });
@@ -104,7 +105,7 @@ export function systemCommand(context: Context): Command {
   system.addCommand(systemConfigureCommand(context));
   system.addCommand(imageCommand(context));
   addMirror(system, context);
-  addStoreBackup(system, context);
+  addBackup(system, context);
 
   return system;
 }
@@ -113,6 +114,13 @@ function daemonsOf(context: Context): Daemon[] {
   return PROCESSES.filter((name) => name === 'agent' || isHost0Machine(context)).map(
     (name) => new Daemon(name, context),
   );
+}
+
+/** A service may not write everywhere: a restore that was cut short is finished here, before the processes start. */
+async function finishRestoreOf({ paths }: Context): Promise<void> {
+  if (!existsSync(join(paths.state, 'restore.json'))) return;
+  const { finishRestore } = await import('../../backup/finish-restore.ts');
+  await finishRestore(paths);
 }
 
 interface Started {

@@ -500,10 +500,14 @@ describe('kernel, initramfs and modloop', () => {
     ['a modloop that is cut off', () => truncateSync(join(place(), 'modloop-lts'), 2000), 'MESH_MIRROR_DAMAGED'],
     ['a modloop of a gibibyte', () => truncateSync(join(place(), 'modloop-lts'), 1024 ** 3), 'MESH_MIRROR_LARGE'],
     ['no modloop', () => rmSync(join(place(), 'modloop-lts')), 'MESH_MIRROR_FETCH'],
-  ])('are refused with %s', async (_, spoil, code) => {
+  ])('are refused with %s, and what was published is still there', async (_, spoil, code) => {
+    await published();
     spoil();
     expect((await fault({ settings: netboot() })).code).toBe(code);
-    expect(await new MirrorStore(state).current()).toBeUndefined();
+    const store = new MirrorStore(state);
+    const current = await store.current();
+    expect([current?.number, current?.boot]).toEqual([1, undefined]);
+    expect(current && (await store.isWhole(current))).toBe(true);
   });
 
   /** A kernel whose header says that more comes. */

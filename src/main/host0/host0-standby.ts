@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { openStandbyApi } from '../../api/control/standby-api.ts';
 import type { Host0Settings } from '../../formats/host0/host0-conf.ts';
+import { MIRROR_KEY } from '../../image/mirror-key.ts';
 import { tellServiceManager } from '../../kernel/unix/service-notice.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MeshError } from '../../model/error.ts';
@@ -66,7 +67,10 @@ export async function openStandby({ store, paths, name, clock, journal }: Standb
     rivalry: {
       mayLead: async (leader) => {
         const own = await digest.read();
-        const why = (await sealedFault(sealed)) ?? (await treeFault(store, { digest: own, tree: paths.host0, name }));
+        // A host0 that waits fills its mirror as well, and nodes trust one key.
+        const why =
+          (await sealedFault(sealed, () => sealed.restore([MIRROR_KEY]))) ??
+          (await treeFault(store, { digest: own, tree: paths.host0, name }));
         view = { state: 'waits', key: key.id, tree: own, ...(leader && { leader }), ...(why && { why }) };
         return leader === undefined && why === undefined;
       },
@@ -88,9 +92,10 @@ export async function openStandby({ store, paths, name, clock, journal }: Standb
 }
 
 /** Why this host0 must not lead with its secrets; undefined if it may. */
-async function sealedFault(sealed: SealedFiles): Promise<string | undefined> {
+async function sealedFault(sealed: SealedFiles, then: () => Promise<void>): Promise<string | undefined> {
   try {
     await sealed.check();
+    await then();
     return undefined;
   } catch (thrown) {
     const { message, remedy } = MeshError.from(thrown);

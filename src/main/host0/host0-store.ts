@@ -12,7 +12,7 @@ import { etcdPlace } from '../../store/etcd/etcd-credentials.ts';
 import { EtcdStore } from '../../store/etcd/etcd-store.ts';
 import { EtcdWatch } from '../../store/etcd/etcd-watch.ts';
 import { openHost0Store } from '../../store/sqlite/host0-store.ts';
-import { mustBeWhole } from '../../store/store-backup.ts';
+import { mustBeWhole, type StoreBackup, takeBackup } from '../../store/store-backup.ts';
 import { StoreWatch } from '../../store/store-watch.ts';
 import { TimedStore } from '../../store/timed-store.ts';
 import { mustHaveEtcd, openStandby } from './host0-standby.ts';
@@ -43,11 +43,12 @@ export interface StoreInput {
 }
 
 /** Opens the store, and looks after it until it is closed. @throws MESH_STORE_*, MESH_DISK_REFUSED, MESH_KEY_REFUSED */
-export async function openStore(input: StoreInput): Promise<OpenStore> {
+export async function openStore(input: StoreInput): Promise<OpenStore & { readonly copy: () => Promise<StoreBackup> }> {
   mustHaveEtcd(input.settings);
   const opened = await (input.settings.store.length === 0 ? openSqlite(input) : openEtcd(input));
-  await mustBeWhole(opened.store);
-  return opened;
+  const { store } = opened;
+  await mustBeWhole(store);
+  return { ...opened, copy: () => takeBackup(store, input.clock.wallTime()) };
 }
 
 async function openSqlite({ paths, clock, committed }: StoreInput): Promise<OpenStore> {

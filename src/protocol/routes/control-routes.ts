@@ -21,6 +21,7 @@ import { PORT_ROUTES } from './port-routes.ts';
 import { PROCESS_ROUTES } from './process-routes.ts';
 import { ROLE_ROUTES } from './role-routes.ts';
 import { document, events, list, NOTHING, type RouteTable } from './route.ts';
+import { STORE_ROUTES } from './store-routes.ts';
 import { CONSOLE_ROUTES } from './workload/console-routes.ts';
 import { IMAGE_ROUTES } from './workload/disk-image-routes.ts';
 import { SCREEN_ROUTES } from './workload/screen-routes.ts';
@@ -41,6 +42,7 @@ export const CONTROL_ROUTES = {
     answer: list(NetworkViewShape, NETWORKS_MAX),
   },
   ...LEADERSHIP_ROUTES,
+  ...STORE_ROUTES,
   ...CATALOGUE_ROUTES,
   ...IPAM_ROUTES,
   ...SERVICE_ROUTES,

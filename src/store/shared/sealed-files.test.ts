@@ -55,6 +55,19 @@ test('the next host0 has the same files, which only root may read', async () => 
   expect(statSync(join(next.directory, 'hosts')).mode & 0o777).toBe(0o700);
 });
 
+test('a host0 that waits takes one file alone, in place of one of its own', async () => {
+  const { store, key, files, directory } = await leader();
+  writeFileSync(join(directory, 'mirror'), 'the key of all');
+  await files.follow();
+  const waiting = sideOf(store, key);
+  mkdirSync(waiting.directory, { recursive: true });
+  writeFileSync(join(waiting.directory, 'mirror'), 'a key of its own');
+  await waiting.files.restore(['mirror']);
+  expect(readdirSync(waiting.directory)).toEqual(['mirror']);
+  expect(readFileSync(join(waiting.directory, 'mirror'), 'utf8')).toBe('the key of all');
+  expect(statSync(join(waiting.directory, 'mirror')).mode & 0o777).toBe(0o600);
+});
+
 test('a changed and a removed file are so in the store', async () => {
   const { store, key, files, directory } = await leader();
   writeFileSync(join(directory, 'installation'), 'another secret');

@@ -81,14 +81,19 @@ export class SealedFiles implements HealthSource {
     if (!hasSecret) await mustHaveOwnSecret(store, directory);
   }
 
-  /** Writes each file that is not as the store has it. @throws MESH_SEAL_REFUSED, MESH_DISK_REFUSED */
-  async restore(): Promise<void> {
+  /**
+   * Writes each file that is not as the store has it.
+   * @param only these; all when absent
+   * @throws MESH_SEAL_REFUSED, MESH_DISK_REFUSED
+   */
+  async restore(only?: readonly string[]): Promise<void> {
     const { store, key, directory } = this.#input;
     const { entries } = await store.range(SEALED_PREFIX);
     // All are opened before one is written: with a wrong key, nothing changes.
     const files = entries.flatMap(({ key: at, value }) => {
       const name = at.slice(SEALED_PREFIX.length);
-      return NAME.test(name) ? [{ name, bytes: key.open(name, value) }] : [];
+      const isWanted = NAME.test(name) && only?.includes(name) !== false;
+      return isWanted ? [{ name, bytes: key.open(name, value) }] : [];
     });
     for (const { name, bytes } of files) {
       this.#kept.set(name, checksumOf(bytes));
