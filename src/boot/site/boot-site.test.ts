@@ -81,7 +81,7 @@ beforeEach(async () => {
     attempts: new Attempts(clock, { keep: async () => {} }),
     loadLimiter,
     catalogue: {
-      image: async () => ({ generation: 'abc1', commandLine: 'quiet' }),
+      image: async () => ({ kernel: '/image/abc1/vmlinuz', initrd: '/image/abc1/initrd.img', commandLine: 'quiet' }),
       overlay: async () => {
         if (noOverlay !== undefined) throw noOverlay;
         return { sha256: SHA256, path: join(directory, 'overlay') };

@@ -260,6 +260,13 @@ function tftpRefused(file: string, why: string): BootTrouble {
 /** An installer or another system, which fetches its files from host0 and reports no stages. */
 const SYSTEM_FILES = '/isos/';
 
+/** Files of Alpine's netboot, and what its initramfs fetches of the mirror to install. */
+const OF_ALPINE: readonly (readonly [RegExp, BootStage])[] = [
+  [/^\/alpine\/\d+\/boot\/vmlinuz-[\w-]+$/, 'kernel'],
+  [/^\/alpine\/\d+\/boot\/initramfs-[\w-]+$/, 'initrd'],
+  [/^\/alpine\/\d+\/.+\.(?:apk|tar\.gz)$/, 'packages'],
+];
+
 const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
 
 function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSighting): Timeline {
@@ -268,7 +275,8 @@ function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSigh
     return isLater ? { ...timeline, fetched: path } : timeline;
   }
   const file = path.split('/').at(-1) ?? '';
-  const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
+  const ofAlpine = OF_ALPINE.find(([pattern]) => pattern.test(path))?.[1];
+  const stage = path.startsWith('/overlay/') ? 'overlay' : (ofAlpine ?? LOADED[file as keyof typeof LOADED]);
   if (stage === undefined) return timeline;
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
   // The machine is in a later stage already, so this download does not matter any more.
@@ -324,7 +332,7 @@ function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighti
 const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
   overlay: 'See `mesh node preview` for what the machine should get; compile it again with `mesh system configure`.',
   packages:
-    'The Debian image holds what it was built with. Build another with these packages, or take them out of the world file.',
+    'On Alpine: run `mesh system download`, and boot the machine again. The Debian image holds what it was built with. Build another with these packages, or take them out of the world file.',
   agent: 'The agent is started again every two seconds. Its log on the machine is /var/log/meshwork/agent.log.',
 };
 
