@@ -143,6 +143,8 @@ http://10.11.0.1/alpine/7/v3.21/community
 @testing http://10.11.0.1/alpine/7/edge/testing
 http://10.11.0.1/alpine/7/meshwork/agent
 `);
+  expect(files.get('etc/hostname')).toBe('node1\n');
+  expect((await alpineBoot({})).get('etc/hostname')).toBe('10eff964\n');
   expect(files.get('etc/apk/keys/host0-0123abcd.rsa.pub')).toBe('PEM\n');
   expect(files.get('etc/hosts')).toBe(
     '127.0.0.1 localhost localhost.localdomain\n::1 localhost localhost.localdomain\n10.11.0.1 host0\n',

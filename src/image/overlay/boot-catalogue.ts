@@ -96,7 +96,7 @@ export class StoredBootCatalogue {
     if (this.#entries.size >= REMEMBERED) this.#entries.clear();
     this.#entries.set(overlay.sha256, entries);
     return await this.#overlayStore.keepForBoot(
-      bootEntries(entries, { host0, generation, repositories, key }),
+      bootEntries(entries, { machine, host0, generation, repositories, key }),
       this.#now(),
     );
   }

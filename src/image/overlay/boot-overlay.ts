@@ -3,11 +3,13 @@
  * its segment, and the generation of the mirror that it begins with. Alpine's initramfs reads `/etc/apk/repositories` of the
  * overlay before it installs anything, and this file alone can give a repository a tag.
  */
+import type { MachineId } from '../../model/machine.ts';
 import type { PublicKeyFile } from '../mirror-key.ts';
 import type { OverlayEntry } from './overlay.ts';
 
 /** What a boot adds. */
 export interface BootPlace {
+  readonly machine: MachineId;
   /** host0's address on the machine's segment. */
   readonly host0: string;
   /** The number of the generation. */
@@ -36,6 +38,8 @@ export function bootEntries(entries: readonly OverlayEntry[], place: BootPlace):
     );
     put('etc/apk/repositories', lines.join(''));
   }
+  // The default overlay has no name: its machines are called by their ids, until host0 knows them.
+  if (!byPath.has('etc/hostname')) put('etc/hostname', `${place.machine}\n`);
   // The overlay may have been compiled before the first download made the key.
   const key = `etc/apk/keys/${place.key.name}`;
   if (!byPath.has(key)) put(key, place.key.pem);

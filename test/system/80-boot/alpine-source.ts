@@ -18,6 +18,7 @@ import type { TestSigner } from '../../kit/alpine-repository.ts';
 const REPLAY = join(import.meta.dirname, 'alpine-replay');
 /** As mirror.conf names them. */
 export const RELEASE = { release: 'v3.21', netboot: '3.21.0', kernel: 'virt' };
+const KOFFI = 'usr/lib/meshwork/dist/node_modules/@koromix/koffi-linux-x64/linux_x64/koffi.node';
 const BUILT_SEC = 1_700_000_000;
 /** Directories that are links to others in the image. */
 const MERGED = /^(?:bin|sbin|lib|lib64)\//;
@@ -83,7 +84,11 @@ function writePackages(place: string, root: string | undefined, signer: TestSign
       { depends: ['openrc'], provides: ['so:libnftables.so.1=1.1.0', 'cmd:sh=1', '/bin/sh'] },
     );
     add('openrc-0.45-r0', [...openrc(), ...OPENRC.map((name) => file(`etc/init.d/${name}`, join(REPLAY, name)))]);
-    add('nodejs-24.21.0-r0', [file('usr/bin/node', join(root, 'usr/lib/meshwork/node'))]);
+    // The agent's package has koffi for musl alone; the Node.js here is for glibc.
+    add('nodejs-24.21.0-r0', [
+      file('usr/bin/node', join(root, 'usr/lib/meshwork/node')),
+      file(KOFFI, join(root, KOFFI)),
+    ]);
     add('setpriv-2.39-r0', withLibraries('/usr/bin/setpriv'), { provides: ['cmd:setpriv=2.39-r0'] });
     for (const title of [
       'libstdc++-14.2.0-r4',
