@@ -55,6 +55,8 @@ export interface Timeline {
   readonly tftpFile?: string;
   /** What the running system fetched last of `/isos/`: an installer or another system, which reports no stages. */
   readonly fetched?: string;
+  /** Alpine's initramfs has fetched packages, and the machine has reported nothing since. */
+  readonly installs?: true;
   /** How many DISCOVERs were heard since the last answer. */
   readonly unanswered: number;
   /** Start of the download in progress; absent if there is none. Cleared by its `answered` or `broken off` sighting. */
@@ -82,7 +84,12 @@ export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly s
   const stage = stageOf(timeline);
   // A download in progress ends with a sighting, also if it stands still.
   if (stage === 'mesh' || timeline.loadingSinceMs !== undefined || timeline.fetched !== undefined) return undefined;
-  const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
+  const wait =
+    stage === 'offer' && timeline.client === 'ipxe'
+      ? 'ipxe offer'
+      : stage === 'packages' && timeline.installs
+        ? 'installation'
+        : stage;
   // A machine that asks for an address again and again is heard, but makes no progress: these count from the stage on.
   const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
   return { wait, sinceMs: reachedMs ?? Math.max(timeline.heardMs, timeline.queuedUntilMs ?? 0) };
@@ -281,8 +288,9 @@ function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSigh
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
   // The machine is in a later stage already, so this download does not matter any more.
   if (stageOf(reached) !== stage) return timeline;
-  if (outcome.type === 'asked') return { ...reached, loadingSinceMs: askedMs };
-  const { loadingSinceMs, ...rest } = reached;
+  const seen = ofAlpine === 'packages' ? { ...reached, installs: true as const } : reached;
+  if (outcome.type === 'asked') return { ...seen, loadingSinceMs: askedMs };
+  const { loadingSinceMs, ...rest } = seen;
   // The machine has asked again since: this is the end of an older download.
   if (loadingSinceMs !== undefined && loadingSinceMs > askedMs) return timeline;
   if (outcome.type === 'answered' && outcome.status < 400) return withoutTrouble(rest);
@@ -297,7 +305,9 @@ function lostDownload(
     return {
       code: 'MESH_BOOT_PATH_UNKNOWN',
       cause: `the download of ${path} was answered with ${outcome.status}`,
-      remedy: 'Build the image again with `mesh system image node`, and boot the machine again.',
+      remedy: path.startsWith('/alpine/')
+        ? 'Run `mesh system download --verify`, and boot the machine again.'
+        : 'Build the image again with `mesh system image node`, and boot the machine again.',
     };
   }
   const code = 'MESH_BOOT_SILENT';
@@ -318,7 +328,7 @@ function lostDownload(
 }
 
 /** Takes a report of the node's init or of iPXE's script: a stage that it has reached, and in `detail` what is wrong there. */
-function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
+function takeStage({ installs, ...timeline }: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
   // Trouble that host0 saw itself is kept: it says more than iPXE's error number.
   if (stage === 'failed') return { trouble: loadFailed(stageOf(timeline), detail), ...timeline };
   if (stage === 'secrets') return { ...timeline, trouble: noSecrets(stageOf(timeline), detail) };

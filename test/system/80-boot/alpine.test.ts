@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commandDirectory } from '../../../src/image/node/program-files.ts';
+import { BOOT_STAGES } from '../../../src/protocol/documents/timeline-view.ts';
 import { commandLine } from '../../cli/mesh.ts';
 import { testSigner } from '../../kit/alpine-repository.ts';
+import { until } from '../until.ts';
 import { netbootHashes, RELEASE, writeAlpineSource } from './alpine-source.ts';
 import { BootBench, type BootHost } from './boot-bench.ts';
 import { builtImage } from './built-image.ts';
@@ -18,6 +20,8 @@ import { QemuMachine } from './qemu-machine.ts';
 
 const CONF = 'boot="auto"\nsubnet_pool="10.77.0.0/24"\ndefault_subnet_size="26"\nadmission="token"\n';
 const HOST0 = '10.77.0.1';
+/** Between two answers of the machine. */
+const NEXT = '-- next --';
 const MAC = '52:54:00:a1:b1:c1';
 const MESH = join(commandDirectory, 'mesh');
 /** Two emulated minutes: packages of 120 MB are unpacked, and OpenRC runs as shell scripts. */
@@ -58,12 +62,12 @@ function put(path: string, text: string): void {
 const mesh = (...words: string[]) => commandLine(['--root', host.root, '--host0-dir', host.host0Dir, ...words]);
 
 /** Runs a command on the node, as an administrator does on host0. */
-function onNode(command: string): string {
-  const words = [MESH, '--root', host.root, '--host0-dir', host.host0Dir, 'node', 'ctl', '-n', 'node1', command];
+function onNode(name: string, command: string): string {
+  const words = [MESH, '--root', host.root, '--host0-dir', host.host0Dir, 'node', 'ctl', '-n', name, command];
   return spawnSync('nsenter', [`--net=${host.netns}`, ...words], { encoding: 'utf8' }).stdout.trim();
 }
 
-test('a diskless machine boots Alpine through the mirror and becomes a member, and says which package lacks', async () => {
+test('a diskless machine boots Alpine through the mirror, proves who it is, and becomes a member', async () => {
   const hashes = netbootHashes(source).map((hash) => `"${hash}"`);
   put(
     'mirror.conf',
@@ -92,8 +96,46 @@ test('a diskless machine boots Alpine through the mirror and becomes a member, a
     mac: MAC,
     memoryMb: 1536,
   });
-  await machine.until('member', BOOT_MS, async () => {
+  const node = await machine.until('member', BOOT_MS, async () => {
     const nodes = await host.nodes().catch(() => []);
-    return nodes.some(({ online, ipv4 }) => online && ipv4 !== HOST0);
+    return nodes.find(({ name, online, channel }) => name !== 'host0' && online && channel?.state === 'standing');
   });
-}, 500_000);
+  // The machine has no folder: it is called by its id, which host0 has found out and put on its command line.
+  expect(node.name).toBe(node.machine);
+  const boot = await until('the boot is over', 30_000, async () =>
+    (await host.boots()).find(({ state }) => state === 'member'),
+  );
+  expect(boot.stages.map(({ stage }) => stage)).toEqual(BOOT_STAGES);
+  expect(boot.trouble).toBeUndefined();
+
+  const shell = (command: string) => onNode(node.name, command);
+  await machine.until('SSH', 60_000, () => shell('echo here') === 'here');
+  const answers = shell(
+    [
+      'cat /etc/apk/repositories',
+      'grep host0 /etc/hosts',
+      'tail -n 2 /etc/network/interfaces',
+      'head -n 1 /etc/shadow',
+      'cat /etc/apk/world',
+      "stat -c '%a %n' /etc/meshwork/key /etc/ssh/ssh_host_ed25519_key",
+      'pgrep -f "udhcpc.*eth0" >/dev/null && echo renewed',
+      'wget -q -O - http://host0/boot.ipxe | head -n 1',
+      'mesh status --json',
+    ].join(` && echo '${NEXT}' && `),
+  ).split(`${NEXT}\n`);
+  const [repositories, hosts, card, shadow, world, secrets, lease, byName, status = ''] = answers.map((one) =>
+    one.trim(),
+  );
+  expect(repositories?.split('\n')).toEqual(
+    ['v3.21/main', 'v3.21/community', 'meshwork/agent'].map((path) => `http://${HOST0}/alpine/1/${path}`),
+  );
+  expect(hosts).toBe(`${HOST0} host0`);
+  expect(card).toBe('auto eth0\niface eth0 inet dhcp');
+  // In the package root has no password: files of the overlay win.
+  expect(shadow).toBe('root:*:::::::');
+  expect(world).toBe('dropbear\ndropbear-convert\nhello\nmeshwork');
+  expect(secrets).toBe('600 /etc/meshwork/key\n600 /etc/ssh/ssh_host_ed25519_key');
+  expect(lease).toBe('renewed');
+  expect(byName).toBe('#!ipxe');
+  expect(JSON.parse(status)).toMatchObject({ agent: { machine: node.machine } });
+}, 600_000);
