@@ -7,15 +7,16 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../../protocol/documents/timeline-view.ts';
 import { LOADERS } from '../../services/dnsmasq/boot-loaders.ts';
-import {
-  type BootSighting,
-  type DhcpClientKind,
-  type DhcpSighting,
-  type HttpSighting,
-  STALL_SEC,
-  type StageSighting,
-  type TftpSighting,
+import type {
+  BootSighting,
+  DhcpClientKind,
+  DhcpSighting,
+  HttpSighting,
+  StageSighting,
+  TftpSighting,
 } from '../frames/sighting.ts';
+import { stageOfPath } from './loaded-stage.ts';
+import { lostDownload } from './lost-download.ts';
 import type { Wait } from './own-time.ts';
 
 interface Reached {
@@ -267,64 +268,23 @@ function tftpRefused(file: string, why: string): BootTrouble {
 /** An installer or another system, which fetches its files from host0 and reports no stages. */
 const SYSTEM_FILES = '/isos/';
 
-/** Files of Alpine's netboot, and what its initramfs fetches of the mirror to install. */
-const OF_ALPINE: readonly (readonly [RegExp, BootStage])[] = [
-  [/^\/alpine\/\d+\/boot\/vmlinuz-[\w-]+$/, 'kernel'],
-  [/^\/alpine\/\d+\/boot\/initramfs-[\w-]+$/, 'initrd'],
-  [/^\/alpine\/\d+\/.+\.(?:apk|tar\.gz)$/, 'packages'],
-];
-
-const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
-
 function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSighting): Timeline {
   if (path.startsWith(SYSTEM_FILES)) {
     const isLater = BOOT_STAGES.indexOf(stageOf(timeline)) >= BOOT_STAGES.indexOf('script');
     return isLater ? { ...timeline, fetched: path } : timeline;
   }
-  const file = path.split('/').at(-1) ?? '';
-  const ofAlpine = OF_ALPINE.find(([pattern]) => pattern.test(path))?.[1];
-  const stage = path.startsWith('/overlay/') ? 'overlay' : (ofAlpine ?? LOADED[file as keyof typeof LOADED]);
+  const stage = stageOfPath(path);
   if (stage === undefined) return timeline;
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
   // The machine is in a later stage already, so this download does not matter any more.
   if (stageOf(reached) !== stage) return timeline;
-  const seen = ofAlpine === 'packages' ? { ...reached, installs: true as const } : reached;
+  const seen = stage === 'packages' ? { ...reached, installs: true as const } : reached;
   if (outcome.type === 'asked') return { ...seen, loadingSinceMs: askedMs };
   const { loadingSinceMs, ...rest } = seen;
   // The machine has asked again since: this is the end of an older download.
   if (loadingSinceMs !== undefined && loadingSinceMs > askedMs) return timeline;
   if (outcome.type === 'answered' && outcome.status < 400) return withoutTrouble(rest);
   return { ...rest, trouble: { stage, ...lostDownload(path, outcome) } };
-}
-
-function lostDownload(
-  path: string,
-  outcome: Exclude<HttpSighting['outcome'], { type: 'asked' }>,
-): Omit<BootTrouble, 'stage'> {
-  if (outcome.type === 'answered') {
-    return {
-      code: 'MESH_BOOT_PATH_UNKNOWN',
-      cause: `the download of ${path} was answered with ${outcome.status}`,
-      remedy: path.startsWith('/alpine/')
-        ? 'Run `mesh system download --verify`, and boot the machine again.'
-        : 'Build the image again with `mesh system image node`, and boot the machine again.',
-    };
-  }
-  const code = 'MESH_BOOT_SILENT';
-  if (outcome.stalled) {
-    return {
-      code,
-      cause: `the download of ${path} stood still: the machine took nothing of it for ${STALL_SEC} s, and host0 broke it off`,
-      remedy:
-        'Check that the machine is on, and check its cable and its console: it needs 2 GB of memory, ' +
-        'and iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
-    };
-  }
-  return {
-    code,
-    cause: `the download of ${path} broke off`,
-    remedy: 'If it happens again, look for a loose cable or a full disk on the way.',
-  };
 }
 
 /** Takes a report of the node's init or of iPXE's script: a stage that it has reached, and in `detail` what is wrong there. */

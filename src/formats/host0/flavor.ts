@@ -6,6 +6,7 @@ import { MeshError } from '../../model/error.ts';
 import { nearest } from '../conf/nearest.ts';
 import { readList } from './tree-files.ts';
 
+/** All flavors. */
 export const FLAVORS = ['debian', 'alpine'] as const;
 /** `debian`: the node image, which host0 builds. `alpine`: Alpine's own diskless boot, from host0's mirror. */
 export type Flavor = (typeof FLAVORS)[number];
@@ -13,6 +14,7 @@ export type Flavor = (typeof FLAVORS)[number];
 /** The rule of a flavor, for errors. */
 export const FLAVOR_RULE = `A flavor is ${FLAVORS.join(' or ')}.`;
 
+/** Whether a word names a flavor. */
 export function isFlavor(word: string): word is Flavor {
   return FLAVORS.some((flavor) => flavor === word);
 }
