@@ -46,7 +46,7 @@ beforeAll(async () => {
   host.start('host0');
   host.start('agent');
   await host.segment('eth1', 'serves', ({ mode, service }) => mode === 'server' && service?.state === 'running');
-}, 300_000);
+}, 600_000);
 
 afterAll(async () => {
   await bench?.close();
@@ -87,7 +87,7 @@ test('a diskless machine boots Alpine through the mirror, proves who it is, and 
   put('machines/default/flavor', 'alpine\n');
   // In this order: the first overlay is compiled before host0 has a key for its mirror.
   expect(await mesh('system', 'configure')).toMatchObject({ code: 0 });
-  expect(await mesh('system', 'download')).toMatchObject({ code: 0, stderr: '' });
+  expect(await mesh('system', 'download')).toMatchObject({ code: 0 });
 
   await using machine = QemuMachine.start({
     netns: bench.bridges,
