@@ -1,44 +1,52 @@
 /**
- * The tree that an Alpine package is made from: OpenRC scripts instead of systemd units, Alpine's own Node, .PKGINFO.
+ * The package for Alpine with all of Meshwork, host0 too: OpenRC scripts instead of systemd units, and Alpine's own Node. The agent
+ * alone, as machines without a disk install it, is a package that host0 makes (src/image/mirror/agent-package.ts).
  */
-import { statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type PackageScript, packageArchive } from '../src/formats/apk/package-archive.ts';
+import type { PackagedFile } from '../src/formats/apk/package-data-archive.ts';
+import { AGENT_DEPENDS } from '../src/image/mirror/agent-package.ts';
 import { EPOCH, installationTree } from './tree.ts';
 
 const HERE = import.meta.dirname;
+const SCRIPTS = ['post-install', 'post-upgrade', 'pre-deinstall'] as const satisfies PackageScript[];
 
-/** Writes the tree of a package with this version into `directory`, which is emptied first. */
-export async function alpineTree(directory: string, version: string): Promise<void> {
-  const tree = await installationTree(directory);
+/**
+ * Writes the package. Nobody has signed it: `apk add --allow-untrusted` installs it, as dpkg does its file for Debian.
+ * @param work a directory, which is emptied first
+ */
+export async function alpinePackage(file: string, { work, version }: { work: string; version: string }): Promise<void> {
+  const tree = await installationTree(work);
   for (const service of ['meshwork-host0', 'meshwork-agent']) {
     tree.copy(`etc/init.d/${service}`, join(HERE, 'openrc', service), 0o755);
     tree.copy(`etc/conf.d/${service}`, join(HERE, 'default'));
   }
-  const bytes = tree.files().reduce((sum, file) => sum + statSync(join(directory, file)).size, 0);
-  tree.write('.PKGINFO', packageInfo(version, bytes));
-  for (const script of ['.post-install', '.post-upgrade', '.pre-deinstall']) {
-    tree.copy(script, join(HERE, 'alpine', script.slice(1)), 0o755);
-  }
+  const { bytes } = packageArchive({
+    description: {
+      name: 'meshwork',
+      version: `${version}-r0`,
+      description: 'private cloud network on bare machines',
+      license: 'Apache-2.0',
+      architecture: 'x86_64',
+      // This format has no field for recommended packages that apk-tools reads: docs/install.md lists what host0 needs besides.
+      depends: AGENT_DEPENDS,
+      provides: [`cmd:mesh=${version}-r0`, `cmd:xc=${version}-r0`],
+      builtSec: Number(EPOCH),
+    },
+    files: filesBelow(work),
+    scripts: Object.fromEntries(SCRIPTS.map((script) => [script, readFileSync(join(HERE, 'alpine', script))])),
+  });
+  writeFileSync(file, bytes);
 }
 
-/**
- * The contents of .PKGINFO. No package of Alpine is called libnftables: that library is in nftables. koffi's native code for
- * musl needs libstdc++, and the package's scripts need a shell. This format has no
- * field for recommended packages that apk-tools reads: docs/install.md lists what host0 needs besides.
- */
-function packageInfo(version: string, bytes: number): string {
-  return `pkgname = meshwork
-pkgver = ${version}-r0
-pkgdesc = private cloud network on bare machines
-arch = x86_64
-size = ${bytes}
-license = Apache-2.0
-builddate = ${EPOCH}
-origin = meshwork
-depend = /bin/sh
-depend = nodejs>=24
-depend = so:libnftables.so.1
-depend = libstdc++
-depend = setpriv
-`;
+/** All files and links; links to directories are not followed. */
+function filesBelow(directory: string, below = ''): readonly PackagedFile[] {
+  return readdirSync(join(directory, below), { withFileTypes: true }).flatMap((entry): readonly PackagedFile[] => {
+    const path = join(below, entry.name);
+    const from = join(directory, path);
+    if (entry.isDirectory()) return filesBelow(directory, path);
+    if (entry.isSymbolicLink()) return [{ type: 'link', path, to: readlinkSync(from) }];
+    return [{ type: 'file', path, content: readFileSync(from), permissions: lstatSync(from).mode & 0o777 }];
+  });
 }

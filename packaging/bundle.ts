@@ -6,7 +6,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import type { Build } from '../src/model/version.ts';
 
@@ -23,6 +23,12 @@ const NATIVE = 'node_modules/@koromix/koffi-linux-x64';
 /** Scripts that run while a node boots; images are built with them. */
 const BOOT_SCRIPTS = 'src/image/node/scripts';
 
+/** Scripts of machines that boot Alpine itself; overlays are made with them. */
+const ALPINE_SCRIPTS = 'src/image/node/alpine-scripts';
+
+/** What the agent's package for Alpine has besides the programs; host0 makes the package. */
+const ALPINE_PACKAGING = ['packaging/openrc', 'packaging/alpine', 'packaging/default'];
+
 /** Topologies, overlays, net set-ups and hooks of labs, and what the guest runs. */
 const LAB_FILES = 'src/lab/shipped';
 
@@ -32,7 +38,8 @@ export const BUNDLE_OPTIONS = {
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: 'node24',
+  // The distributions' Node: the agent runs on Alpine's, host0 and a checkout on 24 and later.
+  target: 'node22',
   entryNames: '[name]',
   chunkNames: 'cli-[name]-[hash]',
   outExtension: { '.js': '.mjs' },
@@ -67,6 +74,9 @@ export async function bundle(directory: string, from = checkout): Promise<string
   for (const file of globSync('**/*.node', { cwd: join(directory, NATIVE) }))
     chmodSync(join(directory, NATIVE, file), 0o644);
   cpSync(join(TOP, BOOT_SCRIPTS), join(directory, 'node-boot'), { recursive: true });
+  cpSync(join(TOP, ALPINE_SCRIPTS), join(directory, 'alpine-boot'), { recursive: true });
+  for (const path of ALPINE_PACKAGING)
+    cpSync(join(TOP, path), join(directory, 'alpine-package', basename(path)), { recursive: true });
   cpSync(join(TOP, LAB_FILES), join(directory, 'lab'), { recursive: true });
   const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   return [...new Set(inputs.flatMap(packageOf))].sort();

@@ -1,9 +1,9 @@
-/** `npm run package`: makes the packages in `packages/`: a .deb, and the tree that an .apk is made from. */
+/** `npm run package`: makes the packages in `packages/`: a .deb for Debian, and an .apk for Alpine. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { VERSION } from '../src/model/version.ts';
-import { alpineTree } from './alpine.ts';
+import { alpinePackage } from './alpine.ts';
 import { TOP } from './bundle.ts';
 import { debianPackage } from './debian.ts';
 
@@ -14,9 +14,9 @@ try {
   const file = join(output, `meshwork_${VERSION}_amd64.deb`);
   await debianPackage(file, { work: join(work, 'tree'), version: VERSION });
   process.stdout.write(`${file}\n`);
+  const apk = join(output, `meshwork-${VERSION}-r0.apk`);
+  await alpinePackage(apk, { work: join(work, 'apk'), version: VERSION });
+  process.stdout.write(`${apk}\n`);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
-const apk = join(output, `meshwork-${VERSION}-r0.apk.d`);
-await alpineTree(apk, VERSION);
-process.stdout.write(`${apk}\n`);

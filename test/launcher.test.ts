@@ -41,9 +41,7 @@ test('an old Node in PATH is refused with its version and what to do', () => {
   const node = fakeNode(join(machine, 'path/node'), 'v20.20.2');
   const { status, out, err } = mesh();
   expect({ status, out }).toEqual({ status: 5, out: '' });
-  expect(err).toBe(
-    `mesh: ${node} is Node.js v20.20.2. Meshwork needs Node 24 or later. Install Node 24 or later, or run scripts/setup in the checkout, which brings Node 24.\n`,
-  );
+  expect(err).toBe(`mesh: ${node} is Node.js v20.20.2. Meshwork needs Node 22 or later. Install Node 22 or later.\n`);
 });
 
 test('an old Node that MESH_NODE names is refused, though there is a newer one', () => {
@@ -52,7 +50,7 @@ test('an old Node that MESH_NODE names is refused, though there is a newer one',
   const { status, err } = mesh({ MESH_NODE: old });
   expect(status).toBe(5);
   expect(err).toContain(`${old} is Node.js v18.0.0.`);
-  expect(err).toContain('Let MESH_NODE name Node 24 or later, or unset it.');
+  expect(err).toContain('Let MESH_NODE name Node 22 or later, or unset it.');
 });
 
 test('a Node that came with Meshwork is taken before one in PATH; a newer major version is new enough', () => {
@@ -60,6 +58,17 @@ test('a Node that came with Meshwork is taken before one in PATH; a newer major 
   expect(mesh().out).toBe('runs on v26.0.0\n');
   fakeNode(join(top, 'node'), 'v24.21.0');
   expect(mesh().out).toBe('runs on v24.21.0\n');
+});
+
+test('what is built runs on Node 22, and a checkout on 24', () => {
+  const node = fakeNode(join(machine, 'path/node'), 'v22.23.5');
+  expect(mesh().out).toBe('runs on v22.23.5\n');
+  mkdirSync(join(top, 'src/main'), { recursive: true });
+  mkdirSync(join(top, 'node_modules'));
+  writeFileSync(join(top, 'src/main/cli.ts'), '');
+  expect(mesh().err).toBe(
+    `mesh: ${node} is Node.js v22.23.5. Meshwork needs Node 24 or later. Install Node 24 or later, or run scripts/setup in the checkout, which brings Node 24.\n`,
+  );
 });
 
 test('a checkout without its dependencies says how to set it up', () => {

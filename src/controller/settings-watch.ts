@@ -20,7 +20,7 @@ export interface SettingsWatchInput {
 /** How often the file is read. `mesh status` reads it at once. */
 const LOOK_MS = 5_000;
 
-/** The key of each setting. `default_networks` is missing: `mesh system configure` reads it, and host0 does not. */
+/** The key of each setting. `default_networks` and `flavor` are missing: `mesh system configure` reads them, and host0 does not. */
 const KEYS = {
   subnetPool: 'subnet_pool',
   defaultSubnetSize: 'default_subnet_size',
@@ -39,7 +39,7 @@ const KEYS = {
   portSettleSec: 'port_settle_sec',
   sharedIds: 'shared_ids',
   memberSubnets: 'member_subnets',
-} as const satisfies Record<Exclude<keyof Host0Settings, 'defaultNetworks'>, string>;
+} as const satisfies Record<Exclude<keyof Host0Settings, 'defaultNetworks' | 'flavor'>, string>;
 
 /** The watch, from the start of host0 on. */
 export class SettingsWatch implements HealthSource {

@@ -251,12 +251,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     },
     folders: {
       '.': {},
-      overlay: { '.': 'host0’s own key is in every overlay' },
+      overlay: { '.': 'host0’s own key is in every overlay', node: 'an overlay of Alpine has the boot scripts' },
       packages: {},
       node: { packages: 'an image is made of packages' },
       mirror: {
         '.': 'indexes are signed with host0’s own key',
         overlay: 'what a machine installs is in its overlay',
+        node: 'the agent’s package has the programs of a node',
       },
     },
   },

@@ -1,6 +1,6 @@
 /**
  * What a machine installs, found by looking at every set of packages: slow, and independent of the solver's search. For
- * repositories of a dozen packages without tags.
+ * repositories of a dozen packages.
  */
 import { type Dependency, isNamed, parseDependency, parseProvided, wordsOf } from '../../src/formats/apk/dependency.ts';
 import type { PackageRecord } from '../../src/formats/apk/package-index.ts';
@@ -21,8 +21,15 @@ interface Waiting {
 
 const dependencies = (text: string) => wordsOf(text).map((word) => parseDependency(word) as Dependency);
 
-/** The titles of the packages, in the order of their names; undefined if nothing can be installed. */
-export function bruteSolve(records: readonly PackageRecord[], words: readonly Dependency[]): string[] | undefined {
+/**
+ * The titles of the packages, in the order of their names; undefined if nothing can be installed.
+ * @param tagged the records of a repository with the tag that all words have, if they have one
+ */
+export function bruteSolve(
+  records: readonly PackageRecord[],
+  words: readonly Dependency[],
+  tagged: ReadonlySet<PackageRecord> = new Set(),
+): string[] | undefined {
   const all: One[] = records.map((record, index) => {
     const depends = dependencies(record.depends);
     const given = wordsOf(record.provides).flatMap((word) => parseProvided(word) ?? []);
@@ -111,6 +118,9 @@ export function bruteSolve(records: readonly PackageRecord[], words: readonly De
       const next = (isLater ? later : queue).shift();
       if (next === undefined || decided.some((one) => matches(one, next.word))) continue;
       const options = all.filter((one) => matches(one, next.word)).sort(preferred(next.word.name));
+      // What a word names with a tag comes from that repository, if it has it.
+      if (next.word.tag !== undefined)
+        options.sort((a, b) => Number(tagged.has(b.record)) - Number(tagged.has(a.record)));
       const isVirtual = options.every((one) => versionFor(one, next.word)?.version === undefined);
       if (!isLater && isVirtual) later.push(next);
       else if (!choose(next.word, options)) later.push(next);

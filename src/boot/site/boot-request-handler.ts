@@ -17,16 +17,32 @@ import { bootScript, commandLine, refusalScript } from './ipxe-script.ts';
 export interface BootCatalogue {
   /** @throws MESH_BOOT_NO_IMAGE */
   image(machine: MachineId): Promise<BootImage>;
-  /** @throws MESH_BOOT_NO_OVERLAY */
-  overlay(machine: MachineId): Promise<BootOverlay>;
+  /**
+   * The overlay of a machine that boots this image.
+   * @param host0 the address at which the machine reaches host0
+   * @throws MESH_BOOT_NO_OVERLAY
+   */
+  overlay(machine: MachineId, image: BootImage, host0: Ipv4): Promise<BootOverlay>;
 }
 
 /** The kernel and initrd that a machine boots. */
 export interface BootImage {
-  /** The directory of the image below `/image/`, in hex digits. */
-  readonly generation: string;
+  /** Paths on host0's boot server. */
+  readonly kernel: string;
+  readonly initrd: string;
   /** Words that this image adds to the kernel's command line. */
   readonly commandLine?: string;
+  /** There for Alpine's own initramfs, which fetches all else from host0's mirror. */
+  readonly mirror?: BootMirror;
+}
+
+/** One generation of the mirror, as a machine with Alpine boots from it. */
+export interface BootMirror {
+  readonly generation: number;
+  /** Below the generation, in the order of `/etc/apk/repositories`. */
+  readonly repositories: readonly { readonly path: string; readonly tag?: string }[];
+  /** The path of modloop on host0's boot server. */
+  readonly modloop: string;
 }
 
 /** The compiled overlay (apkovl) of a machine. */
@@ -149,7 +165,7 @@ export class BootRequestHandler {
     const isAdopted = registry.mayBoot(machine, mac, device) !== undefined;
     // One after the other, so that the console shows the same reason each time if both are missing.
     const image = await catalogue.image(machine);
-    const overlay = await catalogue.overlay(machine);
+    const overlay = await catalogue.overlay(machine, image, source.host0);
     const passage = loadLimiter.ask(mac, isAdopted);
     if (!passage.pass) {
       const { ahead, againSec } = passage;
@@ -175,8 +191,8 @@ export class BootRequestHandler {
       host0: source.host0,
       machine,
       attempt: attempt.id,
-      kernel: `/image/${image.generation}/vmlinuz`,
-      initrd: `/image/${image.generation}/initrd.img`,
+      kernel: image.kernel,
+      initrd: image.initrd,
       commandLine: commandLine({
         machine,
         mac,
@@ -186,6 +202,7 @@ export class BootRequestHandler {
         turn: attempt.turn,
         overlay: `http://${source.host0}/overlay/${attempt.id}/${overlay.sha256}.apkovl.tar.gz`,
         ...(image.commandLine !== undefined && { more: image.commandLine }),
+        ...(image.mirror !== undefined && { mirror: image.mirror }),
       }),
       ...(name !== undefined && { name }),
     });

@@ -35,6 +35,7 @@ import { Journal } from '../../protocol/journal/journal.ts';
 import type { BootSighting } from '../frames/sighting.ts';
 import { Attempts } from './attempts.ts';
 import { BootLoadLimiter } from './boot-load-limiter.ts';
+import type { BootImage } from './boot-request-handler.ts';
 import { BootSite } from './boot-site.ts';
 
 const UUID = '4c4c4544-0042-3510-8052-b9c04f4e3732';
@@ -53,6 +54,7 @@ let leasedTo: Mac | undefined;
 let noOverlay: MeshError | undefined;
 let double: MeshError | undefined;
 let loadLimiter: BootLoadLimiter;
+let image: BootImage;
 let sightings: BootSighting[];
 let events: MeshEvent[];
 
@@ -71,6 +73,7 @@ beforeEach(async () => {
   symlinkSync('deep', join(directory, 'isos/in'));
   writeFileSync(join(directory, 'overlay'), 'overlay of 10eff964');
   [there, leasedTo, noOverlay, double, sightings, events] = [mac, undefined, undefined, undefined, [], []];
+  image = { kernel: '/image/abc1/vmlinuz', initrd: '/image/abc1/initrd.img', commandLine: 'quiet' };
   const clock = new ManualClock();
   const journal = new Journal(clock, 'host0', 'host0');
   journal.subscribe((event) => events.push(event));
@@ -81,7 +84,7 @@ beforeEach(async () => {
     attempts: new Attempts(clock, { keep: async () => {} }),
     loadLimiter,
     catalogue: {
-      image: async () => ({ generation: 'abc1', commandLine: 'quiet' }),
+      image: async () => image,
       overlay: async () => {
         if (noOverlay !== undefined) throw noOverlay;
         return { sha256: SHA256, path: join(directory, 'overlay') };
@@ -459,5 +462,36 @@ test('a file of the mirror comes from the generation that its address names, or 
   expect(await raw(`/alpine/9/${path}`)).toContain(`location: http://${HOST0}/alpine/current/${path}`);
   for (const wrong of ['1/../generation.json', '1/%2e%2e/generation.json', '1/', 'x/y', '1/v3.19', '../secret']) {
     expect(await raw(`/alpine/${wrong}`), wrong).toContain('HTTP/1.1 404');
+  }
+});
+
+test('a machine with Alpine is told where everything is in one generation, and its initramfs ends its turn', async () => {
+  mkdirSync(join(directory, 'generations/7/files/boot'), { recursive: true });
+  for (const name of ['vmlinuz-lts', 'initramfs-lts', 'modloop-lts'])
+    writeFileSync(join(directory, 'generations/7/files/boot', name), name);
+  image = {
+    kernel: '/alpine/7/boot/vmlinuz-lts',
+    initrd: '/alpine/7/boot/initramfs-lts',
+    mirror: { generation: 7, repositories: [{ path: 'v3.21/main' }], modloop: '/alpine/7/boot/modloop-lts' },
+  };
+  const script = await (await askScript()).text();
+  expect(script).toContain('kernel http://10.11.0.1/alpine/7/boot/vmlinuz-lts initrd=initrd.img ');
+  expect(word(script, 'alpine_repo')).toBe('http://10.11.0.1/alpine/7/v3.21/main');
+  expect(word(script, 'mesh.overlay')).toBe('');
+  expect(await (await get(word(script, 'modloop').replace(`http://${HOST0}`, ''))).text()).toBe('modloop-lts');
+  expect(loadLimiter.loading).toBe(1);
+  await (await get('/alpine/7/boot/initramfs-lts')).text();
+  await expect.poll(() => loadLimiter.loading).toBe(0);
+  const overlay = word(script, 'apkovl').replace(`http://${HOST0}`, '');
+  expect(await (await get(overlay)).text()).toBe('overlay of 10eff964');
+  // An overlay is there for the boot that it was made for.
+  expect((await get(overlay.replace(/overlay\/[\da-f]{16}/, `overlay/${'0'.repeat(16)}`))).status).toBe(404);
+});
+
+test('the card may be written in upper or lower case', async () => {
+  for (const spelling of ['52-54-00-ab-cd-ef', '52-54-00-AB-CD-EF']) {
+    there = parseMac('52:54:00:ab:cd:ef');
+    const script = await (await get(`/boot/${spelling}.ipxe?uuid=${UUID}`)).text();
+    expect(word(script, 'BOOTIF')).toBe('01-52-54-00-ab-cd-ef');
   }
 });

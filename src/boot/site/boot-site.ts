@@ -134,8 +134,13 @@ export class BootSite {
 
   async #image({ request, response, peer }: Visit, path: string): Promise<void> {
     await sendFile(request, response, await openBelow(this.#input.images, path), path, this.#shared);
+    if (path.endsWith('initrd.img')) this.#loaded(peer);
+  }
+
+  /** The machine at an address has its kernel and initrd: the next one of the queue may load. */
+  #loaded(peer: Ipv4): void {
     const loader = this.#input.attempts.at(peer);
-    if (loader !== undefined && path.endsWith('initrd.img')) this.#input.loadLimiter.leave(loader.mac);
+    if (loader !== undefined) this.#input.loadLimiter.leave(loader.mac);
   }
 
   async #stage(visit: Visit, id: string, stage: string): Promise<void> {
@@ -181,7 +186,7 @@ export class BootSite {
   }
 
   /** A file of the mirror. A generation that is gone leads to the current one, so that nodes which run long go on there. */
-  async #mirror({ request, response, host0 }: Visit, number: string, path: string): Promise<void> {
+  async #mirror({ request, response, host0, peer }: Visit, number: string, path: string): Promise<void> {
     const { mirror } = this.#input;
     if (number !== 'current' && !(await isThere(join(mirror, number)))) {
       const location = `http://${host0}/alpine/current/${path}`;
@@ -189,6 +194,7 @@ export class BootSite {
       return;
     }
     await sendFile(request, response, await openBelow(mirror, `${number}/files/${path}`), path, this.#shared);
+    if (path.startsWith('boot/initramfs-')) this.#loaded(peer);
   }
 
   async #file({ request, response }: Visit, directory: string, path: string): Promise<void> {

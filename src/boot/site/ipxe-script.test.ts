@@ -46,6 +46,23 @@ test('words that an image adds are on the command line', () => {
   expect(commandLine({ ...words, more: 'quiet no_timer_check' })).toMatch(/ panic=30 quiet no_timer_check$/);
 });
 
+test("Alpine's initramfs is told where everything is in one generation of the mirror", () => {
+  const mirror = {
+    generation: 7,
+    repositories: [{ path: 'edge/testing', tag: 'testing' }, { path: 'v3.21/main' }, { path: 'meshwork/agent' }],
+    modloop: '/alpine/7/boot/modloop-lts',
+  };
+  const overlay = 'http://10.11.0.1/overlay/0123456789abcdef/ab.apkovl.tar.gz';
+  expect(commandLine({ ...words, overlay, mirror })).toBe(
+    [
+      'mesh.machine=10eff964 host0=10.11.0.1 BOOTIF=01-52-54-00-12-34-56 mesh.boot=0123456789abcdef',
+      `mesh.token=${words.token} mesh.turn=1 ip=dhcp apkovl=${overlay}`,
+      'alpine_repo=http://10.11.0.1/alpine/7/v3.21/main modloop=http://10.11.0.1/alpine/7/boot/modloop-lts',
+      'modules=loop,squashfs console=tty0 console=ttyS0,115200 panic=30',
+    ].join(' '),
+  );
+});
+
 test('any text for people is one command', () => {
   const seed = Number(process.env.MESH_SEED ?? Date.now() % 1_000_000);
   console.info(`MESH_SEED=${seed}`);

@@ -50,21 +50,47 @@ export interface CommandLine {
   readonly overlay: string;
   /** Words that the image adds. */
   readonly more?: string;
+  /** For Alpine's own initramfs. */
+  readonly mirror?: MirrorWords;
+}
+
+/** What Alpine's initramfs fetches from the mirror. */
+export interface MirrorWords {
+  readonly generation: number;
+  readonly repositories: readonly { readonly path: string; readonly tag?: string }[];
+  readonly modloop: string;
+}
+
+/**
+ * The words of Alpine's initramfs (mkinitfs, initramfs-init). It installs from one repository, which all of its versions take,
+ * and from those that the overlay names in `/etc/apk/repositories`.
+ */
+function alpineWords(overlay: string, { generation, repositories, modloop }: MirrorWords): readonly string[] {
+  const first = repositories.find(({ tag }) => tag === undefined);
+  const site = overlay.slice(0, overlay.indexOf('/', 'http://'.length));
+  return [
+    'ip=dhcp',
+    `apkovl=${overlay}`,
+    ...(first === undefined ? [] : [`alpine_repo=${site}/alpine/${generation}/${first.path}`]),
+    `modloop=${site}${modloop}`,
+    'modules=loop,squashfs',
+  ];
 }
 
 /** The kernel's command line: which machine this is, where host0 is, and what the node fetches from there. */
-export function commandLine({ machine, mac, host0, attempt, token, turn, overlay, more }: CommandLine): string {
-  const words = [
+export function commandLine(words: CommandLine): string {
+  const { machine, mac, host0, attempt, token, turn, overlay, more, mirror } = words;
+  const all = [
     `mesh.machine=${machine}`,
     `host0=${host0.join(',')}`,
     `BOOTIF=${bootIf(mac)}`,
     `mesh.boot=${attempt}`,
     `mesh.token=${token}`,
     `mesh.turn=${turn}`,
-    `mesh.overlay=${overlay}`,
+    ...(mirror === undefined ? [`mesh.overlay=${overlay}`] : alpineWords(overlay, mirror)),
     'console=tty0 console=ttyS0,115200 panic=30',
   ];
-  return [...words, ...(more === undefined ? [] : [more])].map(onCommandLine).join(' ');
+  return [...all, ...(more === undefined ? [] : [more])].map(onCommandLine).join(' ');
 }
 
 /**

@@ -479,3 +479,65 @@ test('the reason why a segment is not served is the cause, with its remedy', asy
   await silence(1);
   expect(boot()?.trouble).toMatchObject({ cause: expect.stringContaining('no address there'), remedy: 'Give it one.' });
 });
+
+/** A request for a file of the mirror. */
+function alpine(path: string, outcome: HttpSighting['outcome']): void {
+  if (outcome.type === 'asked') askedMs = clock.nowMs();
+  see({ kind: 'http', ipv4, path: `/alpine/7/${path}`, askedMs, outcome });
+}
+
+test("a boot of Alpine goes through the same stages, by what the machine fetches, and then by the machine's reports", async () => {
+  dhcp('DISCOVER', { client: 'ipxe' });
+  dhcp('OFFER', { ...fromHost0, address: ipv4, bootFile: 'http://10.11.0.1/boot.ipxe' });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  for (const path of ['boot/vmlinuz-lts', 'boot/initramfs-lts']) {
+    alpine(path, asked);
+    alpine(path, loaded);
+  }
+  see({ kind: 'http', ipv4, path: '/overlay/ab/cd.apkovl.tar.gz', askedMs: clock.nowMs(), outcome: loaded });
+  for (const path of [
+    'v3.21/main/x86_64/APKINDEX.tar.gz',
+    'v3.21/main/x86_64/nodejs-22.1-r0.apk',
+    'boot/modloop-lts',
+  ]) {
+    alpine(path, asked);
+    alpine(path, loaded);
+  }
+  const view = () => log.views()[0];
+  expect(view()?.stages.map(({ stage }) => stage)).toEqual([
+    'discover',
+    'offer',
+    'script',
+    'kernel',
+    'initrd',
+    'overlay',
+    'packages',
+  ]);
+  // The services of a slow machine start in a minute, which is no trouble.
+  await clock.pass(80_000);
+  expect(view()?.trouble).toBeUndefined();
+  await clock.pass(15_000);
+  expect(view()?.trouble).toMatchObject({ stage: 'packages', code: 'MESH_BOOT_SILENT' });
+  see({ kind: 'stage', machine, attempt, stage: 'overlay' });
+  see({ kind: 'stage', machine, attempt, stage: 'packages', detail: 'not installed: chrony' });
+  expect(view()?.trouble).toMatchObject({
+    cause: 'the machine reports from stage packages: not installed: chrony',
+    remedy: expect.stringContaining('mesh system download'),
+  });
+  see({ kind: 'stage', machine, attempt, stage: 'agent' });
+  see({ kind: 'member', machine, mesh: 'manage' });
+  expect(view()?.state).toBe('member');
+  expect(view()?.trouble).toBeUndefined();
+});
+
+test('a package that host0 has not is trouble with its path', () => {
+  dhcp('DISCOVER', { client: 'ipxe' });
+  dhcp('OFFER', { ...fromHost0, address: ipv4 });
+  see({ kind: 'identified', machine, mac, ipv4, attempt });
+  alpine('v3.21/main/x86_64/gone-1-r0.apk', asked);
+  alpine('v3.21/main/x86_64/gone-1-r0.apk', { type: 'answered', status: 404 });
+  expect(log.views()[0]?.trouble).toMatchObject({
+    cause: 'the download of /alpine/7/v3.21/main/x86_64/gone-1-r0.apk was answered with 404',
+    remedy: expect.stringContaining('--verify'),
+  });
+});

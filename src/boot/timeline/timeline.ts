@@ -7,15 +7,16 @@ import type { Mac } from '../../model/address/mac.ts';
 import type { MachineId } from '../../model/machine.ts';
 import { BOOT_STAGES, type BootStage, type BootTrouble } from '../../protocol/documents/timeline-view.ts';
 import { LOADERS } from '../../services/dnsmasq/boot-loaders.ts';
-import {
-  type BootSighting,
-  type DhcpClientKind,
-  type DhcpSighting,
-  type HttpSighting,
-  STALL_SEC,
-  type StageSighting,
-  type TftpSighting,
+import type {
+  BootSighting,
+  DhcpClientKind,
+  DhcpSighting,
+  HttpSighting,
+  StageSighting,
+  TftpSighting,
 } from '../frames/sighting.ts';
+import { stageOfPath } from './loaded-stage.ts';
+import { lostDownload } from './lost-download.ts';
 import type { Wait } from './own-time.ts';
 
 interface Reached {
@@ -55,6 +56,8 @@ export interface Timeline {
   readonly tftpFile?: string;
   /** What the running system fetched last of `/isos/`: an installer or another system, which reports no stages. */
   readonly fetched?: string;
+  /** Alpine's initramfs has fetched packages, and the machine has reported nothing since. */
+  readonly installs?: true;
   /** How many DISCOVERs were heard since the last answer. */
   readonly unanswered: number;
   /** Start of the download in progress; absent if there is none. Cleared by its `answered` or `broken off` sighting. */
@@ -82,7 +85,12 @@ export function silenceOf(timeline: Timeline): { readonly wait: Wait; readonly s
   const stage = stageOf(timeline);
   // A download in progress ends with a sighting, also if it stands still.
   if (stage === 'mesh' || timeline.loadingSinceMs !== undefined || timeline.fetched !== undefined) return undefined;
-  const wait = stage === 'offer' && timeline.client === 'ipxe' ? 'ipxe offer' : stage;
+  const wait =
+    stage === 'offer' && timeline.client === 'ipxe'
+      ? 'ipxe offer'
+      : stage === 'packages' && timeline.installs
+        ? 'installation'
+        : stage;
   // A machine that asks for an address again and again is heard, but makes no progress: these count from the stage on.
   const reachedMs = stage === 'discover' || stage === 'offer' ? timeline.stages.at(-1)?.atMs : undefined;
   return { wait, sinceMs: reachedMs ?? Math.max(timeline.heardMs, timeline.queuedUntilMs ?? 0) };
@@ -260,57 +268,27 @@ function tftpRefused(file: string, why: string): BootTrouble {
 /** An installer or another system, which fetches its files from host0 and reports no stages. */
 const SYSTEM_FILES = '/isos/';
 
-const LOADED = { vmlinuz: 'kernel', 'initrd.img': 'initrd' } as const satisfies Record<string, BootStage>;
-
 function takeHttp(timeline: Timeline, { atMs, askedMs, path, outcome }: HttpSighting): Timeline {
   if (path.startsWith(SYSTEM_FILES)) {
     const isLater = BOOT_STAGES.indexOf(stageOf(timeline)) >= BOOT_STAGES.indexOf('script');
     return isLater ? { ...timeline, fetched: path } : timeline;
   }
-  const file = path.split('/').at(-1) ?? '';
-  const stage = path.startsWith('/overlay/') ? 'overlay' : LOADED[file as keyof typeof LOADED];
+  const stage = stageOfPath(path);
   if (stage === undefined) return timeline;
   const reached = reach(timeline, stage, atMs, outcome.type === 'answered' ? 'loaded' : 'loading');
   // The machine is in a later stage already, so this download does not matter any more.
   if (stageOf(reached) !== stage) return timeline;
-  if (outcome.type === 'asked') return { ...reached, loadingSinceMs: askedMs };
-  const { loadingSinceMs, ...rest } = reached;
+  const seen = stage === 'packages' ? { ...reached, installs: true as const } : reached;
+  if (outcome.type === 'asked') return { ...seen, loadingSinceMs: askedMs };
+  const { loadingSinceMs, ...rest } = seen;
   // The machine has asked again since: this is the end of an older download.
   if (loadingSinceMs !== undefined && loadingSinceMs > askedMs) return timeline;
   if (outcome.type === 'answered' && outcome.status < 400) return withoutTrouble(rest);
   return { ...rest, trouble: { stage, ...lostDownload(path, outcome) } };
 }
 
-function lostDownload(
-  path: string,
-  outcome: Exclude<HttpSighting['outcome'], { type: 'asked' }>,
-): Omit<BootTrouble, 'stage'> {
-  if (outcome.type === 'answered') {
-    return {
-      code: 'MESH_BOOT_PATH_UNKNOWN',
-      cause: `the download of ${path} was answered with ${outcome.status}`,
-      remedy: 'Build the image again with `mesh system image node`, and boot the machine again.',
-    };
-  }
-  const code = 'MESH_BOOT_SILENT';
-  if (outcome.stalled) {
-    return {
-      code,
-      cause: `the download of ${path} stood still: the machine took nothing of it for ${STALL_SEC} s, and host0 broke it off`,
-      remedy:
-        'Check that the machine is on, and check its cable and its console: it needs 2 GB of memory, ' +
-        'and iPXE 1.0 is known to stall on some 10 Gbit/s cards.',
-    };
-  }
-  return {
-    code,
-    cause: `the download of ${path} broke off`,
-    remedy: 'If it happens again, look for a loose cable or a full disk on the way.',
-  };
-}
-
 /** Takes a report of the node's init or of iPXE's script: a stage that it has reached, and in `detail` what is wrong there. */
-function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
+function takeStage({ installs, ...timeline }: Timeline, { atMs, stage, detail = '' }: StageSighting): Timeline {
   // Trouble that host0 saw itself is kept: it says more than iPXE's error number.
   if (stage === 'failed') return { trouble: loadFailed(stageOf(timeline), detail), ...timeline };
   if (stage === 'secrets') return { ...timeline, trouble: noSecrets(stageOf(timeline), detail) };
@@ -324,7 +302,7 @@ function takeStage(timeline: Timeline, { atMs, stage, detail = '' }: StageSighti
 const NODE_REMEDIES: Partial<Record<BootStage, string>> = {
   overlay: 'See `mesh node preview` for what the machine should get; compile it again with `mesh system configure`.',
   packages:
-    'The Debian image holds what it was built with. Build another with these packages, or take them out of the world file.',
+    'On Alpine: run `mesh system download`, and boot the machine again. The Debian image holds what it was built with. Build another with these packages, or take them out of the world file.',
   agent: 'The agent is started again every two seconds. Its log on the machine is /var/log/meshwork/agent.log.',
 };
 

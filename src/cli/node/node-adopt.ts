@@ -2,10 +2,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { createDurable } from '../../disk/durable-file.ts';
 import { errnoOf } from '../../formats/conf/conf-reader.ts';
 import { nearest } from '../../formats/conf/nearest.ts';
+import { FLAVORS, type Flavor } from '../../formats/host0/flavor.ts';
 import { type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { FOLDER_NAME_RULE, isFolderName } from '../../formats/host0/tree-files.ts';
 import { requireRoot } from '../../kernel/root.ts';
@@ -22,6 +23,11 @@ export function nodeAdoptCommand(context: Context): Command {
     .argument('<machine>', 'its id, as `mesh node list` shows it; or the MAC of its network card')
     .argument('[name]', 'the name of the folder, and the host name of the machine')
     .option('--card <mac>', 'a network card that the machine may boot from, besides those that host0 knows')
+    .addOption(
+      new Option('--flavor <flavor>', 'what the machine boots; by default, what its groups or host0.conf say').choices(
+        FLAVORS,
+      ),
+    )
     .addHelpText(
       'after',
       '\nThe folder begins with the groups of the default machine and an empty manifest.\n' +
@@ -30,11 +36,17 @@ export function nodeAdoptCommand(context: Context): Command {
         '\nSome makers give several machines one UUID, and with it one id. A machine that is named by the MAC\n' +
         'of its network card is told apart from the others: its id comes from that MAC.\n' +
         '\nExamples:\n  $ mesh node adopt 10eff964 node1\n  $ mesh node adopt 10eff964 --card 52:54:00:12:34:56\n' +
-        '  $ mesh node adopt 52:54:00:12:34:57 node2',
+        '  $ mesh node adopt 52:54:00:12:34:57 node2\n' +
+        '  $ mesh node adopt 10eff964 node1 --flavor alpine',
     )
-    .action((machine: string, name: string | undefined, { card }: { readonly card?: string }) =>
-      adopt(context, machine, name, card),
+    .action((machine: string, name: string | undefined, options: AdoptOptions) =>
+      adopt(context, machine, name, options),
     );
+}
+
+interface AdoptOptions {
+  readonly card?: string;
+  readonly flavor?: Flavor;
 }
 
 const MANIFEST = `# Files of this machine besides those of its groups. host0.conf's default_networks are added automatically.
@@ -45,7 +57,7 @@ async function adopt(
   context: Context,
   wanted: string,
   name: string | undefined,
-  wantedCard: string | undefined,
+  { card: wantedCard, flavor }: AdoptOptions,
 ): Promise<void> {
   const own = MAC.test(wanted) ? cardOf(wanted) : undefined;
   const machine = own === undefined ? parseMachineId(wanted) : machineIdOf(own);
@@ -56,6 +68,7 @@ async function adopt(
   const { machines } = readHost0Tree(paths.host0);
   const owner = machines.find((folder) => folder.machine === machine);
   const folder = join(paths.host0, 'machines', owner?.name ?? name ?? '');
+  if (name === undefined && flavor !== undefined) throw flavorAlone(machine, owner);
   if (name === undefined) mustBeAdopted(machine, owner, card);
   else mustBeNew(machine, name, folder, owner);
   const host0 = host0Client(paths);
@@ -64,7 +77,7 @@ async function adopt(
   const present = card === undefined ? await cardsOf(host0, machine) : await addCard(host0, machine, card);
   // A machine that is named by its MAC may boot from this card, even if host0 has heard of another one first.
   const cards = own === undefined || present === undefined ? present : await addCard(host0, machine, own);
-  if (name !== undefined) await makeFolder(paths.host0, machine, name, folder, machines);
+  if (name !== undefined) await makeFolder(paths.host0, { machine, name, flavor }, folder, machines);
   const title = owner?.name ?? name;
   const next = name === undefined ? '' : `Machine ${machine} is ${name} now.\n`;
   context.answer(
@@ -77,6 +90,17 @@ async function adopt(
         name === undefined ? '' : 'Next: mesh system configure\n',
       ].join(''),
   );
+}
+
+/** The flavor of a machine with a folder is a file in there. */
+function flavorAlone(machine: MachineId, owner: MachineFolder | undefined): MeshError {
+  return new MeshError('MESH_USAGE', 'no name is given for the flavor', {
+    rule: '--flavor is for a new folder.',
+    remedy:
+      owner === undefined
+        ? `Name the machine, as in \`mesh node adopt ${machine} node1 --flavor alpine\`.`
+        : `Write the flavor into /host0/machines/${owner.name}/flavor.`,
+  });
 }
 
 /**
@@ -156,8 +180,11 @@ function mustBeNew(machine: MachineId, name: string, folder: string, owner: Mach
 
 async function makeFolder(
   host0: string,
-  machine: MachineId,
-  name: string,
+  {
+    machine,
+    name,
+    flavor,
+  }: { readonly machine: MachineId; readonly name: string; readonly flavor: Flavor | undefined },
   folder: string,
   machines: readonly MachineFolder[],
 ): Promise<void> {
@@ -175,6 +202,7 @@ async function makeFolder(
   try {
     if (groups !== undefined) await createDurable(join(folder, 'groups'), () => groups, 0o644);
     await createDurable(join(folder, 'manifest'), () => MANIFEST.replace('NAME', name), 0o644);
+    if (flavor !== undefined) await createDurable(join(folder, 'flavor'), () => `${flavor}\n`, 0o644);
     // UUID is the last file: a folder without it, as a power cut may leave one, is a fault that `mesh system configure` shows.
     await createDurable(join(folder, 'UUID'), () => `${machine}\n`, 0o644);
   } catch (error) {

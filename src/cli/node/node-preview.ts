@@ -2,11 +2,14 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { bootScript, commandLine } from '../../boot/site/ipxe-script.ts';
+import type { Flavor } from '../../formats/host0/flavor.ts';
 import { authorizedKeysIn } from '../../image/command-key.ts';
+import { AlpineBoots } from '../../image/mirror/alpine-boot.ts';
 import { installationOf, type MachineInstallation } from '../../image/mirror/installation.ts';
 import { MirrorStore } from '../../image/mirror/mirror-store.ts';
 import { mirrorPublicKey } from '../../image/mirror-key.ts';
 import { Generations } from '../../image/node/generations.ts';
+import { alpineImageOf, nodeImageOf, type StoredImage } from '../../image/overlay/boot-catalogue.ts';
 import { type CompiledMachine, compile } from '../../image/overlay/compilation.ts';
 import type { OverlayEntry } from '../../image/overlay/overlay.ts';
 import { modeText, overlayDifference, type PathChange } from '../../image/overlay/overlay-difference.ts';
@@ -34,6 +37,7 @@ export function nodePreviewCommand(context: Context): Command {
 interface Preview {
   readonly machine: string;
   readonly name: string;
+  readonly flavor?: Flavor;
   readonly segments: readonly SegmentAnswer[];
   readonly script?: string;
   readonly packages: readonly string[];
@@ -78,6 +82,7 @@ async function preview(context: Context, wanted: string, file: string | undefine
   const document: Preview = {
     machine: found.machine,
     name: found.name,
+    ...(found.flavor !== undefined && { flavor: found.flavor }),
     segments: boot?.segments.map(answerOn) ?? [],
     ...(script !== undefined && { script }),
     packages: found.packages,
@@ -138,12 +143,12 @@ function answerOn({ device, mode, subnet, remark }: SegmentView): SegmentAnswer 
 /** The boot script, with words such as ATTEMPT and TOKEN for values that each boot gets. Undefined if there is no image. */
 async function scriptOf(
   { paths }: Context,
-  { machine, name }: CompiledMachine,
+  { machine, name, flavor }: CompiledMachine,
   wanted: string,
   sha256: string | undefined,
   boot: BootView | undefined,
 ): Promise<string | undefined> {
-  const image = await new Generations(paths.state).current();
+  const image = await imageOf(paths.state, flavor);
   if (image === undefined) return undefined;
   const addresses = boot?.segments.flatMap(({ subnet }) => subnet?.ipv4 ?? []) ?? [];
   const host0 = addresses[0] ?? ('HOST0' as Ipv4);
@@ -153,8 +158,8 @@ async function scriptOf(
     machine: id,
     ...(machine !== 'default' && { name }),
     attempt: 'ATTEMPT',
-    kernel: `/image/${image.generation}/vmlinuz`,
-    initrd: `/image/${image.generation}/initrd.img`,
+    kernel: image.kernel,
+    initrd: image.initrd,
     commandLine: commandLine({
       machine: id,
       mac: 'MAC' as Mac,
@@ -163,9 +168,20 @@ async function scriptOf(
       token: 'TOKEN',
       turn: 1,
       overlay: `http://${host0}/overlay/ATTEMPT/${sha256 ?? 'SHA256'}.apkovl.tar.gz`,
-      ...(image.kernelArguments.length > 0 && { more: image.kernelArguments.join(' ') }),
+      ...(image.commandLine !== undefined && { more: image.commandLine }),
+      ...(image.mirror !== undefined && { mirror: image.mirror }),
     }),
   });
+}
+
+/** What a machine of this flavor boots now; undefined if there is nothing. @throws MESH_BOOT_NO_IMAGE */
+async function imageOf(state: string, flavor: Flavor | undefined): Promise<StoredImage | undefined> {
+  if (flavor !== 'alpine') {
+    const image = await new Generations(state).current();
+    return image && nodeImageOf(image);
+  }
+  const boot = await new AlpineBoots(state).boot();
+  return boot && alpineImageOf(boot);
 }
 
 function fileView(entry: OverlayEntry): FileView {
@@ -177,19 +193,23 @@ function fileView(entry: OverlayEntry): FileView {
     : { path, type: entry.type, mode };
 }
 
+const NO_IMAGE = 'There is no image yet: `mesh system image node` builds one.\n';
+const NO_MIRROR = 'There is no mirror of Alpine yet: `mesh system download` makes one.\n';
+
 function previewText(view: Preview, inForce: boolean, { paint }: Context): string {
-  const { machine, name, segments, script, packages, installs, files, changes } = view;
+  const { machine, name, flavor, segments, script, packages, installs, files, changes } = view;
   const heading = (text: string) => `\n${paint('heading', text)}\n`;
   const about = properties(
     [
       ['machine', machine],
       ['name', name],
+      ...(flavor === undefined ? [] : [['flavor', flavor] as const]),
       ...segments.map(({ device, answer }) => [`on ${device}`, answer] as const),
       ['packages', packages.join(' ') || 'none'],
     ],
     paint,
   );
-  const scriptText = script ?? 'There is no image yet: `mesh system image node` builds one.\n';
+  const scriptText = script ?? (flavor === 'alpine' ? NO_MIRROR : NO_IMAGE);
   const news = inForce
     ? changes.map(pathText).join('') || '  nothing: this is in force\n'
     : '  all of it: `mesh system configure` has not been run for this machine\n';

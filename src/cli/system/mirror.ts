@@ -6,6 +6,7 @@ import { errorText } from '../../formats/error-text.ts';
 import { readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { type MirrorSettings, parseMirrorConf } from '../../formats/host0/mirror-conf.ts';
 import { authorizedKeysIn } from '../../image/command-key.ts';
+import { agentPackage } from '../../image/mirror/agent-package.ts';
 import { type DownloadProgress, type DownloadResult, download } from '../../image/mirror/download.ts';
 import { type Generation, titleOf } from '../../image/mirror/generation.ts';
 import { machineWorlds } from '../../image/mirror/machine-worlds.ts';
@@ -102,6 +103,9 @@ async function runDownload(context: Context, { from, older, verify }: DownloadOp
     return refuse(context, errors, '`mesh system configure --check` shows all faults of /host0.');
   }
   const estimate = new Estimate();
+  const signer = await mirrorKey(paths.state);
+  const hasAlpine = machines.some(({ flavor, overlay }) => flavor === 'alpine' && overlay !== undefined);
+  if (hasAlpine) stages.show('Packing the agent');
   const input = {
     settings,
     keys: await trustedKeysIn(join(paths.host0, 'mirror-keys')),
@@ -109,7 +113,8 @@ async function runDownload(context: Context, { from, older, verify }: DownloadOp
     store: new MirrorStore(paths.state),
     seen: new SeenIndexes(paths.state),
     upstream: upstreamOf(settings.source),
-    signer: await mirrorKey(paths.state),
+    signer,
+    ...(hasAlpine && { own: [await agentPackage(signer)] }),
     now: new Date(),
     ...(older === true && { older }),
     ...(verify === true && { verify }),

@@ -35,6 +35,8 @@ const ANY_NAME = /^[^@<>=~\s]+/;
 const ANY_TAG = /^@([^<>=~\s]+)/;
 const CHECKSUM = /^Q1[A-Za-z0-9+/=]+$/;
 const WORD_MAX = 1000;
+/** Nearly all of the forty thousand words of an index: a name, and perhaps a version. */
+const PLAIN = /^[^!@<>=~\s][^@<>=~\s]*(?:=[^@<>=~\s]+)?$/;
 
 const COMPARISONS: ReadonlyMap<string, Comparison> = new Map<string, Comparison>([
   ...(['<', '<=', '=', '>=', '>', '~', '<~', '>~'] as const).map((sign) => [sign, sign] as const),
@@ -85,6 +87,10 @@ export function dependencyText({ name, conflict, tag, comparison, version = '' }
 
 /** A word of a package's `provides`. @returns undefined for a text that provides nothing */
 export function parseProvided(word: string): Provided | undefined {
+  if (PLAIN.test(word) && word.length <= WORD_MAX) {
+    const equals = word.indexOf('=');
+    return equals < 0 ? { name: word } : { name: word.slice(0, equals), version: word.slice(equals + 1) };
+  }
   const found = readDependency(word);
   if (found === undefined || found.conflict || found.tag !== undefined) return undefined;
   if (found.comparison !== undefined && found.comparison !== '=') return undefined;

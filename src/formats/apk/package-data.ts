@@ -24,7 +24,12 @@ export async function checkPackageData(pieces: AsyncIterable<Buffer>, dataHash: 
   const give = async (piece: Buffer) => {
     if (inflater.destroyed || inflater.writableEnded || inflater.write(piece)) return;
     await new Promise<void>((resolve) => {
-      inflater.once('drain', resolve).once('close', resolve);
+      // A large package waits thousands of times: no listener may stay behind.
+      const goOn = () => {
+        inflater.off('drain', goOn).off('close', goOn);
+        resolve();
+      };
+      inflater.on('drain', goOn).on('close', goOn);
     });
   };
   const feed = async () => {

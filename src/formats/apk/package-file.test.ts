@@ -8,7 +8,7 @@ import { checkPackageData } from './package-data.ts';
 import { checkAgainstRecord, readPackageControl } from './package-file.ts';
 import { type PackageRecord, parsePackageIndex } from './package-index.ts';
 import { trustedKey } from './signature.ts';
-import { BLOCK_BYTES, readTar, tarOf } from './tar-blocks.ts';
+import { BLOCK_BYTES, headerOf, paddedBytes, paxRecord, readTar, tarOf } from './tar-blocks.ts';
 
 const signer = testSigner();
 const KEYS = new Map([[signer.name, trustedKey(signer.name, signer.pem)]]);
@@ -133,6 +133,32 @@ describe('a package is refused', () => {
     const data = gzipMember(tarOf([{ path: 'x', content: Buffer.from('x'), modifiedSec: 0 }], 'cut'));
     expect(await check(...made(infoFor(data), data))).toBe('damaged');
   });
+});
+
+test('another key of the same distribution may have signed it', () => {
+  const second = testSigner('second-5678.rsa.pub');
+  const { bytes } = buildPackage({ title: 'a-1.2-r0' }, second);
+  const both = new Map([...KEYS, [second.name, trustedKey(second.name, second.pem)]]);
+  expect(readPackageControl(bytes, both).signedBy).toBe(second.name);
+});
+
+test('records of PAX before .PKGINFO belong to it, and are no file of their own', async () => {
+  const info = Buffer.from(infoFor(built.data));
+  const note = paxRecord('mtime', '1700000000.5');
+  const padded = (content: Uint8Array) =>
+    Buffer.concat([content, Buffer.alloc(paddedBytes(content.length) - content.length)]);
+  const header = (path: string, type: string, bytes: number) =>
+    headerOf({ path, type, bytes, permissions: 0o644, modifiedSec: 0 });
+  const archive = Buffer.concat([
+    header('PaxHeader', 'x', note.length),
+    padded(note),
+    header('.PKGINFO', '0', info.length),
+    padded(info),
+  ]);
+  const control = gzipMember(archive);
+  const checksum = `Q1${createHash('sha1').update(control).digest('base64')}`;
+  const record = recordOf(built.record.replace(/^C:.*$/m, `C:${checksum}`));
+  expect(await check(Buffer.concat([signedBy(control, [signer]), built.data]), record)).toBe('sound');
 });
 
 test('the size in the index is a hint', async () => {

@@ -21,7 +21,10 @@ export type TarHead = Omit<TarEntry, 'content'>;
 
 /** Headers and contents take whole blocks. */
 export const BLOCK_BYTES = 512;
-const END_BYTES = 2 * BLOCK_BYTES;
+/** The end of a whole archive. */
+export const TAR_END: Uint8Array = Buffer.alloc(2 * BLOCK_BYTES);
+/** Of a header. */
+const NAME_MAX = 100;
 /** Names, links and records in entries of their own. */
 const NOTE_MAX = 64 * 1024;
 
@@ -134,35 +137,63 @@ export interface TarFile {
   readonly path: string;
   readonly content: Uint8Array;
   readonly modifiedSec: number;
+  /** 644 if they are not given. */
+  readonly permissions?: number;
 }
 
 /** An archive of files that all may read, and that belong to root. @param form as in `readTar` */
 export function tarOf(files: readonly TarFile[], form: 'cut' | 'whole'): Uint8Array {
   const parts: Uint8Array[] = files.flatMap((file) => {
     const padding = Buffer.alloc(paddedBytes(file.content.length) - file.content.length);
-    return [headerOf(file), file.content, padding];
+    const { path, content, modifiedSec } = file;
+    return [
+      headerOf({ path, type: '0', bytes: content.length, permissions: file.permissions ?? 0o644, modifiedSec }),
+      content,
+      padding,
+    ];
   });
-  if (form === 'whole') parts.push(Buffer.alloc(END_BYTES));
+  if (form === 'whole') parts.push(TAR_END);
   return Buffer.concat(parts);
 }
 
-function headerOf({ path, content, modifiedSec }: TarFile): Buffer {
-  if (Buffer.byteLength(path) > 100) throw new RangeError(`${path} is too long for a header of tar`);
+/** What a header says. */
+export interface WrittenHeader {
+  readonly path: string;
+  /** `0` file, `2` link, `5` directory, `x` records about the next entry. */
+  readonly type: string;
+  readonly to?: string;
+  readonly bytes: number;
+  readonly permissions: number;
+  readonly modifiedSec: number;
+}
+
+/** A header of root's. Of a path or a link that is too long for it, the begin: a record before it has the whole. */
+export function headerOf({ path, type, to = '', bytes, permissions, modifiedSec }: WrittenHeader): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES);
   const octal = (value: number, at: number, digits: number) =>
     block.write(`${value.toString(8).padStart(digits, '0')}\0`, at);
-  block.write(path, 0);
-  octal(0o644, 100, 7);
+  block.set(Buffer.from(path).subarray(0, NAME_MAX), 0);
+  octal(permissions, 100, 7);
   octal(0, 108, 7);
   octal(0, 116, 7);
-  octal(content.length, 124, 11);
+  octal(bytes, 124, 11);
   octal(modifiedSec, 136, 11);
-  block.write('0ustar\x0000root', 156);
+  block.write(type, 156);
+  block.set(Buffer.from(to).subarray(0, NAME_MAX), 157);
+  block.write('ustar\x0000root', 257);
   block.write('root', 297);
   octal(0, 329, 7);
   octal(0, 337, 7);
   block.write(`${checksumOf(block).toString(8).padStart(6, '0')}\0 `, 148);
   return block;
+}
+
+/** A record of PAX: its length, which counts its own digits, the key and the value. */
+export function paxRecord(key: string, value: string): Buffer {
+  const rest = Buffer.byteLength(` ${key}=${value}\n`);
+  let length = rest + 1;
+  while (length !== rest + String(length).length) length = rest + String(length).length;
+  return Buffer.from(`${length} ${key}=${value}\n`);
 }
 
 /** The sum of all bytes, with blanks in place of the checksum itself. */

@@ -203,7 +203,7 @@ test('a misspelt key', () => {
     "host0.conf:1:1: error: unknown key "subnet_pools" [MESH_CONF_KEY_UNKNOWN]
       1 | subnet_pools="10.11.0.0/16"
         | ^
-      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids, metrics, management, store, host0s, libvirt, network_numbers, reserved_numbers and number_rest_sec.
+      rule: The keys are subnet_pool, default_subnet_size, segment_ports, member_subnets, default_networks, admission, boot, flavor, boot_mode, manual_subnets, join_groups, port_settle_sec, shared_ids, metrics, management, store, host0s, libvirt, network_numbers, reserved_numbers and number_rest_sec.
       write: subnet_pool="10.11.0.0/16""
   `);
 });

@@ -6,6 +6,7 @@
  *     segment_ports="eth1" "eth2"                   # NICs that boot segments may be on; by default, every suitable NIC
  *     member_subnets="10.20.0.0/16"                 # further subnets, behind routers, from which nodes may join
  *     default_networks="manage"                     # network files that every machine gets
+ *     flavor="alpine"                               # what machines boot that name no flavor: debian (by default) or alpine
  *     boot="auto"                                   # off (sends and answers nothing), auto, dry (says what it would answer)
  *     boot_mode="eth1=server" "eth2=off"            # off, observe, proxy, server or auto, for the segment of a NIC
  *     manual_subnets="eth1=10.20.0.0/24" "eth2=26"  # the subnet, or its prefix length, of the segment of a NIC
@@ -35,6 +36,7 @@ import { parseConfText } from '../conf/conf-file.ts';
 import { ConfKeys, quoted } from '../conf/conf-keys.ts';
 import { errnoOf, readConfBytes, unreadable } from '../conf/conf-reader.ts';
 import { nearest } from '../conf/nearest.ts';
+import { FLAVOR_RULE, FLAVORS, type Flavor, isFlavor } from './flavor.ts';
 import { NUMBER_RANGE_EXAMPLE, NUMBER_RANGE_RULE, parseNumberRange } from './number-words.ts';
 import { type Fault, isFault, oneWord, severalWords } from './setting-value.ts';
 import { parseStoreWord, STORE_EXAMPLE, STORE_RULE } from './store-word.ts';
@@ -81,6 +83,8 @@ export interface Host0Settings {
   /** Undefined: `open` until the first machine has a folder, then `known`. */
   readonly admission: Admission | undefined;
   readonly boot: BootSwitch;
+  /** What machines boot that name no flavor, and whose groups do not. Undefined: the node image. */
+  readonly flavor: Flavor | undefined;
   /** The mode of other NICs is `auto`. */
   readonly bootModes: readonly NicMode[];
   readonly manualSubnets: readonly PortSubnet[];
@@ -114,6 +118,7 @@ export const HOST0_DEFAULTS: Host0Settings = {
   admission: undefined,
   // host0 must not disturb a network before its administrator has decided to boot machines there.
   boot: 'off',
+  flavor: undefined,
   bootModes: [],
   manualSubnets: [],
   joinGroups: [],
@@ -138,6 +143,7 @@ export const HOST0_KEYS = [
   'default_networks',
   'admission',
   'boot',
+  'flavor',
   'boot_mode',
   'manual_subnets',
   'join_groups',
@@ -190,6 +196,7 @@ export function parseHost0Conf(file: string, bytes: Uint8Array): Host0Conf {
       keys.optional('default_networks', severalWords(parseNetworkName)) ?? HOST0_DEFAULTS.defaultNetworks,
     admission: keys.optional('admission', oneWord(parseAdmission)),
     boot: keys.optional('boot', oneWord(parseBoot)) ?? HOST0_DEFAULTS.boot,
+    flavor: keys.optional('flavor', oneWord(parseFlavor)),
     bootModes: keys.optional('boot_mode', severalWords(parseNicMode)) ?? HOST0_DEFAULTS.bootModes,
     manualSubnets: keys.optional('manual_subnets', severalWords(parseNicSubnet)) ?? HOST0_DEFAULTS.manualSubnets,
     joinGroups: keys.optional('join_groups', severalWords(parseGroup)) ?? HOST0_DEFAULTS.joinGroups,
@@ -322,6 +329,11 @@ function parseLibvirt(word: string): LibvirtSwitch | Fault {
   const rule =
     'libvirt is off, own (programs of libvirt connect to a socket of host0), or system (to that of virtnetworkd, too).';
   return { fault: `${quoted(word)} is not a known value`, rule, example: nearest(word, LIBVIRT_SWITCHES) ?? 'own' };
+}
+
+function parseFlavor(word: string): Flavor | Fault {
+  if (isFlavor(word)) return word;
+  return { fault: `${quoted(word)} is no flavor`, rule: FLAVOR_RULE, example: nearest(word, FLAVORS) ?? 'alpine' };
 }
 
 function parseNicMode(word: string): NicMode | Fault {

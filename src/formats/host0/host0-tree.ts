@@ -5,8 +5,9 @@
  *                     manifest   the content of the machine's overlay (manifest.ts)
  *                     groups     names of groups, one a line, in the order in which their manifests run
  *                     packages   packages to install, one a line
+ *                     flavor     what it boots: debian or alpine (flavor.ts)
  *                     SKIP       no overlay is made
- *     groups/<name>/  manifest, packages
+ *     groups/<name>/  manifest, packages, flavor
  *     packages                   further packages for the mirror
  *
  * The tree is read synchronously: for a thousand small files, this takes a tenth of the time.
@@ -16,6 +17,7 @@ import { join } from 'node:path';
 import { MeshError, type SourcePlace } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import { nearest } from '../conf/nearest.ts';
+import { type Flavor, readFlavor } from './flavor.ts';
 import { type ManifestAction, parseManifest } from './manifest.ts';
 import { packageFault } from './package-word.ts';
 import { foldersIn, isThere, readList, readTreeFile } from './tree-files.ts';
@@ -26,6 +28,8 @@ export interface GroupFolder {
   readonly name: string;
   readonly actions: readonly ManifestAction[];
   readonly packages: readonly string[];
+  /** Of a group: for its machines that name none themselves. */
+  readonly flavor?: Flavor;
 }
 
 /** A folder of `machines/`. */
@@ -86,10 +90,12 @@ export function noHost0Directory(directory: string): MeshError {
 }
 
 function readGroup(name: string, directory: string, errors: MeshError[]): GroupFolder {
+  const flavor = readFlavor(join(directory, 'flavor'), errors);
   return {
     name,
     actions: readActions(directory, errors),
     packages: readPackages(join(directory, 'packages'), errors),
+    ...(flavor !== undefined && { flavor }),
   };
 }
 

@@ -7,8 +7,8 @@ import { namesIn } from './tree-files.ts';
 /** What is read in each kind of folder. */
 const READ = {
   tree: ['host0.conf', 'network', 'machines', 'groups', 'packages', 'isos', 'mirror.conf', 'mirror-keys'],
-  machine: ['UUID', 'manifest', 'groups', 'packages', 'SKIP'],
-  group: ['manifest', 'packages'],
+  machine: ['UUID', 'manifest', 'groups', 'packages', 'flavor', 'SKIP'],
+  group: ['manifest', 'packages', 'flavor'],
 } as const;
 
 /**

@@ -1,5 +1,6 @@
 /** The mirror from a source on disk or on loopback to what machines fetch. */
-import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
@@ -227,6 +228,24 @@ describe('a mirror is not published', () => {
     expect(error.message).toContain(why);
     expect(error.remedy).toMatch(remedy);
     expect((await new MirrorStore(state).current())?.number).toBe(1);
+  });
+
+  test('when a package is gone upstream that a machine names, and that the last generation has', async () => {
+    await published();
+    const without = PACKAGES.filter(({ title }) => !title.startsWith('chrony'));
+    writeRepository(source, 'v3.19/main', without, signer, 1_800_000_000);
+    const error = await fault();
+    expect(error).toMatchObject({ code: 'MESH_MIRROR_PACKAGE', object: 'node1' });
+    expect(error.message).toContain('node1 needs chrony: no repository has it');
+    expect(existsSync(served('current', 'v3.19/main/x86_64/chrony-4.5-r0.apk'))).toBe(true);
+  });
+
+  test('where a package is for another processor alone', async () => {
+    const packages = PACKAGES.map((one) =>
+      one.title.startsWith('chrony') ? { ...one, architecture: 'aarch64' } : one,
+    );
+    writeRepository(source, 'v3.19/main', packages, signer);
+    expect((await fault()).message).toContain('node1 needs chrony: no repository has it');
   });
 
   test('and names every machine that has the fault', async () => {
@@ -459,10 +478,20 @@ describe('kernel, initramfs and modloop', () => {
     writeFileSync(join(place(), 'vmlinuz-lts'), kernel);
     const paths = `${'x'.repeat(100_000)}lib/modules/${modules}/kernel/fs/overlayfs.ko${'y'.repeat(300_000)}`;
     writeFileSync(join(place(), 'initramfs-lts'), gzipSync(paths));
-    const modloop = Buffer.alloc(4096);
-    modloop.writeUInt32LE(0x73717368, 0);
-    modloop.writeBigUInt64LE(4000n, 40);
-    writeFileSync(join(place(), 'modloop-lts'), modloop);
+    writeModloop(release);
+  }
+
+  /** As mkinitfs makes it: a squashfs with `modules/RELEASE` and `modules/firmware`. */
+  function writeModloop(release: string): void {
+    const tree = join(state, 'modloop');
+    mkdirSync(join(tree, 'modules/firmware'), { recursive: true });
+    mkdirSync(join(tree, 'modules', release, 'kernel'), { recursive: true });
+    writeFileSync(join(tree, 'modules', release, 'kernel/random.ko'), randomBytes(20_000));
+    rmSync(join(place(), 'modloop-lts'), { force: true });
+    execFileSync('mksquashfs', [tree, join(place(), 'modloop-lts'), '-quiet', '-no-progress', '-comp', 'xz'], {
+      stdio: 'ignore',
+    });
+    rmSync(tree, { recursive: true });
   }
 
   beforeEach(() => {
@@ -488,6 +517,7 @@ describe('kernel, initramfs and modloop', () => {
 
   test.each<[string, () => void, MeshError['code']]>([
     ['an initramfs of another kernel', () => writeNetboot('6.6.14-0-lts', '6.6.7-0-lts'), 'MESH_MIRROR_KERNEL'],
+    ['a modloop of another kernel', () => writeModloop('6.6.7-0-lts'), 'MESH_MIRROR_KERNEL'],
     ['no kernel', () => writeFileSync(join(place(), 'vmlinuz-lts'), '<html>'), 'MESH_MIRROR_KERNEL'],
     ['a kernel that is cut off', () => writeFileSync(join(place(), 'vmlinuz-lts'), cutKernel()), 'MESH_MIRROR_DAMAGED'],
     [

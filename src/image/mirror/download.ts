@@ -10,11 +10,13 @@ import {
   readIndexArchive,
   type VerifiedIndex,
 } from '../../formats/apk/index-archive.ts';
+import type { WrittenPackage } from '../../formats/apk/package-archive.ts';
 import { type PackageRecord, packageFileName, withArchitecture } from '../../formats/apk/package-index.ts';
 import type { SigningKey, TrustedKeys } from '../../formats/apk/signature.ts';
 import type { MirroredRepository, MirrorSettings } from '../../formats/host0/mirror-conf.ts';
 import { MeshError } from '../../model/error.ts';
 import { trusting } from '../mirror-key.ts';
+import { OWN_REPOSITORY } from './agent-package.ts';
 import { type Package, PackageCatalogue, type Repository } from './catalogue.ts';
 import { Fetcher, sourceError } from './fetcher.ts';
 import { GENERATION_FORMAT, type Generation, type GenerationPackage, type GenerationWorld } from './generation.ts';
@@ -53,6 +55,8 @@ export interface DownloadInput {
   readonly seen: SeenIndexes;
   readonly upstream: Upstream;
   readonly signer: SigningKey;
+  /** Packages of host0's own, for the repository `meshwork/agent`; empty or absent: there is no such repository. */
+  readonly own?: readonly WrittenPackage[];
   readonly now: Date;
   /** Take indexes that are older than what was seen. */
   readonly older?: boolean;
@@ -83,7 +87,7 @@ interface SourceIndex extends VerifiedIndex {
 }
 
 /** The version of what is made of the same input; it changes when a generation would be made differently. */
-const MAKER = 2;
+const MAKER = 3;
 /** Fetched at the same time. */
 const LANES = 4;
 
@@ -127,6 +131,7 @@ export async function download(input: DownloadInput): Promise<DownloadResult> {
     datesOf(await store.list()),
   );
   onStage('working out what machines install');
+  indexes.push(...ownIndexes(input));
   const catalogue = new PackageCatalogue(indexes.map((index) => repositoryOf(index, settings.architecture)));
   const solved = solveAll(catalogue, input.worlds);
   if (solved.errors.length > 0) return { outcome: 'refused', errors: solved.errors };
@@ -183,11 +188,27 @@ function datesOf(generations: readonly Generation[]): DatedIndex[] {
 }
 
 /** The same input gives the same fingerprint. */
-function fingerprintOf({ settings, keys, worlds, signer }: DownloadInput, indexes: readonly string[]): string {
+function fingerprintOf(
+  { settings, keys, worlds, signer, own = [] }: DownloadInput,
+  indexes: readonly string[],
+): string {
   const trusted = [...keys].map(([name, key]) => [name, key.export({ type: 'spki', format: 'pem' }).toString()]);
   const { source: _, ...rest } = settings;
-  const text = JSON.stringify([MAKER, rest, trusted, signer.name, worlds, indexes]);
+  const made = own.map(({ record }) => record.checksum);
+  const text = JSON.stringify([MAKER, rest, trusted, signer.name, worlds, indexes, made]);
   return createHash('sha256').update(text).digest('hex');
+}
+
+/** host0's own repository, as an index that nobody has to fetch. */
+function ownIndexes({ own = [], signer }: DownloadInput): readonly SourceIndex[] {
+  if (own.length === 0) return [];
+  const records = own.map(({ record }) => record);
+  const madeSec = Math.max(...records.map(({ builtSec }) => builtSec));
+  const sha256 = createHash('sha256')
+    .update(records.map(({ text }) => text).join('\n\n'))
+    .digest('hex');
+  const repository = { path: OWN_REPOSITORY };
+  return [{ repository, records, faults: [], description: 'Meshwork', madeSec, signedBy: signer.name, sha256 }];
 }
 
 /** A repository without packages for other machines. Of two records for the same file, the one that was built last counts. */
@@ -252,11 +273,13 @@ function allWords(worlds: readonly World[]): Dependency[] {
 
 /** Fetches what the pool lacks. */
 async function fetchAll(
-  { store, upstream, keys, settings, verify, onStage = () => {}, onProgress = () => {} }: DownloadInput,
+  { store, upstream, keys, settings, verify, own = [], onStage = () => {}, onProgress = () => {} }: DownloadInput,
   packages: readonly Package[],
 ): Promise<{ readonly fetched: number; readonly fetchedBytes: number }> {
   const missing: Package[] = [];
+  for (const { bytes, record } of own) await store.put(bytes, store.packagePath(record.checksum));
   for (const one of packages) {
+    if (one.repository.name === OWN_REPOSITORY) continue;
     if (!(await store.has(store.packagePath(one.record.checksum)))) missing.push(one);
     else if (verify === true && !(await isSound(new Fetcher(upstream, store, keys), one.record))) missing.push(one);
   }

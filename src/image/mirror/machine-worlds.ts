@@ -17,7 +17,7 @@ export function machineWords({ packages, overlay }: CompiledMachine, netboot: bo
 }
 
 /**
- * The worlds of all machines, those with the same words together. Each package of `/host0/packages` is a world of its own: two of
+ * The worlds of all machines, those with the same words together. The lists of a machine with the flavor debian name other packages. Each package of `/host0/packages` is a world of its own: two of
  * them need not go together.
  */
 export function machineWorlds(
@@ -32,7 +32,9 @@ export function machineWorlds(
     if (known === undefined) worlds.set(key, { machines: [name], words });
     else known.machines.push(name);
   };
-  for (const machine of machines) if (machine.overlay !== undefined) add(machine.name, machineWords(machine, netboot));
+  for (const machine of machines) {
+    if (machine.overlay !== undefined && machine.flavor !== 'debian') add(machine.name, machineWords(machine, netboot));
+  }
   const common = [...OF_EVERY_MACHINE, ...(netboot ? OF_NETBOOT : [])];
   for (const word of packages) add('/host0/packages', [...new Set([...common, word])]);
   return [...worlds.values()];

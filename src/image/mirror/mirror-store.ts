@@ -82,6 +82,13 @@ export class MirrorStore {
     await this.#disk.take(fetched, path);
   }
 
+  /** Puts a file of host0's own making into the pool. @throws MESH_DISK_REFUSED */
+  async put(content: Uint8Array, path: string): Promise<void> {
+    if (await this.has(path, content.length)) return;
+    await this.#disk.write(`${path}.new`, content);
+    await this.#disk.rename(`${path}.new`, path);
+  }
+
   async has(path: string, bytes?: number): Promise<boolean> {
     const found = await this.#disk.bytes(path);
     return found !== undefined && (bytes === undefined || found === bytes);
@@ -89,7 +96,7 @@ export class MirrorStore {
 
   /** All whole generations, the newest first. */
   async list(): Promise<ListedGeneration[]> {
-    const current = await this.#currentNumber();
+    const current = await this.currentNumber();
     const names = (await this.#disk.list(this.generations)).filter((name) => NUMBER.test(name));
     const found = await Promise.all(names.map((name) => this.#read(Number(name))));
     return found
@@ -100,7 +107,7 @@ export class MirrorStore {
 
   /** What machines begin with; undefined while there is no mirror. */
   async current(): Promise<ListedGeneration | undefined> {
-    const number = await this.#currentNumber();
+    const number = await this.currentNumber();
     const generation = number === undefined ? undefined : await this.#read(number);
     return generation && { ...generation, current: true };
   }
@@ -244,7 +251,8 @@ export class MirrorStore {
     return document?.number === number ? document : undefined;
   }
 
-  async #currentNumber(): Promise<number | undefined> {
+  /** The number of the generation that machines begin with. */
+  async currentNumber(): Promise<number | undefined> {
     const target = await this.#disk.readlink(join(this.generations, CURRENT));
     return target !== undefined && NUMBER.test(target) ? Number(target) : undefined;
   }

@@ -12,9 +12,8 @@ import type { MirrorSettings } from '../../formats/host0/mirror-conf.ts';
 import { MeshError } from '../../model/error.ts';
 import type { Fetcher } from './fetcher.ts';
 import type { GenerationBoot } from './generation.ts';
+import { modulesIn, requireSquashfs } from './modloop.ts';
 
-const SQUASHFS_MAGIC = 0x73717368;
-const SQUASHFS_HEADER_BYTES = 96;
 /** The header of a kernel, and its version behind that. */
 const KERNEL_BEGIN_BYTES = 1024 * 1024;
 /** An initramfs of Alpine unpacks to less than a tenth of this. */
@@ -55,7 +54,7 @@ export async function fetchNetboot(
       kernelRelease = await releaseOf(file);
     },
     (file: string) => requireModules(file, kernelRelease),
-    requireSquashfs,
+    (file: string) => requireModloop(file, kernelRelease),
   ];
   const files = [];
   for (const [index, name] of names.entries()) {
@@ -124,18 +123,13 @@ async function requireModules(file: string, kernelRelease: string): Promise<void
   );
 }
 
-async function requireSquashfs(file: string): Promise<void> {
-  const handle = await open(file, 'r');
-  try {
-    const header = Buffer.alloc(SQUASHFS_HEADER_BYTES);
-    const { bytesRead } = await handle.read(header, 0, header.length, 0);
-    const { size } = await handle.stat();
-    if (bytesRead < header.length || header.readUInt32LE(0) !== SQUASHFS_MAGIC)
-      throw new ApkFault('damaged', 'it is no squashfs');
-    if (header.readBigUInt64LE(40) > BigInt(size)) throw new ApkFault('damaged', 'it is cut off');
-  } finally {
-    await handle.close();
-  }
+/** modloop has the modules of this kernel. */
+async function requireModloop(file: string, kernelRelease: string): Promise<void> {
+  await requireSquashfs(file);
+  const releases = await modulesIn(file);
+  if (releases === undefined || releases.includes(kernelRelease)) return;
+  const has = releases.length === 0 ? 'no modules' : `the modules of ${releases.join(', ')}`;
+  throw unfit(`the kernel is ${kernelRelease}, and modloop has ${has}`);
 }
 
 function unfit(why: string): MeshError {

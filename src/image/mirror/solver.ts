@@ -266,12 +266,14 @@ export class Solver {
   }
 
   #isMet({ installIf, repository }: Package): boolean {
-    const choices = installIf.map((word) => ({ word, choice: this.#selection.match(word) }));
-    if (choices.some(({ word, choice }) => word.conflict !== (choice === undefined))) return false;
-    return choices.some(({ choice }) => {
+    let mayCome = false;
+    for (const word of installIf) {
+      const choice = this.#selection.match(word);
+      if (word.conflict !== (choice === undefined)) return false;
       const tags = choice === undefined ? undefined : this.#tagsOf.get(choice.package);
-      return tags !== undefined && isAllowed(repository, tags);
-    });
+      mayCome ||= tags !== undefined && isAllowed(repository, tags);
+    }
+    return mayCome;
   }
 
   #addIfItFits(one: Package): boolean {

@@ -16,7 +16,8 @@ const DOCUMENTATION =
   /^usr\/(?:share\/(?:bug|doc|gcc|gdb|info|lintian|locale|man)|lib\/x86_64-linux-gnu\/(?:audit|gconv))(?:\/|$)/;
 
 /** Files of Meshwork's bundles that a node does not need: host0's programs, koffi for another libc, and a second copy of the boot scripts. */
-const OF_HOST0 = /\/dist\/(?:host0\.mjs$|sqlite-worker\.mjs$|node-boot(?:\/|$)|lab(?:\/|$)|.*\/musl)/;
+const OF_HOST0 =
+  /\/dist\/(?:host0\.mjs$|sqlite-worker\.mjs$|node-boot(?:\/|$)|alpine-(?:boot|package)(?:\/|$)|lab(?:\/|$)|.*\/musl)/;
 
 /** Alpine packages that overlays may name and whose programs are in the image under other names: not reported as missing. */
 const ALPINE_NAMES = [

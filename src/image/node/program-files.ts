@@ -27,6 +27,12 @@ export const commandDirectory =
 /** The directory of the scripts that boot a node. */
 export const BOOT_SCRIPTS = here(inCheckout ? './scripts' : './node-boot');
 
+/** The directory of the scripts of a machine that boots Alpine itself. */
+export const ALPINE_SCRIPTS = here(inCheckout ? './alpine-scripts' : './alpine-boot');
+
+/** The directory of what the package for Alpine has besides the programs: `openrc`, `alpine` and `default`. */
+export const ALPINE_PACKAGING = here(inCheckout ? '../../../packaging' : './alpine-package');
+
 /** Where a node's bundles come from: a script that writes them to the directory in its argument, or the directory that has them. */
 export const BUNDLES: { readonly script: string } | { readonly directory: string } =
   inCheckout && bundled === undefined

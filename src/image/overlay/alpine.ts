@@ -34,11 +34,15 @@ function addService(overlay: Overlay, level: string, service: string): void {
  * could not parse are left out; worldFaults tells them.
  */
 export function completeWorld(overlay: Overlay, packages: readonly string[]): void {
+  const words = [...new Set([...worldWords(overlay), ...packages])].sort();
+  if (words.length > 0 || overlay.has(WORLD)) overlay.rewrite(WORLD, words.map((word) => `${word}\n`).join(''));
+}
+
+/** The words that manifests have put into `/etc/apk/world`, as far as apk could parse them. */
+export function worldWords(overlay: Overlay): readonly string[] {
   const entry = overlay.get(WORLD);
   const lines = entry?.type === 'file' ? textOf(entry.content).split('\n') : [];
-  const there = lines.flatMap(packageWords).flatMap(({ word }) => (packageFault(word) === undefined ? [word] : []));
-  const words = [...new Set([...there, ...packages])].sort();
-  if (words.length > 0 || entry !== undefined) overlay.rewrite(WORLD, words.map((word) => `${word}\n`).join(''));
+  return lines.flatMap(packageWords).flatMap(({ word }) => (packageFault(word) === undefined ? [word] : []));
 }
 
 /** Lets apk trust host0's mirror. Alpine's initramfs adds its own keys to those of the overlay before it installs anything. */

@@ -5,13 +5,15 @@ import { readNetworkFiles } from '../../formats/conf/network-files.ts';
 import { judgeNetworkFiles, type NetworkFile } from '../../formats/conf/network-set.ts';
 import { errorText } from '../../formats/error-text.ts';
 import { deviceWarnings } from '../../formats/host0/device-warnings.ts';
+import type { Flavor } from '../../formats/host0/flavor.ts';
 import { type Host0Conf, type Host0Settings, readHost0Conf } from '../../formats/host0/host0-conf.ts';
 import { type Host0Tree, type MachineFolder, readHost0Tree } from '../../formats/host0/host0-tree.ts';
 import { MeshError } from '../../model/error.ts';
 import type { MachineId } from '../../model/machine.ts';
 import type { Paths } from '../../protocol/documents/paths.ts';
 import type { PublicKeyFile } from '../mirror-key.ts';
-import { addMirrorKey, addRunlevels, completeWorld, worldFaults } from './alpine.ts';
+import { addMirrorKey, addRunlevels, completeWorld, worldFaults, worldWords } from './alpine.ts';
+import { addAlpineSystem, alpinePackages } from './alpine-system.ts';
 import { contentHash } from './content-hash.ts';
 import { HostNames } from './host-names.ts';
 import { accessFaults } from './host0-access.ts';
@@ -25,6 +27,8 @@ export interface CompiledMachine {
   readonly machine: MachineId | 'default';
   /** The folder's name. */
   readonly name: string;
+  /** What it boots, if its folder, a group or host0.conf says so. */
+  readonly flavor?: Flavor;
   /** The machine's packages and those of its groups, sorted. */
   readonly packages: readonly string[];
   /** Absent for a machine with SKIP. */
@@ -77,6 +81,7 @@ export async function compile({ paths, authorizedKeys, mirrorKey, devices }: Com
     mirrorKey,
     read: sourcesOf(paths),
     names: new HostNames(),
+    flavor: conf.settings?.flavor,
     folders: join(paths.host0, 'machines'),
     errors,
     warnings,
@@ -101,6 +106,8 @@ interface Shared {
   readonly mirrorKey: PublicKeyFile | undefined;
   readonly read: ReadSource;
   readonly names: HostNames;
+  /** Of machines that name none. */
+  readonly flavor: Flavor | undefined;
   /** The directory `machines`, for errors. */
   readonly folders: string;
   readonly errors: MeshError[];
@@ -111,21 +118,29 @@ function compileMachine(folder: MachineFolder, shared: Shared): CompiledMachine 
   const { machine, name, groups, skip } = folder;
   const { errors } = shared;
   const packages = sorted([...groups.flatMap((group) => group.packages), ...folder.packages]);
-  if (skip) return { machine, name, packages };
+  const flavor = flavorOf(folder) ?? shared.flavor;
+  const about = { machine, name, packages, ...(flavor !== undefined && { flavor }) };
+  if (skip) return about;
   const overlay = new Overlay();
   for (const { file, bytes } of shared.files) overlay.putFile(`var/pxen/networks/${basename(file)}`, bytes);
   for (const { actions } of [...groups, folder]) overlay.run(actions, shared.read);
   const accessErrors = accessFaults(overlay, shared.files);
   if (machine !== 'default' && !overlay.has('etc/hostname')) overlay.putFile('etc/hostname', `${name}\n`);
   addRunlevels(overlay);
-  completeWorld(overlay, packages);
+  if (flavor === 'alpine') addAlpineSystem(overlay, [...packages, ...worldWords(overlay)]);
+  completeWorld(overlay, flavor === 'alpine' ? alpinePackages([...packages, ...worldWords(overlay)]) : packages);
   if (shared.mirrorKey !== undefined) addMirrorKey(overlay, shared.mirrorKey);
   overlay.addLines('root/.ssh/authorized_keys', shared.authorizedKeys, 0o600);
   const { entries } = overlay;
   const nameFault = shared.names.faultOf(overlay, folder, join(shared.folders, name));
   errors.push(...overlay.errors, ...accessErrors, ...(nameFault === undefined ? [] : [nameFault]));
   shared.warnings.push(...overlay.warnings);
-  return { machine, name, packages, overlay: { entries, content: contentHash(entries) } };
+  return { ...about, overlay: { entries, content: contentHash(entries) } };
+}
+
+/** A machine's own flavor, or that of its last group which has one. */
+function flavorOf({ flavor, groups }: MachineFolder): Flavor | undefined {
+  return flavor ?? groups.findLast((group) => group.flavor !== undefined)?.flavor;
 }
 
 /** The files of `default_networks`: every machine takes part in these networks. */

@@ -8,6 +8,7 @@ import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifThere, makeDirectory, syncDirectory, writeNamedByContent } from '../../disk/durable-file.ts';
 import { StateFile, type StateForm } from '../../disk/state-file.ts';
+import type { Flavor } from '../../formats/host0/flavor.ts';
 import type { ErrorDocument, MeshError } from '../../model/error.ts';
 import { isMachineId, type MachineId } from '../../model/machine.ts';
 import type { Finding } from '../../protocol/documents/finding.ts';
@@ -31,6 +32,7 @@ interface StoredMachine {
   /** The name of its folder. */
   readonly name: string;
   readonly packages: readonly string[];
+  readonly flavor?: Flavor;
   /** Absent for a machine with SKIP. */
   readonly overlay?: StoredOverlay;
 }
@@ -60,6 +62,7 @@ const StoredMachineShape: form.Shape<StoredMachine> = form.object({
   machine: form.union([MachineIdShape, form.literal('default')]),
   name: form.string({ max: 255 }),
   packages: form.listOf(form.string({ max: 500 }), 10_000),
+  flavor: form.exactOptional(form.union([form.literal('debian'), form.literal('alpine')])),
   overlay: form.exactOptional(form.object({ sha256: Sha256, bytes: form.int(0), content: form.string({ max: 200 }) })),
 });
 const INDEX_FILE: StateForm<OverlayIndex> = {
@@ -134,6 +137,23 @@ export class OverlayStore {
   }
 
   /**
+   * A file of its own for one boot: with other entries than the stored overlay. The same entries are one file, which is kept as
+   * long as a file out of force.
+   * @throws MESH_DISK_REFUSED
+   */
+  async keepForBoot(
+    entries: readonly OverlayEntry[],
+    now: Date,
+  ): Promise<{ readonly sha256: string; readonly path: string }> {
+    const bytes = await packOverlay(entries);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const path = join(this.directory, `${sha256}${SUFFIX}`);
+    if ((await ifThere(stat(path))) === undefined) await writeNamedByContent(path, bytes, 0o640);
+    else await utimes(path, now, now);
+    return { sha256, path };
+  }
+
+  /**
    * Puts a new set in force; durable when it resolves. Overlays that did not change are not packed again.
    * @param onStored is called with the number of machines whose overlay is on the disk
    * @throws MESH_DISK_REFUSED, and MESH_STATE_LATER for an index of a later version; the previous set stays in force
@@ -178,18 +198,18 @@ export class OverlayStore {
   }
 
   async #storeMachine(
-    { machine, name, packages, overlay: compiled }: CompiledMachine,
+    { overlay: compiled, ...about }: CompiledMachine,
     packed: Map<string, StoredOverlay>,
   ): Promise<StoredMachine> {
-    if (compiled === undefined) return { machine, name, packages };
+    if (compiled === undefined) return about;
     const { content, entries } = compiled;
     const known = packed.get(content);
-    if (known !== undefined) return { machine, name, packages, overlay: known };
+    if (known !== undefined) return { ...about, overlay: known };
     const bytes = await packOverlay(entries);
     const overlay = { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length, content };
     packed.set(content, overlay);
     await writeNamedByContent(this.pathOf(overlay), bytes, 0o640);
-    return { machine, name, packages, overlay };
+    return { ...about, overlay };
   }
 
   /** Removes files that have been out of force for KEEP_MS. A file that goes out of force now gets `now` as its time: a machine may be about to fetch it. */

@@ -9,6 +9,7 @@ import type { MachineKeys } from '../../controller/machines/machine-keys.ts';
 import { MachineRegistry } from '../../controller/machines/machine-registry.ts';
 import { machineViews } from '../../controller/machines/machine-views.ts';
 import { OnlineNodes } from '../../controller/machines/online-nodes.ts';
+import { AlpineBoots } from '../../image/mirror/alpine-boot.ts';
 import { Generations } from '../../image/node/generations.ts';
 import { StoredBootCatalogue } from '../../image/overlay/boot-catalogue.ts';
 import { removeSecrets, secretsOf } from '../../image/overlay/machine-secrets.ts';
@@ -64,7 +65,7 @@ export async function openMachines(input: MachinesInput): Promise<Machines> {
     ...input,
     setNics: (nics) => controller.host0State.setNics(nics),
     attempts,
-    catalogue: new StoredBootCatalogue(images, overlayStore),
+    catalogue: new StoredBootCatalogue(images, new AlpineBoots(state), overlayStore, () => clock.wallTime()),
     images: images.directory,
     registry,
     secretsOf: (machine) =>

@@ -17,6 +17,8 @@ test.each([
   [{}, MESH],
   [{ host: '10.11.0.1' }, SEGMENT],
   [{ host: '10.11.0.1:80' }, SEGMENT],
+  // Machines have this name in /etc/hosts.
+  [{ host: 'host0' }, SEGMENT],
   [{ host: 'agent' }, undefined],
 ])('%o is answered', (headers, listener) => {
   expect(() => mustBeOwnRequest(headers, listener)).not.toThrow();
@@ -36,6 +38,9 @@ test.each([
   [{ host: HOST, 'sec-fetch-site': 'cross-site' }, MESH],
   [{ host: HOST, 'sec-fetch-site': 'same-site' }, MESH],
   [{ host: 'host0.example' }, SEGMENT],
+  [{ host: 'host0:8000' }, MESH],
+  [{ host: 'host0:8000' }, { ...SEGMENT, port: 8000 }],
+  [{ host: 'host0', origin: 'http://evil.example' }, SEGMENT],
   [{ host: '10.11.0.1.example' }, SEGMENT],
   [{ host: 'agent', origin: 'http://evil.example' }, undefined],
   [{ host: 'agent', 'sec-fetch-site': 'cross-site' }, undefined],

@@ -19,6 +19,11 @@ export interface ListenAddress {
 /** A browser says this of a page of the same site, and of an address that the user has typed in. */
 const OWN_SITES: ReadonlySet<string> = new Set(['none', 'same-origin']);
 const HTTP_PORT = 80;
+/**
+ * The name by which machines find host0's boot server, in their `/etc/hosts`. It has no dot: who owns a domain cannot make it lead to
+ * an address. Endpoints inside meshes, which listen at IPv6 addresses, do not answer to it.
+ */
+const BOOT_SERVER_NAME = 'host0';
 
 /**
  * Checks the headers of a request before its handler sees the request.
@@ -39,11 +44,12 @@ export function mustBeOwnRequest(headers: IncomingHttpHeaders, listener?: Listen
   }
 }
 
-/** Whether the text of a Host header is this literal address and port, in any spelling of the address. */
+/** Whether the text of a Host header is this literal address and port, in any spelling of the address, or the boot server's name. */
 function leadsTo(host: string, { address, port }: ListenAddress): boolean {
   const [, literal, plain, digits = String(HTTP_PORT)] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(host) ?? [];
   if (Number(digits) !== port) return false;
-  return literal === undefined ? plain === address : isSameIpv6(literal, address);
+  if (literal !== undefined) return isSameIpv6(literal, address);
+  return plain === address || (plain === BOOT_SERVER_NAME && port === HTTP_PORT && !address.includes(':'));
 }
 
 function isSameIpv6(text: string, address: string): boolean {

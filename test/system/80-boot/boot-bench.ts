@@ -62,6 +62,11 @@ export class BootBench {
     );
   }
 
+  /** The namespace with the bridges of the segments, to which emulated machines are connected. */
+  get bridges(): string {
+    return this.#segment;
+  }
+
   /** Lets a segment run spanning tree: cards that are plugged from now on pass nothing for 4 s, others go on. */
   spanningTree(segment: string): void {
     ip(this.#segment, `link set ${segment} type bridge forward_delay 200 stp_state 1`);

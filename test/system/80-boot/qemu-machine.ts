@@ -18,8 +18,8 @@ export interface QemuMachineOptions {
   /** The name of the machine's tap, which is made in the namespace. */
   readonly tap: string;
   readonly mac: string;
-  /** Loaded by QEMU itself. */
-  readonly kernel: { readonly vmlinuz: string; readonly initrd: string; readonly commandLine: string };
+  /** Loaded by QEMU itself; absent: the firmware boots from the network. */
+  readonly kernel?: { readonly vmlinuz: string; readonly initrd: string; readonly commandLine: string };
   readonly memoryMb?: number;
   /** By default the best that the emulator can do. */
   readonly cpuModel?: string;
@@ -44,13 +44,18 @@ export class QemuMachine implements AsyncDisposable {
     const { netns, bridge, tap, mac, kernel, memoryMb = 768, cpuModel = 'max' } = machine;
     ip(netns, `tuntap add ${tap} mode tap`, `link set ${tap} master ${bridge} up`);
     const directory = mkdtempSync(join(tmpdir(), 'mw-machine-'));
-    const { vmlinuz, initrd, commandLine } = kernel;
     const [program, ...words] = qemuArgv({
       ...{ name: tap, uuid: randomUUID(), accelerator: 'tcg', cpuModel, threads: 1, memoryBytes: memoryMb * 1024 ** 2 },
-      cards: [{ id: 'net0', mac, model: 'virtio', tap }],
+      cards: [{ id: 'net0', mac, model: 'virtio', tap, ...(kernel === undefined && { boots: true }) }],
       disks: [],
       firmware: { kind: 'bios' },
-      boot: { kernel: vmlinuz, initrd, append: `${commandLine} console=ttyS0,115200` },
+      ...(kernel !== undefined && {
+        boot: {
+          kernel: kernel.vmlinuz,
+          initrd: kernel.initrd,
+          append: `${kernel.commandLine} console=ttyS0,115200`,
+        },
+      }),
       ...{ reboots: false, screen: false, paused: false, pidFile: join(directory, 'pid') },
     });
     const child = inNetns(netns, () => spawn(program, words, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] }));
