@@ -28,7 +28,7 @@ import { addVmParts } from './vm-parts.ts';
 import { addVmPicture, vmStatus } from './vm-status.ts';
 import { addVmSwitch } from './vm-switch.ts';
 import { addVmTest } from './vm-test.ts';
-import { addVmSteps, type VmUpOptions, vmUp } from './vm-up.ts';
+import { addVmSteps, coldOption, templateOption, type VmUpOptions, vmUp } from './vm-up.ts';
 import { isVmName, type LabName, labNameOption, vmWord } from './vm-words.ts';
 
 interface UpOptions extends LabName {
@@ -68,6 +68,8 @@ export function labCommand(context: Context): Command {
       'with a topology: joins cards to nets, in place of taps on bridges (env: __net_setup)',
     )
     .option('--timeout <seconds>', 'with a topology: how long to wait for the machines', wholeNumber(1))
+    .addOption(coldOption())
+    .addOption(templateOption())
     .option('--keep', 'leave the lab running; with a topology also a lab that fails')
     .addHelpText(
       'after',

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { syncDirectory, writeSynced } from '../../disk/durable-file.ts';
 import { cpio } from '../../formats/binary/cpio.ts';
+import { withoutEmptyEnd } from '../../formats/binary/elf.ts';
 import { kernelOf } from '../../formats/binary/linux-image.ts';
 import { newPrivateKey } from '../../formats/binary/openssh-key.ts';
 import { RootTree } from '../../image/node/root-tree.ts';
@@ -29,9 +30,11 @@ export interface GuestImage {
 }
 
 /** Raised when the guest is put together in another way. */
-const VERSION = 2;
+const VERSION = 3;
 /** The modules that a guest loads, apart from those that they depend on. */
-const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci', 'qemu_fw_cfg'];
+const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci'];
+/** A module that the guest loads when it needs it. */
+const LATER_MODULE = 'qemu_fw_cfg';
 /** Modules for networks, which `modprobe` finds. */
 const NETWORK_MODULES = [
   ...['bridge', '8021q', 'vxlan', 'veth', 'vrf', 'dummy', 'tun', 'macvlan', 'af_packet'],
@@ -101,7 +104,7 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
 /** A digest of all that a guest is made from, apart from the versions of the packages. */
 function contentId(): string {
   const hash = createHash('sha256').update(
-    JSON.stringify([VERSION, MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
+    JSON.stringify([VERSION, MODULES, LATER_MODULE, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
   );
   const directory = shippedFile('guest');
   for (const name of readdirSync(directory).sort())
@@ -114,7 +117,7 @@ async function make(draft: string): Promise<void> {
   await using packages = await GuestPackages.unpack(PACKAGES);
   const packed = await readFile(packages.kernel);
   const put = (name: string, content: Uint8Array) => writeSynced(join(draft, name), content, FILE_MODE);
-  await put('kernel', kernelOf(packed) ?? packed);
+  await put('kernel', withoutEmptyEnd(kernelOf(packed) ?? packed));
   await put('base.cpio', Buffer.concat([...cpio((await baseTree(packages)).entries())]));
   await put('tools.cpio', Buffer.concat([...cpio((await toolsTree(packages)).entries())]));
 }
@@ -126,6 +129,7 @@ async function baseTree(packages: GuestPackages): Promise<RootTree> {
   await packages.addPrograms(tree, ['usr/sbin/dropbear']);
   const order = await packages.addModules(tree, 'modules', MODULES);
   tree.file('modules/order', order.map((name) => `${name}\n`).join(''));
+  await packages.addModules(tree, 'modules', [LATER_MODULE]);
   const shipped = (name: string) => readFile(shippedFile('guest', name));
   tree.file('init', await shipped('init'), 0o755);
   tree.file('etc/lab.d/addresses.sh', await shipped('addresses.sh'));

@@ -14,12 +14,17 @@ export interface VmRecord {
   /** In the order of its cards. */
   readonly nets: readonly number[];
   readonly memoryMib: number;
+  /** How it came up: as a copy of a template, by its key, or by a boot of its own, with the reason. */
+  readonly template?: string;
+  readonly cold?: string;
 }
 
 const VmRecordShape: form.Shape<VmRecord> = form.object({
   number: form.int(1, 255),
   nets: form.listOf(form.int(0, 255), 256),
   memoryMib: form.int(1),
+  template: form.exactOptional(form.string()),
+  cold: form.exactOptional(form.string()),
 });
 
 /** The directory of a machine, below that of its lab. */
