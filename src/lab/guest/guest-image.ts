@@ -33,7 +33,7 @@ export interface GuestImage {
 const VERSION = 3;
 /** The modules that a guest loads, apart from those that they depend on. */
 const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci'];
-/** A module that the guest loads when it needs it. */
+/** A module that only templates load. */
 const LATER_MODULE = 'qemu_fw_cfg';
 /** Modules for networks, which `modprobe` finds. */
 const NETWORK_MODULES = [

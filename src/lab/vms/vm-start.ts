@@ -1,6 +1,7 @@
 /** How each machine of a lab comes up: as a copy of a template, or by a boot of its own. The boot always works. */
 import { MeshError } from '../../model/error.ts';
 import { awaitEnd, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
+import type { QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import type { OnStage } from '../cluster/lab.ts';
 import { GUEST_APPEND } from '../guest/guest-image.ts';
 import { removeTemplate, type Template } from '../templates/template-shelf.ts';
@@ -89,16 +90,14 @@ export async function startOnTaps(
   const { template } = source;
   const own = directoryOfVm(setting.directory, plan.number);
   recordStart(setting, plan, { template: template.key });
-  const emulator = switchVmOn(setting, plan.number, copySpec(cold, template, labWords(setting.topology, nets)));
+  let emulator: ProcessMark | undefined;
   try {
-    await startCopy(
-      own,
-      emulator,
-      template,
-      plan.nets.map((net) => cardOf(plan.number, net)),
-    );
+    const spec = copySpec(own, cold, template, labWords(setting.topology, nets));
+    emulator = switchVmOn(setting, plan.number, spec);
+    const cards = plan.nets.map((net) => cardOf(plan.number, net));
+    await startCopy(own, emulator, template, cards);
   } catch (error) {
-    await end(emulator);
+    if (emulator !== undefined) await end(emulator);
     // Another template may be better; a machine that boots does not ask.
     await removeTemplate(template);
     startCold(setting, plan, cold, `the copy has failed: ${MeshError.from(error).message}`);
@@ -106,7 +105,7 @@ export async function startOnTaps(
 }
 
 /** Starts a machine by a boot of its own. */
-export function startCold(setting: VmSetting, plan: VmPlan, spec = vmSpec(setting, plan), why: string): void {
+export function startCold(setting: VmSetting, plan: VmPlan, spec: QemuSpec, why: string): void {
   recordStart(setting, plan, { cold: why });
   switchVmOn(setting, plan.number, spec);
 }

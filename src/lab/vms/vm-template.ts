@@ -15,6 +15,7 @@ import {
   stateIn,
   type Template,
 } from '../templates/template-shelf.ts';
+import { tellWords } from './vm-copy.ts';
 import { switchOnIn, vmMonitor } from './vm-emulator.ts';
 import { consoleLog, emulatorLog } from './vm-files.ts';
 import { cleanConsole, consoleText, isHopeless } from './vm-trouble.ts';
@@ -82,6 +83,7 @@ async function make(spec: TemplateSpec, own: string, draft: string, setting: Tem
     consoleLog: consoleLog(own),
     pidFile: join(own, 'pid'),
     memoryFile: { path: memoryIn(draft), written: true },
+    ...tellWords(own, []),
   });
   try {
     await untilWaiting(own, emulator, setting.signal);

@@ -34,7 +34,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...(product === undefined ? [] : ['-smbios', productOption(product)]),
     ...cards.flatMap((card, index) => cardOptions(card, index, spec)),
     ...(spec.options ?? []),
-    ...Object.entries(spec.firmwareWords ?? {}).flatMap(([word, value]) => firmwareWord(word, value)),
+    ...Object.entries(spec.firmwareFiles ?? {}).flatMap(([name, path]) => firmwareFile(name, path)),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
@@ -89,8 +89,8 @@ function memoryOptions(spec: QemuSpec): string[] {
   return ['-object', words.join(',')];
 }
 
-function firmwareWord(name: string, value: string): string[] {
-  return ['-fw_cfg', `name=${escaped(name)},string=${escaped(value)}`];
+function firmwareFile(name: string, path: string): string[] {
+  return ['-fw_cfg', `name=${escaped(name)},file=${escaped(path)}`];
 }
 
 /** Two options name the accelerator: only one of them can limit the translated code, and both together are refused. */

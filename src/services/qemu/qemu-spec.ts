@@ -77,8 +77,8 @@ export interface QemuSpec {
   readonly memoryFile?: MemoryFile;
   /** QEMU waits for the state of another emulator (`restoreState`), in place of switching its guest on. */
   readonly restored?: true;
-  /** What the guest finds in `/sys/firmware/qemu_fw_cfg/by_name`, by its name there, which begins with `opt/`. */
-  readonly firmwareWords?: Readonly<Record<string, string>>;
+  /** Files that the guest finds in `/sys/firmware/qemu_fw_cfg/by_name`, by their names there, which begin with `opt/`. */
+  readonly firmwareFiles?: Readonly<Record<string, string>>;
   /**
    * The file to which QEMU appends everything that the guest writes to the serial console. QEMU opens this file and the next one as
    * root, and follows links: both must be in directories to which only root may write. Absent: QEMU's own output has the console, and
