@@ -9,6 +9,7 @@ import { Lab } from '../../lab/cluster/lab.ts';
 import { LABS_DIRECTORY, labRecords, stateOfLab } from '../../lab/cluster/record.ts';
 import { programsOf } from '../../lab/hosts/host-process.ts';
 import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
+import { sweepTemplates } from '../../lab/templates/template-shelf.ts';
 import { hasMachines } from '../../lab/vms/cluster-record.ts';
 import { MeshError } from '../../model/error.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
@@ -260,6 +261,8 @@ async function down(context: Context, { name }: LabName): Promise<void> {
   using stages = new Stages(context.stderr);
   stages.show(`taking the lab ${name} down`);
   await lab.down();
+  // A start that was killed may have left half a template.
+  await sweepTemplates();
   context.answer({ name, down: true }, () => '');
 }
 

@@ -58,10 +58,13 @@ export function vmRecords(lab: string): VmRecord[] {
   return readdirSync(lab)
     .filter((name) => vmNumberOf({ hostName: name }) !== undefined)
     .sort()
-    .flatMap((name) => {
-      const file = join(lab, name, 'vm.json');
-      return existsSync(file) ? (readDocument(VmRecordShape, readFileSync(file, 'utf8')).document ?? []) : [];
-    });
+    .flatMap((name) => vmRecordIn(join(lab, name)) ?? []);
+}
+
+/** The record of a machine that was started. */
+export function vmRecordIn(directory: string): VmRecord | undefined {
+  const file = join(directory, 'vm.json');
+  return existsSync(file) ? readDocument(VmRecordShape, readFileSync(file, 'utf8')).document : undefined;
 }
 
 /** The emulator of a machine, if it runs. */

@@ -4,13 +4,14 @@ import { awaitEnd, type ProcessMark, signalProcess } from '../../services/proces
 import type { QemuSpec } from '../../services/qemu/qemu-spec.ts';
 import type { OnStage } from '../cluster/lab.ts';
 import { GUEST_APPEND } from '../guest/guest-image.ts';
-import { removeTemplate, type Template } from '../templates/template-shelf.ts';
+import { templateKey } from '../templates/template-key.ts';
+import { findTemplate, removeTemplate, type Template } from '../templates/template-shelf.ts';
 import { planMachines, type VmPlan } from '../topologies/vm-plan.ts';
 import type { ClusterRecord } from './cluster-record.ts';
 import { copySpec, startCopy } from './vm-copy.ts';
 import { cardOf, labWords, machineOf, switchVmOn, type VmSetting, vmSpec } from './vm-emulator.ts';
 import { directoryOfVm, writeVmRecord } from './vm-files.ts';
-import { type TemplateSetting, vmTemplate } from './vm-template.ts';
+import { makeTemplate, type TemplateSetting } from './vm-template.ts';
 
 /** A template, or why a machine boots without one. */
 export type VmSource = { readonly template: Template } | { readonly cold: string };
@@ -39,25 +40,33 @@ export async function vmSources(
   for (const plan of plans) {
     const setting = settings.get(plan.overlays.join('\0'));
     if (sources.has(kindOf(plan)) || setting === undefined) continue;
-    const refusal = whyCold(plan, record);
-    const source = refusal === undefined ? await templateOr(plan, setting, place, onStage) : { cold: refusal };
+    const refusal = whyCold(record);
+    const source =
+      refusal === undefined
+        ? await templateOr(plan, setting, isWorthMaking(plan, record), place, onStage)
+        : { cold: refusal };
     sources.set(kindOf(plan), source);
   }
   return (plan) => sources.get(kindOf(plan)) ?? { cold: 'it has no template' };
 }
 
-/** Why machines of a kind have no template; undefined where they may have one. */
-function whyCold(plan: VmPlan, { start, netSetup, topology }: ClusterRecord): string | undefined {
-  if (start === 'cold') return 'so it was asked for';
+/** Why the machines of a lab have no template; undefined where they may have one. */
+function whyCold({ start, netSetup, topology }: ClusterRecord): string | undefined {
+  if (start === 'cold') return 'that was asked for';
   if (topology.images !== undefined) return 'images of the topology do not wait for their cards';
   if (netSetup !== undefined) return 'the net set-up prints cards that are there from the start';
-  const isAlone = planMachines(topology).filter((other) => kindOf(other) === kindOf(plan)).length < 2;
-  return isAlone && start === 'auto' ? 'no other machine of the lab is of its kind' : undefined;
+  return undefined;
+}
+
+/** Whether a template pays that is not there yet: to make one takes as long as one boot. */
+function isWorthMaking(plan: VmPlan, { start, topology }: ClusterRecord): boolean {
+  return start === 'template' || planMachines(topology).filter((other) => kindOf(other) === kindOf(plan)).length > 1;
 }
 
 async function templateOr(
   plan: VmPlan,
   setting: VmSetting,
+  mayMake: boolean,
   place: TemplateSetting,
   onStage: OnStage,
 ): Promise<VmSource> {
@@ -67,8 +76,11 @@ async function templateOr(
     boot: { kernel, initrd, append: TEMPLATE_APPEND },
   };
   try {
-    const making = () => onStage('making a template of the machines');
-    return { template: await vmTemplate(spec, plan.overlays, place, making) };
+    const found = await findTemplate(templateKey(spec));
+    if (found !== undefined) return { template: found };
+    if (!mayMake) return { cold: 'no other machine of the lab is of its kind' };
+    onStage('making a template of the machines');
+    return { template: await makeTemplate(spec, plan.overlays, place) };
   } catch (error) {
     place.signal?.throwIfAborted();
     return { cold: MeshError.from(error).message };

@@ -8,17 +8,17 @@ import { saveState } from '../../services/qemu/saved-state.ts';
 import { type TemplateSpec, templateKey } from '../templates/template-key.ts';
 import {
   draftTemplate,
-  findTemplate,
   memoryIn,
   removeTemplate,
   shelve,
   stateIn,
   type Template,
 } from '../templates/template-shelf.ts';
+import { cleanConsole } from './console-text.ts';
 import { tellWords } from './vm-copy.ts';
 import { switchOnIn, vmMonitor } from './vm-emulator.ts';
 import { consoleLog, emulatorLog } from './vm-files.ts';
-import { cleanConsole, consoleText, isHopeless } from './vm-trouble.ts';
+import { consoleText, isHopeless } from './vm-trouble.ts';
 
 /** What a console says when a machine waits for its cards. */
 export const WAITING_SIGN = 'lab: waits for its cards';
@@ -37,20 +37,15 @@ const WITHIN_MS = 60_000;
 const END_WITHIN_MS = 20_000;
 
 /**
- * The template of a machine, from the shelf or newly made, in some seconds.
- * @param onMake called before one is made
+ * Makes the template of a machine, in some seconds.
  * @throws MESH_LAB_TEMPLATE; the error of the signal
  */
-export async function vmTemplate(
+export async function makeTemplate(
   spec: TemplateSpec,
   overlays: readonly string[],
   setting: TemplateSetting,
-  onMake: () => void,
 ): Promise<Template> {
   const key = templateKey(spec);
-  const found = await findTemplate(key);
-  if (found !== undefined) return found;
-  onMake();
   const { memoryBytes } = spec;
   const draft = await draftTemplate(memoryBytes);
   const own = join(setting.directory, 'template');
