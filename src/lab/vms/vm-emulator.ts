@@ -32,6 +32,8 @@ const LOG_MAX_BYTES = 4 * MIB;
 /** The unit of `ulimit -f`. */
 const ULIMIT_BYTES = 512;
 const LOOK_MS = 10;
+/** The monitor is there 20 ms after the start of an emulator that gets a processor. */
+const MONITOR_WITHIN_MS = 20_000;
 /** Enough for a small guest: more makes its emulator larger, and not faster. */
 const TRANSLATION_MIB = 24;
 
@@ -125,11 +127,22 @@ export function withBoundedFiles(argv: readonly string[], maxBytes: number): [st
   return ['sh', '-c', script, 'sh', String(Math.ceil(maxBytes / ULIMIT_BYTES)), ...argv];
 }
 
-/** A connection to the monitor of a machine, as soon as there is one. */
+/** A connection to the monitor of a machine, as soon as there is one. @throws MESH_QEMU_SILENT */
 export async function vmMonitor(own: string, emulator: ProcessMark): Promise<QmpClient> {
   const path = join(own, QEMU_FILES.monitor);
-  while (!existsSync(path) && isRunning(emulator)) await sleep(LOOK_MS);
-  return await QmpClient.connect(path, systemClock);
+  const giveUpAt = performance.now() + MONITOR_WITHIN_MS;
+  for (;;) {
+    const mayCome = isRunning(emulator) && performance.now() < giveUpAt;
+    if (existsSync(path) || !mayCome) {
+      try {
+        return await QmpClient.connect(path, systemClock);
+      } catch (error) {
+        // The socket has its name a moment before it listens.
+        if (!mayCome) throw error;
+      }
+    }
+    await sleep(LOOK_MS);
+  }
 }
 
 /** Switches a machine off, like pulling its power cable. Resolves when the emulator has ended. */
