@@ -1,6 +1,6 @@
 /** Templates of machines: a machine without cards boots once, waits for its cards, and is kept as it is then. */
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import { awaitEnd, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
@@ -38,6 +38,7 @@ const END_WITHIN_MS = 20_000;
 
 /**
  * Makes the template of a machine, in some seconds.
+ * @param overlays their names or paths, for people
  * @throws MESH_LAB_TEMPLATE; the error of the signal
  */
 export async function makeTemplate(
@@ -52,7 +53,7 @@ export async function makeTemplate(
   try {
     mkdirSync(own, { recursive: true });
     await make(spec, own, draft, setting);
-    return await shelve(draft, { key, memoryBytes, overlays });
+    return await shelve(draft, { key, memoryBytes, overlays: overlays.map((path) => basename(path)) });
   } catch (error) {
     await removeTemplate({ directory: draft });
     setting.signal?.throwIfAborted();
