@@ -25,6 +25,8 @@ export interface GuestImage {
   readonly base: string;
   /** More programs, as an archive to append: tcpdump, iperf3, nft, ip, bash, and kernel modules for networks. */
   readonly tools: string;
+  /** Kernel modules for disks, as an archive to append; `/modules/disks` names them in their order. */
+  readonly disks: string;
   /** Changes with the content. */
   readonly id: string;
 }
@@ -35,6 +37,8 @@ const VERSION = 3;
 const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci'];
 /** A module that only templates load. */
 const LATER_MODULE = 'qemu_fw_cfg';
+/** Machines of labs have no disks; those of workloads do. */
+const DISK_MODULES = ['virtio_blk', 'vfat', 'nls_cp437', 'nls_ascii'];
 /** Modules for networks, which `modprobe` finds. */
 const NETWORK_MODULES = [
   ...['bridge', '8021q', 'vxlan', 'veth', 'vrf', 'dummy', 'tun', 'macvlan', 'af_packet'],
@@ -80,6 +84,7 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
     kernel: join(directory, 'kernel'),
     base: join(directory, 'base.cpio'),
     tools: join(directory, 'tools.cpio'),
+    disks: join(directory, 'disks.cpio'),
     id,
   };
   if (existsSync(files.tools)) {
@@ -104,7 +109,7 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
 /** A digest of all that a guest is made from, apart from the versions of the packages. */
 function contentId(): string {
   const hash = createHash('sha256').update(
-    JSON.stringify([VERSION, MODULES, LATER_MODULE, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
+    JSON.stringify([VERSION, MODULES, LATER_MODULE, DISK_MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
   );
   const directory = shippedFile('guest');
   for (const name of readdirSync(directory).sort())
@@ -119,6 +124,8 @@ async function make(draft: string): Promise<void> {
   const put = (name: string, content: Uint8Array) => writeSynced(join(draft, name), content, FILE_MODE);
   await put('kernel', withoutEmptyEnd(kernelOf(packed) ?? packed));
   await put('base.cpio', Buffer.concat([...cpio((await baseTree(packages)).entries())]));
+  await put('disks.cpio', Buffer.concat([...cpio((await disksTree(packages)).entries())]));
+  // The last file: where it is there, all are.
   await put('tools.cpio', Buffer.concat([...cpio((await toolsTree(packages)).entries())]));
 }
 
@@ -141,6 +148,13 @@ async function baseTree(packages: GuestPackages): Promise<RootTree> {
   tree.file('etc/group', 'root:x:0:\n');
   tree.file('etc/shells', '/bin/sh\n/bin/lab-shell\n/bin/bash\n');
   tree.file('etc/dropbear/key', await hostKey(packages.root), 0o600);
+  return tree;
+}
+
+async function disksTree(packages: GuestPackages): Promise<RootTree> {
+  const tree = new RootTree();
+  const order = await packages.addModules(tree, 'modules', DISK_MODULES);
+  tree.file('modules/disks', order.map((name) => `${name}\n`).join(''));
   return tree;
 }
 
