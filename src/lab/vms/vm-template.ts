@@ -49,7 +49,8 @@ export async function makeTemplate(
   const key = templateKey(spec);
   const { memoryBytes } = spec;
   const draft = await draftTemplate(memoryBytes);
-  const own = join(setting.directory, 'template');
+  // Commands that start machines of one lab may run side by side.
+  const own = join(setting.directory, `template-${process.pid}`);
   try {
     mkdirSync(own, { recursive: true });
     await make(spec, own, draft, setting);
