@@ -11,6 +11,7 @@ import { agent } from './agent.ts';
 import { boot } from './boot.ts';
 import { bootHttp } from './boot-http.ts';
 import { channels } from './channels.ts';
+import { clusters } from './clusters.ts';
 import { commands } from './commands.ts';
 import { creators } from './creators.ts';
 import { entries } from './fdb-entries.ts';
@@ -46,6 +47,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlays,
   mirror,
   boot,
+  clusters,
 };
 const ERASE_LINE = '\r\x1b[K';
 

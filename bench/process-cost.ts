@@ -9,8 +9,8 @@ export function cpuSec(pid: number): number {
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
-/** Resident memory, or the proportional share of it. */
-export function memoryMb(pid: number, kind: 'Rss' | 'Pss'): number {
+/** Resident memory, the proportional share of it, or what the process alone has written. */
+export function memoryMb(pid: number, kind: 'Rss' | 'Pss' | 'Private_Dirty'): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024;
 }

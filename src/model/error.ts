@@ -215,6 +215,7 @@ export const ERRORS = {
   MESH_LAB_OVERLAY: input('An overlay of a lab is not there, or gives nothing that a machine could use.'),
   MESH_LAB_HOOK: input('The hook of a lab cannot be read, or has no such command.'),
   MESH_LAB_NET_SETUP: input('The net set-up of a lab has failed, or has printed no options of the emulator.'),
+  MESH_LAB_TEMPLATE: system('A template of machines of a lab cannot be made or used; the machines boot cold.'),
   MESH_LAB_MACHINE: system('A machine of a lab does not come up.'),
   MESH_PORT_UNKNOWN: missing('There is no such interface, or it has not been plugged.'),
   MESH_PORT_DOWN: conflict('A plugged interface is down, and no frame passes it.'),

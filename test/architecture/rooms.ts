@@ -128,6 +128,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       overlays: { '.': 'the overlays that come with labs', guest: 'overlays are appended to the guest' },
       netsetup: { '.': 'the net set-ups that come with labs', topologies: 'cards have the addresses of their machine' },
       hooks: { '.': 'the commands that come with labs', hosts: 'the end of a command' },
+      templates: { guest: 'the use of files is noted in the same way' },
       suites: { topologies: 'tests name machines, and are YAML, too' },
       vms: {
         checks: 'the last lines of logs, for nets that do not come up',
@@ -137,6 +138,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         guest: 'what machines boot',
         overlays: 'what machines have beside their base',
         netsetup: 'how cards are joined to nets',
+        templates: 'what machines are copies of',
       },
     },
   },

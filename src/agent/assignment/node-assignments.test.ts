@@ -13,6 +13,7 @@ import type { Network } from '../../model/network/network.ts';
 import type { NetworkState } from '../../protocol/documents/membership.ts';
 import { Journal } from '../../protocol/journal/journal.ts';
 import type { LocalPort, PortState } from './assigned-agent.ts';
+import { type AssignedObjects, NOTHING_ASSIGNED } from './assigned-objects.ts';
 import { assignmentOnDisk, LastAssignment } from './last-assignment.ts';
 import { NodeAssignments } from './node-assignments.ts';
 import { FORGOTTEN_PEERS_MS } from './own-peers.ts';
@@ -85,6 +86,28 @@ test('an assignment is in force and on the disk when it is answered, and a resta
   expect(again.attachments).toEqual(assignments.attachments);
   expect(again.status()).toEqual(assignments.status());
   expect(again.attachments[0]?.peers).toEqual({ kind: 'assigned', peers: [peer('20eff964')] });
+});
+
+test('an assignment that comes before that of before is read waits for it, and is not lost', async () => {
+  const clock = new ManualClock();
+  const journal = new Journal(clock, 'agent', 'node1');
+  const disk = Promise.withResolvers<AssignedObjects>();
+  const last = {
+    kept: true,
+    findings: [],
+    load: () => disk.promise,
+    keep: async () => undefined,
+    close: async () => undefined,
+  };
+  const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => [] });
+  const taking = assignments.take(documentOf(1, [blue]));
+  const loading = assignments.load();
+  disk.resolve(NOTHING_ASSIGNED);
+  await loading;
+  expect(await taking).toEqual({ accepted: true, version: { epoch: 'a', revision: 1 }, kept: true });
+  expect(assignments.attachments.map(({ network }) => network.name)).toEqual([blue.name]);
+  expect(assignments.isFromHost0).toBe(true);
+  await assignments.close();
 });
 
 test('a lower revision is refused and told until a good one comes; an incomplete one is only answered', async () => {

@@ -79,7 +79,9 @@ export class NodeAssignments {
   /** Since when an object has been pending. */
   readonly #pendingSinceMs = new Map<string, number>();
   #management = (): NetworkId | undefined => undefined;
-  #taking: Promise<unknown> = Promise.resolve();
+  readonly #loaded = Promise.withResolvers<void>();
+  #isLoaded = false;
+  #taking: Promise<unknown> = this.#loaded.promise;
 
   constructor(input: NodeAssignmentsInput) {
     this.#input = input;
@@ -94,6 +96,8 @@ export class NodeAssignments {
   async load(): Promise<void> {
     this.#objects = await this.#input.last.load();
     this.#loadedEpoch = this.#objects.version?.epoch;
+    this.#isLoaded = true;
+    this.#loaded.resolve();
   }
 
   /** Begins to take assignments for this agent. */
@@ -176,7 +180,7 @@ export class NodeAssignments {
     return { state: 'in force', version, from: this.#isFresh ? 'host0' : 'disk', kept: this.#input.last.kept };
   }
 
-  /** Takes an assignment: resolves when it is in force, and on the disk if the disk takes it. One after the other. */
+  /** Takes an assignment, after `load` and one after the other: resolves when it is in force, and on the disk if the disk takes it. */
   take(text: string): Promise<AssignmentAnswer> {
     const taking = this.#taking.then(() => this.#takeNow(text));
     this.#taking = taking.catch(() => undefined);
@@ -228,7 +232,7 @@ export class NodeAssignments {
 
   /** Writes what is not on the disk yet. */
   async close(): Promise<void> {
-    await this.#taking;
+    if (this.#isLoaded) await this.#taking;
     this.#peers.close();
     await this.#input.last.close();
   }

@@ -35,6 +35,7 @@ async function nodeWith(state: NetworkState, networks = [blue]): Promise<AgentWi
     close: async () => undefined,
   };
   const assignments = new NodeAssignments({ machine, clock, journal, last, fileNetworks: () => [manage] });
+  await assignments.load();
   assignments.serve({
     stateOf: () => state,
     takeUp: async () => undefined,

@@ -9,6 +9,7 @@ import { Lab } from '../../lab/cluster/lab.ts';
 import { LABS_DIRECTORY, labRecords, stateOfLab } from '../../lab/cluster/record.ts';
 import { programsOf } from '../../lab/hosts/host-process.ts';
 import type { Firmware, LabSize } from '../../lab/hosts/topology.ts';
+import { sweepTemplates } from '../../lab/templates/template-shelf.ts';
 import { hasMachines } from '../../lab/vms/cluster-record.ts';
 import { MeshError } from '../../model/error.ts';
 import type { TimelineView } from '../../protocol/documents/timeline-view.ts';
@@ -28,7 +29,7 @@ import { addVmParts } from './vm-parts.ts';
 import { addVmPicture, vmStatus } from './vm-status.ts';
 import { addVmSwitch } from './vm-switch.ts';
 import { addVmTest } from './vm-test.ts';
-import { addVmSteps, type VmUpOptions, vmUp } from './vm-up.ts';
+import { addVmSteps, coldOption, templateOption, type VmUpOptions, vmUp } from './vm-up.ts';
 import { isVmName, type LabName, labNameOption, vmWord } from './vm-words.ts';
 
 interface UpOptions extends LabName {
@@ -68,6 +69,8 @@ export function labCommand(context: Context): Command {
       'with a topology: joins cards to nets, in place of taps on bridges (env: __net_setup)',
     )
     .option('--timeout <seconds>', 'with a topology: how long to wait for the machines', wholeNumber(1))
+    .addOption(coldOption())
+    .addOption(templateOption())
     .option('--keep', 'leave the lab running; with a topology also a lab that fails')
     .addHelpText(
       'after',
@@ -258,6 +261,8 @@ async function down(context: Context, { name }: LabName): Promise<void> {
   using stages = new Stages(context.stderr);
   stages.show(`taking the lab ${name} down`);
   await lab.down();
+  // A start that was killed may have left half a template.
+  await sweepTemplates();
   context.answer({ name, down: true }, () => '');
 }
 

@@ -1,11 +1,13 @@
 /** Ways into the machines of a lab: terminals, consoles, commands, files, and what passes on a net. */
 
+import type { StdioOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import type { Command } from 'commander';
 import { spawnInside } from '../../lab/hosts/host-process.ts';
 import { exitCode } from '../../lab/hosts/host-shell.ts';
 import { bridgeOfNet, vmName, vmNumberOf } from '../../lab/topologies/vm-address.ts';
+import { consoleCleaner } from '../../lab/vms/console-text.ts';
 import { consoleSocket } from '../../lab/vms/vm-files.ts';
 import { VmLab } from '../../lab/vms/vm-lab.ts';
 import { copyEnd, copyFiles, spawnOnVm, terminalToVm } from '../../lab/vms/vm-terminal.ts';
@@ -30,9 +32,12 @@ export function addVmAccess(lab: Command, context: Context): void {
     .action(async (number: number, { name }: LabName) => {
       const { lab: place, directory } = placed(name, number);
       using _ = new Interrupt();
-      context.exitCode = await exitCode(
-        spawnInside(place.netns, terminalToVm({ directory, netns: place.netns, number }), { stdio: 'inherit' }),
-      );
+      // A terminal gets what the machine says as any terminal does; a file or a program gets plain text.
+      const isTerminal = process.stdout.isTTY === true;
+      const stdio: StdioOptions = ['inherit', isTerminal ? 'inherit' : 'pipe', 'inherit'];
+      const child = spawnInside(place.netns, terminalToVm({ directory, netns: place.netns, number }), { stdio });
+      child.stdout?.pipe(consoleCleaner()).on('data', (chunk: Buffer) => context.print(chunk));
+      context.exitCode = await exitCode(child);
     });
   lab
     .command('ssh')
@@ -130,7 +135,8 @@ async function attach(context: Context, lab: VmLab, number: number): Promise<voi
         ),
       );
       socket.on('close', () => resolve());
-      socket.on('data', (chunk: Buffer) => context.print(chunk));
+      const said = process.stdout.isTTY === true ? socket : socket.pipe(consoleCleaner());
+      said.on('data', (chunk: Buffer) => context.print(chunk));
       stdin.on('data', (chunk: Buffer) => {
         const end = chunk.indexOf(ESCAPE);
         socket.write(end < 0 ? chunk : chunk.subarray(0, end));

@@ -1,4 +1,5 @@
 /** What labs of virtual machines are made of: topologies, overlays and hooks, to look at and to copy from. */
+import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { guestImage } from '../../lab/guest/guest-image.ts';
 import { hookFunction } from '../../lab/hooks/shell-hook.ts';
@@ -10,6 +11,7 @@ import {
   overlayAbout,
   overlayFiles,
 } from '../../lab/overlays/overlay-source.ts';
+import { listTemplates, removeTemplate, sweepTemplates } from '../../lab/templates/template-shelf.ts';
 import { findTopology, shippedTopologies } from '../../lab/topologies/shipped-topologies.ts';
 import { topologySchema } from '../../lab/topologies/topology-schema.ts';
 import { terminalJson } from '../../protocol/documents/terminal-text.ts';
@@ -17,10 +19,16 @@ import type { Context } from '../context.ts';
 import { Stages } from '../print/stages.ts';
 import { table } from '../print/table.ts';
 
+const MIB = 1024 * 1024;
+/** The unit of `stat`. */
+const BLOCK_BYTES = 512;
+const SHOWN_DIGITS = 12;
+
 /** Adds the commands to `mesh lab`. */
 export function addVmParts(lab: Command, context: Context): void {
   addTopologies(lab.command('topology').description('Topologies of labs of virtual machines'), context);
   addOverlays(lab.command('overlay').description('Overlays: what machines of a lab have beside their base'), context);
+  addTemplates(lab.command('template').description('Templates: booted machines that others are copies of'), context);
   const hook = lab.command('hook').description('Hooks: commands of your own, which change how a lab starts');
   hook
     .command('print')
@@ -65,6 +73,45 @@ function addTopologies(topology: Command, context: Context): void {
     .description('Print the JSON Schema of topologies, for editors')
     .addHelpText('after', '\nExample:\n  $ mesh lab topology schema >topology.schema.json')
     .action(() => context.print(`${terminalJson(topologySchema(), 2)}\n`));
+}
+
+function addTemplates(template: Command, context: Context): void {
+  template
+    .command('list')
+    .description('List the templates in the memory of this machine')
+    .addHelpText('after', '\nExample:\n  $ mesh lab template list')
+    .action(() => {
+      const found = listTemplates().map(({ key, memoryBytes, overlays, memory }) => ({
+        key,
+        memoryMib: memoryBytes / MIB,
+        usedMib: Math.ceil((statSync(memory).blocks * BLOCK_BYTES) / MIB),
+        overlays,
+      }));
+      context.answer(
+        found,
+        () =>
+          table(
+            found,
+            [
+              { title: 'TEMPLATE', text: ({ key }) => key.slice(0, SHOWN_DIGITS) },
+              { title: 'MACHINE', text: ({ memoryMib }) => `${memoryMib} MiB`, align: 'right' },
+              { title: 'TAKES', text: ({ usedMib }) => `${usedMib} MiB`, align: 'right' },
+              { title: 'OVERLAYS', text: ({ overlays }) => overlays.join(' '), flexible: true },
+            ],
+            context.page,
+          ) || 'There are no templates. `mesh lab up TOPOLOGY` makes one where it pays.\n',
+      );
+    });
+  template
+    .command('remove')
+    .description('Remove all templates; machines that run are not concerned')
+    .addHelpText('after', '\nExample:\n  $ mesh lab template remove')
+    .action(async () => {
+      const found = listTemplates();
+      for (const each of found) await removeTemplate(each);
+      await sweepTemplates();
+      context.answer({ removed: found.map(({ key }) => key) }, () => `Removed ${found.length}.\n`);
+    });
 }
 
 function addOverlays(overlay: Command, context: Context): void {

@@ -5,6 +5,7 @@ import { bridgeOfNet, vmIpv4, vmIpv6, vmName } from '../../lab/topologies/vm-add
 import { hostIsIn } from '../../lab/topologies/vm-plan.ts';
 import { labPicture } from '../../lab/vms/lab-picture.ts';
 import { VmLab } from '../../lab/vms/vm-lab.ts';
+import { visible } from '../../protocol/documents/terminal-text.ts';
 import type { Context } from '../context.ts';
 import { table } from '../print/table.ts';
 import { acceleratorText } from './vm-up.ts';
@@ -15,6 +16,8 @@ interface MachineLine {
   readonly role: string;
   readonly pid: number | null;
   readonly nets: readonly number[];
+  /** The template that it is a copy of, or why it booted by itself. */
+  readonly start: { readonly template: string } | { readonly cold: string };
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
 }
@@ -25,11 +28,12 @@ export function vmStatus(context: Context, name: string): void {
   const { record, nets } = lab;
   const { prefix } = record.topology;
   const machines = lab.machines.map(
-    ({ number, nets: own }): MachineLine => ({
+    ({ number, nets: own, template, cold = '' }): MachineLine => ({
       name: vmName(number),
       role: lab.plan(number).role,
       pid: lab.emulatorOf(number)?.pid ?? null,
       nets: own,
+      start: template === undefined ? { cold } : { template },
       ipv4: own.map((net) => vmIpv4(net, number)),
       ipv6: own.map((net) => vmIpv6(net, number, prefix)),
     }),
@@ -46,6 +50,7 @@ export function vmStatus(context: Context, name: string): void {
     [
       `Topology ${record.title}, nets ${nets.join(', ')} by ${record.netSetup ?? 'taps on bridges'}.\n`,
       acceleratorText(lab),
+      ...coldTexts(machines),
       table(
         machines,
         [
@@ -56,6 +61,7 @@ export function vmStatus(context: Context, name: string): void {
             text: ({ pid }) => (pid === null ? 'ended' : `runs, ${pid}`),
             tone: ({ pid }) => (pid === null ? 'bad' : 'good'),
           },
+          { title: 'START', text: ({ start }) => ('cold' in start ? 'cold' : 'template') },
           { title: 'ADDRESSES', text: ({ ipv4 }) => ipv4.join(' '), flexible: true },
         ],
         context.page,
@@ -63,6 +69,14 @@ export function vmStatus(context: Context, name: string): void {
     ].join(''),
   );
   context.exitCode = machines.every(({ pid }) => pid !== null) ? 0 : 1;
+}
+
+/** Why machines were not copied from a template, a line for each reason. */
+function coldTexts(machines: readonly MachineLine[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const { name, start } of machines)
+    if ('cold' in start && start.cold !== '') names.set(start.cold, [...(names.get(start.cold) ?? []), name]);
+  return [...names].map(([why, whose]) => `Booted cold: ${whose.join(', ')}, because ${visible(why)}.\n`);
 }
 
 /** Adds `mesh lab graph`. */

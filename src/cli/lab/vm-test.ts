@@ -76,7 +76,7 @@ async function runSuite(context: Context, directory: string, options: TestOption
     const nets = lab.startNets(signal);
     // Where the machines fail first, the nets fail later, or not at all.
     nets.catch(() => undefined);
-    await lab.boot(plans, nets, stages.show);
+    await lab.boot(plans, { bridges: nets, onStage: stages.show, signal });
     stages.show('starting the machines');
     await lab.wait(
       plans.map(({ number }) => number),

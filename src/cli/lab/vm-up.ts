@@ -1,11 +1,12 @@
 /** `mesh lab up TOPOLOGY` and the steps that it is made of: labs of virtual machines that start, grow and shrink. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { LastWords } from '../../lab/checks/silence.ts';
 import { findNetSetup } from '../../lab/netsetup/net-setup.ts';
 import { baseOf, type FoundTopology, findTopology } from '../../lab/topologies/shipped-topologies.ts';
 import { numberInRole, ROLE_NUMBERS, VM_ROLES, vmName } from '../../lab/topologies/vm-address.ts';
 import { planMachines } from '../../lab/topologies/vm-plan.ts';
 import { withCounts } from '../../lab/topologies/vm-topology.ts';
+import type { StartMode } from '../../lab/vms/cluster-record.ts';
 import { VmLab } from '../../lab/vms/vm-lab.ts';
 import type { VmStage } from '../../lab/vms/vm-readiness.ts';
 import { ConsoleEnd } from '../../lab/vms/vm-trouble.ts';
@@ -26,6 +27,8 @@ export interface VmUpOptions extends LabName {
   readonly overlay?: readonly string[];
   readonly timeout?: number;
   readonly keep?: boolean;
+  readonly cold?: boolean;
+  readonly template?: boolean;
 }
 
 /** Adds the commands to `mesh lab`. */
@@ -96,13 +99,33 @@ export function addVmSteps(lab: Command, context: Context): void {
     .action((nodes: number, options: VmUpOptions) => scale(context, nodes, options));
 }
 
+/** The option that has each machine boot by itself. */
+export function coldOption(): Option {
+  return new Option('--cold', 'with a topology: each machine boots by itself').conflicts('template');
+}
+
+/** The option that has machines come from templates. */
+export function templateOption(): Option {
+  return new Option(
+    '--template',
+    'with a topology: machines are copies of a booted one, also where only one is wanted',
+  );
+}
+
+function startMode({ cold = false, template = false }: VmUpOptions): StartMode {
+  if (cold) return 'cold';
+  return template ? 'template' : 'auto';
+}
+
 function vmOptions(command: Command): Command {
   return command
     .option('--nodes <count>', 'so many nodes, in place of those of the topology', wholeNumber(0))
     .option('--routers <count>', 'so many routers', wholeNumber(0))
     .option('--testers <count>', 'so many testers', wholeNumber(0))
     .option('--overlay <overlay...>', 'overlays behind those of the topology')
-    .option('--net-setup <script>', 'joins cards to nets, in place of taps on bridges (env: __net_setup)');
+    .option('--net-setup <script>', 'joins cards to nets, in place of taps on bridges (env: __net_setup)')
+    .addOption(coldOption())
+    .addOption(templateOption());
 }
 
 /** Builds a lab, starts its machines, and waits for them. */
@@ -120,7 +143,7 @@ export async function vmUp(context: Context, word: string, options: VmUpOptions)
     const nets = lab.startNets(signal);
     // Where the machines fail first, the nets fail later, or not at all.
     nets.catch(() => undefined);
-    await lab.boot(plans, nets, stages.show);
+    await lab.boot(plans, { bridges: nets, onStage: stages.show, signal });
     stages.show('starting the machines', 0, plans.length);
     const up = new Set<string>();
     await lab.wait(
@@ -201,6 +224,7 @@ export async function buildLab(
     topology: { ...counted, overlays: [...counted.overlays, ...absolute] },
     base: baseOf(found),
     netSetup: script,
+    start: startMode(options),
     onStage: stages.show,
     signal,
   });

@@ -6,7 +6,8 @@ const LITTLE_ENDIAN = 1;
 const PT_LOAD = 1;
 
 const HEADER = { bytes: 64, programOffset: 32, sectionOffset: 40, programCount: 56, sectionCount: 60, namesIndex: 62 };
-const PROGRAM = { bytes: 56, type: 0, offset: 8, fileBytes: 32 };
+const PROGRAM = { bytes: 56, type: 0, offset: 8, fileBytes: 32, memoryBytes: 40 };
+const PAGE_BYTES = 4096;
 const SECTION = { bytes: 64, name: 0, offset: 24, size: 32 };
 
 /** The bytes of a section; undefined if the file has no section of that name, or is not such an ELF file. */
@@ -24,6 +25,34 @@ export function elfSection(file: Buffer, name: string): Buffer | undefined {
     if (cString(names, file.readUInt32LE(at(index) + SECTION.name)) === name) return content(index);
   }
   return undefined;
+}
+
+/**
+ * A kernel without the zeros that its last loaded segment ends with: variables that the kernel clears itself, and room for its start.
+ * An emulator would write them into the guest's memory, which has zeros anyway. A file of another kind is returned unchanged.
+ */
+export function withoutEmptyEnd(file: Buffer): Buffer {
+  if (!isElf(file)) return file;
+  const programs = Number(file.readBigUInt64LE(HEADER.programOffset));
+  const segments = Array.from({ length: file.readUInt16LE(HEADER.programCount) }, (_, index) => {
+    const at = programs + index * PROGRAM.bytes;
+    const offset = Number(file.readBigUInt64LE(at + PROGRAM.offset));
+    return {
+      at,
+      offset,
+      end: offset + Number(file.readBigUInt64LE(at + PROGRAM.fileBytes)),
+      isLoaded: file.readUInt32LE(at + PROGRAM.type) === PT_LOAD,
+    };
+  });
+  const last = segments.filter(({ isLoaded }) => isLoaded).sort((a, b) => b.end - a.end)[0];
+  if (last === undefined) return file;
+  let end = last.end;
+  while (end > last.offset && file[end - 1] === 0) end--;
+  const bytes = BigInt(Math.min(Math.ceil((end - last.offset) / PAGE_BYTES) * PAGE_BYTES, last.end - last.offset));
+  const changed = Buffer.from(file);
+  changed.writeBigUInt64LE(bytes, last.at + PROGRAM.fileBytes);
+  changed.writeBigUInt64LE(bytes, last.at + PROGRAM.memoryBytes);
+  return strippedProgram(changed);
 }
 
 /**

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { syncDirectory, writeSynced } from '../../disk/durable-file.ts';
 import { cpio } from '../../formats/binary/cpio.ts';
+import { withoutEmptyEnd } from '../../formats/binary/elf.ts';
 import { kernelOf } from '../../formats/binary/linux-image.ts';
 import { newPrivateKey } from '../../formats/binary/openssh-key.ts';
 import { RootTree } from '../../image/node/root-tree.ts';
@@ -24,17 +25,23 @@ export interface GuestImage {
   readonly base: string;
   /** More programs, as an archive to append: tcpdump, iperf3, nft, ip, bash, and kernel modules for networks. */
   readonly tools: string;
+  /** Kernel modules for disks, as an archive to append; `/modules/disks` names them in their order. */
+  readonly disks: string;
   /** Changes with the content. */
   readonly id: string;
 }
 
 /** Raised when the guest is put together in another way. */
-const VERSION = 2;
-/** The modules that a guest loads, apart from those that they depend on. */
-const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'button', 'evdev', 'pvpanic_pci', 'qemu_fw_cfg'];
+const VERSION = 4;
+/** The modules that a guest loads, apart from those that they depend on. A DHCP client sends whole packets, and needs `af_packet`. */
+const MODULES = ['virtio_pci', 'virtio_net', 'virtio_rng', 'af_packet', 'button', 'evdev', 'pvpanic_pci'];
+/** A module that only templates load. */
+const LATER_MODULE = 'qemu_fw_cfg';
+/** Machines of labs have no disks; those of workloads do. */
+const DISK_MODULES = ['virtio_blk', 'vfat', 'nls_cp437', 'nls_ascii'];
 /** Modules for networks, which `modprobe` finds. */
 const NETWORK_MODULES = [
-  ...['bridge', '8021q', 'vxlan', 'veth', 'vrf', 'dummy', 'tun', 'macvlan', 'af_packet'],
+  ...['bridge', '8021q', 'vxlan', 'veth', 'vrf', 'dummy', 'tun', 'macvlan'],
   ...['sch_netem', 'sch_tbf', 'sch_htb', 'sch_fq', 'sch_ingress', 'cls_u32', 'act_mirred'],
   ...[
     'nf_tables',
@@ -77,6 +84,7 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
     kernel: join(directory, 'kernel'),
     base: join(directory, 'base.cpio'),
     tools: join(directory, 'tools.cpio'),
+    disks: join(directory, 'disks.cpio'),
     id,
   };
   if (existsSync(files.tools)) {
@@ -101,7 +109,7 @@ export async function guestImage(onStage: (stage: string) => void = () => {}): P
 /** A digest of all that a guest is made from, apart from the versions of the packages. */
 function contentId(): string {
   const hash = createHash('sha256').update(
-    JSON.stringify([VERSION, MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
+    JSON.stringify([VERSION, MODULES, LATER_MODULE, DISK_MODULES, NETWORK_MODULES, TOOLS, PACKAGES, DIRECTORIES]),
   );
   const directory = shippedFile('guest');
   for (const name of readdirSync(directory).sort())
@@ -114,8 +122,10 @@ async function make(draft: string): Promise<void> {
   await using packages = await GuestPackages.unpack(PACKAGES);
   const packed = await readFile(packages.kernel);
   const put = (name: string, content: Uint8Array) => writeSynced(join(draft, name), content, FILE_MODE);
-  await put('kernel', kernelOf(packed) ?? packed);
+  await put('kernel', withoutEmptyEnd(kernelOf(packed) ?? packed));
   await put('base.cpio', Buffer.concat([...cpio((await baseTree(packages)).entries())]));
+  await put('disks.cpio', Buffer.concat([...cpio((await disksTree(packages)).entries())]));
+  // The last file: where it is there, all are.
   await put('tools.cpio', Buffer.concat([...cpio((await toolsTree(packages)).entries())]));
 }
 
@@ -126,6 +136,7 @@ async function baseTree(packages: GuestPackages): Promise<RootTree> {
   await packages.addPrograms(tree, ['usr/sbin/dropbear']);
   const order = await packages.addModules(tree, 'modules', MODULES);
   tree.file('modules/order', order.map((name) => `${name}\n`).join(''));
+  await packages.addModules(tree, 'modules', [LATER_MODULE]);
   const shipped = (name: string) => readFile(shippedFile('guest', name));
   tree.file('init', await shipped('init'), 0o755);
   tree.file('etc/lab.d/addresses.sh', await shipped('addresses.sh'));
@@ -137,6 +148,13 @@ async function baseTree(packages: GuestPackages): Promise<RootTree> {
   tree.file('etc/group', 'root:x:0:\n');
   tree.file('etc/shells', '/bin/sh\n/bin/lab-shell\n/bin/bash\n');
   tree.file('etc/dropbear/key', await hostKey(packages.root), 0o600);
+  return tree;
+}
+
+async function disksTree(packages: GuestPackages): Promise<RootTree> {
+  const tree = new RootTree();
+  const order = await packages.addModules(tree, 'modules', DISK_MODULES);
+  tree.file('modules/disks', order.map((name) => `${name}\n`).join(''));
   return tree;
 }
 

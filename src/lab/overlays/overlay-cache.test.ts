@@ -35,6 +35,7 @@ const guestIn = (directory: string) => ({
   kernel: 'k',
   base: join(directory, 'base'),
   tools: join(directory, 'base'),
+  disks: join(directory, 'base'),
   id: 'guest',
 });
 

@@ -8,6 +8,14 @@ import { readDocument } from '../../protocol/shapes/document.ts';
 import type { AcceleratorProbe } from '../../services/qemu/accelerator.ts';
 import { type VmTopology, VmTopologyShape } from '../topologies/vm-topology.ts';
 
+/**
+ * How machines come up: as copies of a template, wherever that is possible (`template`), where it pays (`auto`), or each by a boot of its
+ * own (`cold`).
+ */
+export const START_MODES = ['auto', 'template', 'cold'] as const;
+/** One of them. */
+export type StartMode = (typeof START_MODES)[number];
+
 /** The content of `cluster.json`. */
 export interface ClusterRecord {
   /** The name of the topology, for people. */
@@ -20,6 +28,7 @@ export interface ClusterRecord {
   /** Nets beside those of the topology. */
   readonly moreNets: readonly number[];
   readonly accelerator: AcceleratorProbe;
+  readonly start: StartMode;
 }
 
 const ClusterRecordShape: form.Shape<ClusterRecord> = form.object({
@@ -29,6 +38,7 @@ const ClusterRecordShape: form.Shape<ClusterRecord> = form.object({
   netSetup: form.exactOptional(form.string()),
   moreNets: form.listOf(form.int(0, 255), 256),
   accelerator: form.object({ accelerator: form.oneOf(['kvm', 'tcg']), why: form.exactOptional(form.string()) }),
+  start: form.defaulted(form.oneOf(START_MODES), 'auto'),
 });
 
 function fileIn(directory: string): string {

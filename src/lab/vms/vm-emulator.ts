@@ -32,8 +32,10 @@ const LOG_MAX_BYTES = 4 * MIB;
 /** The unit of `ulimit -f`. */
 const ULIMIT_BYTES = 512;
 const LOOK_MS = 10;
+/** The monitor is there 20 ms after the start of an emulator that gets a processor. */
+const MONITOR_WITHIN_MS = 20_000;
 /** Enough for a small guest: more makes its emulator larger, and not faster. */
-const TRANSLATION_MIB = 32;
+const TRANSLATION_MIB = 24;
 
 /** What QEMU shall run. @param options of the cards, where a net set-up has printed them. Absent: taps on bridges */
 export function vmSpec(
@@ -45,12 +47,7 @@ export function vmSpec(
   return {
     name: plan.name,
     uuid: uuidOf(own),
-    accelerator,
-    // Without acceleration an older processor boots a tenth faster than `max`: the kernel has less to set up.
-    cpuModel: accelerator === 'kvm' ? 'host' : 'Nehalem',
-    translationMib: TRANSLATION_MIB,
-    threads: 1,
-    memoryBytes: (plan.memoryMib ?? memoryMib) * MIB,
+    ...machineOf(accelerator, plan.memoryMib ?? memoryMib),
     cards: options === undefined ? plan.nets.map((net) => cardOf(plan.number, net)) : [],
     ...(options !== undefined && { options, spawns: true as const }),
     disks: [],
@@ -65,7 +62,20 @@ export function vmSpec(
   };
 }
 
-function cardOf(number: number, net: number): QemuCard {
+/** What all machines have in common. */
+export function machineOf(accelerator: Accelerator, memoryMib: number) {
+  return {
+    accelerator,
+    // Without acceleration an older processor boots a tenth faster than `max`: the kernel has less to set up.
+    cpuModel: accelerator === 'kvm' ? 'host' : 'Nehalem',
+    translationMib: TRANSLATION_MIB,
+    threads: 1,
+    memoryBytes: memoryMib * MIB,
+  };
+}
+
+/** The card of a machine in a net, at its tap. */
+export function cardOf(number: number, net: number): QemuCard & { readonly tap: string } {
   return { id: `net${net}`, mac: vmMac(net, number), model: 'virtio', tap: tapOfVm(net, number) };
 }
 
@@ -90,14 +100,19 @@ export function switchVmOn(
   number: number,
   spec: QemuSpec,
 ): ProcessMark {
-  const own = directoryOfVm(directory, number);
+  return switchOnIn(netns, directoryOfVm(directory, number), spec);
+}
+
+/** The same for a machine without a number. @param own its directory */
+export function switchOnIn(netns: string, own: string, spec: QemuSpec): ProcessMark {
   rmSync(consoleLog(own), { force: true });
   rmSync(emulatorLog(own), { force: true });
+  // Memory of a guest that is a file, and that of the cards of a net set-up, are not bounded as logs are.
+  const isShared = spec.options !== undefined || spec.memoryFile?.written === true;
   return startInside(netns, own, {
     name: QEMU,
     title: `the emulator of ${spec.name}`,
-    // The cards of a net set-up may be in memory that the guest shares: for the kernel, that is a file, too.
-    argv: withBoundedFiles(qemuArgv(spec), Math.max(LOG_MAX_BYTES, spec.options === undefined ? 0 : spec.memoryBytes)),
+    argv: withBoundedFiles(qemuArgv(spec), Math.max(LOG_MAX_BYTES, isShared ? spec.memoryBytes : 0)),
     directory: own,
     outputFile: emulatorLog(own),
   });
@@ -112,11 +127,22 @@ export function withBoundedFiles(argv: readonly string[], maxBytes: number): [st
   return ['sh', '-c', script, 'sh', String(Math.ceil(maxBytes / ULIMIT_BYTES)), ...argv];
 }
 
-/** A connection to the monitor of a machine, as soon as there is one. */
+/** A connection to the monitor of a machine, as soon as there is one. @throws MESH_QEMU_SILENT */
 export async function vmMonitor(own: string, emulator: ProcessMark): Promise<QmpClient> {
   const path = join(own, QEMU_FILES.monitor);
-  while (!existsSync(path) && isRunning(emulator)) await sleep(LOOK_MS);
-  return await QmpClient.connect(path, systemClock);
+  const giveUpAt = performance.now() + MONITOR_WITHIN_MS;
+  for (;;) {
+    const mayCome = isRunning(emulator) && performance.now() < giveUpAt;
+    if (existsSync(path) || !mayCome) {
+      try {
+        return await QmpClient.connect(path, systemClock);
+      } catch (error) {
+        // The socket has its name a moment before it listens.
+        if (!mayCome) throw error;
+      }
+    }
+    await sleep(LOOK_MS);
+  }
 }
 
 /** Switches a machine off, like pulling its power cable. Resolves when the emulator has ended. */

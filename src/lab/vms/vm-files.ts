@@ -14,12 +14,17 @@ export interface VmRecord {
   /** In the order of its cards. */
   readonly nets: readonly number[];
   readonly memoryMib: number;
+  /** How it came up: as a copy of a template, by its key, or by a boot of its own, with the reason. */
+  readonly template?: string;
+  readonly cold?: string;
 }
 
 const VmRecordShape: form.Shape<VmRecord> = form.object({
   number: form.int(1, 255),
   nets: form.listOf(form.int(0, 255), 256),
   memoryMib: form.int(1),
+  template: form.exactOptional(form.string()),
+  cold: form.exactOptional(form.string()),
 });
 
 /** The directory of a machine, below that of its lab. */
@@ -53,10 +58,13 @@ export function vmRecords(lab: string): VmRecord[] {
   return readdirSync(lab)
     .filter((name) => vmNumberOf({ hostName: name }) !== undefined)
     .sort()
-    .flatMap((name) => {
-      const file = join(lab, name, 'vm.json');
-      return existsSync(file) ? (readDocument(VmRecordShape, readFileSync(file, 'utf8')).document ?? []) : [];
-    });
+    .flatMap((name) => vmRecordIn(join(lab, name)) ?? []);
+}
+
+/** The record of a machine that was started. */
+export function vmRecordIn(directory: string): VmRecord | undefined {
+  const file = join(directory, 'vm.json');
+  return existsSync(file) ? readDocument(VmRecordShape, readFileSync(file, 'utf8')).document : undefined;
 }
 
 /** The emulator of a machine, if it runs. */

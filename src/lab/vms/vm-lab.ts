@@ -15,12 +15,13 @@ import { tapOfVm } from '../topologies/vm-address.ts';
 import { linkOf, mtuOfNet, netsOf, planMachine, planMachines, type VmPlan } from '../topologies/vm-plan.ts';
 import type { VmTopology } from '../topologies/vm-topology.ts';
 import { rememberedAccelerator } from './accelerator-memory.ts';
-import { type ClusterRecord, readClusterRecord, writeClusterRecord } from './cluster-record.ts';
+import { type ClusterRecord, readClusterRecord, type StartMode, writeClusterRecord } from './cluster-record.ts';
 import { applyNets } from './lab-nets.ts';
 import { makeTaps, plugTaps, removeTaps } from './tap-setup.ts';
-import { labWords, switchVmOff, switchVmOn, type VmSetting, vmSpec } from './vm-emulator.ts';
-import { directoryOfVm, findEmulator, type VmRecord, vmRecords, writeVmRecord } from './vm-files.ts';
+import { labWords, switchVmOff, type VmSetting, vmSpec } from './vm-emulator.ts';
+import { directoryOfVm, findEmulator, type VmRecord, vmRecords } from './vm-files.ts';
 import { awaitVms, type OnVm } from './vm-readiness.ts';
+import { startCold, startOnTaps, vmSources } from './vm-start.ts';
 
 /** What to build. */
 export interface VmLabOptions {
@@ -32,7 +33,16 @@ export interface VmLabOptions {
   readonly base: string;
   /** The path of a net set-up; absent: taps on bridges. */
   readonly netSetup?: string | undefined;
+  readonly start: StartMode;
   readonly onStage?: OnStage;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How to start machines. */
+export interface VmBoot {
+  /** Resolves when the bridges are there; taps are put on them then. */
+  readonly bridges?: Promise<void>;
+  readonly onStage?: OnStage | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,7 +73,7 @@ export class VmLab {
    * Builds the lab without machines, and starts neither host0 nor agent. A lab that fails is taken down.
    * @throws MESH_LAB_*, MESH_ALREADY_RUNNING, MESH_NOT_ROOT, MESH_USAGE
    */
-  static async build({ name, title, topology, base, netSetup, onStage, signal }: VmLabOptions): Promise<VmLab> {
+  static async build({ name, title, topology, base, netSetup, start, onStage, signal }: VmLabOptions): Promise<VmLab> {
     planMachines(topology);
     const probe = await rememberedAccelerator();
     const lab = await Lab.build({ name, nodes: 0, segments: 1, ...(onStage && { onStage }), signal });
@@ -75,6 +85,7 @@ export class VmLab {
         ...(netSetup !== undefined && { netSetup }),
         moreNets: [],
         accelerator: probe,
+        start,
       };
       await writeClusterRecord(lab.directory, record);
       return new VmLab(lab, record);
@@ -144,10 +155,9 @@ export class VmLab {
 
   /**
    * Starts machines, and does not wait for them.
-   * @param bridges resolves when the bridges are there; taps are put on them then
    * @throws MESH_LAB_OVERLAY, MESH_LAB_NET_SETUP, MESH_LAB_FAILED
    */
-  async boot(plans: readonly VmPlan[], bridges: Promise<void> = Promise.resolve(), onStage?: OnStage): Promise<void> {
+  async boot(plans: readonly VmPlan[], { bridges = Promise.resolve(), onStage, signal }: VmBoot = {}): Promise<void> {
     for (const { number, name } of plans) {
       if (this.emulatorOf(number) === undefined) continue;
       throw new MeshError('MESH_ALREADY_RUNNING', `${name} runs already`, {
@@ -156,23 +166,29 @@ export class VmLab {
       });
     }
     const settings = await this.#settingsOf(plans, onStage);
+    const place = { directory: this.lab.directory, netns: this.netns, signal };
+    const sourceOf = await vmSources(plans, this.#record, settings, place, onStage);
+    const settingOf = (plan: VmPlan) => settings.get(plan.overlays.join('\0'));
     if (this.#record.netSetup === undefined) {
       await makeTaps(this.netns, this.#record.topology, plans);
-      for (const plan of plans) this.#switchOn(plan, settings);
+      onStage?.('starting the machines', 0, plans.length);
+      const starts = plans.map(async (plan) => {
+        const setting = settingOf(plan);
+        if (setting !== undefined) await startOnTaps(setting, plan, this.nets, sourceOf(plan));
+      });
+      await Promise.all(starts);
       await bridges;
       await plugTaps(this.netns, this.#record.topology, plans);
       return;
     }
     await bridges;
-    for (const plan of plans) this.#switchOn(plan, settings, await this.#printedOptions(plan, this.#record.netSetup));
-  }
-
-  #switchOn(plan: VmPlan, settings: ReadonlyMap<string, VmSetting>, options?: readonly string[]): void {
-    const setting = settings.get(plan.overlays.join('\0'));
-    if (setting === undefined) return;
-    const { number, nets, memoryMib = setting.memoryMib } = plan;
-    writeVmRecord(this.directoryOf(number), { number, nets, memoryMib });
-    switchVmOn(setting, number, vmSpec(setting, plan, options));
+    for (const plan of plans) {
+      const setting = settingOf(plan);
+      const source = sourceOf(plan);
+      if (setting === undefined) continue;
+      const options = await this.#printedOptions(plan, this.#record.netSetup);
+      startCold(setting, plan, vmSpec(setting, plan, options), 'cold' in source ? source.cold : '');
+    }
   }
 
   async #printedOptions({ number, name, nets }: VmPlan, script: string): Promise<string[]> {

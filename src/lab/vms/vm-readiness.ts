@@ -1,5 +1,5 @@
 /** Waits until machines are up: their consoles say so, and they answer in the internal net. */
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { netnsPath } from '../../kernel/netns.ts';
 import { EchoSocket } from '../../kernel/sockets/echo.ts';
@@ -97,7 +97,10 @@ function beginningOf(file: string): string {
   if (!existsSync(file)) return '';
   const descriptor = openSync(file, 'r');
   try {
-    const whole = Buffer.alloc(BEGINNING_BYTES);
+    // This is asked often, and mostly there is nothing.
+    const { size } = fstatSync(descriptor);
+    if (size === 0) return '';
+    const whole = Buffer.alloc(Math.min(size, BEGINNING_BYTES));
     const read = readSync(descriptor, whole, 0, whole.length, 0);
     return whole.subarray(0, read).toString('latin1');
   } finally {

@@ -1,7 +1,8 @@
 /** Why a machine of a lab does not come up: the end of its console, and what it says about the cause. */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { MeshError } from '../../model/error.ts';
-import { consoleLog, emulatorLog } from './vm-files.ts';
+import { cleanConsole } from './console-text.ts';
+import { consoleLog, emulatorLog, vmRecordIn } from './vm-files.ts';
 
 /** What a console says when a machine is up. */
 export const READY_SIGN = 'lab: ready';
@@ -58,16 +59,11 @@ const CAUSES: readonly Cause[] = [
   },
 ];
 
-/** Text of a console without what a terminal acts on, and without empty lines at its end. */
-export function cleanConsole(text: string): string {
-  return (
-    text
-      .replaceAll('\r', '')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: guests and firmware paint their screens with them
-      .replaceAll(/\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|[^\n\t\x20-\x7e]/g, '')
-      .trimEnd()
-  );
-}
+/** A copy says nothing until it is ready, or nearly. */
+const SILENT_COPY: Pick<Cause, 'cause' | 'remedy'> = {
+  cause: 'it is a copy of a template, and has not gone on',
+  remedy: 'Let the machines boot by themselves: `mesh lab up TOPOLOGY --cold`.',
+};
 
 /** The last lines of a console. */
 function consoleEnd(directory: string, lines = TAIL_LINES): string {
@@ -118,6 +114,7 @@ export function causeIn(console: string): Pick<Cause, 'cause' | 'remedy'> {
  * @param isOver the emulator has ended
  */
 export function vmTrouble(name: string, directory: string, isOver: boolean): MeshError {
+  const isCopy = vmRecordIn(directory)?.template !== undefined;
   const said = cleanConsole(consoleText(consoleLog(directory)));
   const refusal =
     cleanConsole(consoleText(emulatorLog(directory)))
@@ -129,7 +126,9 @@ export function vmTrouble(name: string, directory: string, isOver: boolean): Mes
           cause: `the emulator has refused: ${refusal}`,
           remedy: 'Look at the options that the net set-up prints, and at the topology.',
         }
-      : causeIn(said);
+      : isCopy && said === ''
+        ? SILENT_COPY
+        : causeIn(said);
   return new MeshError('MESH_LAB_MACHINE', `${name} does not come up: ${cause}`, {
     operation: 'boot',
     object: name,

@@ -140,3 +140,21 @@ test('options of a net set-up stand as they are, and translated code may be limi
   expect(qemuArgv(SPEC).join(' ')).toContain('accel=tcg');
   expect(qemuArgv(SPEC).join(' ')).toContain('spawn=deny');
 });
+
+test('memory in a file, a state that comes later, and files of the firmware', () => {
+  const argv = qemuArgv({
+    ...SPEC,
+    memoryFile: { path: '/m,1', written: false },
+    restored: true,
+    firmwareFiles: { 'opt/a': '/f,1' },
+  });
+  expect(argv).toEqual(
+    expect.arrayContaining([
+      ...['-machine', 'pc,accel=tcg,memory-backend=memory', '-incoming', 'defer'],
+      ...['-object', 'memory-backend-file,id=memory,size=512M,mem-path=/m,,1,share=off'],
+      ...['-fw_cfg', 'name=opt/a,file=/f,,1'],
+    ]),
+  );
+  expect(qemuArgv({ ...SPEC, memoryFile: { path: '/m', written: true } }).join(' ')).toContain('mem-path=/m,share=on');
+  expect(qemuArgv(SPEC).join(' ')).not.toContain('memory-backend');
+});

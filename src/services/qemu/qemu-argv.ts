@@ -4,6 +4,8 @@ import { QEMU, QEMU_FILES, type QemuCard, type QemuDisk, type QemuSpec } from '.
 /** The first descriptor that a child gets beside its standard ones. */
 const FIRST_DESCRIPTOR = 3;
 const MIB = 1024 * 1024;
+/** What QEMU calls the memory of a guest that is in a file. */
+const MEMORY = 'memory';
 
 const CARDS: Readonly<Record<QemuCard['model'], string>> = {
   virtio: 'virtio-net-pci',
@@ -14,16 +16,17 @@ const CARDS: Readonly<Record<QemuCard['model'], string>> = {
 
 /** The command line. The working directory must be the emulator's own, and the taps its descriptors from 3 on. */
 export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
-  const { name, uuid, cpuModel, threads, memoryBytes, cards, disks, screen, user, paused, product } = spec;
+  const { name, uuid, cpuModel, threads, cards, disks, screen, user, paused, product } = spec;
   return [
     QEMU,
     ...['-name', `guest=${escaped(name)},debug-threads=on`, '-uuid', uuid],
     // `accel=kvm:tcg` would change over without a word.
     // Without graphics, the firmware writes to the serial console.
-    ...['-machine', `pc${acceleratorOption(spec)}${spec.consoleLog === undefined ? ',graphics=off' : ''}`],
+    ...['-machine', machineOption(spec)],
     ...translationOptions(spec),
     ...['-cpu', cpuModelFor(spec.accelerator, cpuModel).model],
-    ...['-m', `size=${Math.ceil(memoryBytes / MIB)}M`, '-smp', String(threads)],
+    ...['-m', memorySize(spec), '-smp', String(threads)],
+    ...memoryOptions(spec),
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
     ...monitor('monitor', QEMU_FILES.monitor),
     ...monitor('operator', QEMU_FILES.operatorMonitor),
@@ -31,6 +34,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...(product === undefined ? [] : ['-smbios', productOption(product)]),
     ...cards.flatMap((card, index) => cardOptions(card, index, spec)),
     ...(spec.options ?? []),
+    ...Object.entries(spec.firmwareFiles ?? {}).flatMap(([name, path]) => firmwareFile(name, path)),
     ...disks.flatMap((disk, index) => diskOptions(disk, index)),
     ...firmwareOptions(spec),
     ...bootOptions(spec),
@@ -42,6 +46,7 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
     ...['-device', 'pvpanic-pci'],
     ...(spec.reboots === false ? ['-no-reboot'] : []),
     ...(paused ? ['-S'] : []),
+    ...(spec.restored === true ? ['-incoming', 'defer'] : []),
     ...['-pidfile', spec.pidFile],
     ...(user === undefined ? [] : ['-runas', `${user.uid}:${user.gid}`]),
     // What QEMU must never do, also when a guest has broken into it. It needs the calls of `elevateprivileges` to become its user;
@@ -59,6 +64,33 @@ export function qemuArgv(spec: QemuSpec): [program: string, ...rest: string[]] {
 export function cpuModelFor(accelerator: QemuSpec['accelerator'], wanted: string): { model: string; instead?: string } {
   if (accelerator === 'kvm' || wanted !== 'host') return { model: wanted };
   return { model: 'max', instead: 'The CPU model host needs KVM: the guest has the model max.' };
+}
+
+function machineOption(spec: QemuSpec): string {
+  const { consoleLog, memoryFile } = spec;
+  const graphics = consoleLog === undefined ? ',graphics=off' : '';
+  return `pc${acceleratorOption(spec)}${graphics}${memoryFile === undefined ? '' : `,memory-backend=${MEMORY}`}`;
+}
+
+function memorySize({ memoryBytes }: QemuSpec): string {
+  return `size=${Math.ceil(memoryBytes / MIB)}M`;
+}
+
+function memoryOptions(spec: QemuSpec): string[] {
+  const { memoryFile } = spec;
+  if (memoryFile === undefined) return [];
+  const { path, written } = memoryFile;
+  const words = [
+    `memory-backend-file,id=${MEMORY}`,
+    memorySize(spec),
+    `mem-path=${escaped(path)}`,
+    `share=${written ? 'on' : 'off'}`,
+  ];
+  return ['-object', words.join(',')];
+}
+
+function firmwareFile(name: string, path: string): string[] {
+  return ['-fw_cfg', `name=${escaped(name)},file=${escaped(path)}`];
 }
 
 /** Two options name the accelerator: only one of them can limit the translated code, and both together are refused. */

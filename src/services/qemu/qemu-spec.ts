@@ -27,6 +27,13 @@ export interface QemuDisk {
   readonly kind: 'disk' | 'cd';
 }
 
+/** The memory of a guest as a file. */
+export interface MemoryFile {
+  readonly path: string;
+  /** The guest writes into the file. Else what the guest writes is its own, and the file stays as it is. */
+  readonly written: boolean;
+}
+
 /** One emulator. */
 export interface QemuSpec {
   /** For people: it is shown by `ps`. */
@@ -66,6 +73,12 @@ export interface QemuSpec {
   readonly reboots?: false;
   /** QEMU starts with its guest paused. */
   readonly paused: boolean;
+  /** The file that the memory of the guest is in. Absent: memory of QEMU's own. */
+  readonly memoryFile?: MemoryFile;
+  /** QEMU waits for the state of another emulator (`restoreState`), in place of switching its guest on. */
+  readonly restored?: true;
+  /** Files that the guest finds in `/sys/firmware/qemu_fw_cfg/by_name`, by their names there, which begin with `opt/`. */
+  readonly firmwareFiles?: Readonly<Record<string, string>>;
   /**
    * The file to which QEMU appends everything that the guest writes to the serial console. QEMU opens this file and the next one as
    * root, and follows links: both must be in directories to which only root may write. Absent: QEMU's own output has the console, and
