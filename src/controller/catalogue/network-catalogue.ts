@@ -376,7 +376,8 @@ export class NetworkCatalogue implements HealthSource {
   #judge(change?: StoredChange): void {
     const stood = this.#state.refused.size;
     const records = change?.changed ?? this.#stored.records;
-    const ids = change ? [...change.gone, ...records.map(({ network }) => network.id)] : [...this.#state.later.keys()];
+    const changed = records.map(({ network }) => network);
+    const ids = change ? [...change.gone, ...changed.map(({ id }) => id)] : [...this.#state.later.keys()];
     for (const id of ids) this.#state.setLater(id, undefined);
     for (const { network, live } of records) if (live !== undefined) this.#state.setLater(network.id, network);
     const refused = change
@@ -384,11 +385,7 @@ export class NetworkCatalogue implements HealthSource {
       : this.#state.judgeAll(records.map(liveOf), this.#files ?? []);
     this.#views.changed();
     if (change === undefined) this.#uuids.takeAll(this.#views.defined);
-    else
-      this.#uuids.take(
-        Array.from(records, ({ network }) => network),
-        change.gone,
-      );
+    else this.#uuids.take(changed, change.gone);
     // A network that is refused may come into force with any change.
     const isAll = change === undefined || stood > 0 || this.#state.refused.size > 0;
     const events = isAll ? this.#meshes.take(this.#files) : [];
