@@ -6,7 +6,7 @@ export const bug: Bug = {
     {
       kind: 'edit',
       symbol: 'Reconciler.#onKernelEvent',
-      find: 'this.#rulesets.invalidate()',
+      find: 'this.#rulesets.noteForeignChange()',
       replace: 'return',
     },
   ],
