@@ -35,7 +35,13 @@ export class KnownNetworks {
     this.#begun.delete(network);
   }
 
-  /** The networks whose making is under way. */
+  /** A network will run: none with its subnets may be started. @returns ends that, when its record says so or when it will not run */
+  beginStart(network: Network): () => void {
+    this.#begun.add(network);
+    return () => this.#begun.delete(network);
+  }
+
+  /** The networks whose making or start is under way. */
   get begun(): Iterable<Network> {
     return this.#begun;
   }

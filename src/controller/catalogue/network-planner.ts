@@ -59,7 +59,7 @@ export class NetworkPlanner {
     throw error;
   }
 
-  /** The networks that run, and those whose making is under way. */
+  /** The networks that run, and those whose making or start is under way. */
   *#active(): Iterable<Network> {
     for (const record of this.#stored.records) if (isActive(record) && !record.deleting) yield liveOf(record);
     yield* this.#known.begun;

@@ -56,6 +56,11 @@ test('two that are made at once are told apart, and networks that meet on no nod
     catalogue.create(order('two', '10.7.0.0/24', '10.7.0.1'), {}),
   ]);
   expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  for (const name of ['seven', 'eight']) await catalogue.define(order(name, '10.8.0.0/24', '10.8.0.1'));
+  const started = await Promise.allSettled([catalogue.start('seven'), catalogue.start('eight')]);
+  expect(started.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  await catalogue.stop('seven');
+  await expect(catalogue.start('eight')).resolves.toMatchObject({ change: 'started' });
   const apart = { hostAddress: { kind: 'none' }, span: { kind: 'everywhere' }, subnets: [{ cidr: '10.7.0.0/24' }] };
   await expect(catalogue.create(order('three', '', '', apart), {})).resolves.toBeDefined();
   const elsewhere = { type: { kind: 'vxlan' }, hostAddress: { kind: 'per-node' } };

@@ -225,10 +225,15 @@ export class NetworkActivations {
   }
 
   #started(record: NetworkRecord, live = record.network, moves: readonly PoolMove[] = []): PlannedRecord {
-    const { stored } = this.#changes.input;
+    const { known, stored } = this.#changes.input;
     const activeId = stored.activeIds.take();
+    const endStart = known.beginStart(live);
     const started = this.#changes.withForms({ ...record, activeId }, record.network, live);
-    return { record: started, moves, end: () => stored.activeIds.done(activeId) };
+    const end = () => {
+      stored.activeIds.done(activeId);
+      endStart();
+    };
+    return { record: started, moves, end };
   }
 
   async #deactivate(record: NetworkRecord, force = false): Promise<void> {
