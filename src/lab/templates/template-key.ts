@@ -20,7 +20,14 @@ export function templateKey(spec: TemplateSpec): string {
   const emulator = realpathSync(findProgram(QEMU) ?? QEMU);
   return (
     createHash('sha256')
-      .update(JSON.stringify([VERSION, identityOf(emulator), identityOf(kernel), qemuArgv(nameless(spec))]))
+      .update(
+        JSON.stringify([
+          VERSION,
+          identityOf(emulator),
+          identityOf(kernel),
+          qemuArgv(templateMachine(spec, { consoleLog: 'console.log', pidFile: 'pid' })),
+        ]),
+      )
       // The file may be made again with another content, and has its times changed when it is used.
       .update(readFileSync(initrd))
       .digest('hex')
@@ -34,8 +41,8 @@ function identityOf(path: string): readonly [string, number, number, number] {
   return [path, size, mtimeMs, ino];
 }
 
-/** All that the command line of the emulator follows from, without what differs between copies. */
-function nameless(spec: TemplateSpec): QemuSpec {
+/** The machine that becomes a template, without all that differs between copies. */
+export function templateMachine(spec: TemplateSpec, files: Pick<QemuSpec, 'consoleLog' | 'pidFile'>): QemuSpec {
   return {
     ...spec,
     name: 'template',
@@ -46,7 +53,6 @@ function nameless(spec: TemplateSpec): QemuSpec {
     screen: false,
     paused: false,
     reboots: false,
-    consoleLog: 'console.log',
-    pidFile: 'pid',
+    ...files,
   };
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../../model/error.ts';
 import { awaitEnd, isRunning, type ProcessMark, signalProcess } from '../../services/process/process-mark.ts';
 import { saveState } from '../../services/qemu/saved-state.ts';
-import { type TemplateSpec, templateKey } from '../templates/template-key.ts';
+import { type TemplateSpec, templateKey, templateMachine } from '../templates/template-key.ts';
 import {
   draftTemplate,
   memoryIn,
@@ -68,17 +68,7 @@ export async function makeTemplate(
 /** Boots a machine until it waits for its cards, and saves it. */
 async function make(spec: TemplateSpec, own: string, draft: string, setting: TemplateSetting): Promise<void> {
   const emulator = switchOnIn(setting.netns, own, {
-    ...spec,
-    name: 'template',
-    uuid: '00000000-0000-4000-8000-000000000000',
-    cards: [],
-    disks: [],
-    firmware: { kind: 'bios' },
-    screen: false,
-    paused: false,
-    reboots: false,
-    consoleLog: consoleLog(own),
-    pidFile: join(own, 'pid'),
+    ...templateMachine(spec, { consoleLog: consoleLog(own), pidFile: join(own, 'pid') }),
     memoryFile: { path: memoryIn(draft), written: true },
     ...tellWords(own, []),
   });
