@@ -53,7 +53,8 @@ export class XmlNetworkError extends MeshError {
     init: XmlErrorInit & { readonly meshCode?: ErrorCode; readonly place?: MeshError['place'] } = {},
   ) {
     const { rule, remedy, offset, domain = LIBVIRT_DOMAIN.network, meshCode = 'MESH_NET_INVALID', place } = init;
-    super(meshCode, message || 'the document names no network', {
+    // What libvirt says may be two lines; ours is one.
+    super(meshCode, message.replaceAll('\n', ': ') || 'the document names no network', {
       ...(rule !== undefined && { rule }),
       ...(remedy !== undefined && { remedy }),
       ...(place !== undefined && { place }),
