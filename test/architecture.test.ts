@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { basename, dirname } from 'node:path/posix';
 import { describe, expect, test } from 'vitest';
 import { claimsIn, parsesIn } from './architecture/document-readers.ts';
+import { FOLDERS } from './architecture/folders.ts';
 import { LANGUAGES } from './architecture/languages.ts';
 import { ROOMS } from './architecture/rooms.ts';
 import { circlesIn, folderOf, roomOf, SOURCE, sourceFiles } from './architecture/source-imports.ts';
@@ -65,14 +66,12 @@ describe('rooms', () => {
 
 describe('sub-folders', () => {
   test('every sub-folder has its row', () => {
-    const rows = Object.entries(ROOMS).flatMap(([room, { folders }]) =>
+    const rows = Object.entries(FOLDERS).flatMap(([room, folders]) =>
       Object.keys(folders).map((folder) => `${room}/${folder}`),
     );
     const there = new Set([...FILES.keys()].map((file) => `${roomOf(file)}/${folderOf(file)}`));
-    const divided = [...there].filter((place) => Object.keys(ROOMS[roomOf(place)]?.folders ?? {}).length > 0);
-    expect(rows.toSorted()).toEqual(
-      expect.arrayContaining(divided.filter((place) => !place.endsWith('/.')).toSorted()),
-    );
+    const folders = [...there].filter((place) => !place.endsWith('/.'));
+    expect(rows.toSorted()).toEqual(expect.arrayContaining(folders.toSorted()));
     expect(rows.filter((place) => !there.has(place))).toEqual([]);
   });
 
@@ -80,7 +79,7 @@ describe('sub-folders', () => {
     const forbidden = IMPORTS.filter(
       ({ file, imported }) => roomOf(file) === roomOf(imported) && folderOf(file) !== folderOf(imported),
     )
-      .filter(({ file, imported }) => ROOMS[roomOf(file)]?.folders[folderOf(file)]?.[folderOf(imported)] === undefined)
+      .filter(({ file, imported }) => FOLDERS[roomOf(file)]?.[folderOf(file)]?.[folderOf(imported)] === undefined)
       .map(({ file, imported }) => `${file} imports ${imported}`);
     expect(forbidden).toEqual([]);
   });
@@ -91,7 +90,7 @@ describe('sub-folders', () => {
         ({ file, imported }) => `${roomOf(file)}: ${folderOf(file)} → ${folderOf(imported)}`,
       ),
     );
-    const rows = Object.entries(ROOMS).flatMap(([room, { folders }]) =>
+    const rows = Object.entries(FOLDERS).flatMap(([room, folders]) =>
       Object.entries(folders).flatMap(([folder, may]) =>
         Object.keys(may).map((other) => `${room}: ${folder} → ${other}`),
       ),
@@ -101,7 +100,7 @@ describe('sub-folders', () => {
 
   // The files beside the sub-folders may stand on both sides: a room's errors are below, its face is above.
   test('no arrow between two sub-folders runs back', () => {
-    const circles = Object.values(ROOMS).flatMap(({ folders }) => {
+    const circles = Object.values(FOLDERS).flatMap((folders) => {
       const graph = Object.entries(folders).filter(([folder]) => folder !== '.');
       return circlesIn(
         new Map(graph.map(([folder, may]) => [folder, Object.keys(may).filter((other) => other !== '.')])),
@@ -248,8 +247,8 @@ describe('CONTRIBUTING.md', () => {
   const page = readFileSync(join(SOURCE, '../CONTRIBUTING.md'), 'utf8');
 
   test('the map is the table of rooms', () => {
-    const rows = Object.entries(ROOMS).map(([room, { what, folders }]) => {
-      const names = Object.keys(folders).filter((folder) => folder !== '.');
+    const rows = Object.entries(ROOMS).map(([room, { what }]) => {
+      const names = Object.keys(FOLDERS[room] ?? {}).filter((folder) => folder !== '.');
       return `| \`${room}/\` | ${what} | ${names.length > 0 ? names.join(' ') : '–'} |`;
     });
     expect(page.split('\n').filter((line) => /^\| `\w+\/` \|/.test(line))).toEqual(rows);
