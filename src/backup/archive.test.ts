@@ -17,7 +17,8 @@ import { readWhole } from './read-backup.ts';
 import { restoreHost0 } from './restore.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'mw-archive-'));
-afterAll(() => rmSync(place, { recursive: true }));
+/** Each damaged byte leaves a folder. */
+afterAll(() => rmSync(place, { recursive: true }), 300_000);
 
 const STORE = Buffer.from(
   backupText(

@@ -167,7 +167,7 @@ test(`at each operation, also while the switch is carried on after it, ${SEEDS} 
   expect(seen.old).toBeGreaterThan(SEEDS * 10);
   expect(seen.new).toBeGreaterThan(SEEDS * 10);
   expect(seen.twice).toBeGreaterThan(SEEDS);
-});
+}, 600_000);
 
 test('a journal of a later version, or a damaged one, stops the start and stays', async () => {
   for (const [text, code] of [
