@@ -40,11 +40,42 @@ export function netCommands(context: Context): readonly Command[] {
 
 function commandOf(word: string, { description, args, options = [], does }: NetWord, context: Context): Command {
   const command = new Command(word).description(description);
-  for (const [argument, about] of args) command.addArgument(new Argument(argument, about));
+  for (const [argument, about] of args) {
+    const optional = new Argument(argument, about);
+    // It may be named by its option.
+    optional.required = false;
+    command.addArgument(optional);
+    if (!optional.variadic) command.addOption(new Option(`--${optional.name()} <value>`, about).hideHelp());
+  }
   for (const [flags, about] of options) command.addOption(new Option(flags, about));
+  command.usage(['[options]', ...args.map(([argument]) => argument)].join(' '));
   const shown = args.map(([argument]) => EXAMPLES.get(argument) ?? '').filter((value) => value !== '');
   command.addHelpText('after', `\nExample:\n  $ ${['mesh', word, ...shown].join(' ')}`);
   return command.action(async () => {
-    await does(context, command.args, command.opts<WordOptions>());
+    const chosen = command.opts<WordOptions>();
+    await does(context, argumentsOf(command, args, chosen), chosen);
   });
+}
+
+/**
+ * The arguments in their order. As in virsh, each may be named by an option instead, `--network default`; those without a name are the
+ * others, from the first one on.
+ */
+function argumentsOf(command: Command, args: NetWord['args'], options: WordOptions): readonly (string | undefined)[] {
+  const plain = [...command.args];
+  const values = command.registeredArguments.map((argument) => {
+    const named = argument.variadic ? undefined : options[argument.name()];
+    return typeof named === 'string' ? named : plain.shift();
+  });
+  for (const [index, [argument]] of args.entries()) {
+    if (argument.startsWith('<') && values[index] === undefined) {
+      const name = command.registeredArguments[index]?.name();
+      command.error(`error: missing required argument '${name}'`, { code: 'commander.missingArgument' });
+    }
+  }
+  // What is left has no place: commander has counted, and did not know what the options name.
+  if (plain.length > 0 && command.registeredArguments.at(-1)?.variadic !== true) {
+    command.error(`error: too many arguments for '${command.name()}'`, { code: 'commander.excessArguments' });
+  }
+  return [...values, ...plain];
 }
