@@ -298,6 +298,6 @@ function newConf(bytes: number, made: Date): ManifestEntry {
 export function withStoreLine(text: string, word: string): string {
   const line = `store="${word}"`;
   const pattern = /^[ \t]*store[ \t]*=.*$/m;
-  if (pattern.test(text)) return text.replace(pattern, line);
+  if (pattern.test(text)) return text.replace(pattern, () => line);
   return `${text.replace(/\n*$/, text === '' ? '' : '\n')}${line}\n`;
 }
