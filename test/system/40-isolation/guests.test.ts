@@ -184,6 +184,7 @@ function enlarge(host: LabHost, guest: Guest): void {
 /** Measures with iperf3 how many bytes the receiver got. @throws Error if iperf3 fails, or takes longer than the deadline */
 async function transfer(version: string, to: string, deadlineSec: number, ...more: string[]): Promise<number> {
   const server = run(far.netns, 'iperf3', version, '--server', '--one-off', '--forceflush');
+  const ended = once(server, 'close');
   try {
     await listening(server);
     const limits = ['--bytes', String(SENT_BYTES), '--json', ...more];
@@ -194,7 +195,9 @@ async function transfer(version: string, to: string, deadlineSec: number, ...mor
     if (error !== undefined) throw new Error(error);
     return end?.sum_received?.bytes ?? 0;
   } finally {
+    // The next server listens at the same port.
     server.kill('SIGKILL');
+    await ended;
   }
 }
 
