@@ -1,12 +1,9 @@
 /** Memory and processor time of idle agents, as they are installed: the bundle, started by `mesh`. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { bundle, TOP } from '../packaging/bundle.ts';
 import { Lab } from '../src/lab/cluster/lab.ts';
+import { Installation } from './installation.ts';
 import { type Measurement, measured } from './measurement.ts';
 import { cpuSec, memoryMb } from './process-cost.ts';
 import type { Run } from './run.ts';
@@ -19,29 +16,20 @@ const IDLE_MS = 15_000;
 
 /** The benchmark `agent`. */
 export async function agent({ signal, stage }: Run): Promise<Measurement[]> {
-  const installation = mkdtempSync(join(tmpdir(), 'meshwork-bench-'));
   const name = `bench-agent-${process.pid}`;
-  const mesh = (...words: string[]) =>
-    promisify(execFile)(join(installation, 'bin/mesh'), words, {
-      env: { ...process.env, MESH_NODE: process.execPath, NODE_COMPILE_CACHE: join(installation, 'cache') },
-    });
+  stage('building the bundle');
+  using installed = await Installation.make();
+  const mesh = (...words: string[]) => promisify(execFile)(installed.command, words, { env: installed.environment });
+  signal.throwIfAborted();
+  stage(`starting ${AGENTS} agents`);
+  await mesh('lab', 'up', '--name', name, '--nodes', String(AGENTS), '--keep');
   try {
-    stage('building the bundle');
-    await bundle(join(installation, 'dist'));
-    cpSync(join(TOP, 'bin/mesh'), join(installation, 'bin/mesh'));
-    signal.throwIfAborted();
-    stage(`starting ${AGENTS} agents`);
-    await mesh('lab', 'up', '--name', name, '--nodes', String(AGENTS), '--keep');
-    try {
-      stage('letting them settle');
-      await sleep(SETTLING_MS, undefined, { signal });
-      stage(`measuring the idle agents for ${IDLE_MS / 1000} s`);
-      return await costs(Lab.open(name), signal);
-    } finally {
-      await mesh('lab', 'down', '--name', name);
-    }
+    stage('letting them settle');
+    await sleep(SETTLING_MS, undefined, { signal });
+    stage(`measuring the idle agents for ${IDLE_MS / 1000} s`);
+    return await costs(Lab.open(name), signal);
   } finally {
-    rmSync(installation, { recursive: true, force: true });
+    await mesh('lab', 'down', '--name', name);
   }
 }
 

@@ -20,11 +20,11 @@ import { machineOf } from '../src/lab/vms/vm-emulator.ts';
 import { VmLab } from '../src/lab/vms/vm-lab.ts';
 import { READY_SIGN } from '../src/lab/vms/vm-trouble.ts';
 import { qemuArgv } from '../src/services/qemu/qemu-argv.ts';
+import { Installation } from './installation.ts';
 import { compared, type Measurement, measured } from './measurement.ts';
 import { cpuSec, memoryMb } from './process-cost.ts';
 import { interleaved, type Run } from './run.ts';
 
-const MESH = new URL('../bin/mesh', import.meta.url).pathname;
 const NAME = 'bench';
 const PAIRS = 3;
 /** Clock ticks of /proc/PID/stat in a second (sysconf(_SC_CLK_TCK)), the same on each x86-64 kernel. */
@@ -51,6 +51,8 @@ interface Start {
 
 /** The benchmark `clusters`. */
 export async function clusters(run: Run): Promise<Measurement[]> {
+  run.stage('building the bundle');
+  using installed = await Installation.make();
   const guest = await bareGuest();
   const results: Measurement[] = [];
   const colds: Start[] = [];
@@ -60,7 +62,7 @@ export async function clusters(run: Run): Promise<Measurement[]> {
       run,
       PAIRS,
       `${what}, cold`,
-      () => up(size, '--cold'),
+      () => up(installed, size, '--cold'),
       () => bare(guest, size.machines, run.signal),
     );
     const walls = pairs.map(([ours, theirs]): [number, number] => [ours.wallMs, theirs.wallMs]);
@@ -92,7 +94,7 @@ export async function clusters(run: Run): Promise<Measurement[]> {
       colds.map(({ shareMb }) => shareMb),
     ),
   );
-  await up(SIZES[0], '--template');
+  await up(installed, SIZES[0], '--template');
   const copies: Start[] = [];
   for (const size of SIZES) {
     if (!('templateSec' in size)) continue;
@@ -101,7 +103,7 @@ export async function clusters(run: Run): Promise<Measurement[]> {
       run,
       PAIRS,
       `${what}, from a template`,
-      () => up(size, '--template'),
+      () => up(installed, size, '--template'),
       () => bare(guest, size.machines, run.signal),
     );
     const walls = pairs.map(([ours, theirs]): [number, number] => [ours.wallMs, theirs.wallMs]);
@@ -132,7 +134,7 @@ export async function clusters(run: Run): Promise<Measurement[]> {
     ),
   );
   const before = built();
-  await up(SIZES[0], '--cold');
+  await up(installed, SIZES[0], '--cold');
   const fresh = [...built()].filter((file) => !before.has(file));
   results.push(
     measured({ name: 'files that a second start builds', unit: 'steps', budget: { of: 'value', atMost: 0 } }, [
@@ -161,11 +163,11 @@ function built(): Set<string> {
 }
 
 /** Starts a lab by its command, looks at it, and takes it down. */
-async function up({ nodes, routers }: Size, how: '--cold' | '--template'): Promise<Start> {
+async function up(installed: Installation, { nodes, routers }: Size, how: '--cold' | '--template'): Promise<Start> {
   const words = ['lab', 'up', 'default', '--name', NAME, '--nodes', String(nodes), '--routers', String(routers), how];
   try {
     const startMs = performance.now();
-    const commandSec = await timedCommand([MESH, ...words]);
+    const commandSec = await timedCommand(installed, words);
     const wallMs = performance.now() - startMs;
     const lab = VmLab.open(NAME);
     const emulators = lab.machines.flatMap(({ number }) => lab.emulatorOf(number)?.pid ?? []);
@@ -179,15 +181,15 @@ async function up({ nodes, routers }: Size, how: '--cold' | '--template'): Promi
       shareMb: sum(emulators.map((pid) => memoryMb(pid, 'Pss'))) / emulators.length,
       ownMb: sum(emulators.map((pid) => memoryMb(pid, 'Private_Dirty'))) / emulators.length,
     };
-    await mustAnswer(lab);
+    await mustAnswer(installed, lab);
     return start;
   } finally {
-    if (existsSync(`/run/meshwork-lab/${NAME}`)) await timedCommand([MESH, 'lab', 'down', '--name', NAME]);
+    if (existsSync(`/run/meshwork-lab/${NAME}`)) await timedCommand(installed, ['lab', 'down', '--name', NAME]);
   }
 }
 
 /** All machines answer on nets 0 and 2 at once; net 1 is seen from a machine. */
-async function mustAnswer(lab: VmLab): Promise<void> {
+async function mustAnswer(installed: Installation, lab: VmLab): Promise<void> {
   const echo = EchoSocket.open({ netns: netnsPath(lab.netns) });
   try {
     for (const { number, nets } of lab.machines) {
@@ -200,25 +202,27 @@ async function mustAnswer(lab: VmLab): Promise<void> {
     echo.close();
   }
   for (const { number } of lab.machines.slice(1)) {
-    await timedCommand([MESH, 'lab', 'exec', '--name', NAME, 'vm-001', '--', 'ping', '-c1', '-W5', vmIpv4(1, number)]);
+    const ping = ['ping', '-c1', '-W5', vmIpv4(1, number)];
+    await timedCommand(installed, ['lab', 'exec', '--name', NAME, 'vm-001', '--', ...ping]);
   }
 }
 
 /** Runs a command. @returns its processor time, with that of the programs that it has waited for. @throws Error with its words */
-async function timedCommand(argv: readonly string[]): Promise<number> {
+async function timedCommand({ command, environment }: Installation, words: readonly string[]): Promise<number> {
   // The shell's own record has what it has waited for.
-  const child = spawn('sh', ['-c', '"$@" >&2 || exit; cat /proc/$$/stat', 'sh', ...argv], {
+  const child = spawn('sh', ['-c', '"$@" >&2 || exit; cat /proc/$$/stat', 'sh', command, ...words], {
+    env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let [said, words] = ['', ''];
+  let [said, complaint] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words = `${words}${text}`.slice(-2_000);
+    complaint = `${complaint}${text}`.slice(-2_000);
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`${argv.join(' ')} has ended with ${code}: ${words}`);
+  if (code !== 0) throw new Error(`mesh ${words.join(' ')} has ended with ${code}: ${complaint}`);
   const fields = said.slice(said.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[13]) + Number(fields[14])) / TICKS;
 }
